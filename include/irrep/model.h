@@ -1,0 +1,87 @@
+/* A model: loaded once from the bytes of a model file, then shared by any number of threads.
+ *
+ *     irrep_model_load -> irrep_model_plan each structure -> irrep_model_bytes for a batch ->
+ * irrep_model_evaluate */
+#ifndef IRREP_MODEL_H
+#define IRREP_MODEL_H
+
+#include "irrep/result.h"
+#include "irrep/status.h"
+#include "irrep/structure.h"
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct irrep_model; /* immutable after loading */
+
+enum irrep_precision { IRREP_FLOAT32, IRREP_FLOAT64 };
+
+/* What is known of a model. Owned by the model. */
+struct irrep_model_card {
+  const char *architecture;      /* "nequip", ... */
+  const char *variant;           /* "sevennet", or "" */
+  const int32_t *atomic_numbers; /* [n_elements] in the model's own order */
+  size_t n_elements;
+  double r_max; /* Angstrom */
+  enum irrep_precision
+      precision; /* the one its authors trained and ship it in; the default of evaluation */
+  size_t bytes;  /* memory held by the loaded model */
+  const char
+      *metadata; /* the file's "irrepd" entry: a JSON object, [metadata_size], NUL-terminated */
+  size_t metadata_size;
+};
+
+/* Size of one structure or, summed, of a batch. */
+struct irrep_plan {
+  size_t n_structures;
+  size_t n_atoms;
+  size_t n_edges; /* directed */
+};
+
+struct irrep_evaluate_options {
+  enum irrep_precision precision;
+  const atomic_int *cancelled; /* NULL, or a flag that another thread may set: evaluation then ends
+                                  early, CANCELLED */
+};
+
+/* Loads a model from the bytes of a model file (model_format.h). The bytes are copied as needed and
+ * may go afterwards. On OK *model is owned by the caller (irrep_model_free); otherwise it is NULL.
+ * Every offset, shape, dtype and count is checked before use. BAD_MODEL_FILE, UNSUPPORTED_MODEL,
+ * NO_MEMORY. Thread-safe. */
+enum irrep_status irrep_model_load(const void *bytes, size_t n_bytes, struct irrep_model **model,
+                                   struct irrep_error *error);
+
+/* Frees a model; NULL is allowed. No evaluation may be under way. */
+void irrep_model_free(struct irrep_model *model);
+
+/* The card of a model. Thread-safe. */
+const struct irrep_model_card *irrep_model_card(const struct irrep_model *model);
+
+/* Checks a structure against a model and counts its edges: the time is linear in atoms, scratch
+ * memory is taken from the heap and given back. max_edges bounds the count (SIZE_MAX: no bound).
+ * NO_ATOMS, NOT_FINITE, UNKNOWN_ELEMENT, SINGULAR_CELL, ATOMS_OVERLAP, TOO_LARGE, NO_MEMORY;
+ * error->field names the field and index. Thread-safe. */
+enum irrep_status irrep_model_plan(const struct irrep_model *model,
+                                   const struct irrep_structure *structure, size_t max_edges,
+                                   struct irrep_plan *plan, struct irrep_error *error);
+
+/* The arena bytes that irrep_model_evaluate needs for a batch of the given sums; SIZE_MAX where
+ * that overflows. Monotonic in every field of the plan. Thread-safe. */
+size_t irrep_model_bytes(const struct irrep_model *model, enum irrep_precision precision,
+                         const struct irrep_plan *batch);
+
+/* Evaluates a batch of structures, each of which irrep_model_plan has accepted.
+ *   structures  [n_structures]
+ *   arena       [arena_bytes] aligned to IRREP_ALIGNMENT, at least irrep_model_bytes of the batch's
+ * summed plans results     [n_structures]; results[i].status is OK or RESULT_NOT_FINITE, or what
+ * plan would have said Allocates nothing and locks nothing; a structure's numbers have the same
+ * bits whatever else is in the batch. OK, NO_MEMORY (arena too small), BAD_ARGUMENT, CANCELLED (no
+ * result is meaningful). Thread-safe on distinct arenas. */
+enum irrep_status irrep_model_evaluate(const struct irrep_model *model,
+                                       const struct irrep_evaluate_options *options,
+                                       const struct irrep_structure *structures,
+                                       size_t n_structures, void *arena, size_t arena_bytes,
+                                       struct irrep_result *results, struct irrep_error *error);
+
+#endif

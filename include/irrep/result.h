@@ -1,0 +1,25 @@
+/* What an evaluation gives for one structure. */
+#ifndef IRREP_RESULT_H
+#define IRREP_RESULT_H
+
+#include "irrep/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* The caller sets forces and energies to its own arrays, or to NULL where it does not want them;
+ * the rest is written. */
+struct irrep_result {
+  enum irrep_status
+      status;       /* OK, or why this structure has no numbers: then nothing below is meaningful */
+  double energy;    /* eV */
+  double *energies; /* [n_atoms] eV, sums to energy */
+  double *forces;   /* [n_atoms][3] eV/Angstrom */
+  double virial[3][3]; /* eV: -dE/dstrain, symmetric; for any periodicity; only written with forces
+                          wanted */
+  double stress[3][3]; /* eV/Angstrom^3, symmetric; only written when has_stress */
+  bool has_stress;     /* all three axes are periodic and forces were wanted */
+  size_t n_edges;      /* directed edges within r_max */
+};
+
+#endif

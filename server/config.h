@@ -1,0 +1,37 @@
+/* What the daemon is told: flags over IRREPD_FLAG_NAME in the environment over a JSON --config
+ * file. */
+#ifndef SERVER_CONFIG_H
+#define SERVER_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct config {
+  char *models_dir;       /* --models DIR: every *.safetensors in it is served under its stem */
+  char *listen;           /* --listen HOST:PORT, [V6]:PORT or unix:PATH; port 0 picks a free one */
+  size_t workers;         /* --workers: evaluating threads; 0 = one for each core */
+  size_t memory_budget;   /* --memory-budget BYTES (suffixes K, M, G): planned bytes of all batches
+                             under way and queued */
+  size_t max_batch_bytes; /* --max-batch-bytes: planned bytes of one batch; one structure alone may
+                             exceed it */
+  size_t
+      max_delay_us; /* --max-delay-us: how long a batch may wait for more while a worker is idle */
+  size_t max_queue; /* --max-queue: structures waiting, over all models */
+  size_t max_body_bytes;     /* --max-body-bytes */
+  size_t max_structures;     /* --max-structures: of one request */
+  size_t max_atoms;          /* --max-atoms: of one structure */
+  size_t max_connections;    /* --max-connections */
+  size_t request_timeout_ms; /* --request-timeout-ms: to receive headers and body; 408 */
+  size_t drain_timeout_ms;   /* --drain-timeout-ms */
+  bool allow_remote;         /* --allow-remote: listen beyond loopback without keys */
+  bool check_only;           /* --check-config */
+};
+
+/* Fills config from the command line, the environment and the file. Returns 0; 1 after --help or
+ * --version (printed to stdout); 2 when something is wrong, with one line on stderr that names the
+ * flag and what it takes. */
+int config_load(struct config *config, int argc, char **argv);
+
+void config_free(struct config *config);
+
+#endif

@@ -1,0 +1,60 @@
+/* One predict call from body to answer: codec, plan, scheduler, worker, codec. The HTTP side sees
+ * only this. */
+#ifndef SERVER_PREDICT_H
+#define SERVER_PREDICT_H
+
+#include "server/config.h"
+#include "server/metrics.h"
+#include "server/problem.h"
+#include "server/registry.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <uv.h>
+
+/* Scheduler, workers and codecs of a daemon. Used on the loop thread only. */
+struct predictor;
+
+struct predict_job;
+
+struct reply {
+  int status;               /* HTTP */
+  const char *content_type; /* static */
+  char *body;               /* malloc'ed; whoever receives the reply frees it */
+  size_t size;
+  int retry_after_s; /* 0: none */
+};
+
+/* Called on the loop thread, exactly once for each predict_begin that was not cancelled; never from
+ * inside it. */
+typedef void (*predict_done)(void *context, struct reply *reply);
+
+/* NULL without memory or threads. */
+struct predictor *predictor_new(uv_loop_t *loop, const struct config *config,
+                                struct registry *registry, struct metrics *metrics);
+
+/* Starts a predict call of a JSON body (copied where needed before returning; large bodies are
+ * parsed on a worker). Every failure is delivered through done. request_id is copied. NULL only
+ * without memory: then done is not called. */
+struct predict_job *predict_begin(struct predictor *predictor, const char *model, const char *body,
+                                  size_t size, const char *request_id, predict_done done,
+                                  void *context);
+
+/* The client has gone: done is not called, entries still queued are never computed. The job is
+ * invalid afterwards. */
+void predict_cancel(struct predict_job *job);
+
+/* Structures and atoms waiting, batches under way. */
+struct predict_load {
+  size_t queued_structures, queued_atoms, batches_running, planned_bytes;
+};
+struct predict_load predictor_load(const struct predictor *predictor);
+
+/* New predict calls get 503 with Retry-After; accepted ones finish. idle is called once, when none
+ * is left. */
+void predictor_drain(struct predictor *predictor, void (*idle)(void *context), void *context);
+
+/* Joins the workers. No call may be under way. */
+void predictor_free(struct predictor *predictor);
+
+#endif
