@@ -1,0 +1,113 @@
+/* A strict, bounded pull reader of JSON (RFC 8259) for text that nobody vouches for.
+ *
+ * It copies nothing but the string or number that is asked for, allocates nothing, and does not
+ * recurse. The caller walks the text in its own order:
+ *
+ *     struct json_reader r = json_reader_over(text, size);
+ *     char key[64];
+ *     json_object_begin(&r);
+ *     while (json_object_next(&r, key, sizeof key)) {
+ *       if (strcmp(key, "r_max") == 0)
+ *         json_double(&r, &r_max);
+ *       else if (strcmp(key, "shape") == 0)
+ *         for (json_array_begin(&r); json_array_next(&r);)
+ *           json_size(&r, &shape[n++]);                  ... after a check of n
+ *       else
+ *         json_skip(&r);
+ *     }
+ *     if (!json_end(&r))
+ *       report(r.message, r.position);
+ *
+ * The first error sticks: every later call does nothing and returns false, loops over keys and
+ * elements end, and outputs of failed calls are not written. So a caller may check once, at
+ * json_end, unless a value decides what it does next. Calls out of turn (two values where one is
+ * due, a value left unread, a next that does not fit the innermost container) are errors too.
+ *
+ * Refused beyond RFC 8259: nesting deeper than JSON_DEPTH_MAX, a byte order mark, U+0000 in strings
+ * (so that C strings compare safely), strings that are not UTF-8, numbers longer than
+ * JSON_NUMBER_MAX bytes. Keys may repeat: that is the caller's business.
+ *
+ * The text is not owned and must outlive the reader. No reader is shared: distinct readers may be
+ * used by distinct threads. */
+#ifndef CORE_BASE_JSON_H
+#define CORE_BASE_JSON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define JSON_DEPTH_MAX 16
+
+#define JSON_NUMBER_MAX 128
+
+enum json_type {
+  JSON_NONE, /* no value comes next: a container's end, the text's end, or an error */
+  JSON_OBJECT,
+  JSON_ARRAY,
+  JSON_STRING,
+  JSON_NUMBER,
+  JSON_BOOL,
+  JSON_NULL
+};
+
+/* Plain data: a copy is a bookmark to read on from. Only message and position are for others. */
+struct json_reader {
+  const char *message; /* static text of the first error, NULL while there is none */
+  size_t position;     /* of that error, in bytes from the start */
+  const char *start, *at, *end;
+  size_t depth;      /* containers open */
+  uint32_t objects;  /* bit d-1: the container at depth d is an object */
+  uint32_t nonempty; /* bit d-1: it has had a member */
+  bool value_due;    /* a value must be read before the next key, element or end */
+};
+
+/* A reader at the one value that text [size] must hold. text may be NULL when size is 0. */
+struct json_reader json_reader_over(const char *text, size_t size);
+
+/* The type of the value that comes next, by its first byte; reads nothing and sets no error. */
+enum json_type json_peek(const struct json_reader *reader);
+
+/* Enters the object or array that comes next. false: an error. */
+bool json_object_begin(struct json_reader *reader);
+bool json_array_begin(struct json_reader *reader);
+
+/* Goes on to the next member of the innermost object, and decodes its key into key [size] as
+ * NUL-terminated UTF-8; its value must be read or skipped then. false: the object has ended (and is
+ * left), or an error, a key of size bytes or more among them. */
+bool json_object_next(struct json_reader *reader, char *key, size_t size);
+
+/* Goes on to the next element of the innermost array, which must be read or skipped then. false:
+ * the array has ended (and is left), or an error. */
+bool json_array_next(struct json_reader *reader);
+
+/* Decodes the string that comes next into string [size] as NUL-terminated UTF-8, escapes resolved.
+ * length, if not NULL, gets the bytes without the NUL. false: an error, a string of size bytes or
+ * more among them. */
+bool json_string(struct json_reader *reader, char *string, size_t size, size_t *length);
+
+/* A size of buffer that is enough for json_string now: at most the bytes of the text left. 0 when
+ * no string comes next. Checks only that the string ends, and sets no error. */
+size_t json_string_bound(const struct json_reader *reader);
+
+/* Reads a number, correctly rounded in any locale. false: an error; a number that overflows to
+ * infinity is one. */
+bool json_double(struct json_reader *reader, double *number);
+
+/* Reads an integer of plain digits, 0 <= number < 2^53. false: an error; a sign, a fraction or an
+ * exponent is one. */
+bool json_size(struct json_reader *reader, size_t *number);
+
+bool json_bool(struct json_reader *reader, bool *truth);
+bool json_null(struct json_reader *reader);
+
+/* Passes over the value that comes next, whatever it is, with the same checks as reading it. */
+bool json_skip(struct json_reader *reader);
+
+/* Whether the one value was read whole and only blanks follow; the last call on a reader. */
+bool json_end(struct json_reader *reader);
+
+/* Records the caller's own complaint (static text) at the place reached, unless an error stands
+ * already. Always false. */
+bool json_fail(struct json_reader *reader, const char *message);
+
+#endif
