@@ -19,9 +19,10 @@
  *       report(r.message, r.position);
  *
  * The first error sticks: every later call does nothing and returns false, loops over keys and
- * elements end, and outputs of failed calls are not written. So a caller may check once, at
- * json_end, unless a value decides what it does next. Calls out of turn (two values where one is
- * due, a value left unread, a next that does not fit the innermost container) are errors too.
+ * elements end, and outputs of failed calls are not written (string buffers become empty). So a
+ * caller may check once, at json_end, unless a value decides what it does next. Calls out of turn
+ * (two values where one is due, a value left unread, a next that does not fit the innermost
+ * container) are errors too.
  *
  * Refused beyond RFC 8259: nesting deeper than JSON_DEPTH_MAX, a byte order mark, U+0000 in strings
  * (so that C strings compare safely), strings that are not UTF-8, numbers longer than

@@ -1,0 +1,495 @@
+#define _GNU_SOURCE /* strtod_l */
+#include "core/base/json.h"
+
+#include <locale.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define JSON_SIZE_END (UINT64_C(1) << 53)
+
+/* Where decoded bytes go; with bytes == NULL they are only checked. */
+struct sink {
+  char *bytes;
+  size_t size, used;
+};
+
+static bool fail_at(struct json_reader *r, const char *at, const char *message) {
+  if (!r->message) {
+    r->message = message;
+    r->position = (size_t)(at - r->start);
+  }
+  return false;
+}
+
+bool json_fail(struct json_reader *r, const char *message) {
+  return fail_at(r, r->at, message);
+}
+
+struct json_reader json_reader_over(const char *text, size_t size) {
+  if (!text || size == 0) {
+    text = "";
+    size = 0;
+  }
+  return (struct json_reader){.start = text, .at = text, .end = text + size, .value_due = true};
+}
+
+/* Blanks and lookahead */
+
+static const char *after_blanks(const struct json_reader *r) {
+  const char *at = r->at;
+  while (at < r->end && (*at == ' ' || *at == '\t' || *at == '\n' || *at == '\r'))
+    at++;
+  return at;
+}
+
+static bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+
+enum json_type json_peek(const struct json_reader *r) {
+  const char *at = after_blanks(r);
+  if (r->message || !r->value_due || at == r->end)
+    return JSON_NONE;
+  switch (*at) {
+  case '{':
+    return JSON_OBJECT;
+  case '[':
+    return JSON_ARRAY;
+  case '"':
+    return JSON_STRING;
+  case 't':
+  case 'f':
+    return JSON_BOOL;
+  case 'n':
+    return JSON_NULL;
+  default:
+    return *at == '-' || is_digit(*at) ? JSON_NUMBER : JSON_NONE;
+  }
+}
+
+/* Stands at the first byte of a value of the given type. */
+static bool value_begin(struct json_reader *r, enum json_type type, const char *message) {
+  if (r->message)
+    return false;
+  if (!r->value_due)
+    return json_fail(r, "a value was asked for where none is due");
+  r->at = after_blanks(r);
+  if (r->at == r->end)
+    return json_fail(r, "the text ends where a value is due");
+  return json_peek(r) == type || json_fail(r, message);
+}
+
+static bool value_done(struct json_reader *r, const char *at) {
+  r->at = at;
+  r->value_due = false;
+  return true;
+}
+
+/* Containers */
+
+static uint32_t innermost(const struct json_reader *r) {
+  return UINT32_C(1) << (r->depth - 1);
+}
+
+static bool container_begin(struct json_reader *r, bool object) {
+  if (r->depth == JSON_DEPTH_MAX)
+    return json_fail(r, "containers are nested too deeply");
+  r->depth++;
+  r->nonempty &= ~innermost(r);
+  r->objects &= ~innermost(r);
+  if (object)
+    r->objects |= innermost(r);
+  return value_done(r, r->at + 1);
+}
+
+bool json_object_begin(struct json_reader *r) {
+  return value_begin(r, JSON_OBJECT, "an object is due") && container_begin(r, true);
+}
+
+bool json_array_begin(struct json_reader *r) {
+  return value_begin(r, JSON_ARRAY, "an array is due") && container_begin(r, false);
+}
+
+/* Stands at the next member of the innermost container; false when it ends or on an error. */
+static bool container_next(struct json_reader *r, bool object) {
+  if (r->message)
+    return false;
+  if (r->value_due)
+    return json_fail(r, "a value was left unread");
+  if (r->depth == 0 || ((r->objects & innermost(r)) != 0) != object)
+    return json_fail(r, object ? "no object is open" : "no array is open");
+  r->at = after_blanks(r);
+  if (r->at == r->end)
+    return json_fail(r,
+                     object ? "the text ends inside an object" : "the text ends inside an array");
+  if (*r->at == (object ? '}' : ']')) {
+    r->at++;
+    r->depth--;
+    return false;
+  }
+  if (r->nonempty & innermost(r)) {
+    if (*r->at != ',')
+      return json_fail(r, object ? "',' or '}' is due" : "',' or ']' is due");
+    r->at++;
+    r->at = after_blanks(r);
+  }
+  r->nonempty |= innermost(r);
+  return true;
+}
+
+bool json_array_next(struct json_reader *r) {
+  if (!container_next(r, false))
+    return false;
+  r->value_due = true;
+  return true;
+}
+
+/* Strings */
+
+static bool sink_put(struct sink *sink, const char *bytes, size_t n) {
+  if (!sink->bytes)
+    return true;
+  if (n >= sink->size - sink->used)
+    return false;
+  memcpy(sink->bytes + sink->used, bytes, n);
+  sink->used += n;
+  return true;
+}
+
+/* The bytes of the UTF-8 sequence at `at` (RFC 3629: shortest form, no surrogates, up to U+10FFFF);
+ * 0 when it is none. */
+static size_t utf8_sequence(const char *at, const char *end) {
+  const unsigned char *s = (const unsigned char *)at;
+  size_t left = (size_t)(end - at);
+  size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
+  if (n == 0 || s[0] > 0xf4 || n > left)
+    return 0;
+  for (size_t i = 1; i < n; i++)
+    if ((s[i] & 0xc0) != 0x80)
+      return 0;
+  if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
+      (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
+    return 0;
+  return n;
+}
+
+static size_t utf8_encode(uint32_t code, char bytes[4]) {
+  static const unsigned char lead[] = {0, 0, 0xc0, 0xe0, 0xf0};
+  size_t n = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+  for (size_t i = n; i-- > 1; code >>= 6)
+    bytes[i] = (char)(0x80 | (code & 0x3f));
+  bytes[0] = (char)(lead[n] | code);
+  return n;
+}
+
+/* Four hexadecimal digits at `at`. */
+static bool hex4(const char *at, const char *end, uint32_t *unit) {
+  if (end - at < 4)
+    return false;
+  uint32_t u = 0;
+  for (size_t i = 0; i < 4; i++) {
+    char c = at[i];
+    uint32_t digit;
+    if (is_digit(c))
+      digit = (uint32_t)(c - '0');
+    else if ((c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'))
+      digit = (uint32_t)((c | 0x20) - 'a' + 10);
+    else
+      return false;
+    u = u << 4 | digit;
+  }
+  *unit = u;
+  return true;
+}
+
+/* The code point of the \u escape (or pair of them) whose first digit is at *at. */
+static bool read_code_point(struct json_reader *r, const char **at, uint32_t *code) {
+  const char *digits = *at;
+  uint32_t low;
+  if (!hex4(digits, r->end, code))
+    return fail_at(r, digits, "four hexadecimal digits are due after \\u");
+  *at = digits + 4;
+  if (*code == 0)
+    return fail_at(r, digits, "U+0000 is not accepted in a string");
+  if (*code < 0xd800 || *code > 0xdfff)
+    return true;
+  if (*code > 0xdbff || r->end - *at < 6 || (*at)[0] != '\\' || (*at)[1] != 'u' ||
+      !hex4(*at + 2, r->end, &low) || low < 0xdc00 || low > 0xdfff)
+    return fail_at(r, digits, "a surrogate without its other half");
+  *code = 0x10000 + ((*code - 0xd800) << 10) + (low - 0xdc00);
+  *at += 6;
+  return true;
+}
+
+/* Decodes the escape after the backslash at *at. */
+static bool read_escape(struct json_reader *r, const char **at, char bytes[4], size_t *n) {
+  static const char names[] = "\"\\/bfnrt", values[] = "\"\\/\b\f\n\r\t";
+  const char *escape = *at + 1;
+  if (escape == r->end)
+    return fail_at(r, escape, "the text ends inside a string");
+  if (*escape == 'u') {
+    uint32_t code;
+    *at = escape + 1;
+    if (!read_code_point(r, at, &code))
+      return false;
+    *n = utf8_encode(code, bytes);
+    return true;
+  }
+  const char *name = memchr(names, *escape, sizeof names - 1);
+  if (!name)
+    return fail_at(r, escape, "an unknown escape in a string");
+  bytes[0] = values[name - names];
+  *n = 1;
+  *at = escape + 1;
+  return true;
+}
+
+/* Bytes at `at` that stand for themselves: printable ASCII but for quote and backslash. */
+static size_t plain_run(const char *at, const char *end) {
+  const char *p = at;
+  while (p < end && (unsigned char)*p >= 0x20 && (unsigned char)*p < 0x80 && *p != '"' &&
+         *p != '\\')
+    p++;
+  return (size_t)(p - at);
+}
+
+/* Decodes the string whose opening quote is at r->at, and stands behind it. */
+static bool read_string(struct json_reader *r, struct sink *sink) {
+  const char *at = r->at + 1;
+  for (;;) {
+    char decoded[4];
+    const char *bytes = at;
+    size_t n = plain_run(at, r->end);
+    if (at + n == r->end)
+      return fail_at(r, r->end, "the text ends inside a string");
+    if (n > 0) {
+      at += n;
+    } else if (*at == '"') {
+      break;
+    } else if (*at == '\\') {
+      bytes = decoded;
+      if (!read_escape(r, &at, decoded, &n))
+        return false;
+    } else if ((unsigned char)*at < 0x20) {
+      return fail_at(r, at, "a control character in a string");
+    } else if ((n = utf8_sequence(at, r->end)) > 0) {
+      at += n;
+    } else {
+      return fail_at(r, at, "a string that is not UTF-8");
+    }
+    if (!sink_put(sink, bytes, n))
+      return json_fail(r, "a string is longer than what is accepted");
+  }
+  r->at = at + 1;
+  return true;
+}
+
+/* read_string into a caller's buffer, which becomes empty on an error. */
+static bool read_string_into(struct json_reader *r, char *string, size_t size, size_t *length) {
+  struct sink sink = {string, size, 0};
+  if (size == 0)
+    return json_fail(r, "a string is longer than what is accepted");
+  bool ok = read_string(r, &sink);
+  string[ok ? sink.used : 0] = '\0';
+  if (ok && length)
+    *length = sink.used;
+  return ok;
+}
+
+bool json_string(struct json_reader *r, char *string, size_t size, size_t *length) {
+  if (size > 0)
+    string[0] = '\0';
+  return value_begin(r, JSON_STRING, "a string is due") &&
+         read_string_into(r, string, size, length) && value_done(r, r->at);
+}
+
+size_t json_string_bound(const struct json_reader *r) {
+  if (json_peek(r) != JSON_STRING)
+    return 0;
+  const char *first = after_blanks(r) + 1;
+  for (const char *at = first; at < r->end; at++) {
+    if (*at == '"')
+      return (size_t)(at - first) + 1;
+    if (*at == '\\')
+      at++;
+  }
+  return 0;
+}
+
+/* Reads a member's key and colon. */
+static bool read_key(struct json_reader *r, char *key, size_t size) {
+  if (r->at == r->end || *r->at != '"')
+    return json_fail(r, "a key in double quotes is due");
+  struct sink unread = {0};
+  bool ok = key ? read_string_into(r, key, size, NULL) : read_string(r, &unread);
+  if (!ok)
+    return false;
+  r->at = after_blanks(r);
+  if (r->at == r->end || *r->at != ':')
+    return json_fail(r, "':' is due after a key");
+  r->at++;
+  r->value_due = true;
+  return true;
+}
+
+bool json_object_next(struct json_reader *r, char *key, size_t size) {
+  if (size > 0)
+    key[0] = '\0';
+  if (!container_next(r, true))
+    return false;
+  if (read_key(r, key, size))
+    return true;
+  if (size > 0)
+    key[0] = '\0';
+  return false;
+}
+
+/* Numbers and literals */
+
+static const char *after_digits(const char *at, const char *end) {
+  while (at < end && is_digit(*at))
+    at++;
+  return at;
+}
+
+/* The end of the number at r->at by RFC 8259's grammar, or NULL and an error. */
+static const char *number_end(struct json_reader *r) {
+  const char *at = r->at + (*r->at == '-');
+  const char *digits = at;
+  at = after_digits(at, r->end);
+  bool ok = at > digits && (*digits != '0' || at == digits + 1);
+  if (ok && at < r->end && *at == '.') {
+    digits = ++at;
+    at = after_digits(at, r->end);
+    ok = at > digits;
+  }
+  if (ok && at < r->end && (*at == 'e' || *at == 'E')) {
+    at++;
+    if (at < r->end && (*at == '+' || *at == '-'))
+      at++;
+    digits = at;
+    at = after_digits(at, r->end);
+    ok = at > digits;
+  }
+  if (!ok)
+    fail_at(r, at, "a number that is not written as JSON writes them");
+  else if (at - r->at > JSON_NUMBER_MAX)
+    ok = json_fail(r, "a number of too many digits");
+  return ok ? at : NULL;
+}
+
+/* strtod on a NUL-terminated copy in the C locale, whatever the process has set. */
+static bool parse_double(struct json_reader *r, const char *end, double *number) {
+  char copy[JSON_NUMBER_MAX + 1];
+  size_t n = (size_t)(end - r->at);
+  memcpy(copy, r->at, n);
+  copy[n] = '\0';
+  locale_t c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+  if (!c_locale)
+    return json_fail(r, "no memory to read a number");
+  double value = strtod_l(copy, NULL, c_locale);
+  freelocale(c_locale);
+  if (!isfinite(value))
+    return json_fail(r, "a number too large for a double");
+  *number = value;
+  return true;
+}
+
+bool json_double(struct json_reader *r, double *number) {
+  if (!value_begin(r, JSON_NUMBER, "a number is due"))
+    return false;
+  const char *end = number_end(r);
+  return end && parse_double(r, end, number) && value_done(r, end);
+}
+
+bool json_size(struct json_reader *r, size_t *number) {
+  static const char due[] = "an integer from 0 to 2^53 - 1 in plain digits is due";
+  if (!value_begin(r, JSON_NUMBER, due))
+    return false;
+  const char *end = number_end(r);
+  if (!end)
+    return false;
+  uint64_t value = 0;
+  for (const char *at = r->at; at < end; at++) {
+    if (!is_digit(*at))
+      return json_fail(r, due);
+    value = value * 10 + (uint64_t)(*at - '0');
+    if (value >= JSON_SIZE_END || value > SIZE_MAX)
+      return json_fail(r, due);
+  }
+  *number = (size_t)value;
+  return value_done(r, end);
+}
+
+static bool literal(struct json_reader *r, const char *word) {
+  size_t n = strlen(word);
+  if ((size_t)(r->end - r->at) < n || memcmp(r->at, word, n) != 0)
+    return json_fail(r, "a word other than true, false and null");
+  return value_done(r, r->at + n);
+}
+
+bool json_bool(struct json_reader *r, bool *truth) {
+  if (!value_begin(r, JSON_BOOL, "true or false is due"))
+    return false;
+  bool value = *r->at == 't';
+  if (!literal(r, value ? "true" : "false"))
+    return false;
+  *truth = value;
+  return true;
+}
+
+bool json_null(struct json_reader *r) {
+  return value_begin(r, JSON_NULL, "null is due") && literal(r, "null");
+}
+
+/* Any value */
+
+/* Reads a scalar, or enters a container. */
+static bool skip_begin(struct json_reader *r) {
+  struct sink unread = {0};
+  double number;
+  bool truth;
+  switch (json_peek(r)) {
+  case JSON_OBJECT:
+    return json_object_begin(r);
+  case JSON_ARRAY:
+    return json_array_begin(r);
+  case JSON_STRING:
+    return value_begin(r, JSON_STRING, "") && read_string(r, &unread) && value_done(r, r->at);
+  case JSON_NUMBER:
+    return json_double(r, &number);
+  case JSON_BOOL:
+    return json_bool(r, &truth);
+  case JSON_NULL:
+    return json_null(r);
+  case JSON_NONE:
+    break;
+  }
+  return value_begin(r, JSON_NONE, "") && json_fail(r, "a value is due");
+}
+
+bool json_skip(struct json_reader *r) {
+  size_t depth = r->depth;
+  if (!skip_begin(r))
+    return false;
+  while (r->depth > depth) {
+    bool object = (r->objects & innermost(r)) != 0;
+    if (object ? container_next(r, true) && read_key(r, NULL, 0) : json_array_next(r))
+      skip_begin(r);
+    if (r->message)
+      return false;
+  }
+  return true;
+}
+
+bool json_end(struct json_reader *r) {
+  if (r->message)
+    return false;
+  if (r->value_due)
+    return json_fail(r, "a value was left unread");
+  if (r->depth > 0)
+    return json_fail(r, "a container was left open");
+  r->at = after_blanks(r);
+  return r->at == r->end || json_fail(r, "text after the end of the value");
+}
