@@ -1,0 +1,77 @@
+# irrepd: `make help` lists the targets.
+
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(JOBS) --no-print-directory
+endif
+
+include mk/build.mk
+include mk/python.mk
+
+PREFIX ?= /usr/local
+LISTEN ?= 127.0.0.1:8421
+MODELS ?= build/models
+SECONDS ?= 60
+QUICK ?=
+
+.PHONY: all serve test unit-tests models models-all bench fuzz fuzz-binaries lint format install reference \
+        accuracy clean distclean help
+
+all: $(B)/irrepd $(B)/libirrep.a $(B)/libirrep.so ## build build/irrepd, build/libirrep.a and build/libirrep.so
+
+serve: all $(if $(filter build/models,$(MODELS)),models) ## build, make the models, serve them on LISTEN= (MODELS= another folder)
+	exec $(B)/irrepd --models '$(MODELS)' --listen '$(LISTEN)'
+
+test: $(SETUP)/test | $(VENV_TESTS) ## run every test; the last line counts what passed and failed
+	@$(PYTHON_TESTS) tools/run_tests.py $(if $(LINT),--lint)
+
+unit-tests: $(UNIT_TESTS) ## build the C tests, build/tests/test_*
+
+models: | $(VENV) ## write the default models to build/models/
+	$(PYTHON) tools/make_models.py
+
+models-all: | $(VENV) ## write also the models that only tests use, to build/models-all/
+	$(PYTHON) tools/make_models.py --all
+
+bench: all models $(if $(QUICK),,$(VENV_PEERS)) | $(VENV_TESTS) ## print a table of ratios against the peers (QUICK=1: ours alone)
+	$(if $(QUICK),QUICK=1 $(PYTHON_TESTS),$(VENV_PEERS_PYTHON)) tests/bench/bench.py
+
+fuzz: $(SETUP)/fuzz ## run every fuzz target for SECONDS=60 each
+	$(MAKE) SANITIZER=fuzzer fuzz-binaries
+	tools/fuzz.sh $(SECONDS)
+
+fuzz-binaries: $(FUZZ_BINARIES)
+
+lint: $(SETUP)/lint | $(VENV_LINT) ## check formatting, layering and common mistakes
+	@RUFF='$(VENV_LINT_BIN)/ruff' tools/lint.sh
+
+format: $(SETUP)/lint | $(VENV_LINT) ## format every C and Python file
+	git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
+	$(VENV_LINT_BIN)/ruff check --fix --quiet .
+
+reference: | $(VENV_REFERENCE) ## write the fixtures of tests/reference/ anew, from the upstream codes
+	$(VENV_REFERENCE_PYTHON) tests/reference/e3nn_fixtures.py
+	$(VENV_REFERENCE_PYTHON) tests/reference/sevennet_fixtures.py
+
+accuracy: all models models-all | $(VENV_TESTS) ## print the table of errors against the references
+	$(PYTHON_TESTS) tests/reference/table.py
+
+install: all ## install the daemon, the library and its headers (PREFIX=, DESTDIR=)
+	DESTDIR='$(DESTDIR)' tools/install.sh '$(B)' '$(PREFIX)'
+
+clean: ## remove what was compiled; models, wheels and virtual environments stay
+	rm -rf build/obj build/asan build/tsan build/fuzz build/tests build/reports build/lint \
+	  build/irrepd build/lib*
+
+distclean: ## remove build/ altogether
+	rm -rf build
+
+help: ## list the targets
+	@sed -nE 's/^([a-z-]+):.* ## (.*)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
+	  awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+	@echo
+	@echo '  variables: JOBS= CC= V=1 (show commands) SANITIZER=address,undefined or thread (own folders build/asan, build/tsan)'

@@ -1,0 +1,162 @@
+# Compiling and linking. $(B) is where the outputs go: build/, or a folder of its own for each sanitizer.
+
+SANITIZER ?=
+SANITIZER_FLAGS :=
+OPTIMIZE := -O3
+WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wvla -Walloca -Werror
+ifeq ($(SANITIZER),)
+B := build
+else ifeq ($(SANITIZER),address,undefined)
+B := build/asan
+SANITIZER_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all
+else ifeq ($(SANITIZER),thread)
+B := build/tsan
+SANITIZER_FLAGS := -fsanitize=thread
+else ifeq ($(SANITIZER),fuzzer)
+B := build/fuzz
+SANITIZER_FLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+CC := clang
+WARNINGS := -w
+else
+$(error SANITIZER=$(SANITIZER): it can be 'address,undefined' or 'thread')
+endif
+ifneq ($(SANITIZER),)
+OPTIMIZE := -O1 -fno-omit-frame-pointer
+endif
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+
+MACHINE := $(shell uname -m)
+ifeq ($(MACHINE),x86_64)
+ISAS := v2 v3 v4
+ISA_FLAGS_v2 := -march=x86-64-v2
+ISA_FLAGS_v3 := -march=x86-64-v3
+ISA_FLAGS_v4 := -march=x86-64-v4
+ISA_FLAGS := $(ISA_FLAGS_v2)
+else
+ISAS := base
+endif
+
+# V=1 shows whole commands.
+Q := $(if $(V),,@)
+say = $(if $(V),,@echo '  $(1)  $@')
+
+HAVE_BLAS := $(if $(wildcard core/base/blas.c),yes)
+
+CFLAGS_COMMON := -std=gnu11 $(OPTIMIZE) -g $(WARNINGS) -I. -Iinclude -fPIC -pthread $(SANITIZER_FLAGS) \
+  $(if $(filter clang,$(CC)),,-fno-semantic-interposition) $(CFLAGS_EXTRA)
+CFLAGS_PLAIN := $(CFLAGS_COMMON) $(ISA_FLAGS) -ffp-contract=off
+CFLAGS_KERNEL := $(CFLAGS_COMMON) -ffp-contract=fast
+LDFLAGS_COMMON := -pthread -Wl,-z,noexecstack,-z,relro,-z,now $(SANITIZER_FLAGS)
+
+# Expanded when a recipe runs: on a fresh machine pkg-config is installed by then.
+SERVER_CFLAGS = $(shell pkg-config --cflags libmicrohttpd libcjson libuv gnutls)
+SERVER_LIBS = $(shell pkg-config --libs libmicrohttpd libcjson libuv gnutls)
+CORE_LIBS = $(if $(HAVE_BLAS),-lopenblas) -lm
+
+KERNEL_SOURCES := $(wildcard core/kernels/*.c)
+CORE_SOURCES := $(filter-out $(KERNEL_SOURCES),$(wildcard core/*/*.c))
+SERVER_SOURCES := $(wildcard server/*.c server/*/*.c)
+PAGE_FILES := $(wildcard server/page/*.json server/page/*.html server/page/*.js server/page/*.css)
+UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
+FUZZ_SOURCES := $(wildcard tests/fuzz/fuzz_*.c)
+
+OBJ := $(B)/obj
+KERNEL_OBJECTS := $(foreach isa,$(ISAS),$(foreach bits,32 64,\
+  $(KERNEL_SOURCES:%.c=$(OBJ)/%.$(isa).$(bits).o)))
+CORE_OBJECTS := $(CORE_SOURCES:%.c=$(OBJ)/%.o) $(KERNEL_OBJECTS)
+SERVER_OBJECTS := $(SERVER_SOURCES:%.c=$(OBJ)/%.o) $(PAGE_FILES:%=$(OBJ)/%.o)
+MAIN_OBJECT := $(OBJ)/server/main.o
+UNIT_OBJECTS := $(UNIT_SOURCES:%.c=$(OBJ)/%.o)
+FUZZ_OBJECTS := $(FUZZ_SOURCES:%.c=$(OBJ)/%.o)
+
+UNIT_TESTS := $(UNIT_SOURCES:tests/unit/%.c=$(B)/tests/%)
+FUZZ_BINARIES := $(FUZZ_SOURCES:tests/fuzz/%.c=$(B)/%)
+
+# Tests of core files need no server; the others link all of it but main.
+CORE_TESTS := $(addprefix $(B)/tests/test_,$(notdir $(basename $(CORE_SOURCES) $(KERNEL_SOURCES))))
+
+# Installs what is missing, once for each group; see tools/setup.sh.
+SETUP := build/.setup
+$(SETUP)/%: tools/setup.sh $(wildcard core/base/blas.c)
+	@mkdir -p $(@D)
+	@tools/setup.sh $*
+	@touch $@
+
+# Compiling again when the flags have changed, and only then.
+FLAGS_NOW := $(CC) $(CFLAGS_PLAIN) $(CFLAGS_KERNEL) $(LDFLAGS_COMMON)
+FLAGS_FILE := $(OBJ)/flags
+ifneq ($(file <$(FLAGS_FILE)),$(FLAGS_NOW))
+$(shell mkdir -p $(OBJ))
+$(file >$(FLAGS_FILE),$(FLAGS_NOW))
+endif
+
+$(OBJ)/core/%.o: core/%.c $(FLAGS_FILE) | $(SETUP)/build
+	@mkdir -p $(@D)
+	$(call say,cc)
+	$(Q)$(CC) $(CFLAGS_PLAIN) -MMD -MP -c -o $@ $<
+
+$(OBJ)/server/%.o: server/%.c $(FLAGS_FILE) | $(SETUP)/build
+	@mkdir -p $(@D)
+	$(call say,cc)
+	$(Q)$(CC) $(CFLAGS_PLAIN) $(SERVER_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(OBJ)/tests/%.o: tests/%.c $(FLAGS_FILE) | $(SETUP)/build $(SETUP)/test
+	@mkdir -p $(@D)
+	$(call say,cc)
+	$(Q)$(CC) $(CFLAGS_PLAIN) $(SERVER_CFLAGS) -MMD -MP -c -o $@ $<
+
+# A kernel is compiled for each precision and instruction set: core/base/real.h reads the two macros.
+define KERNEL_RULE
+$(OBJ)/core/kernels/%.$(1).$(2).o: core/kernels/%.c $(FLAGS_FILE) | $(SETUP)/build
+	@mkdir -p $$(@D)
+	$$(call say,cc)
+	$(Q)$(CC) $(CFLAGS_KERNEL) $(ISA_FLAGS_$(1)) -DIRREP_ISA=$(1) -DIRREP_REAL_BITS=$(2) -MMD -MP -c -o $$@ $$<
+endef
+$(foreach isa,$(ISAS),$(foreach bits,32 64,$(eval $(call KERNEL_RULE,$(isa),$(bits)))))
+
+# The symbols are _binary_server_page_FILE_start and _end.
+$(OBJ)/server/page/%.o: server/page/% | $(SETUP)/build
+	@mkdir -p $(@D)
+	$(call say,ld)
+	$(Q)ld -r -b binary -z noexecstack -o $@ $<
+
+$(B)/libirrep.a: $(CORE_OBJECTS)
+	@rm -f $@
+	$(call say,ar)
+	$(Q)ar crs $@ $^
+
+$(B)/libirrep.so: $(CORE_OBJECTS) tools/libirrep.map
+	$(call say,ld)
+	$(Q)$(CC) -shared -o $@ $(CORE_OBJECTS) $(LDFLAGS_COMMON) -Wl,-soname,libirrep.so.0 \
+	  -Wl,--version-script=tools/libirrep.map $(if $(SANITIZER),,-Wl,-z,defs) $(CORE_LIBS)
+
+$(B)/libserver.a: $(filter-out $(MAIN_OBJECT),$(SERVER_OBJECTS))
+	@rm -f $@
+	$(call say,ar)
+	$(Q)ar crs $@ $^
+
+$(B)/irrepd: $(MAIN_OBJECT) $(B)/libserver.a $(B)/libirrep.a
+	$(call say,ld)
+	$(Q)$(CC) -o $@ $^ $(LDFLAGS_COMMON) $(SERVER_LIBS) $(CORE_LIBS)
+
+$(filter $(CORE_TESTS),$(UNIT_TESTS)): $(B)/tests/%: $(OBJ)/tests/unit/%.o $(B)/libirrep.a
+	@mkdir -p $(@D)
+	$(call say,ld)
+	$(Q)$(CC) -o $@ $^ $(LDFLAGS_COMMON) -lcmocka $(CORE_LIBS)
+
+$(filter-out $(CORE_TESTS),$(UNIT_TESTS)): $(B)/tests/%: $(OBJ)/tests/unit/%.o $(B)/libserver.a $(B)/libirrep.a
+	@mkdir -p $(@D)
+	$(call say,ld)
+	$(Q)$(CC) -o $@ $^ $(LDFLAGS_COMMON) -lcmocka $(SERVER_LIBS) $(CORE_LIBS)
+
+$(FUZZ_BINARIES): $(B)/%: $(OBJ)/tests/fuzz/%.o $(B)/libserver.a $(B)/libirrep.a
+	@mkdir -p $(@D)
+	$(call say,ld)
+	$(Q)$(CC) -fsanitize=fuzzer -o $@ $^ $(LDFLAGS_COMMON) $(SERVER_LIBS) $(CORE_LIBS)
+
+.SECONDARY: $(UNIT_OBJECTS) $(FUZZ_OBJECTS)
+
+-include $(CORE_OBJECTS:.o=.d) $(SERVER_OBJECTS:.o=.d) $(UNIT_OBJECTS:.o=.d) $(FUZZ_OBJECTS:.o=.d)

@@ -1,0 +1,40 @@
+# Virtual environments below build/, made when a target needs them. Each stamp is the file .ready inside.
+
+PIP_FLAGS := --quiet --retries 5 --disable-pip-version-check
+
+# For models: numpy alone, and the package of clients/python by a .pth file.
+VENV := build/venv/.ready
+PYTHON := build/venv/bin/python
+TESTS_REQUIREMENTS := $(wildcard tests/requirements.txt)
+$(VENV): $(TESTS_REQUIREMENTS) | $(SETUP)/build
+	python3 -m venv build/venv
+	$(PYTHON) -m pip install $(PIP_FLAGS) "$$(sed -nE 's/^(numpy[^ #]*).*/\1/p' tests/requirements.txt | grep . || echo numpy)"
+	echo '$(CURDIR)/clients/python' > "$$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/irrepd.pth"
+	@touch $@
+
+# The same environment with what the tests need besides.
+VENV_TESTS := build/venv/.tests-ready
+PYTHON_TESTS := $(PYTHON)
+$(VENV_TESTS): $(TESTS_REQUIREMENTS) | $(VENV)
+	$(PYTHON) -m pip install $(PIP_FLAGS) -r tests/requirements.txt
+	@touch $@
+
+VENV_LINT := build/venv-lint/.ready
+VENV_LINT_BIN := build/venv-lint/bin
+$(VENV_LINT): tools/requirements-lint.txt | $(SETUP)/build
+	python3 -m venv build/venv-lint
+	$(VENV_LINT_BIN)/python -m pip install $(PIP_FLAGS) -r $<
+	@touch $@
+
+# The upstream codes that fixtures come from. torch goes first, alone, so that nothing pulls another build of it.
+VENV_REFERENCE := build/venv-reference/.ready
+VENV_REFERENCE_PYTHON := build/venv-reference/bin/python
+VENV_PEERS := build/venv-peers/.ready
+VENV_PEERS_PYTHON := build/venv-peers/bin/python
+$(VENV_REFERENCE): tests/reference/requirements.txt
+$(VENV_PEERS): tests/bench/requirements.txt
+$(VENV_REFERENCE) $(VENV_PEERS): | $(SETUP)/build
+	python3 -m venv $(@D)
+	$(@D)/bin/python -m pip install $(PIP_FLAGS) "$$(grep -E '^torch==' $<)"
+	$(@D)/bin/python -m pip install $(PIP_FLAGS) -r $<
+	@touch $@
