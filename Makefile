@@ -26,8 +26,8 @@ all: $(B)/irrepd $(B)/libirrep.a $(B)/libirrep.so ## build build/irrepd, build/l
 serve: all $(if $(filter build/models,$(MODELS)),models) ## build, make the models, serve them on LISTEN= (MODELS= another folder)
 	exec $(B)/irrepd --models '$(MODELS)' --listen '$(LISTEN)'
 
-test: $(SETUP)/test | $(VENV_TESTS) ## run every test; the last line counts what passed and failed
-	@$(PYTHON_TESTS) tools/run_tests.py $(if $(LINT),--lint)
+test: $(SETUP)/test ## run every test; the last line counts what passed and failed (LINT=1: lint too)
+	@python3 tools/run_tests.py $(if $(LINT),--lint) --jobs $(JOBS) -- $(MAKEOVERRIDES)
 
 unit-tests: $(UNIT_TESTS) ## build the C tests, build/tests/test_*
 

@@ -1,0 +1,243 @@
+#!/usr/bin/env python3
+"""Builds and runs every test of the project, to the end whatever fails on the way.
+
+    tools/run_tests.py [--lint] [--jobs N] [-- MAKE_VARIABLES...]
+
+The steps: build, models, C unit tests, pytest folder by folder, then the C unit tests again under
+AddressSanitizer and UBSan. Reports go to build/reports/. The last line is `N passed, N failed`, a
+sum over the test cases of cmocka and pytest; a step that fails without naming a test case (a broken
+build, a crash, a timeout, a run of no test at all) counts as one failure. The exit status is 1 when
+anything failed. Needs only the standard library.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+REPORTS = ROOT / "build/reports"
+PYTHON = ROOT / "build/venv/bin/python"
+PYTEST_FOLDERS = (
+    "clients/python/tests",
+    "tests/reference",
+    "tests/physics",
+    "tests/http",
+    "tests/interop",
+)
+SANITIZED = "SANITIZER=address,undefined"
+SANITIZED_FOLDER = "build/asan"
+SANITIZER_ENVIRONMENT = {
+    "ASAN_OPTIONS": "detect_leaks=1:detect_stack_use_after_return=1:allocator_may_return_null=1",
+    "UBSAN_OPTIONS": "print_stacktrace=1",
+}
+UNIT_TIMEOUT = 300.0
+PYTEST_TIMEOUT = 900.0
+
+
+@dataclass
+class Outcome:
+    """What one step gave: counts of test cases, and the text to show for what failed."""
+
+    name: str
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    text: str = ""
+    seconds: float = 0.0
+
+
+def environment(**more: str) -> dict[str, str]:
+    """The caller's environment without the flags of the make that called."""
+    dropped = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES"}
+    return {**{k: v for k, v in os.environ.items() if k not in dropped}, **more}
+
+
+def tail(path: Path, lines: int = 40) -> str:
+    text = path.read_text(errors="replace").splitlines() if path.exists() else []
+    return "\n".join(text[-lines:])
+
+
+def run(command: list[str], log: Path, timeout: float | None, env: dict[str, str]) -> int:
+    """Runs a command with its output in a log; the exit status, negative when it was killed."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as out:
+        try:
+            done = subprocess.run(
+                command,
+                cwd=ROOT,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                timeout=timeout,
+            )
+        except subprocess.TimeoutExpired:
+            out.write(f"\nstopped after {timeout:.0f} s\n".encode())
+            return -1
+        except OSError as error:
+            out.write(f"\n{error}\n".encode())
+            return -1
+    return done.returncode
+
+
+def read_junit(path: Path) -> Outcome:
+    """Counts the test cases of a JUnit report and collects the messages of those that failed."""
+    outcome = Outcome(path.stem)
+    for case in ElementTree.parse(path).getroot().iter("testcase"):
+        bad = [child for child in case if child.tag in ("failure", "error")]
+        if bad:
+            outcome.failed += 1
+            message = (bad[0].text or bad[0].get("message") or "").strip()
+            outcome.text += f"{case.get('classname', '')} {case.get('name')}: {message}\n"
+        elif case.find("skipped") is not None:
+            outcome.skipped += 1
+        else:
+            outcome.passed += 1
+    return outcome
+
+
+def judged(name: str, reports: list[Path], status: int, log: Path, started: float) -> Outcome:
+    """Sums the reports of a run; an exit status that they do not explain is one more failure."""
+    total = Outcome(name, seconds=time.monotonic() - started)
+    for report in reports:
+        try:
+            one = read_junit(report)
+        except (OSError, ElementTree.ParseError) as error:
+            one = Outcome(name, failed=1, text=f"{report.name}: {error}\n")
+        total.passed += one.passed
+        total.failed += one.failed
+        total.skipped += one.skipped
+        total.text += one.text
+    if total.failed == 0 and (status != 0 or total.passed + total.skipped == 0):
+        total.failed = 1
+        total.text = f"exit status {status}, {total.passed} test cases passed\n{tail(log)}\n"
+    return total
+
+
+def run_make(name: str, arguments: list[str], jobs: int) -> Outcome:
+    """A make that counts only when it fails."""
+    started = time.monotonic()
+    log = REPORTS / f"{name.replace(' ', '-')}.log"
+    status = run(
+        ["make", "-k", f"-j{jobs}", "--no-print-directory", *arguments], log, None, environment()
+    )
+    outcome = Outcome(name, seconds=time.monotonic() - started)
+    if status != 0:
+        outcome.failed = 1
+        outcome.text = tail(log)
+    return outcome
+
+
+def run_unit_test(folder: str, source: Path) -> Outcome:
+    """One cmocka program. Its report is written when it ends, so a crash leaves none."""
+    started = time.monotonic()
+    name = source.stem
+    reports = REPORTS / folder.replace("/", "-") / name
+    shutil.rmtree(reports, ignore_errors=True)
+    reports.mkdir(parents=True)
+    env = environment(
+        CMOCKA_MESSAGE_OUTPUT="xml",
+        CMOCKA_XML_FILE=str(reports / "%g.xml"),
+        **SANITIZER_ENVIRONMENT,
+    )
+    log = reports / "log"
+    status = run([f"{folder}/tests/{name}"], log, UNIT_TIMEOUT, env)
+    return judged(f"{folder}/tests/{name}", sorted(reports.glob("*.xml")), status, log, started)
+
+
+def run_unit_tests(folder: str, jobs: int) -> list[Outcome]:
+    sources = sorted((ROOT / "tests/unit").glob("test_*.c"))
+    with ThreadPoolExecutor(jobs) as pool:
+        return list(pool.map(lambda source: run_unit_test(folder, source), sources))
+
+
+def run_pytest(folder: str, name: str, **env: str) -> Outcome:
+    started = time.monotonic()
+    stem = re.sub(r"\W+", "-", name)
+    report, log = REPORTS / f"{stem}.xml", REPORTS / f"{stem}.log"
+    report.unlink(missing_ok=True)
+    command = [
+        str(PYTHON),
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        f"--junitxml={report}",
+        folder,
+    ]
+    status = run(command, log, PYTEST_TIMEOUT, environment(PYTHONDONTWRITEBYTECODE="1", **env))
+    return judged(name, [report], status, log, started)
+
+
+def show(outcome: Outcome) -> Outcome:
+    state = "FAIL" if outcome.failed else "ok"
+    skipped = f", {outcome.skipped} skipped" if outcome.skipped else ""
+    print(
+        f"{state:4}  {outcome.name}: {outcome.passed} passed, {outcome.failed} failed{skipped}"
+        f"  ({outcome.seconds:.1f} s)",
+        flush=True,
+    )
+    if outcome.failed:
+        print("      " + outcome.text.rstrip().replace("\n", "\n      "), flush=True)
+    return outcome
+
+
+def run_all(jobs: int, variables: list[str], lint: bool) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+
+    def step(*results: Outcome) -> None:
+        outcomes.extend(show(result) for result in results)
+
+    if lint:
+        step(run_make("lint", ["lint", *variables], jobs))
+    step(run_make("build", ["all", "unit-tests", *variables], jobs))
+    step(run_make("environment", ["build/venv/.tests-ready", *variables], jobs))
+    step(run_make("models", ["models", "models-all", *variables], 1))
+    step(*run_unit_tests("build", jobs))
+    for folder in PYTEST_FOLDERS:
+        step(run_pytest(folder, folder))
+    step(
+        run_make(
+            "build sanitized",
+            [SANITIZED, "unit-tests", f"{SANITIZED_FOLDER}/irrepd", *variables],
+            jobs,
+        )
+    )
+    step(*run_unit_tests(SANITIZED_FOLDER, jobs))
+    return outcomes
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--lint", action="store_true", help="run `make lint` too, as one test")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("variables", nargs="*", help="variables for make, such as CC=gcc")
+    arguments = parser.parse_args()
+
+    started = time.monotonic()
+    shutil.rmtree(REPORTS, ignore_errors=True)
+    REPORTS.mkdir(parents=True)
+    outcomes = run_all(arguments.jobs, arguments.variables, arguments.lint)
+    passed = sum(outcome.passed for outcome in outcomes)
+    failed = sum(outcome.failed for outcome in outcomes)
+    skipped = sum(outcome.skipped for outcome in outcomes)
+    print(f"{time.monotonic() - started:.0f} s; reports in {REPORTS.relative_to(ROOT)}/")
+    summary = f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else "")
+    (REPORTS / "summary").write_text(summary + "\n")
+    print(summary, flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
