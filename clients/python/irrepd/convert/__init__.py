@@ -1,0 +1,55 @@
+"""Turns upstream checkpoints into model files; needs numpy only and runs nothing from the file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from typing import Any, Optional, Union
+
+from irrepd import safetensors
+from irrepd.errors import FormatError
+from irrepd.pickles import Archive
+
+__all__ = ["FormatError", "convert"]
+
+Path = Union[str, "os.PathLike[str]"]
+CARD_FIELDS = ("name", "description", "source", "license", "citation")
+
+
+def convert(
+    source: Path,
+    target: Path,
+    *,
+    modality: Optional[str] = None,
+    about: Optional[Mapping[str, Any]] = None,
+) -> dict[str, Any]:
+    """Writes the model file of a checkpoint and returns its card; FormatError when refused.
+
+    about: entries of the card that the checkpoint cannot tell (CARD_FIELDS, training).
+    """
+    from irrepd.convert.detect import converter_for
+
+    with Archive(source) as archive:
+        checkpoint = archive.load()
+        tensors, card = converter_for(checkpoint)(checkpoint, modality)
+    card["sha256_source"] = _sha256(source)
+    for key, value in (about or {}).items():
+        if key == "training":
+            card[key] = {**card.get(key, {}), **value}
+        elif key in CARD_FIELDS:
+            card[key] = value
+        else:
+            raise ValueError(f"'{key}' is no field of the card")
+    text = json.dumps(card, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    safetensors.write(target, tensors, {"irrepd": text})
+    return card
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()

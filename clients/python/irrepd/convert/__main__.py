@@ -1,0 +1,38 @@
+"""python3 -m irrepd.convert IN OUT"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Optional
+
+from irrepd.convert import CARD_FIELDS, convert
+from irrepd.errors import FormatError
+
+
+def main(arguments: Optional[Sequence[str]] = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="irrepd.convert",
+        description="Turns an upstream checkpoint (SevenNet) into an irrepd model file. "
+        "Runs nothing from the checkpoint.",
+    )
+    parser.add_argument("input", metavar="IN", help="checkpoint, e.g. checkpoint_sevennet_0.pth")
+    parser.add_argument("output", metavar="OUT", help="model file, e.g. sevennet-0.safetensors")
+    parser.add_argument("--modality", help="the fidelity to take from a multi-fidelity checkpoint")
+    for field in CARD_FIELDS:
+        parser.add_argument(f"--{field}", help="entry of the model's card")
+    options = parser.parse_args(arguments)
+    about = {field: getattr(options, field) for field in CARD_FIELDS if getattr(options, field)}
+    try:
+        card = convert(options.input, options.output, modality=options.modality, about=about)
+    except (FormatError, OSError) as error:
+        print(f"irrepd.convert: {error}", file=sys.stderr)
+        return 2
+    elements = len(card["atomic_numbers"])
+    print(f"{options.output}: {card['architecture']}, {elements} elements, r_max {card['r_max']} A")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,27 @@
+"""Finds out which architecture a checkpoint holds."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Optional
+
+import numpy as np
+
+from irrepd.convert import sevennet
+from irrepd.errors import FormatError
+from irrepd.pickles import Record
+
+Converter = Callable[
+    [dict[str, Any], Optional[str]], tuple[dict[str, np.ndarray], dict[str, Any]]
+]
+
+
+def converter_for(checkpoint: Any) -> Converter:
+    """The converter of the checkpoint's architecture; FormatError when there is none."""
+    if sevennet.is_sevennet(checkpoint):
+        return sevennet.convert
+    if isinstance(checkpoint, Record):
+        raise FormatError(f"a pickled '{checkpoint.function}' is not supported; known: SevenNet")
+    if isinstance(checkpoint, dict):
+        keys = ", ".join(sorted(str(key)[:40] for key in list(checkpoint)[:8]))
+        raise FormatError(f"a checkpoint of an unknown kind (it holds: {keys}); known: SevenNet")
+    raise FormatError("a checkpoint of an unknown kind; known: SevenNet")

@@ -1,0 +1,37 @@
+"""Exceptions of the package; each says in one sentence what is wrong."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+
+class FormatError(ValueError):
+    """A file that is damaged, hostile or of a kind that is not supported."""
+
+
+class ServerError(RuntimeError):
+    """A problem object that the daemon answered with (RFC 9457)."""
+
+    def __init__(self, status: int, problem: dict[str, Any], retry_after: Optional[float] = None):
+        self.status = status
+        self.problem = problem
+        self.retry_after = retry_after
+        text = str(problem.get("detail") or problem.get("title") or "no detail")
+        pointers = [
+            str(error.get("pointer"))
+            for error in problem.get("errors") or []
+            if isinstance(error, dict) and error.get("pointer")
+        ]
+        where = f" ({', '.join(pointers)})" if pointers else ""
+        super().__init__(f"irrepd answered {status}: {text}{where}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.status, self.problem, self.retry_after)
+
+    @property
+    def retryable(self) -> bool:
+        return bool(self.problem.get("retryable", self.status in (429, 503)))
+
+
+class ConnectionFailed(RuntimeError):
+    """The daemon could not be reached, or went away in the middle of an answer."""
