@@ -6,8 +6,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct cJSON;
-
 struct problem {
   int status;    /* HTTP */
   char type[64]; /* "urn:irrepd:unknown-element": stable, one for each kind */

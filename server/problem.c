@@ -1,0 +1,80 @@
+#include "server/problem.h"
+
+#include "server/problem_kinds.h"
+#include "server/text.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#define RETRY_AFTER_S 1
+
+static void set(struct problem *p, int status, const char *kind, const char *title,
+                const char *pointer, const char *detail, va_list values) {
+  *p = (struct problem){.status = status};
+  snprintf(p->type, sizeof p->type, "urn:irrepd:%s", kind);
+  snprintf(p->title, sizeof p->title, "%s", title);
+  snprintf(p->pointer, sizeof p->pointer, "%s", pointer);
+  vsnprintf(p->detail, sizeof p->detail, detail, values);
+  bool busy = status == 429 || status == 503;
+  p->retryable = busy || status == 408 || status == 504;
+  p->retry_after_s = busy ? RETRY_AFTER_S : 0;
+}
+
+struct problem *problem_set(struct problem *problem, int status, const char *kind,
+                            const char *title, const char *pointer, const char *detail, ...) {
+  va_list values;
+  va_start(values, detail);
+  set(problem, status, kind, title, pointer, detail, values);
+  va_end(values);
+  return problem;
+}
+
+struct problem *problem_of_kind(struct problem *problem, enum problem_kind kind,
+                                const char *pointer, const char *detail, ...) {
+  static const struct {
+    int status;
+    const char *kind, *title;
+  } kinds[] = {
+#define PROBLEM_ROW(name, http, word, sentence) [PROBLEM_##name] = {http, word, sentence},
+      PROBLEM_KINDS(PROBLEM_ROW)
+#undef PROBLEM_ROW
+  };
+  va_list values;
+  va_start(values, detail);
+  set(problem, kinds[kind].status, kinds[kind].kind, kinds[kind].title, pointer, detail, values);
+  va_end(values);
+  return problem;
+}
+
+struct problem *problem_of_error(struct problem *problem, const struct irrep_error *error,
+                                 const char *pointer) {
+  char kind[48];
+  size_t n = 0;
+  for (const char *c = irrep_status_name(error->status); *c && n + 1 < sizeof kind; c++)
+    kind[n++] = *c == '_' ? '-' : (char)(*c >= 'A' && *c <= 'Z' ? *c - 'A' + 'a' : *c);
+  kind[n] = '\0';
+  char field[sizeof problem->pointer];
+  snprintf(field, sizeof field, "%s%s%s", pointer, error->field[0] ? "/" : "", error->field);
+  return problem_set(problem, irrep_status_http(error->status), kind,
+                     irrep_status_title(error->status), field, "%s", error->detail);
+}
+
+char *problem_render(const struct problem *p, size_t *size) {
+  struct text text = {0};
+  text_puts(&text, "{\"type\":");
+  text_put_json(&text, p->type);
+  text_puts(&text, ",\"title\":");
+  text_put_json(&text, p->title);
+  text_puts(&text, ",\"status\":");
+  text_put_size(&text, p->status > 0 ? (size_t)p->status : 0);
+  text_puts(&text, ",\"detail\":");
+  text_put_json(&text, p->detail);
+  text_puts(&text, ",\"errors\":[");
+  if (p->pointer[0]) {
+    text_puts(&text, "{\"pointer\":");
+    text_put_json(&text, p->pointer);
+    text_puts(&text, "}");
+  }
+  text_puts(&text, p->retryable ? "],\"retryable\":true}" : "],\"retryable\":false}");
+  return text_take(&text, size);
+}

@@ -1,0 +1,136 @@
+#include "server/text.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Digits, sign, point and exponent of any size_t or double. */
+#define NUMBER_MAX 32
+
+/* Below this every integral double has at most 15 digits. */
+#define INTEGER_MAX 1e15
+
+void text_fini(struct text *text) {
+  free(text->bytes);
+  *text = (struct text){0};
+}
+
+char *text_take(struct text *text, size_t *size) {
+  size_t n = text->size;
+  text_add(text, "", 1);
+  char *bytes = text->failed ? NULL : text->bytes;
+  if (bytes) {
+    *text = (struct text){0};
+    if (size)
+      *size = n;
+  } else {
+    text_fini(text);
+  }
+  return bytes;
+}
+
+static bool reserve(struct text *text, size_t more) {
+  if (text->failed)
+    return false;
+  if (more <= text->capacity - text->size)
+    return true;
+  size_t needed = text->size + more;
+  size_t doubled = text->capacity > SIZE_MAX / 2 ? SIZE_MAX : text->capacity * 2;
+  size_t capacity = needed > doubled ? needed : doubled;
+  if (capacity < 256)
+    capacity = 256;
+  char *bytes = needed < more ? NULL : realloc(text->bytes, capacity);
+  if (!bytes) {
+    text->failed = true;
+    return false;
+  }
+  text->bytes = bytes;
+  text->capacity = capacity;
+  return true;
+}
+
+void text_add(struct text *text, const char *bytes, size_t n) {
+  if (n > 0 && reserve(text, n)) {
+    memcpy(text->bytes + text->size, bytes, n);
+    text->size += n;
+  }
+}
+
+void text_puts(struct text *text, const char *string) {
+  text_add(text, string, strlen(string));
+}
+
+void text_put_size(struct text *text, size_t number) {
+  char digits[NUMBER_MAX];
+  size_t at = sizeof digits;
+  do
+    digits[--at] = (char)('0' + number % 10);
+  while ((number /= 10) > 0);
+  text_add(text, digits + at, sizeof digits - at);
+}
+
+void text_put_double(struct text *text, double number) {
+  if (!isfinite(number)) {
+    text_puts(text, "null");
+    return;
+  }
+  bool minus_zero = number == 0 && signbit(number);
+  if (fabs(number) < INTEGER_MAX && number == floor(number) && !minus_zero) {
+    if (number < 0)
+      text_puts(text, "-");
+    text_put_size(text, (size_t)fabs(number));
+    return;
+  }
+  char digits[NUMBER_MAX];
+  for (int precision = 15; precision <= 17; precision++) {
+    int n = snprintf(digits, sizeof digits, "%.*g", precision, number);
+    if (precision == 17 || strtod(digits, NULL) == number) {
+      text_add(text, digits, (size_t)n);
+      return;
+    }
+  }
+}
+
+/* The bytes of the UTF-8 sequence at s (RFC 3629), which a NUL ends; 0 when it is none. */
+static size_t utf8_sequence(const unsigned char *s) {
+  size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
+  if (s[0] > 0xf4)
+    return 0;
+  for (size_t i = 1; i < n; i++)
+    if ((s[i] & 0xc0) != 0x80)
+      return 0;
+  if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
+      (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
+    return 0;
+  return n;
+}
+
+static void put_escaped(struct text *text, unsigned char c) {
+  static const char names[] = "\"\\\b\f\n\r\t", escapes[] = "\"\\bfnrt";
+  static const char hex[] = "0123456789abcdef";
+  const char *name = memchr(names, c, sizeof names - 1);
+  char escape[] = {'\\', name ? escapes[name - names] : 'u', '0', '0', hex[c >> 4], hex[c & 15]};
+  text_add(text, escape, name ? 2 : sizeof escape);
+}
+
+void text_put_json(struct text *text, const char *string) {
+  const unsigned char *s = (const unsigned char *)string;
+  text_puts(text, "\"");
+  while (*s) {
+    size_t n = 0;
+    while (s[n] >= 0x20 && s[n] < 0x7f && s[n] != '"' && s[n] != '\\')
+      n++;
+    if (n > 0 || (*s >= 0x80 && (n = utf8_sequence(s)) > 0)) {
+      text_add(text, (const char *)s, n);
+      s += n;
+    } else if (*s < 0x80) {
+      put_escaped(text, *s++);
+    } else {
+      text_puts(text, "\xef\xbf\xbd");
+      s++;
+    }
+  }
+  text_puts(text, "\"");
+}
