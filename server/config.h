@@ -1,5 +1,5 @@
 /* What the daemon is told: flags over IRREPD_FLAG_NAME in the environment over a JSON --config
- * file. */
+ * file, whose keys are the flags' names without the dashes in front. */
 #ifndef SERVER_CONFIG_H
 #define SERVER_CONFIG_H
 
@@ -13,18 +13,21 @@ struct config {
   size_t memory_budget;   /* --memory-budget BYTES (suffixes K, M, G): planned bytes of all batches
                              under way and queued */
   size_t max_batch_bytes; /* --max-batch-bytes: planned bytes of one batch; one structure alone may
-                             exceed it */
+                             exceed it; never above the budget */
   size_t
       max_delay_us; /* --max-delay-us: how long a batch may wait for more while a worker is idle */
   size_t max_queue; /* --max-queue: structures waiting, over all models */
-  size_t max_body_bytes;     /* --max-body-bytes */
-  size_t max_structures;     /* --max-structures: of one request */
-  size_t max_atoms;          /* --max-atoms: of one structure */
-  size_t max_connections;    /* --max-connections */
-  size_t request_timeout_ms; /* --request-timeout-ms: to receive headers and body; 408 */
-  size_t drain_timeout_ms;   /* --drain-timeout-ms */
-  bool allow_remote;         /* --allow-remote: listen beyond loopback without keys */
-  bool check_only;           /* --check-config */
+  size_t max_body_bytes;      /* --max-body-bytes */
+  size_t max_receiving_bytes; /* --max-receiving-bytes: bodies of all connections together while
+                                 they are received; never below max_body_bytes */
+  size_t max_structures;      /* --max-structures: of one request */
+  size_t max_atoms;           /* --max-atoms: of one structure */
+  size_t max_connections;     /* --max-connections */
+  size_t request_timeout_ms;  /* --request-timeout-ms: to receive headers, and body; 408 */
+  size_t drain_timeout_ms;    /* --drain-timeout-ms */
+  bool allow_remote;          /* --allow-remote: listen beyond loopback without keys */
+  bool log_requests;          /* --log-requests: one log line for each request answered */
+  bool check_only;            /* --check-config */
 };
 
 /* Fills config from the command line, the environment and the file. Returns 0; 1 after --help or

@@ -1,0 +1,351 @@
+#include "server/config.h"
+
+#include "server/version.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CONFIG_FILE_MAX (1u << 20)
+#define ENVIRONMENT_NAME_MAX 64
+
+enum option_type { OPTION_TEXT, OPTION_COUNT, OPTION_BYTES, OPTION_SWITCH, OPTION_ACTION };
+
+struct option {
+  const char *name;
+  const char *argument; /* as --help shows it; "" for switches and actions */
+  enum option_type type;
+  const char *fallback;
+  size_t offset; /* in struct config */
+  size_t min, max;
+  const char *help;
+};
+
+#define FIELD(name) offsetof(struct config, name)
+
+static const struct option options[] = {
+    {"models", "DIR", OPTION_TEXT, "models", FIELD(models_dir), 1, 4095,
+     "serve every *.safetensors model in DIR under its stem"},
+    {"listen", "ADDRESS", OPTION_TEXT, "127.0.0.1:8421", FIELD(listen), 1, 1023,
+     "HOST:PORT, [V6]:PORT or unix:PATH; port 0 picks a free one and prints it"},
+    {"allow-remote", "", OPTION_SWITCH, "false", FIELD(allow_remote), 0, 0,
+     "listen beyond loopback, for anyone who reaches the port"},
+    {"workers", "N", OPTION_COUNT, "0", FIELD(workers), 0, 4096,
+     "evaluating threads; 0: one for each core"},
+    {"memory-budget", "BYTES", OPTION_BYTES, "2G", FIELD(memory_budget), 1u << 20, SIZE_MAX / 4,
+     "planned bytes of all batches under way and queued"},
+    {"max-batch-bytes", "BYTES", OPTION_BYTES, "256M", FIELD(max_batch_bytes), 1u << 16,
+     SIZE_MAX / 4, "planned bytes of one batch"},
+    {"max-delay-us", "N", OPTION_COUNT, "2000", FIELD(max_delay_us), 0, 10000000,
+     "microseconds that a batch may wait for more while a worker is idle"},
+    {"max-queue", "N", OPTION_COUNT, "16384", FIELD(max_queue), 1, 1u << 24,
+     "structures waiting, over all models; beyond: 503"},
+    {"max-body-bytes", "BYTES", OPTION_BYTES, "64M", FIELD(max_body_bytes), 1024, 1u << 30,
+     "body of one request; beyond: 413"},
+    {"max-receiving-bytes", "BYTES", OPTION_BYTES, "512M", FIELD(max_receiving_bytes), 1024,
+     SIZE_MAX / 4, "bodies of all connections while they are received; beyond: 503"},
+    {"max-structures", "N", OPTION_COUNT, "4096", FIELD(max_structures), 1, 1u << 20,
+     "structures of one request; beyond: 422"},
+    {"max-atoms", "N", OPTION_COUNT, "1000000", FIELD(max_atoms), 1, 100000000,
+     "atoms of one structure; beyond: 422"},
+    {"max-connections", "N", OPTION_COUNT, "1024", FIELD(max_connections), 1, 65536,
+     "connections at a time; more wait to be accepted"},
+    {"request-timeout-ms", "N", OPTION_COUNT, "30000", FIELD(request_timeout_ms), 10, 86400000,
+     "milliseconds to receive the headers of a request, and its body; beyond: 408"},
+    {"drain-timeout-ms", "N", OPTION_COUNT, "30000", FIELD(drain_timeout_ms), 0, 86400000,
+     "milliseconds that a stop waits for requests under way"},
+    {"log-requests", "", OPTION_SWITCH, "false", FIELD(log_requests), 0, 0,
+     "log a line for each request answered"},
+    {"config", "FILE", OPTION_ACTION, "", 0, 1, 4095,
+     "read flags from a JSON object, e.g. {\"max-queue\": 100, \"memory-budget\": \"4G\"}"},
+    {"check-config", "", OPTION_SWITCH, "false", FIELD(check_only), 0, 0,
+     "check flags, address and models folder, and exit"},
+    {"version", "", OPTION_ACTION, "", 0, 0, 0, "print the version and exit"},
+    {"help", "", OPTION_ACTION, "", 0, 0, 0, "print this and exit"},
+};
+
+#define N_OPTIONS (sizeof options / sizeof *options)
+
+static const struct option *option_find(const char *name, size_t length) {
+  for (size_t i = 0; i < N_OPTIONS; i++)
+    if (strlen(options[i].name) == length && strncmp(options[i].name, name, length) == 0)
+      return &options[i];
+  return NULL;
+}
+
+static bool is_action(const struct option *option, const char *name) {
+  return option->type == OPTION_ACTION && strcmp(option->name, name) == 0;
+}
+
+static int complain(const struct option *option, const char *value, const char *origin) {
+  fprintf(stderr, "irrepd: --%s takes ", option->name);
+  switch (option->type) {
+  case OPTION_COUNT:
+    fprintf(stderr, "a whole number from %zu to %zu", option->min, option->max);
+    break;
+  case OPTION_BYTES:
+    fprintf(stderr, "bytes from %zu to %zu, with a suffix K, M or G if wanted", option->min,
+            option->max);
+    break;
+  case OPTION_SWITCH:
+    fputs("true or false", stderr);
+    break;
+  default:
+    fprintf(stderr, "%s, %zu to %zu bytes", option->argument, option->min, option->max);
+  }
+  fprintf(stderr, "; %s gives \"%.80s\"\n", origin, value);
+  return 2;
+}
+
+static bool parse_size(const char *text, bool suffixes, size_t *number) {
+  size_t n = 0;
+  if (*text < '0' || *text > '9')
+    return false;
+  for (; *text >= '0' && *text <= '9'; text++)
+    if (__builtin_mul_overflow(n, (size_t)10, &n) ||
+        __builtin_add_overflow(n, (size_t)(*text - '0'), &n))
+      return false;
+  if (suffixes && *text != '\0') {
+    const char *units = "KMGkmg";
+    const char *unit = strchr(units, *text++);
+    if (unit == NULL || __builtin_mul_overflow(n, (size_t)1 << 10 * ((unit - units) % 3 + 1), &n))
+      return false;
+  }
+  *number = n;
+  return *text == '\0';
+}
+
+static bool parse_switch(const char *text, bool *truth) {
+  *truth = strcmp(text, "true") == 0 || strcmp(text, "1") == 0;
+  return *truth || strcmp(text, "false") == 0 || strcmp(text, "0") == 0;
+}
+
+static int option_set(struct config *config, const struct option *option, const char *value,
+                      const char *origin) {
+  char *field = (char *)config + option->offset;
+  if (option->type == OPTION_SWITCH)
+    return parse_switch(value, (bool *)(void *)field) ? 0 : complain(option, value, origin);
+  if (option->type == OPTION_TEXT) {
+    const size_t length = strlen(value);
+    if (length < option->min || length > option->max)
+      return complain(option, value, origin);
+    char **text = (char **)(void *)field;
+    free(*text);
+    *text = strdup(value);
+    if (*text == NULL)
+      fputs("irrepd: no memory\n", stderr);
+    return *text == NULL ? 2 : 0;
+  }
+  size_t number = 0;
+  if (!parse_size(value, option->type == OPTION_BYTES, &number) || number < option->min ||
+      number > option->max)
+    return complain(option, value, origin);
+  *(size_t *)(void *)field = number;
+  return 0;
+}
+
+static void print_help(void) {
+  puts("irrepd serves equivariant interatomic potentials over HTTP.\n\n"
+       "usage: irrepd [--models DIR] [--listen ADDRESS] [flags]\n\n"
+       "Every flag can also be given as IRREPD_FLAG_NAME in the environment or in a JSON --config\n"
+       "file: flag over environment over file.\n");
+  for (size_t i = 0; i < N_OPTIONS; i++) {
+    const struct option *o = &options[i];
+    char left[64];
+    snprintf(left, sizeof left, "--%s %s", o->name, o->argument);
+    printf("  %-28s %s", left, o->help);
+    if (o->fallback[0] != '\0')
+      printf(" [%s]", o->fallback);
+    putchar('\n');
+  }
+}
+
+struct argument {
+  const struct option *option;
+  const char *value;
+};
+
+/* Reads argv[*i] and its value, and moves *i on. Returns 0, or 2 after a complaint. */
+static int argument_next(int argc, char **argv, int *i, struct argument *argument) {
+  const char *text = argv[(*i)++];
+  if (strcmp(text, "-h") == 0)
+    text = "--help";
+  if (strncmp(text, "--", 2) != 0) {
+    fprintf(stderr, "irrepd: \"%.80s\" is not a flag; --help lists them\n", text);
+    return 2;
+  }
+  const size_t length = strcspn(text + 2, "=");
+  const struct option *option = option_find(text + 2, length);
+  if (option == NULL) {
+    fprintf(stderr, "irrepd: unknown flag \"%.80s\"; --help lists them\n", text);
+    return 2;
+  }
+  argument->option = option;
+  const bool assigned = text[2 + length] == '=';
+  if (assigned)
+    argument->value = text + 2 + length + 1;
+  else if (option->argument[0] == '\0')
+    argument->value = "true";
+  else if (*i < argc)
+    argument->value = argv[(*i)++];
+  else {
+    fprintf(stderr, "irrepd: --%s needs a value: --%s %s\n", option->name, option->name,
+            option->argument);
+    return 2;
+  }
+  return 0;
+}
+
+/* What must be known before anything else: --help, --version and the file. */
+static int scan_arguments(int argc, char **argv, const char **file) {
+  for (int i = 1; i < argc;) {
+    struct argument argument;
+    if (argument_next(argc, argv, &i, &argument) != 0)
+      return 2;
+    if (is_action(argument.option, "help")) {
+      print_help();
+      return 1;
+    }
+    if (is_action(argument.option, "version")) {
+      puts("irrepd " IRREPD_VERSION);
+      return 1;
+    }
+    if (is_action(argument.option, "config"))
+      *file = argument.value;
+  }
+  return 0;
+}
+
+static int apply_arguments(struct config *config, int argc, char **argv) {
+  for (int i = 1; i < argc;) {
+    struct argument argument;
+    if (argument_next(argc, argv, &i, &argument) != 0)
+      return 2;
+    if (argument.option->type != OPTION_ACTION &&
+        option_set(config, argument.option, argument.value, "the command line") != 0)
+      return 2;
+  }
+  return 0;
+}
+
+static const char *environment_of(const struct option *option, char name[ENVIRONMENT_NAME_MAX]) {
+  snprintf(name, ENVIRONMENT_NAME_MAX, "IRREPD_%s", option->name);
+  for (char *c = name; *c != '\0'; c++)
+    *c = *c == '-' ? '_' : (char)(*c >= 'a' && *c <= 'z' ? *c - 'a' + 'A' : *c);
+  const char *value = getenv(name);
+  return value != NULL && *value != '\0' ? value : NULL; /* empty is unset, as compose passes it */
+}
+
+static int apply_environment(struct config *config) {
+  for (size_t i = 0; i < N_OPTIONS; i++) {
+    char name[ENVIRONMENT_NAME_MAX];
+    const char *value = environment_of(&options[i], name);
+    if (value != NULL && options[i].type != OPTION_ACTION &&
+        option_set(config, &options[i], value, name) != 0)
+      return 2;
+  }
+  return 0;
+}
+
+static char *read_file(const char *path, size_t *size) {
+  FILE *file = fopen(path, "rb");
+  char *text = file == NULL ? NULL : malloc(CONFIG_FILE_MAX + 1);
+  const char *wrong = file == NULL ? strerror(errno) : text == NULL ? "no memory" : NULL;
+  if (wrong == NULL) {
+    *size = fread(text, 1, CONFIG_FILE_MAX + 1, file);
+    if (ferror(file))
+      wrong = "cannot be read";
+    else if (*size > CONFIG_FILE_MAX)
+      wrong = "is larger than 1 MiB";
+    else
+      text[*size] = '\0';
+  }
+  if (file != NULL)
+    fclose(file);
+  if (wrong == NULL)
+    return text;
+  fprintf(stderr, "irrepd: --config %s: %s\n", path, wrong);
+  free(text);
+  return NULL;
+}
+
+static int apply_member(struct config *config, const cJSON *member, const char *path) {
+  const struct option *option = option_find(member->string, strlen(member->string));
+  if (option == NULL || option->type == OPTION_ACTION) {
+    fprintf(stderr, "irrepd: --config %s: unknown key \"%.80s\"\n", path, member->string);
+    return 2;
+  }
+  for (const cJSON *other = member->next; other != NULL; other = other->next)
+    if (strcmp(other->string, member->string) == 0) {
+      fprintf(stderr, "irrepd: --config %s: key \"%s\" appears twice\n", path, option->name);
+      return 2;
+    }
+  char number[32];
+  if (cJSON_IsBool(member))
+    return option_set(config, option, cJSON_IsTrue(member) ? "true" : "false", path);
+  if (cJSON_IsString(member))
+    return option_set(config, option, member->valuestring, path);
+  if (cJSON_IsNumber(member)) {
+    const double value = member->valuedouble;
+    const bool whole = value >= 0 && value <= 9007199254740992.0 && value == (double)(long)value;
+    snprintf(number, sizeof number, whole ? "%.0f" : "%g", value);
+    return option_set(config, option, number, path);
+  }
+  return complain(option, "a value of another type", path);
+}
+
+static int apply_file(struct config *config, const char *path) {
+  size_t size = 0;
+  char *text = read_file(path, &size);
+  if (text == NULL)
+    return 2;
+  const char *end = text;
+  cJSON *root = cJSON_ParseWithLengthOpts(text, size + 1, &end, 1);
+  int failed = 2;
+  if (root == NULL || (size_t)(end - text) != size)
+    fprintf(stderr, "irrepd: --config %s: not JSON, at byte %zu\n", path, (size_t)(end - text));
+  else if (!cJSON_IsObject(root))
+    fprintf(stderr, "irrepd: --config %s: not a JSON object\n", path);
+  else {
+    failed = 0;
+    for (const cJSON *member = root->child; member != NULL && failed == 0; member = member->next)
+      failed = apply_member(config, member, path);
+  }
+  cJSON_Delete(root);
+  free(text);
+  return failed;
+}
+
+int config_load(struct config *config, int argc, char **argv) {
+  memset(config, 0, sizeof *config);
+  char name[ENVIRONMENT_NAME_MAX];
+  const char *file = environment_of(option_find("config", 6), name);
+  int result = scan_arguments(argc, argv, &file);
+  for (size_t i = 0; i < N_OPTIONS && result == 0; i++)
+    if (options[i].type != OPTION_ACTION)
+      result = option_set(config, &options[i], options[i].fallback, "the default");
+  if (result == 0 && file != NULL)
+    result = apply_file(config, file);
+  if (result == 0)
+    result = apply_environment(config);
+  if (result == 0)
+    result = apply_arguments(config, argc, argv);
+  if (result != 0) {
+    config_free(config);
+    return result;
+  }
+  if (config->max_batch_bytes > config->memory_budget)
+    config->max_batch_bytes = config->memory_budget;
+  if (config->max_receiving_bytes < config->max_body_bytes)
+    config->max_receiving_bytes = config->max_body_bytes;
+  return 0;
+}
+
+void config_free(struct config *config) {
+  free(config->models_dir);
+  free(config->listen);
+  memset(config, 0, sizeof *config);
+}

@@ -1,0 +1,172 @@
+#include "server/listen.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define BACKLOG 1024
+
+#define SOCKET_FLAGS (SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC)
+
+static enum irrep_status refuse(struct listener *listener, const char *address, const char *why,
+                                struct irrep_error *error) {
+  if (listener->fd >= 0)
+    close(listener->fd);
+  listener->fd = -1;
+  listener->unix_path[0] = '\0';
+  return irrep_fail(error, IRREP_BAD_ARGUMENT, "listen", "cannot listen on \"%.120s\": %s", address,
+                    why);
+}
+
+/* NULL when the path is free (a stale socket is removed), otherwise why not. */
+static const char *clear_path(const struct sockaddr_un *name) {
+  struct stat info;
+  if (lstat(name->sun_path, &info) != 0)
+    return errno == ENOENT ? NULL : strerror(errno);
+  if (!S_ISSOCK(info.st_mode))
+    return "a file of that name is there and is no socket";
+  const int probe = socket(AF_UNIX, SOCKET_FLAGS, 0);
+  if (probe < 0)
+    return strerror(errno);
+  const int refused = connect(probe, (const struct sockaddr *)name, sizeof *name);
+  const int reason = errno;
+  close(probe);
+  if (refused == 0 || reason != ECONNREFUSED)
+    return "another process listens there";
+  return unlink(name->sun_path) == 0 ? NULL : strerror(errno);
+}
+
+static enum irrep_status open_unix(struct listener *listener, const char *address,
+                                   struct irrep_error *error) {
+  const char *path = address + strlen("unix:");
+  struct sockaddr_un name = {.sun_family = AF_UNIX};
+  if (*path == '\0' || strlen(path) >= sizeof name.sun_path)
+    return refuse(listener, address, "a Unix socket's path takes 1 to 107 bytes", error);
+  memcpy(name.sun_path, path, strlen(path) + 1);
+  const char *taken = clear_path(&name);
+  if (taken != NULL)
+    return refuse(listener, address, taken, error);
+  listener->fd = socket(AF_UNIX, SOCKET_FLAGS, 0);
+  if (listener->fd < 0)
+    return refuse(listener, address, strerror(errno), error);
+  const mode_t mask = umask(0177);
+  const int bound = bind(listener->fd, (const struct sockaddr *)&name, sizeof name);
+  const int reason = errno;
+  umask(mask);
+  if (bound != 0)
+    return refuse(listener, address, strerror(reason), error);
+  memcpy(listener->unix_path, path, strlen(path) + 1);
+  if (listen(listener->fd, BACKLOG) != 0) {
+    const char *why = strerror(errno);
+    unlink(path);
+    return refuse(listener, address, why, error);
+  }
+  snprintf(listener->url, sizeof listener->url, "unix:%s", path);
+  return IRREP_OK;
+}
+
+/* Splits HOST:PORT or [V6]:PORT. */
+static bool split(const char *address, char *host, size_t host_size, char *port, size_t port_size) {
+  const char *colon = strrchr(address, ':');
+  if (colon == NULL || colon == address)
+    return false;
+  const char *begin = address;
+  size_t length = (size_t)(colon - address);
+  if (*begin == '[') {
+    if (length < 3 || begin[length - 1] != ']')
+      return false;
+    begin++;
+    length -= 2;
+  } else if (memchr(begin, ':', length) != NULL)
+    return false;
+  const size_t digits = strspn(colon + 1, "0123456789");
+  if (length >= host_size || digits == 0 || digits > 5 || digits >= port_size ||
+      colon[1 + digits] != '\0')
+    return false;
+  memcpy(host, begin, length);
+  host[length] = '\0';
+  memcpy(port, colon + 1, digits + 1);
+  return true;
+}
+
+static bool is_loopback(const struct sockaddr *address) {
+  if (address->sa_family == AF_INET) {
+    struct sockaddr_in v4;
+    memcpy(&v4, address, sizeof v4);
+    return ntohl(v4.sin_addr.s_addr) >> 24 == 127;
+  }
+  if (address->sa_family == AF_INET6) {
+    struct sockaddr_in6 v6;
+    memcpy(&v6, address, sizeof v6);
+    return IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr) ||
+           (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr) && v6.sin6_addr.s6_addr[12] == 127);
+  }
+  return false;
+}
+
+/* Returns NULL, or why it failed. */
+static const char *bind_to(struct listener *listener, const struct addrinfo *found) {
+  const int yes = 1;
+  listener->fd = socket(found->ai_family, SOCKET_FLAGS, 0);
+  if (listener->fd < 0 ||
+      setsockopt(listener->fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) != 0 ||
+      bind(listener->fd, found->ai_addr, found->ai_addrlen) != 0 ||
+      listen(listener->fd, BACKLOG) != 0)
+    return strerror(errno);
+  struct sockaddr_storage bound;
+  socklen_t size = sizeof bound;
+  char host[INET6_ADDRSTRLEN + 16], port[8];
+  if (getsockname(listener->fd, (struct sockaddr *)&bound, &size) != 0 ||
+      getnameinfo((struct sockaddr *)&bound, size, host, sizeof host, port, sizeof port,
+                  NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+    return "its name cannot be read";
+  snprintf(listener->url, sizeof listener->url,
+           found->ai_family == AF_INET6 ? "http://[%s]:%s" : "http://%s:%s", host, port);
+  return NULL;
+}
+
+static enum irrep_status open_tcp(struct listener *listener, const char *address, bool allow_remote,
+                                  struct irrep_error *error) {
+  char host[256], port[8];
+  if (!split(address, host, sizeof host, port, sizeof port) || strtoul(port, NULL, 10) > 65535)
+    return refuse(listener, address, "HOST:PORT, [V6]:PORT or unix:PATH is wanted", error);
+  const struct addrinfo hints = {
+      .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+  struct addrinfo *found = NULL;
+  const int failed = getaddrinfo(host, port, &hints, &found);
+  if (failed != 0)
+    return refuse(listener, address, gai_strerror(failed), error);
+  const char *why = NULL;
+  if (!allow_remote && !is_loopback(found->ai_addr))
+    why = "it is not loopback: --allow-remote permits that";
+  else
+    why = bind_to(listener, found);
+  freeaddrinfo(found);
+  return why == NULL ? IRREP_OK : refuse(listener, address, why, error);
+}
+
+enum irrep_status listener_open(struct listener *listener, const char *address, bool allow_remote,
+                                struct irrep_error *error) {
+  memset(listener, 0, sizeof *listener);
+  listener->fd = -1;
+  if (strncmp(address, "unix:", 5) == 0)
+    return open_unix(listener, address, error);
+  return open_tcp(listener, address, allow_remote, error);
+}
+
+void listener_close(struct listener *listener) {
+  if (listener->fd >= 0)
+    close(listener->fd);
+  listener->fd = -1;
+  if (listener->unix_path[0] != '\0')
+    unlink(listener->unix_path);
+  listener->unix_path[0] = '\0';
+}

@@ -1,0 +1,25 @@
+/* The listening socket: TCP on loopback unless told otherwise, or a Unix socket. */
+#ifndef SERVER_LISTEN_H
+#define SERVER_LISTEN_H
+
+#include "irrep/status.h"
+
+#include <stdbool.h>
+
+struct listener {
+  int fd;              /* listening, non-blocking, close-on-exec; -1 once taken */
+  char url[320];       /* "http://127.0.0.1:8421" or "unix:PATH", with the port that was chosen */
+  char unix_path[108]; /* "" for TCP */
+};
+
+/* Opens HOST:PORT, [V6]:PORT or unix:PATH. A Unix socket gets mode 0600 (umask is changed for a
+ * moment: call it before threads start); a stale one is removed, one that somebody answers is not.
+ * BAD_ARGUMENT: syntax, beyond loopback without allow_remote, or what the system refused. On OK the
+ * listener is the caller's (listener_close). */
+enum irrep_status listener_open(struct listener *listener, const char *address, bool allow_remote,
+                                struct irrep_error *error);
+
+/* Closes the socket unless it was taken (fd -1), and removes the Unix socket's file. */
+void listener_close(struct listener *listener);
+
+#endif
