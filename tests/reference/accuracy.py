@@ -1,0 +1,97 @@
+"""How far libirrep is off the float64 references of fixtures/, for one model and precision."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+from libirrep import Model, Result
+from structures import FIXTURES, Structure, load
+
+MODELS = (
+    "sevennet-0",
+    "sevennet-0-22may2024",
+    "sevennet-l3i5",
+    "sevennet-mf-0-pbe",
+    "sevennet-mf-0-r2scan",
+)
+PROPERTIES = ("energy", "forces", "stress")
+BOUNDS = {"energy": 1e-9, "forces": 1e-8, "stress": 1e-9}  # eV/atom, eV/A, eV/A^3 in float64
+
+
+class Reference(NamedTuple):
+    structure: Structure
+    energies: np.ndarray  # [n_atoms] eV
+    forces: np.ndarray  # [n_atoms, 3] eV/Angstrom
+    virial: np.ndarray  # [3, 3] eV
+    stress: np.ndarray  # [3, 3] eV/Angstrom^3, NaN unless all three axes are periodic
+    n_edges: int
+    upstream_float32: dict[str, float]  # largest error of sevenn's float32 by property
+
+
+class Errors(NamedTuple):
+    """Largest errors of one structure, as they are and over 1 + the reference's size."""
+
+    absolute: dict[str, float]  # eV/atom, eV/Angstrom, eV/Angstrom^3; NaN where there is no stress
+    relative: dict[str, float]
+
+
+def references(model: str) -> dict[str, Reference]:
+    """The fixture of a model by structure."""
+    with np.load(FIXTURES / f"{model}.npz", allow_pickle=False) as stored:
+        data = dict(stored)
+    structures = load()
+    found, begin = {}, 0
+    for i, name in enumerate(map(str, data["names"])):
+        end = begin + len(structures[name].numbers)
+        found[name] = Reference(
+            structures[name],
+            data["energies"][begin:end],
+            data["forces"][begin:end],
+            data["virial"][i],
+            data["stress"][i],
+            int(data["n_edges"][i]),
+            dict(zip(PROPERTIES, data["sevenn_float32_errors"][i].tolist())),
+        )
+        begin = end
+    assert begin == len(data["energies"])
+    return found
+
+
+def evaluate(model: Model, cases: dict[str, Reference], precision: str) -> dict[str, Result]:
+    """Every structure alone, one after the other."""
+    return {name: model.evaluate_one(case.structure, precision) for name, case in cases.items()}
+
+
+def errors(result: Result, case: Reference) -> Errors:
+    """A number that is not finite, or a stress where there should be none, counts as infinite."""
+    n_atoms = len(case.energies)
+    pairs = {
+        "energy": (np.float64(result.energy / n_atoms), case.energies.sum() / n_atoms),
+        "forces": (result.forces, case.forces),
+    }
+    if np.isnan(case.stress).all():
+        pairs["stress"] = (np.float64(np.nan if result.stress is None else np.inf), np.nan)
+    else:
+        pairs["stress"] = (np.inf if result.stress is None else result.stress, case.stress)
+    absolute, relative = {}, {}
+    for name, (value, reference) in pairs.items():
+        expect_none = np.isnan(reference).all() and np.isnan(value).all()
+        worst = np.max(np.abs(value - reference))
+        absolute[name] = np.nan if expect_none else (worst if np.isfinite(worst) else np.inf)
+        relative[name] = absolute[name] / (1 + np.max(np.abs(reference)))
+    return Errors(absolute, relative)
+
+
+def largest(values: dict[str, dict[str, float]]) -> dict[str, tuple[float, str]]:
+    """By property the largest value over the structures, and whose it is; there must be one."""
+    worst = {}
+    for name in PROPERTIES:
+        known = {key: v[name] for key, v in values.items() if not np.isnan(v[name])}
+        key = max(known, key=known.__getitem__)
+        worst[name] = (known[key], key)
+    return worst

@@ -1,0 +1,255 @@
+"""include/irrep/ by ctypes, with numpy arrays around it: for tests and benchmarks only."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+from collections.abc import Sequence
+from ctypes import (
+    POINTER,
+    byref,
+    c_bool,
+    c_char,
+    c_char_p,
+    c_double,
+    c_int,
+    c_int32,
+    c_size_t,
+    c_void_p,
+)
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[2]
+ALIGNMENT = 64  # IRREP_ALIGNMENT
+PRECISIONS = ("float32", "float64")  # in the order of enum irrep_precision
+SIZE_MAX = ctypes.c_size_t(-1).value
+
+
+class _Structure(ctypes.Structure):
+    _fields_ = [
+        ("n_atoms", c_size_t),
+        ("numbers", POINTER(c_int32)),
+        ("positions", POINTER(c_double)),
+        ("cell", c_double * 9),
+        ("pbc", c_bool * 3),
+    ]
+
+
+class _Error(ctypes.Structure):
+    _fields_ = [("status", c_int), ("field", c_char * 64), ("detail", c_char * 256)]
+
+
+class _Card(ctypes.Structure):
+    _fields_ = [
+        ("architecture", c_char_p),
+        ("variant", c_char_p),
+        ("atomic_numbers", POINTER(c_int32)),
+        ("n_elements", c_size_t),
+        ("r_max", c_double),
+        ("precision", c_int),
+        ("bytes", c_size_t),
+        ("metadata", c_char_p),
+        ("metadata_size", c_size_t),
+    ]
+
+
+class _Plan(ctypes.Structure):
+    _fields_ = [("n_structures", c_size_t), ("n_atoms", c_size_t), ("n_edges", c_size_t)]
+
+
+class _Options(ctypes.Structure):
+    _fields_ = [("precision", c_int), ("cancelled", c_void_p)]
+
+
+class _Result(ctypes.Structure):
+    _fields_ = [
+        ("status", c_int),
+        ("energy", c_double),
+        ("energies", POINTER(c_double)),
+        ("forces", POINTER(c_double)),
+        ("virial", c_double * 9),
+        ("stress", c_double * 9),
+        ("has_stress", c_bool),
+        ("n_edges", c_size_t),
+    ]
+
+
+def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
+    model, error = c_void_p, POINTER(_Error)
+    options, structure, plan = POINTER(_Options), POINTER(_Structure), POINTER(_Plan)
+    signatures = {
+        "irrep_status_name": (c_char_p, [c_int]),
+        "irrep_model_load": (c_int, [c_char_p, c_size_t, POINTER(model), error]),
+        "irrep_model_free": (None, [model]),
+        "irrep_model_card": (POINTER(_Card), [model]),
+        "irrep_model_plan": (c_int, [model, structure, c_size_t, plan, error]),
+        "irrep_model_bytes": (c_size_t, [model, c_int, plan]),
+        "irrep_model_evaluate": (
+            c_int,
+            [model, options, structure, c_size_t, c_void_p, c_size_t, POINTER(_Result), error],
+        ),
+    }
+    for name, (result, arguments) in signatures.items():
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, arguments
+    return library
+
+
+_LIBRARY_PATH = Path(os.environ.get("IRREPD_TEST_LIBRARY", ROOT / "build" / "libirrep.so"))
+_library = _declare(ctypes.CDLL(str(_LIBRARY_PATH)))
+
+
+class IrrepError(Exception):
+    """A status other than OK, with the field and the sentence of struct irrep_error."""
+
+    def __init__(self, status: int, error: _Error | None = None) -> None:
+        self.status = _library.irrep_status_name(status).decode()
+        self.field = error.field.decode() if error else ""
+        self.detail = error.detail.decode() if error else ""
+        super().__init__(f"{self.status} {self.field}: {self.detail}")
+
+
+class Plan(NamedTuple):
+    n_structures: int
+    n_atoms: int
+    n_edges: int
+
+
+class Result(NamedTuple):
+    energy: float  # eV
+    energies: np.ndarray  # [n_atoms] eV
+    forces: np.ndarray  # [n_atoms, 3] eV/Angstrom
+    virial: np.ndarray  # [3, 3] eV
+    stress: np.ndarray | None  # [3, 3] eV/Angstrom^3
+    n_edges: int
+
+    def bits(self) -> bytes:
+        """Every number of the result, for comparisons of bits."""
+        stress = b"" if self.stress is None else self.stress.tobytes()
+        arrays = (np.float64(self.energy), self.energies, self.forces, self.virial)
+        return b"".join(a.tobytes() for a in arrays) + stress
+
+
+class Model:
+    """A loaded model. Structures are anything with numbers, positions, cell and pbc."""
+
+    def __init__(self, source: Path | bytes) -> None:
+        data = source if isinstance(source, bytes) else Path(source).read_bytes()
+        self._handle = c_void_p()
+        error = _Error()
+        _check(_library.irrep_model_load(data, len(data), byref(self._handle), byref(error)), error)
+        card = _library.irrep_model_card(self._handle).contents
+        self.architecture = card.architecture.decode()
+        self.variant = card.variant.decode()
+        self.atomic_numbers = np.array(card.atomic_numbers[: card.n_elements])
+        self.r_max = card.r_max
+        self.precision = PRECISIONS[card.precision]
+        self.bytes = card.bytes
+        self.metadata = json.loads(ctypes.string_at(card.metadata, card.metadata_size))
+
+    def __del__(self) -> None:
+        if getattr(self, "_handle", None):
+            _library.irrep_model_free(self._handle)
+            self._handle = None
+
+    def plan(self, structure, max_edges: int = SIZE_MAX) -> Plan:
+        view, _keep = _view(structure)
+        plan, error = _Plan(), _Error()
+        _check(
+            _library.irrep_model_plan(
+                self._handle, byref(view), max_edges, byref(plan), byref(error)
+            ),
+            error,
+        )
+        return Plan(plan.n_structures, plan.n_atoms, plan.n_edges)
+
+    def arena_bytes(self, precision: str, plan: Plan) -> int:
+        return _library.irrep_model_bytes(
+            self._handle, PRECISIONS.index(precision), byref(_Plan(*plan))
+        )
+
+    def evaluate(self, structures: Sequence, precision: str = "float64") -> list[Result]:
+        """Plans and evaluates one batch; raises the first status that is not OK."""
+        return Batch(self, structures, precision).evaluate()
+
+    def evaluate_one(self, structure, precision: str = "float64") -> Result:
+        return self.evaluate([structure], precision)[0]
+
+
+class Batch:
+    """Structures with the arena and arrays to evaluate them in, any number of times."""
+
+    def __init__(self, model: Model, structures: Sequence, precision: str) -> None:
+        self._model = model
+        plans = [model.plan(structure) for structure in structures]
+        self.plan = Plan(*np.sum(plans, axis=0).tolist())
+        self._size = model.arena_bytes(precision, self.plan)
+        # Poisoned, so that a result that reads what nobody wrote shows up.
+        self._buffer = np.full(self._size + ALIGNMENT, 0xFF, dtype=np.uint8)
+        self._arena = -(-self._buffer.ctypes.data // ALIGNMENT) * ALIGNMENT
+        views = [_view(structure) for structure in structures]
+        self._keep = [keep for _, keep in views]
+        self._structures = (_Structure * len(views))(*(view for view, _ in views))
+        self._results = (_Result * len(views))()
+        self._options = _Options(PRECISIONS.index(precision), None)
+        self._arrays = [
+            (np.full(v.n_atoms, np.nan), np.full((v.n_atoms, 3), np.nan)) for v, _ in views
+        ]
+        for result, (energies, forces) in zip(self._results, self._arrays):
+            result.energies = energies.ctypes.data_as(POINTER(c_double))
+            result.forces = forces.ctypes.data_as(POINTER(c_double))
+
+    def run(self) -> None:
+        """The bare call."""
+        error = _Error()
+        batch = (self._structures, len(self._structures), self._arena, self._size)
+        options = byref(self._options)
+        _check(
+            _library.irrep_model_evaluate(
+                self._model._handle, options, *batch, self._results, byref(error)
+            ),
+            error,
+        )
+
+    def evaluate(self) -> list[Result]:
+        self.run()
+        results = []
+        for result, (energies, forces) in zip(self._results, self._arrays):
+            _check(result.status)
+            virial, stress = (np.array(a).reshape(3, 3) for a in (result.virial, result.stress))
+            results.append(
+                Result(
+                    result.energy,
+                    energies.copy(),
+                    forces.copy(),
+                    virial,
+                    stress if result.has_stress else None,
+                    result.n_edges,
+                )
+            )
+        return results
+
+
+def _check(status: int, error: _Error | None = None) -> None:
+    if status:
+        raise IrrepError(status, error)
+
+
+def _view(structure) -> tuple[_Structure, tuple]:
+    """The C view of a structure and the arrays it points into."""
+    numbers = np.ascontiguousarray(structure.numbers, dtype=np.int32)
+    positions = np.ascontiguousarray(structure.positions, dtype=np.float64)
+    cell = np.zeros((3, 3)) if structure.cell is None else np.asarray(structure.cell, dtype=float)
+    assert positions.shape == (len(numbers), 3) and cell.shape == (3, 3)
+    view = _Structure(
+        len(numbers),
+        numbers.ctypes.data_as(POINTER(c_int32)),
+        positions.ctypes.data_as(POINTER(c_double)),
+        (c_double * 9)(*cell.ravel()),
+        (c_bool * 3)(*map(bool, structure.pbc)),
+    )
+    return view, (numbers, positions)
