@@ -1,0 +1,196 @@
+#include "server/metrics.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+/* Last: cmocka.h needs the headers above. */
+#include <cmocka.h>
+
+/* The value behind `NAME{labels} `, which must be there exactly once; it fails otherwise. */
+static double value(const char *exposition, const char *series) {
+  char line[300];
+  snprintf(line, sizeof line, "\n%s ", series);
+  const char *found = strstr(exposition, line);
+  if (!found) {
+    fail_msg("%s is missing", series);
+    return 0;
+  }
+  if (strstr(found + 1, line))
+    fail_msg("%s is there twice", series);
+  return strtod(found + strlen(line), NULL);
+}
+
+static char *render(struct metrics *m) {
+  size_t size = 0;
+  char *text = metrics_render(m, &size);
+  assert_non_null(text);
+  assert_int_equal(size, strlen(text));
+  return text;
+}
+
+static void test_counters_and_gauges(void **state) {
+  (void)state;
+  struct metrics *m = metrics_new();
+  for (int i = 0; i < 3; i++)
+    metrics_http_request(m, "/v1/models", "GET", 200, 0.01);
+  metrics_http_request(m, "/v1/models", "GET", 503, 0.01);
+  metrics_http_rejected(m, "framing");
+  metrics_request_cancelled(m, "disconnect");
+  metrics_structure_done(m, "a", "ok", 8, 100);
+  metrics_structure_done(m, "a", "ok", 2, 10);
+  metrics_structure_done(m, "a", "error", 0, 0);
+  metrics_queue(m, "a", 5, 40);
+  metrics_queue(m, "a", 4, 32);
+  metrics_model_load(m, "a", "ok");
+  metrics_memory(m, 1000, 2000000000);
+  metrics_draining(m, 1);
+  metrics_socket_clients(m, 2);
+  char *text = render(m);
+  assert_true(value(text, "irrepd_http_requests_total{route=\"/v1/models\",method=\"GET\","
+                          "code=\"200\"}") == 3);
+  assert_true(value(text, "irrepd_http_requests_total{route=\"/v1/models\",method=\"GET\","
+                          "code=\"503\"}") == 1);
+  assert_true(value(text, "irrepd_http_rejected_total{reason=\"framing\"}") == 1);
+  assert_true(value(text, "irrepd_requests_cancelled_total{reason=\"disconnect\"}") == 1);
+  assert_true(value(text, "irrepd_inference_structures_total{model=\"a\",outcome=\"ok\"}") == 2);
+  assert_true(value(text, "irrepd_inference_structures_total{model=\"a\",outcome=\"error\"}") == 1);
+  assert_true(value(text, "irrepd_inference_atoms_total{model=\"a\"}") == 10);
+  assert_true(value(text, "irrepd_inference_edges_total{model=\"a\"}") == 110);
+  assert_true(value(text, "irrepd_queue_structures{model=\"a\"}") == 4);
+  assert_true(value(text, "irrepd_queue_atoms{model=\"a\"}") == 32);
+  assert_true(value(text, "irrepd_model_loads_total{model=\"a\",outcome=\"ok\"}") == 1);
+  assert_true(value(text, "irrepd_memory_planned_bytes") == 1000);
+  assert_true(value(text, "irrepd_memory_budget_bytes") == 2000000000);
+  assert_true(value(text, "irrepd_draining") == 1);
+  assert_true(value(text, "irrepd_socket_clients") == 2);
+  free(text);
+  metrics_free(m);
+}
+
+static void test_histograms(void **state) {
+  (void)state;
+  struct metrics *m = metrics_new();
+  metrics_batch(m, "a", "full", 8, 64, 0.003);
+  metrics_batch(m, "a", "delay", 1, 3, 100);
+  metrics_queue_wait(m, "a", 0.002);
+  metrics_stage(m, "a", "parse", 0.25);
+  char *text = render(m);
+  assert_true(value(text, "irrepd_batch_structures_bucket{model=\"a\",le=\"1\"}") == 1);
+  assert_true(value(text, "irrepd_batch_structures_bucket{model=\"a\",le=\"4\"}") == 1);
+  assert_true(value(text, "irrepd_batch_structures_bucket{model=\"a\",le=\"8\"}") == 2);
+  assert_true(value(text, "irrepd_batch_structures_bucket{model=\"a\",le=\"+Inf\"}") == 2);
+  assert_true(value(text, "irrepd_batch_structures_sum{model=\"a\"}") == 9);
+  assert_true(value(text, "irrepd_batch_structures_count{model=\"a\"}") == 2);
+  assert_true(value(text, "irrepd_batch_atoms_sum{model=\"a\"}") == 67);
+  assert_true(value(text, "irrepd_batch_flush_total{model=\"a\",reason=\"full\"}") == 1);
+  assert_true(value(text, "irrepd_inference_compute_duration_seconds_bucket{model=\"a\","
+                          "stage=\"evaluate\",le=\"60\"}") == 1);
+  assert_true(value(text, "irrepd_inference_compute_duration_seconds_count{model=\"a\","
+                          "stage=\"evaluate\"}") == 2);
+  assert_true(value(text, "irrepd_inference_compute_duration_seconds_sum{model=\"a\","
+                          "stage=\"parse\"}") == 0.25);
+  assert_true(value(text, "irrepd_inference_queue_duration_seconds_bucket{model=\"a\","
+                          "le=\"0.001\"}") == 0);
+  assert_true(value(text, "irrepd_inference_queue_duration_seconds_bucket{model=\"a\","
+                          "le=\"0.002\"}") == 1);
+  free(text);
+  metrics_free(m);
+}
+
+static void test_states_exclude_each_other(void **state) {
+  (void)state;
+  struct metrics *m = metrics_new();
+  metrics_model_state(m, "a", "loading", 0);
+  metrics_model_state(m, "a", "ready", 4096);
+  char *text = render(m);
+  assert_true(value(text, "irrepd_model_state{model=\"a\",state=\"ready\"}") == 1);
+  assert_true(value(text, "irrepd_model_state{model=\"a\",state=\"loading\"}") == 0);
+  assert_true(value(text, "irrepd_model_state{model=\"a\",state=\"unloaded\"}") == 0);
+  assert_true(value(text, "irrepd_model_state{model=\"a\",state=\"failed\"}") == 0);
+  assert_true(value(text, "irrepd_model_resident_bytes{model=\"a\"}") == 4096);
+  free(text);
+  metrics_free(m);
+}
+
+static void test_process_and_build(void **state) {
+  (void)state;
+  struct metrics *m = metrics_new();
+  char *text = render(m);
+  assert_true(value(text, "irrepd_process_resident_memory_bytes") > 4096);
+  assert_true(value(text, "irrepd_process_open_fds") >= 3);
+  assert_true(value(text, "irrepd_process_cpu_seconds_total") >= 0);
+  assert_non_null(strstr(text, "\nirrepd_build_info{version=\""));
+  assert_true(value(text, "irrepd_memory_planned_bytes") == 0);
+  free(text);
+  metrics_free(m);
+}
+
+static void test_labels_are_escaped(void **state) {
+  (void)state;
+  struct metrics *m = metrics_new();
+  metrics_http_rejected(m, "a\"b\\c\nd");
+  char *text = render(m);
+  assert_true(value(text, "irrepd_http_rejected_total{reason=\"a\\\"b\\\\c\\nd\"}") == 1);
+  free(text);
+  metrics_free(m);
+}
+
+/* Every line is a comment, or a name with balanced braces and a number; HELP and TYPE come first.
+ */
+static void test_format(void **state) {
+  (void)state;
+  struct metrics *m = metrics_new();
+  metrics_http_request(m, "other", "POST", 404, 1);
+  metrics_batch(m, "a", "full", 8, 64, 0.003);
+  char *text = render(m), *rest = NULL;
+  assert_int_equal(text[strlen(text) - 1], '\n');
+  size_t n_help = 0, n_type = 0;
+  for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+    n_help += strncmp(line, "# HELP irrepd_", 14) == 0;
+    n_type += strncmp(line, "# TYPE irrepd_", 14) == 0;
+    if (line[0] == '#')
+      continue;
+    char *space = strrchr(line, ' '), *end;
+    assert_non_null(space);
+    assert_int_equal(strncmp(line, "irrepd_", 7), 0);
+    (void)strtod(space + 1, &end);
+    assert_true(end > space + 1 && *end == '\0');
+    assert_int_equal(strchr(line, '{') != NULL, space[-1] == '}');
+  }
+  assert_int_equal(n_help, n_type);
+  assert_int_equal(n_help, 25);
+  free(text);
+  metrics_free(m);
+}
+
+/* Labels that never repeat end in a bounded exposition. */
+static void test_bounded(void **state) {
+  (void)state;
+  struct metrics *m = metrics_new();
+  char reason[32];
+  for (int i = 0; i < 6000; i++) {
+    snprintf(reason, sizeof reason, "r%d", i);
+    metrics_http_rejected(m, reason);
+  }
+  char *text = render(m);
+  assert_non_null(strstr(text, "reason=\"r0\""));
+  assert_null(strstr(text, "reason=\"r5999\""));
+  free(text);
+  metrics_free(m);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_counters_and_gauges),
+      cmocka_unit_test(test_histograms),
+      cmocka_unit_test(test_states_exclude_each_other),
+      cmocka_unit_test(test_process_and_build),
+      cmocka_unit_test(test_labels_are_escaped),
+      cmocka_unit_test(test_format),
+      cmocka_unit_test(test_bounded),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
