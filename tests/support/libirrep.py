@@ -181,32 +181,46 @@ class Model:
 
 
 class Batch:
-    """Structures with the arena and arrays to evaluate them in, any number of times."""
+    """Structures with the arena and arrays to evaluate them in, any number of times.
 
-    def __init__(self, model: Model, structures: Sequence, precision: str) -> None:
+    Arena and arrays are filled with `fill` first, so that what reads or keeps unwritten memory
+    shows up. Without `forces` only energies are asked for.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        structures: Sequence,
+        precision: str,
+        plans: Sequence[Plan] | None = None,
+        forces: bool = True,
+        fill: int = 0xFF,
+    ) -> None:
         self._model = model
-        plans = [model.plan(structure) for structure in structures]
+        plans = plans or [model.plan(structure) for structure in structures]
         self.plan = Plan(*np.sum(plans, axis=0).tolist())
-        self._size = model.arena_bytes(precision, self.plan)
-        # Poisoned, so that a result that reads what nobody wrote shows up.
-        self._buffer = np.full(self._size + ALIGNMENT, 0xFF, dtype=np.uint8)
+        self.arena_bytes = model.arena_bytes(precision, self.plan)
+        self._buffer = np.full(self.arena_bytes + ALIGNMENT, fill, dtype=np.uint8)
         self._arena = -(-self._buffer.ctypes.data // ALIGNMENT) * ALIGNMENT
         views = [_view(structure) for structure in structures]
         self._keep = [keep for _, keep in views]
         self._structures = (_Structure * len(views))(*(view for view, _ in views))
         self._results = (_Result * len(views))()
-        self._options = _Options(PRECISIONS.index(precision), None)
+        self.cancelled = c_int(0)
+        flag = ctypes.cast(byref(self.cancelled), c_void_p)
+        self._options = _Options(PRECISIONS.index(precision), flag)
         self._arrays = [
             (np.full(v.n_atoms, np.nan), np.full((v.n_atoms, 3), np.nan)) for v, _ in views
         ]
-        for result, (energies, forces) in zip(self._results, self._arrays):
+        for result, (energies, out) in zip(self._results, self._arrays):
             result.energies = energies.ctypes.data_as(POINTER(c_double))
-            result.forces = forces.ctypes.data_as(POINTER(c_double))
+            if forces:
+                result.forces = out.ctypes.data_as(POINTER(c_double))
 
     def run(self) -> None:
         """The bare call."""
         error = _Error()
-        batch = (self._structures, len(self._structures), self._arena, self._size)
+        batch = (self._structures, len(self._structures), self._arena, self.arena_bytes)
         options = byref(self._options)
         _check(
             _library.irrep_model_evaluate(
@@ -215,13 +229,19 @@ class Batch:
             error,
         )
 
-    def evaluate(self) -> list[Result]:
-        self.run()
-        results = []
-        for result, (energies, forces) in zip(self._results, self._arrays):
+    def statuses(self) -> list[str]:
+        """The status of each structure in the last run."""
+        return [_library.irrep_status_name(r.status).decode() for r in self._results]
+
+    def results(self, skip: int | None = None) -> list[Result]:
+        """Copies of the last run's results; raises the first status that is not OK."""
+        found = []
+        for i, (result, (energies, forces)) in enumerate(zip(self._results, self._arrays)):
+            if i == skip:
+                continue
             _check(result.status)
             virial, stress = (np.array(a).reshape(3, 3) for a in (result.virial, result.stress))
-            results.append(
+            found.append(
                 Result(
                     result.energy,
                     energies.copy(),
@@ -231,7 +251,11 @@ class Batch:
                     result.n_edges,
                 )
             )
-        return results
+        return found
+
+    def evaluate(self) -> list[Result]:
+        self.run()
+        return self.results()
 
 
 def _check(status: int, error: _Error | None = None) -> None:

@@ -1,0 +1,223 @@
+"""What holds for every interatomic potential, whatever it learnt: derivatives, symmetry, extensivity.
+
+Float64 is held to rounding, float32 to its own; TOLERANCE is relative to 1 + the largest value.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from systems import KINDS, System, system
+
+TOLERANCE = {"float64": 1e-10, "float32": 5e-5}
+STEP = 1e-4  # of central differences of fourth order: Angstrom, or strain
+STENCIL = ((-2, 1 / 12), (-1, -8 / 12), (1, 8 / 12), (2, -1 / 12))
+DERIVATIVE_TOLERANCE = 1e-7  # what truncation and rounding of such differences leave
+
+each_kind = pytest.mark.parametrize("kind", KINDS)
+each_precision = pytest.mark.parametrize("precision", TOLERANCE)
+
+
+def assert_near(value, expected, tolerance: float, what: str) -> None:
+    value, expected = np.asarray(value), np.asarray(expected)
+    assert value.shape == expected.shape, what
+    size = 1 + np.abs(expected).max()
+    worst = np.abs(value - expected).max() / size
+    assert worst <= tolerance, f"{what}: off by {worst:.1e} of {size:.3g}"
+
+
+def differences(model, start: System, displaced) -> np.ndarray:
+    """dE/dx for each x, by one batch; displaced(start, index, step) for index 0, 1, ..."""
+    count = displaced.count(start)
+    batch = [displaced(start, i, n * STEP) for i in range(count) for n, _ in STENCIL]
+    energies = np.array([result.energy for result in model.evaluate(batch, "float64")])
+    return energies.reshape(count, len(STENCIL)) @ [w / STEP for _, w in STENCIL]
+
+
+def displace(start: System, index: int, step: float) -> System:
+    displacement = np.zeros(start.positions.size)
+    displacement[index] = step
+    return start.moved(displacement.reshape(-1, 3))
+
+
+def strain(start: System, index: int, step: float) -> System:
+    row, column = np.triu_indices(3)[0][index], np.triu_indices(3)[1][index]
+    deformation = np.eye(3)
+    deformation[row, column] += step / 2
+    deformation[column, row] += step / 2
+    return start.deformed(deformation)
+
+
+displace.count = lambda start: start.positions.size
+strain.count = lambda start: 6
+
+
+@each_kind
+def test_forces_are_minus_the_gradient(model, kind):
+    start = system(model, kind)
+    forces = model.evaluate_one(start).forces
+    assert np.abs(forces).max() > 1e-3
+    gradient = differences(model, start, displace).reshape(-1, 3)
+    assert_near(forces, -gradient, DERIVATIVE_TOLERANCE, "forces")
+
+
+@each_kind
+def test_virial_and_stress_are_strain_derivatives(model, kind):
+    start = system(model, kind)
+    result = model.evaluate_one(start)
+    derivative = np.zeros((3, 3))
+    derivative[np.triu_indices(3)] = differences(model, start, strain)
+    derivative = np.maximum(derivative, derivative.T) + np.minimum(derivative, derivative.T)
+    derivative[np.diag_indices(3)] /= 2
+    assert np.abs(derivative).max() > 1e-3
+    assert_near(result.virial, -derivative, DERIVATIVE_TOLERANCE, "virial")
+    if start.pbc.all():
+        volume = abs(np.linalg.det(start.cell))
+        assert_near(result.stress, derivative / volume, DERIVATIVE_TOLERANCE, "stress")
+    else:
+        assert result.stress is None
+
+
+@each_precision
+@each_kind
+def test_rotations_and_reflections(model, kind, precision):
+    start = system(model, kind)
+    before = model.evaluate_one(start, precision)
+    rng = np.random.default_rng(1)
+    for mirror in (1, -1):
+        q, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+        q *= mirror * np.sign(np.linalg.det(q))
+        after = model.evaluate_one(start.deformed(q), precision)
+        tolerance = TOLERANCE[precision]
+        assert_near(after.energies, before.energies, tolerance, "energies")
+        assert_near(after.forces, before.forces @ q, tolerance, "forces")
+        assert_near(after.virial, q.T @ before.virial @ q, tolerance, "virial")
+        if start.pbc.all():
+            assert_near(after.stress, q.T @ before.stress @ q, tolerance, "stress")
+
+
+@each_precision
+@each_kind
+def test_translation(model, kind, precision):
+    start = system(model, kind)
+    before = model.evaluate_one(start, precision)
+    for shift in ([0.123, -4.56, 7.89], [-301.5, 88.25, 1203.75]):
+        after = model.evaluate_one(start.moved(shift), precision)
+        assert_same(after, before, precision)
+
+
+@each_precision
+@each_kind
+def test_permutation(model, kind, precision):
+    start = system(model, kind)
+    before = model.evaluate_one(start, precision)
+    order = np.random.default_rng(2).permutation(len(start.numbers))
+    after = model.evaluate_one(start.permuted(order), precision)
+    assert_same(after, before, precision, order)
+
+
+@each_precision
+@each_kind
+def test_supercells(model, kind, precision):
+    start = system(model, kind)
+    repeats = tuple(n if periodic else 1 for n, periodic in zip((2, 3, 2), start.pbc))
+    before = model.evaluate_one(start, precision)
+    after = model.evaluate_one(start.repeated(repeats), precision)
+    cells = np.prod(repeats)
+    tolerance = TOLERANCE[precision]
+    assert_near(after.energy / cells, before.energy, tolerance, "energy per cell")
+    assert_near(after.energies, np.tile(before.energies, cells), tolerance, "energies")
+    assert_near(after.forces, np.tile(before.forces, (cells, 1)), tolerance, "forces")
+    assert_near(after.virial / cells, before.virial, tolerance, "virial")
+    if start.pbc.all():
+        assert_near(after.stress, before.stress, tolerance, "stress")
+
+
+@each_precision
+def test_other_cells_of_the_same_lattice(model, precision):
+    """Left-handed, skewed, and with atoms outside of the cell: nothing changes."""
+    start = system(model, "crystal")
+    before = model.evaluate_one(start, precision)
+    for change in (
+        [[0, 1, 0], [1, 0, 0], [0, 0, 1]],
+        [[1, 0, 0], [2, 1, 0], [0, -3, 1]],
+        [[-1, 0, 0], [0, -1, 0], [0, 0, -1]],
+    ):
+        other = start._replace(cell=np.array(change, dtype=float) @ start.cell)
+        assert_same(model.evaluate_one(other, precision), before, precision)
+    shifts = np.random.default_rng(3).integers(-4, 5, (len(start.numbers), 3)) @ start.cell
+    assert_same(model.evaluate_one(start.moved(shifts), precision), before, precision)
+
+
+def test_rows_of_other_axes_are_ignored(model):
+    for kind in ("molecule", "wire", "layer"):
+        start = system(model, kind)
+        before = model.evaluate_one(start)
+        for row in (0.0, np.nan, 1e300):
+            cell = np.where(start.pbc[:, None], start.cell, row)
+            assert model.evaluate_one(start._replace(cell=cell)).bits() == before.bits()
+
+
+@each_precision
+@each_kind
+def test_energies_of_atoms_sum_to_the_energy(model, kind, precision):
+    result = model.evaluate_one(system(model, kind), precision)
+    assert_near(result.energies.sum(), result.energy, 1e-13, "sum")
+    assert_near(result.forces.sum(axis=0), np.zeros(3), TOLERANCE[precision], "net force")
+    assert np.array_equal(result.virial, result.virial.T)
+
+
+@each_precision
+def test_two_far_copies_have_twice_the_energy(model, precision):
+    start = system(model, "molecule")
+    once = model.evaluate_one(start, precision)
+    pair = System(
+        np.tile(start.numbers, 2),
+        np.concatenate([start.positions, start.positions + [100.0, -7.0, 13.0]]),
+        start.cell,
+        start.pbc,
+    )
+    twice = model.evaluate_one(pair, precision)
+    tolerance = TOLERANCE[precision]
+    assert_near(twice.energy, 2 * once.energy, tolerance, "energy")
+    assert_near(twice.forces, np.tile(once.forces, (2, 1)), tolerance, "forces")
+    assert_near(twice.virial, 2 * once.virial, tolerance, "virial")
+    assert twice.n_edges == 2 * once.n_edges
+
+
+@each_precision
+def test_a_molecule_in_a_large_box_is_a_molecule(model, precision):
+    start = system(model, "molecule")
+    free = model.evaluate_one(start, precision)
+    boxed = start._replace(cell=np.diag([40.0, 50.0, 60.0]), pbc=np.array([True] * 3))
+    result = model.evaluate_one(boxed, precision)
+    assert_near(result.energies, free.energies, TOLERANCE[precision], "energies")
+    assert_near(result.forces, free.forces, TOLERANCE[precision], "forces")
+    assert_near(result.stress * 40 * 50 * 60, -free.virial, TOLERANCE[precision], "stress")
+
+
+def test_energy_is_continuous_at_the_cutoff(model):
+    numbers = model.atomic_numbers[[0, -1]]
+    pair = [
+        System(
+            numbers, np.array([[0, 0, 0], [r / 3, 2 * r / 3, 2 * r / 3]]), np.zeros((3, 3)), [0] * 3
+        )
+        for r in (model.r_max * (1 - 1e-5), model.r_max * (1 + 1e-5))
+    ]
+    inside, outside = model.evaluate(pair)
+    assert (inside.n_edges, outside.n_edges) == (2, 0)
+    assert not outside.forces.any()
+    assert_near(inside.energy, outside.energy, 1e-7, "energy")
+    assert np.abs(inside.forces).max() < 1e-2
+
+
+def assert_same(after, before, precision: str, order=slice(None)) -> None:
+    """The same numbers up to rounding, atoms in the given order."""
+    tolerance = TOLERANCE[precision]
+    assert after.n_edges == before.n_edges
+    assert_near(after.energies, before.energies[order], tolerance, "energies")
+    assert_near(after.forces, before.forces[order], tolerance, "forces")
+    assert_near(after.virial, before.virial, tolerance, "virial")
+    assert (after.stress is None) == (before.stress is None)
+    if before.stress is not None:
+        assert_near(after.stress, before.stress, tolerance, "stress")
