@@ -19,8 +19,9 @@ class System(NamedTuple):
     cell: np.ndarray
     pbc: np.ndarray
 
-    def moved(self, displacement: np.ndarray) -> System:
-        return self._replace(positions=self.positions + displacement)
+    def moved(self, displacement) -> System:
+        """A displacement of all atoms, or one for each, in Angstrom."""
+        return self._replace(positions=self.positions + np.asarray(displacement))
 
     def deformed(self, deformation: np.ndarray) -> System:
         """Positions and cell times a 3x3 matrix from the right: strain, rotation, reflection."""
