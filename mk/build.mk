@@ -2,7 +2,7 @@
 
 SANITIZER ?=
 SANITIZER_FLAGS :=
-OPTIMIZE := -O3
+OPTIMIZE := -O3 -g
 WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wvla -Walloca -Werror
 ifeq ($(SANITIZER),)
 B := build
@@ -21,7 +21,7 @@ else
 $(error SANITIZER=$(SANITIZER): it can be 'address,undefined' or 'thread')
 endif
 ifneq ($(SANITIZER),)
-OPTIMIZE := -O1 -fno-omit-frame-pointer
+OPTIMIZE := -O1 -g1 -fno-omit-frame-pointer
 endif
 
 ifeq ($(origin CC),default)
@@ -45,7 +45,7 @@ say = $(if $(V),,@echo '  $(1)  $@')
 
 HAVE_BLAS := $(if $(wildcard core/base/blas.c),yes)
 
-CFLAGS_COMMON := -std=gnu11 $(OPTIMIZE) -g $(WARNINGS) -I. -Iinclude -fPIC -pthread $(SANITIZER_FLAGS) \
+CFLAGS_COMMON := -std=gnu11 $(OPTIMIZE) $(WARNINGS) -I. -Iinclude -fPIC -pthread $(SANITIZER_FLAGS) \
   $(if $(filter clang,$(CC)),,-fno-semantic-interposition) $(CFLAGS_EXTRA)
 CFLAGS_PLAIN := $(CFLAGS_COMMON) $(ISA_FLAGS) -ffp-contract=off
 CFLAGS_KERNEL := $(CFLAGS_COMMON) -ffp-contract=fast

@@ -62,9 +62,10 @@ def environment(**more: str) -> dict[str, str]:
     return {**{k: v for k, v in os.environ.items() if k not in dropped}, **more}
 
 
-def tail(path: Path, lines: int = 40) -> str:
+def tail(path: Path, lines: int = 60) -> str:
+    """The end of a log, without make's lines about files that compiled."""
     text = path.read_text(errors="replace").splitlines() if path.exists() else []
-    return "\n".join(text[-lines:])
+    return "\n".join([line for line in text if not re.match(r"  (cc|ld|ar)  ", line)][-lines:])
 
 
 def run(command: list[str], log: Path, timeout: float | None, env: dict[str, str]) -> int:
