@@ -125,15 +125,17 @@ static void test_bounds(void **state) {
 
 static void test_number_of_entries(void **state) {
   (void)state;
-  char text[3 * (IRREPS_MAX + 1)] = "0e";
-  for (int i = 1; i < IRREPS_MAX; i++) {
-    strcat(text, "+0e");
+  char text[3 * (IRREPS_MAX + 1)];
+  for (size_t i = 0; i <= IRREPS_MAX; i++) {
+    memcpy(text + 3 * i, "0e+", 3);
   }
+  text[3 * IRREPS_MAX - 1] = '\0';
   struct irreps irreps = parsed(text);
   assert_int_equal(irreps.n, IRREPS_MAX);
   assert_false(irreps_append(&irreps, (struct irrep){1, 1}, 1));
   assert_int_equal(irreps.n, IRREPS_MAX);
-  strcat(text, "+0e");
+  text[3 * IRREPS_MAX - 1] = '+';
+  text[3 * IRREPS_MAX + 2] = '\0';
   assert_refused(text);
   irreps_simplify(&irreps);
   assert_format(&irreps, "32x0e");
