@@ -18,7 +18,7 @@ MODELS ?= build/models
 SECONDS ?= 60
 QUICK ?=
 
-.PHONY: all serve test unit-tests models models-all bench fuzz fuzz-binaries lint format install reference \
+.PHONY: all serve test unit-tests models models-all bench fuzz fuzz-binaries fuzz-replays lint format install reference \
         accuracy clean distclean help
 
 all: $(B)/irrepd $(B)/libirrep.a $(B)/libirrep.so ## build build/irrepd, build/libirrep.a and build/libirrep.so
@@ -45,6 +45,8 @@ fuzz: $(SETUP)/fuzz ## run every fuzz target for SECONDS=60 each
 	tools/fuzz.sh $(SECONDS)
 
 fuzz-binaries: $(FUZZ_BINARIES)
+
+fuzz-replays: $(FUZZ_REPLAYS)
 
 lint: $(SETUP)/lint | $(VENV_LINT) ## check formatting, layering and common mistakes
 	@RUFF='$(VENV_LINT_BIN)/ruff' tools/lint.sh

@@ -70,13 +70,14 @@ CORE_OBJECTS := $(CORE_SOURCES:%.c=$(OBJ)/%.o) $(KERNEL_OBJECTS)
 SERVER_OBJECTS := $(SERVER_SOURCES:%.c=$(OBJ)/%.o) $(PAGE_FILES:%=$(OBJ)/%.o)
 MAIN_OBJECT := $(OBJ)/server/main.o
 UNIT_OBJECTS := $(UNIT_SOURCES:%.c=$(OBJ)/%.o)
-FUZZ_OBJECTS := $(FUZZ_SOURCES:%.c=$(OBJ)/%.o)
+FUZZ_OBJECTS := $(FUZZ_SOURCES:%.c=$(OBJ)/%.o) $(OBJ)/tests/fuzz/replay.o
 
 UNIT_TESTS := $(UNIT_SOURCES:tests/unit/%.c=$(B)/tests/%)
 FUZZ_BINARIES := $(FUZZ_SOURCES:tests/fuzz/%.c=$(B)/%)
+FUZZ_REPLAYS := $(FUZZ_SOURCES:tests/fuzz/fuzz_%.c=$(B)/tests/replay_%)
 
-# Tests of core files need no server; the others link all of it but main.
-CORE_TESTS := $(addprefix $(B)/tests/test_,$(notdir $(basename $(CORE_SOURCES) $(KERNEL_SOURCES))))
+# A test that includes a server header is linked with all of the server but main.
+SERVER_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(shell grep -ls '"server/' $(UNIT_SOURCES) /dev/null))
 
 # Installs what is missing, once for each group; see tools/setup.sh.
 SETUP := build/.setup
@@ -145,12 +146,12 @@ $(B)/irrepd: $(MAIN_OBJECT) $(B)/libserver.a $(B)/libirrep.a
 	$(call say,ld)
 	$(Q)$(CC) -o $@ $^ $(LDFLAGS_COMMON) $(SERVER_LIBS) $(CORE_LIBS)
 
-$(filter $(CORE_TESTS),$(UNIT_TESTS)): $(B)/tests/%: $(OBJ)/tests/unit/%.o $(B)/libirrep.a
+$(filter-out $(SERVER_TESTS),$(UNIT_TESTS)): $(B)/tests/%: $(OBJ)/tests/unit/%.o $(B)/libirrep.a
 	@mkdir -p $(@D)
 	$(call say,ld)
 	$(Q)$(CC) -o $@ $^ $(LDFLAGS_COMMON) -lcmocka $(CORE_LIBS)
 
-$(filter-out $(CORE_TESTS),$(UNIT_TESTS)): $(B)/tests/%: $(OBJ)/tests/unit/%.o $(B)/libserver.a $(B)/libirrep.a
+$(SERVER_TESTS): $(B)/tests/%: $(OBJ)/tests/unit/%.o $(B)/libserver.a $(B)/libirrep.a
 	@mkdir -p $(@D)
 	$(call say,ld)
 	$(Q)$(CC) -o $@ $^ $(LDFLAGS_COMMON) -lcmocka $(SERVER_LIBS) $(CORE_LIBS)
@@ -159,6 +160,13 @@ $(FUZZ_BINARIES): $(B)/%: $(OBJ)/tests/fuzz/%.o $(B)/libserver.a $(B)/libirrep.a
 	@mkdir -p $(@D)
 	$(call say,ld)
 	$(Q)$(CC) -fsanitize=fuzzer -o $@ $^ $(LDFLAGS_COMMON) $(SERVER_LIBS) $(CORE_LIBS)
+
+# Without libFuzzer: for the seeds, in `make test`.
+$(FUZZ_REPLAYS): $(B)/tests/replay_%: $(OBJ)/tests/fuzz/fuzz_%.o $(OBJ)/tests/fuzz/replay.o \
+    $(B)/libserver.a $(B)/libirrep.a
+	@mkdir -p $(@D)
+	$(call say,ld)
+	$(Q)$(CC) -o $@ $^ $(LDFLAGS_COMMON) $(SERVER_LIBS) $(CORE_LIBS)
 
 .SECONDARY: $(UNIT_OBJECTS) $(FUZZ_OBJECTS)
 

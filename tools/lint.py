@@ -189,12 +189,16 @@ def check_text(name: str, text: str) -> Iterator[Violation]:
 
 
 def check_tests_exist(names: set[str]) -> Iterator[Violation]:
+    by_test: dict[str, str] = {}
     for name in sorted(names):
         path = Path(name)
         if path.suffix == ".c" and path.parts[0] in ("core", "server") and name != "server/main.c":
             test = f"tests/unit/test_{path.stem}.c"
             if test not in names:
                 yield name, 1, f"no unit test {test}"
+            if test in by_test:
+                yield name, 1, f"shares its name, and so its test, with {by_test[test]}"
+            by_test[test] = name
 
 
 def check_exports(root: Path, names: set[str]) -> Iterator[Violation]:

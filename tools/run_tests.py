@@ -162,6 +162,35 @@ def run_unit_tests(folder: str, jobs: int) -> list[Outcome]:
         return list(pool.map(lambda source: run_unit_test(folder, source), sources))
 
 
+def fuzz_seeds(name: str) -> list[str]:
+    """The files of tests/fuzz/corpus/NAME/ and those that tests/fuzz/make_NAME_corpus.py writes."""
+    folders = [ROOT / "tests/fuzz/corpus" / name]
+    maker = ROOT / f"tests/fuzz/make_{name}_corpus.py"
+    if maker.exists():
+        folders.append(REPORTS / f"seeds-{name}")
+        run(
+            [sys.executable, str(maker), str(folders[-1])],
+            REPORTS / f"seeds-{name}.log",
+            60,
+            environment(),
+        )
+    return sorted(str(path) for folder in folders for path in folder.glob("*") if path.is_file())
+
+
+def run_replay(folder: str, source: Path) -> Outcome:
+    """A fuzz target over its seeds, as one test."""
+    started = time.monotonic()
+    name = source.stem.removeprefix("fuzz_")
+    log = REPORTS / f"{folder.replace('/', '-')}-replay-{name}.log"
+    command = [f"{folder}/tests/replay_{name}", *fuzz_seeds(name)]
+    status = run(command, log, UNIT_TIMEOUT, environment(**SANITIZER_ENVIRONMENT))
+    outcome = Outcome(command[0], passed=int(status == 0), seconds=time.monotonic() - started)
+    if status != 0:
+        outcome.failed = 1
+        outcome.text = tail(log)
+    return outcome
+
+
 def run_pytest(folder: str, name: str, **env: str) -> Outcome:
     started = time.monotonic()
     stem = re.sub(r"\W+", "-", name)
@@ -208,14 +237,11 @@ def run_all(jobs: int, variables: list[str], lint: bool) -> list[Outcome]:
     step(*run_unit_tests("build", jobs))
     for folder in PYTEST_FOLDERS:
         step(run_pytest(folder, folder))
-    step(
-        run_make(
-            "build sanitized",
-            [SANITIZED, "unit-tests", f"{SANITIZED_FOLDER}/irrepd", *variables],
-            jobs,
-        )
-    )
+    sanitized = [SANITIZED, "unit-tests", "fuzz-replays", f"{SANITIZED_FOLDER}/irrepd"]
+    step(run_make("build sanitized", [*sanitized, *variables], jobs))
     step(*run_unit_tests(SANITIZED_FOLDER, jobs))
+    for source in sorted((ROOT / "tests/fuzz").glob("fuzz_*.c")):
+        step(run_replay(SANITIZED_FOLDER, source))
     return outcomes
 
 
