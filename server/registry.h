@@ -39,7 +39,17 @@ enum irrep_status registry_new(uv_loop_t *loop, const char *folder, registry_cha
                                void *context, struct registry **registry,
                                struct irrep_error *error);
 
-/* Waits for loads under way, then frees all. No batch may be under way. */
+struct evaluator;
+
+/* The same with another evaluator (server/evaluator.h), which must outlive the registry: for tests.
+ */
+enum irrep_status registry_new_with(const struct evaluator *evaluator, uv_loop_t *loop,
+                                    const char *folder, registry_changed changed, void *context,
+                                    struct registry **registry, struct irrep_error *error);
+
+/* Waits for loads under way, then frees all. No batch may be under way. The loop must run once more
+ * before it is closed, so that libuv gives back what belongs to loads that had not been reported.
+ */
 void registry_free(struct registry *registry);
 
 size_t registry_count(const struct registry *registry);

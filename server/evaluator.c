@@ -1,0 +1,10 @@
+#include "server/evaluator.h"
+
+const struct evaluator evaluator_core = {
+    .load = irrep_model_load,
+    .free = irrep_model_free,
+    .card = irrep_model_card,
+    .plan = irrep_model_plan,
+    .bytes = irrep_model_bytes,
+    .evaluate = irrep_model_evaluate,
+};

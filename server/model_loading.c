@@ -1,0 +1,158 @@
+#define _GNU_SOURCE /* O_CLOEXEC, O_NOFOLLOW and realpath's malloc */
+#include "server/model_loading.h"
+
+#include "irrep/conventions.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <gnutls/crypto.h>
+#include <gnutls/gnutls.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The distance of the two atoms of the first evaluation, unless the model sees less far. */
+#define PAIR_DISTANCE 2.0
+
+static enum irrep_status bad_file(struct irrep_error *error, const char *what, const char *why) {
+  return irrep_fail(error, IRREP_BAD_MODEL_FILE, "", "%s%s%s", what, why ? ": " : "",
+                    why ? why : "");
+}
+
+/* Opens the file behind path if it lies inside folder; -1 and an error otherwise. */
+static int open_inside(const char *folder, const char *path, struct irrep_error *error) {
+  int fd = -1;
+  char *real_folder = realpath(folder, NULL), *real_path = realpath(path, NULL);
+  size_t n = real_folder ? strlen(real_folder) : 0;
+  if (n > 0 && real_folder[n - 1] == '/')
+    n--;
+  if (!real_folder || !real_path)
+    bad_file(error, "the file cannot be found", strerror(errno));
+  else if (strncmp(real_path, real_folder, n) != 0 || real_path[n] != '/')
+    bad_file(error, "the file is a link that leaves the folder of models", NULL);
+  else if ((fd = open(real_path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)) < 0)
+    bad_file(error, "the file cannot be opened", strerror(errno));
+  free(real_folder);
+  free(real_path);
+  return fd;
+}
+
+static bool read_whole(int fd, unsigned char *bytes, size_t n) {
+  while (n > 0) {
+    ssize_t got = read(fd, bytes, n);
+    if (got < 0 && errno == EINTR)
+      continue;
+    if (got <= 0)
+      return false;
+    bytes += got;
+    n -= (size_t)got;
+  }
+  return true;
+}
+
+/* The bytes of the file, malloc'ed; NULL and an error otherwise. */
+static unsigned char *read_file(int fd, size_t *n_bytes, struct irrep_error *error) {
+  struct stat info;
+  if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
+    bad_file(error, "not a regular file", NULL);
+    return NULL;
+  }
+  if (info.st_size <= 0 || (unsigned long long)info.st_size > MODEL_BYTES_MAX) {
+    irrep_fail(error, IRREP_BAD_MODEL_FILE, "", "the file has %lld bytes; 1 to %zu are accepted",
+               (long long)info.st_size, MODEL_BYTES_MAX);
+    return NULL;
+  }
+  *n_bytes = (size_t)info.st_size;
+  unsigned char *bytes = malloc(*n_bytes);
+  if (!bytes) {
+    irrep_fail(error, IRREP_NO_MEMORY, "", "no memory to read a file of %zu bytes", *n_bytes);
+    return NULL;
+  }
+  if (!read_whole(fd, bytes, *n_bytes)) {
+    bad_file(error, "the file could not be read to its end", NULL);
+    free(bytes);
+    return NULL;
+  }
+  return bytes;
+}
+
+static bool sha256_hex(const unsigned char *bytes, size_t n, char hex[65]) {
+  static const char digits[] = "0123456789abcdef";
+  unsigned char hash[32];
+  hex[0] = '\0';
+  if (gnutls_hash_fast(GNUTLS_DIG_SHA256, bytes, n, hash) != 0)
+    return false;
+  for (size_t i = 0; i < sizeof hash; i++) {
+    hex[2 * i] = digits[hash[i] >> 4];
+    hex[2 * i + 1] = digits[hash[i] & 15];
+  }
+  hex[2 * sizeof hash] = '\0';
+  return true;
+}
+
+/* Evaluates two atoms of the model's first element, so that what cannot work fails here. */
+static enum irrep_status try_pair(const struct evaluator *e, const struct irrep_model *model,
+                                  struct irrep_error *error) {
+  const struct irrep_model_card *card = e->card(model);
+  if (card->n_elements == 0)
+    return irrep_fail(error, IRREP_UNSUPPORTED_MODEL, "atomic_numbers", "a model of no elements");
+  const int32_t numbers[] = {card->atomic_numbers[0], card->atomic_numbers[0]};
+  const double r = card->r_max / 2 < PAIR_DISTANCE ? card->r_max / 2 : PAIR_DISTANCE;
+  const double positions[] = {0, 0, 0, 0, 0, r};
+  const struct irrep_structure pair = {.n_atoms = 2, .numbers = numbers, .positions = positions};
+  double forces[6];
+  struct irrep_result result = {.forces = forces};
+  struct irrep_plan plan;
+  const struct irrep_evaluate_options options = {.precision = card->precision};
+  enum irrep_status status = e->plan(model, &pair, SIZE_MAX, &plan, error);
+  if (status != IRREP_OK)
+    return status;
+  size_t bytes = e->bytes(model, card->precision, &plan);
+  void *arena = NULL;
+  if (bytes > SIZE_MAX - IRREP_ALIGNMENT ||
+      posix_memalign(&arena, IRREP_ALIGNMENT, bytes ? bytes : IRREP_ALIGNMENT) != 0)
+    return irrep_fail(error, IRREP_NO_MEMORY, "", "no memory to evaluate a pair of atoms");
+  status = e->evaluate(model, &options, &pair, 1, arena, bytes, &result, error);
+  free(arena);
+  if (status == IRREP_OK && result.status != IRREP_OK)
+    status = irrep_fail(error, result.status, "", "a pair of atoms has no finite energy");
+  return status;
+}
+
+static enum irrep_status load_bytes(const struct evaluator *e, const unsigned char *bytes,
+                                    const struct model_facts *facts, struct irrep_model **model,
+                                    struct irrep_error *error) {
+  enum irrep_status status = e->load(bytes, facts->bytes, model, error);
+  if (status != IRREP_OK)
+    return status;
+  status = try_pair(e, *model, error);
+  if (status != IRREP_OK) {
+    e->free(*model);
+    *model = NULL;
+  }
+  return status;
+}
+
+enum irrep_status model_load_file(const struct evaluator *evaluator, const char *folder,
+                                  const char *path, struct irrep_model **model,
+                                  struct model_facts *facts, struct irrep_error *error) {
+  *model = NULL;
+  *facts = (struct model_facts){0};
+  *error = (struct irrep_error){0};
+  int fd = open_inside(folder, path, error);
+  if (fd < 0)
+    return error->status;
+  unsigned char *bytes = read_file(fd, &facts->bytes, error);
+  close(fd);
+  if (!bytes)
+    return error->status;
+  enum irrep_status status =
+      sha256_hex(bytes, facts->bytes, facts->sha256)
+          ? load_bytes(evaluator, bytes, facts, model, error)
+          : irrep_fail(error, IRREP_NO_MEMORY, "", "the file could not be hashed");
+  free(bytes);
+  return status;
+}

@@ -1,0 +1,26 @@
+/* From a file in the folder of models to a model that has proved to work. */
+#ifndef SERVER_MODEL_LOADING_H
+#define SERVER_MODEL_LOADING_H
+
+#include "server/evaluator.h"
+
+#include <stddef.h>
+
+/* Larger files are refused. */
+#define MODEL_BYTES_MAX ((size_t)16 << 30)
+
+struct model_facts {
+  char sha256[65]; /* lower-case hexadecimal; "" when it could not be read */
+  size_t bytes;    /* of the file */
+};
+
+/* Reads the file (a regular one, whose real path lies inside folder), hashes it, loads the model
+ * and evaluates a pair of atoms with it once. The file is read, not mapped: what is hashed is what
+ * is loaded, even when somebody writes to the file meanwhile. On OK *model is the caller's
+ * (evaluator->free); otherwise it is NULL. What load, plan and evaluate return; BAD_MODEL_FILE for
+ * what is no readable regular file inside folder; NO_MEMORY. Thread-safe. */
+enum irrep_status model_load_file(const struct evaluator *evaluator, const char *folder,
+                                  const char *path, struct irrep_model **model,
+                                  struct model_facts *facts, struct irrep_error *error);
+
+#endif

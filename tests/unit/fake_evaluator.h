@@ -1,0 +1,164 @@
+/* An evaluator of two elements (1 and 14) that stands in for the core in tests of the server.
+ *
+ * A structure of n atoms has n (n-1) edges, energy = sum of the numbers + sum of the x coordinates,
+ * forces = -positions, stress = diag(0.5, 0.25, 0.125) and energies = the numbers. Atoms are
+ * planned at FAKE_ATOM_BYTES each. A first x coordinate of 666 makes a result that is not finite.
+ * It checks what the core's contract asks of its callers. */
+#ifndef TESTS_UNIT_FAKE_EVALUATOR_H
+#define TESTS_UNIT_FAKE_EVALUATOR_H
+
+#include "irrep/conventions.h"
+#include "server/evaluator.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define FAKE_ATOM_BYTES 1000
+
+/* The first bytes of a file that loads, and of one whose every energy is not finite. */
+#define FAKE_FILE "MODEL"
+#define FAKE_FILE_BROKEN "BROKE"
+
+struct irrep_model {
+  struct irrep_model_card card;
+  int32_t numbers[2];
+  bool broken;
+  atomic_int hold;        /* while it is 1, evaluate waits */
+  atomic_int evaluations; /* calls begun */
+  atomic_int violations;  /* of the contract, by the caller */
+  atomic_int cancelled;   /* evaluations that ended early */
+};
+
+static inline struct irrep_model *fake_model(void) {
+  struct irrep_model *model = calloc(1, sizeof *model);
+  if (!model)
+    return NULL;
+  model->numbers[0] = 14;
+  model->numbers[1] = 1;
+  model->card = (struct irrep_model_card){.architecture = "fake",
+                                          .variant = "",
+                                          .atomic_numbers = model->numbers,
+                                          .n_elements = 2,
+                                          .r_max = 5,
+                                          .precision = IRREP_FLOAT32,
+                                          .bytes = 4096,
+                                          .metadata = "{}",
+                                          .metadata_size = 2};
+  return model;
+}
+
+static inline enum irrep_status fake_load(const void *bytes, size_t n, struct irrep_model **model,
+                                          struct irrep_error *error) {
+  *model = NULL;
+  bool whole = n >= strlen(FAKE_FILE) && memcmp(bytes, FAKE_FILE, strlen(FAKE_FILE)) == 0;
+  bool broken = n >= strlen(FAKE_FILE_BROKEN) &&
+                memcmp(bytes, FAKE_FILE_BROKEN, strlen(FAKE_FILE_BROKEN)) == 0;
+  if (!whole && !broken)
+    return irrep_fail(error, IRREP_BAD_MODEL_FILE, "header", "no model in %zu bytes", n);
+  *model = fake_model();
+  if (!*model)
+    return irrep_fail(error, IRREP_NO_MEMORY, "", "no memory");
+  (*model)->broken = broken;
+  return IRREP_OK;
+}
+
+static inline void fake_free(struct irrep_model *model) {
+  free(model);
+}
+
+static inline const struct irrep_model_card *fake_card(const struct irrep_model *model) {
+  return &model->card;
+}
+
+static inline enum irrep_status fake_plan(const struct irrep_model *model,
+                                          const struct irrep_structure *s, size_t max_edges,
+                                          struct irrep_plan *plan, struct irrep_error *error) {
+  if (s->n_atoms == 0)
+    return irrep_fail(error, IRREP_NO_ATOMS, "", "a structure without atoms");
+  for (size_t i = 0; i < s->n_atoms; i++)
+    if (s->numbers[i] != model->numbers[0] && s->numbers[i] != model->numbers[1]) {
+      char field[32];
+      snprintf(field, sizeof field, "numbers/%zu", i);
+      return irrep_fail(error, IRREP_UNKNOWN_ELEMENT, field, "atom %zu has the number %d", i,
+                        (int)s->numbers[i]);
+    }
+  size_t n_edges = s->n_atoms * (s->n_atoms - 1);
+  if (n_edges > max_edges)
+    return irrep_fail(error, IRREP_TOO_LARGE, "", "more than %zu edges", max_edges);
+  *plan = (struct irrep_plan){1, s->n_atoms, n_edges};
+  return IRREP_OK;
+}
+
+static inline size_t fake_bytes(const struct irrep_model *model, enum irrep_precision precision,
+                                const struct irrep_plan *batch) {
+  (void)model;
+  size_t scale = precision == IRREP_FLOAT64 ? 2 : 1;
+  if (batch->n_edges > SIZE_MAX / 64 || batch->n_atoms > SIZE_MAX / 64 / FAKE_ATOM_BYTES)
+    return SIZE_MAX;
+  return scale * (batch->n_atoms * FAKE_ATOM_BYTES + batch->n_edges);
+}
+
+static inline void fake_evaluate_one(const struct irrep_model *model,
+                                     const struct irrep_structure *s, struct irrep_result *r) {
+  r->status = model->broken || s->positions[0] == 666 ? IRREP_RESULT_NOT_FINITE : IRREP_OK;
+  r->n_edges = s->n_atoms * (s->n_atoms - 1);
+  r->energy = 0;
+  for (size_t i = 0; i < s->n_atoms; i++) {
+    r->energy += s->numbers[i] + s->positions[3 * i];
+    if (r->energies)
+      r->energies[i] = s->numbers[i];
+    for (size_t k = 0; k < 3 && r->forces; k++)
+      r->forces[3 * i + k] = -s->positions[3 * i + k];
+  }
+  r->has_stress = s->pbc[0] && s->pbc[1] && s->pbc[2] && r->forces;
+  if (r->has_stress) {
+    memset(r->stress, 0, sizeof r->stress);
+    r->stress[0][0] = 0.5;
+    r->stress[1][1] = 0.25;
+    r->stress[2][2] = 0.125;
+  }
+}
+
+static inline enum irrep_status
+fake_evaluate(const struct irrep_model *model, const struct irrep_evaluate_options *options,
+              const struct irrep_structure *structures, size_t n, void *arena, size_t arena_bytes,
+              struct irrep_result *results, struct irrep_error *error) {
+  struct irrep_model *counts = (struct irrep_model *)model;
+  atomic_fetch_add(&counts->evaluations, 1);
+  struct irrep_plan sum = {0};
+  for (size_t i = 0; i < n; i++) {
+    sum.n_structures++;
+    sum.n_atoms += structures[i].n_atoms;
+    sum.n_edges += structures[i].n_atoms * (structures[i].n_atoms - 1);
+  }
+  if (fake_bytes(model, options->precision, &sum) > arena_bytes)
+    return irrep_fail(error, IRREP_NO_MEMORY, "", "the arena is too small");
+  if (n == 0 || (uintptr_t)arena % IRREP_ALIGNMENT != 0)
+    atomic_fetch_add(&counts->violations, 1);
+  memset(arena, 0xa5, arena_bytes);
+  const struct timespec millisecond = {.tv_nsec = 1000000};
+  while (atomic_load(&counts->hold) == 1 &&
+         !(options->cancelled && atomic_load(options->cancelled)))
+    nanosleep(&millisecond, NULL);
+  if (options->cancelled && atomic_load(options->cancelled)) {
+    atomic_fetch_add(&counts->cancelled, 1);
+    return irrep_fail(error, IRREP_CANCELLED, "", "cancelled");
+  }
+  for (size_t i = 0; i < n; i++)
+    fake_evaluate_one(model, &structures[i], &results[i]);
+  return IRREP_OK;
+}
+
+static const struct evaluator fake_evaluator = {
+    .load = fake_load,
+    .free = fake_free,
+    .card = fake_card,
+    .plan = fake_plan,
+    .bytes = fake_bytes,
+    .evaluate = fake_evaluate,
+};
+
+#endif

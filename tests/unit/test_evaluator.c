@@ -1,0 +1,28 @@
+#include "server/evaluator.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+/* Last: cmocka.h needs the headers above. */
+#include <cmocka.h>
+
+/* The table reaches the core: text that is no model file is refused by its loader. */
+static void test_core_behind_the_table(void **state) {
+  (void)state;
+  struct irrep_error error = {0};
+  struct irrep_model *model;
+  const char text[] = "this is not a model file";
+  assert_int_not_equal(evaluator_core.load(text, sizeof text, &model, &error), IRREP_OK);
+  assert_null(model);
+  assert_int_not_equal(error.status, IRREP_OK);
+  evaluator_core.free(model);
+  assert_ptr_equal(evaluator_core.card, irrep_model_card);
+  assert_ptr_equal(evaluator_core.plan, irrep_model_plan);
+  assert_ptr_equal(evaluator_core.bytes, irrep_model_bytes);
+  assert_ptr_equal(evaluator_core.evaluate, irrep_model_evaluate);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_core_behind_the_table)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
