@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
 
 class FormatError(ValueError):
@@ -12,7 +12,7 @@ class FormatError(ValueError):
 class ServerError(RuntimeError):
     """A problem object that the daemon answered with (RFC 9457)."""
 
-    def __init__(self, status: int, problem: dict[str, Any], retry_after: Optional[float] = None):
+    def __init__(self, status: int, problem: dict[str, Any], retry_after: float | None = None):
         self.status = status
         self.problem = problem
         self.retry_after = retry_after

@@ -8,104 +8,40 @@ indices and depths are checked before use; whatever is not as expected is a Form
 
 from __future__ import annotations
 
-import math
-import os
-import re
 import struct
-import zipfile
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any, Callable, Optional, Union
+from collections.abc import Callable
+from typing import Any
 
-import numpy as np
-
+from irrepd.archives import Archive
 from irrepd.errors import FormatError
+from irrepd.records import (
+    CONSTRUCTORS,
+    Array,
+    Dtype,
+    Global,
+    Record,
+    Tensor,
+    global_of,
+    hashable,
+    rebuild_tensor,
+    set_array_state,
+    set_dtype_state,
+    set_of,
+    storage_of,
+)
 
-PICKLE_MAX = 32 << 20  # bytes of data.pkl
-ENTRIES_MAX = 1 << 16  # of the zip archive
-EXPANDED_MAX = 1 << 20  # elements of a tensor that repeats its storage (stride 0)
-DIMENSIONS_MAX = 16
+PICKLE_MAX = 16 << 20  # bytes of data.pkl
+STEPS_MAX = 2 << 20  # opcodes
+COPIED_MAX = 32 << 20  # elements and characters that constructors copy
 INTEGER_BYTES_MAX = 64
 
-# Packages whose classes checkpoints hold; every one of their names stays inert.
-_PACKAGES = {
-    "argparse",
-    "ase",
-    "collections",
-    "e3nn",
-    "mace",
-    "nequip",
-    "numpy",
-    "opt_einsum_fx",
-    "schnetpack",
-    "sevenn",
-    "torch",
-    "torch_geometric",
-}
-_BUILTINS = {"set", "frozenset", "list", "dict", "tuple", "int", "float", "bool", "str", "bytes"}
-_BUILTINS |= {"complex", "slice", "object"}
 
-_STORAGES = {
-    "BoolStorage": "bool",
-    "ByteStorage": "u1",
-    "CharStorage": "i1",
-    "ShortStorage": "<i2",
-    "IntStorage": "<i4",
-    "LongStorage": "<i8",
-    "HalfStorage": "<f2",
-    "FloatStorage": "<f4",
-    "DoubleStorage": "<f8",
-    "ComplexFloatStorage": "<c8",
-    "ComplexDoubleStorage": "<c16",
-}
+def load(archive: Archive) -> Any:
+    """The object of an archive's pickle, made of plain values, Records, Arrays and Tensors.
 
-
-@dataclass(eq=False)
-class Global:
-    """A name that the pickle mentions; never looked up."""
-
-    module: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.module}.{self.name}"
-
-
-@dataclass(eq=False)
-class Record:
-    """What a class or function was given, in place of the call."""
-
-    function: Global
-    args: tuple[Any, ...]
-    state: Any = None
-    items: list[Any] = field(default_factory=list)
-
-
-@dataclass(eq=False)
-class Storage:
-    dtype: np.dtype
-    key: str
-    numel: int
-
-
-@dataclass(eq=False)
-class Tensor:
-    """A tensor whose bytes are read when `array` is called."""
-
-    storage: Storage
-    offset: int
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
-    archive: Archive
-
-    def array(self) -> np.ndarray:
-        """The tensor's elements, a read-only view on the archive's bytes."""
-        data = np.frombuffer(self.archive.storage_bytes(self.storage), self.storage.dtype)
-        step = self.storage.dtype.itemsize
-        strides = tuple(stride * step for stride in self.strides)
-        return np.lib.stride_tricks.as_strided(
-            data[self.offset :], self.shape, strides, writeable=False
-        )
+    Tensors read from the archive, which must stay open as long as they are used.
+    """
+    return _Machine(archive.pickle_bytes(PICKLE_MAX), archive).run()
 
 
 class _Mark:
@@ -113,247 +49,6 @@ class _Mark:
 
 
 _MARK = _Mark()
-
-
-class Archive:
-    """A PyTorch zip file, open for reading. Close it, or use it as a context manager."""
-
-    def __init__(self, path: Union[str, os.PathLike[str]]):
-        try:
-            self._zip = zipfile.ZipFile(path)
-        except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error) as error:
-            raise FormatError(f"not a PyTorch zip checkpoint: {error}") from None
-        try:
-            self._entries = self._checked_entries()
-            pickles = [name for name in self._entries if re.fullmatch(r"[^/]+/data\.pkl", name)]
-            if len(pickles) != 1:
-                raise FormatError("not a PyTorch zip checkpoint: it holds no single data.pkl")
-            self._prefix = pickles[0][: -len("data.pkl")]
-            order = self._prefix + "byteorder"
-            if order in self._entries and self._read(order, 16) != b"little":
-                raise FormatError("a checkpoint that is not little-endian")
-        except BaseException:
-            self._zip.close()
-            raise
-
-    def __enter__(self) -> Archive:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._zip.close()
-
-    def _checked_entries(self) -> dict[str, zipfile.ZipInfo]:
-        infos = self._zip.infolist()
-        if len(infos) > ENTRIES_MAX:
-            raise FormatError(f"a zip archive of {len(infos)} entries")
-        entries: dict[str, zipfile.ZipInfo] = {}
-        for info in infos:
-            if info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size:
-                raise FormatError(f"zip entry '{info.filename}' is compressed, which PyTorch's are not")
-            if info.flag_bits & 1 or info.filename in entries:
-                raise FormatError(f"zip entry '{info.filename}' is encrypted or there twice")
-            entries[info.filename] = info
-        return entries
-
-    def _read(self, name: str, limit: int) -> bytes:
-        info = self._entries.get(name)
-        if info is None:
-            raise FormatError(f"zip entry '{name}' is missing")
-        if info.file_size > limit:
-            raise FormatError(f"zip entry '{name}' of {info.file_size} bytes is too large")
-        try:
-            data = self._zip.read(info)
-        except (zipfile.BadZipFile, EOFError, OSError, ValueError, struct.error) as error:
-            raise FormatError(f"zip entry '{name}' is damaged: {error}") from None
-        if len(data) != info.file_size:
-            raise FormatError(f"zip entry '{name}' is cut short")
-        return data
-
-    def storage_bytes(self, storage: Storage) -> bytes:
-        return self._read(f"{self._prefix}data/{storage.key}", self._bytes_of(storage))
-
-    def _bytes_of(self, storage: Storage) -> int:
-        return storage.numel * storage.dtype.itemsize
-
-    def check_storage(self, storage: Storage) -> Storage:
-        """The storage, if the archive holds exactly the bytes that the pickle claims."""
-        name = f"{self._prefix}data/{storage.key}"
-        info = self._entries.get(name)
-        if info is None:
-            raise FormatError(f"zip entry '{name}' is missing")
-        if info.file_size != self._bytes_of(storage):
-            raise FormatError(
-                f"zip entry '{name}' has {info.file_size} bytes where the pickle claims "
-                f"{storage.numel} elements of {storage.dtype.itemsize}"
-            )
-        return storage
-
-    def load(self) -> Any:
-        """The object of data.pkl, made of plain values, Records and Tensors."""
-        return _Machine(self._read(self._prefix + "data.pkl", PICKLE_MAX), self).run()
-
-
-def _is_index(value: Any) -> bool:
-    return type(value) is int and 0 <= value < 1 << 48
-
-
-def _is_indices(value: Any) -> bool:
-    return isinstance(value, tuple) and len(value) <= DIMENSIONS_MAX and all(map(_is_index, value))
-
-
-def _storage(identifier: Any, archive: Archive) -> Storage:
-    if not (isinstance(identifier, tuple) and len(identifier) == 5 and identifier[0] == "storage"):
-        raise FormatError("a persistent id that is not a PyTorch storage")
-    _, kind, key, _, numel = identifier
-    name = kind.name if isinstance(kind, Global) and kind.module == "torch" else str(kind)
-    if name not in _STORAGES:
-        raise FormatError(f"tensors of '{name}' are not supported")
-    if not (isinstance(key, str) and re.fullmatch(r"[0-9]{1,9}", key) and _is_index(numel)):
-        raise FormatError("a PyTorch storage without proper key and size")
-    return archive.check_storage(Storage(np.dtype(_STORAGES[name]), key, numel))
-
-
-def _rebuild_tensor(args: tuple[Any, ...], archive: Archive) -> Tensor:
-    if len(args) < 4 or not isinstance(args[0], Storage):
-        raise FormatError("a tensor without storage")
-    storage, offset, shape, strides = args[:4]
-    if not (_is_index(offset) and _is_indices(shape) and _is_indices(strides)):
-        raise FormatError("a tensor without proper offset, shape and strides")
-    if len(shape) != len(strides):
-        raise FormatError("a tensor with as many strides as dimensions is expected")
-    count = math.prod(shape)
-    last = offset + sum((n - 1) * stride for n, stride in zip(shape, strides))
-    if count and last >= storage.numel or offset > storage.numel:
-        raise FormatError("a tensor reaches beyond its storage")
-    if count > max(storage.numel, EXPANDED_MAX):
-        raise FormatError("a tensor repeats its storage too often")
-    return Tensor(storage, offset, shape, strides, archive)
-
-
-@dataclass(eq=False)
-class _Dtype:
-    code: str
-    order: str = "<"
-
-    def numpy(self) -> np.dtype:
-        if not re.fullmatch(r"(b1|[iu][1248]|f[248]|c8|c16)", self.code) or self.order == ">":
-            raise FormatError(f"numpy arrays of dtype '{self.code}' are not supported")
-        return np.dtype("<" + self.code) if self.code != "b1" else np.dtype(bool)
-
-
-@dataclass(eq=False)
-class Array:
-    """A numpy array; `value` is set once its state has come."""
-
-    value: Optional[np.ndarray] = None
-
-
-def _scalar(args: tuple[Any, ...]) -> Any:
-    if len(args) != 2 or not isinstance(args[0], _Dtype) or not isinstance(args[1], bytes):
-        raise FormatError("a numpy scalar without dtype and bytes")
-    dtype = args[0].numpy()
-    if len(args[1]) != dtype.itemsize:
-        raise FormatError("a numpy scalar of the wrong size")
-    return np.frombuffer(args[1], dtype)[0].item()
-
-
-def _dtype(args: tuple[Any, ...]) -> _Dtype:
-    if not args or not isinstance(args[0], str):
-        raise FormatError("a numpy dtype without a name")
-    return _Dtype(args[0].lstrip("<|="))
-
-
-def _encode(args: tuple[Any, ...]) -> bytes:
-    if len(args) not in (1, 2) or not isinstance(args[0], str) or args[1:] not in ((), ("latin1",)):
-        raise FormatError("_codecs.encode is understood for latin1 only")
-    try:
-        return args[0].encode("latin1")
-    except UnicodeEncodeError:
-        raise FormatError("bytes that are not latin1") from None
-
-
-def _plain(value: Any) -> bool:
-    scalar = (str, bytes, int, float, bool, type(None), Global, Record)
-    if isinstance(value, tuple):
-        return len(value) <= 64 and all(isinstance(part, scalar) for part in value)
-    return isinstance(value, scalar)
-
-
-def _hashable(value: Any) -> Any:
-    """The value, if hashing it costs no more than its bytes (nested tuples may cost 2^n)."""
-    if not _plain(value):
-        raise FormatError("a dictionary key or set element that is not a plain value")
-    return value
-
-
-def _ordered_dict(args: tuple[Any, ...]) -> dict[Any, Any]:
-    if not args:
-        return {}
-    if len(args) == 1 and isinstance(args[0], list):
-        pairs = args[0]
-        if all(isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in pairs):
-            return {_hashable(pair[0]): pair[1] for pair in pairs}
-    raise FormatError("an ordered dictionary of an unknown form")
-
-
-def _set(args: tuple[Any, ...]) -> set[Any]:
-    if len(args) > 1 or args and not isinstance(args[0], (list, tuple, set)):
-        raise FormatError("a set of an unknown form")
-    return {_hashable(value) for value in args[0]} if args else set()
-
-
-def _first(args: tuple[Any, ...]) -> Any:
-    if not args:
-        raise FormatError("a parameter without data")
-    return args[0]
-
-
-_CONSTRUCTORS: dict[str, Callable[[tuple[Any, ...]], Any]] = {
-    "collections.OrderedDict": _ordered_dict,
-    "builtins.set": _set,
-    "builtins.frozenset": _set,
-    "__builtin__.set": _set,
-    "__builtin__.frozenset": _set,
-    "torch._utils._rebuild_parameter": _first,
-    "torch.Size": lambda args: tuple(args[0]) if args and isinstance(args[0], tuple) else args,
-    "numpy.dtype": _dtype,
-    "numpy.core.multiarray.scalar": _scalar,
-    "numpy._core.multiarray.scalar": _scalar,
-    "numpy.core.multiarray._reconstruct": lambda args: Array(),
-    "numpy._core.multiarray._reconstruct": lambda args: Array(),
-    "_codecs.encode": _encode,
-}
-
-
-def _global(module: str, name: str) -> Global:
-    full = f"{module}.{name}"
-    if module in ("builtins", "__builtin__"):
-        known = name in _BUILTINS
-    else:
-        known = module.split(".")[0] in _PACKAGES or full in _CONSTRUCTORS
-    if not known:
-        raise FormatError(f"refused: the file names '{full[:100]}', which is no part of a checkpoint")
-    return Global(module, name)
-
-
-def _set_dtype_state(dtype: _Dtype, state: Any) -> None:
-    if not (isinstance(state, tuple) and len(state) > 1 and state[1] in ("<", "|", "=", ">")):
-        raise FormatError("a numpy dtype of an unknown form")
-    if len(state) > 4 and any(part is not None for part in state[2:5]):
-        raise FormatError("structured numpy dtypes are not supported")
-    dtype.order = state[1]
-
-
-def _set_array_state(array: Array, state: Any) -> None:
-    if not (isinstance(state, tuple) and len(state) == 5):
-        raise FormatError("a numpy array of an unknown form")
-    _, shape, dtype, fortran, data = state
-    if not (_is_indices(shape) and isinstance(dtype, _Dtype) and isinstance(data, bytes)):
-        raise FormatError("a numpy array without shape, dtype and bytes")
-    kind = dtype.numpy()
-    if len(data) != math.prod(shape) * kind.itemsize:
-        raise FormatError("a numpy array has not the bytes of its shape")
-    array.value = np.frombuffer(data, kind).reshape(shape, order="F" if fortran is True else "C")
 
 
 class _Machine:
@@ -365,9 +60,10 @@ class _Machine:
         self.archive = archive
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
+        self.copied = 0
 
     def run(self) -> Any:
-        while True:
+        for _ in range(STEPS_MAX):
             code = self.take(1)[0]
             if code == 0x2E:  # STOP
                 if len(self.stack) != 1 or self.stack[0] is _MARK:
@@ -375,15 +71,22 @@ class _Machine:
                 return self.stack[0]
             step = _OPCODES.get(code)
             if step is None:
-                raise FormatError(f"pickle opcode 0x{code:02x} at byte {self.position - 1} is not "
-                                  "used by PyTorch and is refused")
+                where = f"0x{code:02x} at byte {self.position - 1}"
+                raise FormatError(f"pickle opcode {where} is not used by PyTorch and is refused")
             step(self)
+        raise FormatError(f"a pickle of more than {STEPS_MAX} steps")
 
     def take(self, count: int) -> bytes:
         if count > len(self.data) - self.position:
             raise FormatError("the pickle ends too early")
         self.position += count
         return self.data[self.position - count : self.position]
+
+    def skip(self, count: int) -> None:
+        self.take(count)
+
+    def sized(self, form: str) -> bytes:
+        return self.take(self.number(form))
 
     def number(self, form: str) -> Any:
         return struct.unpack(form, self.take(struct.calcsize(form)))[0]
@@ -409,6 +112,12 @@ class _Machine:
         if not self.stack or self.stack[-1] is _MARK:
             raise FormatError("the pickle takes from an empty stack")
         return self.stack.pop()
+
+    def drop(self) -> None:
+        self.pop()
+
+    def drop_to_mark(self) -> None:
+        self.pop_to_mark()
 
     def top(self) -> Any:
         if not self.stack or self.stack[-1] is _MARK:
@@ -452,7 +161,7 @@ class _Machine:
         if isinstance(target, Record):
             target.items.extend(zip(values[::2], values[1::2]))
         elif isinstance(target, dict):
-            target.update(zip(map(_hashable, values[::2]), values[1::2]))
+            target.update(zip(map(hashable, values[::2]), values[1::2]))
         else:
             raise FormatError("items are set on something that is no dictionary")
 
@@ -477,7 +186,7 @@ class _Machine:
         target = self.top()
         if not isinstance(target, set):
             raise FormatError("elements are added to something that is no set")
-        target.update(map(_hashable, values))
+        target.update(map(hashable, values))
 
     def dictionary(self) -> None:
         values = self.pop_to_mark()
@@ -488,7 +197,7 @@ class _Machine:
         name, module = self.pop(), self.pop()
         if not isinstance(name, str) or not isinstance(module, str):
             raise FormatError("a global without a name")
-        self.push(_global(module, name))
+        self.push(global_of(module, name))
 
     def call(self, with_keywords: bool = False) -> None:
         keywords = self.pop() if with_keywords else {}
@@ -497,9 +206,12 @@ class _Machine:
             raise FormatError("the pickle calls something that is no global")
         if not isinstance(keywords, dict):
             raise FormatError("the pickle calls with keywords that are no dictionary")
-        constructor = _CONSTRUCTORS.get(str(function))
+        constructor = CONSTRUCTORS.get(str(function))
+        self.copied += sum(len(part) for part in args if isinstance(part, (str, list, tuple, set)))
+        if self.copied > COPIED_MAX:
+            raise FormatError("the pickle copies more than a checkpoint would")
         if str(function) in ("torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor"):
-            self.push(_rebuild_tensor(args, self.archive))
+            self.push(rebuild_tensor(args, self.archive))
         elif constructor is not None:
             self.push(constructor(args))
         else:
@@ -509,35 +221,24 @@ class _Machine:
         state = self.pop()
         target = self.top()
         if isinstance(target, Array):
-            _set_array_state(target, state)
-        elif isinstance(target, _Dtype):
-            _set_dtype_state(target, state)
+            set_array_state(target, state)
+        elif isinstance(target, Dtype):
+            set_dtype_state(target, state)
         elif isinstance(target, Record):
             target.state = state
         elif not isinstance(target, (dict, Tensor)):  # attributes of these are not needed
             raise FormatError("a state is set on something that takes none")
 
     def persistent(self) -> None:
-        self.push(_storage(self.pop(), self.archive))
-
-
-def _sized(form: str) -> Callable[[_Machine], bytes]:
-    return lambda m: m.take(m.number(form))
-
-
-def _bytes_opcodes() -> Iterator[tuple[int, Callable[[_Machine], None]]]:
-    for code, form in ((0x8C, "<B"), (0x58, "<I"), (0x8D, "<Q")):  # (SHORT_)BINUNICODE(8)
-        yield code, lambda m, sized=_sized(form): m.push(m.text(sized(m)))
-    for code, form in ((0x43, "<B"), (0x42, "<I"), (0x8E, "<Q"), (0x55, "<B"), (0x54, "<I")):
-        yield code, lambda m, sized=_sized(form): m.push(sized(m))  # (SHORT_)BINBYTES, BINSTRING
+        self.push(storage_of(self.pop(), self.archive))
 
 
 _OPCODES: dict[int, Callable[[_Machine], None]] = {
     0x80: lambda m: _check_protocol(m.number("<B")),
-    0x95: lambda m: m.take(8) and None,  # FRAME
+    0x95: lambda m: m.skip(8),  # FRAME
     0x28: lambda m: m.push(_MARK),
-    0x30: lambda m: m.pop() and None,  # POP
-    0x31: lambda m: m.pop_to_mark() and None,  # POP_MARK
+    0x30: lambda m: m.drop(),  # POP
+    0x31: lambda m: m.drop_to_mark(),  # POP_MARK
     0x32: lambda m: m.push(m.top()),  # DUP
     0x4E: lambda m: m.push(None),
     0x88: lambda m: m.push(True),
@@ -563,20 +264,27 @@ _OPCODES: dict[int, Callable[[_Machine], None]] = {
     0x75: lambda m: m.set_items(m.pop_to_mark()),
     0x64: _Machine.dictionary,
     0x90: _Machine.add_items,
-    0x91: lambda m: m.push(_set((m.pop_to_mark(),))),  # FROZENSET
+    0x91: lambda m: m.push(set_of((m.pop_to_mark(),))),  # FROZENSET
     0x68: lambda m: m.get(m.number("<B")),
     0x6A: lambda m: m.get(m.number("<I")),
     0x71: lambda m: m.put(m.number("<B")),
     0x72: lambda m: m.put(m.number("<I")),
     0x94: _Machine.memoize,
-    0x63: lambda m: m.push(_global(m.line(), m.line())),
+    0x63: lambda m: m.push(global_of(m.line(), m.line())),
     0x93: _Machine.stack_global,
     0x52: _Machine.call,  # REDUCE
     0x81: _Machine.call,  # NEWOBJ
     0x92: lambda m: m.call(with_keywords=True),  # NEWOBJ_EX
     0x62: _Machine.build,
     0x51: _Machine.persistent,  # BINPERSID
-    **dict(_bytes_opcodes()),
+    0x8C: lambda m: m.push(m.text(m.sized("<B"))),  # SHORT_BINUNICODE
+    0x58: lambda m: m.push(m.text(m.sized("<I"))),
+    0x8D: lambda m: m.push(m.text(m.sized("<Q"))),
+    0x43: lambda m: m.push(m.sized("<B")),  # SHORT_BINBYTES
+    0x42: lambda m: m.push(m.sized("<I")),
+    0x8E: lambda m: m.push(m.sized("<Q")),
+    0x55: lambda m: m.push(m.sized("<B")),  # SHORT_BINSTRING
+    0x54: lambda m: m.push(m.sized("<I")),
 }
 
 

@@ -10,7 +10,6 @@ import json
 import math
 import os
 import struct
-import tempfile
 from collections.abc import Mapping
 from typing import Any, Union
 
@@ -65,15 +64,11 @@ def write(path: Path, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, 
     """Writes a file; readers of the path see the old file or the whole new one."""
     data = dumps(tensors, metadata)
     path = os.fspath(path)
-    descriptor, temporary = tempfile.mkstemp(
-        prefix=os.path.basename(path) + ".", suffix=".part", dir=os.path.dirname(path) or "."
-    )
+    temporary = f"{path}.{os.getpid()}.part"
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
         os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)

@@ -6,11 +6,13 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from typing import Any, Optional, Union
+from typing import Any, Union
 
-from irrepd import safetensors
+import numpy as np
+
+from irrepd import pickles, safetensors
+from irrepd.archives import Archive
 from irrepd.errors import FormatError
-from irrepd.pickles import Archive
 
 __all__ = ["FormatError", "convert"]
 
@@ -22,8 +24,8 @@ def convert(
     source: Path,
     target: Path,
     *,
-    modality: Optional[str] = None,
-    about: Optional[Mapping[str, Any]] = None,
+    modality: str | None = None,
+    about: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Writes the model file of a checkpoint and returns its card; FormatError when refused.
 
@@ -32,8 +34,11 @@ def convert(
     from irrepd.convert.detect import converter_for
 
     with Archive(source) as archive:
-        checkpoint = archive.load()
+        checkpoint = pickles.load(archive)
         tensors, card = converter_for(checkpoint)(checkpoint, modality)
+    for name, tensor in tensors.items():
+        if not np.isfinite(tensor).all():
+            raise FormatError(f"tensor '{name}' overflows")
     card["sha256_source"] = _sha256(source)
     for key, value in (about or {}).items():
         if key == "training":

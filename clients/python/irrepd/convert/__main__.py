@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import Optional
 
 from irrepd.convert import CARD_FIELDS, convert
 from irrepd.errors import FormatError
 
 
-def main(arguments: Optional[Sequence[str]] = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="irrepd.convert",
         description="Turns an upstream checkpoint (SevenNet) into an irrepd model file. "

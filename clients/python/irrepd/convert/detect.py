@@ -8,7 +8,7 @@ import numpy as np
 
 from irrepd.convert import sevennet
 from irrepd.errors import FormatError
-from irrepd.pickles import Record
+from irrepd.records import Record
 
 Converter = Callable[
     [dict[str, Any], Optional[str]], tuple[dict[str, np.ndarray], dict[str, Any]]
@@ -22,6 +22,6 @@ def converter_for(checkpoint: Any) -> Converter:
     if isinstance(checkpoint, Record):
         raise FormatError(f"a pickled '{checkpoint.function}' is not supported; known: SevenNet")
     if isinstance(checkpoint, dict):
-        keys = ", ".join(sorted(str(key)[:40] for key in list(checkpoint)[:8]))
+        keys = ", ".join(key[:40] for key in list(checkpoint)[:8] if isinstance(key, str))
         raise FormatError(f"a checkpoint of an unknown kind (it holds: {keys}); known: SevenNet")
     raise FormatError("a checkpoint of an unknown kind; known: SevenNet")

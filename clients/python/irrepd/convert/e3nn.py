@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from math import sqrt
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 import numpy as np
 
@@ -90,7 +90,7 @@ class Linear:
     """Effective weights of an irreps-wise linear map."""
 
     weights: dict[Irrep, np.ndarray]  # [mul_in][mul_out], or [species][mul_in][mul_out]
-    bias: Optional[np.ndarray] = None  # [mul of 0e]
+    bias: np.ndarray | None = None  # [mul of 0e]
 
 
 def linear_weights(irreps_in: Irreps, irreps_out: Irreps, flat: np.ndarray) -> list[np.ndarray]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +33,7 @@ from irrepd.convert.e3nn import (
     parse_irreps,
     species_linear_weights,
 )
-from irrepd.convert.state import Config, StateDict, values_of
+from irrepd.convert.state import Config, StateDict, described
 from irrepd.convert.wigner import wigner_3j
 from irrepd.errors import FormatError
 
@@ -76,14 +76,14 @@ def is_sevennet(checkpoint: Any) -> bool:
 
 
 def convert(
-    checkpoint: dict[str, Any], modality: Optional[str]
+    checkpoint: dict[str, Any], modality: str | None
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Effective tensors and the card of a checkpoint (model_format.h)."""
     return _Converter(checkpoint, modality).run()
 
 
 class _Converter:
-    def __init__(self, checkpoint: dict[str, Any], modality: Optional[str]):
+    def __init__(self, checkpoint: dict[str, Any], modality: str | None):
         self.config = Config(checkpoint["config"])
         self.version, self.is_sorted = _version(self.config.text("version"))
         self.state = StateDict(_renamed(checkpoint.get("model_state_dict")))
@@ -139,14 +139,14 @@ class _Converter:
             raise FormatError("option 'optimize_by_reduce: False' is not supported")
         config.choice("dtype", {"single", "double"}, "single")
 
-    def choose_modality(self, name: Optional[str]) -> Optional[Modality]:
+    def choose_modality(self, name: str | None) -> Modality | None:
         if not self.config.flag("use_modality", False):
             if name is not None:
                 raise FormatError("--modality is for multi-fidelity checkpoints; this is none")
             return None
         table = self.config.section("_modal_map")
-        indices = {key: table.integer(key, 0, 255) for key in table.keys() if isinstance(key, str)}
-        if sorted(indices.values()) != list(range(len(table.keys()))) or not indices:
+        indices = {key: table.integer(key, 0, 255) for key in table.names() if isinstance(key, str)}
+        if sorted(indices.values()) != list(range(len(table.names()))) or not indices:
             raise FormatError("option '_modal_map' is no numbering of modalities")
         if name not in indices:
             known = ", ".join(sorted(indices))
@@ -267,7 +267,7 @@ class _Converter:
         """An IrrepsLinear module, with the row of the chosen modality as a bias."""
         place = re.sub(r"^\d+_", "", module)
         modal = self.modality if self.modality and place in self.modality.places else None
-        source = irreps_in + [Entry(modal.count, EVEN_SCALAR)] if modal else irreps_in
+        source = [*irreps_in, Entry(modal.count, EVEN_SCALAR)] if modal else irreps_in
         flat = self.state.take(f"{module}.linear.weight")
         blocks = linear_weights(source, irreps_out, flat)
         result = Linear({})
@@ -282,7 +282,7 @@ class _Converter:
         self.state.take_mask(f"{module}.linear.output_mask")
         return result
 
-    def linear_bias(self, module: str, irreps_out: Irreps) -> Optional[np.ndarray]:
+    def linear_bias(self, module: str, irreps_out: Irreps) -> np.ndarray | None:
         scalars = multiplicity(irreps_out, EVEN_SCALAR)
         if not self.config.flag("use_bias_in_linear", False) or not scalars:
             self.state.take_empty(f"{module}.linear.bias")
@@ -362,7 +362,7 @@ class _Converter:
             self.state.take_mask(f"{module}.linear.output_mask")
             return "linear"
         if kind != "nequip":
-            raise FormatError(f"option 'self_connection_type' is {kind!r:.60}")
+            raise FormatError(f"option 'self_connection_type' is {described(kind)}")
         product = f"{module}.fc_tensor_product"
         flat = self.state.take(f"{product}.weight")
         species = len(self.numbers)
@@ -440,12 +440,14 @@ class _Converter:
 
     def training(self) -> dict[str, Any]:
         result: dict[str, Any] = {"code": f"sevenn {self.config.text('version')}"}
-        if isinstance(self.epoch, int):
+        if isinstance(self.epoch, int) and 0 <= self.epoch < 1 << 31:
             result["epoch"] = self.epoch
-        for key in ("loss", "optimizer", "force_loss_weight", "stress_loss_weight"):
-            value = values_of(self.config.get(key))
-            if isinstance(value, (str, float)):
-                result[key] = value
+        for key in ("loss", "optimizer"):
+            if isinstance(self.config.get(key), str):
+                result[key] = self.config.text(key)[:100]
+        paths = self.config.get("load_dataset_path")
+        if isinstance(paths, list) and all(isinstance(path, str) for path in paths):
+            result["dataset_files"] = [path.rsplit("/", 1)[-1][:100] for path in paths[:20]]
         return result
 
 
@@ -457,7 +459,7 @@ def _version(text: str) -> tuple[tuple[int, ...], bool]:
     version = tuple(int(part) for part in match.groups()[:3])
     if version >= (0, 14, 0):
         raise FormatError(f"sevenn {text} is newer than this converter, which knows 0.13")
-    return version, version > (0, 11, 0) or version == (0, 11, 0) and match[4] != "dev0"
+    return version, version > (0, 11, 0) or (version == (0, 11, 0) and match[4] != "dev0")
 
 
 def _renamed(tensors: Any) -> Any:

@@ -1,15 +1,15 @@
-"""A state dict of which every tensor must be used, and a configuration that is checked on reading."""
+"""A state dict of which every tensor must be used, and options that are checked on reading."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Optional, Union
+from typing import Any
 
 import numpy as np
 
 from irrepd.errors import FormatError
-from irrepd.pickles import Array, Tensor
+from irrepd.records import Array, Tensor
 
 
 def values_of(value: Any) -> Any:
@@ -17,6 +17,13 @@ def values_of(value: Any) -> Any:
     if isinstance(value, Tensor):
         return value.array()
     return value.value if isinstance(value, Array) else value
+
+
+def described(value: Any) -> str:
+    """A value for a message; containers by their type alone, as they may be nested without end."""
+    if isinstance(value, (str, int, float, type(None))):
+        return f"{value!r:.60}"
+    return f"a {type(value).__name__}"
 
 
 class StateDict:
@@ -34,10 +41,7 @@ class StateDict:
     def __contains__(self, name: str) -> bool:
         return name in self._tensors
 
-    def names(self) -> list[str]:
-        return list(self._tensors)
-
-    def take(self, name: str, shape: Optional[tuple[int, ...]] = None) -> np.ndarray:
+    def take(self, name: str, shape: tuple[int, ...] | None = None) -> np.ndarray:
         """The tensor as stored; of finite floats, and of the given shape if one is given."""
         if name not in self._tensors:
             raise FormatError(f"tensor '{name}' is missing")
@@ -81,31 +85,31 @@ class Config:
     def get(self, key: str, default: Any = None) -> Any:
         return values_of(self._options.get(key, default))
 
-    def integer(self, key: str, low: int, high: int, default: Optional[int] = None) -> int:
+    def integer(self, key: str, low: int, high: int, default: int | None = None) -> int:
         value = self.get(key, default)
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise FormatError(f"option '{key}' is {value!r:.60}, not an integer {low}..{high}")
+            raise FormatError(f"option '{key}' is {described(value)}, not an integer {low}..{high}")
         return value
 
-    def number(self, key: str, default: Optional[float] = None) -> float:
+    def number(self, key: str, default: float | None = None) -> float:
         value = self.get(key, default)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise FormatError(f"option '{key}' is {value!r:.60}, not a number")
+            raise FormatError(f"option '{key}' is {described(value)}, not a number")
         return float(value)
 
-    def flag(self, key: str, default: Optional[bool] = None) -> bool:
+    def flag(self, key: str, default: bool | None = None) -> bool:
         value = self.get(key, default)
         if not isinstance(value, bool):
-            raise FormatError(f"option '{key}' is {value!r:.60}, not True or False")
+            raise FormatError(f"option '{key}' is {described(value)}, not True or False")
         return value
 
-    def text(self, key: str, default: Optional[str] = None) -> str:
+    def text(self, key: str, default: str | None = None) -> str:
         value = self.get(key, default)
         if not isinstance(value, str):
-            raise FormatError(f"option '{key}' is {value!r:.60}, not text")
+            raise FormatError(f"option '{key}' is {described(value)}, not text")
         return value
 
-    def choice(self, key: str, choices: Iterable[str], default: Optional[str] = None) -> str:
+    def choice(self, key: str, choices: Iterable[str], default: str | None = None) -> str:
         value = self.text(key, default)
         if value not in choices:
             raise FormatError(
@@ -116,23 +120,24 @@ class Config:
     def integers(self, key: str, low: int, high: int) -> list[int]:
         values = self.get(key)
         if not isinstance(values, list) or not 0 < len(values) <= 16:
-            raise FormatError(f"option '{key}' is {values!r:.60}, not a list of integers")
+            raise FormatError(f"option '{key}' is {described(values)}, not a list of integers")
         for value in values:
             if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-                raise FormatError(f"option '{key}' is {values!r:.60}, not of {low}..{high}")
+                raise FormatError(f"option '{key}' is {described(values)}, not of {low}..{high}")
         return list(values)
 
-    def section(self, key: str, default: Union[dict[str, Any], None] = None) -> Config:
+    def section(self, key: str, default: dict[str, Any] | None = None) -> Config:
         value = self.get(key, default)
         if not isinstance(value, Mapping):
             raise FormatError(f"option '{key}' is missing")
         return Config(value)
 
-    def keys(self) -> set[Any]:
+    def names(self) -> set[Any]:
         return set(self._options)
 
     def only(self, key: str, known: set[str]) -> None:
         """Refuses options beyond the known ones."""
-        extra = self.keys() - known
+        extra = self.names() - known
         if extra:
-            raise FormatError(f"option '{key}' has unknown parts: {sorted(map(str, extra))}")
+            parts = ", ".join(sorted(map(described, extra)))
+            raise FormatError(f"option '{key}' has unknown parts: {parts}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from functools import lru_cache
+from functools import cache
 from math import factorial, sqrt
 
 import numpy as np
@@ -45,7 +45,7 @@ def _complex_to_real(degree: int) -> np.ndarray:
     return (-1j) ** degree * basis
 
 
-@lru_cache(maxsize=None)
+@cache
 def wigner_3j(l1: int, l2: int, l3: int) -> np.ndarray:
     """The symbol [2*l1+1][2*l2+1][2*l3+1], sum of squares 1; equals e3nn.o3.wigner_3j."""
     if not abs(l1 - l2) <= l3 <= l1 + l2:

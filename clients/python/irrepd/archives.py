@@ -1,0 +1,102 @@
+"""The zip archives that PyTorch saves: a pickle, and one uncompressed entry for each storage."""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+import zipfile
+from dataclasses import dataclass
+
+import numpy as np
+
+from irrepd.errors import FormatError
+
+ENTRIES_MAX = 1 << 16
+
+
+@dataclass(eq=False)
+class Storage:
+    dtype: np.dtype
+    key: str
+    numel: int
+
+    @property
+    def n_bytes(self) -> int:
+        return self.numel * self.dtype.itemsize
+
+
+class Archive:
+    """A PyTorch zip file, open for reading. Close it, or use it as a context manager."""
+
+    def __init__(self, path: str | os.PathLike[str]):
+        try:
+            self._zip = zipfile.ZipFile(path)
+        except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error) as error:
+            raise FormatError(f"not a PyTorch zip checkpoint: {error}") from None
+        try:
+            self._entries = self._checked_entries()
+            pickles = [name for name in self._entries if re.fullmatch(r"[^/]+/data\.pkl", name)]
+            if len(pickles) != 1:
+                raise FormatError("not a PyTorch zip checkpoint: it holds no single data.pkl")
+            self._prefix = pickles[0][: -len("data.pkl")]
+            order = self._prefix + "byteorder"
+            if order in self._entries and self._read(order, 16) != b"little":
+                raise FormatError("a checkpoint that is not little-endian")
+        except BaseException:
+            self._zip.close()
+            raise
+
+    def __enter__(self) -> Archive:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._zip.close()
+
+    def _checked_entries(self) -> dict[str, zipfile.ZipInfo]:
+        infos = self._zip.infolist()
+        if len(infos) > ENTRIES_MAX:
+            raise FormatError(f"a zip archive of {len(infos)} entries")
+        entries: dict[str, zipfile.ZipInfo] = {}
+        for info in infos:
+            if info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size:
+                raise FormatError(f"zip entry '{info.filename}' is compressed")
+            if info.flag_bits & 1 or info.filename in entries:
+                raise FormatError(f"zip entry '{info.filename}' is encrypted or there twice")
+            entries[info.filename] = info
+        return entries
+
+    def _read(self, name: str, limit: int) -> bytes:
+        info = self._entries.get(name)
+        if info is None:
+            raise FormatError(f"zip entry '{name}' is missing")
+        if info.file_size > limit:
+            raise FormatError(f"zip entry '{name}' of {info.file_size} bytes is too large")
+        try:
+            data = self._zip.read(info)
+        except (zipfile.BadZipFile, EOFError, OSError, ValueError, struct.error) as error:
+            raise FormatError(f"zip entry '{name}' is damaged: {error}") from None
+        if len(data) != info.file_size:
+            raise FormatError(f"zip entry '{name}' is cut short")
+        return data
+
+    def pickle_bytes(self, limit: int) -> bytes:
+        """The program data.pkl."""
+        return self._read(self._prefix + "data.pkl", limit)
+
+    def storage_bytes(self, storage: Storage) -> bytes:
+        """The bytes of a storage that check_storage has accepted."""
+        return self._read(f"{self._prefix}data/{storage.key}", storage.n_bytes)
+
+    def check_storage(self, storage: Storage) -> Storage:
+        """The storage, if the archive holds exactly the bytes that the pickle claims."""
+        name = f"{self._prefix}data/{storage.key}"
+        info = self._entries.get(name)
+        if info is None:
+            raise FormatError(f"zip entry '{name}' is missing")
+        if info.file_size != storage.n_bytes:
+            raise FormatError(
+                f"zip entry '{name}' has {info.file_size} bytes where the pickle claims "
+                f"{storage.numel} elements of {storage.dtype.itemsize}"
+            )
+        return storage

@@ -1,0 +1,193 @@
+#!/usr/bin/env python3
+"""Makes the models that irrepd serves and its tests use, from SevenNet's published checkpoints.
+
+    tools/make_models.py [--all]
+
+Fetches the sevenn wheel (pip, no dependencies, checksum pinned) into build/wheels/ and converts the
+checkpoints in it: build/models/sevennet-0.safetensors, and with --all every other one into
+build/models-all/. What is there and up to date is not made again. Needs numpy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "clients" / "python"))
+
+from irrepd import safetensors  # noqa: E402
+from irrepd.convert import FormatError, convert  # noqa: E402
+
+VERSION = "0.13.0"
+WHEEL = f"sevenn-{VERSION}-py3-none-any.whl"
+SHA256 = "9378f7df2b75fe83274483a5f804790ae1023dd22ddeb6a48c1a03de97e22620"
+FOLDER = "sevenn/pretrained_potentials/"
+
+LICENSE = {
+    "spdx": "MIT",
+    "copyright": "Copyright (c) 2024 Yutack Park",
+    "note": "the license of the sevenn wheel, which carries the checkpoint and states no other",
+}
+SEVENNET = (
+    "Y. Park, J. Kim, S. Hwang and S. Han, Scalable Parallel Algorithm for Graph Neural Network "
+    "Interatomic Potentials in Molecular Dynamics Simulations, J. Chem. Theory Comput. 20, "
+    "4857 (2024), 10.1021/acs.jctc.4c00190"
+)
+SEVENNET_MF = (
+    "J. Kim, J. Kim, J. Kim, J. Lee, Y. Park, Y. Kang and S. Han, Data-Efficient Multifidelity "
+    "Training for High-Fidelity Machine Learning Interatomic Potentials, J. Am. Chem. Soc. 147, "
+    "1042 (2024), 10.1021/jacs.4c14455"
+)
+
+
+class Recipe(NamedTuple):
+    """One model file: its name, the checkpoint in the wheel, and what its card says besides."""
+
+    name: str
+    checkpoint: str
+    description: str
+    modality: str | None = None
+    citation: str = SEVENNET
+
+    @property
+    def folder(self) -> Path:
+        return ROOT / "build" / ("models" if self.name == DEFAULT else "models-all")
+
+    @property
+    def target(self) -> Path:
+        return self.folder / f"{self.name}.safetensors"
+
+
+DEFAULT = "sevennet-0"
+_MF = "SevenNet_MF_0/checkpoint_sevennet_mf_0.pth"
+RECIPES = (
+    Recipe(
+        DEFAULT,
+        "SevenNet_0__11Jul2024/checkpoint_sevennet_0.pth",
+        "SevenNet-0 (11Jul2024), a universal potential for 89 elements",
+    ),
+    Recipe(
+        "sevennet-0-22may2024",
+        "SevenNet_0__22May2024/checkpoint_sevennet_0.pth",
+        "SevenNet-0 (22May2024), a universal potential for 89 elements",
+    ),
+    Recipe(
+        "sevennet-l3i5",
+        "SevenNet_l3i5/checkpoint_l3i5.pth",
+        "SevenNet-l3i5, a universal potential for 89 elements with features up to l = 3",
+    ),
+    Recipe(
+        "sevennet-mf-0-pbe",
+        _MF,
+        "SevenNet-MF-0, a multi-fidelity universal potential for 89 elements: PBE",
+        "PBE",
+        SEVENNET_MF,
+    ),
+    Recipe(
+        "sevennet-mf-0-r2scan",
+        _MF,
+        "SevenNet-MF-0, a multi-fidelity universal potential for 89 elements: r2SCAN",
+        "R2SCAN",
+        SEVENNET_MF,
+    ),
+)
+
+
+class Failure(Exception):
+    """What the person at the terminal is told."""
+
+
+def about(recipe: Recipe) -> dict[str, Any]:
+    return {
+        "name": recipe.name,
+        "description": recipe.description,
+        "source": {"package": "sevenn", "version": VERSION, "path": FOLDER + recipe.checkpoint},
+        "license": LICENSE,
+        "citation": recipe.citation,
+    }
+
+
+def sha256_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def fetched_wheel() -> Path:
+    """The wheel in build/wheels/, fetched unless it is there already."""
+    folder = ROOT / "build" / "wheels"
+    wheel = folder / WHEEL
+    if wheel.is_file() and sha256_of(wheel) == SHA256:
+        return wheel
+    folder.mkdir(parents=True, exist_ok=True)
+    print(f"make_models: fetching {WHEEL}")
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+    command += ["--disable-pip-version-check", "--only-binary=:all:", "--dest", str(folder)]
+    done = subprocess.run([*command, f"sevenn=={VERSION}"], capture_output=True, text=True)
+    if done.returncode or not wheel.is_file():
+        reason = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no wheel came"]
+        raise Failure(
+            f"pip could not download sevenn {VERSION}: {reason[0]}\n"
+            f"make_models: the package index must be reachable, or put {WHEEL} into {folder}"
+        )
+    found = sha256_of(wheel)
+    if found != SHA256:
+        wheel.unlink()
+        raise Failure(f"{WHEEL} has the checksum {found}, not {SHA256}; it was deleted")
+    return wheel
+
+
+def fingerprint() -> str:
+    """Changes with whatever determines the models: this file, the converter and the wheel."""
+    package = ROOT / "clients" / "python" / "irrepd"
+    files = [Path(__file__).resolve(), *package.glob("*.py"), *package.glob("convert/*.py")]
+    return hashlib.sha256("".join(sha256_of(file) for file in sorted(files)).encode()).hexdigest()
+
+
+def is_current(recipe: Recipe, print_of_makers: str) -> bool:
+    stamp = recipe.folder / f".{recipe.name}.stamp"
+    try:
+        recorded = json.loads(stamp.read_text())
+        return recorded == {"makers": print_of_makers, "model": sha256_of(recipe.target)}
+    except (OSError, ValueError):
+        return False
+
+
+def make(recipe: Recipe, wheel: zipfile.ZipFile, print_of_makers: str) -> None:
+    recipe.folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=recipe.folder.parent) as scratch:
+        checkpoint = Path(wheel.extract(FOLDER + recipe.checkpoint, scratch))
+        convert(checkpoint, recipe.target, modality=recipe.modality, about=about(recipe))
+    safetensors.read(recipe.target)
+    stamp = recipe.folder / f".{recipe.name}.stamp"
+    stamp.write_text(json.dumps({"makers": print_of_makers, "model": sha256_of(recipe.target)}))
+    print(f"make_models: {recipe.target.relative_to(ROOT)}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Makes the models of build/models/.")
+    parser.add_argument("--all", action="store_true", help="also those that only tests use")
+    options = parser.parse_args()
+    print_of_makers = fingerprint()
+    wanted = [recipe for recipe in RECIPES if options.all or recipe.name == DEFAULT]
+    missing = [recipe for recipe in wanted if not is_current(recipe, print_of_makers)]
+    if not missing:
+        return 0
+    try:
+        with zipfile.ZipFile(fetched_wheel()) as wheel:
+            for recipe in missing:
+                make(recipe, wheel, print_of_makers)
+    except (Failure, FormatError, OSError, zipfile.BadZipFile, KeyError) as error:
+        print(f"make_models: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
