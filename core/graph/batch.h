@@ -1,0 +1,58 @@
+/* A batch of structures as one graph: atoms and edges of all, one after the other. */
+#ifndef CORE_GRAPH_BATCH_H
+#define CORE_GRAPH_BATCH_H
+
+#include "core/base/arena.h"
+#include "irrep/model.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Where a structure lies in its batch; empty when it was refused. */
+struct batch_span {
+  size_t first_atom, n_atoms;
+  size_t first_edge, n_edges;
+};
+
+/* All arrays lie in the arena that batch_take was given. Edges as neighbours.h gives them. */
+struct batch {
+  size_t n_structures, n_atoms, n_edges;
+  struct batch_span *spans; /* [n_structures] */
+  uint32_t *species;        /* [n_atoms] */
+  uint32_t *first_edge;     /* [n_atoms + 1] */
+  uint32_t *senders;        /* [n_edges] */
+  uint32_t *receivers;      /* [n_edges] */
+  double *vectors;          /* [n_edges][3] Angstrom, sender to receiver */
+};
+
+/* The species of each atomic number, -1 where the model knows none. */
+struct species_map {
+  int16_t of[119];
+};
+
+/* structure_check, and that the model knows every element. UNKNOWN_ELEMENT names the atom. */
+enum irrep_status batch_check(const struct species_map *map,
+                              const struct irrep_structure *structure, struct irrep_error *error);
+
+/* Checks the structures and counts their edges, once the spans have been taken from the arena.
+ * One that is refused (as batch_check and neighbours_count refuse it, or for lack of room) gets its
+ * status in results and an empty span, and counts for nothing.
+ *   scratch  [scratch_bytes] for the neighbour lists
+ *   spans    [n_structures]
+ *   results  [n_structures]; status and n_edges are written
+ * Returns the sums. */
+struct irrep_plan batch_measure(const struct species_map *map, double r_max,
+                                const struct irrep_structure *structures, size_t n_structures,
+                                void *scratch, size_t scratch_bytes, struct batch_span *spans,
+                                struct irrep_result *results);
+
+/* Takes the spans of a batch of that size, then its other arrays; check arena->failed. */
+void batch_take_spans(struct batch *batch, struct arena *arena, size_t n_structures);
+void batch_take(struct batch *batch, struct arena *arena, const struct irrep_plan *size);
+
+/* Fills the other arrays from the structures that have a span. scratch as for batch_measure. */
+void batch_fill(struct batch *batch, const struct species_map *map, double r_max,
+                const struct irrep_structure *structures, void *scratch,
+                struct irrep_result *results);
+
+#endif

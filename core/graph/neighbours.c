@@ -1,0 +1,417 @@
+/* Neighbour search on the bins of grid.h.
+ *
+ * For each atom s, in the order of the structure, the search visits the bins within reach and keeps
+ * the pairs (r, s) with r >= s, so that each pair is computed once. Bins are visited in
+ * lexicographic order, hence a pair's shifts come in lexicographic order as well, and receivers
+ * collect their senders in ascending order: the list comes out sorted without a sort. The reverse
+ * edges, with r < s, are mirrored in a last pass over what has been written. */
+#include "core/graph/neighbours.h"
+
+#include "core/base/arena.h"
+#include "core/graph/grid.h"
+#include "irrep/conventions.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Bins are half the cutoff thick. */
+#define THICKNESS 0.5
+
+/* Reach beyond r_max, relative, that covers the rounding of the visit's own arithmetic. */
+#define REACH_MARGIN 1e-6
+
+/* Rows of bins and atoms that a search may look at: more than any crystal needs, few enough for a
+ * fraction of a second beside what the edges themselves take. */
+#define WORK_FIXED (UINT64_C(1) << 26)
+#define WORK_PER_ATOM (UINT64_C(1) << 14)
+#define WORK_PER_EDGE 64
+
+/* Atoms looked at in one go. */
+#define BLOCK 128
+
+/* Where edges go; senders is NULL to count only. */
+struct edge_sink {
+  uint32_t *cursor; /* [n_atoms] edges of a receiver so far; when writing, index of the next one */
+  uint32_t *senders;
+  double *vectors;
+  uint32_t atom_base;
+};
+
+struct search {
+  const struct irrep_structure *structure;
+  const struct grid *grid;
+  struct edge_sink sink;
+  double r_max, reach; /* reach: r_max and what the places in the grid may be off */
+  size_t max_edges, n_edges;
+  uint64_t work;
+  enum irrep_status status;
+  struct irrep_error *error;
+
+  uint32_t sender; /* the atom under way, and where it lies in the grid */
+  const struct grid_atom *at;
+  double place[3];
+};
+
+/* The bins [slice[0]] [slice[1]] [low..high] of one period, with that period. */
+struct row {
+  double period[3];
+  int64_t slice[2];
+  int64_t low, high;
+};
+
+struct interval {
+  double low, high;
+};
+
+/* Edges */
+
+/* positions[receiver] - positions[sender] + shift . cell. The one expression for every edge. */
+static void edge_vector(const struct search *search, size_t receiver, size_t sender,
+                        const double shift[3], double vector[3]) {
+  const double *r = search->structure->positions + 3 * receiver;
+  const double *s = search->structure->positions + 3 * sender;
+  const double(*cell)[3] = search->grid->cell;
+  for (size_t k = 0; k < 3; k++)
+    vector[k] =
+        (r[k] - s[k]) + (shift[0] * cell[0][k] + shift[1] * cell[1][k] + shift[2] * cell[2][k]);
+}
+
+/* Whether the first shift that is not zero is negative. */
+static bool points_back(const double shift[3]) {
+  double first = shift[0] != 0 ? shift[0] : shift[1] != 0 ? shift[1] : shift[2];
+  return first < 0;
+}
+
+static bool fail_overlap(struct search *search, size_t receiver, size_t sender, double distance) {
+  char field[64];
+  snprintf(field, sizeof field, "positions/%zu", receiver);
+  search->status = receiver == sender
+                       ? irrep_fail(search->error, IRREP_ATOMS_OVERLAP, field,
+                                    "Atom %zu is %.3g Angstrom from its own periodic image; at "
+                                    "least %g is accepted",
+                                    receiver, distance, IRREP_DISTANCE_MIN)
+                       : irrep_fail(search->error, IRREP_ATOMS_OVERLAP, field,
+                                    "Atoms %zu and %zu are %.3g Angstrom apart; at least %g is "
+                                    "accepted",
+                                    sender, receiver, distance, IRREP_DISTANCE_MIN);
+  return false;
+}
+
+/* Decides about the pair of the sender under way and one image of the atom in a slot. */
+static bool take_pair(struct search *search, size_t slot, const double period[3]) {
+  const struct grid_atom *atom = &search->grid->atoms[slot];
+  size_t receiver = atom->index, sender = search->sender;
+  double shift[3], vector[3];
+  for (size_t k = 0; k < 3; k++)
+    shift[k] = period[k] - atom->period[k] + search->at->period[k];
+  bool self = receiver == sender, back = self && points_back(shift);
+  if (self && shift[0] == 0 && shift[1] == 0 && shift[2] == 0)
+    return true;
+  for (size_t k = 0; k < 3 && back; k++)
+    shift[k] = -shift[k];
+  edge_vector(search, receiver, sender, shift, vector);
+  double d2 = vector[0] * vector[0] + vector[1] * vector[1] + vector[2] * vector[2];
+  if (!(d2 < search->r_max * search->r_max))
+    return true;
+  if (d2 < IRREP_DISTANCE_MIN * IRREP_DISTANCE_MIN)
+    return fail_overlap(search, receiver, sender, sqrt(d2));
+
+  struct edge_sink *sink = &search->sink;
+  size_t edge = sink->cursor[receiver]++;
+  search->n_edges += self ? 1 : 2;
+  if (!sink->senders) {
+    sink->cursor[sender] += self ? 0 : 1;
+    return true;
+  }
+  sink->senders[edge] = search->sender + sink->atom_base;
+  for (size_t k = 0; k < 3; k++)
+    sink->vectors[3 * edge + k] = back ? -vector[k] : vector[k];
+  return true;
+}
+
+static bool fail_large(struct search *search, const char *what) {
+  search->status = irrep_fail(search->error, IRREP_TOO_LARGE, "",
+                              "More than %zu pairs of atoms within %g Angstrom%s",
+                              search->max_edges, search->r_max, what);
+  return false;
+}
+
+static bool check_limits(struct search *search) {
+  uint64_t edges = search->n_edges, atoms = search->structure->n_atoms;
+  if (edges > search->max_edges)
+    return fail_large(search, "");
+  if (search->work > WORK_FIXED + WORK_PER_ATOM * atoms + WORK_PER_EDGE * edges) {
+    search->status = irrep_fail(search->error, IRREP_TOO_LARGE, "cell",
+                                "The cell is too flat or the atoms are too unevenly spread to find "
+                                "the neighbours within %g Angstrom",
+                                search->r_max);
+    return false;
+  }
+  return true;
+}
+
+/* Visiting bins */
+
+/* Whether an atom that shares an entry of the table really lies in the row. */
+static bool in_row(const struct grid_atom *atom, const struct row *row) {
+  return atom->slice[0] == row->slice[0] && atom->slice[1] == row->slice[1] &&
+         atom->slice[2] >= row->low && atom->slice[2] <= row->high;
+}
+
+/* Writes the slots from [begin, end) that are within reach of a point; returns their number. */
+static size_t slots_within(const struct grid *grid, size_t begin, size_t end, const double point[3],
+                           double reach, uint32_t slots[BLOCK]) {
+  const double *x = grid->place[0], *y = grid->place[1], *z = grid->place[2];
+  size_t n = 0;
+  for (size_t i = begin; i < end; i++) {
+    double dx = x[i] - point[0], dy = y[i] - point[1], dz = z[i] - point[2];
+    slots[n] = (uint32_t)i;
+    n += dx * dx + dy * dy + dz * dz < reach * reach;
+  }
+  return n;
+}
+
+/* Takes the pairs with the atoms of a row that is contiguous in the table. */
+static bool visit_run(struct search *search, const struct row *row) {
+  const struct grid *grid = search->grid;
+  const struct grid_axis *axis = grid->axis;
+  uint32_t slots[BLOCK];
+  double point[3];
+  int64_t entry =
+      (row->slice[0] % axis[0].folded * axis[1].folded + row->slice[1] % axis[1].folded) *
+          axis[2].folded +
+      row->low % axis[2].folded;
+  size_t begin = grid->table[entry], end = grid->table[entry + row->high - row->low + 1];
+  search->work += 1 + (end - begin);
+  for (size_t k = 0; k < 3; k++)
+    point[k] =
+        search->place[k] - (row->period[0] * grid->cell[0][k] + row->period[1] * grid->cell[1][k] +
+                            row->period[2] * grid->cell[2][k]);
+  for (; begin < end; begin += BLOCK) {
+    size_t stop = end - begin < BLOCK ? end : begin + BLOCK;
+    size_t n = slots_within(grid, begin, stop, point, search->reach, slots);
+    for (size_t i = 0; i < n; i++) {
+      const struct grid_atom *atom = &grid->atoms[slots[i]];
+      if (atom->index >= search->sender && in_row(atom, row) &&
+          !take_pair(search, slots[i], row->period))
+        return false;
+    }
+  }
+  return check_limits(search);
+}
+
+/* floor(a / b) for b > 0. */
+static int64_t floor_divide(int64_t a, int64_t b) {
+  return a / b - (a % b < 0);
+}
+
+static int64_t floor_integer(double x) {
+  int64_t i = (int64_t)x;
+  return i - (x < (double)i);
+}
+
+/* The bins along an axis at which something may be within `reach` of the sender, when the axes
+ * before it have moved by `offset` along the frame's vector of this axis. */
+static void bins_within(const struct search *search, size_t k, double reach, struct interval offset,
+                        int64_t *low, int64_t *high) {
+  const struct grid_axis *axis = &search->grid->axis[k];
+  double at = search->at->bin[k], per_length = 1 / search->grid->step[k][k];
+  *low = floor_integer(at + (-reach - offset.high) * per_length);
+  *high = floor_integer(at + (reach - offset.low) * per_length);
+  if (axis->periodic)
+    return;
+  *low = *low > 0 ? *low : 0;
+  *high = *high < axis->bins ? *high : axis->bins - 1;
+}
+
+static struct interval add_scaled(struct interval a, struct interval b, double factor) {
+  double x = b.low * factor, y = b.high * factor;
+  return (struct interval){a.low + (x < y ? x : y), a.high + (x < y ? y : x)};
+}
+
+/* The cutoff that is left in the other directions beyond a displacement in the given interval. */
+static double reach_beyond(double reach, struct interval displacement) {
+  double gap = displacement.low > 0 ? displacement.low : -displacement.high;
+  return gap <= 0 ? reach : gap < reach ? sqrt(reach * reach - gap * gap) : 0;
+}
+
+/* The bins low..high along the last axis, by period and by stretch of the table. */
+static bool visit_row(struct search *search, struct row row, int64_t low, int64_t high) {
+  const struct grid_axis *axis = &search->grid->axis[2];
+  while (low <= high) {
+    int64_t period = floor_divide(low, axis->bins), first = low - period * axis->bins;
+    int64_t stretch = axis->folded - first % axis->folded;
+    stretch = stretch < axis->bins - first ? stretch : axis->bins - first;
+    stretch = stretch < high - low + 1 ? stretch : high - low + 1;
+    row.period[2] = (double)period;
+    row.low = first;
+    row.high = first + stretch - 1;
+    if (!visit_run(search, &row))
+      return false;
+    low += stretch;
+  }
+  return true;
+}
+
+/* The bins along the second axis, with that along the first one in row. */
+static bool visit_slice(struct search *search, struct row row, struct interval moved0) {
+  const struct grid *grid = search->grid;
+  const struct grid_axis *axis = &grid->axis[1];
+  struct interval none = {0, 0};
+  double reach = reach_beyond(search->reach, add_scaled(none, moved0, grid->step[0][0]));
+  struct interval offset1 = add_scaled(none, moved0, grid->step[0][1]);
+  struct interval offset2 = add_scaled(none, moved0, grid->step[0][2]);
+  int64_t low, high, low2, high2;
+  bins_within(search, 1, reach, offset1, &low, &high);
+  for (int64_t bin = low; bin <= high; bin++) {
+    double first = (double)bin - search->at->bin[1];
+    struct interval moved = {first, first + 1};
+    double left = reach_beyond(reach, add_scaled(offset1, moved, grid->step[1][1]));
+    bins_within(search, 2, left, add_scaled(offset2, moved, grid->step[1][2]), &low2, &high2);
+    int64_t period = floor_divide(bin, axis->bins);
+    row.period[1] = (double)period;
+    row.slice[1] = bin - period * axis->bins;
+    search->work++;
+    if (!visit_row(search, row, low2, high2) || !check_limits(search))
+      return false;
+  }
+  return true;
+}
+
+static bool visit_sender(struct search *search, uint32_t sender) {
+  const struct grid *grid = search->grid;
+  const struct grid_axis *axis = &grid->axis[0];
+  struct row row = {0};
+  int64_t low, high;
+  size_t slot = grid->slot[sender];
+  search->sender = sender;
+  search->at = &grid->atoms[slot];
+  for (size_t k = 0; k < 3; k++)
+    search->place[k] = grid->place[k][slot];
+  bins_within(search, 0, search->reach, (struct interval){0, 0}, &low, &high);
+  for (int64_t bin = low; bin <= high; bin++) {
+    double first = (double)bin - search->at->bin[0];
+    int64_t period = floor_divide(bin, axis->bins);
+    row.period[0] = (double)period;
+    row.slice[0] = bin - period * axis->bins;
+    search->work++;
+    if (!visit_slice(search, row, (struct interval){first, first + 1}) || !check_limits(search))
+      return false;
+  }
+  return true;
+}
+
+/* Runs a search over all senders; sink.cursor must be set. */
+static enum irrep_status search_all(struct search *search, struct edge_sink sink) {
+  search->sink = sink;
+  search->n_edges = 0;
+  search->work = 0;
+  for (size_t i = 0; i < search->structure->n_atoms; i++)
+    if (!visit_sender(search, (uint32_t)i))
+      return search->status;
+  return IRREP_OK;
+}
+
+/* Calls */
+
+static bool accepts(double r_max) {
+  return r_max > 0 && r_max <= IRREP_LENGTH_MAX;
+}
+
+/* Lays the grid and a cursor for each atom out in an arena. */
+static void scratch_take(struct arena *arena, size_t n_atoms, struct grid *grid,
+                         uint32_t **cursor) {
+  *cursor = arena_take(arena, n_atoms, sizeof **cursor);
+  grid_take(grid, n_atoms, arena);
+}
+
+size_t neighbours_scratch_bytes(const struct irrep_structure *structure, double r_max) {
+  struct arena arena = arena_counting();
+  struct grid grid;
+  uint32_t *cursor;
+  (void)r_max;
+  scratch_take(&arena, structure->n_atoms, &grid, &cursor);
+  return arena.failed ? SIZE_MAX : arena.used;
+}
+
+/* Builds the grid in scratch, and clears the cursors. */
+static struct search search_new(const struct irrep_structure *structure, double r_max,
+                                void *scratch, struct grid *grid, uint32_t **cursor) {
+  struct arena arena = arena_over(scratch, neighbours_scratch_bytes(structure, r_max));
+  scratch_take(&arena, structure->n_atoms, grid, cursor);
+  memset(*cursor, 0, structure->n_atoms * sizeof **cursor);
+  grid_build(grid, structure, THICKNESS * r_max);
+  return (struct search){.structure = structure,
+                         .grid = grid,
+                         .r_max = r_max,
+                         .reach = r_max * (1 + REACH_MARGIN) + 2 * grid->slack,
+                         .max_edges = UINT32_MAX};
+}
+
+enum irrep_status neighbours_count(const struct irrep_structure *structure, double r_max,
+                                   size_t max_edges, void *scratch, size_t *n_edges,
+                                   struct irrep_error *error) {
+  struct grid grid;
+  uint32_t *cursor;
+  if (!accepts(r_max))
+    return irrep_fail(error, IRREP_BAD_ARGUMENT, "", "A cutoff of %g Angstrom is not accepted",
+                      r_max);
+  struct search search = search_new(structure, r_max, scratch, &grid, &cursor);
+  search.error = error;
+  if (max_edges < search.max_edges)
+    search.max_edges = max_edges;
+  enum irrep_status status = search_all(&search, (struct edge_sink){.cursor = cursor});
+  if (status == IRREP_OK)
+    *n_edges = search.n_edges;
+  return status;
+}
+
+/* Writes the edges whose sender comes after their receiver, from those the other way round. On
+ * entry cursor[i] is behind the edges that receiver i has; they begin at first_edge[i]. Going
+ * backwards through them turns the order of their shifts around, as the sign does. */
+static void mirror(const struct edge_sink *sink, const uint32_t *first_edge, size_t n_atoms) {
+  for (size_t i = 0; i < n_atoms; i++) {
+    for (size_t edge = sink->cursor[i]; edge-- > first_edge[i];) {
+      size_t other = sink->senders[edge] - sink->atom_base;
+      if (other == i)
+        continue;
+      size_t reverse = sink->cursor[other]++;
+      sink->senders[reverse] = (uint32_t)i + sink->atom_base;
+      for (size_t k = 0; k < 3; k++)
+        sink->vectors[3 * reverse + k] = -sink->vectors[3 * edge + k];
+    }
+  }
+}
+
+enum irrep_status neighbours_fill(const struct irrep_structure *structure, double r_max,
+                                  void *scratch, size_t n_edges, uint32_t atom_base,
+                                  uint32_t edge_base, uint32_t *first_edge, uint32_t *senders,
+                                  uint32_t *receivers, double *vectors) {
+  struct grid grid;
+  uint32_t *cursor;
+  size_t n_atoms = structure->n_atoms;
+  if (!accepts(r_max) || n_edges > UINT32_MAX - edge_base || n_atoms > UINT32_MAX - atom_base)
+    return IRREP_BAD_ARGUMENT;
+  struct search search = search_new(structure, r_max, scratch, &grid, &cursor);
+  search.max_edges = n_edges;
+  if (search_all(&search, (struct edge_sink){.cursor = cursor}) || search.n_edges != n_edges)
+    return IRREP_BAD_ARGUMENT;
+
+  first_edge[0] = 0;
+  for (size_t i = 0; i < n_atoms; i++) {
+    first_edge[i + 1] = first_edge[i] + cursor[i];
+    cursor[i] = first_edge[i];
+  }
+  struct edge_sink sink = {cursor, senders, vectors, atom_base};
+  search_all(&search, sink);
+  mirror(&sink, first_edge, n_atoms);
+  for (size_t i = 0; i < n_atoms; i++) {
+    for (size_t edge = first_edge[i]; edge < first_edge[i + 1]; edge++)
+      receivers[edge] = (uint32_t)i + atom_base;
+    first_edge[i] += edge_base;
+  }
+  first_edge[n_atoms] += edge_base;
+  return IRREP_OK;
+}

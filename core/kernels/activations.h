@@ -1,0 +1,15 @@
+/* Scalar activations and their derivatives. */
+#ifndef CORE_KERNELS_ACTIVATIONS_H
+#define CORE_KERNELS_ACTIVATIONS_H
+
+#include "core/base/real.h"
+#include "core/kernels/kernels.h"
+
+#include <stddef.h>
+
+/* out[i] = activation(in[i]) and, unless NULL, derivative[i] = activation'(in[i]). In place is
+ * allowed. Activations of zero are finite, so padding stays harmless. */
+void KERNEL(activation)(enum activation kind, size_t n, const real *in, real *out,
+                        real *derivative);
+
+#endif

@@ -1,0 +1,50 @@
+#include "core/kernels/filter.h"
+
+#include "core/kernels/activations.h"
+#include "core/kernels/gemm.h"
+
+/* Values and derivatives by distance go through the layers together (forward mode): a layer maps
+ * (z, dz) to (z W, dz W), an activation to (a(z), a'(z) dz). The filter has one input and many
+ * outputs, so this costs one more product, where the adjoint of the MLP would need the gradient of
+ * each edge's filter first. */
+void KERNEL(filter)(const struct filter *op, size_t n_edges, const void *weights,
+                    const void *embedding, void *out, void *derivative, void *scratch) {
+  const real *w = weights;
+  const size_t n_basis = op->layers[0].matrix.rows;
+  const size_t half = EDGE_TILE * op->width;
+  real *hidden = scratch, *next = hidden + 2 * half;
+
+  const real *z = embedding, *dz = z + n_basis;
+  size_t stride = 2 * n_basis;
+  for (size_t k = 0; k < op->n_layers; k++) {
+    const struct filter_layer *layer = &op->layers[k];
+    const struct matrix *matrix = &layer->matrix;
+    const bool last = k + 1 == op->n_layers;
+    const size_t columns = (matrix->columns + IRREP_LANES - 1) / IRREP_LANES * IRREP_LANES;
+    real *y = last ? out : next, *dy = last ? derivative : next + half;
+    KERNEL(gemm)
+    (n_edges, matrix->columns, matrix->rows, z, stride, w + matrix->packed, y, columns, false);
+    if (derivative)
+      KERNEL(gemm)
+      (n_edges, matrix->columns, matrix->rows, dz, stride, w + matrix->packed, dy, columns, false);
+    if (layer->has_bias)
+      for (size_t e = 0; e < n_edges; e++)
+        for (size_t i = 0; i < columns; i++)
+          y[e * columns + i] += w[layer->bias + i];
+    if (last)
+      break;
+    for (size_t e = 0; e < n_edges; e++)
+      for (size_t i = 0; i < columns; i += IRREP_LANES) {
+        real slope[IRREP_LANES];
+        KERNEL(activation)
+        (op->activation, IRREP_LANES, y + e * columns + i, y + e * columns + i, slope);
+        if (derivative)
+          for (size_t j = 0; j < IRREP_LANES; j++)
+            dy[e * columns + i + j] *= slope[j];
+      }
+    z = next, dz = next + half, stride = columns;
+    real *swap = hidden;
+    hidden = next;
+    next = swap;
+  }
+}

@@ -1,0 +1,172 @@
+/* The numerical primitives of the core as a table of functions, one table for each precision and
+ * instruction set.
+ *
+ * Arrays of reals are passed as void *: they hold floats or doubles as the table says. Feature rows
+ * follow conventions.h and are aligned to IRREP_ALIGNMENT; row r of an array lies r * dim reals
+ * after its start. Every kernel works on a tile of rows, allocates nothing, keeps no state, and
+ * computes each row by the same operations in the same order wherever the row lies: that is what
+ * makes a structure's bits independent of its batch. Each forward kernel stands beside its adjoint.
+ *
+ * All are thread-safe on distinct outputs. */
+#ifndef CORE_KERNELS_KERNELS_H
+#define CORE_KERNELS_KERNELS_H
+
+#include "core/e3/wigner.h"
+#include "irrep/model.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Edges whose filters are held at a time. */
+#define EDGE_TILE 64
+
+enum activation {
+  ACTIVATION_IDENTITY,
+  ACTIVATION_SILU,
+  ACTIVATION_TANH,
+  ACTIVATION_SSP, /* log(1 + e^x) - log 2 */
+  ACTIVATION_SIGMOID,
+  ACTIVATION_ABS
+};
+
+/* A matrix W [rows][columns] in the weights, packed for the linear kernel: panels of IRREP_LANES
+ * columns, each [rows][IRREP_LANES], the last padded with zeros; and its transpose likewise. */
+struct matrix {
+  size_t rows, columns;
+  size_t packed, packed_transpose; /* offsets in the weights, in reals */
+};
+
+/* out[m] (+)= in[m] W for one irrep, m = 0..2l. Strides are between components m. */
+struct linear_block {
+  size_t n_m;
+  size_t in_offset, in_stride;
+  size_t out_offset, out_stride;
+  struct matrix matrix;
+  size_t species_stride; /* reals between the matrices of successive species; 0: one for all */
+};
+
+/* An irreps-wise linear map; each entry of either side is in at most one block. */
+struct linear {
+  size_t in_dim, out_dim;
+  size_t n_blocks;
+  const struct linear_block *blocks;
+  bool covers_in, covers_out; /* every entry of that side is in a block */
+  bool has_bias;
+  size_t bias, bias_offset, bias_size; /* weights; place and length in the output row */
+};
+
+/* One entry of a gate: out[m] = scale * activation(g) * in[m] with g one channel of the same row,
+ * or out = scale * activation(in) for scalars (gated == false, n_m == 1). */
+struct gate_entry {
+  bool gated;
+  size_t n_m, channels; /* padded */
+  size_t in_offset, in_stride;
+  size_t gate_offset;
+  size_t out_offset, out_stride;
+  enum activation activation;
+  double scale;
+};
+
+struct gate {
+  size_t in_dim, out_dim;
+  size_t n_entries;
+  const struct gate_entry *entries;
+};
+
+/* One coupling path of a convolution. */
+struct path {
+  int l1, l2, l3;  /* sender's features, harmonic, output */
+  size_t channels; /* padded */
+  size_t x_offset, x_stride;
+  size_t out_offset, out_stride;
+  size_t filter_column;
+  size_t first_term, n_terms; /* in convolution.terms */
+};
+
+/* out_i[m3] = sum over edges j -> i and paths of C(m1,m2,m3) x_j[m1] Y[m2] filter(r). */
+struct convolution {
+  size_t x_dim, out_dim;
+  size_t n_columns; /* of the filter, padded */
+  int l_max;        /* harmonics 0..l_max */
+  size_t n_paths;
+  const struct path *paths;
+  const struct coupling_term *terms; /* C, any sign convention of the vectors included */
+};
+
+/* An MLP on the radial embedding of an edge that gives the filter. */
+struct filter_layer {
+  struct matrix matrix;
+  bool has_bias;
+  size_t bias; /* in the weights, padded */
+};
+
+struct filter {
+  size_t n_layers;
+  const struct filter_layer *layers;
+  enum activation activation; /* after each layer but the last */
+  size_t width;               /* the widest hidden layer, padded; 0 without one */
+};
+
+struct kernels {
+  enum irrep_precision precision;
+  const char *isa;
+  size_t real_size;
+
+  void (*from_double)(size_t n, const double *in, void *out);
+
+  /* out row = table row of the atom's species. table [n_species][dim]. */
+  void (*embedding)(size_t n_rows, size_t dim, const uint32_t *species, const void *table,
+                    void *out);
+
+  /* Irreps-wise linear map of a tile; species is only read by blocks with a species_stride. */
+  void (*linear)(const struct linear *op, size_t n_rows, const uint32_t *species,
+                 const void *weights, const void *in, void *out, bool accumulate);
+  void (*linear_adjoint)(const struct linear *op, size_t n_rows, const uint32_t *species,
+                         const void *weights, const void *grad_out, void *grad_in, bool accumulate);
+
+  void (*gate)(const struct gate *op, size_t n_rows, const void *in, void *out);
+  void (*gate_adjoint)(const struct gate *op, size_t n_rows, const void *in, const void *grad_out,
+                       void *grad_in, bool accumulate);
+
+  /* Filters of a tile of edges.
+   *   embedding    [n_edges][2][n_basis] radial embedding and its derivative by distance
+   *   out          [n_edges][columns] padded
+   *   derivative   [n_edges][columns] by distance, or NULL
+   *   scratch      4 * EDGE_TILE * max(width, LANES) reals */
+  void (*filter)(const struct filter *op, size_t n_edges, const void *weights,
+                 const void *embedding, void *out, void *derivative, void *scratch);
+
+  /* Adds the messages of n_edges consecutive edges, sorted by receiver, to their receivers' rows.
+   *   senders, receivers  [n_edges] rows of x and, less first_row, of out
+   *   harmonics           [n_edges][HARMONICS(l_max)]
+   *   filters             [n_edges][n_columns]
+   *   x                   [n_atoms][x_dim]    out  [rows][out_dim]
+   * Nequip: Batzner et al. 2022, eq. 5 and 6. */
+  void (*convolution)(const struct convolution *op, size_t n_edges, const uint32_t *senders,
+                      const uint32_t *receivers, size_t first_row, const void *harmonics,
+                      const void *filters, const void *x, void *out);
+
+  /* The adjoint, gathered by sender. The graph is symmetric, so the messages that an atom sends go
+   * along the reverses of the edges it receives: for each given edge i -> j this treats j -> i,
+   * whose harmonics of degree l are (-1)^l times the given ones and whose filter is the same.
+   *   x                [n_atoms][x_dim], row j is read
+   *   grad_out         [n_atoms][out_dim], rows i are read
+   *   derivatives      [n_edges][n_columns] of the filters by distance
+   *   grad_x           [rows][x_dim], added to
+   *   grad_harmonics   [n_edges][HARMONICS(l_max)] of the given edges, added to
+   *   grad_distance    [n_edges], added to */
+  void (*convolution_adjoint)(const struct convolution *op, size_t n_edges, const uint32_t *senders,
+                              const uint32_t *receivers, size_t first_row, const void *harmonics,
+                              const void *filters, const void *derivatives, const void *x,
+                              const void *grad_out, void *grad_x, double *grad_harmonics,
+                              double *grad_distance);
+
+  /* energies[row] += scale[species] * (x . weights) with one weight for each real of the row. */
+  void (*readout)(size_t n_rows, size_t dim, const uint32_t *species, const void *weights,
+                  const double *scale, const void *x, double *energies);
+  void (*readout_adjoint)(size_t n_rows, size_t dim, const uint32_t *species, const void *weights,
+                          const double *scale, void *grad_x, bool accumulate);
+};
+
+#endif

@@ -1,0 +1,65 @@
+/* The table of kernels of one precision and instruction set, and its smallest members. */
+#include "core/kernels/table.h"
+
+#include "core/base/real.h"
+#include "core/kernels/convolution.h"
+#include "core/kernels/filter.h"
+#include "core/kernels/gate.h"
+#include "core/kernels/linear.h"
+
+#include <string.h>
+
+static void from_double(size_t n, const double *in, void *out) {
+  real *y = out;
+  for (size_t i = 0; i < n; i++)
+    y[i] = (real)in[i];
+}
+
+static void embedding(size_t n_rows, size_t dim, const uint32_t *species, const void *table,
+                      void *out) {
+  for (size_t r = 0; r < n_rows; r++)
+    memcpy((real *)out + r * dim, (const real *)table + species[r] * dim, dim * sizeof(real));
+}
+
+static void readout(size_t n_rows, size_t dim, const uint32_t *species, const void *weights,
+                    const double *scale, const void *x, double *energies) {
+  const real *w = weights;
+  for (size_t r = 0; r < n_rows; r++) {
+    const real *row = (const real *)x + r * dim;
+    vec sum = {0};
+    for (size_t i = 0; i < dim; i += VECTOR_LANES)
+      sum += vec_load(row + i) * vec_load(w + i);
+    energies[r] += scale[species[r]] * vec_sum(sum);
+  }
+}
+
+static void readout_adjoint(size_t n_rows, size_t dim, const uint32_t *species, const void *weights,
+                            const double *scale, void *grad_x, bool accumulate) {
+  const real *w = weights;
+  for (size_t r = 0; r < n_rows; r++) {
+    real *row = (real *)grad_x + r * dim;
+    const real s = (real)scale[species[r]];
+    for (size_t i = 0; i < dim; i++)
+      row[i] = s * w[i] + (accumulate ? row[i] : 0);
+  }
+}
+
+#define STRING_OF(x) #x
+#define STRING(x) STRING_OF(x)
+
+const struct kernels KERNEL(kernels) = {
+    .precision = IRREP_REAL_BITS == 32 ? IRREP_FLOAT32 : IRREP_FLOAT64,
+    .isa = STRING(IRREP_ISA),
+    .real_size = sizeof(real),
+    .from_double = from_double,
+    .embedding = embedding,
+    .linear = KERNEL(linear),
+    .linear_adjoint = KERNEL(linear_adjoint),
+    .gate = KERNEL(gate),
+    .gate_adjoint = KERNEL(gate_adjoint),
+    .filter = KERNEL(filter),
+    .convolution = KERNEL(convolution),
+    .convolution_adjoint = KERNEL(convolution_adjoint),
+    .readout = readout,
+    .readout_adjoint = readout_adjoint,
+};

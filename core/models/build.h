@@ -1,0 +1,79 @@
+/* What the builders of all architectures share: from the file's tensors, by name, to operations
+ * with padded and packed weights. */
+#ifndef CORE_MODELS_BUILD_H
+#define CORE_MODELS_BUILD_H
+
+#include "core/e3/irreps.h"
+#include "core/program/card.h"
+#include "core/program/model_file.h"
+#include "core/program/program.h"
+
+/* A model being built. Calls that return false have filled the error; a builder then gives up. */
+struct build {
+  struct program *program;
+  struct model_file *file;
+  struct card_object card;  /* the whole card */
+  struct card_object model; /* its "model" */
+  struct irrep_error *error;
+};
+
+/* One irrep of a feature row: (2l+1) * width reals at offset, of which the file's channel i is
+ * place[i]. Channels that come in groups (the paths of a convolution, the gates of an entry) have
+ * each group start at a multiple of IRREP_LANES. */
+struct layout_entry {
+  struct irrep ir;
+  size_t mul, width, offset;
+  size_t *place; /* [mul] */
+};
+
+/* How the features that the file calls by their irreps lie in a row. Each irrep occurs once. */
+struct layout {
+  size_t n, dim;
+  struct layout_entry entry[IRREPS_MAX];
+};
+
+/* Appends one irrep with channels in groups; mul [n_groups]. */
+bool layout_append(struct build *build, struct layout *layout, struct irrep ir, const size_t *mul,
+                   size_t n_groups);
+
+/* The layout of plain irreps. Refuses an irrep that occurs twice. */
+bool layout_of_irreps(struct build *build, const struct irreps *irreps, struct layout *layout);
+
+/* The entry of an irrep, or NULL. */
+const struct layout_entry *layout_find(const struct layout *layout, struct irrep ir);
+
+/* Reads and parses irreps at a key of an object of the card. */
+bool build_irreps(struct build *build, const struct card_object *object, const char *key,
+                  struct irreps *irreps);
+
+/* Reads the name of an activation at "activation". */
+bool build_activation(struct build *build, const struct card_object *object,
+                      enum activation *activation);
+
+/* Appends a value with a layout. */
+bool build_value(struct build *build, const struct layout *layout, size_t *value);
+
+/* Appends the irreps-wise linear map NAME of model_format.h. */
+bool build_linear(struct build *build, const char *name, size_t in, const struct layout *from,
+                  size_t out, const struct layout *to, bool by_species, bool accumulate);
+
+/* Reads the MLP NAME as a filter from the radial embedding to n_columns padded columns, of which
+ * the file's column i is place[i]. */
+bool build_filter(struct build *build, const char *name, const struct card_object *object,
+                  size_t n_file_columns, const size_t *place, size_t n_columns,
+                  struct filter *filter);
+
+/* Appends the MLP "readout" of the scalars (0e) of a value, with the tensors "scale" and "shift".
+ */
+bool build_readout(struct build *build, size_t in, const struct layout *layout);
+
+/* Fills program->radial and reads "radial.frequencies". */
+bool build_radial(struct build *build, double r_max);
+
+/* Reads tensor NAME of this shape into memory that lives as long as the program. */
+double *build_read(struct build *build, const char *name, size_t n_dims, const size_t *shape);
+
+/* Says that memory has run out, if so. */
+bool build_no_memory(struct build *build);
+
+#endif

@@ -1,0 +1,118 @@
+/* The radial embedding and the filters made of it. */
+#include "core/models/build.h"
+#include "irrep/conventions.h"
+#include "irrep/model_format.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static bool read_basis(struct build *build, const struct card_object *object,
+                       struct radial *radial) {
+  static const char *const keys[] = {"name", "num_basis", "prefactor", NULL};
+  static const char *const names[] = {[RADIAL_BESSEL] = "bessel", NULL};
+  struct card_object basis;
+  size_t name;
+  if (card_object(object, "basis", &basis, build->error) != IRREP_OK ||
+      card_only(&basis, keys, build->error) != IRREP_OK ||
+      card_choice(&basis, "name", names, &name, build->error) != IRREP_OK ||
+      card_size(&basis, "num_basis", 1, RADIAL_BASIS_MAX, &radial->n_basis, build->error) !=
+          IRREP_OK ||
+      card_number(&basis, "prefactor", -1e6, 1e6, &radial->prefactor, build->error) != IRREP_OK)
+    return false;
+  radial->basis = (enum radial_basis)name;
+  return model_file_read(build->file, "radial.frequencies", 1, &radial->n_basis,
+                         radial->frequencies, build->error) == IRREP_OK;
+}
+
+static bool read_cutoff(struct build *build, const struct card_object *object,
+                        struct radial *radial) {
+  static const char *const keys[] = {"name", "p", "r_on", NULL};
+  static const char *const names[] = {[CUTOFF_POLYNOMIAL] = "polynomial",
+                                      [CUTOFF_XPLOR] = "xplor",
+                                      [CUTOFF_COSINE] = "cosine",
+                                      NULL};
+  struct card_object cutoff;
+  size_t name;
+  if (card_object(object, "cutoff", &cutoff, build->error) != IRREP_OK ||
+      card_only(&cutoff, keys, build->error) != IRREP_OK ||
+      card_choice(&cutoff, "name", names, &name, build->error) != IRREP_OK)
+    return false;
+  radial->cutoff = (enum radial_cutoff)name;
+  if (radial->cutoff == CUTOFF_POLYNOMIAL)
+    return card_number(&cutoff, "p", 2.0, 100.0, &radial->p, build->error) == IRREP_OK;
+  if (radial->cutoff == CUTOFF_XPLOR)
+    return card_number(&cutoff, "r_on", 0.0, 0.999 * radial->r_max, &radial->r_on, build->error) ==
+           IRREP_OK;
+  return true;
+}
+
+bool build_radial(struct build *build, double r_max) {
+  static const char *const keys[] = {"basis", "cutoff", NULL};
+  struct card_object object;
+  struct radial *radial = &build->program->radial;
+  radial->r_max = r_max;
+  return card_object(&build->card, "radial", &object, build->error) == IRREP_OK &&
+         card_only(&object, keys, build->error) == IRREP_OK && read_basis(build, &object, radial) &&
+         read_cutoff(build, &object, radial);
+}
+
+/* One layer's weights, its columns moved to place (NULL: as they are), and its bias if there. */
+static bool read_layer(struct build *build, const char *name, size_t index, size_t rows,
+                       size_t file_columns, const size_t *place, size_t columns,
+                       struct filter_layer *layer) {
+  struct program *program = build->program;
+  char tensor[TENSOR_NAME_MAX];
+  const size_t shape[2] = {rows, file_columns};
+  snprintf(tensor, sizeof tensor, "%.90s.%zu.weight", name, index);
+  const double *file = build_read(build, tensor, 2, shape);
+  double *dense = program_take(program, rows * columns, sizeof *dense);
+  if (!file || !dense)
+    return build_no_memory(build), false;
+  for (size_t i = 0; i < rows; i++)
+    for (size_t o = 0; o < file_columns; o++)
+      dense[i * columns + (place ? place[o] : o)] = file[i * file_columns + o];
+  layer->matrix = program_matrix(program, rows, columns, dense);
+  snprintf(tensor, sizeof tensor, "%.90s.%zu.bias", name, index);
+  if (model_file_has(build->file, tensor)) {
+    file = build_read(build, tensor, 1, &file_columns);
+    if (!file)
+      return false;
+    layer->has_bias = true;
+    layer->bias = program_weights(program, columns);
+    if (build_no_memory(build))
+      return false;
+    for (size_t o = 0; o < file_columns; o++)
+      program->weights[layer->bias + (place ? place[o] : o)] = file[o];
+  }
+  return !build_no_memory(build);
+}
+
+bool build_filter(struct build *build, const char *name, const struct card_object *object,
+                  size_t n_file_columns, const size_t *place, size_t n_columns,
+                  struct filter *filter) {
+  static const char *const keys[] = {"hidden", "activation", NULL};
+  struct card_object card;
+  size_t hidden[IRREP_MODEL_LAYERS_MAX], n_hidden;
+  if (card_object(object, "filter", &card, build->error) != IRREP_OK ||
+      card_only(&card, keys, build->error) != IRREP_OK ||
+      card_sizes(&card, "hidden", 1, 4096, IRREP_MODEL_LAYERS_MAX, hidden, &n_hidden,
+                 build->error) != IRREP_OK ||
+      !build_activation(build, &card, &filter->activation))
+    return false;
+  struct filter_layer *layers = program_take(build->program, n_hidden + 1, sizeof *layers);
+  if (!layers)
+    return !build_no_memory(build);
+  size_t rows = build->program->radial.n_basis;
+  for (size_t i = 0; i < n_hidden; i++) {
+    if (!read_layer(build, name, i, rows, hidden[i], NULL, hidden[i], &layers[i]))
+      return false;
+    rows = hidden[i];
+    const size_t width = (rows + IRREP_LANES - 1) / IRREP_LANES * IRREP_LANES;
+    if (width > filter->width)
+      filter->width = width;
+  }
+  filter->layers = layers;
+  filter->n_layers = n_hidden + 1;
+  return read_layer(build, name, n_hidden, rows, n_file_columns, place, n_columns,
+                    &layers[n_hidden]);
+}

@@ -1,0 +1,308 @@
+/* NequIP: Batzner et al., Nature Communications 13, 2453 (2022); SevenNet is its variant (Park et
+ * al., J. Chem. Theory Comput. 20, 4857 (2024)). Hyperparameters and tensors: irrep/model_format.h.
+ *
+ * Each layer: features -> linear_up -> convolution with the neighbours -> linear_down, plus the
+ * self-connection of the features -> gate -> features. */
+#include "core/models/models.h"
+#include "irrep/conventions.h"
+#include "irrep/model_format.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define PATHS_MAX 256
+
+struct layer {
+  struct card_object card;
+  struct irreps irreps_mid, irreps_out;
+  char prefix[32]; /* "layers.1" */
+};
+
+static void name_of(const struct layer *layer, const char *part, char *name, size_t size) {
+  snprintf(name, size, "%s.%s", layer->prefix, part);
+}
+
+static struct irrep harmonic(int l, bool natural) {
+  return (struct irrep){l, natural && l % 2 ? -1 : 1};
+}
+
+/* The paths in the file's order, and for each irrep of irreps_mid the channels of its paths. */
+static bool list_paths(struct build *build, const struct layout *in, const struct irreps *mid,
+                       bool natural, struct path *paths, size_t *n_paths, struct layout *out) {
+  size_t target[PATHS_MAX], n = 0;
+  for (size_t i = 0; i < in->n; i++)
+    for (int l2 = 0; l2 <= build->program->l_max; l2++)
+      for (int l3 = 0; l3 <= IRREP_L_MAX; l3++) {
+        const struct irrep ir1 = in->entry[i].ir, ir2 = harmonic(l2, natural);
+        const struct irrep ir3 = {l3, ir1.parity * ir2.parity};
+        const size_t found = irreps_find(mid, ir3);
+        if (!irrep_in_product(ir3, ir1, ir2) || found == mid->n)
+          continue;
+        if (n == PATHS_MAX) {
+          irrep_fail(build->error, IRREP_UNSUPPORTED_MODEL, "model/layers",
+                     "a convolution with more than %d paths", PATHS_MAX);
+          return false;
+        }
+        target[n] = found;
+        paths[n++] = (struct path){.l1 = ir1.l,
+                                   .l2 = l2,
+                                   .l3 = l3,
+                                   .channels = in->entry[i].mul,
+                                   .x_offset = in->entry[i].offset,
+                                   .x_stride = in->entry[i].width};
+      }
+  *n_paths = n;
+  *out = (struct layout){0};
+  for (size_t e = 0; e < mid->n; e++) {
+    size_t mul[PATHS_MAX], n_groups = 0;
+    for (size_t p = 0; p < n; p++)
+      if (target[p] == e)
+        mul[n_groups++] = paths[p].channels;
+    if (!layout_append(build, out, mid->entry[e].ir, mul, n_groups))
+      return false;
+    const struct layout_entry *entry = &out->entry[out->n - 1];
+    if (entry->mul != mid->entry[e].mul) {
+      irrep_fail(build->error, IRREP_BAD_MODEL_FILE, "model/layers",
+                 "irreps_mid does not have the channels of the convolution's paths");
+      return false;
+    }
+    for (size_t p = 0, channel = 0; p < n; p++)
+      if (target[p] == e) {
+        paths[p].out_offset = entry->offset + entry->place[channel];
+        paths[p].out_stride = entry->width;
+        channel += paths[p].channels;
+      }
+  }
+  return true;
+}
+
+/* Pads the paths' channels, gives each its columns of the filter and its coupling table. The
+ * vectors here point from the sender to the receiver, NequIP's the other way: hence (-1)^l2. */
+static bool couple_paths(struct build *build, struct path *paths, size_t n_paths, size_t *place,
+                         struct convolution *convolution) {
+  struct coupling_term *terms = program_take(build->program, COUPLING_TERMS_MAX, sizeof *terms);
+  size_t n_terms = 0, file_column = 0;
+  if (!terms)
+    return !build_no_memory(build);
+  for (int count_only = 1; count_only >= 0; count_only--) {
+    struct coupling_term *all =
+        count_only ? NULL : program_take(build->program, n_terms, sizeof *all);
+    if (!count_only && !all)
+      return !build_no_memory(build);
+    n_terms = 0;
+    for (size_t p = 0; p < n_paths; p++) {
+      size_t n;
+      if (coupling_terms(paths[p].l1, paths[p].l2, paths[p].l3, terms, &n) != IRREP_OK)
+        return false;
+      paths[p].first_term = n_terms;
+      paths[p].n_terms = n;
+      for (size_t i = 0; !count_only && i < n; i++) {
+        all[n_terms + i] = terms[i];
+        all[n_terms + i].c *= paths[p].l2 % 2 ? -1.0 : 1.0;
+      }
+      n_terms += n;
+    }
+    convolution->terms = all;
+  }
+  for (size_t p = 0; p < n_paths; p++) {
+    paths[p].filter_column = convolution->n_columns;
+    for (size_t i = 0; i < paths[p].channels; i++)
+      place[file_column++] = convolution->n_columns + i;
+    paths[p].channels = (paths[p].channels + IRREP_LANES - 1) / IRREP_LANES * IRREP_LANES;
+    convolution->n_columns += paths[p].channels;
+  }
+  convolution->paths = paths;
+  convolution->n_paths = n_paths;
+  convolution->l_max = build->program->l_max;
+  return true;
+}
+
+static bool build_convolution(struct build *build, const struct layer *layer, bool natural,
+                              size_t in, const struct layout *from, size_t *out,
+                              struct layout *to) {
+  char name[64];
+  size_t n_paths, n_file_columns = 0;
+  struct path *paths = program_take(build->program, PATHS_MAX, sizeof *paths);
+  if (!paths)
+    return !build_no_memory(build);
+  if (!list_paths(build, from, &layer->irreps_mid, natural, paths, &n_paths, to))
+    return false;
+  for (size_t p = 0; p < n_paths; p++)
+    n_file_columns += paths[p].channels;
+  if (n_file_columns > IRREP_MODEL_CHANNELS_MAX) {
+    irrep_fail(build->error, IRREP_UNSUPPORTED_MODEL, layer->prefix,
+               "a filter of more than %d columns", IRREP_MODEL_CHANNELS_MAX);
+    return false;
+  }
+  struct convolution convolution = {.x_dim = from->dim, .out_dim = to->dim};
+  struct filter filter = {0};
+  size_t *place = program_take(build->program, n_file_columns, sizeof *place);
+  name_of(layer, "filter", name, sizeof name);
+  if (!place || !couple_paths(build, paths, n_paths, place, &convolution) ||
+      !build_filter(build, name, &layer->card, n_file_columns, place, convolution.n_columns,
+                    &filter) ||
+      !build_value(build, to, out))
+    return build_no_memory(build), false;
+  struct op *op = program_op(build->program, OP_CONVOLUTION, in, *out);
+  if (!op)
+    return !build_no_memory(build);
+  op->message.convolution = convolution;
+  op->message.filter = filter;
+  return true;
+}
+
+/* The gate's input: the entries of irreps_out, the gates' scalars followed by the gates. */
+static bool gate_layout(struct build *build, const struct irreps *irreps_out, struct irrep *gate_ir,
+                        struct layout *layout) {
+  const bool even = irreps_find(irreps_out, (struct irrep){0, 1}) < irreps_out->n;
+  *gate_ir = (struct irrep){0, even ? 1 : -1};
+  *layout = (struct layout){0};
+  for (size_t i = 0; i < irreps_out->n; i++) {
+    size_t mul[IRREPS_MAX + 1] = {irreps_out->entry[i].mul}, n_groups = 1;
+    if (irrep_equal(irreps_out->entry[i].ir, *gate_ir))
+      for (size_t j = 0; j < irreps_out->n; j++)
+        if (irreps_out->entry[j].ir.l > 0)
+          mul[n_groups++] = irreps_out->entry[j].mul;
+    if (!layout_append(build, layout, irreps_out->entry[i].ir, mul, n_groups))
+      return false;
+  }
+  return true;
+}
+
+static bool read_gate_entry(struct build *build, const struct card_object *gate, const char *which,
+                            struct irrep ir, struct gate_entry *entry) {
+  static const char *const keys[] = {"activation", "scale", NULL};
+  struct card_object group, activation;
+  const char key[3] = {(char)('0' + ir.l), ir.parity > 0 ? 'e' : 'o', 0};
+  return card_object(gate, which, &group, build->error) == IRREP_OK &&
+         card_object(&group, key, &activation, build->error) == IRREP_OK &&
+         card_only(&activation, keys, build->error) == IRREP_OK &&
+         build_activation(build, &activation, &entry->activation) &&
+         card_number(&activation, "scale", -1e6, 1e6, &entry->scale, build->error) == IRREP_OK;
+}
+
+static bool build_gate(struct build *build, const struct layer *layer, size_t in,
+                       const struct layout *from, struct irrep gate_ir, size_t *out,
+                       struct layout *to) {
+  static const char *const keys[] = {"scalars", "gates", NULL};
+  struct card_object card;
+  struct gate_entry *entries = program_take(build->program, from->n, sizeof *entries);
+  if (!entries || !layout_of_irreps(build, &layer->irreps_out, to) ||
+      !build_value(build, to, out) ||
+      card_object(&layer->card, "gate", &card, build->error) != IRREP_OK ||
+      card_only(&card, keys, build->error) != IRREP_OK)
+    return build_no_memory(build), false;
+  const struct layout_entry *gates = layout_find(from, gate_ir);
+  size_t gate = gates ? to->entry[gates - from->entry].mul : 0; /* the next gate's channel */
+  for (size_t i = 0; i < to->n; i++) {
+    const struct layout_entry *x = &from->entry[i], *y = &to->entry[i];
+    entries[i] = (struct gate_entry){.gated = y->ir.l > 0,
+                                     .n_m = (size_t)(2 * y->ir.l + 1),
+                                     .channels = y->width,
+                                     .in_offset = x->offset,
+                                     .in_stride = x->width,
+                                     .out_offset = y->offset,
+                                     .out_stride = y->width};
+    if (!entries[i].gated) {
+      if (!read_gate_entry(build, &card, "scalars", y->ir, &entries[i]))
+        return false;
+      continue;
+    }
+    if (!gates) {
+      irrep_fail(build->error, IRREP_UNSUPPORTED_MODEL, layer->prefix,
+                 "a layer with gated features but without scalars");
+      return false;
+    }
+    if (!read_gate_entry(build, &card, "gates", gate_ir, &entries[i]))
+      return false;
+    entries[i].gate_offset = gates->offset + gates->place[gate];
+    gate += y->mul;
+  }
+  struct op *op = program_op(build->program, OP_GATE, in, *out);
+  if (!op)
+    return !build_no_memory(build);
+  op->gate = (struct gate){from->dim, to->dim, to->n, entries};
+  return true;
+}
+
+/* Features of layer t to features of layer t + 1; value and layout are replaced. */
+static bool build_layer(struct build *build, struct layer *layer, bool natural, size_t *value,
+                        struct layout *layout) {
+  static const char *const keys[] = {"irreps_out", "irreps_mid", "self_connection",
+                                     "filter",     "gate",       NULL};
+  static const char *const kinds[] = {"none", "linear", "species", NULL};
+  char name[64];
+  size_t kind, up, mid, gate_in, out;
+  struct irrep gate_ir;
+  struct layout mid_layout, gate_in_layout, out_layout;
+  if (card_only(&layer->card, keys, build->error) != IRREP_OK ||
+      card_choice(&layer->card, "self_connection", kinds, &kind, build->error) != IRREP_OK ||
+      !build_irreps(build, &layer->card, "irreps_mid", &layer->irreps_mid) ||
+      !build_irreps(build, &layer->card, "irreps_out", &layer->irreps_out) ||
+      !gate_layout(build, &layer->irreps_out, &gate_ir, &gate_in_layout) ||
+      !build_value(build, &gate_in_layout, &gate_in) || !build_value(build, layout, &up))
+    return false;
+  name_of(layer, "self_connection", name, sizeof name);
+  if (kind != 0 &&
+      !build_linear(build, name, *value, layout, gate_in, &gate_in_layout, kind == 2, false))
+    return false;
+  name_of(layer, "linear_up", name, sizeof name);
+  if (!build_linear(build, name, *value, layout, up, layout, false, false) ||
+      !build_convolution(build, layer, natural, up, layout, &mid, &mid_layout))
+    return false;
+  name_of(layer, "linear_down", name, sizeof name);
+  if (!build_linear(build, name, mid, &mid_layout, gate_in, &gate_in_layout, false, kind != 0) ||
+      !build_gate(build, layer, gate_in, &gate_in_layout, gate_ir, &out, &out_layout))
+    return false;
+  *value = out;
+  *layout = out_layout;
+  return true;
+}
+
+static bool build_embedding(struct build *build, size_t *value, struct layout *layout) {
+  struct irreps irreps;
+  if (!build_irreps(build, &build->model, "irreps_embedding", &irreps) ||
+      !layout_of_irreps(build, &irreps, layout) || !build_value(build, layout, value))
+    return false;
+  if (layout->n != 1 || layout->entry[0].ir.l != 0) {
+    irrep_fail(build->error, IRREP_UNSUPPORTED_MODEL, "model/irreps_embedding",
+               "the embedding must be scalars of one parity");
+    return false;
+  }
+  const size_t n_species = build->program->n_species, mul = layout->entry[0].mul;
+  const size_t shape[2] = {n_species, mul};
+  const double *file = build_read(build, "embedding.weight", 2, shape);
+  const size_t table = program_weights(build->program, n_species * layout->dim);
+  struct op *op = program_op(build->program, OP_EMBEDDING, PROGRAM_NONE, *value);
+  if (!file || build_no_memory(build))
+    return false;
+  for (size_t s = 0; s < n_species; s++)
+    memcpy(build->program->weights + table + s * layout->dim, file + s * mul, mul * sizeof *file);
+  op->embedding.table = table;
+  return true;
+}
+
+bool nequip_build(struct build *build) {
+  static const char *const keys[] = {"l_max",  "edge_parity", "irreps_embedding",
+                                     "layers", "readout",     NULL};
+  static const char *const parities[] = {"even", "natural", NULL};
+  struct card_object layers[IRREP_MODEL_LAYERS_MAX];
+  struct layout layout;
+  size_t n_layers, l_max, parity, value;
+  if (card_only(&build->model, keys, build->error) != IRREP_OK ||
+      card_size(&build->model, "l_max", 0, IRREP_L_MAX, &l_max, build->error) != IRREP_OK ||
+      card_choice(&build->model, "edge_parity", parities, &parity, build->error) != IRREP_OK ||
+      card_objects(&build->model, "layers", IRREP_MODEL_LAYERS_MAX, layers, &n_layers,
+                   build->error) != IRREP_OK)
+    return false;
+  build->program->l_max = (int)l_max;
+  if (!build_embedding(build, &value, &layout))
+    return false;
+  for (size_t t = 0; t < n_layers; t++) {
+    struct layer layer = {.card = layers[t]};
+    snprintf(layer.prefix, sizeof layer.prefix, "layers.%zu", t);
+    if (!build_layer(build, &layer, parity == 1, &value, &layout))
+      return false;
+  }
+  return build_readout(build, value, &layout);
+}

@@ -1,0 +1,41 @@
+/* Radial bases and cutoffs: the radial embedding of an edge, with its derivative, in double. */
+#ifndef CORE_NN_RADIAL_H
+#define CORE_NN_RADIAL_H
+
+#include <stddef.h>
+
+#define RADIAL_BASIS_MAX 64
+
+enum radial_basis {
+  RADIAL_BESSEL /* b_k(r) = prefactor * sin(frequency_k r) / r; DimeNet, Gasteiger et al. 2020, eq.
+                   7 */
+};
+
+enum radial_cutoff {
+  CUTOFF_POLYNOMIAL, /* Gasteiger et al. 2020, eq. 8, with any p */
+  CUTOFF_XPLOR,      /* the XPLOR switch of HOOMD-blue's pair potentials: 1 below r_on */
+  CUTOFF_COSINE      /* Behler and Parrinello 2007, eq. 4 */
+};
+
+struct radial {
+  enum radial_basis basis;
+  size_t n_basis; /* 1..RADIAL_BASIS_MAX */
+  double prefactor;
+  double frequencies[RADIAL_BASIS_MAX]; /* 1/Angstrom */
+  enum radial_cutoff cutoff;
+  double r_max; /* Angstrom */
+  double r_on;  /* XPLOR: 0 <= r_on < r_max */
+  double p;     /* polynomial: p >= 2 */
+};
+
+/* The embedding e_k(r) = b_k(r) cutoff(r) at one distance.
+ *   r           Angstrom, > 0; at r >= r_max all is zero
+ *   value       [n_basis]
+ *   derivative  [n_basis] by r
+ * Thread-safe. */
+void radial_embedding(const struct radial *radial, double r, double *value, double *derivative);
+
+/* The cutoff alone, as a function of r with its derivative. Thread-safe. */
+void radial_cutoff(const struct radial *radial, double r, double *value, double *derivative);
+
+#endif

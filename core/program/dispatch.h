@@ -1,0 +1,11 @@
+/* Which kernels suit the processor. */
+#ifndef CORE_PROGRAM_DISPATCH_H
+#define CORE_PROGRAM_DISPATCH_H
+
+#include "core/kernels/kernels.h"
+
+/* The best table of a precision for this processor, or the one named by isa (NULL: the best; a name
+ * that does not exist or that the processor lacks gives NULL). Thread-safe. */
+const struct kernels *kernels_for(enum irrep_precision precision, const char *isa);
+
+#endif

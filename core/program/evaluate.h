@@ -1,0 +1,43 @@
+/* Runs a program over a batch: energies forward, forces and virials by the adjoints. */
+#ifndef CORE_PROGRAM_EVALUATE_H
+#define CORE_PROGRAM_EVALUATE_H
+
+#include "core/base/arena.h"
+#include "core/graph/batch.h"
+#include "core/kernels/kernels.h"
+#include "core/program/program.h"
+
+#include <stdatomic.h>
+
+/* The arrays of one evaluation, all in the caller's arena. */
+struct workspace {
+  struct batch batch;
+  double *energies;       /* [n_atoms] eV */
+  double *gradient;       /* [n_edges][3] of the energy by the edge vectors; eV/Angstrom */
+  void *harmonics;        /* reals [n_edges][HARMONICS(l_max)] */
+  void *embedding;        /* reals [n_edges][2][n_basis] */
+  double *grad_harmonics; /* [n_edges][HARMONICS(l_max)] */
+  double *grad_distance;  /* [n_edges] */
+  void *whole;            /* reals [whole_reals of the program][n_atoms] */
+  size_t whole_bytes;     /* also the scratch of the neighbour list, before its first use */
+  void *tile;             /* reals [tile_reals of the program][ATOM_TILE] */
+  void *filters;          /* reals [2][EDGE_TILE][columns_max] */
+  void *filter_scratch;   /* reals [4][EDGE_TILE][width_max] */
+};
+
+/* Takes the arrays, but for the batch's spans, from an arena, which may be a counting one; check
+ * arena->failed. */
+void workspace_take(struct workspace *workspace, const struct program *program,
+                    const struct kernels *kernels, struct arena *arena,
+                    const struct irrep_plan *size);
+
+/* Evaluates the workspace's batch, which batch_fill has filled.
+ *   weights    the program's weights in the kernels' precision
+ *   gradients  whether to run the adjoints and write the workspace's gradient
+ *   cancelled  NULL or a flag that is looked at between tiles
+ * Writes workspace->energies. OK or CANCELLED. */
+enum irrep_status program_evaluate(const struct program *program, const struct kernels *kernels,
+                                   const void *weights, struct workspace *workspace, bool gradients,
+                                   const atomic_int *cancelled);
+
+#endif

@@ -1,0 +1,41 @@
+#include "core/program/geometry.h"
+
+#include "core/e3/spherical_harmonics.h"
+
+#include <math.h>
+
+static double length(const double *v) {
+  return sqrt(v[0] * v[0] + v[1] * v[1] + v[2] * v[2]);
+}
+
+void geometry_forward(const struct program *program, const struct kernels *kernels,
+                      struct workspace *workspace) {
+  const size_t harmonics = HARMONICS(program->l_max), basis = program->radial.n_basis;
+  const size_t n_edges = workspace->batch.n_edges, real = kernels->real_size;
+  for (size_t first = 0; first < n_edges; first += EDGE_TILE) {
+    const size_t n = n_edges - first < EDGE_TILE ? n_edges - first : EDGE_TILE;
+    const double *vectors = workspace->batch.vectors + 3 * first;
+    double y[EDGE_TILE * HARMONICS(IRREP_L_MAX)];
+    spherical_harmonics(program->l_max, n, vectors, y);
+    kernels->from_double(n * harmonics, y,
+                         (unsigned char *)workspace->harmonics + first * harmonics * real);
+    for (size_t e = 0; e < n; e++) {
+      double embedding[2 * RADIAL_BASIS_MAX];
+      radial_embedding(&program->radial, length(vectors + 3 * e), embedding, embedding + basis);
+      kernels->from_double(2 * basis, embedding,
+                           (unsigned char *)workspace->embedding + (first + e) * 2 * basis * real);
+    }
+  }
+}
+
+void geometry_adjoint(const struct program *program, struct workspace *workspace) {
+  const size_t n_edges = workspace->batch.n_edges;
+  for (size_t e = 0; e < n_edges; e++) {
+    const double *vector = workspace->batch.vectors + 3 * e;
+    const double radial = workspace->grad_distance[e] / length(vector);
+    for (size_t i = 0; i < 3; i++)
+      workspace->gradient[3 * e + i] = radial * vector[i];
+  }
+  spherical_harmonics_adjoint(program->l_max, n_edges, workspace->batch.vectors,
+                              workspace->grad_harmonics, workspace->gradient);
+}

@@ -1,0 +1,223 @@
+#include "core/program/model_file.h"
+
+#include "core/base/arena.h"
+#include "core/base/json.h"
+#include "irrep/model_format.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "tensors are read as they lie in the file: little-endian"
+#endif
+
+static enum irrep_status bad(struct irrep_error *error, const char *what, const char *detail) {
+  return irrep_fail(error, IRREP_BAD_MODEL_FILE, what, "%s", detail);
+}
+
+static bool read_metadata(struct json_reader *json, struct model_file *file) {
+  char key[64];
+  json_object_begin(json);
+  while (json_object_next(json, key, sizeof key)) {
+    if (strcmp(key, "irrepd") != 0) {
+      json_skip(json);
+      continue;
+    }
+    const size_t bound = json_string_bound(json);
+    if (file->card || bound == 0)
+      return json_fail(json, "the metadata entry irrepd must be one string");
+    file->card = malloc(bound);
+    if (!file->card)
+      return json_fail(json, "not enough memory for the card");
+    json_string(json, file->card, bound, &file->card_size);
+  }
+  return json->message == NULL;
+}
+
+static bool read_tensor(struct json_reader *json, struct tensor *tensor) {
+  char key[16], dtype[8] = "";
+  size_t n_shape = 0, n_offsets = 0, offsets[2] = {0, 0};
+  unsigned seen = 0;
+  json_object_begin(json);
+  while (json_object_next(json, key, sizeof key)) {
+    unsigned bit = 0;
+    if (strcmp(key, "dtype") == 0) {
+      bit = 1;
+      json_string(json, dtype, sizeof dtype, NULL);
+    } else if (strcmp(key, "shape") == 0) {
+      bit = 2;
+      for (json_array_begin(json); json_array_next(json); n_shape++)
+        if (n_shape == TENSOR_DIMS_MAX)
+          return json_fail(json, "a tensor has more than 4 dimensions");
+        else
+          json_size(json, &tensor->shape[n_shape]);
+    } else if (strcmp(key, "data_offsets") == 0) {
+      bit = 4;
+      for (json_array_begin(json); json_array_next(json); n_offsets++)
+        if (n_offsets == 2)
+          return json_fail(json, "data_offsets are two numbers");
+        else
+          json_size(json, &offsets[n_offsets]);
+    }
+    if (bit == 0 || (seen & bit))
+      return json_fail(json, "a tensor has dtype, shape and data_offsets, each once");
+    seen |= bit;
+  }
+  if (json->message)
+    return false;
+  if (seen != 7 || n_offsets != 2)
+    return json_fail(json, "a tensor has dtype, shape and data_offsets, each once");
+  tensor->size_of_element = strcmp(dtype, "F32") == 0 ? 4 : strcmp(dtype, "F64") == 0 ? 8 : 0;
+  if (tensor->size_of_element == 0)
+    return json_fail(json, "a tensor's dtype is neither F32 nor F64");
+  size_t bytes = tensor->size_of_element;
+  for (size_t i = 0; i < n_shape; i++)
+    bytes = size_mul(bytes, tensor->shape[i]);
+  if (offsets[0] > offsets[1] || bytes != offsets[1] - offsets[0])
+    return json_fail(json, "a tensor's data_offsets do not fit its shape and dtype");
+  tensor->n_dims = n_shape;
+  tensor->begin = offsets[0];
+  tensor->end = offsets[1];
+  return true;
+}
+
+/* The header of n_max tensors at most; the key is read first because it decides what follows. */
+static bool read_header(struct json_reader *json, struct model_file *file, size_t n_max) {
+  char key[TENSOR_NAME_MAX];
+  json_object_begin(json);
+  while (json_object_next(json, key, sizeof key)) {
+    if (strcmp(key, "__metadata__") == 0) {
+      if (!read_metadata(json, file))
+        return false;
+      continue;
+    }
+    if (file->n_tensors == n_max)
+      return json_fail(json, "the header lists more tensors than are allowed");
+    struct tensor *tensor = &file->tensors[file->n_tensors++];
+    memset(tensor, 0, sizeof *tensor);
+    memcpy(tensor->name, key, sizeof key);
+    if (!read_tensor(json, tensor))
+      return false;
+  }
+  return json_end(json);
+}
+
+static int by_begin(const void *a, const void *b) {
+  const struct tensor *x = a, *y = b;
+  if (x->begin != y->begin)
+    return x->begin < y->begin ? -1 : 1;
+  return x->end < y->end ? -1 : x->end > y->end;
+}
+
+static int by_name(const void *a, const void *b) {
+  return strcmp(((const struct tensor *)a)->name, ((const struct tensor *)b)->name);
+}
+
+static enum irrep_status check_layout(struct model_file *file, size_t data_size,
+                                      struct irrep_error *error) {
+  size_t at = 0;
+  qsort(file->tensors, file->n_tensors, sizeof *file->tensors, by_begin);
+  for (size_t i = 0; i < file->n_tensors; i++) {
+    if (file->tensors[i].begin != at)
+      return bad(error, file->tensors[i].name, "the tensors leave gaps or overlap");
+    at = file->tensors[i].end;
+  }
+  if (at != data_size)
+    return bad(error, "", "the file is cut short, or longer than its tensors");
+  qsort(file->tensors, file->n_tensors, sizeof *file->tensors, by_name);
+  for (size_t i = 1; i < file->n_tensors; i++)
+    if (by_name(&file->tensors[i - 1], &file->tensors[i]) == 0)
+      return bad(error, file->tensors[i].name, "a tensor is listed twice");
+  return IRREP_OK;
+}
+
+enum irrep_status model_file_open(const void *bytes, size_t n_bytes, struct model_file *file,
+                                  struct irrep_error *error) {
+  *file = (struct model_file){0};
+  uint64_t header;
+  if (n_bytes < sizeof header)
+    return bad(error, "", "the file is shorter than a safetensors header");
+  memcpy(&header, bytes, sizeof header);
+  if (header > IRREP_MODEL_FILE_HEADER_MAX || header > n_bytes - sizeof header)
+    return bad(error, "", "the header's size is beyond the file or the limit");
+  const char *text = (const char *)bytes + sizeof header;
+  file->data = (const unsigned char *)text + header;
+
+  /* The shortest entry, `"":{"dtype":"F32","shape":[],"data_offsets":[0,0]},`, bounds their number.
+   */
+  size_t n_max = (size_t)header / 48 + 1;
+  if (n_max > IRREP_MODEL_FILE_TENSORS_MAX)
+    n_max = IRREP_MODEL_FILE_TENSORS_MAX;
+  file->tensors = calloc(n_max, sizeof *file->tensors);
+  if (!file->tensors)
+    return irrep_fail(error, IRREP_NO_MEMORY, "", "not enough memory to read the header");
+  struct json_reader json = json_reader_over(text, (size_t)header);
+  enum irrep_status status = IRREP_OK;
+  if (!read_header(&json, file, n_max))
+    status = irrep_fail(error, IRREP_BAD_MODEL_FILE, "", "header, byte %zu: %s", json.position,
+                        json.message);
+  else if (!file->card)
+    status = bad(error, "__metadata__",
+                 "no \"irrepd\" entry: not a model file of irrepd; python3 -m irrepd.convert makes "
+                 "one from an upstream checkpoint");
+  else
+    status = check_layout(file, n_bytes - sizeof header - (size_t)header, error);
+  if (status != IRREP_OK)
+    model_file_close(file);
+  return status;
+}
+
+void model_file_close(struct model_file *file) {
+  free(file->tensors);
+  free(file->card);
+  *file = (struct model_file){0};
+}
+
+static struct tensor *find(const struct model_file *file, const char *name) {
+  struct tensor key;
+  if (strlen(name) >= sizeof key.name)
+    return NULL;
+  strcpy(key.name, name);
+  return bsearch(&key, file->tensors, file->n_tensors, sizeof key, by_name);
+}
+
+bool model_file_has(const struct model_file *file, const char *name) {
+  return find(file, name) != NULL;
+}
+
+enum irrep_status model_file_read(struct model_file *file, const char *name, size_t n_dims,
+                                  const size_t *shape, double *out, struct irrep_error *error) {
+  struct tensor *tensor = find(file, name);
+  if (!tensor)
+    return bad(error, name, "the tensor is missing");
+  bool fits = tensor->n_dims == n_dims;
+  for (size_t i = 0; fits && i < n_dims; i++)
+    fits = tensor->shape[i] == shape[i];
+  if (!fits)
+    return bad(error, name, "the tensor's shape does not fit the card");
+  const unsigned char *bytes = file->data + tensor->begin;
+  const size_t count = (tensor->end - tensor->begin) / tensor->size_of_element;
+  for (size_t i = 0; i < count; i++) {
+    if (tensor->size_of_element == sizeof(float)) {
+      float x;
+      memcpy(&x, bytes + i * sizeof x, sizeof x);
+      out[i] = (double)x;
+    } else {
+      memcpy(&out[i], bytes + i * sizeof(double), sizeof(double));
+    }
+    if (!isfinite(out[i]))
+      return bad(error, name, "the tensor holds a number that is not finite");
+  }
+  tensor->used = true;
+  return IRREP_OK;
+}
+
+enum irrep_status model_file_all_used(const struct model_file *file, struct irrep_error *error) {
+  for (size_t i = 0; i < file->n_tensors; i++)
+    if (!file->tensors[i].used)
+      return irrep_fail(error, IRREP_UNSUPPORTED_MODEL, file->tensors[i].name,
+                        "the card gives this tensor no meaning");
+  return IRREP_OK;
+}

@@ -1,0 +1,48 @@
+/* Reads a model file (irrep/model_format.h): the safetensors container, nothing of its meaning. */
+#ifndef CORE_PROGRAM_MODEL_FILE_H
+#define CORE_PROGRAM_MODEL_FILE_H
+
+#include "irrep/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define TENSOR_DIMS_MAX 4
+#define TENSOR_NAME_MAX 128
+
+struct tensor {
+  char name[TENSOR_NAME_MAX];
+  size_t size_of_element; /* 4 (F32) or 8 (F64) */
+  size_t n_dims, shape[TENSOR_DIMS_MAX];
+  size_t begin, end; /* bytes of the data section */
+  bool used;
+};
+
+/* Views the bytes it was opened over, which must outlive it; owns the rest. */
+struct model_file {
+  const unsigned char *data; /* the data section */
+  size_t n_tensors;
+  struct tensor *tensors; /* sorted by name */
+  char *card;             /* the "irrepd" entry, NUL-terminated */
+  size_t card_size;
+};
+
+/* Checks the whole container: sizes, names, dtypes, shapes, offsets, and that the tensors cover the
+ * data without gap or overlap. BAD_MODEL_FILE, NO_MEMORY; then there is nothing to close. */
+enum irrep_status model_file_open(const void *bytes, size_t n_bytes, struct model_file *file,
+                                  struct irrep_error *error);
+
+void model_file_close(struct model_file *file);
+
+bool model_file_has(const struct model_file *file, const char *name);
+
+/* Reads a tensor of exactly this shape as doubles and marks it used.
+ *   out  [product of shape]
+ * BAD_MODEL_FILE when it is missing, has another shape, or holds a number that is not finite. */
+enum irrep_status model_file_read(struct model_file *file, const char *name, size_t n_dims,
+                                  const size_t *shape, double *out, struct irrep_error *error);
+
+/* Whether every tensor was read; otherwise UNSUPPORTED_MODEL, naming one that was not. */
+enum irrep_status model_file_all_used(const struct model_file *file, struct irrep_error *error);
+
+#endif

@@ -1,0 +1,175 @@
+#include "core/program/program.h"
+
+#include "core/base/arena.h"
+#include "irrep/conventions.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct owned {
+  struct owned *next;
+  _Alignas(max_align_t) unsigned char bytes[];
+};
+
+void program_init(struct program *program) {
+  *program = (struct program){0};
+}
+
+void program_fini(struct program *program) {
+  for (struct owned *o = program->owned, *next; o; o = next) {
+    next = o->next;
+    free(o);
+  }
+  free(program->values);
+  free(program->ops);
+  free(program->stages);
+  free(program->weights);
+  program_init(program);
+}
+
+void *program_take(struct program *program, size_t count, size_t size) {
+  const size_t bytes = size_add(size_mul(count, size), sizeof(struct owned));
+  struct owned *o = bytes == SIZE_MAX ? NULL : calloc(1, bytes);
+  if (!o) {
+    program->no_memory = true;
+    return NULL;
+  }
+  o->next = program->owned;
+  program->owned = o;
+  return o->bytes;
+}
+
+/* Room for one more element of an array that grows by doubling: n is a power of two when full. */
+static void *grown(struct program *program, void *array, size_t n, size_t size) {
+  if (n & (n - 1))
+    return array;
+  void *larger = realloc(array, size_mul(n ? 2 * n : 1, size));
+  if (!larger)
+    program->no_memory = true;
+  return larger;
+}
+
+static size_t padded(size_t n) {
+  return (n + IRREP_LANES - 1) / IRREP_LANES * IRREP_LANES;
+}
+
+size_t program_weights(struct program *program, size_t count) {
+  const size_t offset = program->n_weights, end = size_add(offset, padded(count));
+  const size_t bytes = size_mul(end, sizeof(double));
+  double *weights = bytes == SIZE_MAX ? NULL : realloc(program->weights, bytes);
+  if (!weights) {
+    program->no_memory = true;
+    return PROGRAM_NONE;
+  }
+  memset(weights + offset, 0, (end - offset) * sizeof(double));
+  program->weights = weights;
+  program->n_weights = end;
+  return offset;
+}
+
+/* Panels of IRREP_LANES columns; element (k, n) of the result is dense[k * by_k + n * by_n]. */
+static void pack(size_t n_k, size_t n_columns, const double *dense, size_t by_k, size_t by_n,
+                 double *packed) {
+  for (size_t n = 0; n < n_columns; n++)
+    for (size_t k = 0; k < n_k; k++)
+      packed[n / IRREP_LANES * n_k * IRREP_LANES + k * IRREP_LANES + n % IRREP_LANES] =
+          dense[k * by_k + n * by_n];
+}
+
+struct matrix program_matrix(struct program *program, size_t rows, size_t columns,
+                             const double *dense) {
+  struct matrix matrix = {.rows = rows, .columns = columns};
+  matrix.packed = program_weights(program, size_mul(rows, padded(columns)));
+  matrix.packed_transpose = program_weights(program, size_mul(columns, padded(rows)));
+  if (program->no_memory)
+    return matrix;
+  pack(rows, columns, dense, columns, 1, program->weights + matrix.packed);
+  pack(columns, rows, dense, 1, columns, program->weights + matrix.packed_transpose);
+  return matrix;
+}
+
+size_t program_value(struct program *program, size_t dim) {
+  struct value *values =
+      grown(program, program->values, program->n_values, sizeof *program->values);
+  if (!values)
+    return PROGRAM_NONE;
+  program->values = values;
+  values[program->n_values] = (struct value){.dim = dim};
+  return program->n_values++;
+}
+
+struct op *program_op(struct program *program, enum op_kind kind, size_t in, size_t out) {
+  struct op *ops = grown(program, program->ops, program->n_ops, sizeof *program->ops);
+  if (!ops)
+    return NULL;
+  program->ops = ops;
+  struct op *op = &ops[program->n_ops++];
+  memset(op, 0, sizeof *op);
+  op->kind = kind;
+  op->in = in;
+  op->out = out;
+  return op;
+}
+
+static enum irrep_status cut_stages(struct program *program) {
+  for (size_t i = 0; i < program->n_ops; i++) {
+    if (i == 0 || program->ops[i].kind == OP_CONVOLUTION) {
+      struct stage *stages =
+          grown(program, program->stages, program->n_stages, sizeof *program->stages);
+      if (!stages)
+        return IRREP_NO_MEMORY;
+      program->stages = stages;
+      stages[program->n_stages++].first = i;
+    }
+    program->stages[program->n_stages - 1].end = i + 1;
+  }
+  return IRREP_OK;
+}
+
+/* Backwards, the first adjoint that reaches a gradient writes it and the others add; forwards,
+ * nothing may be read before it is written. */
+static bool order_adjoints(struct program *program, bool *marks) {
+  const size_t n = program->n_values;
+  for (size_t i = 0; i < program->n_ops; i++) {
+    struct op *op = &program->ops[i];
+    if (op->kind != OP_EMBEDDING && (op->in >= n || !marks[op->in]))
+      return false;
+    if (op->kind == OP_READOUT)
+      continue;
+    if (op->out >= n || marks[op->out] != op->accumulate)
+      return false;
+    marks[op->out] = true;
+  }
+  memset(marks, 0, n * sizeof *marks);
+  for (size_t i = program->n_ops; i-- > 0;) {
+    struct op *op = &program->ops[i];
+    if (op->kind != OP_READOUT && !marks[op->out])
+      return false;
+    if (op->kind == OP_EMBEDDING)
+      continue;
+    op->grad_accumulate = marks[op->in];
+    marks[op->in] = true;
+  }
+  return true;
+}
+
+enum irrep_status program_finish(struct program *program, struct irrep_error *error) {
+  bool *marks = program_take(program, program->n_values + 1, sizeof *marks);
+  if (program->no_memory || cut_stages(program) != IRREP_OK)
+    return irrep_fail(error, IRREP_NO_MEMORY, "", "not enough memory to build the model");
+  if (!order_adjoints(program, marks))
+    return irrep_fail(error, IRREP_BAD_MODEL_FILE, "",
+                      "the model's layers do not form a chain from embedding to readout");
+  for (size_t i = 0; i < program->n_ops; i++) {
+    const struct op *op = &program->ops[i];
+    if (op->kind != OP_CONVOLUTION)
+      continue;
+    if (op->message.convolution.n_columns > program->columns_max)
+      program->columns_max = op->message.convolution.n_columns;
+    if (op->message.filter.width > program->width_max)
+      program->width_max = op->message.filter.width;
+  }
+  if (program_plan_storage(program) != IRREP_OK)
+    return irrep_fail(error, IRREP_NO_MEMORY, "", "not enough memory to build the model");
+  return IRREP_OK;
+}

@@ -1,0 +1,118 @@
+/* A model as a short list of operations over feature arrays, and its memory plan.
+ *
+ * A builder (core/models/) appends values and operations in the order of the forward pass and then
+ * calls program_finish. The evaluator runs the list forward and its adjoints backward. Operations
+ * between two convolutions touch one atom at a time: such a stretch, a stage, is run tile by tile
+ * over the atoms, and only what later stages or adjoints need is kept for all atoms. */
+#ifndef CORE_PROGRAM_PROGRAM_H
+#define CORE_PROGRAM_PROGRAM_H
+
+#include "core/e3/irreps.h"
+#include "core/kernels/kernels.h"
+#include "core/nn/radial.h"
+#include "irrep/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Atoms of a tile. */
+#define ATOM_TILE 32
+
+enum op_kind { OP_EMBEDDING, OP_LINEAR, OP_CONVOLUTION, OP_GATE, OP_READOUT };
+
+/* Where an array of features or of their gradients lives: rows of all atoms, or of a tile only. */
+struct storage {
+  bool whole;    /* all atoms */
+  size_t offset; /* in reals for each atom (whole), or for each row of the tile */
+};
+
+/* A feature array, one row an atom. */
+struct value {
+  size_t dim; /* reals of a row */
+  struct storage features, gradient;
+};
+
+struct op {
+  enum op_kind kind;
+  size_t in, out;       /* values; OP_EMBEDDING has no in, OP_READOUT no out */
+  bool accumulate;      /* adds to out, which an earlier operation has written */
+  bool grad_accumulate; /* the adjoint adds to the gradient of in; set by program_finish */
+  union {
+    struct {
+      size_t table; /* weights [n_species][dim of out] */
+    } embedding;
+    struct linear linear;
+    struct gate gate;
+    struct {
+      struct convolution convolution;
+      struct filter filter;
+    } message;
+    struct {
+      size_t weights;      /* [dim of in] */
+      const double *scale; /* [n_species] eV */
+    } readout;
+  };
+};
+
+/* Operations [first, end); only the first may be a convolution. */
+struct stage {
+  size_t first, end;
+};
+
+/* The fields are read by everybody and written by program_* only, but for the first group, which
+ * the builder sets. Everything reachable is owned by the program. */
+struct program {
+  struct radial radial;
+  int l_max; /* harmonics of the edges */
+  size_t n_species;
+  double *shift; /* [n_species] eV, added to each atom's energy */
+
+  size_t n_values, n_ops, n_stages;
+  struct value *values;
+  struct op *ops;
+  struct stage *stages;
+
+  size_t n_weights; /* reals */
+  double *weights;  /* as built; each precision has its own copy later */
+
+  size_t whole_reals; /* for each atom: features and gradients of all atoms */
+  size_t tile_reals;  /* for each row of a tile */
+  size_t columns_max; /* reals of the widest filter */
+  size_t width_max;   /* reals of the widest hidden filter layer */
+
+  struct owned *owned;
+  bool no_memory; /* an allocation has failed; sticks */
+};
+
+#define PROGRAM_NONE ((size_t)-1)
+
+void program_init(struct program *program);
+void program_fini(struct program *program);
+
+/* Zeroed memory that lives as long as the program; NULL (and no_memory) on failure. */
+void *program_take(struct program *program, size_t count, size_t size);
+
+/* count zeroed reals in the weights, at an aligned offset. PROGRAM_NONE on failure; the pointer
+ * program->weights + offset is valid until the next call. */
+size_t program_weights(struct program *program, size_t count);
+
+/* Packs dense [rows][columns] twice, as is and transposed. The source may lie in the weights. */
+struct matrix program_matrix(struct program *program, size_t rows, size_t columns,
+                             const double *dense);
+
+/* A new value of dim reals a row (a multiple of IRREP_LANES); PROGRAM_NONE on failure. */
+size_t program_value(struct program *program, size_t dim);
+
+/* Appends an operation, zeroed but for its kind and values; NULL on failure. The pointer is valid
+ * until the next call. */
+struct op *program_op(struct program *program, enum op_kind kind, size_t in, size_t out);
+
+/* Cuts the list into stages, orders the adjoints, and plans the memory.
+ * NO_MEMORY, or BAD_MODEL_FILE for a value that is used before it is written or never used. */
+enum irrep_status program_finish(struct program *program, struct irrep_error *error);
+
+/* The memory plan, the last step of program_finish: which arrays are kept for all atoms, and where,
+ * from the spans of time in which they are needed. */
+enum irrep_status program_plan_storage(struct program *program);
+
+#endif
