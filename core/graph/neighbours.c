@@ -24,7 +24,7 @@
 
 /* Rows of bins and atoms that a search may look at: more than any crystal needs, few enough for a
  * fraction of a second beside what the edges themselves take. */
-#define WORK_FIXED (UINT64_C(1) << 26)
+#define WORK_FIXED (UINT64_C(1) << 24)
 #define WORK_PER_ATOM (UINT64_C(1) << 14)
 #define WORK_PER_EDGE 64
 

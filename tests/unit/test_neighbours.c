@@ -1,0 +1,744 @@
+/* The neighbour list against a plain search over pairs and images, and its own symmetries. */
+#include "core/graph/neighbours.h"
+#include "irrep/conventions.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+/* Last: cmocka.h needs the headers above. */
+#include <cmocka.h>
+
+#define ATOM_BASE 100u
+#define EDGE_BASE 7000u
+#define CANARY 64
+
+/* Deterministic numbers */
+
+static uint64_t next_bits(uint64_t *state) {
+  uint64_t z = (*state += UINT64_C(0x9e3779b97f4a7c15));
+  z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+  z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+  return z ^ (z >> 31);
+}
+
+/* In [low, high). */
+static double uniform(uint64_t *state, double low, double high) {
+  return low + (high - low) * (double)(next_bits(state) >> 11) * 0x1p-53;
+}
+
+static size_t below(uint64_t *state, size_t n) {
+  return (size_t)(next_bits(state) % n);
+}
+
+/* Lists */
+
+struct edge {
+  uint32_t receiver, sender;
+  double shift[3]; /* only of the reference */
+  double vector[3];
+};
+
+struct list {
+  size_t n;
+  struct edge *edges;
+};
+
+static void *allocate(size_t n, size_t size) {
+  void *p = calloc(n ? n : 1, size);
+  assert_non_null(p);
+  return p;
+}
+
+static void *scratch_new(const struct irrep_structure *s, double r_max) {
+  size_t bytes = neighbours_scratch_bytes(s, r_max);
+  size_t whole = (bytes + CANARY + IRREP_ALIGNMENT) / IRREP_ALIGNMENT * IRREP_ALIGNMENT;
+  unsigned char *scratch = aligned_alloc(IRREP_ALIGNMENT, whole);
+  assert_non_null(scratch);
+  memset(scratch, 0xa5, whole);
+  return scratch;
+}
+
+static void scratch_free(void *scratch, const struct irrep_structure *s, double r_max) {
+  unsigned char *end = (unsigned char *)scratch + neighbours_scratch_bytes(s, r_max);
+  for (size_t i = 0; i + IRREP_ALIGNMENT < CANARY; i++)
+    assert_int_equal(end[i], 0xa5);
+  free(scratch);
+}
+
+static enum irrep_status count(const struct irrep_structure *s, double r_max, size_t max_edges,
+                               size_t *n_edges, struct irrep_error *error) {
+  void *scratch = scratch_new(s, r_max);
+  enum irrep_status status = neighbours_count(s, r_max, max_edges, scratch, n_edges, error);
+  scratch_free(scratch, s, r_max);
+  return status;
+}
+
+static struct list neighbours(const struct irrep_structure *s, double r_max) {
+  struct list list = {0};
+  struct irrep_error error = {0};
+  assert_int_equal(structure_check(s, &error), IRREP_OK);
+  assert_int_equal(count(s, r_max, SIZE_MAX, &list.n, &error), IRREP_OK);
+  uint32_t *first = allocate(s->n_atoms + 1, sizeof *first);
+  uint32_t *senders = allocate(list.n, sizeof *senders);
+  uint32_t *receivers = allocate(list.n, sizeof *receivers);
+  double *vectors = allocate(3 * list.n, sizeof *vectors);
+  void *scratch = scratch_new(s, r_max);
+  assert_int_equal(neighbours_fill(s, r_max, scratch, list.n, ATOM_BASE, EDGE_BASE, first, senders,
+                                   receivers, vectors),
+                   IRREP_OK);
+  scratch_free(scratch, s, r_max);
+  list.edges = allocate(list.n, sizeof *list.edges);
+  assert_int_equal(first[0], EDGE_BASE);
+  assert_int_equal(first[s->n_atoms], EDGE_BASE + list.n);
+  for (size_t i = 0; i < s->n_atoms; i++) {
+    assert_true(first[i] <= first[i + 1]);
+    for (size_t e = first[i] - EDGE_BASE; e < first[i + 1] - EDGE_BASE; e++) {
+      assert_int_equal(receivers[e], i + ATOM_BASE);
+      assert_in_range(senders[e], ATOM_BASE, ATOM_BASE + s->n_atoms - 1);
+      list.edges[e].receiver = (uint32_t)i;
+      list.edges[e].sender = senders[e] - ATOM_BASE;
+      memcpy(list.edges[e].vector, vectors + 3 * e, sizeof list.edges[e].vector);
+    }
+  }
+  free(first);
+  free(senders);
+  free(receivers);
+  free(vectors);
+  return list;
+}
+
+/* The plain search */
+
+static void cross(const double a[3], const double b[3], double out[3]) {
+  out[0] = a[1] * b[2] - a[2] * b[1];
+  out[1] = a[2] * b[0] - a[0] * b[2];
+  out[2] = a[0] * b[1] - a[1] * b[0];
+}
+
+static double dot(const double a[3], const double b[3]) {
+  return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
+}
+
+/* Rows d with d[k] . (cell row j) = 1 for j = k else 0 over the periodic axes, zero for open ones:
+ * Gram-Schmidt on the periodic rows other than k, then scaling. */
+static void reciprocal(const struct irrep_structure *s, double d[3][3]) {
+  memset(d, 0, 9 * sizeof d[0][0]);
+  for (size_t k = 0; k < 3; k++) {
+    if (!s->pbc[k])
+      continue;
+    size_t i = (k + 1) % 3, j = (k + 2) % 3;
+    double normal[3];
+    memcpy(d[k], s->cell[k], sizeof d[k]);
+    if (s->pbc[i] && s->pbc[j]) {
+      cross(s->cell[i], s->cell[j], normal);
+      memcpy(d[k], normal, sizeof normal);
+    } else if (s->pbc[i] || s->pbc[j]) {
+      const double *other = s->cell[s->pbc[i] ? i : j];
+      double f = dot(d[k], other) / dot(other, other);
+      for (size_t m = 0; m < 3; m++)
+        d[k][m] -= f * other[m];
+    }
+    double scale = dot(d[k], s->cell[k]);
+    for (size_t m = 0; m < 3; m++)
+      d[k][m] /= scale;
+  }
+}
+
+static int sign_of_first(const double shift[3]) {
+  for (size_t k = 0; k < 3; k++)
+    if (shift[k] != 0)
+      return shift[k] < 0 ? -1 : 1;
+  return 0;
+}
+
+/* positions[a] - positions[b] + shift . cell, open axes left out. */
+static void vector_of(const struct irrep_structure *s, size_t a, size_t b, const double shift[3],
+                      double v[3]) {
+  for (size_t m = 0; m < 3; m++) {
+    double moved = 0;
+    for (size_t k = 0; k < 3; k++)
+      if (s->pbc[k])
+        moved += shift[k] * s->cell[k][m];
+    v[m] = (s->positions[3 * a + m] - s->positions[3 * b + m]) + moved;
+  }
+}
+
+static void reference_pair(const struct irrep_structure *s, double r_max, double d[3][3],
+                           size_t receiver, size_t sender, struct list *list, size_t *room) {
+  double low[3] = {0}, high[3] = {0}, shift[3], v[3], apart[3];
+  for (size_t m = 0; m < 3; m++)
+    apart[m] = s->positions[3 * receiver + m] - s->positions[3 * sender + m];
+  for (size_t k = 0; k < 3; k++) {
+    double centre = -dot(d[k], apart), reach = r_max * sqrt(dot(d[k], d[k]));
+    low[k] = s->pbc[k] ? floor(centre - reach) : 0;
+    high[k] = s->pbc[k] ? ceil(centre + reach) : 0;
+  }
+  for (shift[0] = low[0]; shift[0] <= high[0]; shift[0]++)
+    for (shift[1] = low[1]; shift[1] <= high[1]; shift[1]++)
+      for (shift[2] = low[2]; shift[2] <= high[2]; shift[2]++) {
+        if (receiver == sender && sign_of_first(shift) == 0)
+          continue;
+        vector_of(s, receiver, sender, shift, v);
+        if (!(dot(v, v) < r_max * r_max))
+          continue;
+        if (list->n == *room) {
+          *room = 2 * *room + 64;
+          list->edges = realloc(list->edges, *room * sizeof *list->edges);
+          assert_non_null(list->edges);
+        }
+        struct edge *edge = &list->edges[list->n++];
+        edge->receiver = (uint32_t)receiver;
+        edge->sender = (uint32_t)sender;
+        memcpy(edge->shift, shift, sizeof shift);
+        memcpy(edge->vector, v, sizeof v);
+      }
+}
+
+static struct list reference(const struct irrep_structure *s, double r_max) {
+  struct list list = {0};
+  size_t room = 0;
+  double d[3][3];
+  reciprocal(s, d);
+  for (size_t receiver = 0; receiver < s->n_atoms; receiver++)
+    for (size_t sender = 0; sender < s->n_atoms; sender++)
+      reference_pair(s, r_max, d, receiver, sender, &list, &room);
+  return list;
+}
+
+/* Same edges in the same order; vectors to rounding. */
+static void assert_same(const struct list *a, const struct list *b, double tolerance) {
+  assert_int_equal(a->n, b->n);
+  for (size_t e = 0; e < a->n; e++) {
+    assert_int_equal(a->edges[e].receiver, b->edges[e].receiver);
+    assert_int_equal(a->edges[e].sender, b->edges[e].sender);
+    for (size_t m = 0; m < 3; m++)
+      assert_true(fabs(a->edges[e].vector[m] - b->edges[e].vector[m]) <= tolerance);
+  }
+}
+
+/* The reference list must hold the reverse of each edge; the tested one must hold it with negated
+ * bits, sign of zero included. The reverse of a run (receiver, sender) is the run (sender,
+ * receiver) from its end. */
+static void assert_antisymmetric(const struct list *list, size_t n_atoms) {
+  size_t *first = allocate(n_atoms + 1, sizeof *first);
+  for (size_t e = 0; e < list->n; e++)
+    first[list->edges[e].receiver + 1]++;
+  for (size_t i = 0; i < n_atoms; i++)
+    first[i + 1] += first[i];
+  for (size_t e = 0; e < list->n;) {
+    const struct edge *run = &list->edges[e];
+    size_t length = 1;
+    while (e + length < list->n && run[length].receiver == run->receiver &&
+           run[length].sender == run->sender)
+      length++;
+    size_t begin = first[run->sender];
+    while (begin < first[run->sender + 1] && list->edges[begin].sender != run->receiver)
+      begin++;
+    assert_true(begin + length <= first[run->sender + 1]);
+    for (size_t i = 0; i < length; i++) {
+      const struct edge *reverse = &list->edges[begin + length - 1 - i];
+      assert_int_equal(reverse->sender, run->receiver);
+      for (size_t m = 0; m < 3; m++) {
+        double negated = -reverse->vector[m];
+        assert_memory_equal(&run[i].vector[m], &negated, sizeof negated);
+      }
+    }
+    e += length;
+  }
+  free(first);
+}
+
+static void check(const struct irrep_structure *s, double r_max, double tolerance) {
+  struct list got = neighbours(s, r_max), want = reference(s, r_max);
+  assert_same(&got, &want, tolerance);
+  assert_antisymmetric(&got, s->n_atoms);
+  free(got.edges);
+  free(want.edges);
+}
+
+/* Structures */
+
+#define ATOMS_MAX 400
+
+struct sample {
+  struct irrep_structure s;
+  double positions[3 * ATOMS_MAX];
+};
+
+static bool crowded(const struct sample *sample, size_t i) {
+  for (size_t j = 0; j < i; j++) {
+    double v[3];
+    for (size_t m = 0; m < 3; m++)
+      v[m] = sample->positions[3 * i + m] - sample->positions[3 * j + m];
+    if (dot(v, v) < 1e-4)
+      return true;
+  }
+  return false;
+}
+
+/* Atoms uniform in the cell, each moved by up to `wraps` lattice vectors along periodic axes. */
+static void scatter(struct sample *sample, uint64_t *state, size_t n_atoms, int wraps) {
+  sample->s.n_atoms = n_atoms;
+  sample->s.positions = sample->positions;
+  for (size_t i = 0; i < n_atoms; i++) {
+    do {
+      double f[3];
+      for (size_t k = 0; k < 3; k++)
+        f[k] = uniform(state, 0, 1) +
+               (sample->s.pbc[k] ? floor(uniform(state, -wraps, wraps + 1)) : 0);
+      for (size_t m = 0; m < 3; m++)
+        sample->positions[3 * i + m] =
+            f[0] * sample->s.cell[0][m] + f[1] * sample->s.cell[1][m] + f[2] * sample->s.cell[2][m];
+    } while (crowded(sample, i));
+  }
+}
+
+/* A cell of edges in [low, high), sheared by up to `shear` of its rows, of either hand. */
+static void random_cell(struct sample *sample, uint64_t *state, double low, double high,
+                        double shear) {
+  memset(sample->s.cell, 0, sizeof sample->s.cell);
+  size_t turn = below(state, 6);
+  for (size_t k = 0; k < 3; k++) {
+    size_t m = turn < 3 ? (k + turn) % 3 : (2 * turn + 3 - k) % 3;
+    sample->s.cell[k][m] = uniform(state, low, high);
+  }
+  for (size_t k = 1; k < 3; k++)
+    for (size_t j = 0; j < k; j++) {
+      double f = uniform(state, -shear, shear);
+      for (size_t m = 0; m < 3; m++)
+        sample->s.cell[k][m] += f * sample->s.cell[j][m];
+    }
+}
+
+static void set_pbc(struct sample *sample, unsigned bits) {
+  for (unsigned k = 0; k < 3; k++)
+    sample->s.pbc[k] = bits >> k & 1;
+}
+
+/* Rows of open axes must not be looked at. */
+static void spoil_open_rows(struct sample *sample) {
+  for (size_t k = 0; k < 3; k++)
+    for (size_t m = 0; m < 3 && !sample->s.pbc[k]; m++)
+      sample->s.cell[k][m] = NAN;
+}
+
+static void random_cases(uint64_t seed, size_t cases, size_t atoms_low, size_t atoms_high,
+                         double edge_low, double edge_high, double shear, double r_low,
+                         double r_high) {
+  static const int wraps[] = {0, 1, 30};
+  struct sample *sample = allocate(1, sizeof *sample);
+  for (unsigned bits = 0; bits < 8; bits++)
+    for (size_t c = 0; c < cases; c++) {
+      set_pbc(sample, bits);
+      random_cell(sample, &seed, edge_low, edge_high, shear);
+      scatter(sample, &seed, atoms_low + below(&seed, atoms_high - atoms_low + 1), wraps[c % 3]);
+      spoil_open_rows(sample);
+      check(&sample->s, uniform(&seed, r_low, r_high), 1e-10);
+    }
+  free(sample);
+}
+
+static void small_cells(void **unused) {
+  (void)unused;
+  random_cases(1, 12, 1, 5, 1.5, 4, 0.5, 2, 6);
+}
+
+static void cells_about_the_cutoff(void **unused) {
+  (void)unused;
+  random_cases(2, 12, 1, 30, 3, 8, 1, 2, 6);
+}
+
+static void cells_of_several_bins(void **unused) {
+  (void)unused;
+  random_cases(3, 6, 60, 150, 8, 20, 0.7, 2, 5);
+}
+
+static void flat_and_long_cells(void **unused) {
+  (void)unused;
+  random_cases(4, 6, 17, 60, 2, 40, 3, 2, 5);
+}
+
+static void strongly_sheared_cells(void **unused) {
+  (void)unused;
+  random_cases(5, 4, 1, 25, 3, 6, 15, 2, 4);
+}
+
+static void sparse_atoms_with_folded_bins(void **unused) {
+  (void)unused;
+  random_cases(6, 4, 17, 120, 60, 200, 0.5, 20, 30);
+  random_cases(7, 4, 17, 120, 60, 200, 0.5, 2, 9);
+}
+
+static void single_atom_alone(void **unused) {
+  (void)unused;
+  double position[3] = {1e5, -3, 0};
+  struct irrep_structure s = {.n_atoms = 1, .positions = position};
+  size_t n = 7;
+  assert_int_equal(count(&s, 6, SIZE_MAX, &n, NULL), IRREP_OK);
+  assert_int_equal(n, 0);
+  check(&s, 6, 0);
+}
+
+/* Simple cubic of edge 1: 18 neighbours within 1.5, shifts in lexicographic order. */
+static void single_atom_cubic(void **unused) {
+  (void)unused;
+  double position[3] = {-17.25, 0.5, 300};
+  struct irrep_structure s = {.n_atoms = 1,
+                              .positions = position,
+                              .cell = {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}},
+                              .pbc = {true, true, true}};
+  struct list list = neighbours(&s, 1.5);
+  assert_int_equal(list.n, 18);
+  size_t e = 0;
+  for (int a = -1; a <= 1; a++)
+    for (int b = -1; b <= 1; b++)
+      for (int c = -1; c <= 1; c++) {
+        if (a * a + b * b + c * c == 0 || a * a + b * b + c * c == 3)
+          continue;
+        const double want[3] = {a, b, c};
+        for (size_t m = 0; m < 3; m++)
+          assert_true(list.edges[e].vector[m] == want[m]);
+        e++;
+      }
+  free(list.edges);
+}
+
+/* The cutoff is open: atoms exactly at r_max are no neighbours. */
+static void cutoff_is_open(void **unused) {
+  (void)unused;
+  double positions[6] = {0, 0, 0, 3, 4, 0};
+  struct irrep_structure s = {.n_atoms = 2, .positions = positions};
+  size_t n;
+  assert_int_equal(count(&s, 5, SIZE_MAX, &n, NULL), IRREP_OK);
+  assert_int_equal(n, 0);
+  assert_int_equal(count(&s, nextafter(5, 6), SIZE_MAX, &n, NULL), IRREP_OK);
+  assert_int_equal(n, 2);
+}
+
+static void far_apart_atoms(void **unused) {
+  (void)unused;
+  struct sample *sample = allocate(1, sizeof *sample);
+  uint64_t seed = 8;
+  for (size_t c = 0; c < 4; c++) {
+    set_pbc(sample, 0);
+    for (size_t k = 0; k < 3; k++)
+      for (size_t m = 0; m < 3; m++)
+        sample->s.cell[k][m] = k == m ? 12 : 0;
+    scatter(sample, &seed, 200, 0);
+    for (size_t i = 0; i < 200; i += c + 2)
+      for (size_t m = 0; m < 3; m++)
+        sample->positions[3 * i + m] =
+            c < 2 ? uniform(&seed, -1e6, 1e6) : 3.7 * (double)i * (double)(c + m) - 9e5;
+    check(&sample->s, 5, 0);
+  }
+  double two[6] = {-1e6, -1e6, -1e6, 1e6, 1e6, 1e6};
+  struct irrep_structure s = {.n_atoms = 2, .positions = two};
+  check(&s, 5, 0);
+  free(sample);
+}
+
+/* Atoms of a huge periodic cell, near its corner and wrapped around it. */
+static void huge_cell(void **unused) {
+  (void)unused;
+  struct sample *sample = allocate(1, sizeof *sample);
+  uint64_t seed = 9;
+  for (unsigned bits = 1; bits < 8; bits++) {
+    set_pbc(sample, bits);
+    random_cell(sample, &seed, 10, 14, 0.3);
+    scatter(sample, &seed, 60, 0);
+    for (size_t k = 0; k < 3; k++)
+      for (size_t m = 0; m < 3; m++)
+        sample->s.cell[k][m] *= 5e4;
+    for (size_t i = 0; i < 60; i += 2)
+      for (size_t k = 0; k < 3; k++)
+        for (size_t m = 0; m < 3 && sample->s.pbc[k] && i % 3 == k; m++)
+          sample->positions[3 * i + m] += sample->s.cell[k][m];
+    spoil_open_rows(sample);
+    check(&sample->s, 5, 0);
+  }
+  free(sample);
+}
+
+/* Rows a millionth short of dependent: volume 2e-6 of the product of their lengths. */
+static void nearly_singular_cells(void **unused) {
+  (void)unused;
+  double positions[9] = {0, 0, 0, 1, 2, 3, 700, -3, 12};
+  for (size_t k = 0; k < 3; k++) {
+    struct irrep_structure s = {.n_atoms = 3, .positions = positions, .pbc = {true, true, true}};
+    double e = 1.2e-3;
+    size_t i = (k + 1) % 3, j = (k + 2) % 3;
+    s.cell[k][0] = 8;
+    s.cell[i][0] = 8;
+    s.cell[i][1] = 8 * e;
+    s.cell[j][0] = 8;
+    s.cell[j][1] = -8 * e;
+    s.cell[j][2] = 8 * 2 * e;
+    struct irrep_error error;
+    assert_int_equal(structure_check(&s, &error), IRREP_OK);
+    struct list list = neighbours(&s, 0.3);
+    assert_true(list.n > 1000);
+    assert_antisymmetric(&list, 3);
+    free(list.edges);
+    check(&s, 0.03, 1e-9);
+  }
+}
+
+/* Moving atoms by lattice vectors changes nothing; numbers are chosen so that no sum rounds. */
+static void lattice_translations(void **unused) {
+  (void)unused;
+  struct sample *a = allocate(1, sizeof *a), *b = allocate(1, sizeof *b);
+  uint64_t seed = 10;
+  for (unsigned bits = 1; bits < 8; bits++) {
+    set_pbc(a, bits);
+    random_cell(a, &seed, 3, 7, 0.6);
+    for (size_t k = 0; k < 3; k++)
+      for (size_t m = 0; m < 3; m++)
+        a->s.cell[k][m] = rint(a->s.cell[k][m] * 1024) / 1024;
+    scatter(a, &seed, 5 * bits, 0);
+    for (size_t i = 0; i < 3 * a->s.n_atoms; i++)
+      a->positions[i] = rint(a->positions[i] * 1024) / 1024;
+    *b = *a;
+    b->s.positions = b->positions;
+    for (size_t i = 0; i < a->s.n_atoms; i++)
+      for (size_t k = 0; k < 3; k++) {
+        double move = a->s.pbc[k] ? floor(uniform(&seed, -50, 50)) : 0;
+        for (size_t m = 0; m < 3; m++)
+          b->positions[3 * i + m] += move * a->s.cell[k][m];
+      }
+    struct list la = neighbours(&a->s, 4.7), lb = neighbours(&b->s, 4.7);
+    assert_same(&la, &lb, 0);
+    free(la.edges);
+    free(lb.edges);
+  }
+  free(a);
+  free(b);
+}
+
+static int compare_edges(const void *x, const void *y) {
+  const struct edge *a = x, *b = y;
+  if (a->receiver != b->receiver)
+    return a->receiver < b->receiver ? -1 : 1;
+  if (a->sender != b->sender)
+    return a->sender < b->sender ? -1 : 1;
+  for (size_t m = 0; m < 3; m++)
+    if (a->vector[m] != b->vector[m])
+      return a->vector[m] < b->vector[m] ? -1 : 1;
+  return 0;
+}
+
+static void permutations(void **unused) {
+  (void)unused;
+  struct sample *a = allocate(1, sizeof *a), *b = allocate(1, sizeof *b);
+  uint64_t seed = 11;
+  for (unsigned bits = 0; bits < 8; bits++) {
+    uint32_t to[ATOMS_MAX];
+    set_pbc(a, bits);
+    random_cell(a, &seed, 6, 12, 0.5);
+    scatter(a, &seed, 80, 1);
+    *b = *a;
+    b->s.positions = b->positions;
+    for (uint32_t i = 0; i < 80; i++)
+      to[i] = i;
+    for (size_t i = 79; i > 0; i--) {
+      size_t j = below(&seed, i + 1);
+      uint32_t t = to[i];
+      to[i] = to[j];
+      to[j] = t;
+    }
+    for (size_t i = 0; i < 80; i++)
+      memcpy(b->positions + 3 * to[i], a->positions + 3 * i, 3 * sizeof *a->positions);
+    struct list la = neighbours(&a->s, 4.1), lb = neighbours(&b->s, 4.1);
+    for (size_t e = 0; e < la.n; e++) {
+      la.edges[e].receiver = to[la.edges[e].receiver];
+      la.edges[e].sender = to[la.edges[e].sender];
+    }
+    qsort(la.edges, la.n, sizeof *la.edges, compare_edges);
+    qsort(lb.edges, lb.n, sizeof *lb.edges, compare_edges);
+    assert_same(&la, &lb, 0);
+    free(la.edges);
+    free(lb.edges);
+  }
+  free(a);
+  free(b);
+}
+
+/* 5,832 atoms of a perfect fcc lattice in a box of 324 bins or so: shells of 12 + 6 + 24. */
+static void many_atoms(void **unused) {
+  (void)unused;
+  enum { SIDE = 18 };
+  size_t n_atoms = SIDE * SIDE * SIDE, n = 0;
+  double *positions = allocate(3 * n_atoms, sizeof *positions);
+  struct irrep_structure s = {
+      .n_atoms = n_atoms,
+      .positions = positions,
+      .cell = {{0, 2 * SIDE, 2 * SIDE}, {2 * SIDE, 0, 2 * SIDE}, {2 * SIDE, 2 * SIDE, 0}},
+      .pbc = {true, true, true}};
+  for (size_t i = 0; i < n_atoms; i++) {
+    size_t site = i * 1237 % n_atoms; /* in no order */
+    double f[3] = {(double)(site % SIDE), (double)(site / SIDE % SIDE),
+                   (double)(site / SIDE / SIDE)};
+    for (size_t m = 0; m < 3; m++)
+      positions[3 * i + m] = 2 * (f[(m + 1) % 3] + f[(m + 2) % 3]);
+  }
+  struct list list = neighbours(&s, 5);
+  assert_int_equal(list.n, 42 * n_atoms);
+  for (size_t e = 0; e < list.n; e++) {
+    assert_int_equal(list.edges[e].receiver, e / 42);
+    assert_true(e % 42 == 0 || list.edges[e].sender > list.edges[e - 1].sender);
+    double d2 = dot(list.edges[e].vector, list.edges[e].vector);
+    assert_true(d2 == 8 || d2 == 16 || d2 == 24);
+  }
+  assert_antisymmetric(&list, n_atoms);
+  assert_int_equal(count(&s, 5, 42 * n_atoms - 1, &n, NULL), IRREP_TOO_LARGE);
+  free(list.edges);
+  free(positions);
+}
+
+/* Refusals */
+
+static void edge_limit(void **unused) {
+  (void)unused;
+  double position[3] = {0, 0, 0};
+  struct irrep_structure s = {.n_atoms = 1,
+                              .positions = position,
+                              .cell = {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}},
+                              .pbc = {true, true, true}};
+  struct irrep_error error = {0};
+  size_t n = 99;
+  assert_int_equal(count(&s, 1.5, 17, &n, &error), IRREP_TOO_LARGE);
+  assert_int_equal(error.status, IRREP_TOO_LARGE);
+  assert_non_null(strstr(error.detail, "17"));
+  assert_int_equal(n, 99);
+  assert_int_equal(count(&s, 1.5, 18, &n, NULL), IRREP_OK);
+  assert_int_equal(n, 18);
+  s.cell[0][0] = s.cell[1][1] = s.cell[2][2] = 1e-3;
+  assert_int_equal(count(&s, 6, 100000, &n, &error), IRREP_TOO_LARGE);
+}
+
+/* An oblique cell with many times more images to look through than edges to find. */
+static void work_limit(void **unused) {
+  (void)unused;
+  double position[3] = {0, 0, 0};
+  struct irrep_structure s = {.n_atoms = 1,
+                              .positions = position,
+                              .cell = {{0, 1000, 1.4}, {0.1, 1.43e-4, 0}, {1000, 0, 0}},
+                              .pbc = {true, true, true}};
+  struct irrep_error error = {0};
+  size_t n = 99;
+  assert_int_equal(structure_check(&s, &error), IRREP_OK);
+  assert_int_equal(count(&s, 30, SIZE_MAX, &n, &error), IRREP_TOO_LARGE);
+  assert_string_equal(error.field, "cell");
+  assert_int_equal(n, 99);
+}
+
+static void overlaps(void **unused) {
+  (void)unused;
+  double positions[12] = {5, 5, 5, 1, 1, 1, 0, 3, 0, -2, 1, 1 + 5e-4};
+  struct irrep_structure s = {.n_atoms = 4,
+                              .positions = positions,
+                              .cell = {{3, 0, 0}, {0, 10, 0}, {0, 0, 10}},
+                              .pbc = {true, false, false}};
+  struct irrep_error error = {0};
+  size_t n = 99;
+  assert_int_equal(count(&s, 4, SIZE_MAX, &n, &error), IRREP_ATOMS_OVERLAP);
+  assert_string_equal(error.field, "positions/3");
+  assert_non_null(strstr(error.detail, "Atoms 1 and 3"));
+  assert_non_null(strstr(error.detail, "0.0005"));
+  assert_int_equal(n, 99);
+  s.pbc[0] = false;
+  assert_int_equal(count(&s, 4, SIZE_MAX, &n, &error), IRREP_OK);
+  positions[9] = 1;
+  positions[11] = 1;
+  assert_int_equal(count(&s, 4, SIZE_MAX, &n, NULL), IRREP_ATOMS_OVERLAP);
+  positions[11] = 1 + 1.01e-3;
+  assert_int_equal(count(&s, 4, SIZE_MAX, &n, NULL), IRREP_OK);
+}
+
+/* Lattice vectors that differ by less than the smallest distance. */
+static void overlap_with_own_image(void **unused) {
+  (void)unused;
+  double position[3] = {0.25, 0, 0};
+  struct irrep_structure s = {.n_atoms = 1,
+                              .positions = position,
+                              .cell = {{0.1, 0, 0}, {0.1, 5e-4, 0}, {0, 0, 5}},
+                              .pbc = {true, true, true}};
+  struct irrep_error error = {0};
+  size_t n;
+  assert_int_equal(structure_check(&s, &error), IRREP_OK);
+  assert_int_equal(count(&s, 1, SIZE_MAX, &n, &error), IRREP_ATOMS_OVERLAP);
+  assert_string_equal(error.field, "positions/0");
+  assert_non_null(strstr(error.detail, "own periodic image"));
+}
+
+static void bad_arguments(void **unused) {
+  (void)unused;
+  static const double cutoffs[] = {0, -1, NAN, INFINITY, 2e6};
+  double positions[6] = {0, 0, 0, 1, 0, 0}, vectors[9];
+  uint32_t first[3], senders[3], receivers[3];
+  struct irrep_structure s = {.n_atoms = 2, .positions = positions};
+  struct irrep_error error = {0};
+  size_t n;
+  void *scratch = scratch_new(&s, 2);
+  for (size_t i = 0; i < sizeof cutoffs / sizeof *cutoffs; i++) {
+    assert_int_equal(neighbours_count(&s, cutoffs[i], 9, scratch, &n, &error), IRREP_BAD_ARGUMENT);
+    assert_int_equal(
+        neighbours_fill(&s, cutoffs[i], scratch, 2, 0, 0, first, senders, receivers, vectors),
+        IRREP_BAD_ARGUMENT);
+  }
+  for (size_t wrong = 0; wrong <= 3; wrong++)
+    assert_int_equal(
+        neighbours_fill(&s, 2, scratch, wrong, 0, 0, first, senders, receivers, vectors),
+        wrong == 2 ? IRREP_OK : IRREP_BAD_ARGUMENT);
+  assert_int_equal(
+      neighbours_fill(&s, 2, scratch, 2, UINT32_MAX - 1, 0, first, senders, receivers, vectors),
+      IRREP_BAD_ARGUMENT);
+  assert_int_equal(
+      neighbours_fill(&s, 2, scratch, 2, 0, UINT32_MAX - 1, first, senders, receivers, vectors),
+      IRREP_BAD_ARGUMENT);
+  assert_int_equal(
+      neighbours_fill(&s, 2, scratch, 2, 0, UINT32_MAX - 2, first, senders, receivers, vectors),
+      IRREP_OK);
+  assert_int_equal(first[2], UINT32_MAX);
+  scratch_free(scratch, &s, 2);
+}
+
+static void scratch_is_linear(void **unused) {
+  (void)unused;
+  struct irrep_structure s = {.n_atoms = 1};
+  assert_true(neighbours_scratch_bytes(&s, 6) < 4096);
+  s.n_atoms = 1000000;
+  assert_true(neighbours_scratch_bytes(&s, 6) < 250 * s.n_atoms);
+  s.n_atoms = SIZE_MAX / 8;
+  assert_true(neighbours_scratch_bytes(&s, 6) == SIZE_MAX);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(small_cells),
+      cmocka_unit_test(cells_about_the_cutoff),
+      cmocka_unit_test(cells_of_several_bins),
+      cmocka_unit_test(flat_and_long_cells),
+      cmocka_unit_test(strongly_sheared_cells),
+      cmocka_unit_test(sparse_atoms_with_folded_bins),
+      cmocka_unit_test(single_atom_alone),
+      cmocka_unit_test(single_atom_cubic),
+      cmocka_unit_test(cutoff_is_open),
+      cmocka_unit_test(far_apart_atoms),
+      cmocka_unit_test(huge_cell),
+      cmocka_unit_test(nearly_singular_cells),
+      cmocka_unit_test(lattice_translations),
+      cmocka_unit_test(permutations),
+      cmocka_unit_test(many_atoms),
+      cmocka_unit_test(edge_limit),
+      cmocka_unit_test(work_limit),
+      cmocka_unit_test(overlaps),
+      cmocka_unit_test(overlap_with_own_image),
+      cmocka_unit_test(bad_arguments),
+      cmocka_unit_test(scratch_is_linear),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
