@@ -283,19 +283,23 @@ static bool build_embedding(struct build *build, size_t *value, struct layout *l
 }
 
 bool nequip_build(struct build *build) {
-  static const char *const keys[] = {"l_max",  "edge_parity", "irreps_embedding",
-                                     "layers", "readout",     NULL};
+  static const char *const keys[] = {
+      "l_max", "edge_parity", "edge_harmonics", "irreps_embedding", "layers", "readout", NULL};
+  static const char *const kinds[] = {"unit", "solid", NULL};
   static const char *const parities[] = {"even", "natural", NULL};
   struct card_object layers[IRREP_MODEL_LAYERS_MAX];
   struct layout layout;
-  size_t n_layers, l_max, parity, value;
+  size_t n_layers, l_max, parity, value, harmonics = 0;
   if (card_only(&build->model, keys, build->error) != IRREP_OK ||
       card_size(&build->model, "l_max", 0, IRREP_L_MAX, &l_max, build->error) != IRREP_OK ||
       card_choice(&build->model, "edge_parity", parities, &parity, build->error) != IRREP_OK ||
+      (card_has(&build->model, "edge_harmonics") &&
+       card_choice(&build->model, "edge_harmonics", kinds, &harmonics, build->error) != IRREP_OK) ||
       card_objects(&build->model, "layers", IRREP_MODEL_LAYERS_MAX, layers, &n_layers,
                    build->error) != IRREP_OK)
     return false;
   build->program->l_max = (int)l_max;
+  build->program->solid_harmonics = harmonics == 1;
   if (!build_embedding(build, &value, &layout))
     return false;
   for (size_t t = 0; t < n_layers; t++) {

@@ -8,6 +8,37 @@ static double length(const double *v) {
   return sqrt(v[0] * v[0] + v[1] * v[1] + v[2] * v[2]);
 }
 
+/* Solid harmonics: y [n][HARMONICS(l_max)] of degree l is multiplied by r^l. */
+static void make_solid(int l_max, size_t n, const double *vectors, double *y) {
+  for (size_t e = 0; e < n; e++, y += HARMONICS(l_max)) {
+    const double r = length(vectors + 3 * e);
+    double power = 1.0;
+    for (int l = 0; l <= l_max; l++, power *= r)
+      for (int i = l * l; i < (l + 1) * (l + 1); i++)
+        y[i] *= power;
+  }
+}
+
+/* The adjoint of make_solid: turns gradients by solid harmonics into those by unit ones, in place,
+ * and adds what flows through r to grad_distance. */
+static void make_solid_adjoint(int l_max, size_t n, const double *vectors, double *grad_y,
+                               double *grad_distance) {
+  for (size_t e = 0; e < n; e++, grad_y += HARMONICS(l_max)) {
+    double y[HARMONICS(IRREP_L_MAX)];
+    const double r = length(vectors + 3 * e);
+    double power = 1.0, slope = 0.0; /* r^l and its derivative */
+    spherical_harmonics(l_max, 1, vectors + 3 * e, y);
+    for (int l = 0; l <= l_max; l++) {
+      for (int i = l * l; i < (l + 1) * (l + 1); i++) {
+        grad_distance[e] += grad_y[i] * y[i] * slope;
+        grad_y[i] *= power;
+      }
+      slope = (l + 1) * power;
+      power *= r;
+    }
+  }
+}
+
 void geometry_forward(const struct program *program, const struct kernels *kernels,
                       struct workspace *workspace) {
   const size_t harmonics = HARMONICS(program->l_max), basis = program->radial.n_basis;
@@ -17,6 +48,8 @@ void geometry_forward(const struct program *program, const struct kernels *kerne
     const double *vectors = workspace->batch.vectors + 3 * first;
     double y[EDGE_TILE * HARMONICS(IRREP_L_MAX)];
     spherical_harmonics(program->l_max, n, vectors, y);
+    if (program->solid_harmonics)
+      make_solid(program->l_max, n, vectors, y);
     kernels->from_double(n * harmonics, y,
                          (unsigned char *)workspace->harmonics + first * harmonics * real);
     for (size_t e = 0; e < n; e++) {
@@ -30,6 +63,9 @@ void geometry_forward(const struct program *program, const struct kernels *kerne
 
 void geometry_adjoint(const struct program *program, struct workspace *workspace) {
   const size_t n_edges = workspace->batch.n_edges;
+  if (program->solid_harmonics)
+    make_solid_adjoint(program->l_max, n_edges, workspace->batch.vectors, workspace->grad_harmonics,
+                       workspace->grad_distance);
   for (size_t e = 0; e < n_edges; e++) {
     const double *vector = workspace->batch.vectors + 3 * e;
     const double radial = workspace->grad_distance[e] / length(vector);

@@ -63,7 +63,8 @@ struct stage {
  * the builder sets. Everything reachable is owned by the program. */
 struct program {
   struct radial radial;
-  int l_max; /* harmonics of the edges */
+  int l_max;            /* harmonics of the edges */
+  bool solid_harmonics; /* those of degree l are multiplied by r^l */
   size_t n_species;
   double *shift; /* [n_species] eV, added to each atom's energy */
 
