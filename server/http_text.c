@@ -157,34 +157,42 @@ static bool is_field_value(const char *text) {
   return true;
 }
 
+/* The first fault stands; what follows is still read, to know whether a body comes. */
+static void set_fault(struct http_framing *framing, const char *fault) {
+  if (framing->fault == NULL)
+    framing->fault = fault;
+}
+
 static void take_length(struct http_framing *framing, const char *value) {
   uint64_t length = 0;
   const char *at = value;
   if (framing->has_length)
-    framing->fault = "Content-Length is given more than once";
+    set_fault(framing, "Content-Length is given more than once");
   framing->has_length = true;
   for (; is_digit(*at) && at - value < 19; at++)
     length = length * 10 + (uint64_t)(*at - '0');
   if (at == value || *at != '\0')
-    framing->fault = "Content-Length is not a number of bytes";
+    set_fault(framing, "Content-Length is not a number of bytes");
   framing->content_length = length;
+}
+
+static void take_encoding(struct http_framing *framing, const char *value) {
+  if (framing->chunked || strcasecmp(value, "chunked") != 0)
+    set_fault(framing, "Transfer-Encoding is not one \"chunked\"");
+  framing->chunked = true;
 }
 
 void http_framing_field(struct http_framing *framing, const char *name, const char *value) {
   framing->fields++;
-  if (framing->fault != NULL)
-    return;
   if (!is_token(name))
-    framing->fault = "the name of a header field is not a token";
-  else if (!is_field_value(value))
-    framing->fault = "a header field holds control characters";
-  else if (strcasecmp(name, "content-length") == 0)
+    set_fault(framing, "the name of a header field is not a token");
+  if (!is_field_value(value))
+    set_fault(framing, "a header field holds control characters");
+  if (strcasecmp(name, "content-length") == 0)
     take_length(framing, value);
-  else if (strcasecmp(name, "transfer-encoding") == 0) {
-    if (framing->chunked || strcasecmp(value, "chunked") != 0)
-      framing->fault = "Transfer-Encoding is not one \"chunked\"";
-    framing->chunked = true;
-  } else if (strcasecmp(name, "host") == 0)
+  else if (strcasecmp(name, "transfer-encoding") == 0)
+    take_encoding(framing, value);
+  else if (strcasecmp(name, "host") == 0)
     framing->hosts++;
   else if (strcasecmp(name, "expect") == 0)
     framing->expects_continue = strcasecmp(value, "100-continue") == 0;

@@ -16,6 +16,14 @@
 
 #define SOCKET_FLAGS (SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC)
 
+#define UNIX_PREFIX "unix:"
+
+#define UNIX_PATH_WANTED "a Unix socket's path takes 1 to 107 bytes"
+
+static bool unix_path_fits(const char *path) {
+  return *path != '\0' && strlen(path) < sizeof((struct sockaddr_un *)NULL)->sun_path;
+}
+
 static enum irrep_status refuse(struct listener *listener, const char *address, const char *why,
                                 struct irrep_error *error) {
   if (listener->fd >= 0)
@@ -46,10 +54,10 @@ static const char *clear_path(const struct sockaddr_un *name) {
 
 static enum irrep_status open_unix(struct listener *listener, const char *address,
                                    struct irrep_error *error) {
-  const char *path = address + strlen("unix:");
+  const char *path = address + strlen(UNIX_PREFIX);
   struct sockaddr_un name = {.sun_family = AF_UNIX};
-  if (*path == '\0' || strlen(path) >= sizeof name.sun_path)
-    return refuse(listener, address, "a Unix socket's path takes 1 to 107 bytes", error);
+  if (!unix_path_fits(path))
+    return refuse(listener, address, UNIX_PATH_WANTED, error);
   memcpy(name.sun_path, path, strlen(path) + 1);
   const char *taken = clear_path(&name);
   if (taken != NULL)
@@ -133,31 +141,58 @@ static const char *bind_to(struct listener *listener, const struct addrinfo *fou
   return NULL;
 }
 
-static enum irrep_status open_tcp(struct listener *listener, const char *address, bool allow_remote,
-                                  struct irrep_error *error) {
+/* The address that HOST:PORT means, to be given to freeaddrinfo; NULL after refusing. */
+static struct addrinfo *resolve(struct listener *listener, const char *address, bool allow_remote,
+                                struct irrep_error *error) {
   char host[256], port[8];
-  if (!split(address, host, sizeof host, port, sizeof port) || strtoul(port, NULL, 10) > 65535)
-    return refuse(listener, address, "HOST:PORT, [V6]:PORT or unix:PATH is wanted", error);
+  if (!split(address, host, sizeof host, port, sizeof port) || strtoul(port, NULL, 10) > 65535) {
+    refuse(listener, address, "HOST:PORT, [V6]:PORT or unix:PATH is wanted", error);
+    return NULL;
+  }
   const struct addrinfo hints = {
       .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
   struct addrinfo *found = NULL;
   const int failed = getaddrinfo(host, port, &hints, &found);
-  if (failed != 0)
-    return refuse(listener, address, gai_strerror(failed), error);
-  const char *why = NULL;
-  if (!allow_remote && !is_loopback(found->ai_addr))
-    why = "it is not loopback: --allow-remote permits that";
-  else
-    why = bind_to(listener, found);
+  if (failed != 0) {
+    refuse(listener, address, gai_strerror(failed), error);
+    return NULL;
+  }
+  if (allow_remote || is_loopback(found->ai_addr))
+    return found;
+  refuse(listener, address, "it is not loopback: --allow-remote permits that", error);
+  freeaddrinfo(found);
+  return NULL;
+}
+
+static enum irrep_status open_tcp(struct listener *listener, const char *address, bool allow_remote,
+                                  struct irrep_error *error) {
+  struct addrinfo *found = resolve(listener, address, allow_remote, error);
+  if (found == NULL)
+    return IRREP_BAD_ARGUMENT;
+  const char *why = bind_to(listener, found);
   freeaddrinfo(found);
   return why == NULL ? IRREP_OK : refuse(listener, address, why, error);
+}
+
+enum irrep_status listener_check(const char *address, bool allow_remote,
+                                 struct irrep_error *error) {
+  struct listener listener = {.fd = -1};
+  if (strncmp(address, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0)
+    return unix_path_fits(address + strlen(UNIX_PREFIX))
+               ? IRREP_OK
+               : refuse(&listener, address, UNIX_PATH_WANTED, error);
+  struct addrinfo *found = resolve(&listener, address, allow_remote, error);
+  if (found == NULL)
+    return IRREP_BAD_ARGUMENT;
+  freeaddrinfo(found);
+  return IRREP_OK;
 }
 
 enum irrep_status listener_open(struct listener *listener, const char *address, bool allow_remote,
                                 struct irrep_error *error) {
   memset(listener, 0, sizeof *listener);
   listener->fd = -1;
-  if (strncmp(address, "unix:", 5) == 0)
+  if (strncmp(address, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0)
     return open_unix(listener, address, error);
   return open_tcp(listener, address, allow_remote, error);
 }

@@ -19,6 +19,10 @@ struct listener {
 enum irrep_status listener_open(struct listener *listener, const char *address, bool allow_remote,
                                 struct irrep_error *error);
 
+/* Whether listener_open would take the address, as far as that is known without a socket. OK,
+ * BAD_ARGUMENT. */
+enum irrep_status listener_check(const char *address, bool allow_remote, struct irrep_error *error);
+
 /* Closes the socket unless it was taken (fd -1), and removes the Unix socket's file. */
 void listener_close(struct listener *listener);
 

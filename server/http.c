@@ -1,0 +1,584 @@
+#include "server/http.h"
+
+#include "server/http_judge.h"
+#include "server/http_text.h"
+#include "server/log.h"
+#include "server/peer.h"
+
+#include <microhttpd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#define ACCEPT_SIZE 1024
+#define CONNECTION_MEMORY (64u * 1024) /* libmicrohttpd's, headers and upload window */
+#define BODY_FIRST (16u * 1024)
+#define LINGER_MS 1000 /* how long a refused body is still read, so that the answer arrives */
+
+/* Where a request stands. */
+enum stage {
+  STAGE_RECEIVING,
+  STAGE_HANDLED,   /* the handler has it and has not replied */
+  STAGE_WAITING,   /* as before, and the connection is suspended */
+  STAGE_REPLIED,   /* a response is there for libmicrohttpd */
+  STAGE_LINGERING, /* answered past libmicrohttpd: what still comes is thrown away */
+  STAGE_GONE
+};
+
+struct connection {
+  struct http_server *server;
+  struct MHD_Connection *mhd;
+  struct peer *peer;
+  struct exchange *exchange; /* NULL between requests */
+  struct connection *next, **link;
+  bool request_line_seen;
+};
+
+struct exchange {
+  struct http_exchange public;
+  struct connection *connection;
+  enum stage stage;
+  int status;
+  struct MHD_Response *response;
+  char *body;
+  size_t capacity;
+  uint64_t begun_ns;
+  struct http_facts facts;
+  char path[HTTP_PATH_SIZE], accept[ACCEPT_SIZE], request_id[HTTP_REQUEST_ID_SIZE];
+};
+
+struct http_server {
+  struct http_options options;
+  uv_loop_t *loop;
+  struct MHD_Daemon *mhd;
+  uv_poll_t poll;
+  uv_timer_t timer;
+  int handles_open;
+  struct connection *connections;
+  size_t n_connections, n_exchanges, receiving_bytes;
+  bool draining, quiesced;
+  void (*quiet)(void *context);
+  void *quiet_context;
+  uint64_t id_prefix, id_next;
+};
+
+static struct connection *connection_of(struct MHD_Connection *mhd) {
+  const union MHD_ConnectionInfo *info =
+      MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+  return info == NULL ? NULL : info->socket_context;
+}
+
+static const char *method_label(const char *method) {
+  static const char *const known[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"};
+  for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+    if (strcmp(method, known[i]) == 0)
+      return known[i];
+  return "other";
+}
+
+static void account(const struct exchange *x, int status) {
+  const struct http_options *o = &x->connection->server->options;
+  const double seconds = (double)(uv_hrtime() - x->begun_ns) * 1e-9;
+  const char *method = method_label(x->public.method);
+  metrics_http_request(o->metrics, x->public.route, method, status, seconds);
+  if (o->log_requests)
+    log_write(LOG_INFO, "request", LOG_STRING, "request_id", x->request_id, LOG_STRING, "method",
+              method, LOG_STRING, "path", x->path, LOG_INTEGER, "status", (long long)status,
+              LOG_NUMBER, "seconds", seconds, LOG_END);
+}
+
+/* --- answers ---------------------------------------------------------------------------------- */
+
+static void add_header(struct MHD_Response *response, const char *name, const char *value) {
+  if (value != NULL)
+    MHD_add_response_header(response, name, value);
+}
+
+/* Takes the reply's body. NULL without memory: then the connection is closed. */
+static struct MHD_Response *response_of(const struct exchange *x, struct http_reply *reply) {
+  struct MHD_Response *response =
+      reply->body == NULL
+          ? MHD_create_response_from_buffer(0, (void *)(uintptr_t) "", MHD_RESPMEM_PERSISTENT)
+          : MHD_create_response_from_buffer(reply->size, reply->body, MHD_RESPMEM_MUST_FREE);
+  if (response == NULL) {
+    free(reply->body);
+    return NULL;
+  }
+  char seconds[16];
+  snprintf(seconds, sizeof seconds, "%d", reply->retry_after_s);
+  add_header(response, "Content-Type", reply->content_type);
+  add_header(response, "Cache-Control", "no-store");
+  add_header(response, "X-Request-Id", x->request_id);
+  add_header(response, "Retry-After", reply->retry_after_s > 0 ? seconds : NULL);
+  add_header(response, "Allow", reply->allow);
+  add_header(response, "Connection", x->connection->server->draining ? "close" : NULL);
+  return response;
+}
+
+static void exchange_send(struct http_exchange *exchange, struct http_reply *reply) {
+  struct exchange *x = (struct exchange *)exchange;
+  const bool waiting = x->stage == STAGE_WAITING;
+  x->status = reply->status;
+  x->response = response_of(x, reply);
+  x->stage = STAGE_REPLIED;
+  account(x, x->status);
+  if (waiting) {
+    peer_unwatch(x->connection->peer);
+    MHD_resume_connection(x->connection->mhd);
+  }
+}
+
+void http_reply_problem(struct http_exchange *exchange, const struct problem *problem,
+                        const char *allow) {
+  struct http_reply reply = {.status = problem->status,
+                             .content_type = "application/problem+json",
+                             .retry_after_s = problem->retry_after_s,
+                             .allow = allow};
+  reply.body = problem_render(problem, &reply.size);
+  http_reply(exchange, &reply);
+}
+
+static enum MHD_Result queue(struct exchange *x) {
+  if (x->response == NULL)
+    return MHD_NO;
+  return MHD_queue_response(x->connection->mhd, (unsigned)x->status, x->response);
+}
+
+/* Answers a request that libmicrohttpd is still reading, when it takes no response. */
+static void answer_unread(struct connection *connection, const char *request_id,
+                          const struct problem *problem) {
+  char text[4096];
+  const size_t size = http_format_problem(text, sizeof text, problem, request_id);
+  peer_last_words(connection->peer, text, size);
+}
+
+static void drop_body(struct exchange *x) {
+  free(x->body);
+  x->body = NULL;
+  x->connection->server->receiving_bytes -= x->capacity;
+  x->capacity = x->public.size = 0;
+}
+
+/* Refuses a request whose body is still to come, and reads on for a moment: closing at once would
+ * reset the connection, and the client might never see the answer. */
+static void refuse_unread(struct exchange *x, const struct problem *problem, const char *reason) {
+  metrics_http_rejected(x->connection->server->options.metrics, reason);
+  account(x, problem->status);
+  answer_unread(x->connection, x->request_id, problem);
+  drop_body(x);
+  x->stage = STAGE_LINGERING;
+  peer_deadline(x->connection->peer, LINGER_MS);
+}
+
+/* Refuses a request at its header fields; the connection is closed after it. */
+static enum MHD_Result refuse(struct exchange *x, const struct problem *problem,
+                              const char *reason) {
+  const bool body_comes = x->facts.framing.chunked || x->facts.framing.content_length > 0;
+  if (body_comes && !x->facts.framing.expects_continue) {
+    refuse_unread(x, problem, reason);
+    return MHD_YES;
+  }
+  metrics_http_rejected(x->connection->server->options.metrics, reason);
+  http_reply_problem(&x->public, problem, NULL);
+  if (x->response != NULL)
+    add_header(x->response, "Connection", "close");
+  return queue(x);
+}
+
+/* --- requests --------------------------------------------------------------------------------- */
+
+/* libmicrohttpd 0.9.75 also ends a line at a bare CR, a bare LF or the first NUL, and glues a
+ * folded line to the name of its field, which a proxy in front may read in another way. It parses
+ * in place: an honest field lies in its buffer as name, colon, blanks, value, and a NUL over each
+ * byte of CRLF. */
+static bool line_is_plain(const char *name, size_t name_size, const char *value,
+                          size_t value_size) {
+  const uintptr_t after = (uintptr_t)name + name_size + 1, begin = (uintptr_t)value;
+  if (begin < after || begin - after > HTTP_HEADERS_MAX)
+    return false;
+  for (const char *at = name + name_size + 1; at < value; at++)
+    if (*at != ' ' && *at != '\t')
+      return false;
+  return value[value_size] == '\0' && value[value_size + 1] == '\0';
+}
+
+static void add_accept(struct exchange *x, const char *value) {
+  const size_t used = strlen(x->accept);
+  const int n = snprintf(x->accept + used, sizeof x->accept - used, used > 0 ? ",%s" : "%s", value);
+  if (n < 0 || (size_t)n >= sizeof x->accept - used)
+    snprintf(x->accept, sizeof x->accept, "*/*"); /* too long to judge */
+  x->public.accept = x->accept;
+}
+
+static enum MHD_Result on_field(void *context, enum MHD_ValueKind kind, const char *name,
+                                size_t name_size, const char *value, size_t value_size) {
+  struct exchange *x = context;
+  (void)kind;
+  if (value == NULL || !line_is_plain(name, name_size, value, value_size)) {
+    x->facts.line_fault = "a header line is folded, or does not end in CRLF";
+    value = value == NULL ? "" : value;
+  }
+  http_framing_field(&x->facts.framing, name, value);
+  if (strcasecmp(name, "content-type") == 0)
+    x->public.content_type = value;
+  else if (strcasecmp(name, "content-encoding") == 0)
+    x->public.content_encoding = value;
+  else if (strcasecmp(name, "accept") == 0)
+    add_accept(x, value);
+  else if (strcasecmp(name, "x-request-id") == 0 && http_request_id_valid(value))
+    snprintf(x->request_id, sizeof x->request_id, "%s", value);
+  return MHD_YES;
+}
+
+static size_t header_size(struct MHD_Connection *mhd) {
+  const union MHD_ConnectionInfo *info =
+      MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+  return info == NULL ? 0 : info->header_size;
+}
+
+static enum MHD_Result begin(struct http_server *server, struct MHD_Connection *mhd,
+                             const char *target, const char *method, const char *version,
+                             void **slot) {
+  struct connection *connection = connection_of(mhd);
+  struct exchange *x = connection == NULL ? NULL : calloc(1, sizeof *x);
+  if (x == NULL)
+    return MHD_NO;
+  x->connection = connection;
+  x->begun_ns = uv_hrtime();
+  x->public = (struct http_exchange){.method = method,
+                                     .path = x->path,
+                                     .request_id = x->request_id,
+                                     .route = "other",
+                                     .send = exchange_send};
+  *slot = connection->exchange = x;
+  server->n_exchanges++;
+  MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, on_field, x);
+  if (x->request_id[0] == '\0')
+    snprintf(x->request_id, sizeof x->request_id, "%016llx-%llx",
+             (unsigned long long)server->id_prefix, (unsigned long long)server->id_next++);
+  const bool plain = strlen(version) == 8 && version[9] == '\0';
+  if (!plain)
+    x->facts.line_fault = "the request line does not end in CRLF";
+  x->facts.target = target;
+  x->facts.version = version;
+  x->facts.header_size = header_size(mhd);
+  struct problem problem;
+  const char *reason = http_judge(&x->facts, server->options.max_body_bytes, x->path, &problem);
+  if (reason != NULL)
+    return refuse(x, &problem, reason);
+  peer_deadline(connection->peer, server->options.request_timeout_ms);
+  return MHD_YES;
+}
+
+/* Makes room for the next part of the body. NULL, or the reason that forbids it and its problem. */
+static const char *grow(struct exchange *x, size_t size, struct problem *problem) {
+  struct http_server *server = x->connection->server;
+  const struct http_options *o = &server->options;
+  const size_t needed = x->public.size + size;
+  if (needed > o->max_body_bytes) {
+    http_problem_body(problem, o->max_body_bytes);
+    return "body";
+  }
+  if (needed <= x->capacity)
+    return NULL;
+  size_t capacity = x->capacity == 0 ? BODY_FIRST : 2 * x->capacity;
+  if (x->facts.framing.has_length && capacity > x->facts.framing.content_length)
+    capacity = (size_t)x->facts.framing.content_length;
+  if (capacity < needed)
+    capacity = needed;
+  const size_t others = server->receiving_bytes - x->capacity;
+  char *body = others + capacity > o->max_receiving_bytes ? NULL : realloc(x->body, capacity);
+  if (body == NULL) {
+    http_problem_bodies(problem, o->max_receiving_bytes);
+    return "memory";
+  }
+  x->body = body;
+  x->capacity = capacity;
+  server->receiving_bytes = others + capacity;
+  return NULL;
+}
+
+static void receive(struct exchange *x, const char *bytes, size_t size) {
+  if (x->stage != STAGE_RECEIVING)
+    return;
+  struct problem problem;
+  const char *reason = grow(x, size, &problem);
+  if (reason != NULL) {
+    refuse_unread(x, &problem, reason);
+    return;
+  }
+  memcpy(x->body + x->public.size, bytes, size);
+  x->public.size += size;
+}
+
+/* The request is complete: hands it to the routes, and waits when they have not replied. */
+static enum MHD_Result handle(struct exchange *x) {
+  struct connection *connection = x->connection;
+  const struct http_options *o = &connection->server->options;
+  peer_deadline(connection->peer, 0);
+  x->stage = STAGE_HANDLED;
+  x->public.body = x->body != NULL ? x->body : "";
+  o->handler(o->context, &x->public);
+  drop_body(x);
+  x->public.body = NULL;
+  if (x->stage == STAGE_REPLIED)
+    return queue(x);
+  x->stage = STAGE_WAITING;
+  peer_watch(connection->peer);
+  MHD_suspend_connection(connection->mhd);
+  return MHD_YES;
+}
+
+static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, const char *target,
+                                  const char *method, const char *version, const char *upload,
+                                  size_t *upload_size, void **slot) {
+  struct exchange *x = *slot;
+  if (x == NULL)
+    return begin(context, mhd, target, method, version, slot);
+  if (*upload_size > 0) {
+    receive(x, upload, *upload_size);
+    *upload_size = 0;
+    return MHD_YES;
+  }
+  switch (x->stage) {
+  case STAGE_RECEIVING:
+    return handle(x);
+  case STAGE_REPLIED:
+    return queue(x);
+  default: /* lingering or gone: nothing more is said */
+    return MHD_NO;
+  }
+}
+
+/* --- connections ------------------------------------------------------------------------------ */
+
+static void on_late(void *context) {
+  struct connection *connection = context;
+  struct http_server *server = connection->server;
+  struct exchange *x = connection->exchange;
+  struct problem problem;
+  http_problem_late(&problem, server->options.request_timeout_ms);
+  if (x != NULL && x->stage == STAGE_RECEIVING) {
+    refuse_unread(x, &problem, "timeout");
+    return;
+  }
+  if (x == NULL && (connection->request_line_seen || peer_has_sent(connection->peer))) {
+    metrics_http_rejected(server->options.metrics, "timeout");
+    answer_unread(connection, "-", &problem);
+  }
+  peer_hang_up(connection->peer);
+}
+
+static void on_gone(void *context) {
+  struct connection *connection = context;
+  struct exchange *x = connection->exchange;
+  x->stage = STAGE_GONE;
+  if (x->public.gone != NULL)
+    x->public.gone(x->public.gone_context);
+  MHD_resume_connection(connection->mhd);
+}
+
+static void *on_request_line(void *context, const char *target, struct MHD_Connection *mhd) {
+  struct connection *connection = connection_of(mhd);
+  (void)context, (void)target;
+  if (connection != NULL)
+    connection->request_line_seen = true;
+  return NULL;
+}
+
+static void on_completed(void *context, struct MHD_Connection *mhd, void **slot,
+                         enum MHD_RequestTerminationCode how) {
+  struct http_server *server = context;
+  struct exchange *x = *slot;
+  (void)mhd, (void)how;
+  if (x == NULL)
+    return;
+  struct connection *connection = x->connection;
+  *slot = NULL;
+  drop_body(x);
+  if (x->response != NULL)
+    MHD_destroy_response(x->response);
+  free(x);
+  connection->exchange = NULL;
+  connection->request_line_seen = false;
+  server->n_exchanges--;
+  peer_mark(connection->peer);
+  peer_deadline(connection->peer, server->options.request_timeout_ms);
+  if (server->quiesced)
+    peer_hang_up(connection->peer);
+}
+
+static struct connection *connection_new(struct http_server *server, struct MHD_Connection *mhd) {
+  const union MHD_ConnectionInfo *info =
+      MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+  struct connection *connection = info == NULL ? NULL : calloc(1, sizeof *connection);
+  if (connection == NULL)
+    return NULL;
+  connection->peer = peer_new(server->loop, info->connect_fd, on_late, on_gone, connection);
+  if (connection->peer == NULL) {
+    free(connection);
+    return NULL;
+  }
+  connection->server = server;
+  connection->mhd = mhd;
+  connection->next = server->connections;
+  connection->link = &server->connections;
+  if (connection->next != NULL)
+    connection->next->link = &connection->next;
+  server->connections = connection;
+  server->n_connections++;
+  peer_deadline(connection->peer, server->options.request_timeout_ms);
+  return connection;
+}
+
+static void on_connection(void *context, struct MHD_Connection *mhd, void **slot,
+                          enum MHD_ConnectionNotificationCode event) {
+  struct http_server *server = context;
+  struct connection *connection = *slot;
+  if (event == MHD_CONNECTION_NOTIFY_STARTED) {
+    *slot = connection_new(server, mhd); /* NULL: begin closes it */
+    return;
+  }
+  if (connection == NULL)
+    return;
+  peer_free(connection->peer);
+  *connection->link = connection->next;
+  if (connection->next != NULL)
+    connection->next->link = connection->link;
+  server->n_connections--;
+  free(connection);
+  *slot = NULL;
+}
+
+/* --- the loop --------------------------------------------------------------------------------- */
+
+static void on_timer(uv_timer_t *timer);
+
+static void run(struct http_server *server) {
+  MHD_run(server->mhd);
+  MHD_UNSIGNED_LONG_LONG milliseconds = 0;
+  if (MHD_get_timeout(server->mhd, &milliseconds) == MHD_YES)
+    uv_timer_start(&server->timer, on_timer, milliseconds, 0);
+  else
+    uv_timer_stop(&server->timer);
+  if (server->quiet != NULL && server->n_exchanges == 0) {
+    void (*quiet)(void *context) = server->quiet;
+    server->quiet = NULL;
+    quiet(server->quiet_context); /* may stop the server */
+  }
+}
+
+static void on_timer(uv_timer_t *timer) {
+  run(timer->data);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events) {
+  (void)status, (void)events;
+  run(poll->data);
+}
+
+/* Paths are decoded strictly by http_path_decode, not here. */
+static size_t leave_escaped(void *context, struct MHD_Connection *mhd, char *text) {
+  (void)context, (void)mhd;
+  return strlen(text);
+}
+
+static struct MHD_Daemon *start_daemon(struct http_server *server) {
+  const struct http_options *o = &server->options;
+  /* Ours come first; this one ends clients that do not read their answers. */
+  const unsigned timeout_s = (unsigned)(o->request_timeout_ms / 1000) + 2;
+  return MHD_start_daemon(
+      MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, server,
+      MHD_OPTION_LISTEN_SOCKET, o->listen_fd, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
+      MHD_OPTION_CONNECTION_LIMIT, (unsigned)o->max_connections, MHD_OPTION_CONNECTION_TIMEOUT,
+      timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+      MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
+      on_connection, server, MHD_OPTION_URI_LOG_CALLBACK, on_request_line, server,
+      MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, server, MHD_OPTION_END);
+}
+
+struct http_server *http_start(uv_loop_t *loop, const struct http_options *options) {
+  struct http_server *server = calloc(1, sizeof *server);
+  if (server == NULL) {
+    close(options->listen_fd);
+    return NULL;
+  }
+  server->options = *options;
+  server->loop = loop;
+  server->poll.data = server->timer.data = server;
+  if (getrandom(&server->id_prefix, sizeof server->id_prefix, GRND_NONBLOCK) < 0)
+    server->id_prefix = uv_hrtime();
+  server->mhd = start_daemon(server);
+  if (server->mhd == NULL) {
+    close(options->listen_fd);
+    free(server);
+    return NULL;
+  }
+  const union MHD_DaemonInfo *info = MHD_get_daemon_info(server->mhd, MHD_DAEMON_INFO_EPOLL_FD);
+  if (info == NULL || uv_poll_init(loop, &server->poll, info->epoll_fd) != 0) {
+    MHD_stop_daemon(server->mhd);
+    free(server);
+    return NULL;
+  }
+  uv_timer_init(loop, &server->timer);
+  server->handles_open = 2;
+  uv_poll_start(&server->poll, UV_READABLE, on_poll);
+  run(server);
+  return server;
+}
+
+size_t http_connections(const struct http_server *server) {
+  return server->n_connections;
+}
+
+void http_drain(struct http_server *server) {
+  server->draining = true;
+}
+
+static void stop_accepting(struct http_server *server) {
+  const MHD_socket fd = server->quiesced ? MHD_INVALID_SOCKET : MHD_quiesce_daemon(server->mhd);
+  server->quiesced = true;
+  if (fd != MHD_INVALID_SOCKET)
+    close(fd);
+}
+
+void http_quiesce(struct http_server *server, void (*done)(void *context), void *context) {
+  server->draining = true;
+  server->quiet = done;
+  server->quiet_context = context;
+  stop_accepting(server);
+  for (struct connection *c = server->connections; c != NULL; c = c->next)
+    if (c->exchange == NULL)
+      peer_hang_up(c->peer);
+  uv_timer_start(&server->timer, on_timer, 0, 0);
+}
+
+void http_abandon(struct http_server *server) {
+  struct problem problem;
+  problem_set(&problem, 503, "draining", "the server is shutting down", "",
+              "The server stops before this request was computed.");
+  for (struct connection *c = server->connections; c != NULL; c = c->next) {
+    struct exchange *x = c->exchange;
+    if (x == NULL || x->stage != STAGE_WAITING)
+      continue;
+    if (x->public.gone != NULL)
+      x->public.gone(x->public.gone_context);
+    http_reply_problem(&x->public, &problem, NULL);
+  }
+}
+
+static void on_closed(uv_handle_t *handle) {
+  struct http_server *server = handle->data;
+  if (--server->handles_open == 0)
+    free(server);
+}
+
+void http_stop(struct http_server *server) {
+  stop_accepting(server);
+  uv_close((uv_handle_t *)&server->poll, on_closed);
+  uv_close((uv_handle_t *)&server->timer, on_closed);
+  MHD_stop_daemon(server->mhd);
+}

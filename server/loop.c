@@ -1,0 +1,246 @@
+#include "server/loop.h"
+
+#include "server/example.h"
+#include "server/http.h"
+#include "server/listen.h"
+#include "server/log.h"
+#include "server/metrics.h"
+#include "server/predict.h"
+#include "server/registry.h"
+#include "server/routes.h"
+#include "server/version.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#include <uv.h>
+
+/* After the drain timeout: how long abandoned requests may take to be answered. */
+#define ABANDON_MS 500
+
+struct daemon {
+  const struct config *config;
+  uv_loop_t loop;
+  uv_signal_t terminate, interrupt;
+  uv_timer_t drain_timer;
+  struct listener listener;
+  struct routes routes;
+  int exit_status;
+  bool handles_open, announced;
+};
+
+static void say(const char *line) {
+  puts(line);
+  fflush(stdout);
+}
+
+/* --- models ----------------------------------------------------------------------------------- */
+
+/* sevennet-0 when it is ready, else the first that is. */
+static struct served_model *example_model(const struct registry *registry) {
+  struct served_model *found = registry_find(registry, "sevennet-0");
+  for (size_t i = 0; i < registry_count(registry) && (found == NULL || found->model == NULL); i++)
+    found = registry_at(registry, i);
+  return found != NULL && found->model != NULL ? found : NULL;
+}
+
+static void announce(struct daemon *daemon) {
+  char command[1024];
+  const struct served_model *served = example_model(daemon->routes.registry);
+  if (daemon->announced || served == NULL || !registry_ready(daemon->routes.registry))
+    return;
+  daemon->announced = true;
+  say("irrepd: ready");
+  if (example_command(command, sizeof command, daemon->listener.url, served->name,
+                      irrep_model_card(served->model)) > 0)
+    say(command);
+  log_write(LOG_INFO, "ready", LOG_INTEGER, "models",
+            (long long)registry_count(daemon->routes.registry), LOG_END);
+}
+
+static void publish_model(struct metrics *metrics, const struct served_model *model) {
+  metrics_model_state(metrics, model->name, model_state_name(model->state),
+                      model->model == NULL ? 0 : irrep_model_card(model->model)->bytes);
+}
+
+static void on_model(void *context, struct served_model *model) {
+  struct daemon *daemon = context;
+  publish_model(daemon->routes.metrics, model);
+  if (model->state == MODEL_READY || model->state == MODEL_FAILED)
+    metrics_model_load(daemon->routes.metrics, model->name,
+                       model->state == MODEL_READY ? "ok" : "failed");
+  if (daemon->routes.http != NULL)
+    announce(daemon);
+}
+
+/* --- end -------------------------------------------------------------------------------------- */
+
+static void on_answered(void *context) {
+  struct daemon *daemon = context;
+  uv_stop(&daemon->loop);
+}
+
+static void on_idle(void *context) {
+  struct daemon *daemon = context;
+  http_quiesce(daemon->routes.http, on_answered, daemon);
+}
+
+static void on_drain_timeout(uv_timer_t *timer) {
+  struct daemon *daemon = timer->data;
+  daemon->exit_status = 1;
+  if (daemon->routes.abandoned) {
+    uv_stop(&daemon->loop);
+    return;
+  }
+  log_write(LOG_ERROR, "drain timed out, abandoning requests", LOG_INTEGER, "drain_timeout_ms",
+            (long long)daemon->config->drain_timeout_ms, LOG_END);
+  daemon->routes.abandoned = true;
+  http_abandon(daemon->routes.http);
+  http_quiesce(daemon->routes.http, on_answered, daemon);
+  uv_timer_start(timer, on_drain_timeout, ABANDON_MS, 0);
+}
+
+static void on_signal(uv_signal_t *handle, int number) {
+  struct daemon *daemon = handle->data;
+  if (daemon->routes.draining)
+    _exit(1);
+  log_write(LOG_INFO, "draining", LOG_STRING, "signal", number == SIGTERM ? "SIGTERM" : "SIGINT",
+            LOG_END);
+  daemon->routes.draining = true;
+  metrics_draining(daemon->routes.metrics, 1);
+  uv_timer_start(&daemon->drain_timer, on_drain_timeout, daemon->config->drain_timeout_ms, 0);
+  http_drain(daemon->routes.http);
+  predictor_drain(daemon->routes.predictor, on_idle, daemon);
+}
+
+/* --- start ------------------------------------------------------------------------------------ */
+
+/* Connections and model files take descriptors; the soft limit is often far below the hard one. */
+static void raise_descriptor_limit(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
+    return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static bool start_handles(struct daemon *daemon) {
+  if (uv_loop_init(&daemon->loop) != 0)
+    return false;
+  uv_signal_init(&daemon->loop, &daemon->terminate);
+  uv_signal_init(&daemon->loop, &daemon->interrupt);
+  uv_timer_init(&daemon->loop, &daemon->drain_timer);
+  daemon->handles_open = true;
+  daemon->terminate.data = daemon->interrupt.data = daemon->drain_timer.data = daemon;
+  return uv_signal_start(&daemon->terminate, on_signal, SIGTERM) == 0 &&
+         uv_signal_start(&daemon->interrupt, on_signal, SIGINT) == 0;
+}
+
+static struct http_server *start_http(struct daemon *daemon) {
+  const struct config *config = daemon->config;
+  const struct http_options options = {.listen_fd = daemon->listener.fd,
+                                       .max_body_bytes = config->max_body_bytes,
+                                       .max_receiving_bytes = config->max_receiving_bytes,
+                                       .max_connections = config->max_connections,
+                                       .request_timeout_ms = config->request_timeout_ms,
+                                       .log_requests = config->log_requests,
+                                       .metrics = daemon->routes.metrics,
+                                       .handler = routes_handle,
+                                       .context = &daemon->routes};
+  daemon->listener.fd = -1;
+  return http_start(&daemon->loop, &options);
+}
+
+/* Returns NULL, or what could not be started. */
+static const char *start(struct daemon *daemon, struct irrep_error *error) {
+  struct routes *routes = &daemon->routes;
+  if (listener_open(&daemon->listener, daemon->config->listen, daemon->config->allow_remote,
+                    error) != IRREP_OK)
+    return "listener";
+  if (!start_handles(daemon))
+    return "event loop";
+  routes->metrics = metrics_new();
+  if (routes->metrics == NULL)
+    return "metrics";
+  if (registry_new(&daemon->loop, daemon->config->models_dir, on_model, daemon, &routes->registry,
+                   error) != IRREP_OK)
+    return "models";
+  for (size_t i = 0; i < registry_count(routes->registry); i++)
+    publish_model(routes->metrics, registry_at(routes->registry, i));
+  metrics_draining(routes->metrics, 0);
+  routes->predictor =
+      predictor_new(&daemon->loop, daemon->config, routes->registry, routes->metrics);
+  if (routes->predictor == NULL)
+    return "workers";
+  routes->http = start_http(daemon);
+  return routes->http == NULL ? "http" : NULL;
+}
+
+static void stop(struct daemon *daemon) {
+  struct routes *routes = &daemon->routes;
+  if (routes->http != NULL)
+    http_stop(routes->http);
+  routes->http = NULL;
+  if (routes->predictor != NULL)
+    predictor_free(routes->predictor);
+  if (routes->registry != NULL)
+    registry_free(routes->registry);
+  listener_close(&daemon->listener);
+  if (daemon->handles_open) {
+    uv_close((uv_handle_t *)&daemon->terminate, NULL);
+    uv_close((uv_handle_t *)&daemon->interrupt, NULL);
+    uv_close((uv_handle_t *)&daemon->drain_timer, NULL);
+    uv_run(&daemon->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&daemon->loop);
+  }
+  if (routes->metrics != NULL)
+    metrics_free(routes->metrics);
+}
+
+int daemon_run(const struct config *config) {
+  struct daemon daemon = {.config = config, .listener = {.fd = -1}};
+  struct irrep_error error = {0};
+  daemon.routes.config = config;
+  daemon.routes.started_ns = uv_hrtime();
+  signal(SIGPIPE, SIG_IGN);
+  raise_descriptor_limit();
+  const char *failed = start(&daemon, &error);
+  if (failed != NULL) {
+    log_write(LOG_ERROR, "cannot start", LOG_STRING, "part", failed, LOG_STRING, "detail",
+              error.detail, LOG_END);
+    fprintf(stderr, "irrepd: cannot start: %s: %s\n", failed, error.detail);
+    daemon.exit_status = 1;
+  } else {
+    char line[400];
+    log_write(LOG_INFO, "listening", LOG_STRING, "version", IRREPD_VERSION, LOG_STRING, "address",
+              daemon.listener.url, LOG_STRING, "models", config->models_dir, LOG_INTEGER, "pid",
+              (long long)getpid(), LOG_END);
+    snprintf(line, sizeof line, "irrepd: listening on %s", daemon.listener.url);
+    say(line);
+    uv_run(&daemon.loop, UV_RUN_DEFAULT);
+    log_write(LOG_INFO, "stopping", LOG_INTEGER, "status", (long long)daemon.exit_status, LOG_END);
+  }
+  stop(&daemon);
+  return daemon.exit_status;
+}
+
+int daemon_check(const struct config *config) {
+  struct irrep_error error = {0};
+  DIR *folder = opendir(config->models_dir);
+  if (folder == NULL) {
+    fprintf(stderr, "irrepd: --models %s: %s\n", config->models_dir, strerror(errno));
+    return 1;
+  }
+  closedir(folder);
+  if (listener_check(config->listen, config->allow_remote, &error) != IRREP_OK) {
+    fprintf(stderr, "irrepd: %s\n", error.detail);
+    return 1;
+  }
+  say("irrepd: the configuration is valid");
+  return 0;
+}

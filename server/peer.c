@@ -1,0 +1,110 @@
+#include "server/peer.h"
+
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+struct peer {
+  uv_timer_t timer;
+  uv_poll_t poll;
+  int fd;
+  int handles_open; /* the memory goes when libuv has let go of both */
+  uint64_t bytes_marked;
+  peer_event late, gone;
+  void *context;
+};
+
+/* The C library's struct tcp_info ends before these fields of the kernel's (linux/tcp.h). */
+struct tcp_info_more {
+  struct tcp_info head;
+  uint64_t pacing_rate, max_pacing_rate, bytes_acked, bytes_received;
+};
+
+_Static_assert(offsetof(struct tcp_info_more, bytes_received) == 128, "layout of the kernel's ABI");
+
+/* 0 where the system does not tell: on Unix sockets. */
+static uint64_t bytes_received(int fd) {
+  struct tcp_info_more info = {0};
+  socklen_t size = sizeof info;
+  return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 ? info.bytes_received : 0;
+}
+
+static void on_closed(uv_handle_t *handle) {
+  struct peer *peer = handle->data;
+  if (--peer->handles_open == 0)
+    free(peer);
+}
+
+static void on_timer(uv_timer_t *timer) {
+  struct peer *peer = timer->data;
+  peer->late(peer->context);
+}
+
+/* A reset shows as an error, an orderly end as UV_DISCONNECT. */
+static void on_poll(uv_poll_t *poll, int status, int events) {
+  struct peer *peer = poll->data;
+  if (status == 0 && (events & UV_DISCONNECT) == 0)
+    return;
+  uv_poll_stop(poll);
+  peer->gone(peer->context);
+}
+
+struct peer *peer_new(uv_loop_t *loop, int fd, peer_event late, peer_event gone, void *context) {
+  struct peer *peer = calloc(1, sizeof *peer);
+  if (peer == NULL)
+    return NULL;
+  *peer = (struct peer){.fd = fd, .late = late, .gone = gone, .context = context};
+  peer->timer.data = peer->poll.data = peer;
+  if (uv_poll_init(loop, &peer->poll, fd) != 0) {
+    free(peer);
+    return NULL;
+  }
+  uv_timer_init(loop, &peer->timer);
+  peer->handles_open = 2;
+  return peer;
+}
+
+void peer_free(struct peer *peer) {
+  if (peer == NULL)
+    return;
+  uv_close((uv_handle_t *)&peer->timer, on_closed);
+  uv_close((uv_handle_t *)&peer->poll, on_closed);
+}
+
+void peer_deadline(struct peer *peer, uint64_t milliseconds) {
+  if (milliseconds == 0)
+    uv_timer_stop(&peer->timer);
+  else
+    uv_timer_start(&peer->timer, on_timer, milliseconds, 0);
+}
+
+void peer_mark(struct peer *peer) {
+  peer->bytes_marked = bytes_received(peer->fd);
+}
+
+bool peer_has_sent(const struct peer *peer) {
+  return bytes_received(peer->fd) > peer->bytes_marked;
+}
+
+void peer_watch(struct peer *peer) {
+  uv_poll_start(&peer->poll, UV_DISCONNECT, on_poll);
+}
+
+void peer_unwatch(struct peer *peer) {
+  uv_poll_stop(&peer->poll);
+}
+
+void peer_last_words(struct peer *peer, const char *text, size_t size) {
+  while (size > 0) {
+    const ssize_t sent = send(peer->fd, text, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent <= 0)
+      break;
+    text += sent;
+    size -= (size_t)sent;
+  }
+  shutdown(peer->fd, SHUT_WR);
+}
+
+void peer_hang_up(struct peer *peer) {
+  shutdown(peer->fd, SHUT_RDWR);
+}

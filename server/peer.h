@@ -1,0 +1,43 @@
+/* What a connection's socket tells beside its bytes: that the client has gone, that it is too slow;
+ * and an answer past the HTTP library, for requests it is still reading.
+ *
+ * libmicrohttpd 0.9.75 sees neither disconnects nor timeouts of suspended connections, and takes no
+ * answer while a body arrives. Plain sockets only. Used on the loop thread. */
+#ifndef SERVER_PEER_H
+#define SERVER_PEER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+struct peer;
+
+typedef void (*peer_event)(void *context);
+
+/* Watches a connected socket, which stays the caller's and must outlive the peer. late is called
+ * when a deadline passes, gone when the client has closed its side. NULL without memory. */
+struct peer *peer_new(uv_loop_t *loop, int fd, peer_event late, peer_event gone, void *context);
+
+/* Stops everything and frees the peer; no event comes after that. NULL is allowed. */
+void peer_free(struct peer *peer);
+
+/* Calls late in so many milliseconds instead of whenever was set before; 0: never. */
+void peer_deadline(struct peer *peer, uint64_t milliseconds);
+
+/* Whether bytes have arrived since the last peer_mark, or at all without one; always false on Unix
+ * sockets. */
+void peer_mark(struct peer *peer);
+bool peer_has_sent(const struct peer *peer);
+
+/* Starts or stops to watch for the client's leaving; gone is called at most once for each start. */
+void peer_watch(struct peer *peer);
+void peer_unwatch(struct peer *peer);
+
+/* Sends these bytes as far as the socket takes them at once, and closes our side for writing. */
+void peer_last_words(struct peer *peer, const char *text, size_t size);
+
+/* Closes both sides, so that the HTTP library finds the connection ended. */
+void peer_hang_up(struct peer *peer);
+
+#endif

@@ -1,0 +1,150 @@
+#include "server/routes.h"
+
+#include "server/http_text.h"
+#include "server/problem_kinds.h"
+
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define MODEL_SEGMENT "{m}"
+#define SEGMENT_SIZE 128
+
+struct route {
+  const char *path;           /* template, and label of the metrics */
+  const char *method;         /* GET stands for HEAD too */
+  const char *type, *subtype; /* of the answer */
+  route_handler handler;
+};
+
+static const struct route routes_table[] = {
+    {"/v1/health/live", "GET", "application", "json", route_live},
+    {"/v1/health/ready", "GET", "application", "json", route_ready},
+    {"/v1/status", "GET", "application", "json", route_status},
+    {"/metrics", "GET", "text", "plain", route_metrics},
+    {"/openapi.json", "GET", "application", "json", route_openapi},
+    {"/v1/models", "GET", "application", "json", route_models},
+    {"/v1/models/" MODEL_SEGMENT, "GET", "application", "json", route_model},
+    {"/v1/models/" MODEL_SEGMENT "/predict", "POST", "application", "json", route_predict},
+};
+
+#define N_ROUTES (sizeof routes_table / sizeof *routes_table)
+
+/* Whether path is an instance of the template; its {m} goes into model [SEGMENT_SIZE]. */
+static bool path_matches(const char *template, const char *path, char *model) {
+  const char *hole = strstr(template, MODEL_SEGMENT);
+  if (hole == NULL)
+    return strcmp(template, path) == 0;
+  const size_t before = (size_t)(hole - template);
+  if (strncmp(template, path, before) != 0)
+    return false;
+  const size_t length = strcspn(path + before, "/");
+  if (length == 0 || length >= SEGMENT_SIZE ||
+      strcmp(hole + strlen(MODEL_SEGMENT), path + before + length) != 0)
+    return false;
+  memcpy(model, path + before, length);
+  model[length] = '\0';
+  return true;
+}
+
+static bool method_matches(const struct route *route, const char *method) {
+  return strcmp(route->method, method) == 0 ||
+         (strcmp(route->method, "GET") == 0 && strcmp(method, "HEAD") == 0);
+}
+
+static void reply_not_found(struct http_exchange *exchange) {
+  struct problem problem;
+  problem_set(&problem, 404, "not-found", "no such path", "",
+              "Nothing is served at this path; /openapi.json lists the paths.");
+  http_reply_problem(exchange, &problem, NULL);
+}
+
+static void reply_wrong_method(struct http_exchange *exchange, const struct route *route) {
+  struct problem problem;
+  const char *allow = strcmp(route->method, "GET") == 0 ? "GET, HEAD" : route->method;
+  problem_set(&problem, 405, "method-not-allowed", "method not allowed", "", "%s takes %s.",
+              route->path, allow);
+  http_reply_problem(exchange, &problem, allow);
+}
+
+/* Whether the client takes what the route gives and gives what it takes; otherwise answers. */
+static bool media_types_fit(struct http_exchange *exchange, const struct route *route) {
+  struct problem problem;
+  if (!http_accepts(exchange->accept, route->type, route->subtype)) {
+    problem_set(&problem, 406, "not-acceptable", "no acceptable media type", "",
+                "%s gives %s/%s, which Accept excludes.", route->path, route->type, route->subtype);
+    http_reply_problem(exchange, &problem, NULL);
+    return false;
+  }
+  if (strcmp(route->method, "POST") != 0)
+    return true;
+  const char *type = exchange->content_type, *encoding = exchange->content_encoding;
+  if (type != NULL && http_media_type_is(type, "application/json") &&
+      (encoding == NULL || strcasecmp(encoding, "identity") == 0))
+    return true;
+  problem_set(&problem, 415, "unsupported-media-type", "media type not supported", "",
+              "%s takes Content-Type: application/json, without a Content-Encoding.", route->path);
+  http_reply_problem(exchange, &problem, NULL);
+  return false;
+}
+
+void routes_handle(void *context, struct http_exchange *exchange) {
+  struct routes *routes = context;
+  char model[SEGMENT_SIZE] = "";
+  const struct route *route = NULL;
+  for (size_t i = 0; i < N_ROUTES && route == NULL; i++)
+    if (path_matches(routes_table[i].path, exchange->path, model))
+      route = &routes_table[i];
+  if (route == NULL) {
+    reply_not_found(exchange);
+    return;
+  }
+  exchange->route = route->path;
+  if (!method_matches(route, exchange->method))
+    reply_wrong_method(exchange, route);
+  else if (media_types_fit(exchange, route))
+    route->handler(routes, exchange, model);
+}
+
+const char *routes_state(const struct routes *routes) {
+  if (routes->draining)
+    return "draining";
+  if (registry_ready(routes->registry))
+    return "ready";
+  for (size_t i = 0; i < registry_count(routes->registry); i++)
+    if (registry_at(routes->registry, i)->state == MODEL_LOADING)
+      return "loading";
+  return "failed";
+}
+
+void reply_text(struct http_exchange *exchange, int status, const char *content_type, char *text,
+                size_t size) {
+  if (text == NULL) {
+    struct problem problem;
+    http_reply_problem(
+        exchange,
+        problem_of_kind(&problem, PROBLEM_NO_MEMORY, "", "There is no memory for the answer."),
+        NULL);
+    return;
+  }
+  struct http_reply reply = {
+      .status = status, .content_type = content_type, .body = text, .size = size};
+  http_reply(exchange, &reply);
+}
+
+void reply_json(struct http_exchange *exchange, int status, struct cJSON *root) {
+  char *text = cJSON_PrintUnformatted(root);
+  cJSON_Delete(root);
+  reply_text(exchange, status, "application/json", text, text == NULL ? 0 : strlen(text));
+}
+
+void reply_unknown_model(struct http_exchange *exchange, const char *model) {
+  struct problem problem;
+  http_reply_problem(exchange,
+                     problem_of_kind(&problem, PROBLEM_UNKNOWN_MODEL, "",
+                                     "No model is called \"%.64s\"; GET /v1/models lists them.",
+                                     model),
+                     NULL);
+}

@@ -1,0 +1,55 @@
+/* The paths of api.md: from a complete request to its answer. Used on the loop thread. */
+#ifndef SERVER_ROUTES_H
+#define SERVER_ROUTES_H
+
+#include "server/config.h"
+#include "server/http.h"
+#include "server/metrics.h"
+#include "server/predict.h"
+#include "server/registry.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct cJSON;
+
+/* What the routes look at; nothing is owned. */
+struct routes {
+  const struct config *config;
+  struct registry *registry;
+  struct predictor *predictor;
+  struct metrics *metrics;
+  struct http_server *http; /* NULL before it has started */
+  uint64_t started_ns;      /* uv_hrtime */
+  bool draining;
+  bool abandoned; /* the drain has timed out */
+};
+
+/* The handler for http_options: context is a struct routes. Answers every exchange, or keeps it
+ * until predict has. */
+void routes_handle(void *context, struct http_exchange *exchange);
+
+/* "ready", "loading", "draining", or "failed" when no model is ready and none is loading. */
+const char *routes_state(const struct routes *routes);
+
+/* The handlers behind routes_handle; model is the path's {m}, decoded, or NULL. */
+typedef void (*route_handler)(struct routes *routes, struct http_exchange *exchange,
+                              const char *model);
+void route_live(struct routes *routes, struct http_exchange *exchange, const char *model);
+void route_ready(struct routes *routes, struct http_exchange *exchange, const char *model);
+void route_status(struct routes *routes, struct http_exchange *exchange, const char *model);
+void route_metrics(struct routes *routes, struct http_exchange *exchange, const char *model);
+void route_openapi(struct routes *routes, struct http_exchange *exchange, const char *model);
+void route_models(struct routes *routes, struct http_exchange *exchange, const char *model);
+void route_model(struct routes *routes, struct http_exchange *exchange, const char *model);
+void route_predict(struct routes *routes, struct http_exchange *exchange, const char *model);
+
+/* Answers with a JSON text, which is taken (NULL: 503), or with a tree, which is deleted. */
+void reply_text(struct http_exchange *exchange, int status, const char *content_type, char *text,
+                size_t size);
+void reply_json(struct http_exchange *exchange, int status, struct cJSON *root);
+
+/* Answers 404 for a model that is not served. */
+void reply_unknown_model(struct http_exchange *exchange, const char *model);
+
+#endif

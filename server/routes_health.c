@@ -1,0 +1,107 @@
+#include "server/problem_kinds.h"
+#include "server/routes.h"
+#include "server/version.h"
+
+#include <cjson/cJSON.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* server/page/openapi.json, embedded by `ld -r -b binary` run from the project root. */
+extern const char _binary_server_page_openapi_json_start[];
+extern const char _binary_server_page_openapi_json_end[];
+
+static void reply_state(struct http_exchange *exchange, const char *state) {
+  cJSON *root = cJSON_CreateObject();
+  cJSON_AddStringToObject(root, "status", state);
+  reply_json(exchange, 200, root);
+}
+
+void route_live(struct routes *routes, struct http_exchange *exchange, const char *model) {
+  (void)routes, (void)model;
+  reply_state(exchange, "live");
+}
+
+void route_ready(struct routes *routes, struct http_exchange *exchange, const char *model) {
+  (void)model;
+  struct problem problem;
+  const char *state = routes_state(routes);
+  if (strcmp(state, "ready") == 0) {
+    reply_state(exchange, state);
+    return;
+  }
+  if (strcmp(state, "draining") == 0)
+    problem_of_kind(&problem, PROBLEM_DRAINING, "", "Requests under way are being finished.");
+  else if (strcmp(state, "loading") == 0)
+    problem_of_kind(&problem, PROBLEM_MODEL_LOADING, "", "Models are being loaded.");
+  else
+    problem_of_kind(&problem, PROBLEM_MODEL_NOT_READY, "",
+                    "No model could be loaded; GET /v1/models says why.");
+  http_reply_problem(exchange, &problem, NULL);
+}
+
+static void add_size(cJSON *object, const char *name, size_t number) {
+  cJSON_AddNumberToObject(object, name, (double)number);
+}
+
+static void add_models(cJSON *root, const struct registry *registry) {
+  cJSON *models = cJSON_AddArrayToObject(root, "models");
+  for (size_t i = 0; i < registry_count(registry); i++) {
+    const struct served_model *served = registry_at(registry, i);
+    cJSON *model = cJSON_CreateObject();
+    cJSON_AddStringToObject(model, "name", served->name);
+    cJSON_AddStringToObject(model, "state", model_state_name(served->state));
+    if (served->model != NULL)
+      add_size(model, "bytes", irrep_model_card(served->model)->bytes);
+    if (served->state == MODEL_FAILED)
+      cJSON_AddStringToObject(model, "error", served->error.detail);
+    cJSON_AddItemToArray(models, model);
+  }
+}
+
+static void add_limits(cJSON *root, const struct config *config) {
+  cJSON *limits = cJSON_AddObjectToObject(root, "limits");
+  add_size(limits, "max_body_bytes", config->max_body_bytes);
+  add_size(limits, "max_structures", config->max_structures);
+  add_size(limits, "max_atoms", config->max_atoms);
+  add_size(limits, "max_queue", config->max_queue);
+  add_size(limits, "max_connections", config->max_connections);
+}
+
+void route_status(struct routes *routes, struct http_exchange *exchange, const char *model) {
+  (void)model;
+  const struct predict_load load = predictor_load(routes->predictor);
+  cJSON *root = cJSON_CreateObject();
+  cJSON_AddStringToObject(root, "state", routes_state(routes));
+  cJSON_AddStringToObject(root, "version", IRREPD_VERSION);
+  cJSON_AddStringToObject(root, "libuv", uv_version_string());
+  cJSON_AddNumberToObject(root, "uptime_s",
+                          (double)((uv_hrtime() - routes->started_ns) / 1000000) / 1000.0);
+  add_models(root, routes->registry);
+  cJSON *queue = cJSON_AddObjectToObject(root, "queue");
+  add_size(queue, "structures", load.queued_structures);
+  add_size(queue, "atoms", load.queued_atoms);
+  add_size(root, "batches_running", load.batches_running);
+  cJSON *memory = cJSON_AddObjectToObject(root, "memory");
+  add_size(memory, "planned_bytes", load.planned_bytes);
+  add_size(memory, "budget_bytes", routes->config->memory_budget);
+  add_size(root, "connections", routes->http == NULL ? 0 : http_connections(routes->http));
+  add_limits(root, routes->config);
+  reply_json(exchange, 200, root);
+}
+
+void route_metrics(struct routes *routes, struct http_exchange *exchange, const char *model) {
+  (void)model;
+  size_t size = 0;
+  char *text = metrics_render(routes->metrics, &size);
+  reply_text(exchange, 200, "text/plain; version=0.0.4; charset=utf-8", text, size);
+}
+
+void route_openapi(struct routes *routes, struct http_exchange *exchange, const char *model) {
+  (void)routes, (void)model;
+  const size_t size =
+      (size_t)(_binary_server_page_openapi_json_end - _binary_server_page_openapi_json_start);
+  char *text = malloc(size + 1);
+  if (text != NULL)
+    memcpy(text, _binary_server_page_openapi_json_start, size);
+  reply_text(exchange, 200, "application/json", text, size);
+}

@@ -1,0 +1,54 @@
+#include "server/problem_kinds.h"
+#include "server/routes.h"
+
+#include <stdlib.h>
+
+/* One predict call that the HTTP side waits for. */
+struct call {
+  struct http_exchange *exchange;
+  const struct routes *routes;
+  struct predict_job *job;
+};
+
+static void on_done(void *context, struct reply *reply) {
+  struct call *call = context;
+  struct http_reply answer = {.status = reply->status,
+                              .content_type = reply->content_type,
+                              .body = reply->body,
+                              .size = reply->size,
+                              .retry_after_s = reply->retry_after_s};
+  http_reply(call->exchange, &answer);
+  free(call);
+}
+
+static void on_gone(void *context) {
+  struct call *call = context;
+  metrics_request_cancelled(call->routes->metrics,
+                            call->routes->abandoned ? "shutdown" : "disconnected");
+  predict_cancel(call->job);
+  free(call);
+}
+
+void route_predict(struct routes *routes, struct http_exchange *exchange, const char *model) {
+  if (registry_find(routes->registry, model) == NULL) {
+    reply_unknown_model(exchange, model);
+    return;
+  }
+  struct call *call = malloc(sizeof *call);
+  if (call != NULL) {
+    *call = (struct call){.exchange = exchange, .routes = routes};
+    exchange->gone = on_gone;
+    exchange->gone_context = call;
+    call->job = predict_begin(routes->predictor, model, exchange->body, exchange->size,
+                              exchange->request_id, on_done, call);
+  }
+  if (call == NULL || call->job == NULL) {
+    struct problem problem;
+    exchange->gone = NULL;
+    free(call);
+    http_reply_problem(
+        exchange,
+        problem_of_kind(&problem, PROBLEM_NO_MEMORY, "", "There is no memory for the request."),
+        NULL);
+  }
+}
