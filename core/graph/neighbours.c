@@ -16,8 +16,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Bins are half the cutoff thick. */
-#define THICKNESS 0.5
+/* Thickness of bins in units of r_max: the fastest for crystals at 5 to 6 Angstrom. */
+#define THICKNESS 0.8
 
 /* Reach beyond r_max, relative, that covers the rounding of the visit's own arithmetic. */
 #define REACH_MARGIN 1e-6
@@ -173,6 +173,15 @@ static size_t slots_within(const struct grid *grid, size_t begin, size_t end, co
   return n;
 }
 
+/* floor(a / b) for b > 0; a is nearly always within the first period, and division is slow. */
+static int64_t floor_divide(int64_t a, int64_t b) {
+  return a >= 0 && a < b ? 0 : a / b - (a % b < 0);
+}
+
+static int64_t modulo(int64_t a, int64_t b) {
+  return a < b ? a : a % b;
+}
+
 /* Takes the pairs with the atoms of a row that is contiguous in the table. */
 static bool visit_run(struct search *search, const struct row *row) {
   const struct grid *grid = search->grid;
@@ -200,11 +209,6 @@ static bool visit_run(struct search *search, const struct row *row) {
     }
   }
   return check_limits(search);
-}
-
-/* floor(a / b) for b > 0. */
-static int64_t floor_divide(int64_t a, int64_t b) {
-  return a / b - (a % b < 0);
 }
 
 static int64_t floor_integer(double x) {
@@ -242,7 +246,7 @@ static bool visit_row(struct search *search, struct row row, int64_t low, int64_
   const struct grid_axis *axis = &search->grid->axis[2];
   while (low <= high) {
     int64_t period = floor_divide(low, axis->bins), first = low - period * axis->bins;
-    int64_t stretch = axis->folded - first % axis->folded;
+    int64_t stretch = axis->folded - modulo(first, axis->folded);
     stretch = stretch < axis->bins - first ? stretch : axis->bins - first;
     stretch = stretch < high - low + 1 ? stretch : high - low + 1;
     row.period[2] = (double)period;
