@@ -59,22 +59,26 @@ struct problem *problem_of_error(struct problem *problem, const struct irrep_err
                      irrep_status_title(error->status), field, "%s", error->detail);
 }
 
-char *problem_render(const struct problem *p, size_t *size) {
-  struct text text = {0};
-  text_puts(&text, "{\"type\":");
-  text_put_json(&text, p->type);
-  text_puts(&text, ",\"title\":");
-  text_put_json(&text, p->title);
-  text_puts(&text, ",\"status\":");
-  text_put_size(&text, p->status > 0 ? (size_t)p->status : 0);
-  text_puts(&text, ",\"detail\":");
-  text_put_json(&text, p->detail);
-  text_puts(&text, ",\"errors\":[");
+void problem_put(struct text *text, const struct problem *p) {
+  text_puts(text, "{\"type\":");
+  text_put_json(text, p->type);
+  text_puts(text, ",\"title\":");
+  text_put_json(text, p->title);
+  text_puts(text, ",\"status\":");
+  text_put_size(text, p->status > 0 ? (size_t)p->status : 0);
+  text_puts(text, ",\"detail\":");
+  text_put_json(text, p->detail);
+  text_puts(text, ",\"errors\":[");
   if (p->pointer[0]) {
-    text_puts(&text, "{\"pointer\":");
-    text_put_json(&text, p->pointer);
-    text_puts(&text, "}");
+    text_puts(text, "{\"pointer\":");
+    text_put_json(text, p->pointer);
+    text_puts(text, "}");
   }
-  text_puts(&text, p->retryable ? "],\"retryable\":true}" : "],\"retryable\":false}");
+  text_puts(text, p->retryable ? "],\"retryable\":true}" : "],\"retryable\":false}");
+}
+
+char *problem_render(const struct problem *problem, size_t *size) {
+  struct text text = {0};
+  problem_put(&text, problem);
   return text_take(&text, size);
 }

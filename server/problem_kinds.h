@@ -7,6 +7,7 @@
 
 #include "irrep/status.h"
 #include "server/problem.h"
+#include "server/text.h"
 
 #define PROBLEM_KINDS(X)                                                                           \
   X(MALFORMED_JSON, 400, "malformed-json", "malformed JSON")                                       \
@@ -45,5 +46,8 @@ struct problem *problem_of_kind(struct problem *problem, enum problem_kind kind,
  * Thread-safe. */
 struct problem *problem_of_error(struct problem *problem, const struct irrep_error *error,
                                  const char *pointer);
+
+/* Writes the JSON text of problem_render. Thread-safe on distinct texts. */
+void problem_put(struct text *text, const struct problem *problem);
 
 #endif

@@ -1,0 +1,124 @@
+#include "server/request.h"
+
+#include "server/problem_kinds.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Room for a few small structures; larger arrays get blocks of their own size. */
+#define BLOCK_SIZE 4096
+
+#define BLOCK_ALIGNMENT 16
+
+struct request_block {
+  struct request_block *next;
+  size_t size, used;
+  _Alignas(BLOCK_ALIGNMENT) unsigned char bytes[];
+};
+
+void request_fini(struct request *request) {
+  for (struct request_block *block = request->blocks, *next; block; block = next) {
+    next = block->next;
+    free(block);
+  }
+  *request = (struct request){0};
+}
+
+static struct request_block *block_new(struct request *request, size_t size) {
+  struct request_block *block =
+      size <= SIZE_MAX - sizeof *block ? calloc(1, sizeof *block + size) : NULL;
+  if (block) {
+    *block = (struct request_block){.next = request->blocks, .size = size};
+    request->blocks = block;
+  }
+  return block;
+}
+
+void *request_alloc(struct request *request, size_t count, size_t size) {
+  if (size > 0 && count > (SIZE_MAX - BLOCK_ALIGNMENT) / size)
+    return NULL;
+  size_t n = (count * size + BLOCK_ALIGNMENT - 1) / BLOCK_ALIGNMENT * BLOCK_ALIGNMENT;
+  struct request_block *block = request->blocks;
+  if (!block || n > block->size - block->used)
+    block = block_new(request, n > BLOCK_SIZE ? n : BLOCK_SIZE);
+  if (!block)
+    return NULL;
+  void *bytes = block->bytes + block->used;
+  block->used += n;
+  return bytes;
+}
+
+struct problem *request_fault(struct request *request, size_t index) {
+  struct problem *problem = request_alloc(request, 1, sizeof *problem);
+  if (problem && !request->items[index].problem)
+    request->items[index].problem = problem;
+  return problem;
+}
+
+/* Planning */
+
+struct request_bounds request_bounds(const struct evaluator *evaluator,
+                                     const struct irrep_model *model,
+                                     enum irrep_precision precision, size_t max_bytes) {
+  struct irrep_plan plan = {.n_structures = 1, .n_atoms = 1};
+  size_t fits = 0, exceeds = SIZE_MAX;
+  while (exceeds - fits > 1) {
+    plan.n_edges = fits + (exceeds - fits) / 2;
+    if (evaluator->bytes(model, precision, &plan) <= max_bytes)
+      fits = plan.n_edges;
+    else
+      exceeds = plan.n_edges;
+  }
+  return (struct request_bounds){.max_edges = fits, .max_bytes = max_bytes};
+}
+
+/* Says how much a structure of at least n_edges edges would take, and what it may. */
+static void too_large(struct problem *problem, const char *pointer, const struct irrep_plan *plan,
+                      size_t bytes, const char *at_least, struct request_bounds bounds) {
+  problem_of_kind(problem, PROBLEM_TOO_LARGE, pointer,
+                  "%zu atoms with %s%zu edges need %s%zu bytes; the memory budget is %zu bytes",
+                  plan->n_atoms, at_least, plan->n_edges, at_least, bytes, bounds.max_bytes);
+}
+
+static bool plan_item(struct request *request, size_t index, const struct evaluator *evaluator,
+                      const struct irrep_model *model, enum irrep_precision precision,
+                      struct request_bounds bounds) {
+  struct request_item *item = &request->items[index];
+  struct irrep_error error = {0};
+  enum irrep_status status =
+      evaluator->plan(model, &item->structure, bounds.max_edges, &item->plan, &error);
+  /* Only the core knows why it refused; but of too many edges, it knows only the bound. */
+  bool refused = status != IRREP_OK && status != IRREP_TOO_LARGE;
+  bool unbounded = status == IRREP_TOO_LARGE;
+  if (unbounded)
+    item->plan = (struct irrep_plan){.n_structures = 1,
+                                     .n_atoms = item->structure.n_atoms,
+                                     .n_edges = bounds.max_edges < SIZE_MAX ? bounds.max_edges + 1
+                                                                            : SIZE_MAX};
+  size_t bytes = refused ? 0 : evaluator->bytes(model, precision, &item->plan);
+  if (!refused && bytes <= bounds.max_bytes && !unbounded)
+    return true;
+  char pointer[sizeof((struct problem *)0)->pointer];
+  snprintf(pointer, sizeof pointer, "#/structures/%zu", index);
+  struct problem *problem = request_fault(request, index);
+  if (!problem)
+    return false;
+  if (refused || (unbounded && bytes <= bounds.max_bytes))
+    problem_of_error(problem, &error, pointer);
+  else
+    too_large(problem, pointer, &item->plan, bytes, unbounded ? "at least " : "", bounds);
+  return true;
+}
+
+bool request_plan(struct request *request, const struct evaluator *evaluator,
+                  const struct irrep_model *model, enum irrep_precision precision,
+                  struct request_bounds bounds, const atomic_bool *gone) {
+  for (size_t i = 0; i < request->n_items; i++) {
+    if (gone && atomic_load(gone))
+      return true;
+    if (!request->items[i].problem && !plan_item(request, i, evaluator, model, precision, bounds))
+      return false;
+  }
+  return true;
+}

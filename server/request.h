@@ -1,0 +1,70 @@
+/* What a client asks for: checked structures, in memory of the request's own. */
+#ifndef SERVER_REQUEST_H
+#define SERVER_REQUEST_H
+
+#include "irrep/model.h"
+#include "server/evaluator.h"
+#include "server/problem.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+enum request_property {
+  PROPERTY_ENERGY = 1,
+  PROPERTY_FORCES = 2,
+  PROPERTY_STRESS = 4,
+  PROPERTY_ENERGIES = 8,
+};
+
+enum request_priority { PRIORITY_INTERACTIVE, PRIORITY_BULK };
+
+struct request_item {
+  const char *id; /* NULL: none was given */
+  struct irrep_structure structure;
+  struct irrep_plan plan;  /* after request_plan */
+  struct problem *problem; /* what is wrong with this structure; NULL: nothing */
+};
+
+/* Zero-initialised it is empty. Used by one thread at a time. */
+struct request {
+  struct request_item *items; /* [n_items] */
+  size_t n_items;
+  unsigned properties; /* of enum request_property */
+  bool has_precision;
+  enum irrep_precision precision; /* when has_precision */
+  bool has_deadline;
+  double deadline_ms; /* from the arrival of the request, when has_deadline */
+  enum request_priority priority;
+  struct request_block *blocks; /* private */
+};
+
+void request_fini(struct request *request);
+
+/* count * size zeroed bytes that live as long as the request; NULL without memory. */
+void *request_alloc(struct request *request, size_t count, size_t size);
+
+/* The problem of an item, to be filled; NULL without memory. The first one stays: then this is
+ * where a later one may be written and is forgotten. */
+struct problem *request_fault(struct request *request, size_t index);
+
+/* The most that one structure may take. */
+struct request_bounds {
+  size_t max_edges; /* beyond which a structure cannot fit max_bytes */
+  size_t max_bytes; /* planned */
+};
+
+/* The bounds of a model's structures under a budget of planned bytes: a search of max_edges.
+ * Thread-safe. */
+struct request_bounds request_bounds(const struct evaluator *evaluator,
+                                     const struct irrep_model *model,
+                                     enum irrep_precision precision, size_t max_bytes);
+
+/* Plans every structure without a problem, and gives those that the model cannot take one. Ends
+ * early when *gone (NULL allowed) becomes true. false: without memory. Thread-safe on distinct
+ * requests. */
+bool request_plan(struct request *request, const struct evaluator *evaluator,
+                  const struct irrep_model *model, enum irrep_precision precision,
+                  struct request_bounds bounds, const atomic_bool *gone);
+
+#endif

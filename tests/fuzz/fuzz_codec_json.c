@@ -1,0 +1,72 @@
+/* Reads any bytes as a predict call. What is accepted must be within the limits, and what is
+ * written of it must be JSON again. */
+#include "irrep/conventions.h"
+#include "server/answer_json.h"
+#include "server/codec_json.h"
+#include "server/json_scan.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct codec_limits limits = {.max_structures = 4, .max_atoms = 16};
+
+static void require(bool condition) {
+  if (!condition)
+    abort();
+}
+
+static void check_text(struct text *text) {
+  struct json_scan scan;
+  size_t size = 0;
+  char *bytes = text_take(text, &size);
+  require(bytes && json_scan(bytes, size, SIZE_MAX, &scan) && scan.n_non_finite == 0);
+  free(bytes);
+}
+
+static void check_structure(const struct irrep_structure *s) {
+  require(s->n_atoms >= 1 && s->n_atoms <= limits.max_atoms);
+  for (size_t i = 0; i < s->n_atoms; i++)
+    require(s->numbers[i] >= 1 && s->numbers[i] <= IRREP_NUMBER_MAX);
+  for (size_t i = 0; i < 3 * s->n_atoms; i++)
+    require(fabs(s->positions[i]) <= IRREP_LENGTH_MAX);
+  for (size_t i = 0; i < 9; i++)
+    require(fabs(s->cell[i / 3][i % 3]) <= IRREP_LENGTH_MAX);
+}
+
+static void check_item(const struct request *request, const struct request_item *item) {
+  struct text text = {0};
+  if (item->problem) {
+    require(item->problem->status == 422);
+    answer_json_error(&text, item->id, item->problem);
+  } else {
+    check_structure(&item->structure);
+    double forces[3 * 16], energies[16];
+    memcpy(forces, item->structure.positions, 3 * item->structure.n_atoms * sizeof *forces);
+    memcpy(energies, item->structure.positions, item->structure.n_atoms * sizeof *energies);
+    struct irrep_result result = {.forces = forces, .energies = energies, .has_stress = true};
+    answer_json_result(&text, item->id, request->properties, item->structure.n_atoms, &result);
+  }
+  check_text(&text);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  struct request request = {0};
+  struct problem problem = {0};
+  if (codec_json_read((const char *)data, size, &limits, &request, &problem)) {
+    require(request.n_items >= 1 && request.n_items <= limits.max_structures);
+    require(request.properties != 0);
+    for (size_t i = 0; i < request.n_items; i++)
+      check_item(&request, &request.items[i]);
+  } else {
+    struct text text = {0};
+    require(problem.status == 400 || problem.status == 422);
+    answer_json_error(&text, NULL, &problem);
+    check_text(&text);
+  }
+  request_fini(&request);
+  return 0;
+}

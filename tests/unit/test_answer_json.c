@@ -1,0 +1,82 @@
+#include "server/answer_json.h"
+#include "server/problem_kinds.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+/* Last: cmocka.h needs the headers above. */
+#include <cmocka.h>
+
+static void expect(struct text *text, const char *wanted) {
+  char *got = text_take(text, NULL);
+  assert_string_equal(got, wanted);
+  free(got);
+}
+
+static double forces[] = {0.1, -0.0, 3, 1e-7, 0.30000000000000004, -2.5};
+static double energies[] = {-1, -2.25};
+
+static struct irrep_result result(void) {
+  return (struct irrep_result){.energy = -3.25,
+                               .energies = energies,
+                               .forces = forces,
+                               .stress = {{1, 2, 3}, {2, 4, 5}, {3, 5, 6}},
+                               .has_stress = true,
+                               .n_edges = 2};
+}
+
+static void test_all_properties(void **state) {
+  (void)state;
+  struct text text = {0};
+  struct irrep_result r = result();
+  answer_json_result(&text, "s\"1",
+                     PROPERTY_ENERGY | PROPERTY_FORCES | PROPERTY_STRESS | PROPERTY_ENERGIES, 2,
+                     &r);
+  expect(&text, "{\"id\":\"s\\\"1\",\"status\":\"ok\",\"energy\":-3.25,"
+                "\"forces\":[[0.1,-0,3],[1e-07,0.30000000000000004,-2.5]],"
+                "\"stress\":[[1,2,3],[2,4,5],[3,5,6]],\"energies\":[-1,-2.25],\"n_edges\":2}");
+}
+
+static void test_only_what_was_asked_for(void **state) {
+  (void)state;
+  struct text text = {0};
+  struct irrep_result r = result();
+  answer_json_result(&text, NULL, PROPERTY_ENERGY, 2, &r);
+  expect(&text, "{\"status\":\"ok\",\"energy\":-3.25,\"n_edges\":2}");
+  r.has_stress = false;
+  answer_json_result(&text, "", PROPERTY_STRESS, 2, &r);
+  expect(&text, "{\"id\":\"\",\"status\":\"ok\",\"stress\":null,\"n_edges\":2}");
+}
+
+static void test_error(void **state) {
+  (void)state;
+  struct text text = {0};
+  struct problem p;
+  problem_of_kind(&p, PROBLEM_WRONG_SHAPE, "#/structures/1/cell", "three rows");
+  answer_json_error(&text, "b", &p);
+  expect(&text, "{\"id\":\"b\",\"status\":\"error\",\"error\":{\"type\":\"urn:irrepd:wrong-shape\","
+                "\"title\":\"array of the wrong shape\",\"status\":422,\"detail\":\"three rows\","
+                "\"errors\":[{\"pointer\":\"#/structures/1/cell\"}],\"retryable\":false}}");
+}
+
+static void test_frame(void **state) {
+  (void)state;
+  struct text text = {0};
+  answer_json_begin(&text, "m", "abc", "r-1");
+  answer_json_end(&text, &(struct answer_timing){1.23456, 3.4, 17, 803});
+  expect(&text, "{\"model\":\"m\",\"model_sha256\":\"abc\",\"request_id\":\"r-1\","
+                "\"units\":{\"energy\":\"eV\",\"forces\":\"eV/Angstrom\","
+                "\"stress\":\"eV/Angstrom^3\"},\"results\":[],\"timing\":{\"queue_ms\":1.235,"
+                "\"compute_ms\":3.4,\"batch_structures\":17,\"batch_atoms\":803}}");
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_all_properties),
+      cmocka_unit_test(test_only_what_was_asked_for),
+      cmocka_unit_test(test_error),
+      cmocka_unit_test(test_frame),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,144 @@
+#include "server/request.h"
+#include "tests/unit/fake_evaluator.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+/* Last: cmocka.h needs the headers above. */
+#include <cmocka.h>
+
+static const int32_t silicon[] = {14, 14, 14, 14};
+static const int32_t stranger[] = {14, 79};
+static const double positions[12] = {0};
+
+static void test_memory(void **state) {
+  (void)state;
+  struct request r = {0};
+  unsigned char *blocks[200];
+  for (size_t i = 0; i < 200; i++) {
+    blocks[i] = request_alloc(&r, i + 1, i % 7 == 0 ? 999 : 3);
+    assert_non_null(blocks[i]);
+    assert_int_equal((uintptr_t)blocks[i] % 16, 0);
+    for (size_t k = 0; k < 3 * (i + 1); k++)
+      assert_int_equal(blocks[i][k], 0);
+    memset(blocks[i], (int)i, 3 * (i + 1));
+  }
+  for (size_t i = 0; i < 200; i++)
+    for (size_t k = 0; k < 3 * (i + 1); k++)
+      assert_int_equal(blocks[i][k], (unsigned char)i);
+  assert_null(request_alloc(&r, SIZE_MAX / 2, 3));
+  assert_null(request_alloc(&r, SIZE_MAX, 1));
+  assert_non_null(request_alloc(&r, 0, 8));
+  request_fini(&r);
+  assert_null(r.blocks);
+  request_fini(&r);
+}
+
+/* A request of n structures of the given numbers of atoms, all silicon at one point. */
+static void fill(struct request *r, const size_t *n_atoms, size_t n) {
+  *r = (struct request){.n_items = n};
+  r->items = request_alloc(r, n, sizeof *r->items);
+  assert_non_null(r->items);
+  for (size_t i = 0; i < n; i++)
+    r->items[i].structure =
+        (struct irrep_structure){.n_atoms = n_atoms[i], .numbers = silicon, .positions = positions};
+}
+
+static void test_first_fault_stays(void **state) {
+  (void)state;
+  struct request r;
+  fill(&r, (const size_t[]){1}, 1);
+  struct problem *first = request_fault(&r, 0), *second = request_fault(&r, 0);
+  assert_non_null(second);
+  assert_ptr_equal(r.items[0].problem, first);
+  assert_ptr_not_equal(first, second);
+  request_fini(&r);
+}
+
+static void test_plan(void **state) {
+  (void)state;
+  struct irrep_model *model = fake_model();
+  struct request r;
+  fill(&r, (const size_t[]){2, 2, 0, 4}, 4);
+  r.items[1].structure.numbers = stranger;
+  struct request_bounds bounds = request_bounds(&fake_evaluator, model, IRREP_FLOAT32, 1 << 20);
+  assert_true(request_plan(&r, &fake_evaluator, model, IRREP_FLOAT32, bounds, NULL));
+  assert_null(r.items[0].problem);
+  assert_int_equal(r.items[0].plan.n_atoms, 2);
+  assert_int_equal(r.items[0].plan.n_edges, 2);
+  assert_int_equal(r.items[1].problem->status, 422);
+  assert_string_equal(r.items[1].problem->type, "urn:irrepd:unknown-element");
+  assert_string_equal(r.items[1].problem->pointer, "#/structures/1/numbers/1");
+  assert_string_equal(r.items[2].problem->type, "urn:irrepd:no-atoms");
+  assert_string_equal(r.items[2].problem->pointer, "#/structures/2");
+  assert_null(r.items[3].problem);
+  assert_int_equal(r.items[3].plan.n_edges, 12);
+  request_fini(&r);
+  free(model);
+}
+
+/* The bound of edges is exact: the last count that fits does, the next does not. */
+static void test_bounds(void **state) {
+  (void)state;
+  struct irrep_model *model = fake_model();
+  static const size_t budgets[] = {0, FAKE_ATOM_BYTES, 5000, (size_t)2 << 30, SIZE_MAX / 256};
+  for (size_t i = 0; i < sizeof budgets / sizeof *budgets; i++)
+    for (int precision = 0; precision < 2; precision++) {
+      enum irrep_precision p = precision ? IRREP_FLOAT64 : IRREP_FLOAT32;
+      struct request_bounds b = request_bounds(&fake_evaluator, model, p, budgets[i]);
+      struct irrep_plan plan = {1, 1, b.max_edges};
+      assert_int_equal(b.max_bytes, budgets[i]);
+      if (b.max_edges > 0)
+        assert_true(fake_bytes(model, p, &plan) <= budgets[i]);
+      plan.n_edges++;
+      assert_true(fake_bytes(model, p, &plan) > budgets[i]);
+    }
+  free(model);
+}
+
+/* What exceeds the budget is refused with both numbers, whether plan or bytes notices. */
+static void test_too_large(void **state) {
+  (void)state;
+  struct irrep_model *model = fake_model();
+  struct request r;
+  fill(&r, (const size_t[]){1, 4}, 2);
+  struct request_bounds bounds = {.max_edges = 100, .max_bytes = 4011};
+  assert_true(request_plan(&r, &fake_evaluator, model, IRREP_FLOAT32, bounds, NULL));
+  assert_null(r.items[0].problem);
+  assert_int_equal(r.items[1].problem->status, 422);
+  assert_string_equal(r.items[1].problem->type, "urn:irrepd:too-large");
+  assert_non_null(strstr(r.items[1].problem->detail, " 4012 bytes"));
+  assert_non_null(strstr(r.items[1].problem->detail, " 4011 bytes"));
+  request_fini(&r);
+
+  fill(&r, (const size_t[]){4}, 1);
+  bounds = (struct request_bounds){.max_edges = 7, .max_bytes = 4007};
+  assert_true(request_plan(&r, &fake_evaluator, model, IRREP_FLOAT32, bounds, NULL));
+  assert_string_equal(r.items[0].problem->type, "urn:irrepd:too-large");
+  assert_non_null(strstr(r.items[0].problem->detail, "at least 4008 bytes"));
+  assert_non_null(strstr(r.items[0].problem->detail, " 4007 bytes"));
+  request_fini(&r);
+  free(model);
+}
+
+static void test_gone(void **state) {
+  (void)state;
+  struct irrep_model *model = fake_model();
+  struct request r;
+  fill(&r, (const size_t[]){0}, 1);
+  atomic_bool gone = true;
+  struct request_bounds bounds = {.max_edges = 100, .max_bytes = 100000};
+  assert_true(request_plan(&r, &fake_evaluator, model, IRREP_FLOAT32, bounds, &gone));
+  assert_null(r.items[0].problem);
+  request_fini(&r);
+  free(model);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_memory),    cmocka_unit_test(test_first_fault_stays),
+      cmocka_unit_test(test_plan),      cmocka_unit_test(test_bounds),
+      cmocka_unit_test(test_too_large), cmocka_unit_test(test_gone),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
