@@ -1,9 +1,8 @@
 /* The product of a few rows with a packed matrix: the one GEMM of the core.
  *
  * Rows are few (a tile) and may lie any stride apart, matrices are constant and packed at load, and
- * each output element is one chain of multiply-adds over k from first to last, whatever the number
- * of rows: none of these a BLAS gives (it packs at every call, and its edge tiles may round
- * differently). */
+ * each output element is the same sum in the same order whatever the number of rows: none of these
+ * a BLAS gives (it packs at every call, and its edge tiles may round differently). */
 #ifndef CORE_KERNELS_GEMM_H
 #define CORE_KERNELS_GEMM_H
 
