@@ -185,7 +185,7 @@ bool build_linear(struct build *build, const char *name, size_t in, const struct
   linear.covers_out = linear.n_blocks == to->n;
   if (!read_bias(build, name, to, &linear))
     return false;
-  struct op *op = program_op(build->program, OP_LINEAR, in, out);
+  struct op *op = program_op(build->program, &op_linear, in, out);
   if (!op)
     return !build_no_memory(build);
   op->accumulate = accumulate;

@@ -58,10 +58,10 @@ static bool hidden_layer(struct build *build, size_t index, size_t in, const str
                                .out_stride = to->dim,
                                .activation = activation,
                                .scale = 1.0};
-  struct op *op = program_op(program, OP_LINEAR, in, linear_out);
+  struct op *op = program_op(program, &op_linear, in, linear_out);
   if (op)
     op->linear = linear;
-  op = program_op(program, OP_GATE, linear_out, *out);
+  op = program_op(program, &op_gate, linear_out, *out);
   if (op)
     op->gate = (struct gate){to->dim, to->dim, 1, entry};
   return !build_no_memory(build);
@@ -89,7 +89,7 @@ static bool last_layer(struct build *build, size_t index, size_t in, const struc
       shift[s] += scale[s] * bias[0];
   }
   const size_t weights = program_weights(program, layout->dim);
-  struct op *op = program_op(program, OP_READOUT, in, PROGRAM_NONE);
+  struct op *op = program_op(program, &op_readout, in, PROGRAM_NONE);
   if (build_no_memory(build))
     return false;
   for (size_t i = 0; i < scalars->mul; i++)

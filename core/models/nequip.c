@@ -143,7 +143,7 @@ static bool build_convolution(struct build *build, const struct layer *layer, bo
                     &filter) ||
       !build_value(build, to, out))
     return build_no_memory(build), false;
-  struct op *op = program_op(build->program, OP_CONVOLUTION, in, *out);
+  struct op *op = program_op(build->program, &op_convolution, in, *out);
   if (!op)
     return !build_no_memory(build);
   op->message.convolution = convolution;
@@ -218,7 +218,7 @@ static bool build_gate(struct build *build, const struct layer *layer, size_t in
     entries[i].gate_offset = gates->offset + gates->place[gate];
     gate += y->mul;
   }
-  struct op *op = program_op(build->program, OP_GATE, in, *out);
+  struct op *op = program_op(build->program, &op_gate, in, *out);
   if (!op)
     return !build_no_memory(build);
   op->gate = (struct gate){from->dim, to->dim, to->n, entries};
@@ -273,7 +273,7 @@ static bool build_embedding(struct build *build, size_t *value, struct layout *l
   const size_t shape[2] = {n_species, mul};
   const double *file = build_read(build, "embedding.weight", 2, shape);
   const size_t table = program_weights(build->program, n_species * layout->dim);
-  struct op *op = program_op(build->program, OP_EMBEDDING, PROGRAM_NONE, *value);
+  struct op *op = program_op(build->program, &op_embedding, PROGRAM_NONE, *value);
   if (!file || build_no_memory(build))
     return false;
   for (size_t s = 0; s < n_species; s++)

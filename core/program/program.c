@@ -98,14 +98,14 @@ size_t program_value(struct program *program, size_t dim) {
   return program->n_values++;
 }
 
-struct op *program_op(struct program *program, enum op_kind kind, size_t in, size_t out) {
+struct op *program_op(struct program *program, const struct op_type *type, size_t in, size_t out) {
   struct op *ops = grown(program, program->ops, program->n_ops, sizeof *program->ops);
   if (!ops)
     return NULL;
   program->ops = ops;
   struct op *op = &ops[program->n_ops++];
   memset(op, 0, sizeof *op);
-  op->kind = kind;
+  op->type = type;
   op->in = in;
   op->out = out;
   return op;
@@ -113,7 +113,7 @@ struct op *program_op(struct program *program, enum op_kind kind, size_t in, siz
 
 static enum irrep_status cut_stages(struct program *program) {
   for (size_t i = 0; i < program->n_ops; i++) {
-    if (i == 0 || program->ops[i].kind == OP_CONVOLUTION) {
+    if (i == 0 || program->ops[i].type->reads_neighbours) {
       struct stage *stages =
           grown(program, program->stages, program->n_stages, sizeof *program->stages);
       if (!stages)
@@ -132,9 +132,9 @@ static bool order_adjoints(struct program *program, bool *marks) {
   const size_t n = program->n_values;
   for (size_t i = 0; i < program->n_ops; i++) {
     struct op *op = &program->ops[i];
-    if (op->kind != OP_EMBEDDING && (op->in >= n || !marks[op->in]))
+    if (op->type->has_in && (op->in >= n || !marks[op->in]))
       return false;
-    if (op->kind == OP_READOUT)
+    if (!op->type->has_out)
       continue;
     if (op->out >= n || marks[op->out] != op->accumulate)
       return false;
@@ -143,9 +143,9 @@ static bool order_adjoints(struct program *program, bool *marks) {
   memset(marks, 0, n * sizeof *marks);
   for (size_t i = program->n_ops; i-- > 0;) {
     struct op *op = &program->ops[i];
-    if (op->kind != OP_READOUT && !marks[op->out])
+    if (op->type->has_out && !marks[op->out])
       return false;
-    if (op->kind == OP_EMBEDDING)
+    if (!op->type->has_in)
       continue;
     op->grad_accumulate = marks[op->in];
     marks[op->in] = true;
@@ -162,7 +162,7 @@ enum irrep_status program_finish(struct program *program, struct irrep_error *er
                       "the model's layers do not form a chain from embedding to readout");
   for (size_t i = 0; i < program->n_ops; i++) {
     const struct op *op = &program->ops[i];
-    if (op->kind != OP_CONVOLUTION)
+    if (op->type != &op_convolution)
       continue;
     if (op->message.convolution.n_columns > program->columns_max)
       program->columns_max = op->message.convolution.n_columns;

@@ -10,6 +10,7 @@
 #include "core/e3/irreps.h"
 #include "core/kernels/kernels.h"
 #include "core/nn/radial.h"
+#include "core/program/ops.h"
 #include "irrep/status.h"
 
 #include <stdbool.h>
@@ -17,8 +18,6 @@
 
 /* Atoms of a tile. */
 #define ATOM_TILE 32
-
-enum op_kind { OP_EMBEDDING, OP_LINEAR, OP_CONVOLUTION, OP_GATE, OP_READOUT };
 
 /* Where an array of features or of their gradients lives: rows of all atoms, or of a tile only. */
 struct storage {
@@ -33,8 +32,8 @@ struct value {
 };
 
 struct op {
-  enum op_kind kind;
-  size_t in, out;       /* values; OP_EMBEDDING has no in, OP_READOUT no out */
+  const struct op_type *type;
+  size_t in, out;       /* values, where the type has them */
   bool accumulate;      /* adds to out, which an earlier operation has written */
   bool grad_accumulate; /* the adjoint adds to the gradient of in; set by program_finish */
   union {
@@ -54,7 +53,7 @@ struct op {
   };
 };
 
-/* Operations [first, end); only the first may be a convolution. */
+/* Operations [first, end); only the first may read neighbours. */
 struct stage {
   size_t first, end;
 };
@@ -104,9 +103,9 @@ struct matrix program_matrix(struct program *program, size_t rows, size_t column
 /* A new value of dim reals a row (a multiple of IRREP_LANES); PROGRAM_NONE on failure. */
 size_t program_value(struct program *program, size_t dim);
 
-/* Appends an operation, zeroed but for its kind and values; NULL on failure. The pointer is valid
+/* Appends an operation, zeroed but for its type and values; NULL on failure. The pointer is valid
  * until the next call. */
-struct op *program_op(struct program *program, enum op_kind kind, size_t in, size_t out);
+struct op *program_op(struct program *program, const struct op_type *type, size_t in, size_t out);
 
 /* Cuts the list into stages, orders the adjoints, and plans the memory.
  * NO_MEMORY, or BAD_MODEL_FILE for a value that is used before it is written or never used. */

@@ -26,15 +26,15 @@ static void reach(struct span *span, size_t time) {
 
 static void reach_op(const struct op *op, size_t stage, size_t n_stages, struct span *features,
                      struct span *gradients) {
-  const bool message = op->kind == OP_CONVOLUTION;
-  const size_t adjoint = adjoint_time(n_stages, stage) + message;
-  if (op->kind != OP_EMBEDDING) {
+  const struct op_type *type = op->type;
+  const size_t adjoint = adjoint_time(n_stages, stage) + type->reads_neighbours;
+  if (type->has_in) {
     reach(&features[op->in], stage);
     reach(&gradients[op->in], adjoint);
-    if (op->kind == OP_GATE || message)
+    if (type->keeps_in)
       reach(&features[op->in], adjoint);
   }
-  if (op->kind != OP_READOUT) {
+  if (type->has_out) {
     reach(&features[op->out], stage);
     reach(&gradients[op->out], adjoint);
   }

@@ -1,0 +1,16 @@
+#include "core/program/ops.h"
+#include "core/program/run.h"
+
+static void forward(const struct run *run, const struct op *op) {
+  run->kernels->linear(&op->linear, run->n_rows, run_species(run), run->weights,
+                       run_features(run, op->in), run_features(run, op->out), op->accumulate);
+}
+
+static void adjoint(const struct run *run, const struct op *op) {
+  run->kernels->linear_adjoint(&op->linear, run->n_rows, run_species(run), run->weights,
+                               run_gradient(run, op->out), run_gradient(run, op->in),
+                               op->grad_accumulate);
+}
+
+const struct op_type op_linear = {
+    .name = "linear", .has_in = true, .has_out = true, .forward = forward, .adjoint = adjoint};

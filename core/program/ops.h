@@ -1,0 +1,27 @@
+/* The kinds of operations. A kind is one file, op_NAME.c; what it computes is in the kernels.
+ */
+#ifndef CORE_PROGRAM_OPS_H
+#define CORE_PROGRAM_OPS_H
+
+#include <stdbool.h>
+
+struct op;
+struct run;
+
+struct op_type {
+  const char *name;
+  bool has_in, has_out;
+  bool keeps_in;         /* the adjoint reads the features of in */
+  bool reads_neighbours; /* reads rows of other atoms: begins a stage, its adjoint has its own time
+                          */
+  void (*forward)(const struct run *run, const struct op *op);
+  void (*adjoint)(const struct run *run, const struct op *op); /* NULL: there is nothing to do */
+};
+
+extern const struct op_type op_embedding;   /* out = a row for each species */
+extern const struct op_type op_linear;      /* out (+)= irreps-wise linear map of in */
+extern const struct op_type op_convolution; /* out = messages of in from the neighbours */
+extern const struct op_type op_gate;        /* out = gated in */
+extern const struct op_type op_readout;     /* energy of the atom += weights . in */
+
+#endif

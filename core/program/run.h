@@ -1,0 +1,29 @@
+/* One step of an evaluation on one tile of atoms, as the operations see it. */
+#ifndef CORE_PROGRAM_RUN_H
+#define CORE_PROGRAM_RUN_H
+
+#include "core/program/evaluate.h"
+
+struct run {
+  const struct program *program;
+  const struct kernels *kernels;
+  const unsigned char *weights; /* reals */
+  struct workspace *workspace;
+  size_t first_row, n_rows; /* the tile's atoms */
+};
+
+/* The tile's rows of a value's features or of their gradient. */
+void *run_features(const struct run *run, size_t value);
+void *run_gradient(const struct run *run, size_t value);
+
+/* The rows of all atoms, of an array that is kept for all. */
+void *run_all_features(const struct run *run, size_t value);
+void *run_all_gradients(const struct run *run, size_t value);
+
+/* The weights at an offset that program_weights gave. */
+const void *run_weights(const struct run *run, size_t offset);
+
+/* The species of the tile's atoms. */
+const uint32_t *run_species(const struct run *run);
+
+#endif
