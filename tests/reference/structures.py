@@ -16,8 +16,8 @@ CUTOFF = 5.0  # Angstrom, of all four checkpoints
 SUBSET = (  # for the checkpoints other than the default one
     "atom-isolated", "atom-tiny-cell", "atom-left-handed", "dimer-n2", "dimer-stretched",
     "s22-water-dimer", "g2-thiophene", "slab-pt-co", "wire-nanotube", "layer-mos2", "si-sheared",
-    "si-unwrapped", "quartz", "batio3", "cscl-flat", "alloy-refractory", "alloy-lanthanides",
-    "actinides", "every-element", "crystal-co2",
+    "si-unwrapped", "quartz", "quartz-mirrored", "batio3", "cscl-flat", "alloy-refractory",
+    "alloy-lanthanides", "actinides", "every-element", "crystal-co2",
 )  # fmt: skip
 
 
@@ -170,10 +170,11 @@ def _compounds(rattle):
     rutile = dict(spacegroup=136, cellpar=[4.594, 4.594, 2.959, 90, 90, 90])
     yield "tio2-rutile", rattle(crystal("TiO", [(0, 0, 0), (0.305, 0.305, 0)], **rutile))
     quartz = dict(spacegroup=152, cellpar=[4.916, 4.916, 5.405, 90, 90, 120])
-    yield (
-        "quartz",
-        rattle(crystal("SiO", [(0.47, 0, 1 / 3), (0.413, 0.267, 0.119 + 2 / 3)], **quartz)),
-    )
+    silica = crystal("SiO", [(0.47, 0, 1 / 3), (0.413, 0.267, 0.119 + 2 / 3)], **quartz)
+    yield "quartz", rattle(silica)
+    mirrored = silica.copy()  # SevenNet's irreps know no parity: it tells mirror images apart
+    mirrored.set_cell(-silica.cell[:], scale_atoms=True)
+    yield "quartz-mirrored", mirrored
     perovskite = dict(spacegroup=221, cellpar=[4.01, 4.01, 4.01, 90, 90, 90])
     yield (
         "batio3",
