@@ -3,6 +3,18 @@
 #include "core/kernels/activations.h"
 #include "core/kernels/gemm.h"
 
+static void apply_envelope(size_t n_edges, size_t columns, const real *value,
+                           const real *derivative, size_t stride, real *y, real *dy) {
+  for (size_t e = 0; e < n_edges; e++) {
+    const real f = value[e * stride], df = derivative[e * stride];
+    for (size_t i = e * columns; i < (e + 1) * columns; i++) {
+      if (dy)
+        dy[i] = dy[i] * f + y[i] * df;
+      y[i] *= f;
+    }
+  }
+}
+
 /* Values and derivatives by distance go through the layers together (forward mode): a layer maps
  * (z, dz) to (z W, dz W), an activation to (a(z), a'(z) dz). The filter has one input and many
  * outputs, so this costs one more product, where the adjoint of the MLP would need the gradient of
@@ -14,8 +26,8 @@ void KERNEL(filter)(const struct filter *op, size_t n_edges, const void *weights
   const size_t half = EDGE_TILE * op->width;
   real *hidden = scratch, *next = hidden + 2 * half;
 
-  const real *z = embedding, *dz = z + n_basis;
-  size_t stride = 2 * n_basis;
+  const real *z = embedding, *dz = z + n_basis + 1;
+  size_t stride = 2 * (n_basis + 1);
   for (size_t k = 0; k < op->n_layers; k++) {
     const struct filter_layer *layer = &op->layers[k];
     const struct matrix *matrix = &layer->matrix;
@@ -26,13 +38,18 @@ void KERNEL(filter)(const struct filter *op, size_t n_edges, const void *weights
     (n_edges, matrix->columns, matrix->rows, z, stride, w + matrix->packed, y, columns, false);
     if (derivative)
       KERNEL(gemm)
-      (n_edges, matrix->columns, matrix->rows, dz, stride, w + matrix->packed, dy, columns, false);
+    (n_edges, matrix->columns, matrix->rows, dz, stride, w + matrix->packed, dy, columns, false);
     if (layer->has_bias)
       for (size_t e = 0; e < n_edges; e++)
         for (size_t i = 0; i < columns; i++)
           y[e * columns + i] += w[layer->bias + i];
-    if (last)
+    if (last) {
+      const real *envelope = (const real *)embedding + n_basis;
+      if (op->envelope)
+        apply_envelope(n_edges, columns, envelope, envelope + n_basis + 1, 2 * (n_basis + 1), y,
+                       dy);
       break;
+    }
     for (size_t e = 0; e < n_edges; e++)
       for (size_t i = 0; i < columns; i += IRREP_LANES) {
         real slope[IRREP_LANES];

@@ -94,7 +94,7 @@ struct convolution {
   const struct coupling_term *terms; /* C, any sign convention of the vectors included */
 };
 
-/* An MLP on the radial embedding of an edge that gives the filter. */
+/* An MLP on the radial basis of an edge, times the edge's envelope, gives the filter. */
 struct filter_layer {
   struct matrix matrix;
   bool has_bias;
@@ -106,6 +106,7 @@ struct filter {
   const struct filter_layer *layers;
   enum activation activation; /* after each layer but the last */
   size_t width;               /* the widest hidden layer, padded; 0 without one */
+  bool envelope;              /* otherwise it is 1 and not looked at */
 };
 
 struct kernels {
@@ -130,7 +131,7 @@ struct kernels {
                        void *grad_in, bool accumulate);
 
   /* Filters of a tile of edges.
-   *   embedding    [n_edges][2][n_basis] radial embedding and its derivative by distance
+   *   embedding    [n_edges][2][n_basis + 1] radial basis and envelope; their derivatives
    *   out          [n_edges][columns] padded
    *   derivative   [n_edges][columns] by distance, or NULL
    *   scratch      4 * EDGE_TILE * max(width, LANES) reals */

@@ -15,8 +15,8 @@ static void apply(const struct linear_block *block, size_t n_rows, const uint32_
   }
   for (size_t r = 0; r < n_rows; r++)
     KERNEL(gemm)
-    (1, n_columns, n_k, in + r * in_dim, in_dim, packed + species[r] * block->species_stride,
-     out + r * out_dim, out_dim, accumulate);
+  (1, n_columns, n_k, in + r * in_dim, in_dim, packed + species[r] * block->species_stride,
+   out + r * out_dim, out_dim, accumulate);
 }
 
 void KERNEL(linear)(const struct linear *op, size_t n_rows, const uint32_t *species,

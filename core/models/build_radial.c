@@ -112,6 +112,7 @@ bool build_filter(struct build *build, const char *name, const struct card_objec
       filter->width = width;
   }
   filter->layers = layers;
+  filter->envelope = build->program->radial.envelope;
   filter->n_layers = n_hidden + 1;
   return read_layer(build, name, n_hidden, rows, n_file_columns, place, n_columns,
                     &layers[n_hidden]);

@@ -50,6 +50,12 @@ void radial_cutoff(const struct radial *radial, double r, double *value, double 
 void radial_embedding(const struct radial *radial, double r, double *value, double *derivative) {
   double f, df;
   radial_cutoff(radial, r, &f, &df);
+  value[radial->n_basis] = radial->envelope ? f : 1.0;
+  derivative[radial->n_basis] = radial->envelope ? df : 0.0;
+  if (radial->envelope) {
+    f = 1.0;
+    df = 0.0;
+  }
   for (size_t k = 0; k < radial->n_basis; k++) {
     const double w = radial->frequencies[k];
     const double s = radial->prefactor * sin(w * r) / r;

@@ -2,6 +2,7 @@
 #ifndef CORE_NN_RADIAL_H
 #define CORE_NN_RADIAL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define RADIAL_BASIS_MAX 64
@@ -23,15 +24,21 @@ struct radial {
   double prefactor;
   double frequencies[RADIAL_BASIS_MAX]; /* 1/Angstrom */
   enum radial_cutoff cutoff;
-  double r_max; /* Angstrom */
-  double r_on;  /* XPLOR: 0 <= r_on < r_max */
-  double p;     /* polynomial: p >= 2 */
+  double r_max;  /* Angstrom */
+  double r_on;   /* XPLOR: 0 <= r_on < r_max */
+  double p;      /* polynomial: p >= 2 */
+  bool envelope; /* the cutoff multiplies the filter, not the basis */
 };
 
-/* The embedding e_k(r) = b_k(r) cutoff(r) at one distance.
- *   r           Angstrom, > 0; at r >= r_max all is zero
- *   value       [n_basis]
- *   derivative  [n_basis] by r
+/* Numbers of one edge's radial embedding: the basis, and behind it the envelope. */
+#define RADIAL_WIDTH(radial) ((radial)->n_basis + 1)
+#define RADIAL_WIDTH_MAX (RADIAL_BASIS_MAX + 1)
+
+/* The embedding at one distance: e_k(r) = b_k(r) cutoff(r) and an envelope of 1 or, with
+ * radial->envelope, e_k(r) = b_k(r) and the cutoff as envelope.
+ *   r           Angstrom, > 0; at r >= r_max the cutoff is zero
+ *   value       [RADIAL_WIDTH]
+ *   derivative  [RADIAL_WIDTH] by r
  * Thread-safe. */
 void radial_embedding(const struct radial *radial, double r, double *value, double *derivative);
 

@@ -12,12 +12,12 @@ void workspace_take(struct workspace *w, const struct program *program,
                     const struct kernels *kernels, struct arena *arena,
                     const struct irrep_plan *size) {
   const size_t real = kernels->real_size, harmonics = HARMONICS(program->l_max);
-  const size_t basis = 2 * program->radial.n_basis;
+  const size_t radial = 2 * RADIAL_WIDTH(&program->radial);
   batch_take(&w->batch, arena, size);
   w->energies = arena_take(arena, size->n_atoms, sizeof(double));
   w->gradient = arena_take(arena, size_mul(size->n_edges, 3), sizeof(double));
   w->harmonics = arena_take(arena, size_mul(size->n_edges, harmonics), real);
-  w->embedding = arena_take(arena, size_mul(size->n_edges, basis), real);
+  w->embedding = arena_take(arena, size_mul(size->n_edges, radial), real);
   w->grad_harmonics = arena_take(arena, size_mul(size->n_edges, harmonics), sizeof(double));
   w->grad_distance = arena_take(arena, size->n_edges, sizeof(double));
   w->whole_bytes = size_mul(size_mul(size->n_atoms, program->whole_reals), real);

@@ -15,7 +15,7 @@ struct workspace {
   double *energies;       /* [n_atoms] eV */
   double *gradient;       /* [n_edges][3] of the energy by the edge vectors; eV/Angstrom */
   void *harmonics;        /* reals [n_edges][HARMONICS(l_max)] */
-  void *embedding;        /* reals [n_edges][2][n_basis] */
+  void *embedding;        /* reals [n_edges][2][RADIAL_WIDTH]: value and derivative */
   double *grad_harmonics; /* [n_edges][HARMONICS(l_max)] */
   double *grad_distance;  /* [n_edges] */
   void *whole;            /* reals [whole_reals of the program][n_atoms] */

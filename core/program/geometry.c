@@ -41,7 +41,7 @@ static void make_solid_adjoint(int l_max, size_t n, const double *vectors, doubl
 
 void geometry_forward(const struct program *program, const struct kernels *kernels,
                       struct workspace *workspace) {
-  const size_t harmonics = HARMONICS(program->l_max), basis = program->radial.n_basis;
+  const size_t harmonics = HARMONICS(program->l_max), width = RADIAL_WIDTH(&program->radial);
   const size_t n_edges = workspace->batch.n_edges, real = kernels->real_size;
   for (size_t first = 0; first < n_edges; first += EDGE_TILE) {
     const size_t n = n_edges - first < EDGE_TILE ? n_edges - first : EDGE_TILE;
@@ -53,10 +53,10 @@ void geometry_forward(const struct program *program, const struct kernels *kerne
     kernels->from_double(n * harmonics, y,
                          (unsigned char *)workspace->harmonics + first * harmonics * real);
     for (size_t e = 0; e < n; e++) {
-      double embedding[2 * RADIAL_BASIS_MAX];
-      radial_embedding(&program->radial, length(vectors + 3 * e), embedding, embedding + basis);
-      kernels->from_double(2 * basis, embedding,
-                           (unsigned char *)workspace->embedding + (first + e) * 2 * basis * real);
+      double embedding[2 * RADIAL_WIDTH_MAX];
+      radial_embedding(&program->radial, length(vectors + 3 * e), embedding, embedding + width);
+      kernels->from_double(2 * width, embedding,
+                           (unsigned char *)workspace->embedding + (first + e) * 2 * width * real);
     }
   }
 }

@@ -15,14 +15,14 @@ struct edges {
 static struct edges next_edges(const struct run *run, const struct op *op, size_t first, size_t end,
                                bool derivatives) {
   const struct workspace *w = run->workspace;
-  const size_t real = run->kernels->real_size, basis = 2 * run->program->radial.n_basis;
+  const size_t real = run->kernels->real_size, radial = 2 * RADIAL_WIDTH(&run->program->radial);
   struct edges edges = {.n = end - first < EDGE_TILE ? end - first : EDGE_TILE};
   edges.harmonics = (unsigned char *)w->harmonics + first * HARMONICS(run->program->l_max) * real;
   edges.filters = w->filters;
   if (derivatives)
     edges.derivatives = edges.filters + EDGE_TILE * op->message.convolution.n_columns * real;
   run->kernels->filter(&op->message.filter, edges.n, run->weights,
-                       (unsigned char *)w->embedding + first * basis * real, edges.filters,
+                       (unsigned char *)w->embedding + first * radial * real, edges.filters,
                        edges.derivatives, w->filter_scratch);
   return edges;
 }
