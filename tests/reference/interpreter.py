@@ -211,9 +211,8 @@ class Interpreter:
                     filters = weights[:, column : column + mul]
                     column += mul
                     couple = np.sqrt(2 * l3 + 1) * wigner_3j(l1, l2, l3)
-                    message = np.einsum(
-                        "ijk,eic,ej,ec->ekc", couple, values[edges.senders], y[l2], filters
-                    )
+                    coupled = np.einsum("ijk,ej->eki", couple, y[l2])
+                    message = coupled @ values[edges.senders] * filters[:, None, :]
                     total = np.zeros((len(values), 2 * l3 + 1, mul))
                     np.add.at(total, edges.receivers, message)
                     paths[(l3, p1 * p2)].append(total)

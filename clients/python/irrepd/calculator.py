@@ -1,0 +1,86 @@
+"""A calculator for the Atomic Simulation Environment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from ase.calculators.calculator import (
+    Calculator,
+    CalculatorSetupError,
+    PropertyNotImplementedError,
+    all_changes,
+)
+
+from irrepd.client import DEFAULT_URL, PROPERTIES, Client, structure_of
+
+
+class IrrepCalculator(Calculator):
+    """Energies, forces and stresses by an irrepd daemon, one request for each configuration.
+
+    url: of the daemon. model: a name from `irrepd.Client(url).models()`. precision: "float32",
+    "float64" or None for the model's own. timeout: seconds for one configuration, waiting for a
+    busy daemon included.
+
+    Units are ASE's. There is no stress unless all three axes are periodic. May be pickled, copied
+    and carried across a fork. Raises irrepd.ServerError where the daemon refuses a structure and
+    irrepd.ConnectionFailed where it cannot be reached.
+    """
+
+    implemented_properties = ["energy", "free_energy", "forces", "stress", "energies"]  # noqa: RUF012
+    ignored_changes = {"initial_magmoms", "initial_charges"}  # noqa: RUF012
+
+    def __init__(
+        self,
+        url: str = DEFAULT_URL,
+        model: str = "sevennet-0",
+        precision: str | None = None,
+        timeout: float = 600.0,
+        **kwargs: Any,
+    ):
+        super().__init__(
+            url=url, model=model, precision=precision, timeout=timeout, **kwargs
+        )
+
+    def set(self, **kwargs: Any) -> dict[str, Any]:
+        """Changes parameters of the constructor; drops results."""
+        unknown = set(kwargs) - {"url", "model", "precision", "timeout"}
+        if unknown:
+            raise CalculatorSetupError(f"IrrepCalculator has no parameter {sorted(unknown)}")
+        changed = super().set(**kwargs)
+        if changed:
+            self.reset()
+        if "url" in changed or "timeout" in changed:
+            self.client = Client(self.parameters["url"], self.parameters["timeout"])
+        return changed
+
+    def calculate(
+        self,
+        atoms: Any = None,
+        properties: Any = ("energy",),
+        system_changes: Any = all_changes,
+    ) -> None:
+        super().calculate(atoms, properties, system_changes)
+        has_stress = bool(np.all(self.atoms.pbc))
+        if "stress" in properties and not has_stress:
+            raise PropertyNotImplementedError("stress needs a structure periodic along all axes")
+        wanted = [name for name in PROPERTIES if name != "stress" or has_stress]
+        (result,) = self.client.predict(
+            self.parameters["model"],
+            [structure_of(self.atoms)],
+            wanted,
+            self.parameters["precision"],
+        )
+        self.results = results_of(result)
+
+
+def results_of(result: dict[str, Any]) -> dict[str, Any]:
+    """ASE's results of one successful entry of an answer."""
+    results: dict[str, Any] = {"energy": result["energy"], "free_energy": result["energy"]}
+    results["forces"] = np.array(result["forces"], dtype=float).reshape(-1, 3)
+    if result.get("energies") is not None:
+        results["energies"] = np.array(result["energies"], dtype=float)
+    if result.get("stress") is not None:
+        stress = np.array(result["stress"], dtype=float)
+        results["stress"] = stress[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
+    return results

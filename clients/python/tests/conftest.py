@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+REPOSITORY = HERE.parents[2]
+for folder in (HERE, HERE.parent, REPOSITORY / "tests" / "reference"):
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+
+from fake_server import FakeServer  # noqa: E402
+
+
+@pytest.fixture
+def fixtures() -> Path:
+    return HERE / "fixtures"
+
+
+@pytest.fixture
+def server() -> Iterator[FakeServer]:
+    with FakeServer() as running:
+        yield running
+        running.shutdown()

@@ -1,0 +1,143 @@
+"""A small stand-in for the daemon: springs to the origin, real HTTP, and faults on demand."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import numpy as np
+
+STIFFNESS = np.array([1.0, 2.0, 3.0])
+
+# A fault takes the handler's place for one request; it returns False to let the handler go on.
+Fault = Callable[["Handler"], bool]
+
+
+def springs(entry: dict[str, Any], properties: list[str]) -> dict[str, Any]:
+    """E = sum over atoms of k.x^2/2, with a stress that shows the order of its components."""
+    x = np.array(entry["positions"])
+    energies = (STIFFNESS * x**2 / 2).sum(axis=1)
+    is_periodic = all(entry.get("pbc", [entry.get("cell") is not None] * 3))
+    values = {
+        "energy": float(energies.sum()),
+        "forces": (-STIFFNESS * x).tolist(),
+        "energies": energies.tolist(),
+        "stress": [[1.0, 6.0, 5.0], [6.0, 2.0, 4.0], [5.0, 4.0, 3.0]] if is_periodic else None,
+    }
+    return {"status": "ok", "n_edges": 0, **{name: values[name] for name in properties}}
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # one segment for each answer
+    server: FakeServer
+
+    def setup(self) -> None:
+        super().setup()
+        self.server.connections += 1
+
+    def do_GET(self) -> None:
+        if self.fault():
+            return
+        if self.path == "/v1/models":
+            self.answer(200, {"models": [{"name": "springs"}]})
+        elif self.path == "/v1/models/springs":
+            self.answer(200, {"name": "springs", "state": "ready"})
+        else:
+            self.problem(404, "no such path")
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.requests.append(json.loads(body))
+        if self.fault():
+            return
+        if self.path != "/v1/models/springs/predict":
+            self.problem(404, f"no model at {self.path}")
+            return
+        request = self.server.requests[-1]
+        if len(request["structures"]) > self.server.most_structures:
+            self.problem(413, "too many structures")
+            return
+        results = [self.result(i, entry, request) for i, entry in enumerate(request["structures"])]
+        if len(results) == 1 and results[0]["status"] == "error":
+            self.answer(422, results[0]["error"], "application/problem+json")
+        else:
+            self.answer(200, {"model": "springs", "results": results})
+
+    def result(self, i: int, entry: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
+        if 118 in entry["numbers"]:
+            where = f"#/structures/{i}/numbers/{entry['numbers'].index(118)}"
+            return {"status": "error", "error": problem_of(422, "unknown element Og", where)}
+        return springs(entry, request.get("properties", ["energy", "forces", "stress"]))
+
+    def fault(self) -> bool:
+        return bool(self.server.faults) and self.server.faults.pop(0)(self)
+
+    def problem(self, status: int, detail: str, headers: dict[str, str] | None = None) -> None:
+        self.answer(status, problem_of(status, detail), "application/problem+json", headers)
+
+    def answer(
+        self,
+        status: int,
+        body: Any,
+        kind: str = "application/json",
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        data = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(data)))
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_: object) -> None:
+        """Keeps the test's output quiet."""
+
+
+def problem_of(status: int, detail: str, pointer: str | None = None) -> dict[str, Any]:
+    return {
+        "type": "urn:irrepd:test",
+        "title": "a test's problem",
+        "status": status,
+        "detail": detail,
+        "errors": [{"pointer": pointer}] if pointer else [],
+        "retryable": status in (429, 503),
+    }
+
+
+class FakeServer(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.connections = 0
+        self.requests: list[dict[str, Any]] = []
+        self.faults: list[Fault] = []
+        self.most_structures = 1000
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
+
+
+def busy(retry_after: str) -> Fault:
+    def answer(handler: Handler) -> bool:
+        handler.problem(503, "queue full", {"Retry-After": retry_after})
+        return True
+
+    return answer
+
+
+def hang_up(handler: Handler) -> bool:
+    """Closes the connection without an answer."""
+    handler.close_connection = True
+    return True
+
+
+def answer_and_close(handler: Handler) -> bool:
+    """Lets the answer go out, then closes without having said so."""
+    handler.close_connection = True
+    return False

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import pickle
+from copy import deepcopy
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import bulk, molecule
+from ase.calculators.calculator import CalculatorSetupError, PropertyNotImplementedError
+from ase.optimize import BFGS
+from fake_server import FakeServer, busy
+
+import irrepd
+from irrepd import IrrepCalculator, ServerError
+
+
+@pytest.fixture
+def calculator(server: FakeServer) -> IrrepCalculator:
+    return IrrepCalculator(url=server.url, model="springs")
+
+
+def test_one_request_gives_everything(server: FakeServer, calculator: IrrepCalculator) -> None:
+    atoms = bulk("Si", cubic=True)
+    atoms.calc = calculator
+    x = atoms.positions
+    assert atoms.get_potential_energy() == pytest.approx((x**2 @ [0.5, 1.0, 1.5]).sum())
+    assert atoms.get_potential_energy(force_consistent=True) == atoms.get_potential_energy()
+    assert np.allclose(atoms.get_forces(), -x * [1, 2, 3])
+    assert atoms.get_potential_energies().sum() == pytest.approx(atoms.get_potential_energy())
+    assert atoms.get_stress().tolist() == [1, 2, 3, 4, 5, 6]  # xx, yy, zz, yz, xz, xy
+    assert len(server.requests) == 1
+    sent = server.requests[0]
+    assert sent["structures"][0]["cell"] == atoms.cell.tolist()
+    assert sent["structures"][0]["pbc"] == [True, True, True]
+    assert set(sent["properties"]) == {"energy", "forces", "stress", "energies"}
+    assert "precision" not in sent
+
+
+def test_moved_atoms_are_a_new_request(server: FakeServer, calculator: IrrepCalculator) -> None:
+    atoms = molecule("H2O")
+    atoms.calc = calculator
+    before = atoms.get_potential_energy()
+    atoms.positions[0, 0] += 1.0
+    assert atoms.get_potential_energy() != before
+    atoms.set_initial_charges([1, 0, 0])
+    atoms.get_forces()
+    assert len(server.requests) == 2
+
+
+def test_no_stress_without_three_periodic_axes(
+    server: FakeServer, calculator: IrrepCalculator
+) -> None:
+    slab = Atoms("H", cell=[3, 3, 3], pbc=[True, True, False])
+    for atoms in (molecule("H2O"), slab):
+        atoms.calc = calculator
+        atoms.get_forces()
+        with pytest.raises(PropertyNotImplementedError):
+            atoms.get_stress()
+    assert "cell" not in server.requests[0]["structures"][0]
+    assert server.requests[1]["structures"][0]["pbc"] == [True, True, False]
+    assert len(server.requests) == 2
+
+
+def test_parameters(server: FakeServer, calculator: IrrepCalculator) -> None:
+    atoms = molecule("H2O")
+    atoms.calc = calculator
+    atoms.get_forces()
+    calculator.set(precision="float64")
+    atoms.get_forces()
+    assert [request.get("precision") for request in server.requests] == [None, "float64"]
+    with pytest.raises(CalculatorSetupError, match="cutoff"):
+        IrrepCalculator(url=server.url, cutoff=5)
+
+
+def test_problems_are_exceptions_and_leave_no_results(
+    server: FakeServer, calculator: IrrepCalculator
+) -> None:
+    atoms = molecule("H2O")
+    atoms.calc = calculator
+    atoms.get_potential_energy()
+    atoms.numbers[1] = 118
+    with pytest.raises(ServerError, match="unknown element Og"):
+        atoms.get_potential_energy()
+    assert "energy" not in calculator.results
+    calculator.set(model="absent")
+    with pytest.raises(ServerError) as caught:
+        atoms.get_potential_energy()
+    assert caught.value.status == 404
+
+
+def test_waits_for_a_busy_daemon(server: FakeServer, calculator: IrrepCalculator) -> None:
+    server.faults = [busy("0")]
+    atoms = molecule("H2O")
+    atoms.calc = calculator
+    assert atoms.get_potential_energy() > 0
+
+
+def test_pickles_and_copies(server: FakeServer, calculator: IrrepCalculator) -> None:
+    atoms = molecule("H2O")
+    atoms.calc = calculator
+    energy = atoms.get_potential_energy()
+    for copy in (pickle.loads(pickle.dumps(calculator)), deepcopy(calculator)):
+        assert copy.parameters["model"] == "springs"
+        assert copy.get_potential_energy(atoms) == energy
+        copy.reset()
+        assert copy.get_potential_energy(atoms) == energy
+    assert len(server.requests) == 3
+
+
+def test_relaxes(calculator: IrrepCalculator) -> None:
+    atoms = Atoms("H2", [[0.3, -0.2, 0.4], [-0.5, 0.1, 0.2]])
+    atoms.calc = calculator
+    assert BFGS(atoms, logfile=None).run(fmax=1e-4, steps=100)
+    assert np.abs(atoms.positions).max() < 1e-3
+
+
+def test_lazy_attributes() -> None:
+    assert irrepd.IrrepCalculator is IrrepCalculator
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = irrepd.nothing

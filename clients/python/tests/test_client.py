@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import os
+import pickle
+import socket
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+from fake_server import FakeServer, answer_and_close, busy, hang_up
+
+from irrepd.client import Client, structure
+from irrepd.errors import ConnectionFailed, ServerError
+
+ATOM = structure([1], [[0.5, 0.0, 0.0]])
+
+
+def energy(client: Client) -> float:
+    return client.predict("springs", [ATOM])[0]["energy"]
+
+
+def test_importing_the_package_imports_neither_ase_nor_numpy() -> None:
+    code = "import irrepd, sys; sys.exit('ase' in sys.modules or 'numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_predict_and_cards(server: FakeServer) -> None:
+    with Client(server.url) as client:
+        results = client.predict("springs", [ATOM, ATOM], ["energy", "energies"], "float64")
+        assert [r["energy"] for r in results] == [0.125, 0.125]
+        assert server.requests[-1]["precision"] == "float64"
+        assert server.requests[-1]["properties"] == ["energy", "energies"]
+        assert client.models() == [{"name": "springs"}]
+        assert client.model("springs")["state"] == "ready"
+
+
+def test_one_connection_serves_many_calls(server: FakeServer) -> None:
+    with Client(server.url) as client:
+        for _ in range(5):
+            assert energy(client) == 0.125
+    assert server.connections == 1
+
+
+def test_numbers_keep_every_bit(server: FakeServer) -> None:
+    positions = np.random.default_rng(1).normal(size=(20, 3)) / 3
+    with Client(server.url) as client:
+        result = client.predict("springs", [structure([1] * 20, positions)], ["forces"])[0]
+    assert np.array_equal(server.requests[-1]["structures"][0]["positions"], positions)
+    assert np.array_equal(result["forces"], -np.array([1.0, 2.0, 3.0]) * positions)
+
+
+def test_structure_leaves_out_what_is_not_given() -> None:
+    assert structure([8], [[0, 0, 0]], np.zeros((3, 3)), [False] * 3, "a") == {
+        "numbers": [8],
+        "positions": [[0.0, 0.0, 0.0]],
+        "pbc": [False, False, False],
+        "id": "a",
+    }
+
+
+def test_numbers_that_are_not_finite_are_not_sent(server: FakeServer) -> None:
+    with Client(server.url) as client, pytest.raises(ValueError, match="finite"):
+        client.predict("springs", [structure([1], [[float("nan"), 0, 0]])])
+    assert not server.requests
+
+
+def test_refusal_names_what_is_wrong(server: FakeServer) -> None:
+    with Client(server.url) as client, pytest.raises(ServerError) as caught:
+        client.predict("springs", [structure([1, 118], [[0, 0, 0], [1, 0, 0]])])
+    assert caught.value.status == 422
+    assert "unknown element Og" in str(caught.value)
+    assert "#/structures/0/numbers/1" in str(caught.value)
+    copy = pickle.loads(pickle.dumps(caught.value))
+    assert (copy.status, str(copy)) == (422, str(caught.value))
+
+
+def test_fault_among_several_is_an_item(server: FakeServer) -> None:
+    with Client(server.url) as client:
+        good, bad = client.predict("springs", [ATOM, structure([118], [[0, 0, 0]])])
+    assert good["status"] == "ok"
+    assert bad["error"]["detail"] == "unknown element Og"
+
+
+def test_busy_daemon_is_asked_again(server: FakeServer) -> None:
+    server.faults = [busy("0"), busy("0.01")]
+    with Client(server.url) as client:
+        assert energy(client) == 0.125
+    assert len(server.requests) == 3
+
+
+def test_busy_beyond_the_timeout_is_an_error(server: FakeServer) -> None:
+    server.faults = [busy("30")]
+    with Client(server.url, timeout=5) as client, pytest.raises(ServerError) as caught:
+        energy(client)
+    assert (caught.value.status, caught.value.retry_after) == (503, 30.0)
+    assert len(server.requests) == 1
+
+
+def test_dead_kept_connection_is_replaced(server: FakeServer) -> None:
+    with Client(server.url) as client:
+        server.faults = [answer_and_close]
+        assert energy(client) == 0.125
+        assert energy(client) == 0.125
+        server.faults = [hang_up]
+        assert energy(client) == 0.125
+    assert server.connections == 3
+
+
+def test_hanging_up_twice_is_an_error(server: FakeServer) -> None:
+    with Client(server.url) as client:
+        energy(client)
+        server.faults = [hang_up, hang_up]
+        with pytest.raises(ConnectionFailed):
+            energy(client)
+        assert energy(client) == 0.125
+
+
+def test_nobody_there() -> None:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{held.getsockname()[1]}"
+        with Client(url) as client, pytest.raises(ConnectionFailed, match=r"127\.0\.0\.1"):
+            energy(client)
+
+
+def test_silent_server_times_out() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with Client(url, timeout=0.1) as client, pytest.raises(ConnectionFailed, match="in time"):
+            energy(client)
+
+
+@pytest.mark.parametrize("url", ["ftp://host", "http://", "unix:/tmp/x", "localhost:8421"])
+def test_bad_urls(url: str) -> None:
+    with pytest.raises(ValueError):
+        Client(url)
+
+
+def test_pickles_without_its_connection(server: FakeServer) -> None:
+    with Client(server.url, timeout=7) as client:
+        energy(client)
+        with pickle.loads(pickle.dumps(client)) as copy:
+            assert (copy.url, copy.timeout) == (server.url, 7)
+            assert energy(copy) == 0.125
+    assert server.connections == 2
+
+
+def test_child_of_a_fork_opens_its_own_connection(server: FakeServer) -> None:
+    with Client(server.url) as client:
+        energy(client)
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if energy(client) == 0.125 else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert energy(client) == 0.125
+    assert server.connections == 2
+
+
+def test_threads_share_a_client(server: FakeServer) -> None:
+    found: list[float] = []
+    with Client(server.url) as client:
+
+        def ask(x: float) -> None:
+            for _ in range(10):
+                atom = structure([1], [[x, 0, 0]])
+                found.append(client.predict("springs", [atom])[0]["energy"] - x * x / 2)
+
+        threads = [threading.Thread(target=ask, args=(float(i),)) for i in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert found == [0.0] * 40

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import ase.io
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import bulk, molecule
+from fake_server import FakeServer, hang_up
+
+from irrepd.__main__ import main
+
+
+@pytest.fixture
+def frames(tmp_path: Path) -> Path:
+    path = tmp_path / "frames.extxyz"
+    ase.io.write(path, [molecule("H2O"), bulk("Si", cubic=True), molecule("CH4")])
+    return path
+
+
+def run(server: FakeServer, *arguments: object) -> int:
+    return main([*map(str, arguments), "--url", server.url, "--model", "springs"])
+
+
+def test_table(server: FakeServer, frames: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(server, frames) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 4
+    index, formula, n_atoms, energy, force, pressure = lines[2].split()
+    silicon = bulk("Si", cubic=True)
+    assert (index, formula, n_atoms) == ("1", "Si8", "8")
+    assert float(energy) == pytest.approx((silicon.positions**2 @ [0.5, 1, 1.5]).sum(), abs=1e-5)
+    expected = np.linalg.norm(silicon.positions * [1, 2, 3], axis=1).max()
+    assert float(force) == pytest.approx(expected, abs=1e-5)
+    assert float(pressure) == pytest.approx(-2 * 160.21766208)
+    assert len(lines[1].split()) == 5
+    assert len(server.requests) == 1
+
+
+def test_output_and_batches(server: FakeServer, frames: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.extxyz"
+    assert run(server, frames, "--output", output, "--batch", 2, "--precision", "float64") == 0
+    assert [len(request["structures"]) for request in server.requests] == [2, 1]
+    assert server.requests[0]["precision"] == "float64"
+    water, silicon, _ = ase.io.read(output, ":")
+    assert np.allclose(water.get_forces(), -water.positions * [1, 2, 3], atol=1e-7)
+    assert silicon.get_stress().tolist() == [1, 2, 3, 4, 5, 6]
+
+
+def test_index_picks_frames(
+    server: FakeServer, frames: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(server, frames, "--index", "-1") == 0
+    assert "CH4" in capsys.readouterr().out.splitlines()[1]
+
+
+@pytest.mark.parametrize("batch", [1, 32])
+def test_refused_frames_are_named(
+    server: FakeServer, tmp_path: Path, capsys: pytest.CaptureFixture[str], batch: int
+) -> None:
+    path, output = tmp_path / "in.traj", tmp_path / "out.traj"
+    ase.io.write(path, [molecule("H2O"), Atoms("Og"), molecule("CH4")])
+    assert run(server, path, "--batch", batch, "--output", output) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert "unknown element Og" in lines[2]
+    assert len(lines) == 4
+    good, bad, _ = ase.io.read(output, ":")
+    assert good.calc is not None and bad.calc is None
+
+
+def test_too_large_requests_are_halved(server: FakeServer, frames: Path) -> None:
+    server.most_structures = 1
+    assert run(server, frames) == 0
+    assert [len(request["structures"]) for request in server.requests] == [3, 1, 2, 1, 1]
+
+
+def test_failures_are_one_line(
+    server: FakeServer, frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = tmp_path / "broken.xyz"
+    broken.write_text("nonsense\n")
+    server.faults = [hang_up]
+    cases = [
+        ([frames, "--url", server.url, "--model", "springs"], "irrepd: http"),
+        ([frames, "--url", server.url, "--model", "absent"], "irrepd answered 404"),
+        ([tmp_path / "absent.xyz", "--url", server.url], "absent.xyz"),
+        ([broken, "--url", server.url], "cannot be read"),
+        ([frames, "--url", server.url, "--batch", "0"], "--batch"),
+        ([frames, "--url", "gopher://x"], "gopher"),
+    ]
+    for arguments, expected in cases:
+        assert main(list(map(str, arguments))) == 2
+        error = capsys.readouterr().err
+        assert expected in error and error.count("\n") == 1
