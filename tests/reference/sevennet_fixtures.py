@@ -160,7 +160,7 @@ def check_float64(reference: Reference, structure: Structure) -> None:
     ):
         error = abs(difference - derivative) / (1 + abs(derivative))
         print(f"  finite difference {difference:+.10f} derivative {derivative:+.10f} {error:.1e}")
-        assert error < 1e-7
+        assert error < 1e-8
 
 
 def check_edges(reference: Reference, structure: Structure) -> None:
