@@ -34,7 +34,7 @@ unit-tests: $(UNIT_TESTS) ## build the C tests, build/tests/test_*
 models: | $(VENV) ## write the default models to build/models/
 	$(PYTHON) tools/make_models.py
 
-models-all: | $(VENV) ## write also the models that only tests use, to build/models-all/
+models-all: models ## write also the models that only tests use, to build/models-all/
 	$(PYTHON) tools/make_models.py --all
 
 bench: all models $(if $(QUICK),,$(VENV_PEERS)) | $(VENV_TESTS) ## print a table of ratios against the peers (QUICK=1: ours alone)
