@@ -26,7 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         card = convert(options.input, options.output, modality=options.modality, about=about)
     except (FormatError, OSError) as error:
-        print(f"irrepd.convert: {error}", file=sys.stderr)
+        text = "".join(letter if letter.isprintable() else "?" for letter in str(error))
+        print(f"irrepd.convert: {text}", file=sys.stderr)
         return 2
     elements = len(card["atomic_numbers"])
     print(f"{options.output}: {card['architecture']}, {elements} elements, r_max {card['r_max']} A")

@@ -111,13 +111,14 @@ class _Converter:
             "layers": cards,
             "readout": readout,
         }
+        is_single = self.config.choice("dtype", {"single", "double"}, "single") == "single"
         card = {
             "format": 1,
             "architecture": "nequip",
             "variant": "sevennet",
             "atomic_numbers": self.numbers,
             "r_max": self.r_max,
-            "precision": "float32",
+            "precision": "float32" if is_single else "float64",
             "units": {"length": "Angstrom", "energy": "eV"},
             "radial": radial,
             "model": model,
@@ -137,7 +138,6 @@ class _Converter:
             raise FormatError("a cuEquivariance checkpoint; convert it to e3nn first (sevenn cp)")
         if config.get("optimize_by_reduce") is False:
             raise FormatError("option 'optimize_by_reduce: False' is not supported")
-        config.choice("dtype", {"single", "double"}, "single")
 
     def choose_modality(self, name: str | None) -> Modality | None:
         if not self.config.flag("use_modality", False):
