@@ -138,6 +138,14 @@ struct kernels {
   void (*filter)(const struct filter *op, size_t n_edges, const void *weights,
                  const void *embedding, void *out, void *derivative, void *scratch);
 
+  /* Filters of a tile of edges from a table of polynomial coefficients.
+   *   table       [..][n_columns], of which each edge reads n_rows from its first row on
+   *   weights     [n_edges][2][n_rows] of those rows in the value and in the derivative
+   *   out, derivative as for filter */
+  void (*filter_table)(size_t n_edges, size_t n_columns, size_t n_rows, const void *table,
+                       const uint32_t *first_rows, const void *weights, void *out,
+                       void *derivative);
+
   /* Adds the messages of n_edges consecutive edges, sorted by receiver, to their receivers' rows.
    *   senders, receivers  [n_edges] rows of x and, less first_row, of out
    *   harmonics           [n_edges][HARMONICS(l_max)]

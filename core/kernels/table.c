@@ -4,6 +4,7 @@
 #include "core/base/real.h"
 #include "core/kernels/convolution.h"
 #include "core/kernels/filter.h"
+#include "core/kernels/filter_table.h"
 #include "core/kernels/gate.h"
 #include "core/kernels/linear.h"
 
@@ -58,6 +59,7 @@ const struct kernels KERNEL(kernels) = {
     .gate = KERNEL(gate),
     .gate_adjoint = KERNEL(gate_adjoint),
     .filter = KERNEL(filter),
+    .filter_table = KERNEL(filter_table),
     .convolution = KERNEL(convolution),
     .convolution_adjoint = KERNEL(convolution_adjoint),
     .readout = readout,

@@ -20,6 +20,7 @@ struct irrep_model {
   struct species_map map;
   const struct kernels *kernels[2]; /* by precision */
   void *weights[2];                 /* the program's, in each precision */
+  struct filter_tables tables[2];
   struct irrep_model_card card;
   int32_t atomic_numbers[IRREP_MODEL_SPECIES_MAX];
   char architecture[16], variant[32];
@@ -97,7 +98,7 @@ static bool build_model(struct irrep_model *model, struct build *build) {
          model_file_all_used(build->file, build->error) == IRREP_OK;
 }
 
-/* The weights in both precisions; the doubles of the builder go. */
+/* Weights and tables in both precisions; the doubles of the builder go. */
 static bool convert_weights(struct irrep_model *model, struct irrep_error *error) {
   struct program *program = &model->program;
   for (int p = 0; p < 2; p++) {
@@ -114,7 +115,27 @@ static bool convert_weights(struct irrep_model *model, struct irrep_error *error
   }
   free(program->weights);
   program->weights = NULL;
+  for (int p = 0; p < 2; p++) {
+    if (filter_tables_make(program, model->weights[IRREP_FLOAT64], model->kernels[p],
+                           &model->tables[p]) != IRREP_OK) {
+      irrep_fail(error, IRREP_NO_MEMORY, "", "not enough memory for the filter tables");
+      return false;
+    }
+    model->card.bytes += model->tables[p].bytes;
+  }
   return true;
+}
+
+/* What evaluation runs on. */
+static struct executable executable_of(const struct irrep_model *model,
+                                       enum irrep_precision precision, bool exact_filters) {
+  const struct filter_tables *tables = &model->tables[precision];
+  return (struct executable){
+      .program = &model->program,
+      .kernels = model->kernels[precision],
+      .weights = model->weights[precision],
+      .tables = exact_filters || tables->n_terms == 0 ? NULL : tables,
+  };
 }
 
 static void fill_card(struct irrep_model *model, struct model_file *file) {
@@ -164,8 +185,10 @@ void irrep_model_free(struct irrep_model *model) {
   if (!model)
     return;
   program_fini(&model->program);
-  free(model->weights[0]);
-  free(model->weights[1]);
+  for (int p = 0; p < 2; p++) {
+    filter_tables_fini(&model->tables[p]);
+    free(model->weights[p]);
+  }
   free(model->metadata);
   free(model);
 }
@@ -199,12 +222,18 @@ enum irrep_status irrep_model_plan(const struct irrep_model *model,
 
 size_t irrep_model_bytes(const struct irrep_model *model, enum irrep_precision precision,
                          const struct irrep_plan *batch) {
-  struct workspace workspace;
-  struct arena arena = arena_counting();
-  batch_take_spans(&workspace.batch, &arena, batch->n_structures);
-  workspace_take(&workspace, &model->program, model->kernels[precision == IRREP_FLOAT64], &arena,
-                 batch);
-  return arena.failed ? SIZE_MAX : arena.used;
+  size_t bytes = 0;
+  for (int exact = 0; exact < 2; exact++) {
+    const struct executable executable = executable_of(model, precision, exact);
+    struct workspace workspace;
+    struct arena arena = arena_counting();
+    batch_take_spans(&workspace.batch, &arena, batch->n_structures);
+    workspace_take(&workspace, &executable, &arena, batch);
+    if (arena.failed)
+      return SIZE_MAX;
+    bytes = arena.used > bytes ? arena.used : bytes;
+  }
+  return bytes;
 }
 
 /* Energy, forces, virial and stress of one structure from the workspace. The edge vector is the
@@ -257,7 +286,8 @@ static void gather(const struct workspace *workspace, const struct irrep_structu
 
 /* The graph of the batch, and room for everything else: the edges are counted with the rest of the
  * arena as scratch, then all arrays are taken at their exact sizes. */
-static enum irrep_status prepare(const struct irrep_model *model, const struct kernels *kernels,
+static enum irrep_status prepare(const struct irrep_model *model,
+                                 const struct executable *executable,
                                  const struct irrep_structure *structures, size_t n_structures,
                                  struct arena *arena, struct workspace *workspace,
                                  struct irrep_result *results) {
@@ -268,7 +298,7 @@ static enum irrep_status prepare(const struct irrep_model *model, const struct k
   const struct irrep_plan size =
       batch_measure(&model->map, r_max, structures, n_structures, arena->base + arena->used,
                     arena->size - arena->used, workspace->batch.spans, results);
-  workspace_take(workspace, &model->program, kernels, arena, &size);
+  workspace_take(workspace, executable, arena, &size);
   if (arena->failed)
     return IRREP_NO_MEMORY;
   batch_fill(&workspace->batch, &model->map, r_max, structures, workspace->whole, results);
@@ -280,21 +310,21 @@ enum irrep_status irrep_model_evaluate(const struct irrep_model *model,
                                        const struct irrep_structure *structures,
                                        size_t n_structures, void *arena_base, size_t arena_bytes,
                                        struct irrep_result *results, struct irrep_error *error) {
-  const int p = options->precision == IRREP_FLOAT64;
+  const struct executable executable =
+      executable_of(model, options->precision, options->exact_filters);
   struct workspace workspace;
   if ((uintptr_t)arena_base % IRREP_ALIGNMENT != 0)
     return irrep_fail(error, IRREP_BAD_ARGUMENT, "arena", "the arena must be aligned to %d bytes",
                       IRREP_ALIGNMENT);
   struct arena arena = arena_over(arena_base, arena_bytes);
-  if (prepare(model, model->kernels[p], structures, n_structures, &arena, &workspace, results) !=
+  if (prepare(model, &executable, structures, n_structures, &arena, &workspace, results) !=
       IRREP_OK)
     return irrep_fail(error, IRREP_NO_MEMORY, "arena", "the arena is smaller than planned");
   bool gradients = false;
   for (size_t s = 0; s < n_structures; s++)
     gradients = gradients || results[s].forces;
   const enum irrep_status status =
-      program_evaluate(&model->program, model->kernels[p], model->weights[p], &workspace, gradients,
-                       options->cancelled);
+      program_evaluate(&executable, &workspace, gradients, options->cancelled);
   if (status != IRREP_OK)
     return irrep_fail(error, status, "", "cancelled");
   for (size_t s = 0; s < n_structures; s++)

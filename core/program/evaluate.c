@@ -8,16 +8,22 @@
 
 #include <string.h>
 
-void workspace_take(struct workspace *w, const struct program *program,
-                    const struct kernels *kernels, struct arena *arena,
+/* Reals of an edge's way to its filters, computed or read. */
+static size_t embedding_width(const struct executable *executable) {
+  return executable->tables ? filter_tables_width(executable->tables)
+                            : 2 * RADIAL_WIDTH(&executable->program->radial);
+}
+
+void workspace_take(struct workspace *w, const struct executable *executable, struct arena *arena,
                     const struct irrep_plan *size) {
-  const size_t real = kernels->real_size, harmonics = HARMONICS(program->l_max);
-  const size_t radial = 2 * RADIAL_WIDTH(&program->radial);
+  const struct program *program = executable->program;
+  const size_t real = executable->kernels->real_size, harmonics = HARMONICS(program->l_max);
   batch_take(&w->batch, arena, size);
   w->energies = arena_take(arena, size->n_atoms, sizeof(double));
   w->gradient = arena_take(arena, size_mul(size->n_edges, 3), sizeof(double));
   w->harmonics = arena_take(arena, size_mul(size->n_edges, harmonics), real);
-  w->embedding = arena_take(arena, size_mul(size->n_edges, radial), real);
+  w->embedding = arena_take(arena, size_mul(size->n_edges, embedding_width(executable)), real);
+  w->table_rows = arena_take(arena, size->n_edges, sizeof *w->table_rows);
   w->grad_harmonics = arena_take(arena, size_mul(size->n_edges, harmonics), sizeof(double));
   w->grad_distance = arena_take(arena, size->n_edges, sizeof(double));
   w->whole_bytes = size_mul(size_mul(size->n_atoms, program->whole_reals), real);
@@ -105,14 +111,18 @@ static bool for_tiles(struct run *run, const struct stage *stage, const atomic_i
   return true;
 }
 
-enum irrep_status program_evaluate(const struct program *program, const struct kernels *kernels,
-                                   const void *weights, struct workspace *workspace, bool gradients,
-                                   const atomic_int *cancelled) {
-  struct run run = {program, kernels, weights, workspace, 0, 0};
+enum irrep_status program_evaluate(const struct executable *executable, struct workspace *workspace,
+                                   bool gradients, const atomic_int *cancelled) {
+  const struct program *program = executable->program;
+  struct run run = {.program = program,
+                    .kernels = executable->kernels,
+                    .tables = executable->tables,
+                    .weights = executable->weights,
+                    .workspace = workspace};
   const struct batch *batch = &workspace->batch;
   for (size_t i = 0; i < batch->n_atoms; i++)
     workspace->energies[i] = 0.0;
-  geometry_forward(program, kernels, workspace);
+  geometry_forward(executable, workspace);
   for (size_t s = 0; s < program->n_stages; s++)
     if (!for_tiles(&run, &program->stages[s], cancelled, forward_stage))
       return IRREP_CANCELLED;

@@ -5,6 +5,7 @@
 #include "core/base/arena.h"
 #include "core/graph/batch.h"
 #include "core/kernels/kernels.h"
+#include "core/program/filter_tables.h"
 #include "core/program/program.h"
 
 #include <stdatomic.h>
@@ -15,7 +16,9 @@ struct workspace {
   double *energies;       /* [n_atoms] eV */
   double *gradient;       /* [n_edges][3] of the energy by the edge vectors; eV/Angstrom */
   void *harmonics;        /* reals [n_edges][HARMONICS(l_max)] */
-  void *embedding;        /* reals [n_edges][2][RADIAL_WIDTH]: value and derivative */
+  void *embedding;        /* reals [n_edges][2][RADIAL_WIDTH]: value and derivative; or, with
+                             tables, [n_edges][filter_tables_width] */
+  uint32_t *table_rows;   /* [n_edges] */
   double *grad_harmonics; /* [n_edges][HARMONICS(l_max)] */
   double *grad_distance;  /* [n_edges] */
   void *whole;            /* reals [whole_reals of the program][n_atoms] */
@@ -25,19 +28,24 @@ struct workspace {
   void *filter_scratch;   /* reals [4][EDGE_TILE][width_max] */
 };
 
+/* A program with all that is fixed at load for one precision. */
+struct executable {
+  const struct program *program;
+  const struct kernels *kernels;
+  const void *weights;                /* the program's, reals */
+  const struct filter_tables *tables; /* NULL: filters are computed for each edge */
+};
+
 /* Takes the arrays, but for the batch's spans, from an arena, which may be a counting one; check
  * arena->failed. */
-void workspace_take(struct workspace *workspace, const struct program *program,
-                    const struct kernels *kernels, struct arena *arena,
-                    const struct irrep_plan *size);
+void workspace_take(struct workspace *workspace, const struct executable *executable,
+                    struct arena *arena, const struct irrep_plan *size);
 
 /* Evaluates the workspace's batch, which batch_fill has filled.
- *   weights    the program's weights in the kernels' precision
  *   gradients  whether to run the adjoints and write the workspace's gradient
  *   cancelled  NULL or a flag that is looked at between tiles
  * Writes workspace->energies. OK or CANCELLED. */
-enum irrep_status program_evaluate(const struct program *program, const struct kernels *kernels,
-                                   const void *weights, struct workspace *workspace, bool gradients,
-                                   const atomic_int *cancelled);
+enum irrep_status program_evaluate(const struct executable *executable, struct workspace *workspace,
+                                   bool gradients, const atomic_int *cancelled);
 
 #endif

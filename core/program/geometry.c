@@ -39,10 +39,27 @@ static void make_solid_adjoint(int l_max, size_t n, const double *vectors, doubl
   }
 }
 
-void geometry_forward(const struct program *program, const struct kernels *kernels,
-                      struct workspace *workspace) {
-  const size_t harmonics = HARMONICS(program->l_max), width = RADIAL_WIDTH(&program->radial);
-  const size_t n_edges = workspace->batch.n_edges, real = kernels->real_size;
+/* How one edge gets its filters: its radial embedding, or its place in the tables. */
+static void embed(const struct executable *executable, struct workspace *workspace, size_t edge) {
+  const struct radial *radial = &executable->program->radial;
+  const struct kernels *kernels = executable->kernels;
+  const double r = length(workspace->batch.vectors + 3 * edge);
+  double numbers[2 * RADIAL_WIDTH_MAX];
+  size_t n = 2 * RADIAL_WIDTH(radial);
+  if (executable->tables) {
+    n = filter_tables_width(executable->tables);
+    workspace->table_rows[edge] = filter_tables_locate(executable->tables, r, numbers);
+  } else {
+    radial_embedding(radial, r, numbers, numbers + n / 2);
+  }
+  kernels->from_double(n, numbers,
+                       (unsigned char *)workspace->embedding + edge * n * kernels->real_size);
+}
+
+void geometry_forward(const struct executable *executable, struct workspace *workspace) {
+  const struct program *program = executable->program;
+  const struct kernels *kernels = executable->kernels;
+  const size_t harmonics = HARMONICS(program->l_max), n_edges = workspace->batch.n_edges;
   for (size_t first = 0; first < n_edges; first += EDGE_TILE) {
     const size_t n = n_edges - first < EDGE_TILE ? n_edges - first : EDGE_TILE;
     const double *vectors = workspace->batch.vectors + 3 * first;
@@ -51,13 +68,10 @@ void geometry_forward(const struct program *program, const struct kernels *kerne
     if (program->solid_harmonics)
       make_solid(program->l_max, n, vectors, y);
     kernels->from_double(n * harmonics, y,
-                         (unsigned char *)workspace->harmonics + first * harmonics * real);
-    for (size_t e = 0; e < n; e++) {
-      double embedding[2 * RADIAL_WIDTH_MAX];
-      radial_embedding(&program->radial, length(vectors + 3 * e), embedding, embedding + width);
-      kernels->from_double(2 * width, embedding,
-                           (unsigned char *)workspace->embedding + (first + e) * 2 * width * real);
-    }
+                         (unsigned char *)workspace->harmonics +
+                             first * harmonics * kernels->real_size);
+    for (size_t e = 0; e < n; e++)
+      embed(executable, workspace, first + e);
   }
 }
 

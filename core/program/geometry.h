@@ -5,9 +5,8 @@
 
 #include "core/program/evaluate.h"
 
-/* Writes workspace->harmonics and ->embedding from the batch's vectors. */
-void geometry_forward(const struct program *program, const struct kernels *kernels,
-                      struct workspace *workspace);
+/* Writes workspace->harmonics, ->embedding and ->table_rows from the batch's vectors. */
+void geometry_forward(const struct executable *executable, struct workspace *workspace);
 
 /* Writes workspace->gradient from ->grad_harmonics and ->grad_distance. */
 void geometry_adjoint(const struct program *program, struct workspace *workspace);

@@ -7,7 +7,8 @@
 struct run {
   const struct program *program;
   const struct kernels *kernels;
-  const unsigned char *weights; /* reals */
+  const struct filter_tables *tables; /* or NULL */
+  const unsigned char *weights;       /* reals */
   struct workspace *workspace;
   size_t first_row, n_rows; /* the tile's atoms */
 };

@@ -62,7 +62,7 @@ class _Plan(ctypes.Structure):
 
 
 class _Options(ctypes.Structure):
-    _fields_ = [("precision", c_int), ("cancelled", c_void_p)]
+    _fields_ = [("precision", c_int), ("cancelled", c_void_p), ("exact_filters", c_bool)]
 
 
 class _Result(ctypes.Structure):
@@ -172,12 +172,16 @@ class Model:
             self._handle, PRECISIONS.index(precision), byref(_Plan(*plan))
         )
 
-    def evaluate(self, structures: Sequence, precision: str = "float64") -> list[Result]:
+    def evaluate(
+        self, structures: Sequence, precision: str = "float64", exact_filters: bool = False
+    ) -> list[Result]:
         """Plans and evaluates one batch; raises the first status that is not OK."""
-        return Batch(self, structures, precision).evaluate()
+        return Batch(self, structures, precision, exact_filters=exact_filters).evaluate()
 
-    def evaluate_one(self, structure, precision: str = "float64") -> Result:
-        return self.evaluate([structure], precision)[0]
+    def evaluate_one(
+        self, structure, precision: str = "float64", exact_filters: bool = False
+    ) -> Result:
+        return self.evaluate([structure], precision, exact_filters)[0]
 
 
 class Batch:
@@ -195,6 +199,7 @@ class Batch:
         plans: Sequence[Plan] | None = None,
         forces: bool = True,
         fill: int = 0xFF,
+        exact_filters: bool = False,
     ) -> None:
         self._model = model
         plans = plans or [model.plan(structure) for structure in structures]
@@ -208,7 +213,7 @@ class Batch:
         self._results = (_Result * len(views))()
         self.cancelled = c_int(0)
         flag = ctypes.cast(byref(self.cancelled), c_void_p)
-        self._options = _Options(PRECISIONS.index(precision), flag)
+        self._options = _Options(PRECISIONS.index(precision), flag, exact_filters)
         self._arrays = [
             (np.full(v.n_atoms, np.nan), np.full((v.n_atoms, 3), np.nan)) for v, _ in views
         ]
