@@ -20,7 +20,7 @@ struct predict_job;
 struct reply {
   int status;               /* HTTP */
   const char *content_type; /* static */
-  char *body;               /* malloc'ed; whoever receives the reply frees it */
+  char *body; /* malloc'ed; whoever receives the reply frees it; NULL without memory */
   size_t size;
   int retry_after_s; /* 0: none */
 };
@@ -33,6 +33,15 @@ typedef void (*predict_done)(void *context, struct reply *reply);
 struct predictor *predictor_new(uv_loop_t *loop, const struct config *config,
                                 struct registry *registry, struct metrics *metrics);
 
+struct evaluator;
+
+/* The same with another evaluator (server/evaluator.h), which must outlive the predictor: for
+ * tests.
+ */
+struct predictor *predictor_new_with(const struct evaluator *evaluator, uv_loop_t *loop,
+                                     const struct config *config, struct registry *registry,
+                                     struct metrics *metrics);
+
 /* Starts a predict call of a JSON body (copied where needed before returning; large bodies are
  * parsed on a worker). Every failure is delivered through done. request_id is copied. NULL only
  * without memory: then done is not called. */
@@ -40,8 +49,8 @@ struct predict_job *predict_begin(struct predictor *predictor, const char *model
                                   size_t size, const char *request_id, predict_done done,
                                   void *context);
 
-/* The client has gone: done is not called, entries still queued are never computed. The job is
- * invalid afterwards. */
+/* The client has gone (counted in requests_cancelled_total here): done is not called, entries still
+ * queued are never computed. The job is invalid afterwards. */
 void predict_cancel(struct predict_job *job);
 
 /* Structures and atoms waiting, batches under way. */
@@ -54,7 +63,7 @@ struct predict_load predictor_load(const struct predictor *predictor);
  * is left. */
 void predictor_drain(struct predictor *predictor, void (*idle)(void *context), void *context);
 
-/* Joins the workers. No call may be under way. */
+/* Joins the workers. No call may be under way. The loop must run once more before it is closed. */
 void predictor_free(struct predictor *predictor);
 
 #endif

@@ -58,24 +58,9 @@ struct problem *request_fault(struct request *request, size_t index) {
 
 /* Planning */
 
-struct request_bounds request_bounds(const struct evaluator *evaluator,
-                                     const struct irrep_model *model,
-                                     enum irrep_precision precision, size_t max_bytes) {
-  struct irrep_plan plan = {.n_structures = 1, .n_atoms = 1};
-  size_t fits = 0, exceeds = SIZE_MAX;
-  while (exceeds - fits > 1) {
-    plan.n_edges = fits + (exceeds - fits) / 2;
-    if (evaluator->bytes(model, precision, &plan) <= max_bytes)
-      fits = plan.n_edges;
-    else
-      exceeds = plan.n_edges;
-  }
-  return (struct request_bounds){.max_edges = fits, .max_bytes = max_bytes};
-}
-
 /* Says how much a structure of at least n_edges edges would take, and what it may. */
 static void too_large(struct problem *problem, const char *pointer, const struct irrep_plan *plan,
-                      size_t bytes, const char *at_least, struct request_bounds bounds) {
+                      size_t bytes, const char *at_least, struct bounds bounds) {
   problem_of_kind(problem, PROBLEM_TOO_LARGE, pointer,
                   "%zu atoms with %s%zu edges need %s%zu bytes; the memory budget is %zu bytes",
                   plan->n_atoms, at_least, plan->n_edges, at_least, bytes, bounds.max_bytes);
@@ -83,7 +68,7 @@ static void too_large(struct problem *problem, const char *pointer, const struct
 
 static bool plan_item(struct request *request, size_t index, const struct evaluator *evaluator,
                       const struct irrep_model *model, enum irrep_precision precision,
-                      struct request_bounds bounds) {
+                      struct bounds bounds) {
   struct request_item *item = &request->items[index];
   struct irrep_error error = {0};
   enum irrep_status status =
@@ -113,7 +98,7 @@ static bool plan_item(struct request *request, size_t index, const struct evalua
 
 bool request_plan(struct request *request, const struct evaluator *evaluator,
                   const struct irrep_model *model, enum irrep_precision precision,
-                  struct request_bounds bounds, const atomic_bool *gone) {
+                  struct bounds bounds, const atomic_bool *gone) {
   for (size_t i = 0; i < request->n_items; i++) {
     if (gone && atomic_load(gone))
       return true;

@@ -3,6 +3,7 @@
 #define SERVER_REQUEST_H
 
 #include "irrep/model.h"
+#include "server/bounds.h"
 #include "server/evaluator.h"
 #include "server/problem.h"
 
@@ -48,23 +49,11 @@ void *request_alloc(struct request *request, size_t count, size_t size);
  * where a later one may be written and is forgotten. */
 struct problem *request_fault(struct request *request, size_t index);
 
-/* The most that one structure may take. */
-struct request_bounds {
-  size_t max_edges; /* beyond which a structure cannot fit max_bytes */
-  size_t max_bytes; /* planned */
-};
-
-/* The bounds of a model's structures under a budget of planned bytes: a search of max_edges.
- * Thread-safe. */
-struct request_bounds request_bounds(const struct evaluator *evaluator,
-                                     const struct irrep_model *model,
-                                     enum irrep_precision precision, size_t max_bytes);
-
 /* Plans every structure without a problem, and gives those that the model cannot take one. Ends
  * early when *gone (NULL allowed) becomes true. false: without memory. Thread-safe on distinct
  * requests. */
 bool request_plan(struct request *request, const struct evaluator *evaluator,
                   const struct irrep_model *model, enum irrep_precision precision,
-                  struct request_bounds bounds, const atomic_bool *gone);
+                  struct bounds bounds, const atomic_bool *gone);
 
 #endif

@@ -61,7 +61,7 @@ static void test_plan(void **state) {
   struct request r;
   fill(&r, (const size_t[]){2, 2, 0, 4}, 4);
   r.items[1].structure.numbers = stranger;
-  struct request_bounds bounds = request_bounds(&fake_evaluator, model, IRREP_FLOAT32, 1 << 20);
+  struct bounds bounds = bounds_search(&fake_evaluator, model, IRREP_FLOAT32, 1 << 20);
   assert_true(request_plan(&r, &fake_evaluator, model, IRREP_FLOAT32, bounds, NULL));
   assert_null(r.items[0].problem);
   assert_int_equal(r.items[0].plan.n_atoms, 2);
@@ -77,32 +77,13 @@ static void test_plan(void **state) {
   free(model);
 }
 
-/* The bound of edges is exact: the last count that fits does, the next does not. */
-static void test_bounds(void **state) {
-  (void)state;
-  struct irrep_model *model = fake_model();
-  static const size_t budgets[] = {0, FAKE_ATOM_BYTES, 5000, (size_t)2 << 30, SIZE_MAX / 256};
-  for (size_t i = 0; i < sizeof budgets / sizeof *budgets; i++)
-    for (int precision = 0; precision < 2; precision++) {
-      enum irrep_precision p = precision ? IRREP_FLOAT64 : IRREP_FLOAT32;
-      struct request_bounds b = request_bounds(&fake_evaluator, model, p, budgets[i]);
-      struct irrep_plan plan = {1, 1, b.max_edges};
-      assert_int_equal(b.max_bytes, budgets[i]);
-      if (b.max_edges > 0)
-        assert_true(fake_bytes(model, p, &plan) <= budgets[i]);
-      plan.n_edges++;
-      assert_true(fake_bytes(model, p, &plan) > budgets[i]);
-    }
-  free(model);
-}
-
 /* What exceeds the budget is refused with both numbers, whether plan or bytes notices. */
 static void test_too_large(void **state) {
   (void)state;
   struct irrep_model *model = fake_model();
   struct request r;
   fill(&r, (const size_t[]){1, 4}, 2);
-  struct request_bounds bounds = {.max_edges = 100, .max_bytes = 4011};
+  struct bounds bounds = {.max_edges = 100, .max_bytes = 4011};
   assert_true(request_plan(&r, &fake_evaluator, model, IRREP_FLOAT32, bounds, NULL));
   assert_null(r.items[0].problem);
   assert_int_equal(r.items[1].problem->status, 422);
@@ -112,7 +93,7 @@ static void test_too_large(void **state) {
   request_fini(&r);
 
   fill(&r, (const size_t[]){4}, 1);
-  bounds = (struct request_bounds){.max_edges = 7, .max_bytes = 4007};
+  bounds = (struct bounds){.max_edges = 7, .max_bytes = 4007};
   assert_true(request_plan(&r, &fake_evaluator, model, IRREP_FLOAT32, bounds, NULL));
   assert_string_equal(r.items[0].problem->type, "urn:irrepd:too-large");
   assert_non_null(strstr(r.items[0].problem->detail, "at least 4008 bytes"));
@@ -127,7 +108,7 @@ static void test_gone(void **state) {
   struct request r;
   fill(&r, (const size_t[]){0}, 1);
   atomic_bool gone = true;
-  struct request_bounds bounds = {.max_edges = 100, .max_bytes = 100000};
+  struct bounds bounds = {.max_edges = 100, .max_bytes = 100000};
   assert_true(request_plan(&r, &fake_evaluator, model, IRREP_FLOAT32, bounds, &gone));
   assert_null(r.items[0].problem);
   request_fini(&r);
@@ -136,9 +117,9 @@ static void test_gone(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_memory),    cmocka_unit_test(test_first_fault_stays),
-      cmocka_unit_test(test_plan),      cmocka_unit_test(test_bounds),
-      cmocka_unit_test(test_too_large), cmocka_unit_test(test_gone),
+      cmocka_unit_test(test_memory), cmocka_unit_test(test_first_fault_stays),
+      cmocka_unit_test(test_plan),   cmocka_unit_test(test_too_large),
+      cmocka_unit_test(test_gone),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

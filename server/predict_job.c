@@ -1,0 +1,156 @@
+#include "server/predict_job.h"
+
+#include "server/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define ANSWER_TYPE "application/json"
+#define PROBLEM_TYPE "application/problem+json"
+
+struct predict_job *predict_job_new(const char *request_id) {
+  struct predict_job *job = calloc(1, sizeof *job);
+  if (!job)
+    return NULL;
+  job->request_id = strdup(request_id);
+  if (!job->request_id) {
+    free(job);
+    return NULL;
+  }
+  return job;
+}
+
+void predict_job_free(struct predict_job *job) {
+  for (size_t i = 0; job->predictions && i < job->request.n_items; i++)
+    free(job->predictions[i].answer);
+  request_fini(&job->request);
+  free(job->request_id);
+  free(job->body);
+  free(job);
+}
+
+void predict_job_fail(struct predict_job *job, enum problem_kind kind, const char *detail) {
+  if (!job->failed)
+    problem_of_kind(&job->problem, kind, "", "%s", detail);
+  job->failed = true;
+}
+
+void predict_job_read(struct predict_job *job, const char *body, size_t size) {
+  uint64_t begun_ns = uv_hrtime();
+  struct request *request = &job->request;
+  job->failed = !codec_json_read(body, size, &job->limits, request, &job->problem);
+  job->precision = request->has_precision ? request->precision
+                                          : job->evaluator->card(job->served->model)->precision;
+  job->read_ns = uv_hrtime() - begun_ns;
+}
+
+size_t predict_job_atoms(const struct predict_job *job) {
+  size_t n_atoms = 0;
+  for (size_t i = 0; i < job->request.n_items; i++)
+    n_atoms += job->request.items[i].structure.n_atoms;
+  return n_atoms;
+}
+
+/* Milliseconds of at most CODEC_DEADLINE_MS_MAX do not overflow. */
+static uint64_t deadline_ns(const struct predict_job *job) {
+  if (!job->request.has_deadline)
+    return SCHEDULER_NEVER;
+  return job->begun_ns + (uint64_t)(job->request.deadline_ms * 1e6);
+}
+
+static void make_predictions(struct predict_job *job) {
+  struct request *request = &job->request;
+  job->predictions = request_alloc(request, request->n_items, sizeof *job->predictions);
+  if (!job->predictions) {
+    predict_job_fail(job, PROBLEM_NO_MEMORY, "no memory for the request");
+    return;
+  }
+  for (size_t i = 0; i < request->n_items; i++) {
+    const struct request_item *item = &request->items[i];
+    struct prediction *p = &job->predictions[i];
+    p->job = job;
+    p->id = item->id;
+    p->properties = request->properties;
+    p->entry.structure = &item->structure;
+    p->entry.plan = item->plan;
+    p->entry.priority = request->priority;
+    p->entry.arrived_ns = job->begun_ns;
+    p->entry.deadline_ns = deadline_ns(job);
+    p->entry.owner = p;
+  }
+}
+
+void predict_job_plan(struct predict_job *job) {
+  uint64_t begun_ns = uv_hrtime();
+  if (!request_plan(&job->request, job->evaluator, job->served->model, job->precision,
+                    job->bounds[job->precision], &job->gone))
+    predict_job_fail(job, PROBLEM_NO_MEMORY, "no memory to plan the structures");
+  else
+    make_predictions(job);
+  job->plan_ns = uv_hrtime() - begun_ns;
+}
+
+static void raise_to(double *most, double value) {
+  if (value > *most)
+    *most = value;
+}
+
+void predict_job_time(struct predict_job *job, const struct prediction *prediction,
+                      const struct batch *batch) {
+  struct answer_timing *timing = &job->timing;
+  raise_to(&timing->queue_ms, (double)(batch->began_ns - prediction->entry.arrived_ns) * 1e-6);
+  raise_to(&timing->compute_ms, (double)batch->evaluate_ns * 1e-6);
+  if (batch->sum.n_structures > timing->batch_structures) {
+    timing->batch_structures = batch->sum.n_structures;
+    timing->batch_atoms = batch->sum.n_atoms;
+  }
+}
+
+/* The reply */
+
+static void reply_problem(const struct problem *problem, struct reply *reply) {
+  *reply = (struct reply){.status = problem->status,
+                          .content_type = PROBLEM_TYPE,
+                          .retry_after_s = problem->retry_after_s};
+  reply->body = problem_render(problem, &reply->size);
+}
+
+static void put_item(struct text *text, const struct predict_job *job, size_t index) {
+  const struct request_item *item = &job->request.items[index];
+  const struct prediction *prediction = &job->predictions[index];
+  if (item->problem)
+    answer_json_error(text, item->id, item->problem);
+  else
+    text_add(text, prediction->answer, prediction->answer_size);
+}
+
+static void reply_answer(const struct predict_job *job, struct reply *reply) {
+  struct text text = {0};
+  answer_json_begin(&text, job->served->name, job->served->sha256, job->request_id);
+  for (size_t i = 0; i < job->request.n_items; i++) {
+    if (i > 0)
+      text_puts(&text, ",");
+    put_item(&text, job, i);
+  }
+  answer_json_end(&text, &job->timing);
+  *reply = (struct reply){.status = 200, .content_type = ANSWER_TYPE};
+  reply->body = text_take(&text, &reply->size);
+}
+
+void predict_job_reply(const struct predict_job *job, struct reply *reply) {
+  if (job->failed) {
+    reply_problem(&job->problem, reply);
+    return;
+  }
+  const struct problem *only = job->request.items[0].problem;
+  if (job->request.n_items == 1 && only) {
+    reply_problem(only, reply);
+    return;
+  }
+  reply_answer(job, reply);
+  if (!reply->body) {
+    struct problem problem;
+    reply_problem(problem_of_kind(&problem, PROBLEM_NO_MEMORY, "", "no memory for the answer"),
+                  reply);
+  }
+}

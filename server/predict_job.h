@@ -1,0 +1,69 @@
+/* One predict call: what is known of it, from its body to its reply. */
+#ifndef SERVER_PREDICT_JOB_H
+#define SERVER_PREDICT_JOB_H
+
+#include "server/answer_json.h"
+#include "server/codec_json.h"
+#include "server/compute.h"
+#include "server/predict.h"
+#include "server/problem_kinds.h"
+#include "server/worker.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct predict_job {
+  /* Set by predict.c */
+  struct work work; /* reading and planning on a worker */
+  struct predictor *predictor;
+  predict_done done;
+  void *context;
+  struct served_model *served; /* NULL when there is no such model */
+  const struct evaluator *evaluator;
+  struct codec_limits limits;
+  struct bounds bounds[2]; /* by precision */
+  char *body;              /* [body_size] a copy to be read on a worker; otherwise NULL */
+  size_t body_size;
+  uint64_t begun_ns;
+  atomic_bool gone; /* the client has gone */
+  bool counts_as_reading, on_worker, is_ready;
+  size_t n_open;            /* structures without an outcome */
+  size_t n_running;         /* of them in batches */
+  struct predict_job *next; /* to be delivered */
+  /* Set by the functions below */
+  char *request_id;
+  struct request request;
+  enum irrep_precision precision;
+  bool failed; /* as a whole: problem says why */
+  struct problem problem;
+  struct prediction *predictions; /* [request.n_items] */
+  uint64_t read_ns, plan_ns;
+  struct answer_timing timing;
+};
+
+/* A job with a copy of request_id; NULL without memory. */
+struct predict_job *predict_job_new(const char *request_id);
+void predict_job_free(struct predict_job *job);
+
+/* Reads the body and chooses the precision; a fault of the whole sets failed. Thread-safe on
+ * distinct jobs, as is predict_job_plan. */
+void predict_job_read(struct predict_job *job, const char *body, size_t size);
+
+/* Plans the structures and makes the predictions of those that can be computed. */
+void predict_job_plan(struct predict_job *job);
+
+size_t predict_job_atoms(const struct predict_job *job);
+
+/* Fails the job as a whole, unless it has failed. */
+void predict_job_fail(struct predict_job *job, enum problem_kind kind, const char *detail);
+
+/* Takes times and sizes of a structure's batch into the timing. */
+void predict_job_time(struct predict_job *job, const struct prediction *prediction,
+                      const struct batch *batch);
+
+/* Writes the reply, of which the body is NULL when there was no memory even for an error. */
+void predict_job_reply(const struct predict_job *job, struct reply *reply);
+
+#endif

@@ -1,0 +1,51 @@
+/* The threads that compute: each has an arena of its own and runs one piece of work at a time.
+ *
+ * All calls but work->run are made on the loop thread, which hands work only to idle workers and so
+ * always knows what the arenas hold together. */
+#ifndef SERVER_WORKER_H
+#define SERVER_WORKER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <uv.h>
+
+/* Owned by the caller, who keeps it until done is called. */
+struct work {
+  /* On a worker thread. arena [bytes] is aligned to IRREP_ALIGNMENT and has at least arena_bytes;
+   * bytes is 0 when there was no memory for it. */
+  void (*run)(struct work *work, void *arena, size_t bytes);
+  /* On the loop thread, after run; may free the work. */
+  void (*done)(struct work *work);
+  size_t arena_bytes;
+  struct work *next; /* private */
+};
+
+struct workers;
+
+/* Starts n threads (0: one for each core) whose arenas hold at most `budget` bytes together.
+ * settled is called on the loop thread whenever workers may have become idle, after the done calls.
+ * NULL without memory or threads. */
+struct workers *workers_new(uv_loop_t *loop, size_t n, size_t budget,
+                            void (*settled)(void *context), void *context);
+
+/* Joins the threads; no work may be under way. The loop must run once more before it is closed. */
+void workers_free(struct workers *workers);
+
+size_t workers_idle(const struct workers *workers);
+
+/* The largest arena_bytes that workers_start would take now; 0 when no worker is idle. */
+size_t workers_available(const struct workers *workers);
+
+/* The bytes of the arenas of busy workers. */
+size_t workers_planned(const struct workers *workers);
+
+/* Gives work to an idle worker. false: none is idle, or arena_bytes exceeds workers_available. */
+bool workers_start(struct workers *workers, struct work *work);
+
+/* Gives work without an arena to the next worker that is idle, before any workers_start. */
+void workers_queue(struct workers *workers, struct work *work);
+
+/* Gives back large arenas of workers that have been idle for idle_ms; called every few seconds. */
+void workers_trim(struct workers *workers, size_t idle_ms);
+
+#endif

@@ -1,0 +1,66 @@
+#include "server/bounds.h"
+#include "tests/unit/fake_evaluator.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+/* Last: cmocka.h needs the headers above. */
+#include <cmocka.h>
+
+/* The bound of edges is exact: the last count that fits does, the next does not. */
+static void test_bounds(void **state) {
+  (void)state;
+  struct irrep_model *model = fake_model();
+  static const size_t budgets[] = {0, FAKE_ATOM_BYTES, 5000, (size_t)2 << 30, SIZE_MAX / 256};
+  for (size_t i = 0; i < sizeof budgets / sizeof *budgets; i++)
+    for (int precision = 0; precision < 2; precision++) {
+      enum irrep_precision p = precision ? IRREP_FLOAT64 : IRREP_FLOAT32;
+      struct bounds b = bounds_search(&fake_evaluator, model, p, budgets[i]);
+      struct irrep_plan plan = {1, 1, b.max_edges};
+      assert_int_equal(b.max_bytes, budgets[i]);
+      if (b.max_edges > 0)
+        assert_true(fake_bytes(model, p, &plan) <= budgets[i]);
+      plan.n_edges++;
+      assert_true(fake_bytes(model, p, &plan) > budgets[i]);
+    }
+  free(model);
+}
+
+static size_t n_calls;
+
+static size_t counting_bytes(const struct irrep_model *model, enum irrep_precision precision,
+                             const struct irrep_plan *batch) {
+  n_calls++;
+  return fake_bytes(model, precision, batch);
+}
+
+/* A model is searched once for each budget. */
+static void test_cache(void **state) {
+  (void)state;
+  struct evaluator evaluator = fake_evaluator;
+  evaluator.bytes = counting_bytes;
+  struct irrep_model *a = fake_model(), *b = fake_model();
+  struct bounds_cache cache = {0};
+  struct bounds bounds[2], again[2];
+  n_calls = 0;
+  assert_true(bounds_find(&cache, &evaluator, a, 1 << 20, bounds));
+  assert_true(n_calls > 0);
+  assert_int_equal(bounds[IRREP_FLOAT32].max_edges, (1 << 20) - FAKE_ATOM_BYTES);
+  assert_int_equal(bounds[IRREP_FLOAT64].max_edges, (1 << 19) - FAKE_ATOM_BYTES);
+  size_t first = n_calls;
+  assert_true(bounds_find(&cache, &evaluator, a, 1 << 20, again));
+  assert_int_equal(n_calls, first);
+  assert_memory_equal(again, bounds, sizeof bounds);
+  assert_true(bounds_find(&cache, &evaluator, b, 1 << 20, again));
+  assert_true(bounds_find(&cache, &evaluator, a, 1 << 19, again));
+  assert_int_equal(n_calls, 3 * first);
+  assert_int_equal(again[IRREP_FLOAT32].max_bytes, 1 << 19);
+  bounds_cache_fini(&cache);
+  free(a);
+  free(b);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_bounds), cmocka_unit_test(test_cache)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
