@@ -118,6 +118,14 @@ static struct MHD_Response *response_of(const struct exchange *x, struct http_re
   return response;
 }
 
+static void on_timer(uv_timer_t *timer);
+
+/* Resumes a suspended connection; libmicrohttpd looks at it when it runs next. */
+static void wake(struct connection *connection) {
+  MHD_resume_connection(connection->mhd);
+  uv_timer_start(&connection->server->timer, on_timer, 0, 0);
+}
+
 static void exchange_send(struct http_exchange *exchange, struct http_reply *reply) {
   struct exchange *x = (struct exchange *)exchange;
   const bool waiting = x->stage == STAGE_WAITING;
@@ -127,7 +135,7 @@ static void exchange_send(struct http_exchange *exchange, struct http_reply *rep
   account(x, x->status);
   if (waiting) {
     peer_unwatch(x->connection->peer);
-    MHD_resume_connection(x->connection->mhd);
+    wake(x->connection);
   }
 }
 
@@ -378,7 +386,7 @@ static void on_gone(void *context) {
   x->stage = STAGE_GONE;
   if (x->public.gone != NULL)
     x->public.gone(x->public.gone_context);
-  MHD_resume_connection(connection->mhd);
+  wake(connection);
 }
 
 static void *on_request_line(void *context, const char *target, struct MHD_Connection *mhd) {
@@ -454,8 +462,6 @@ static void on_connection(void *context, struct MHD_Connection *mhd, void **slot
 }
 
 /* --- the loop --------------------------------------------------------------------------------- */
-
-static void on_timer(uv_timer_t *timer);
 
 static void run(struct http_server *server) {
   MHD_run(server->mhd);
