@@ -63,6 +63,19 @@ bool build_filter(struct build *build, const char *name, const struct card_objec
                   size_t n_file_columns, const size_t *place, size_t n_columns,
                   struct filter *filter);
 
+/* A convolution as the file gives it (model_format.h, "Convolution"). */
+struct convolution_card {
+  const char *filter;              /* the name of its MLP */
+  const struct card_object *layer; /* has the "filter" */
+  const struct irreps *irreps_mid;
+  bool natural;   /* harmonics have parity (-1)^l; otherwise all are even */
+  bool to_sender; /* harmonics are taken at the direction from the receiver to the sender */
+};
+
+/* Appends the convolution of a value and gives its output's layout. */
+bool build_convolution(struct build *build, const struct convolution_card *card, size_t in,
+                       const struct layout *from, size_t *out, struct layout *to);
+
 /* Appends the MLP "readout" of the scalars (0e) of a value, with the tensors "scale" and "shift".
  */
 bool build_readout(struct build *build, size_t in, const struct layout *layout);

@@ -10,8 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define PATHS_MAX 256
-
 struct layer {
   struct card_object card;
   struct irreps irreps_mid, irreps_out;
@@ -20,135 +18,6 @@ struct layer {
 
 static void name_of(const struct layer *layer, const char *part, char *name, size_t size) {
   snprintf(name, size, "%s.%s", layer->prefix, part);
-}
-
-static struct irrep harmonic(int l, bool natural) {
-  return (struct irrep){l, natural && l % 2 ? -1 : 1};
-}
-
-/* The paths in the file's order, and for each irrep of irreps_mid the channels of its paths. */
-static bool list_paths(struct build *build, const struct layout *in, const struct irreps *mid,
-                       bool natural, struct path *paths, size_t *n_paths, struct layout *out) {
-  size_t target[PATHS_MAX], n = 0;
-  for (size_t i = 0; i < in->n; i++)
-    for (int l2 = 0; l2 <= build->program->l_max; l2++)
-      for (int l3 = 0; l3 <= IRREP_L_MAX; l3++) {
-        const struct irrep ir1 = in->entry[i].ir, ir2 = harmonic(l2, natural);
-        const struct irrep ir3 = {l3, ir1.parity * ir2.parity};
-        const size_t found = irreps_find(mid, ir3);
-        if (!irrep_in_product(ir3, ir1, ir2) || found == mid->n)
-          continue;
-        if (n == PATHS_MAX) {
-          irrep_fail(build->error, IRREP_UNSUPPORTED_MODEL, "model/layers",
-                     "a convolution with more than %d paths", PATHS_MAX);
-          return false;
-        }
-        target[n] = found;
-        paths[n++] = (struct path){.l1 = ir1.l,
-                                   .l2 = l2,
-                                   .l3 = l3,
-                                   .channels = in->entry[i].mul,
-                                   .x_offset = in->entry[i].offset,
-                                   .x_stride = in->entry[i].width};
-      }
-  *n_paths = n;
-  *out = (struct layout){0};
-  for (size_t e = 0; e < mid->n; e++) {
-    size_t mul[PATHS_MAX], n_groups = 0;
-    for (size_t p = 0; p < n; p++)
-      if (target[p] == e)
-        mul[n_groups++] = paths[p].channels;
-    if (!layout_append(build, out, mid->entry[e].ir, mul, n_groups))
-      return false;
-    const struct layout_entry *entry = &out->entry[out->n - 1];
-    if (entry->mul != mid->entry[e].mul) {
-      irrep_fail(build->error, IRREP_BAD_MODEL_FILE, "model/layers",
-                 "irreps_mid does not have the channels of the convolution's paths");
-      return false;
-    }
-    for (size_t p = 0, channel = 0; p < n; p++)
-      if (target[p] == e) {
-        paths[p].out_offset = entry->offset + entry->place[channel];
-        paths[p].out_stride = entry->width;
-        channel += paths[p].channels;
-      }
-  }
-  return true;
-}
-
-/* Pads the paths' channels, gives each its columns of the filter and its coupling table. The
- * vectors here point from the sender to the receiver, NequIP's the other way: hence (-1)^l2. */
-static bool couple_paths(struct build *build, struct path *paths, size_t n_paths, size_t *place,
-                         struct convolution *convolution) {
-  struct coupling_term *terms = program_take(build->program, COUPLING_TERMS_MAX, sizeof *terms);
-  size_t n_terms = 0, file_column = 0;
-  if (!terms)
-    return !build_no_memory(build);
-  for (int count_only = 1; count_only >= 0; count_only--) {
-    struct coupling_term *all =
-        count_only ? NULL : program_take(build->program, n_terms, sizeof *all);
-    if (!count_only && !all)
-      return !build_no_memory(build);
-    n_terms = 0;
-    for (size_t p = 0; p < n_paths; p++) {
-      size_t n;
-      if (coupling_terms(paths[p].l1, paths[p].l2, paths[p].l3, terms, &n) != IRREP_OK)
-        return false;
-      paths[p].first_term = n_terms;
-      paths[p].n_terms = n;
-      for (size_t i = 0; !count_only && i < n; i++) {
-        all[n_terms + i] = terms[i];
-        all[n_terms + i].c *= paths[p].l2 % 2 ? -1.0 : 1.0;
-      }
-      n_terms += n;
-    }
-    convolution->terms = all;
-  }
-  for (size_t p = 0; p < n_paths; p++) {
-    paths[p].filter_column = convolution->n_columns;
-    for (size_t i = 0; i < paths[p].channels; i++)
-      place[file_column++] = convolution->n_columns + i;
-    paths[p].channels = (paths[p].channels + IRREP_LANES - 1) / IRREP_LANES * IRREP_LANES;
-    convolution->n_columns += paths[p].channels;
-  }
-  convolution->paths = paths;
-  convolution->n_paths = n_paths;
-  convolution->l_max = build->program->l_max;
-  return true;
-}
-
-static bool build_convolution(struct build *build, const struct layer *layer, bool natural,
-                              size_t in, const struct layout *from, size_t *out,
-                              struct layout *to) {
-  char name[64];
-  size_t n_paths, n_file_columns = 0;
-  struct path *paths = program_take(build->program, PATHS_MAX, sizeof *paths);
-  if (!paths)
-    return !build_no_memory(build);
-  if (!list_paths(build, from, &layer->irreps_mid, natural, paths, &n_paths, to))
-    return false;
-  for (size_t p = 0; p < n_paths; p++)
-    n_file_columns += paths[p].channels;
-  if (n_file_columns > IRREP_MODEL_CHANNELS_MAX) {
-    irrep_fail(build->error, IRREP_UNSUPPORTED_MODEL, layer->prefix,
-               "a filter of more than %d columns", IRREP_MODEL_CHANNELS_MAX);
-    return false;
-  }
-  struct convolution convolution = {.x_dim = from->dim, .out_dim = to->dim};
-  struct filter filter = {0};
-  size_t *place = program_take(build->program, n_file_columns, sizeof *place);
-  name_of(layer, "filter", name, sizeof name);
-  if (!place || !couple_paths(build, paths, n_paths, place, &convolution) ||
-      !build_filter(build, name, &layer->card, n_file_columns, place, convolution.n_columns,
-                    &filter) ||
-      !build_value(build, to, out))
-    return build_no_memory(build), false;
-  struct op *op = program_op(build->program, &op_convolution, in, *out);
-  if (!op)
-    return !build_no_memory(build);
-  op->message.convolution = convolution;
-  op->message.filter = filter;
-  return true;
 }
 
 /* The gate's input: the entries of irreps_out, the gates' scalars followed by the gates. */
@@ -247,8 +116,12 @@ static bool build_layer(struct build *build, struct layer *layer, bool natural, 
       !build_linear(build, name, *value, layout, gate_in, &gate_in_layout, kind == 2, false))
     return false;
   name_of(layer, "linear_up", name, sizeof name);
-  if (!build_linear(build, name, *value, layout, up, layout, false, false) ||
-      !build_convolution(build, layer, natural, up, layout, &mid, &mid_layout))
+  if (!build_linear(build, name, *value, layout, up, layout, false, false))
+    return false;
+  name_of(layer, "filter", name, sizeof name);
+  const struct convolution_card convolution = {name, &layer->card, &layer->irreps_mid, natural,
+                                               .to_sender = true};
+  if (!build_convolution(build, &convolution, up, layout, &mid, &mid_layout))
     return false;
   name_of(layer, "linear_down", name, sizeof name);
   if (!build_linear(build, name, mid, &mid_layout, gate_in, &gate_in_layout, false, kind != 0) ||

@@ -1,0 +1,132 @@
+/* The convolution of an architecture with irreps: its paths, couplings and filter. */
+#include "core/models/build.h"
+#include "irrep/conventions.h"
+#include "irrep/model_format.h"
+
+#define PATHS_MAX 256
+
+static struct irrep harmonic(int l, bool natural) {
+  return (struct irrep){l, natural && l % 2 ? -1 : 1};
+}
+
+/* The paths in the file's order, and for each irrep of irreps_mid the channels of its paths. */
+static bool list_paths(struct build *build, const struct layout *in, const struct irreps *mid,
+                       bool natural, struct path *paths, size_t *n_paths, struct layout *out) {
+  size_t target[PATHS_MAX], n = 0;
+  for (size_t i = 0; i < in->n; i++)
+    for (int l2 = 0; l2 <= build->program->l_max; l2++)
+      for (int l3 = 0; l3 <= IRREP_L_MAX; l3++) {
+        const struct irrep ir1 = in->entry[i].ir, ir2 = harmonic(l2, natural);
+        const struct irrep ir3 = {l3, ir1.parity * ir2.parity};
+        const size_t found = irreps_find(mid, ir3);
+        if (!irrep_in_product(ir3, ir1, ir2) || found == mid->n)
+          continue;
+        if (n == PATHS_MAX) {
+          irrep_fail(build->error, IRREP_UNSUPPORTED_MODEL, "model/layers",
+                     "a convolution with more than %d paths", PATHS_MAX);
+          return false;
+        }
+        target[n] = found;
+        paths[n++] = (struct path){.l1 = ir1.l,
+                                   .l2 = l2,
+                                   .l3 = l3,
+                                   .channels = in->entry[i].mul,
+                                   .x_offset = in->entry[i].offset,
+                                   .x_stride = in->entry[i].width};
+      }
+  *n_paths = n;
+  *out = (struct layout){0};
+  for (size_t e = 0; e < mid->n; e++) {
+    size_t mul[PATHS_MAX], n_groups = 0;
+    for (size_t p = 0; p < n; p++)
+      if (target[p] == e)
+        mul[n_groups++] = paths[p].channels;
+    if (!layout_append(build, out, mid->entry[e].ir, mul, n_groups))
+      return false;
+    const struct layout_entry *entry = &out->entry[out->n - 1];
+    if (entry->mul != mid->entry[e].mul) {
+      irrep_fail(build->error, IRREP_BAD_MODEL_FILE, "model/layers",
+                 "irreps_mid does not have the channels of the convolution's paths");
+      return false;
+    }
+    for (size_t p = 0, channel = 0; p < n; p++)
+      if (target[p] == e) {
+        paths[p].out_offset = entry->offset + entry->place[channel];
+        paths[p].out_stride = entry->width;
+        channel += paths[p].channels;
+      }
+  }
+  return true;
+}
+
+/* Pads the paths' channels, gives each its columns of the filter and its coupling table. The
+ * vectors here point from the sender to the receiver; for the other way each path gets (-1)^l2. */
+static bool couple_paths(struct build *build, struct path *paths, size_t n_paths, bool to_sender,
+                         size_t *place, struct convolution *convolution) {
+  struct coupling_term *terms = program_take(build->program, COUPLING_TERMS_MAX, sizeof *terms);
+  size_t n_terms = 0, file_column = 0;
+  if (!terms)
+    return !build_no_memory(build);
+  for (int count_only = 1; count_only >= 0; count_only--) {
+    struct coupling_term *all =
+        count_only ? NULL : program_take(build->program, n_terms, sizeof *all);
+    if (!count_only && !all)
+      return !build_no_memory(build);
+    n_terms = 0;
+    for (size_t p = 0; p < n_paths; p++) {
+      size_t n;
+      if (coupling_terms(paths[p].l1, paths[p].l2, paths[p].l3, terms, &n) != IRREP_OK)
+        return false;
+      paths[p].first_term = n_terms;
+      paths[p].n_terms = n;
+      for (size_t i = 0; !count_only && i < n; i++) {
+        all[n_terms + i] = terms[i];
+        all[n_terms + i].c *= to_sender && paths[p].l2 % 2 ? -1.0 : 1.0;
+      }
+      n_terms += n;
+    }
+    convolution->terms = all;
+  }
+  for (size_t p = 0; p < n_paths; p++) {
+    paths[p].filter_column = convolution->n_columns;
+    for (size_t i = 0; i < paths[p].channels; i++)
+      place[file_column++] = convolution->n_columns + i;
+    paths[p].channels = (paths[p].channels + IRREP_LANES - 1) / IRREP_LANES * IRREP_LANES;
+    convolution->n_columns += paths[p].channels;
+  }
+  convolution->paths = paths;
+  convolution->n_paths = n_paths;
+  convolution->l_max = build->program->l_max;
+  return true;
+}
+
+bool build_convolution(struct build *build, const struct convolution_card *card, size_t in,
+                       const struct layout *from, size_t *out, struct layout *to) {
+  size_t n_paths, n_file_columns = 0;
+  struct path *paths = program_take(build->program, PATHS_MAX, sizeof *paths);
+  if (!paths)
+    return !build_no_memory(build);
+  if (!list_paths(build, from, card->irreps_mid, card->natural, paths, &n_paths, to))
+    return false;
+  for (size_t p = 0; p < n_paths; p++)
+    n_file_columns += paths[p].channels;
+  if (n_file_columns > IRREP_MODEL_CHANNELS_MAX) {
+    irrep_fail(build->error, IRREP_UNSUPPORTED_MODEL, card->filter,
+               "a filter of more than %d columns", IRREP_MODEL_CHANNELS_MAX);
+    return false;
+  }
+  struct convolution convolution = {.x_dim = from->dim, .out_dim = to->dim};
+  struct filter filter = {0};
+  size_t *place = program_take(build->program, n_file_columns, sizeof *place);
+  if (!place || !couple_paths(build, paths, n_paths, card->to_sender, place, &convolution) ||
+      !build_filter(build, card->filter, card->layer, n_file_columns, place, convolution.n_columns,
+                    &filter) ||
+      !build_value(build, to, out))
+    return build_no_memory(build), false;
+  struct op *op = program_op(build->program, &op_convolution, in, *out);
+  if (!op)
+    return !build_no_memory(build);
+  op->message.convolution = convolution;
+  op->message.filter = filter;
+  return true;
+}
