@@ -3,8 +3,8 @@
 #
 #   tools/fuzz.sh [SECONDS]
 #
-# Seeds: tests/fuzz/corpus/NAME/, and what tests/fuzz/make_NAME_corpus.py writes. What the run learns stays in
-# build/fuzz/corpus/NAME/, a finding in build/fuzz/findings/.
+# Seeds: tests/fuzz/corpus/NAME/, and what tests/fuzz/make_NAME_corpus.py writes; words in tests/fuzz/NAME.dict.
+# What a run learns stays in build/fuzz/corpus/NAME/, a finding in build/fuzz/findings/.
 set -euo pipefail
 seconds=${1:-60}
 status=0
@@ -19,8 +19,10 @@ for source in tests/fuzz/fuzz_*.c; do
     folders+=("build/fuzz/seeds/$name")
     python3 "tests/fuzz/make_${name}_corpus.py" "build/fuzz/seeds/$name"
   fi
+  options=()
+  if [ -e "tests/fuzz/$name.dict" ]; then options=("-dict=tests/fuzz/$name.dict"); fi
   log=build/fuzz/$target.log
-  if "build/fuzz/$target" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=3072 -print_final_stats=1 \
+  if "build/fuzz/$target" "${options[@]}" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=3072 -print_final_stats=1 \
     -artifact_prefix="build/fuzz/findings/$name-" "${folders[@]}" >"$log" 2>&1; then
     runs=$(sed -nE 's/^stat::number_of_executed_units: *//p' "$log")
     echo "$target: no finding in $seconds s, $runs runs"
