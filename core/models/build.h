@@ -76,6 +76,14 @@ struct convolution_card {
 bool build_convolution(struct build *build, const struct convolution_card *card, size_t in,
                        const struct layout *from, size_t *out, struct layout *to);
 
+/* Reads "scale" and "shift" [n_species]; the shift becomes the program's. */
+bool build_scale_and_shift(struct build *build, const double **scale, double **shift);
+
+/* Appends an energy: scale[species] times the MLP NAME of the scalars (0e) of a value; its last
+ * bias goes to the shift. A model may have any number of them. */
+bool build_energy(struct build *build, const char *mlp, const struct card_object *card, size_t in,
+                  const struct layout *layout, const double *scale, double *shift);
+
 /* Appends the MLP "readout" of the scalars (0e) of a value, with the tensors "scale" and "shift".
  */
 bool build_readout(struct build *build, size_t in, const struct layout *layout);

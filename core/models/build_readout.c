@@ -1,4 +1,4 @@
-/* The readout: an MLP of the scalars, then scale and shift by species. */
+/* Readouts: an MLP of the scalars, then scale and shift by species. */
 #include "core/models/build.h"
 #include "irrep/conventions.h"
 #include "irrep/model_format.h"
@@ -7,19 +7,20 @@
 
 static const struct irrep scalar = {0, 1};
 
-/* A hidden layer "readout.i" is a linear map of scalars and an activation. Its tensors have the
- * names of an MLP, not of a linear map, so it is read here. */
-static bool hidden_layer(struct build *build, size_t index, size_t in, const struct layout *from,
-                         size_t size, enum activation activation, size_t *out, struct layout *to) {
+/* A hidden layer "MLP.i" is a linear map of scalars and an activation. Its tensors have the names
+ * of an MLP, not of a linear map, so it is read here. */
+static bool hidden_layer(struct build *build, const char *mlp, size_t index, size_t in,
+                         const struct layout *from, size_t size, enum activation activation,
+                         size_t *out, struct layout *to) {
   struct program *program = build->program;
   const struct layout_entry *scalars = layout_find(from, scalar);
-  char name[64];
+  char name[TENSOR_NAME_MAX];
   size_t linear_out;
   *to = (struct layout){0};
   if (!layout_append(build, to, scalar, &size, 1) || !build_value(build, to, &linear_out) ||
       !build_value(build, to, out))
     return false;
-  snprintf(name, sizeof name, "readout.%zu.weight", index);
+  snprintf(name, sizeof name, "%.90s.%zu.weight", mlp, index);
   const size_t shape[2] = {scalars->mul, size};
   const double *file = build_read(build, name, 2, shape);
   struct linear_block *block = program_take(program, 1, sizeof *block);
@@ -41,7 +42,7 @@ static bool hidden_layer(struct build *build, size_t index, size_t in, const str
                           .blocks = block,
                           .covers_in = from->n == 1,
                           .covers_out = true};
-  snprintf(name, sizeof name, "readout.%zu.bias", index);
+  snprintf(name, sizeof name, "%.90s.%zu.bias", mlp, index);
   if (model_file_has(build->file, name)) {
     file = build_read(build, name, 1, &size);
     linear.bias = program_weights(program, to->dim);
@@ -67,25 +68,23 @@ static bool hidden_layer(struct build *build, size_t index, size_t in, const str
   return !build_no_memory(build);
 }
 
-static bool last_layer(struct build *build, size_t index, size_t in, const struct layout *layout) {
+static bool last_layer(struct build *build, const char *mlp, size_t index, size_t in,
+                       const struct layout *layout, const double *scale, double *shift) {
   struct program *program = build->program;
-  const size_t n_species = program->n_species;
   const struct layout_entry *scalars = layout_find(layout, scalar);
-  char name[64];
-  snprintf(name, sizeof name, "readout.%zu.weight", index);
+  char name[TENSOR_NAME_MAX];
+  snprintf(name, sizeof name, "%.90s.%zu.weight", mlp, index);
   const size_t shape[2] = {scalars->mul, 1};
   const double *file = build_read(build, name, 2, shape);
-  const double *scale = build_read(build, "scale", 1, &n_species);
-  double *shift = scale ? build_read(build, "shift", 1, &n_species) : NULL;
-  if (!file || !scale || !shift)
+  if (!file)
     return false;
-  snprintf(name, sizeof name, "readout.%zu.bias", index);
+  snprintf(name, sizeof name, "%.90s.%zu.bias", mlp, index);
   if (model_file_has(build->file, name)) {
     const size_t one = 1;
     const double *bias = build_read(build, name, 1, &one);
     if (!bias)
       return false;
-    for (size_t s = 0; s < n_species; s++)
+    for (size_t s = 0; s < program->n_species; s++)
       shift[s] += scale[s] * bias[0];
   }
   const size_t weights = program_weights(program, layout->dim);
@@ -96,34 +95,49 @@ static bool last_layer(struct build *build, size_t index, size_t in, const struc
     program->weights[weights + scalars->offset + scalars->place[i]] = file[i];
   op->readout.weights = weights;
   op->readout.scale = scale;
-  program->shift = shift;
   return true;
 }
 
-bool build_readout(struct build *build, size_t in, const struct layout *layout) {
+bool build_scale_and_shift(struct build *build, const double **scale, double **shift) {
+  const size_t n_species = build->program->n_species;
+  *scale = build_read(build, "scale", 1, &n_species);
+  *shift = *scale ? build_read(build, "shift", 1, &n_species) : NULL;
+  build->program->shift = *shift;
+  return *shift != NULL;
+}
+
+bool build_energy(struct build *build, const char *mlp, const struct card_object *card, size_t in,
+                  const struct layout *layout, const double *scale, double *shift) {
   static const char *const keys[] = {"hidden", "activation", NULL};
-  struct card_object card;
   size_t hidden[IRREP_MODEL_LAYERS_MAX], n_hidden;
   enum activation activation;
-  if (card_object(&build->model, "readout", &card, build->error) != IRREP_OK ||
-      card_only(&card, keys, build->error) != IRREP_OK ||
-      card_sizes(&card, "hidden", 1, 4096, IRREP_MODEL_LAYERS_MAX, hidden, &n_hidden,
+  if (card_only(card, keys, build->error) != IRREP_OK ||
+      card_sizes(card, "hidden", 1, 4096, IRREP_MODEL_LAYERS_MAX, hidden, &n_hidden,
                  build->error) != IRREP_OK ||
-      !build_activation(build, &card, &activation))
+      !build_activation(build, card, &activation))
     return false;
   if (!layout_find(layout, scalar)) {
     irrep_fail(build->error, IRREP_UNSUPPORTED_MODEL, "model",
-               "the last features have no scalars (0e) to read an energy from");
+               "features without scalars (0e) to read an energy from");
     return false;
   }
   struct layout from = *layout;
   for (size_t i = 0; i < n_hidden; i++) {
     struct layout to;
     size_t out;
-    if (!hidden_layer(build, i, in, &from, hidden[i], activation, &out, &to))
+    if (!hidden_layer(build, mlp, i, in, &from, hidden[i], activation, &out, &to))
       return false;
     in = out;
     from = to;
   }
-  return last_layer(build, n_hidden, in, &from);
+  return last_layer(build, mlp, n_hidden, in, &from, scale, shift);
+}
+
+bool build_readout(struct build *build, size_t in, const struct layout *layout) {
+  struct card_object card;
+  const double *scale;
+  double *shift;
+  return build_scale_and_shift(build, &scale, &shift) &&
+         card_object(&build->model, "readout", &card, build->error) == IRREP_OK &&
+         build_energy(build, "readout", &card, in, layout, scale, shift);
 }
