@@ -173,7 +173,8 @@ static void reference_pair(const struct irrep_structure *s, double r_max, double
   for (size_t m = 0; m < 3; m++)
     apart[m] = s->positions[3 * receiver + m] - s->positions[3 * sender + m];
   for (size_t k = 0; k < 3; k++) {
-    double centre = -dot(d[k], apart), reach = r_max * sqrt(dot(d[k], d[k]));
+    double centre = -dot(d[k], apart);
+    double reach = r_max * sqrt(dot(d[k], d[k]));
     low[k] = s->pbc[k] ? floor(centre - reach) : 0;
     high[k] = s->pbc[k] ? ceil(centre + reach) : 0;
   }
@@ -487,6 +488,32 @@ static void nearly_singular_cells(void **unused) {
   }
 }
 
+/* Far outside a flat cell places are only known to about 1e-4, yet no edge may be lost: with r_max
+ * just beyond an edge, all the edges up to that one are found. */
+static void rounding_far_outside_a_flat_cell(void **unused) {
+  (void)unused;
+  double positions[6] = {-9e5, 9e5, 4e5 + 0.3, 7e5, -8e5, -9e5};
+  struct irrep_structure s = {.n_atoms = 2,
+                              .positions = positions,
+                              .cell = {{10, 0, 0}, {7.0710678, 2e-5, 0}, {0, 0, 5}},
+                              .pbc = {true, true, true}};
+  struct irrep_error error;
+  assert_int_equal(structure_check(&s, &error), IRREP_OK);
+  struct list list = neighbours(&s, 0.8);
+  for (size_t e = 0; e < list.n; e += list.n / 40) {
+    double d2 = dot(list.edges[e].vector, list.edges[e].vector);
+    double r_max = sqrt(d2) * (1 + 1e-15);
+    if (r_max > 0.79)
+      continue;
+    size_t want = 0, got = 0;
+    for (size_t i = 0; i < list.n; i++)
+      want += dot(list.edges[i].vector, list.edges[i].vector) < r_max * r_max;
+    assert_int_equal(count(&s, r_max, SIZE_MAX, &got, NULL), IRREP_OK);
+    assert_int_equal(got, want);
+  }
+  free(list.edges);
+}
+
 /* Moving atoms by lattice vectors changes nothing; numbers are chosen so that no sum rounds. */
 static void lattice_translations(void **unused) {
   (void)unused;
@@ -730,6 +757,7 @@ int main(void) {
       cmocka_unit_test(far_apart_atoms),
       cmocka_unit_test(huge_cell),
       cmocka_unit_test(nearly_singular_cells),
+      cmocka_unit_test(rounding_far_outside_a_flat_cell),
       cmocka_unit_test(lattice_translations),
       cmocka_unit_test(permutations),
       cmocka_unit_test(many_atoms),
