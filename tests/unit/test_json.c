@@ -1,0 +1,705 @@
+#define _GNU_SOURCE /* newlocale, uselocale */
+#include "core/base/json.h"
+
+#include <locale.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+/* Last: cmocka.h needs the headers above. */
+#include <cmocka.h>
+
+/* Each text is read from a block of its exact size, so that the sanitizers see a read beyond. */
+struct text {
+  char *bytes;
+  struct json_reader r;
+};
+
+static struct text open_bytes(const char *bytes, size_t size) {
+  struct text t = {.bytes = malloc(size ? size : 1)};
+  assert_non_null(t.bytes);
+  memcpy(t.bytes, bytes, size);
+  t.r = json_reader_over(t.bytes, size);
+  return t;
+}
+
+static struct text open_text(const char *text) {
+  return open_bytes(text, strlen(text));
+}
+
+static void close_text(struct text *t) {
+  free(t->bytes);
+}
+
+static void assert_error(const struct json_reader *r, const char *message, size_t position) {
+  assert_non_null(r->message);
+  assert_string_equal(r->message, message);
+  assert_int_equal(r->position, position);
+}
+
+/* Accepted and refused whole texts */
+
+static const char *const accepted[] = {
+    "0",
+    "-0",
+    "12",
+    "-1.5e+10",
+    "0.25",
+    "1E9",
+    "1e-9",
+    "true",
+    "false",
+    "null",
+    "\"\"",
+    " \t\r\n[ ] \n",
+    "{}",
+    "{ }",
+    "[1]",
+    "[1,2,[3,[]],{}]",
+    "{\"a\":1}",
+    "{\"a\":{\"a\":[{}]}}",
+    "{\"\":null , \"a\" : [ true , false ] }",
+    "{\"a\":1,\"a\":2}",
+    "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u0041\\u00e9\\u20AC\\ud83d\\ude00\\uDBFF\\uDFFF\"",
+    "\"\x7f \xc2\x80 \xdf\xbf \xe0\xa0\x80 \xed\x9f\xbf \xee\x80\x80 \xef\xbf\xbf \xf0\x90\x80\x80 "
+    "\xf4\x8f\xbf\xbf\"",
+    "[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]",
+};
+
+/* An error of json_skip or json_end over a whole text. */
+static const struct {
+  const char *text, *message;
+  size_t position;
+} refused[] = {
+    {"", "the text ends where a value is due", 0},
+    {"  ", "the text ends where a value is due", 2},
+    {"]", "a value is due", 0},
+    {"+1", "a value is due", 0},
+    {".5", "a value is due", 0},
+    {"NaN", "a value is due", 0},
+    {"Infinity", "a value is due", 0},
+    {"'a'", "a value is due", 0},
+    {"\v1", "a value is due", 0},
+    {"/**/1", "a value is due", 0},
+    {"\xef\xbb\xbf"
+     "1",
+     "a value is due", 0},
+    {"1 2", "text after the end of the value", 2},
+    {"{}}", "text after the end of the value", 2},
+    {"null\v", "text after the end of the value", 4},
+    {"0x10", "text after the end of the value", 1},
+    {"00", "a number that is not written as JSON writes them", 2},
+    {"-01", "a number that is not written as JSON writes them", 3},
+    {"-", "a number that is not written as JSON writes them", 1},
+    {"-a", "a number that is not written as JSON writes them", 1},
+    {"-Infinity", "a number that is not written as JSON writes them", 1},
+    {"1.", "a number that is not written as JSON writes them", 2},
+    {"1.e5", "a number that is not written as JSON writes them", 2},
+    {"1e", "a number that is not written as JSON writes them", 2},
+    {"1e+", "a number that is not written as JSON writes them", 3},
+    {"1e400", "a number too large for a double", 0},
+    {"[-1e309]", "a number too large for a double", 1},
+    {"t", "a word other than true, false and null", 0},
+    {"tru", "a word other than true, false and null", 0},
+    {"[True]", "a value is due", 1},
+    {"faLse", "a word other than true, false and null", 0},
+    {"nul", "a word other than true, false and null", 0},
+    {"truefalse", "text after the end of the value", 4},
+    {"[", "the text ends inside an array", 1},
+    {"[1", "the text ends inside an array", 2},
+    {"[1,", "the text ends where a value is due", 3},
+    {"[1,]", "a value is due", 3},
+    {"[,1]", "a value is due", 1},
+    {"[1 2]", "',' or ']' is due", 3},
+    {"[1}", "',' or ']' is due", 2},
+    {"[1:2]", "',' or ']' is due", 2},
+    {"[}", "a value is due", 1},
+    {"{", "the text ends inside an object", 1},
+    {"{]", "a key in double quotes is due", 1},
+    {"{1:2}", "a key in double quotes is due", 1},
+    {"{a:2}", "a key in double quotes is due", 1},
+    {"{,}", "a key in double quotes is due", 1},
+    {"{\"a\":1,}", "a key in double quotes is due", 7},
+    {"{\"a\":1,", "a key in double quotes is due", 7},
+    {"{\"a\":1", "the text ends inside an object", 6},
+    {"{\"a\":1 \"b\":2}", "',' or '}' is due", 7},
+    {"{\"a\":1]", "',' or '}' is due", 6},
+    {"{\"a\"", "':' is due after a key", 4},
+    {"{\"a\",1}", "':' is due after a key", 4},
+    {"{\"a\":}", "a value is due", 5},
+    {"{\"a\":", "the text ends where a value is due", 5},
+    {"{\"a", "the text ends inside a string", 3},
+    {"\"", "the text ends inside a string", 1},
+    {"\"abc", "the text ends inside a string", 4},
+    {"\"\\\"", "the text ends inside a string", 3},
+    {"\"\\", "the text ends inside a string", 2},
+    {"\"\n\"", "a control character in a string", 1},
+    {"\"a\tb\"", "a control character in a string", 2},
+    {"\"\\x41\"", "an unknown escape in a string", 2},
+    {"\"\\U0041\"", "an unknown escape in a string", 2},
+    {"\"\\'\"", "an unknown escape in a string", 2},
+    {"\"\\u004\"", "four hexadecimal digits are due after \\u", 3},
+    {"\"\\u00g1\"", "four hexadecimal digits are due after \\u", 3},
+    {"\"\\u", "four hexadecimal digits are due after \\u", 3},
+    {"\"\\u-041\"", "four hexadecimal digits are due after \\u", 3},
+    {"\"\\u0000\"", "U+0000 is not accepted in a string", 3},
+    {"\"\\udc00\"", "a surrogate without its other half", 3},
+    {"\"\\ud800\"", "a surrogate without its other half", 3},
+    {"\"\\ud800x\"", "a surrogate without its other half", 3},
+    {"\"\\ud800\\n1234\"", "a surrogate without its other half", 3},
+    {"\"\\ud800\\u0041\"", "a surrogate without its other half", 3},
+    {"\"\\ud800\\ud800\"", "a surrogate without its other half", 3},
+    {"\"\\ud800\\ue000\"", "a surrogate without its other half", 3},
+    {"\"\\ud800\\udc0", "a surrogate without its other half", 3},
+    {"\"\x80\"", "a string that is not UTF-8", 1},
+    {"\"\xbf\"", "a string that is not UTF-8", 1},
+    {"\"\xc0\x80\"", "a string that is not UTF-8", 1},
+    {"\"\xc1\xbf\"", "a string that is not UTF-8", 1},
+    {"\"\xc3\"", "a string that is not UTF-8", 1},
+    {"\"\xc3(\"", "a string that is not UTF-8", 1},
+    {"\"\xe0\x9f\xbf\"", "a string that is not UTF-8", 1},
+    {"\"\xe2\x82\"", "a string that is not UTF-8", 1},
+    {"\"\xe2\x28\xa1\"", "a string that is not UTF-8", 1},
+    {"\"\xe2\x82\x28\"", "a string that is not UTF-8", 1},
+    {"\"\xed\xa0\x80\"", "a string that is not UTF-8", 1},
+    {"\"\xf0\x8f\xbf\xbf\"", "a string that is not UTF-8", 1},
+    {"\"\xf0\x90\x80\"", "a string that is not UTF-8", 1},
+    {"\"\xf0\x90\x28\xbc\"", "a string that is not UTF-8", 1},
+    {"\"\xf4\x90\x80\x80\"", "a string that is not UTF-8", 1},
+    {"\"\xf5\x80\x80\x80\"", "a string that is not UTF-8", 1},
+    {"\"\xff\"", "a string that is not UTF-8", 1},
+    {"\"\xe2\x82", "a string that is not UTF-8", 1},
+    {"[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]", "containers are nested too deeply", 16},
+    {"[[[[[[[[[[[[[[[[{}]]]]]]]]]]]]]]]]", "containers are nested too deeply", 16},
+};
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+static void skip_accepts(void **state) {
+  (void)state;
+  for (size_t i = 0; i < COUNT(accepted); i++) {
+    struct text t = open_text(accepted[i]);
+    assert_true(json_skip(&t.r));
+    assert_true(json_end(&t.r));
+    assert_null(t.r.message);
+    close_text(&t);
+  }
+}
+
+static void skip_refuses(void **state) {
+  (void)state;
+  for (size_t i = 0; i < COUNT(refused); i++) {
+    struct text t = open_text(refused[i].text);
+    bool skipped = json_skip(&t.r);
+    assert_false(skipped && json_end(&t.r));
+    assert_error(&t.r, refused[i].message, refused[i].position);
+    close_text(&t);
+  }
+}
+
+static void zero_bytes_are_refused(void **state) {
+  (void)state;
+  static const struct {
+    const char *bytes;
+    size_t size;
+    const char *message;
+  } cases[] = {{"\"a\0b\"", 5, "a control character in a string"},
+               {"1\0", 2, "text after the end of the value"},
+               {"\0", 1, "a value is due"},
+               {"[\0]", 3, "a value is due"},
+               {"[1\0]", 4, "',' or ']' is due"}};
+  for (size_t i = 0; i < COUNT(cases); i++) {
+    struct text t = open_bytes(cases[i].bytes, cases[i].size);
+    assert_false(json_skip(&t.r) && json_end(&t.r));
+    assert_string_equal(t.r.message, cases[i].message);
+    close_text(&t);
+  }
+}
+
+/* Every beginning of a valid text is refused, and nothing is read beyond it. */
+static void truncated_texts(void **state) {
+  (void)state;
+  static const char whole[] =
+      "{\"__metadata__\":{\"irrepd\":\"\\ud83d\\ude00\xe2\x82\xac\\n\"},\"w\":{\"dtype\":\"F32\","
+      "\"shape\":[2,3],\"data_offsets\":[0,24]},\"x\":[true,false,null,-1.5e-3]}";
+  for (size_t size = 0; size < sizeof whole; size++) {
+    struct text t = open_bytes(whole, size);
+    bool ok = json_skip(&t.r) && json_end(&t.r);
+    assert_int_equal(ok, size == sizeof whole - 1);
+    assert_true(ok || t.r.position <= size);
+    close_text(&t);
+  }
+}
+
+/* Any one byte of a valid text changed to any other: no crash, and an error lies in the text. */
+static void edited_texts(void **state) {
+  (void)state;
+  static const char whole[] = "{\"k\":[1.5e1,\"\\u00e9\xc3\xa9\",{\"x\":true}],\"y\":null}";
+  char copy[sizeof whole], key[4];
+  size_t refusals = 0;
+  for (size_t i = 0; i < sizeof whole - 1; i++)
+    for (int byte = 0; byte < 256; byte++) {
+      memcpy(copy, whole, sizeof copy);
+      copy[i] = (char)byte;
+      struct text t = open_bytes(copy, sizeof whole - 1);
+      for (json_object_begin(&t.r); json_object_next(&t.r, key, sizeof key);)
+        json_skip(&t.r);
+      if (!json_end(&t.r)) {
+        refusals++;
+        assert_non_null(t.r.message);
+        assert_true(t.r.position <= sizeof whole - 1);
+      }
+      close_text(&t);
+    }
+  assert_in_range(refusals, 8000, 256 * (sizeof whole - 2));
+}
+
+static void null_text(void **state) {
+  (void)state;
+  struct json_reader r = json_reader_over(NULL, 0);
+  assert_int_equal(json_peek(&r), JSON_NONE);
+  assert_false(json_skip(&r));
+  assert_error(&r, "the text ends where a value is due", 0);
+}
+
+/* Walking */
+
+static void walks_the_example(void **state) {
+  (void)state;
+  struct text t = open_text(" {\"shape\" : [2, 3,4], \"r_max\":5.5, \"more\":{\"r_max\":[1]},"
+                            "\"on\":true,\"off\":false,\"none\":null,\"name\":\"Si\"} ");
+  size_t shape[3] = {0}, n = 0, members = 0, length = 0;
+  double r_max = 0;
+  bool on = false, off = true;
+  char key[8], name[3] = "";
+  assert_int_equal(json_peek(&t.r), JSON_OBJECT);
+  json_object_begin(&t.r);
+  while (json_object_next(&t.r, key, sizeof key)) {
+    members++;
+    if (strcmp(key, "shape") == 0) {
+      for (json_array_begin(&t.r); n < 3 && json_array_next(&t.r); n++)
+        json_size(&t.r, &shape[n]);
+      assert_false(json_array_next(&t.r));
+    } else if (strcmp(key, "r_max") == 0) {
+      json_double(&t.r, &r_max);
+    } else if (strcmp(key, "on") == 0) {
+      json_bool(&t.r, &on);
+    } else if (strcmp(key, "off") == 0) {
+      json_bool(&t.r, &off);
+    } else if (strcmp(key, "none") == 0) {
+      json_null(&t.r);
+    } else if (strcmp(key, "name") == 0) {
+      json_string(&t.r, name, sizeof name, &length);
+    } else {
+      assert_string_equal(key, "more");
+      json_skip(&t.r);
+    }
+  }
+  assert_string_equal(key, "");
+  assert_true(json_end(&t.r));
+  assert_int_equal(members, 7);
+  assert_true(shape[0] == 2 && shape[1] == 3 && shape[2] == 4);
+  assert_true(r_max == 5.5 && on && !off);
+  assert_string_equal(name, "Si");
+  assert_int_equal(length, 2);
+  close_text(&t);
+}
+
+static void peek_tells_types(void **state) {
+  (void)state;
+  static const enum json_type want[] = {JSON_OBJECT, JSON_ARRAY, JSON_STRING, JSON_NUMBER,
+                                        JSON_NUMBER, JSON_BOOL,  JSON_BOOL,   JSON_NULL};
+  struct text t = open_text("[ {}, [], \"\", 7 ,-7, true, false, null ] ");
+  size_t n = 0;
+  assert_int_equal(json_peek(&t.r), JSON_ARRAY);
+  json_array_begin(&t.r);
+  assert_int_equal(json_peek(&t.r), JSON_NONE);
+  while (json_array_next(&t.r)) {
+    assert_int_equal(json_peek(&t.r), want[n++]);
+    assert_true(json_skip(&t.r));
+    assert_int_equal(json_peek(&t.r), JSON_NONE);
+  }
+  assert_int_equal(n, COUNT(want));
+  assert_true(json_end(&t.r));
+  close_text(&t);
+}
+
+static void a_copy_is_a_bookmark(void **state) {
+  (void)state;
+  struct text t = open_text("[{\"a\":1},{\"b\":[2]}]");
+  char key[2];
+  size_t number;
+  json_array_begin(&t.r);
+  assert_true(json_array_next(&t.r));
+  struct json_reader mark = t.r;
+  assert_true(json_skip(&t.r));
+  assert_true(json_array_next(&t.r) && json_skip(&t.r) && !json_array_next(&t.r));
+  assert_true(json_end(&t.r));
+  assert_true(json_object_begin(&mark) && json_object_next(&mark, key, sizeof key));
+  assert_string_equal(key, "a");
+  assert_true(json_size(&mark, &number) && number == 1);
+  close_text(&t);
+}
+
+/* Misuse and wrong types */
+
+static void wrong_types_are_named(void **state) {
+  (void)state;
+  char string[8] = "old";
+  double number = 3;
+  size_t size = 4, length = 5;
+  bool truth = true;
+  struct text t = open_text(" [1]");
+  struct json_reader r = t.r;
+  assert_false(json_object_begin(&r));
+  assert_error(&r, "an object is due", 1);
+  r = t.r;
+  assert_false(json_string(&r, string, sizeof string, &length));
+  assert_error(&r, "a string is due", 1);
+  assert_string_equal(string, "");
+  r = t.r;
+  assert_false(json_double(&r, &number));
+  assert_error(&r, "a number is due", 1);
+  r = t.r;
+  assert_false(json_size(&r, &size));
+  assert_error(&r, "an integer from 0 to 2^53 - 1 in plain digits is due", 1);
+  r = t.r;
+  assert_false(json_bool(&r, &truth));
+  assert_error(&r, "true or false is due", 1);
+  r = t.r;
+  assert_false(json_null(&r));
+  assert_error(&r, "null is due", 1);
+  assert_true(number == 3 && size == 4 && length == 5 && truth);
+  close_text(&t);
+  t = open_text("{}");
+  assert_false(json_array_begin(&t.r));
+  assert_error(&t.r, "an array is due", 0);
+  close_text(&t);
+}
+
+static void calls_out_of_turn(void **state) {
+  (void)state;
+  char key[8];
+  size_t number = 0;
+  struct text t = open_text("[1,{\"a\":2}]");
+  struct json_reader r = t.r;
+  assert_false(json_array_next(&r));
+  assert_error(&r, "a value was left unread", 0);
+
+  r = t.r;
+  assert_true(json_array_begin(&r));
+  struct json_reader inside = r;
+  assert_false(json_object_next(&r, key, sizeof key));
+  assert_error(&r, "no object is open", 1);
+
+  r = inside;
+  assert_false(json_size(&r, &number));
+  assert_error(&r, "a value was asked for where none is due", 1);
+
+  r = inside;
+  assert_false(json_skip(&r));
+  assert_error(&r, "a value was asked for where none is due", 1);
+
+  r = inside;
+  assert_true(json_array_next(&r));
+  assert_false(json_array_next(&r));
+  assert_error(&r, "a value was left unread", 1);
+
+  r = inside;
+  assert_true(json_array_next(&r) && json_size(&r, &number));
+  assert_false(json_size(&r, &number));
+  assert_error(&r, "a value was asked for where none is due", 2);
+
+  r = inside;
+  assert_false(json_end(&r));
+  assert_error(&r, "a container was left open", 1);
+
+  r = inside;
+  assert_true(json_array_next(&r) && json_skip(&r) && json_array_next(&r));
+  assert_true(json_object_begin(&r));
+  assert_false(json_array_next(&r));
+  assert_error(&r, "no array is open", 4);
+
+  r = t.r;
+  assert_false(json_end(&r));
+  assert_error(&r, "a value was left unread", 0);
+
+  r = t.r;
+  assert_true(json_skip(&r));
+  assert_false(json_array_next(&r));
+  assert_error(&r, "no array is open", 11);
+  close_text(&t);
+}
+
+static void the_first_error_sticks(void **state) {
+  (void)state;
+  char string[8] = "old";
+  double number = 3;
+  size_t size = 4;
+  bool truth = true;
+  struct text t = open_text("[nulL, 1]");
+  json_array_begin(&t.r);
+  assert_true(json_array_next(&t.r));
+  assert_false(json_null(&t.r));
+  assert_false(json_array_next(&t.r));
+  assert_false(json_array_begin(&t.r));
+  assert_false(json_object_begin(&t.r));
+  assert_false(json_object_next(&t.r, string, sizeof string));
+  assert_false(json_string(&t.r, string, sizeof string, NULL));
+  assert_false(json_double(&t.r, &number));
+  assert_false(json_size(&t.r, &size));
+  assert_false(json_bool(&t.r, &truth));
+  assert_false(json_null(&t.r));
+  assert_false(json_skip(&t.r));
+  assert_false(json_end(&t.r));
+  assert_false(json_fail(&t.r, "another"));
+  assert_int_equal(json_peek(&t.r), JSON_NONE);
+  assert_int_equal(json_string_bound(&t.r), 0);
+  assert_error(&t.r, "a word other than true, false and null", 1);
+  assert_true(number == 3 && size == 4 && truth);
+  close_text(&t);
+}
+
+static void callers_complaint(void **state) {
+  (void)state;
+  struct text t = open_text("[1,2]");
+  json_array_begin(&t.r);
+  json_array_next(&t.r);
+  json_skip(&t.r);
+  assert_false(json_fail(&t.r, "too many"));
+  assert_error(&t.r, "too many", 2);
+  assert_false(json_array_next(&t.r));
+  close_text(&t);
+}
+
+/* Strings */
+
+static void strings_are_decoded(void **state) {
+  (void)state;
+  static const struct {
+    const char *text, *want;
+  } cases[] = {
+      {"\"\"", ""},
+      {"\"plain\"", "plain"},
+      {"\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\/\b\f\n\r\t"},
+      {"\"\\u0001\\u007f\\u0080\\u07FF\\u0800\\uffff\"",
+       "\x01\x7f\xc2\x80\xdf\xbf\xe0\xa0\x80\xef\xbf\xbf"},
+      {"\"\\ud800\\udc00\\uDBFF\\uDFFF\"", "\xf0\x90\x80\x80\xf4\x8f\xbf\xbf"},
+      {"\"a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80z\"", "a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80z"},
+      {"\"\\\\u0041\"", "\\u0041"},
+  };
+  for (size_t i = 0; i < COUNT(cases); i++) {
+    struct text t = open_text(cases[i].text);
+    char string[64];
+    size_t length = 99, bound = json_string_bound(&t.r);
+    assert_true(json_string(&t.r, string, sizeof string, &length));
+    assert_string_equal(string, cases[i].want);
+    assert_int_equal(length, strlen(cases[i].want));
+    assert_true(bound > length);
+    assert_true(json_end(&t.r));
+    close_text(&t);
+  }
+}
+
+/* A string fits where its bytes and the NUL do, whether they come plain, escaped or as UTF-8. */
+static void string_buffers_are_bounded(void **state) {
+  (void)state;
+  static const char *const texts[] = {"\"abc\"", "\"ab\\n\"", "\"a\xc3\xa9\"", "\"\\u20ac\"",
+                                      "\"\\u0061b\\u0063\""};
+  for (size_t i = 0; i < COUNT(texts); i++)
+    for (size_t size = 0; size <= 5; size++) {
+      struct text t = open_text(texts[i]);
+      char *string = malloc(size ? size : 1);
+      assert_non_null(string);
+      string[0] = 'x';
+      size_t length = 99;
+      assert_int_equal(json_string(&t.r, string, size, &length), size >= 4);
+      assert_int_equal(length, size >= 4 ? 3 : 99);
+      assert_int_equal(string[0], size == 0 ? 'x' : size < 4 ? 0 : string[0]);
+      if (size < 4)
+        assert_string_equal(t.r.message, "a string is longer than what is accepted");
+      free(string);
+      close_text(&t);
+    }
+}
+
+static void keys_are_decoded_and_bounded(void **state) {
+  (void)state;
+  for (size_t size = 0; size <= 5; size++) {
+    struct text t = open_text("{\"\\u0061bc\" \t: 1}");
+    char *key = malloc(size ? size : 1);
+    assert_non_null(key);
+    assert_true(json_object_begin(&t.r));
+    assert_int_equal(json_object_next(&t.r, key, size), size >= 4);
+    if (size >= 4)
+      assert_string_equal(key, "abc");
+    else
+      assert_error(&t.r, "a string is longer than what is accepted", 1);
+    free(key);
+    close_text(&t);
+  }
+  char key[4] = "old";
+  struct text t = open_text("{\"a\" 1}");
+  assert_true(json_object_begin(&t.r));
+  assert_false(json_object_next(&t.r, key, sizeof key));
+  assert_string_equal(key, "");
+  close_text(&t);
+}
+
+static void string_bound_is_enough(void **state) {
+  (void)state;
+  static const struct {
+    const char *text;
+    size_t bound;
+  } cases[] = {{"\"\"", 1},      {" \"abc\" ", 4}, {"\"a\\\"b\"", 5}, {"\"\\\\\"", 3}, {"\"abc", 0},
+               {"\"abc\\\"", 0}, {"\"abc\\", 0},   {"12", 0},         {"[\"abc\"]", 0}};
+  for (size_t i = 0; i < COUNT(cases); i++) {
+    struct text t = open_text(cases[i].text);
+    assert_int_equal(json_string_bound(&t.r), cases[i].bound);
+    assert_null(t.r.message);
+    close_text(&t);
+  }
+}
+
+/* Numbers */
+
+static void doubles_are_correctly_rounded(void **state) {
+  (void)state;
+  static const struct {
+    const char *text;
+    double want;
+  } cases[] = {{"0", 0},
+               {"5.0", 5},
+               {"-12.25e-1", -1.225},
+               {"0.1", 0.1},
+               {"9007199254740993", 9007199254740992},
+               {"1.7976931348623157e308", 1.7976931348623157e308},
+               {"2.2250738585072014E-308", 2.2250738585072014e-308},
+               {"4.9e-324", 4.9e-324},
+               {"1e-400", 0},
+               {"0.000000000000000000000000000001", 1e-30}};
+  for (size_t i = 0; i < COUNT(cases); i++) {
+    struct text t = open_text(cases[i].text);
+    double number = 77;
+    assert_true(json_double(&t.r, &number));
+    assert_true(number == cases[i].want);
+    assert_true(json_end(&t.r));
+    close_text(&t);
+  }
+  struct text t = open_text("-0");
+  double number = 77;
+  assert_true(json_double(&t.r, &number));
+  assert_true(number == 0 && signbit(number));
+  close_text(&t);
+}
+
+static void long_numbers(void **state) {
+  (void)state;
+  char text[JSON_NUMBER_MAX + 1];
+  memset(text, '0', sizeof text);
+  text[1] = '.';
+  text[JSON_NUMBER_MAX - 1] = '1';
+  double number = 77;
+  struct text t = open_bytes(text, JSON_NUMBER_MAX);
+  assert_true(json_double(&t.r, &number));
+  assert_true(number > 0.9e-126 && number < 1.1e-126);
+  close_text(&t);
+  t = open_bytes(text, sizeof text);
+  number = 77;
+  assert_false(json_double(&t.r, &number));
+  assert_error(&t.r, "a number of too many digits", 0);
+  assert_true(number == 77);
+  close_text(&t);
+}
+
+/* A decimal comma in the thread's locale must not matter; where the system has no such locale, the
+ * C locale is tried again. */
+static void any_locale(void **state) {
+  (void)state;
+  static const char *const names[] = {"de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8", "C"};
+  locale_t locale = (locale_t)0;
+  for (size_t i = 0; i < COUNT(names) && !locale; i++)
+    locale = newlocale(LC_ALL_MASK, names[i], (locale_t)0);
+  assert_true(locale != (locale_t)0);
+  locale_t before = uselocale(locale);
+  struct text t = open_text("[1.5]");
+  double number = 0;
+  json_array_begin(&t.r);
+  json_array_next(&t.r);
+  bool ok = json_double(&t.r, &number) && !json_array_next(&t.r) && json_end(&t.r);
+  uselocale(before);
+  freelocale(locale);
+  assert_true(ok);
+  assert_true(number == 1.5);
+  close_text(&t);
+}
+
+static void sizes(void **state) {
+  (void)state;
+  static const struct {
+    const char *text;
+    size_t want;
+  } good[] = {
+      {"0", 0}, {"7", 7}, {"4294967296", 4294967296}, {"9007199254740991", 9007199254740991}};
+  static const char *const bad[] = {"-0",
+                                    "-1",
+                                    "1.0",
+                                    "1e2",
+                                    "1E0",
+                                    "0.5",
+                                    "9007199254740992",
+                                    "9007199254740993",
+                                    "18446744073709551616",
+                                    "18446744073709551617",
+                                    "99999999999999999999999999999999999999999"};
+  for (size_t i = 0; i < COUNT(good); i++) {
+    struct text t = open_text(good[i].text);
+    size_t number = 77;
+    assert_true(json_size(&t.r, &number) && json_end(&t.r));
+    assert_true(number == good[i].want);
+    close_text(&t);
+  }
+  for (size_t i = 0; i < COUNT(bad); i++) {
+    struct text t = open_text(bad[i]);
+    size_t number = 77;
+    assert_false(json_size(&t.r, &number));
+    assert_error(&t.r, "an integer from 0 to 2^53 - 1 in plain digits is due", 0);
+    assert_int_equal(number, 77);
+    close_text(&t);
+  }
+  struct text t = open_text("01");
+  size_t number = 77;
+  assert_false(json_size(&t.r, &number));
+  assert_error(&t.r, "a number that is not written as JSON writes them", 2);
+  close_text(&t);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(skip_accepts),
+      cmocka_unit_test(skip_refuses),
+      cmocka_unit_test(zero_bytes_are_refused),
+      cmocka_unit_test(truncated_texts),
+      cmocka_unit_test(edited_texts),
+      cmocka_unit_test(null_text),
+      cmocka_unit_test(walks_the_example),
+      cmocka_unit_test(peek_tells_types),
+      cmocka_unit_test(a_copy_is_a_bookmark),
+      cmocka_unit_test(wrong_types_are_named),
+      cmocka_unit_test(calls_out_of_turn),
+      cmocka_unit_test(the_first_error_sticks),
+      cmocka_unit_test(callers_complaint),
+      cmocka_unit_test(strings_are_decoded),
+      cmocka_unit_test(string_buffers_are_bounded),
+      cmocka_unit_test(keys_are_decoded_and_bounded),
+      cmocka_unit_test(string_bound_is_enough),
+      cmocka_unit_test(doubles_are_correctly_rounded),
+      cmocka_unit_test(long_numbers),
+      cmocka_unit_test(any_locale),
+      cmocka_unit_test(sizes),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
