@@ -20,7 +20,7 @@ struct irrep_model {
   struct species_map map;
   const struct kernels *kernels[2]; /* by precision */
   void *weights[2];                 /* the program's, in each precision */
-  struct filter_tables tables[2];
+  struct filter_tables tables;      /* for the model's own precision */
   struct irrep_model_card card;
   int32_t atomic_numbers[IRREP_MODEL_SPECIES_MAX];
   char architecture[16], variant[32];
@@ -98,7 +98,8 @@ static bool build_model(struct irrep_model *model, struct build *build) {
          model_file_all_used(build->file, build->error) == IRREP_OK;
 }
 
-/* Weights and tables in both precisions; the doubles of the builder go. */
+/* The weights in both precisions, and the tables of the filters in the model's own: evaluation in
+ * the other precision is for comparisons, and exact. The doubles of the builder go. */
 static bool convert_weights(struct irrep_model *model, struct irrep_error *error) {
   struct program *program = &model->program;
   for (int p = 0; p < 2; p++) {
@@ -115,26 +116,25 @@ static bool convert_weights(struct irrep_model *model, struct irrep_error *error
   }
   free(program->weights);
   program->weights = NULL;
-  for (int p = 0; p < 2; p++) {
-    if (filter_tables_make(program, model->weights[IRREP_FLOAT64], model->kernels[p],
-                           &model->tables[p]) != IRREP_OK) {
-      irrep_fail(error, IRREP_NO_MEMORY, "", "not enough memory for the filter tables");
-      return false;
-    }
-    model->card.bytes += model->tables[p].bytes;
+  const enum irrep_precision own = model->card.precision;
+  if (filter_tables_make(program, model->weights[IRREP_FLOAT64], model->kernels[own],
+                         &model->tables) != IRREP_OK) {
+    irrep_fail(error, IRREP_NO_MEMORY, "", "not enough memory for the filter tables");
+    return false;
   }
+  model->card.bytes += model->tables.bytes;
   return true;
 }
 
 /* What evaluation runs on. */
 static struct executable executable_of(const struct irrep_model *model,
                                        enum irrep_precision precision, bool exact_filters) {
-  const struct filter_tables *tables = &model->tables[precision];
+  const bool tabulated = precision == model->card.precision && model->tables.n_terms > 0;
   return (struct executable){
       .program = &model->program,
       .kernels = model->kernels[precision],
       .weights = model->weights[precision],
-      .tables = exact_filters || tables->n_terms == 0 ? NULL : tables,
+      .tables = tabulated && !exact_filters ? &model->tables : NULL,
   };
 }
 
@@ -185,10 +185,9 @@ void irrep_model_free(struct irrep_model *model) {
   if (!model)
     return;
   program_fini(&model->program);
-  for (int p = 0; p < 2; p++) {
-    filter_tables_fini(&model->tables[p]);
-    free(model->weights[p]);
-  }
+  filter_tables_fini(&model->tables);
+  free(model->weights[0]);
+  free(model->weights[1]);
   free(model->metadata);
   free(model);
 }

@@ -8,19 +8,19 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* Intervals over all of r_max to begin with and at most, and the bytes that all tables may take. */
-#define INTERVALS_MIN 16
-#define INTERVALS_MAX 1024
+/* Segments over all of r_max, intervals of one, and bytes of all tables at most. */
+#define SEGMENTS 16
+#define INTERVALS_MAX 256
 #define BYTES_MAX ((size_t)256 << 20)
 
-/* Float32 cannot tell the table from the filter below this; in float64 it keeps forces well within
- * 1e-8 eV/Angstrom. Both are relative to the largest value (derivative) of the filter. */
-static double bound_of(enum irrep_precision precision) {
-  return precision == IRREP_FLOAT32 ? 2e-7 : 1e-10;
-}
+/* Errors are relative to the largest value (derivative) that a filter has beyond this part of
+ * r_max, or in the same segment. */
+#define R_TYPICAL 0.2
 
-static size_t terms_of(enum irrep_precision precision) {
-  return precision == IRREP_FLOAT32 ? 6 : 8;
+/* Float32 cannot tell the table from the filter below this; in float64 it keeps forces well within
+ * 1e-8 eV/Angstrom. */
+static double bound_of(enum irrep_precision precision) {
+  return precision == IRREP_FLOAT32 ? 2e-7 : 1e-11;
 }
 
 /* Exact filters of one convolution at chosen distances, in float64. */
@@ -42,25 +42,42 @@ static void exact_at(const struct exact *exact, size_t n, const double *r) {
                          exact->derivative, exact->scratch);
 }
 
-static void cut_segments(const struct radial *radial, size_t n_intervals,
-                         struct filter_tables *tables) {
-  const bool kink = radial->cutoff == CUTOFF_XPLOR && radial->r_on > IRREP_DISTANCE_MIN;
-  const double ends[] = {IRREP_DISTANCE_MIN, kink ? radial->r_on : radial->r_max, radial->r_max};
-  tables->n_segments = kink ? 2 : 1;
+/* Cuts r_max into segments of one interval each. */
+static void cut_segments(const struct radial *radial, struct filter_tables *tables) {
+  const double kink = radial->cutoff == CUTOFF_XPLOR ? radial->r_on : radial->r_max;
+  double begin = IRREP_DISTANCE_MIN;
+  for (size_t i = 1; i <= SEGMENTS; i++) {
+    double end = radial->r_max * (double)i / SEGMENTS;
+    if (begin < kink && kink < end)
+      tables->segments[tables->n_segments++] = (struct table_segment){begin, kink, 1, 0};
+    begin = begin < kink && kink < end ? kink : begin;
+    tables->segments[tables->n_segments++] = (struct table_segment){begin, end, 1, 0};
+    begin = end;
+  }
+}
+
+/* Places the segments' rows one after the other. */
+static void number_rows(struct filter_tables *tables) {
   tables->n_rows = 0;
   for (size_t s = 0; s < tables->n_segments; s++) {
-    struct table_segment *segment = &tables->segments[s];
-    segment->begin = ends[s];
-    segment->end = ends[s + 1];
-    segment->n_intervals =
-        (size_t)ceil((double)n_intervals * (segment->end - segment->begin) / radial->r_max);
-    segment->first_row = tables->n_rows;
-    tables->n_rows += segment->n_intervals * tables->n_terms;
+    tables->segments[s].first_row = tables->n_rows;
+    tables->n_rows += tables->segments[s].n_intervals * tables->n_terms;
   }
 }
 
 size_t filter_tables_width(const struct filter_tables *tables) {
   return 2 * tables->n_terms;
+}
+
+/* Powers of s and then their derivatives by r, for an interval of this width. */
+static void powers(size_t n_terms, double s, double width, double *weights) {
+  double *slopes = weights + n_terms;
+  weights[0] = 1.0;
+  slopes[0] = 0.0;
+  for (size_t k = 1; k < n_terms; k++) {
+    weights[k] = s * weights[k - 1];
+    slopes[k] = (double)k * weights[k - 1] * 2.0 / width;
+  }
 }
 
 uint32_t filter_tables_locate(const struct filter_tables *tables, double r, double *weights) {
@@ -73,14 +90,7 @@ uint32_t filter_tables_locate(const struct filter_tables *tables, double r, doub
   size_t interval = (size_t)x;
   if (interval >= segment->n_intervals)
     interval = segment->n_intervals - 1;
-  const double s = 2.0 * (x - (double)interval) - 1.0;
-  double *slopes = weights + tables->n_terms;
-  weights[0] = 1.0;
-  slopes[0] = 0.0;
-  for (size_t k = 1; k < tables->n_terms; k++) {
-    weights[k] = s * weights[k - 1];
-    slopes[k] = (double)k * weights[k - 1] * 2.0 / width;
-  }
+  powers(tables->n_terms, 2.0 * (x - (double)interval) - 1.0, width, weights);
   return (uint32_t)(segment->first_row + interval * tables->n_terms);
 }
 
@@ -104,78 +114,154 @@ static void fill_interval(const struct exact *exact, const struct filter_tables 
     }
 }
 
-/* Fills a float64 table [n_rows][n_columns] of one filter. */
-static void fill_table(const struct exact *exact, const struct filter_tables *tables,
-                       double *table) {
-  double matrix[HERMITE_TERMS_MAX * HERMITE_TERMS_MAX];
-  hermite_matrix(tables->n_terms / 2, matrix);
-  for (size_t s = 0; s < tables->n_segments; s++) {
-    const struct table_segment *segment = &tables->segments[s];
-    const double width = (segment->end - segment->begin) / (double)segment->n_intervals;
-    for (size_t i = 0; i < segment->n_intervals; i++) {
-      const bool last = i + 1 == segment->n_intervals;
-      const double end = last ? segment->end : segment->begin + (double)(i + 1) * width;
-      fill_interval(exact, tables, matrix, segment->begin + (double)i * width, end,
-                    table + (segment->first_row + i * tables->n_terms) * exact->n_columns);
-    }
-  }
+/* Where interval i of a segment begins. */
+static double interval_begin(const struct table_segment *segment, size_t i) {
+  if (i == segment->n_intervals)
+    return segment->end;
+  return segment->begin +
+         (segment->end - segment->begin) * (double)i / (double)segment->n_intervals;
 }
 
-/* The largest error of a table against the exact filter between its points, relative to the largest
- * value or derivative. Two places in each gap: close to where such a polynomial errs most. */
-static double measure(const struct exact *exact, const struct filter_tables *tables,
-                      const double *table) {
+/* Errors of values and of derivatives, and the sizes that they are relative to. */
+struct misfit {
+  double value, slope, value_size, slope_size;
+};
+
+/* Adds to a misfit that of one interval: two places in each gap between its points, close to where
+ * such a polynomial errs most. */
+static void measure_interval(const struct exact *exact, const struct filter_tables *tables,
+                             const double *rows, double begin, double end, struct misfit *misfit) {
   const size_t columns = exact->n_columns, n_terms = tables->n_terms;
-  double error[2] = {0.0, 0.0}, size[2] = {0.0, 0.0};
-  for (size_t s = 0; s < tables->n_segments; s++) {
-    const struct table_segment *segment = &tables->segments[s];
-    const size_t n_places = 2 * segment->n_intervals * (n_terms / 2 - 1);
-    const double width = (segment->end - segment->begin) / (double)n_places;
-    for (size_t place = 0; place < n_places; place++) {
-      const double r = segment->begin + ((double)place + (place % 2 ? 0.4 : 0.6)) * width;
-      double weights[2 * HERMITE_TERMS_MAX];
-      exact_at(exact, 1, &r);
-      const double *row = table + filter_tables_locate(tables, r, weights) * columns;
-      for (size_t c = 0; c < columns; c++) {
-        double value = 0.0, slope = 0.0;
-        for (size_t j = 0; j < n_terms; j++) {
-          value += weights[j] * row[j * columns + c];
-          slope += weights[n_terms + j] * row[j * columns + c];
-        }
-        error[0] = fmax(error[0], fabs(value - exact->value[c]));
-        error[1] = fmax(error[1], fabs(slope - exact->derivative[c]));
-        size[0] = fmax(size[0], fabs(exact->value[c]));
-        size[1] = fmax(size[1], fabs(exact->derivative[c]));
+  const size_t n_places = n_terms - 2;
+  double r[HERMITE_TERMS_MAX];
+  for (size_t i = 0; i < n_places; i++)
+    r[i] = begin + (end - begin) * ((double)i + (i % 2 ? 0.4 : 0.6)) / (double)n_places;
+  exact_at(exact, n_places, r);
+  for (size_t i = 0; i < n_places; i++) {
+    double weights[2 * HERMITE_TERMS_MAX];
+    powers(n_terms, 2.0 * (r[i] - begin) / (end - begin) - 1.0, end - begin, weights);
+    for (size_t c = 0; c < columns; c++) {
+      const double exact_value = exact->value[i * columns + c];
+      const double exact_slope = exact->derivative[i * columns + c];
+      double value = 0.0, slope = 0.0;
+      for (size_t k = 0; k < n_terms; k++) {
+        value += weights[k] * rows[k * columns + c];
+        slope += weights[n_terms + k] * rows[k * columns + c];
       }
+      misfit->value = fmax(misfit->value, fabs(value - exact_value));
+      misfit->slope = fmax(misfit->slope, fabs(slope - exact_slope));
+      misfit->value_size = fmax(misfit->value_size, fabs(exact_value));
+      misfit->slope_size = fmax(misfit->slope_size, fabs(exact_slope));
     }
   }
-  const double value = size[0] > 0.0 ? error[0] / size[0] : error[0];
-  const double slope = size[1] > 0.0 ? error[1] / size[1] : error[1];
-  return fmax(value, slope);
 }
 
-/* All tables at one fineness, in float64, each after the other; the error is the largest. */
-static double *tabulate(const struct program *program, struct exact *exact,
-                        struct filter_tables *tables) {
+/* Fills one segment's rows [n_intervals * n_terms][n_columns] of one filter; its error. */
+static double fill_segment(const struct exact *exact, const struct filter_tables *tables,
+                           const struct table_segment *segment, const struct misfit *typical,
+                           const double *matrix, double *rows) {
+  struct misfit misfit = {0.0, 0.0, typical->value_size, typical->slope_size};
+  for (size_t i = 0; i < segment->n_intervals; i++) {
+    const double begin = interval_begin(segment, i), end = interval_begin(segment, i + 1);
+    double *interval = rows + i * tables->n_terms * exact->n_columns;
+    fill_interval(exact, tables, matrix, begin, end, interval);
+    measure_interval(exact, tables, interval, begin, end, &misfit);
+  }
+  const double value = misfit.value > 0.0 ? misfit.value / misfit.value_size : 0.0;
+  return fmax(value, misfit.slope > 0.0 ? misfit.slope / misfit.slope_size : 0.0);
+}
+
+/* The sizes of one filter at typical distances. */
+static struct misfit typical_sizes(const struct exact *exact, double r_max) {
+  struct misfit sizes = {0};
+  double r[EDGE_TILE];
+  for (size_t i = 0; i < EDGE_TILE; i++)
+    r[i] = r_max * (R_TYPICAL + (1.0 - R_TYPICAL) * (double)i / EDGE_TILE);
+  exact_at(exact, EDGE_TILE, r);
+  for (size_t i = 0; i < EDGE_TILE * exact->n_columns; i++) {
+    sizes.value_size = fmax(sizes.value_size, fabs(exact->value[i]));
+    sizes.slope_size = fmax(sizes.slope_size, fabs(exact->derivative[i]));
+  }
+  return sizes;
+}
+
+static bool is_message(const struct op *op) {
+  return op->type == &op_convolution;
+}
+
+static void set_filter(struct exact *exact, const struct op *op) {
+  exact->filter = &op->message.filter;
+  exact->n_columns = op->message.convolution.n_columns;
+}
+
+/* Halves the intervals of each segment until every filter's error is below the bound. False where
+ * INTERVALS_MAX are not enough. */
+static bool refine(const struct program *program, struct exact *exact, struct filter_tables *tables,
+                   double bound, const double *matrix, double *rows) {
+  for (size_t i = 0; i < program->n_ops; i++) {
+    if (!is_message(&program->ops[i]))
+      continue;
+    set_filter(exact, &program->ops[i]);
+    const struct misfit typical = typical_sizes(exact, program->radial.r_max);
+    for (size_t s = 0; s < tables->n_segments; s++) {
+      struct table_segment *segment = &tables->segments[s];
+      double error = fill_segment(exact, tables, segment, &typical, matrix, rows);
+      while (!(error < bound) && segment->n_intervals < INTERVALS_MAX) {
+        segment->n_intervals *= 2;
+        error = fill_segment(exact, tables, segment, &typical, matrix, rows);
+      }
+      if (!(error < bound))
+        return false;
+      tables->error = fmax(tables->error, error);
+    }
+  }
+  return true;
+}
+
+/* The tables of all filters in the wanted precision, made segment by segment. */
+static void write_tables(const struct program *program, const struct kernels *kernels,
+                         struct exact *exact, struct filter_tables *tables, const double *matrix,
+                         double *rows) {
+  for (size_t i = 0; i < program->n_ops; i++) {
+    if (!is_message(&program->ops[i]))
+      continue;
+    set_filter(exact, &program->ops[i]);
+    for (size_t s = 0; s < tables->n_segments; s++) {
+      const struct table_segment *segment = &tables->segments[s];
+      const size_t reals = segment->n_intervals * tables->n_terms * exact->n_columns;
+      const size_t offset = tables->offsets[i] + segment->first_row * exact->n_columns;
+      const struct misfit sizes = {0};
+      fill_segment(exact, tables, segment, &sizes, matrix, rows);
+      kernels->from_double(reals, rows,
+                           (unsigned char *)tables->data + offset * kernels->real_size);
+    }
+  }
+}
+
+/* Makes the tables, or leaves n_terms at 0 where they would be too fine. */
+static enum irrep_status make(const struct program *program, const struct kernels *kernels,
+                              struct exact *exact, double *rows, struct filter_tables *tables) {
+  double matrix[HERMITE_TERMS_MAX * HERMITE_TERMS_MAX];
   size_t reals = 0;
+  cut_segments(&program->radial, tables);
+  hermite_matrix(tables->n_terms / 2, matrix);
+  const bool fine = refine(program, exact, tables, bound_of(kernels->precision), matrix, rows);
+  number_rows(tables);
   for (size_t i = 0; i < program->n_ops; i++)
-    if (program->ops[i].type == &op_convolution) {
+    if (is_message(&program->ops[i])) {
       tables->offsets[i] = reals;
       reals += tables->n_rows * program->ops[i].message.convolution.n_columns;
     }
-  tables->bytes = reals;
-  double *data = aligned_alloc(IRREP_ALIGNMENT, size_mul(reals, sizeof *data));
-  tables->error = 0.0;
-  for (size_t i = 0; data && i < program->n_ops; i++) {
-    const struct op *op = &program->ops[i];
-    if (op->type != &op_convolution)
-      continue;
-    exact->filter = &op->message.filter;
-    exact->n_columns = op->message.convolution.n_columns;
-    fill_table(exact, tables, data + tables->offsets[i]);
-    tables->error = fmax(tables->error, measure(exact, tables, data + tables->offsets[i]));
+  tables->bytes = size_mul(reals, kernels->real_size);
+  if (!fine || tables->bytes > BYTES_MAX) {
+    filter_tables_fini(tables);
+    return IRREP_OK;
   }
-  return data;
+  tables->data = aligned_alloc(IRREP_ALIGNMENT, tables->bytes);
+  if (!tables->data)
+    return IRREP_NO_MEMORY;
+  write_tables(program, kernels, exact, tables, matrix, rows);
+  return IRREP_OK;
 }
 
 static bool take_exact(struct exact *exact, struct arena *arena) {
@@ -189,39 +275,9 @@ static bool take_exact(struct exact *exact, struct arena *arena) {
   return !arena->failed;
 }
 
-/* Refines until the bound holds; then converts to the precision wanted. */
-static enum irrep_status refine(const struct program *program, const struct kernels *kernels,
-                                struct exact *exact, struct filter_tables *tables) {
-  size_t columns = 0;
-  for (size_t i = 0; i < program->n_ops; i++)
-    if (program->ops[i].type == &op_convolution)
-      columns += program->ops[i].message.convolution.n_columns;
-  for (size_t n = INTERVALS_MIN; n <= INTERVALS_MAX; n *= 2) {
-    cut_segments(&program->radial, n, tables);
-    if (tables->n_rows * columns > BYTES_MAX / kernels->real_size)
-      break;
-    double *data = tabulate(program, exact, tables);
-    if (!data)
-      return IRREP_NO_MEMORY;
-    if (tables->error > bound_of(kernels->precision)) {
-      free(data);
-      continue;
-    }
-    const size_t reals = tables->bytes;
-    tables->bytes = reals * kernels->real_size;
-    tables->data = aligned_alloc(IRREP_ALIGNMENT, tables->bytes);
-    if (tables->data)
-      kernels->from_double(reals, data, tables->data);
-    free(data);
-    return tables->data ? IRREP_OK : IRREP_NO_MEMORY;
-  }
-  filter_tables_fini(tables);
-  return IRREP_OK;
-}
-
 enum irrep_status filter_tables_make(const struct program *program, const void *weights,
                                      const struct kernels *kernels, struct filter_tables *tables) {
-  *tables = (struct filter_tables){.n_terms = terms_of(kernels->precision)};
+  *tables = (struct filter_tables){.n_terms = HERMITE_TERMS_MAX};
   if (program->columns_max == 0) {
     tables->n_terms = 0;
     return IRREP_OK;
@@ -234,8 +290,11 @@ enum irrep_status filter_tables_make(const struct program *program, const void *
   arena = arena_over(scratch, scratch ? arena.used : 0);
   tables->offsets = calloc(program->n_ops, sizeof *tables->offsets);
   enum irrep_status status = IRREP_NO_MEMORY;
-  if (scratch && tables->offsets && take_exact(&exact, &arena))
-    status = refine(program, kernels, &exact, tables);
+  double *rows =
+      malloc(size_mul(INTERVALS_MAX * HERMITE_TERMS_MAX * sizeof *rows, program->columns_max));
+  if (scratch && rows && tables->offsets && take_exact(&exact, &arena))
+    status = make(program, kernels, &exact, rows, tables);
+  free(rows);
   free(scratch);
   if (status != IRREP_OK)
     filter_tables_fini(tables);

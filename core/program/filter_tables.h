@@ -5,9 +5,11 @@
  * spaced distances, both ends included. Neighbouring intervals agree in value and derivative, and
  * the derivative is that of the polynomial, so forces stay the exact gradient of the energy.
  * Coefficients are those of powers of the place in the interval, from -1 to 1: unlike tabulated
- * values, they keep the derivative's digits in float32. Intervals are halved until the error,
- * measured between the points, is below a bound. Where a cutoff is not smooth (r_on of XPLOR), one
- * interval ends and the next begins. */
+ * values, they keep the derivative's digits in float32.
+ *
+ * Distances are cut into segments of equal intervals, each halved until the error, measured between
+ * the points, is below a bound: filters bend most at distances that atoms hardly ever have. Where a
+ * cutoff is not smooth (r_on of XPLOR), one segment ends and the next begins. */
 #ifndef CORE_PROGRAM_FILTER_TABLES_H
 #define CORE_PROGRAM_FILTER_TABLES_H
 
@@ -15,12 +17,12 @@
 
 #include <stdint.h>
 
-#define TABLE_SEGMENTS_MAX 2
+#define TABLE_SEGMENTS_MAX 18
 
 struct table_segment {
   double begin, end; /* Angstrom */
   size_t n_intervals;
-  size_t first_row; /* of the table; each interval has a row for each power */
+  size_t first_row; /* of a table; each interval has a row for each power */
 };
 
 struct filter_tables {
@@ -30,7 +32,7 @@ struct filter_tables {
   size_t *offsets; /* [n_ops] of an operation's table in data, in reals */
   void *data;      /* reals; each table is [n_rows][n_columns] */
   size_t bytes;
-  double error; /* the largest measured, over the largest value or derivative of its filter */
+  double error; /* the largest measured, over the size of its filter */
 };
 
 /* Makes the tables of all convolutions of a program.

@@ -43,8 +43,8 @@ struct irrep_evaluate_options {
   enum irrep_precision precision;
   const atomic_int *cancelled; /* NULL, or a flag that another thread may set: evaluation then ends
                                   early, CANCELLED */
-  bool exact_filters;          /* compute radial networks for each edge instead of reading the
-                                  tables made at load; slower, for comparisons */
+  bool exact_filters;          /* compute radial networks for each edge, as in the precision that is
+                                  not the card's, instead of reading tables made at load */
 };
 
 /* Loads a model from the bytes of a model file (model_format.h). The bytes are copied as needed and
