@@ -1,0 +1,135 @@
+#include "server/compute.h"
+#include "tests/unit/fake_evaluator.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+/* Last: cmocka.h needs the headers above. */
+#include <cmocka.h>
+
+#define N 3
+
+static const int32_t numbers[] = {14, 1, 14};
+static const double positions[] = {0.5, 0, 0, 1, 2, 3, 4, 5, 6};
+static const double bad_positions[] = {666, 0, 0};
+
+/* A batch of three structures of 1, 2 and 3 atoms. */
+struct fixture {
+  struct served_model served;
+  struct irrep_structure structures[N];
+  struct prediction predictions[N];
+  struct batch *batch;
+  void *arena;
+};
+
+static int set_up(void **state) {
+  struct fixture *f = calloc(1, sizeof *f);
+  if (!f)
+    return -1;
+  *state = f;
+  f->served.model = fake_model();
+  f->batch = calloc(1, sizeof *f->batch + N * sizeof(struct entry *));
+  f->arena = aligned_alloc(IRREP_ALIGNMENT, 16384);
+  if (!f->served.model || !f->batch || !f->arena)
+    return -1;
+  f->batch->model = &f->served;
+  f->batch->n_entries = N;
+  for (size_t i = 0; i < N; i++) {
+    f->structures[i] =
+        (struct irrep_structure){.n_atoms = i + 1, .numbers = numbers, .positions = positions};
+    struct prediction *p = &f->predictions[i];
+    *p = (struct prediction){.properties = PROPERTY_ENERGY};
+    p->entry.structure = &f->structures[i];
+    p->entry.owner = p;
+    f->batch->entries[i] = &p->entry;
+  }
+  f->batch->work.arena_bytes = 6 * FAKE_ATOM_BYTES + 8;
+  return 0;
+}
+
+static int tear_down(void **state) {
+  struct fixture *f = *state;
+  int violations = atomic_load(&f->served.model->violations);
+  for (size_t i = 0; i < N; i++)
+    free(f->predictions[i].answer);
+  free(f->batch);
+  free(f->arena);
+  fake_free(f->served.model);
+  free(f);
+  return violations;
+}
+
+static void expect_answer(const struct prediction *p, const char *wanted) {
+  assert_int_equal(p->error.status, IRREP_OK);
+  assert_string_equal(p->answer, wanted);
+  assert_int_equal(p->answer_size, strlen(wanted));
+}
+
+/* Structures that want different things share a batch. */
+static void test_answers(void **state) {
+  struct fixture *f = *state;
+  f->predictions[0].properties = PROPERTY_FORCES | PROPERTY_ENERGIES;
+  f->predictions[0].id = "first";
+  f->predictions[2].properties = PROPERTY_FORCES;
+  compute_batch(f->batch, &fake_evaluator, f->arena, 16384);
+  expect_answer(&f->predictions[0],
+                "{\"id\":\"first\",\"status\":\"ok\",\"forces\":[[-0.5,-0,-0]],\"energies\":[14],"
+                "\"n_edges\":0}");
+  expect_answer(&f->predictions[1], "{\"status\":\"ok\",\"energy\":16.5,\"n_edges\":2}");
+  expect_answer(&f->predictions[2],
+                "{\"status\":\"ok\",\"forces\":[[-0.5,-0,-0],[-1,-2,-3],[-4,-5,-6]],"
+                "\"n_edges\":6}");
+  assert_int_equal(f->predictions[2].n_edges, 6);
+  assert_true(f->batch->began_ns > 0);
+}
+
+static void test_one_without_numbers(void **state) {
+  struct fixture *f = *state;
+  f->structures[0].positions = bad_positions;
+  compute_batch(f->batch, &fake_evaluator, f->arena, 16384);
+  assert_int_equal(f->predictions[0].error.status, IRREP_RESULT_NOT_FINITE);
+  assert_null(f->predictions[0].answer);
+  expect_answer(&f->predictions[1], "{\"status\":\"ok\",\"energy\":16.5,\"n_edges\":2}");
+}
+
+static void expect_all(const struct fixture *f, enum irrep_status status) {
+  for (size_t i = 0; i < N; i++) {
+    assert_int_equal(f->predictions[i].error.status, status);
+    assert_null(f->predictions[i].answer);
+  }
+}
+
+/* Without the arena that was planned nothing is evaluated. */
+static void test_no_arena(void **state) {
+  struct fixture *f = *state;
+  compute_batch(f->batch, &fake_evaluator, NULL, 0);
+  expect_all(f, IRREP_NO_MEMORY);
+  assert_int_equal(atomic_load(&f->served.model->evaluations), 0);
+}
+
+static void test_cancelled(void **state) {
+  struct fixture *f = *state;
+  atomic_store(&f->batch->cancelled, 1);
+  compute_batch(f->batch, &fake_evaluator, f->arena, 16384);
+  expect_all(f, IRREP_CANCELLED);
+}
+
+/* What evaluate says of the batch is said of each structure. */
+static void test_failed_batch(void **state) {
+  struct fixture *f = *state;
+  f->batch->work.arena_bytes = 100;
+  compute_batch(f->batch, &fake_evaluator, f->arena, 100);
+  expect_all(f, IRREP_NO_MEMORY);
+  assert_string_equal(f->predictions[1].error.detail, "the arena is too small");
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+      TEST(test_answers),   TEST(test_one_without_numbers), TEST(test_no_arena),
+      TEST(test_cancelled), TEST(test_failed_batch),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
