@@ -212,8 +212,8 @@ static struct entry *following(const struct candidate *c, const struct entry *en
   return entry->priority == c->first ? c->lane->queues[1 - c->first].first : NULL;
 }
 
-/* Fills a candidate from its lane: n_entries, their sum and bytes, and the reason when that alone
- * closes it. n_entries is 0 when not even the head fits the free memory. */
+/* Fills a candidate from its lane up to its share: n_entries, their sum and bytes, and the reason
+ * when it cannot grow. n_entries is 0 when not even the head fits the free memory. */
 static void fill(const struct scheduler *s, struct candidate *c, size_t free_bytes,
                  size_t share_atoms) {
   const struct scheduler_hooks *h = &s->hooks;
@@ -231,10 +231,8 @@ static void fill(const struct scheduler *s, struct candidate *c, size_t free_byt
     c->n_entries++;
     c->sum = sum;
     c->bytes = bytes;
-    if (sum.n_atoms >= share_atoms) {
-      c->reason = "balance";
+    if (sum.n_atoms >= share_atoms)
       return;
-    }
   }
 }
 
@@ -275,12 +273,8 @@ static struct candidate choose(struct scheduler *s, uint64_t now) {
   size_t idle = h->idle_workers(h->context);
   if (idle == 0 || s->load.waiting_structures == 0)
     return best;
-  size_t free_bytes = h->free_bytes(h->context), share_atoms = SIZE_MAX;
-  if (idle > 1) {
-    share_atoms = (s->load.waiting_atoms + idle - 1) / idle;
-    if (share_atoms < SCHEDULER_SHARE_ATOMS)
-      share_atoms = SCHEDULER_SHARE_ATOMS;
-  }
+  size_t free_bytes = h->free_bytes(h->context);
+  size_t share_atoms = s->load.waiting_atoms / idle + (s->load.waiting_atoms % idle > 0);
   for (struct lane *lane = s->lanes; lane; lane = lane->next) {
     if (lane->load.waiting_structures == 0)
       continue;

@@ -10,16 +10,14 @@
  *
  * When a batch begins. While every worker is busy, structures wait, and whatever waits then becomes
  * the next batch. With a worker idle, a batch begins when it
- *   full     cannot take the next structure: planned bytes above max_batch_bytes or above what is
- *            free of the memory budget, or SCHEDULER_BATCH_MAX structures,
- *   balance  holds its share of the atoms that wait, when several workers are idle (no less than
- *            SCHEDULER_SHARE_ATOMS, so that small structures still travel together),
- *   delay    has waited for max_delay since its oldest structure arrived,
- *   drain    nothing more will be accepted,
- *   idle     no more is expected: as many requests are present as have been at any time in the last
- *            one to two SCHEDULER_PEAK_NS, and none is still being read.
- * The last rule is what makes a single sequential client wait for nothing, while the first of many
- * clients to come back after a batch waits (at most max_delay) for the others.
+ *   full   cannot take the next structure: planned bytes above max_batch_bytes or above what is
+ * free of the memory budget, or SCHEDULER_BATCH_MAX structures, delay  has waited for max_delay
+ * since its oldest structure arrived, drain  nothing more will be accepted, idle   no more is
+ * expected: as many requests are present as have been at any time in the last one to two
+ * SCHEDULER_PEAK_NS, and none is still being read. The last rule is what makes a single sequential
+ * client wait for nothing, while the first of many clients to come back after a batch waits (at
+ * most max_delay) for the others. When several workers are idle, each takes its share of the atoms
+ * that wait: an idle core helps more than a larger batch.
  *
  * Memory. A structure larger than max_batch_bytes goes alone. The head of the best lane that does
  * not fit the free memory waits for running batches to end, and nothing overtakes it: no structure
@@ -38,7 +36,6 @@
 #include <stdint.h>
 
 #define SCHEDULER_BATCH_MAX 4096
-#define SCHEDULER_SHARE_ATOMS 64
 #define SCHEDULER_BULK_PATIENCE_NS UINT64_C(1000000000)
 #define SCHEDULER_PEAK_NS UINT64_C(500000000)
 #define SCHEDULER_NEVER UINT64_MAX

@@ -302,25 +302,33 @@ static void test_oversized(void **state) {
   end(f);
 }
 
-/* Idle workers share what waits, in shares of no less than SCHEDULER_SHARE_ATOMS. */
-static void test_balance(void **state) {
+/* Idle workers share what waits by atoms. */
+static void test_shares(void **state) {
   struct fixture *f = *state;
   f->idle = 0;
   for (int i = 0; i < 24; i++)
-    add(f, 8);
+    add(f, 3);
   f->idle = 2;
   scheduler_run(f->scheduler);
-  expect_batch(f, 0, 12, "balance");
+  expect_batch(f, 0, 12, "idle");
   expect_batch(f, 1, 12, "idle");
   end_all(f);
   f->idle = 0;
+  add(f, 30);
   for (int i = 0; i < 10; i++)
-    add(f, 8);
+    add(f, 3);
   f->idle = 2;
   scheduler_run(f->scheduler);
-  expect_batch(f, 0, 8, "balance");
-  expect_batch(f, 1, 2, "idle");
+  expect_batch(f, 0, 1, "idle");
+  expect_batch(f, 1, 10, "idle");
   end_all(f);
+  f->idle = 3;
+  f->now_ns += 2 * SCHEDULER_PEAK_NS;
+  arrive(f, 8);
+  arrive(f, 8);
+  expect_batch(f, 1, 1, "idle");
+  end_all(f);
+  leave(f, 2);
 }
 
 /* The head that does not fit the free memory waits, and nothing overtakes it. */
@@ -330,7 +338,7 @@ static void test_memory(void **state) {
   f->free_bytes = 1500;
   add(f, 100);
   scheduler_run(f->scheduler);
-  expect_batch(f, 0, 1, "balance");
+  expect_batch(f, 0, 1, "idle");
   add(f, 90);
   f->now_ns++;
   add_to(f, &gold, IRREP_FLOAT32, PRIORITY_INTERACTIVE, 1);
@@ -538,7 +546,7 @@ int main(void) {
       TEST(test_peak_window),
       TEST(test_full),
       TEST(test_oversized),
-      TEST(test_balance),
+      TEST(test_shares),
       TEST(test_memory),
       TEST(test_memory_cuts),
       TEST(test_lanes),

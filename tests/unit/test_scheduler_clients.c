@@ -181,21 +181,25 @@ static void test_many_clients(void **state) {
   free(sim);
 }
 
-/* A single client waits for nothing. */
-static void test_one_client(void **state) {
+/* A single client waits for nothing, and few clients keep both workers at work. */
+static void test_few_clients(void **state) {
   (void)state;
   struct simulation *sim = malloc(sizeof *sim);
   assert_non_null(sim);
   assert_true(simulate(sim, 1, MS, 50 * US) == 1);
   assert_int_equal(sim->longest_wait_ns, 0);
   assert_true(sim->n_structures > 1800); /* of 2 s / 1.05 ms */
+  for (size_t n_clients = 2; n_clients <= 8; n_clients++) {
+    simulate(sim, n_clients, MS, 50 * US);
+    assert_true(sim->n_structures > 3600); /* of 2 * 2 s / 1 ms */
+  }
   free(sim);
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_many_clients),
-      cmocka_unit_test(test_one_client),
+      cmocka_unit_test(test_few_clients),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
