@@ -1,0 +1,202 @@
+#include "core/nn/radial.h"
+#include "tests/unit/support_arrays.h"
+
+static const double pi = 3.14159265358979323846;
+
+static const struct radial radials[] = {
+    {.n_basis = 3,
+     .prefactor = 0.6,
+     .frequencies = {0.5, 1.1, 2.9},
+     .cutoff = CUTOFF_POLYNOMIAL,
+     .r_max = 5.0,
+     .p = 6.0},
+    {.n_basis = 1,
+     .prefactor = -1.5,
+     .frequencies = {0.7},
+     .cutoff = CUTOFF_POLYNOMIAL,
+     .r_max = 0.8,
+     .p = 3.5,
+     .envelope = true},
+    {.n_basis = 8,
+     .prefactor = 1.0,
+     .frequencies = {0.6, 1.2, 1.8, 2.4, 3.0, 3.6, 4.2, 4.8},
+     .cutoff = CUTOFF_XPLOR,
+     .r_max = 4.5,
+     .r_on = 4.0},
+    {.n_basis = 2,
+     .prefactor = 1.0,
+     .frequencies = {0.6, 1.2},
+     .cutoff = CUTOFF_XPLOR,
+     .r_max = 4.5,
+     .r_on = 0.0,
+     .envelope = true},
+    {.n_basis = RADIAL_BASIS_MAX,
+     .prefactor = 0.1,
+     .frequencies = {1.0, [RADIAL_BASIS_MAX - 1] = 9.0},
+     .cutoff = CUTOFF_COSINE,
+     .r_max = 6.0},
+};
+#define N_RADIALS (sizeof radials / sizeof *radials)
+
+/* The formulas of irrep/model_format.h and of HOOMD-blue's manual, word for word. */
+static double cutoff_formula(const struct radial *radial, double r) {
+  const double u = r / radial->r_max, p = radial->p;
+  if (r >= radial->r_max)
+    return 0.0;
+  switch (radial->cutoff) {
+  case CUTOFF_POLYNOMIAL:
+    return 1.0 - (p + 1) * (p + 2) / 2 * pow(u, p) + p * (p + 2) * pow(u, p + 1) -
+           p * (p + 1) / 2 * pow(u, p + 2);
+  case CUTOFF_XPLOR:
+    if (r < radial->r_on)
+      return 1.0;
+    return pow(pow(radial->r_max, 2) - r * r, 2) *
+           (pow(radial->r_max, 2) + 2 * r * r - 3 * pow(radial->r_on, 2)) /
+           pow(pow(radial->r_max, 2) - pow(radial->r_on, 2), 3);
+  case CUTOFF_COSINE:
+    return 0.5 * (1.0 + cos(pi * u));
+  }
+  return NAN;
+}
+
+static double cutoff_at(const struct radial *radial, double r) {
+  double value, derivative;
+  radial_cutoff(radial, r, &value, &derivative);
+  return value;
+}
+
+/* Distances inside the cutoff, none nearer to r_on or r_max than the steps of the differences. */
+#define N_DISTANCES 40
+static double distance(const struct radial *radial, size_t i) {
+  return radial->r_max * ((double)i + 0.75) / N_DISTANCES;
+}
+
+/* The formulas cancel from terms of size p^2 near r_max. */
+static void test_cutoff_values(void **state) {
+  (void)state;
+  for (size_t k = 0; k < N_RADIALS; k++)
+    for (size_t i = 0; i < N_DISTANCES + 10; i++) {
+      const double r = distance(&radials[k], i), expected = cutoff_formula(&radials[k], r);
+      const double value = cutoff_at(&radials[k], r);
+      assert_all_close(&value, &expected, 1, 1e-14, 1e-14);
+    }
+}
+
+/* From five points h apart, h = 1e-3 r_max: h^4 / 30 is 3e-14 r_max^4 and meets fifth derivatives
+ * up to some thousands. */
+static void test_cutoff_derivatives(void **state) {
+  (void)state;
+  for (size_t k = 0; k < N_RADIALS; k++) {
+    const double h = 1e-3 * radials[k].r_max;
+    for (size_t i = 0; i < N_DISTANCES; i++) {
+      const double r = distance(&radials[k], i);
+      double value, derivative;
+      radial_cutoff(&radials[k], r, &value, &derivative);
+      const double f[] = {cutoff_at(&radials[k], r - 2 * h), cutoff_at(&radials[k], r - h),
+                          cutoff_at(&radials[k], r + h), cutoff_at(&radials[k], r + 2 * h)};
+      const double expected = (f[0] - 8 * f[1] + 8 * f[2] - f[3]) / (12 * h);
+      assert_all_close(&derivative, &expected, 1, 1e-8, 1e-8);
+    }
+  }
+}
+
+static void test_ends_of_the_cutoff(void **state) {
+  (void)state;
+  for (size_t k = 0; k < N_RADIALS; k++) {
+    const struct radial *radial = &radials[k];
+    const double beyond[] = {radial->r_max, 1.0001 * radial->r_max, 1e6, INFINITY};
+    double value, derivative;
+    for (size_t i = 0; i < 4; i++) {
+      radial_cutoff(radial, beyond[i], &value, &derivative);
+      assert_true(value == 0.0 && derivative == 0.0);
+    }
+    /* Value and slope meet zero at r_max, and one and zero at r = 0. */
+    radial_cutoff(radial, radial->r_max * (1 - 1e-9), &value, &derivative);
+    assert_true(fabs(value) < 1e-12 && fabs(derivative) < 1e-6);
+    radial_cutoff(radial, 1e-9, &value, &derivative);
+    assert_true(fabs(value - 1.0) < 1e-12 && fabs(derivative) < 1e-6);
+  }
+}
+
+static void test_xplor_is_smooth_at_r_on(void **state) {
+  (void)state;
+  const struct radial *radial = &radials[2];
+  double value[2], derivative[2];
+  radial_cutoff(radial, radial->r_on * (1 - 1e-12), &value[0], &derivative[0]);
+  radial_cutoff(radial, radial->r_on * (1 + 1e-12), &value[1], &derivative[1]);
+  assert_true(value[0] == 1.0 && derivative[0] == 0.0);
+  assert_true(fabs(value[1] - 1.0) < 1e-12 && fabs(derivative[1]) < 1e-9);
+}
+
+static void test_embedding_values(void **state) {
+  (void)state;
+  for (size_t k = 0; k < N_RADIALS; k++)
+    for (size_t i = 0; i < N_DISTANCES + 4; i++) {
+      const struct radial *radial = &radials[k];
+      const double r = distance(radial, i), f = cutoff_formula(radial, r);
+      double value[RADIAL_WIDTH_MAX], derivative[RADIAL_WIDTH_MAX], expected[RADIAL_WIDTH_MAX];
+      for (size_t j = 0; j < radial->n_basis; j++)
+        expected[j] =
+            radial->prefactor * sin(radial->frequencies[j] * r) / r * (radial->envelope ? 1.0 : f);
+      expected[radial->n_basis] = radial->envelope ? f : 1.0;
+      radial_embedding(radial, r, value, derivative);
+      assert_all_close(value, expected, RADIAL_WIDTH(radial), 1e-13, 1e-13);
+    }
+}
+
+/* One number of the embedding at a distance. */
+struct number {
+  const struct radial *radial;
+  size_t index;
+};
+
+static double embedding_at(const double *r, void *context) {
+  const struct number *number = context;
+  double value[RADIAL_WIDTH_MAX], derivative[RADIAL_WIDTH_MAX];
+  radial_embedding(number->radial, *r, value, derivative);
+  return value[number->index];
+}
+
+static void test_embedding_derivatives(void **state) {
+  (void)state;
+  const double one = 1.0;
+  for (size_t k = 0; k < N_RADIALS; k++)
+    for (size_t i = 0; i < N_DISTANCES + 4; i++) {
+      const double r = distance(&radials[k], i);
+      double value[RADIAL_WIDTH_MAX], derivative[RADIAL_WIDTH_MAX], expected[RADIAL_WIDTH_MAX];
+      radial_embedding(&radials[k], r, value, derivative);
+      for (size_t j = 0; j < RADIAL_WIDTH(&radials[k]); j++) {
+        struct number number = {&radials[k], j};
+        expected[j] = slope_along(embedding_at, &number, 1, &r, &one, 1e-3 * radials[k].r_max);
+      }
+      assert_all_close(derivative, expected, RADIAL_WIDTH(&radials[k]), 1e-8, 1e-8);
+    }
+}
+
+/* Nothing of an edge at r_max or beyond reaches the atoms. */
+static void test_embedding_vanishes_beyond(void **state) {
+  (void)state;
+  for (size_t k = 0; k < N_RADIALS; k++)
+    for (int beyond = 0; beyond < 2; beyond++) {
+      const struct radial *radial = &radials[k];
+      const size_t n = radial->n_basis;
+      double value[RADIAL_WIDTH_MAX], derivative[RADIAL_WIDTH_MAX];
+      radial_embedding(radial, radial->r_max + beyond, value, derivative);
+      for (size_t j = 0; j < n; j++)
+        assert_true(value[j] * value[n] == 0.0 &&
+                    derivative[j] * value[n] + value[j] * derivative[n] == 0.0);
+    }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_cutoff_values),
+      cmocka_unit_test(test_cutoff_derivatives),
+      cmocka_unit_test(test_ends_of_the_cutoff),
+      cmocka_unit_test(test_xplor_is_smooth_at_r_on),
+      cmocka_unit_test(test_embedding_values),
+      cmocka_unit_test(test_embedding_derivatives),
+      cmocka_unit_test(test_embedding_vanishes_beyond),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
