@@ -42,12 +42,16 @@ static inline void vec_store(real *p, vec v) {
   *(vec *)__builtin_assume_aligned(p, VECTOR_BYTES) = v;
 }
 
-/* The sum of the lanes, in double, first lane first: the order is part of the result's bits. */
-static inline double vec_sum(vec v) {
-  double sum = 0.0;
-  for (size_t i = 0; i < VECTOR_LANES; i++)
-    sum += (double)v[i];
-  return sum;
+/* The sum of the lanes, as a tree of halves: the order is part of the result's bits. */
+static inline real vec_sum(vec v) {
+  real lanes[VECTOR_LANES];
+  __builtin_memcpy(lanes, &v, sizeof v);
+#pragma GCC unroll 4
+  for (size_t half = VECTOR_LANES / 2; half > 0; half /= 2)
+#pragma GCC unroll 8
+    for (size_t i = 0; i < half; i++)
+      lanes[i] += lanes[i + half];
+  return lanes[0];
 }
 
 #endif

@@ -1,19 +1,34 @@
 #include "core/kernels/convolution.h"
 
 #include "core/e3/spherical_harmonics.h"
+#include "irrep/conventions.h"
 
 #include <string.h>
 
-#define DIM_MAX WIGNER_DIM_MAX
+#define DIM_MAX (2 * IRREP_L_MAX + 1)
 
-/* t[m1][m3] = sum over m2 of C(m1,m2,m3) Y[m2]: what one path of one edge does to each channel. */
-static void couple(const struct path *path, const struct coupling_term *terms, const real *y,
-                   real sign, real *t) {
-  const size_t n3 = (size_t)(2 * path->l3 + 1);
-  memset(t, 0, (size_t)(2 * path->l1 + 1) * n3 * sizeof(real));
-  for (size_t i = 0; i < path->n_terms; i++) {
-    const struct coupling_term *term = &terms[i];
-    t[(size_t)term->m1 * n3 + (size_t)term->m3] += (real)term->c * sign * y[term->m2];
+/* Couplings are worked out for a group of edges, one in each lane. */
+#define GROUP VECTOR_LANES
+
+/* t[pair] = sum over m2 of C(m1,m2,m3) Y[m2]: what the paths of each edge do to each channel.
+ *   harmonics  [n_edges][n_harmonics], n_edges <= GROUP
+ *   sign       of odd degrees
+ *   t          [pairs][GROUP] */
+static void couple(const struct convolution *op, size_t n_edges, const real *weights,
+                   const real *harmonics, real sign, real *t) {
+  const size_t n_harmonics = HARMONICS(op->l_max);
+  const real *c = weights + op->by_pair.values;
+  vec y[HARMONICS(IRREP_L_MAX)];
+  memset(y, 0, n_harmonics * sizeof y[0]);
+  for (int l = 0; l <= op->l_max; l++)
+    for (int h = l * l; h < (l + 1) * (l + 1); h++)
+      for (size_t e = 0; e < n_edges; e++)
+        y[h][e] = (l % 2 ? sign : 1) * harmonics[e * n_harmonics + (size_t)h];
+  for (size_t pair = 0; pair < op->by_pair.n_rows; pair++) {
+    vec sum = {0};
+    for (size_t i = op->by_pair.first[pair]; i < op->by_pair.first[pair + 1]; i++)
+      sum += c[i] * y[op->by_pair.column[i]];
+    vec_store(t + pair * GROUP, sum);
   }
 }
 
@@ -33,7 +48,7 @@ static inline __attribute__((always_inline)) void path_forward(const size_t n1, 
       const vec wx = w * vec_load(x + m1 * path->x_stride + c);
 #pragma GCC unroll 13
       for (size_t m3 = 0; m3 < n3; m3++)
-        sum[m3] += t[m1 * n3 + m3] * wx;
+        sum[m3] += t[(m1 * n3 + m3) * GROUP] * wx;
     }
 #pragma GCC unroll 13
     for (size_t m3 = 0; m3 < n3; m3++)
@@ -59,7 +74,7 @@ path_adjoint_x(const size_t n1, const size_t n3, const struct path *path, const 
       vec h = {0};
 #pragma GCC unroll 13
       for (size_t m3 = 0; m3 < n3; m3++)
-        h += t[m1 * n3 + m3] * g[m3];
+        h += t[(m1 * n3 + m3) * GROUP] * g[m3];
       real *gx_m = gx + m1 * path->x_stride + c;
       vec_store(gx_m, vec_load(gx_m) + w * h);
       gw += vec_load(x + m1 * path->x_stride + c) * h;
@@ -124,59 +139,68 @@ static inline __attribute__((always_inline)) void path_adjoint_t(const size_t n1
     KIND((size_t)(2 * (path)->l1 + 1), (size_t)(2 * (path)->l3 + 1), path, __VA_ARGS__);           \
   }
 
-void KERNEL(convolution)(const struct convolution *op, size_t n_edges, const uint32_t *senders,
-                         const uint32_t *receivers, size_t first_row, const void *harmonics,
-                         const void *filters, const void *x, void *out) {
+void KERNEL(convolution)(const struct convolution *op, size_t n_edges, const void *weights,
+                         const uint32_t *senders, const uint32_t *receivers, size_t first_row,
+                         const void *harmonics, const void *filters, const void *x, void *out,
+                         void *scratch) {
   const size_t n_harmonics = HARMONICS(op->l_max);
   for (size_t e = 0; e < n_edges; e++) {
-    const real *y = (const real *)harmonics + e * n_harmonics;
     const real *filter = (const real *)filters + e * op->n_columns;
     const real *x_row = (const real *)x + senders[e] * op->x_dim;
     real *out_row = (real *)out + (receivers[e] - first_row) * op->out_dim;
+    if (e % GROUP == 0)
+      couple(op, n_edges - e < GROUP ? n_edges - e : GROUP, weights,
+             (const real *)harmonics + e * n_harmonics, 1, scratch);
     for (size_t p = 0; p < op->n_paths; p++) {
       const struct path *path = &op->paths[p];
-      real t[DIM_MAX * DIM_MAX];
-      couple(path, op->terms + path->first_term, y + path->l2 * path->l2, 1, t);
+      const real *t = (const real *)scratch + path->first_pair * GROUP + e % GROUP;
       BY_DEGREES(path_forward, path, t, filter + path->filter_column, x_row + path->x_offset,
                  out_row + path->out_offset)
     }
   }
 }
 
-void KERNEL(convolution_adjoint)(const struct convolution *op, size_t n_edges,
+/* From gradients by t of one edge, in lanes that are still to be summed, to those by harmonics. */
+static void couple_adjoint(const struct convolution *op, const real *weights, const vec *gt,
+                           double *grad_harmonics) {
+  const real *c = weights + op->by_harmonic.values;
+  for (int l = 0; l <= op->l_max; l++)
+    for (int h = l * l; h < (l + 1) * (l + 1); h++) {
+      vec sum = {0};
+      for (size_t i = op->by_harmonic.first[h]; i < op->by_harmonic.first[h + 1]; i++)
+        sum += c[i] * gt[op->by_harmonic.column[i]];
+      grad_harmonics[h] += (l % 2 ? -1.0 : 1.0) * (double)vec_sum(sum);
+    }
+}
+
+void KERNEL(convolution_adjoint)(const struct convolution *op, size_t n_edges, const void *weights,
                                  const uint32_t *senders, const uint32_t *receivers,
                                  size_t first_row, const void *harmonics, const void *filters,
                                  const void *derivatives, const void *x, const void *grad_out,
-                                 void *grad_x, double *grad_harmonics, double *grad_distance) {
+                                 void *grad_x, double *grad_harmonics, double *grad_distance,
+                                 void *scratch) {
   const size_t n_harmonics = HARMONICS(op->l_max);
+  vec *gt = (vec *)((real *)scratch + op->by_pair.n_rows * IRREP_LANES);
   for (size_t e = 0; e < n_edges; e++) {
-    const real *y = (const real *)harmonics + e * n_harmonics;
     const real *filter = (const real *)filters + e * op->n_columns;
     const real *derivative = (const real *)derivatives + e * op->n_columns;
     const real *x_row = (const real *)x + receivers[e] * op->x_dim;
     const real *g_row = (const real *)grad_out + senders[e] * op->out_dim;
     real *gx_row = (real *)grad_x + (receivers[e] - first_row) * op->x_dim;
-    vec radial = {0}, gy[HARMONICS(IRREP_L_MAX)];
-    memset(gy, 0, n_harmonics * sizeof gy[0]);
+    vec radial = {0};
+    if (e % GROUP == 0)
+      couple(op, n_edges - e < GROUP ? n_edges - e : GROUP, weights,
+             (const real *)harmonics + e * n_harmonics, -1, scratch);
     for (size_t p = 0; p < op->n_paths; p++) {
       const struct path *path = &op->paths[p];
-      const struct coupling_term *terms = op->terms + path->first_term;
-      const real sign = path->l2 % 2 ? -1 : 1;
-      const size_t n3 = (size_t)(2 * path->l3 + 1);
-      real t[DIM_MAX * DIM_MAX];
-      vec gt[DIM_MAX * DIM_MAX];
-      couple(path, terms, y + path->l2 * path->l2, sign, t);
+      const real *t = (const real *)scratch + path->first_pair * GROUP + e % GROUP;
       BY_DEGREES(path_adjoint_x, path, t, filter + path->filter_column,
                  derivative + path->filter_column, x_row + path->x_offset, g_row + path->out_offset,
                  gx_row + path->x_offset, &radial)
       BY_DEGREES(path_adjoint_t, path, filter + path->filter_column, x_row + path->x_offset,
-                 g_row + path->out_offset, gt)
-      for (size_t i = 0; i < path->n_terms; i++)
-        gy[path->l2 * path->l2 + terms[i].m2] +=
-            ((real)terms[i].c * sign) * gt[(size_t)terms[i].m1 * n3 + (size_t)terms[i].m3];
+                 g_row + path->out_offset, gt + path->first_pair)
     }
-    grad_distance[e] += vec_sum(radial);
-    for (size_t i = 0; i < n_harmonics; i++)
-      grad_harmonics[e * n_harmonics + i] += vec_sum(gy[i]);
+    grad_distance[e] += (double)vec_sum(radial);
+    couple_adjoint(op, weights, gt, grad_harmonics + e * n_harmonics);
   }
 }

@@ -11,7 +11,7 @@
 #ifndef CORE_KERNELS_KERNELS_H
 #define CORE_KERNELS_KERNELS_H
 
-#include "core/e3/wigner.h"
+#include "irrep/conventions.h"
 #include "irrep/model.h"
 
 #include <stdbool.h>
@@ -74,6 +74,14 @@ struct gate {
   const struct gate_entry *entries;
 };
 
+/* A sparse matrix in rows: row i has the entries first[i] .. first[i+1]-1. */
+struct sparse {
+  size_t n_rows;
+  const uint32_t *first;  /* [n_rows + 1] */
+  const uint32_t *column; /* of each entry */
+  size_t values;          /* of each entry, in the weights */
+};
+
 /* One coupling path of a convolution. */
 struct path {
   int l1, l2, l3;  /* sender's features, harmonic, output */
@@ -81,17 +89,19 @@ struct path {
   size_t x_offset, x_stride;
   size_t out_offset, out_stride;
   size_t filter_column;
-  size_t first_term, n_terms; /* in convolution.terms */
+  size_t first_pair; /* of its (m1, m3) pairs, m3 fastest, among the pairs of all paths */
 };
 
-/* out_i[m3] = sum over edges j -> i and paths of C(m1,m2,m3) x_j[m1] Y[m2] filter(r). */
+/* out_i[m3] = sum over edges j -> i and paths of C(m1,m2,m3) x_j[m1] Y[m2] filter(r). C, with any
+ * sign convention of the vectors, is a matrix between the (m1, m3) pairs of all paths and the
+ * harmonics; it is kept by pairs and, for the adjoint, by harmonics. */
 struct convolution {
   size_t x_dim, out_dim;
   size_t n_columns; /* of the filter, padded */
   int l_max;        /* harmonics 0..l_max */
   size_t n_paths;
   const struct path *paths;
-  const struct coupling_term *terms; /* C, any sign convention of the vectors included */
+  struct sparse by_pair, by_harmonic;
 };
 
 /* An MLP on the radial basis of an edge, times the edge's envelope, gives the filter. */
@@ -151,10 +161,12 @@ struct kernels {
    *   harmonics           [n_edges][HARMONICS(l_max)]
    *   filters             [n_edges][n_columns]
    *   x                   [n_atoms][x_dim]    out  [rows][out_dim]
+   *   scratch             2 * LANES reals for each pair
    * Nequip: Batzner et al. 2022, eq. 5 and 6. */
-  void (*convolution)(const struct convolution *op, size_t n_edges, const uint32_t *senders,
-                      const uint32_t *receivers, size_t first_row, const void *harmonics,
-                      const void *filters, const void *x, void *out);
+  void (*convolution)(const struct convolution *op, size_t n_edges, const void *weights,
+                      const uint32_t *senders, const uint32_t *receivers, size_t first_row,
+                      const void *harmonics, const void *filters, const void *x, void *out,
+                      void *scratch);
 
   /* The adjoint, gathered by sender. The graph is symmetric, so the messages that an atom sends go
    * along the reverses of the edges it receives: for each given edge i -> j this treats j -> i,
@@ -165,11 +177,11 @@ struct kernels {
    *   grad_x           [rows][x_dim], added to
    *   grad_harmonics   [n_edges][HARMONICS(l_max)] of the given edges, added to
    *   grad_distance    [n_edges], added to */
-  void (*convolution_adjoint)(const struct convolution *op, size_t n_edges, const uint32_t *senders,
-                              const uint32_t *receivers, size_t first_row, const void *harmonics,
-                              const void *filters, const void *derivatives, const void *x,
-                              const void *grad_out, void *grad_x, double *grad_harmonics,
-                              double *grad_distance);
+  void (*convolution_adjoint)(const struct convolution *op, size_t n_edges, const void *weights,
+                              const uint32_t *senders, const uint32_t *receivers, size_t first_row,
+                              const void *harmonics, const void *filters, const void *derivatives,
+                              const void *x, const void *grad_out, void *grad_x,
+                              double *grad_harmonics, double *grad_distance, void *scratch);
 
   /* energies[row] += scale[species] * (x . weights) with one weight for each real of the row. */
   void (*readout)(size_t n_rows, size_t dim, const uint32_t *species, const void *weights,

@@ -30,7 +30,7 @@ static void readout(size_t n_rows, size_t dim, const uint32_t *species, const vo
     vec sum = {0};
     for (size_t i = 0; i < dim; i += VECTOR_LANES)
       sum += vec_load(row + i) * vec_load(w + i);
-    energies[r] += scale[species[r]] * vec_sum(sum);
+    energies[r] += scale[species[r]] * (double)vec_sum(sum);
   }
 }
 

@@ -1,7 +1,11 @@
 /* The convolution of an architecture with irreps: its paths, couplings and filter. */
+#include "core/e3/spherical_harmonics.h"
+#include "core/e3/wigner.h"
 #include "core/models/build.h"
 #include "irrep/conventions.h"
 #include "irrep/model_format.h"
+
+#include <string.h>
 
 #define PATHS_MAX 256
 
@@ -59,34 +63,84 @@ static bool list_paths(struct build *build, const struct layout *in, const struc
   return true;
 }
 
-/* Pads the paths' channels, gives each its columns of the filter and its coupling table. The
- * vectors here point from the sender to the receiver; for the other way each path gets (-1)^l2. */
+/* One nonzero coupling coefficient between a pair (m1, m3) of a path and a harmonic. */
+struct coupling {
+  uint32_t pair, harmonic;
+  double c;
+};
+
+/* The couplings of all paths, ordered by pair. The vectors here point from the sender to the
+ * receiver; for the other way each path gets (-1)^l2. */
+static struct coupling *list_couplings(struct build *build, struct path *paths, size_t n_paths,
+                                       bool to_sender, size_t *n_pairs, size_t *n_couplings) {
+  struct coupling_term *terms = program_take(build->program, COUPLING_TERMS_MAX, sizeof *terms);
+  struct coupling *all = NULL;
+  for (int pass = 0; terms && pass < 2; pass++) {
+    size_t n = 0, pair = 0;
+    for (size_t p = 0; p < n_paths; p++) {
+      const struct path *path = &paths[p];
+      size_t n_terms;
+      if (coupling_terms(path->l1, path->l2, path->l3, terms, &n_terms) != IRREP_OK)
+        return NULL;
+      const size_t n3 = (size_t)(2 * path->l3 + 1);
+      paths[p].first_pair = pair;
+      for (size_t i = 0; all && i < n_terms; i++)
+        all[n + i] = (struct coupling){
+            .pair = (uint32_t)(pair + (size_t)terms[i].m1 * n3 + (size_t)terms[i].m3),
+            .harmonic = (uint32_t)(path->l2 * path->l2 + terms[i].m2),
+            .c = terms[i].c * (to_sender && path->l2 % 2 ? -1.0 : 1.0)};
+      n += n_terms;
+      pair += (size_t)(2 * path->l1 + 1) * n3;
+    }
+    if (!all)
+      all = program_take(build->program, n + 1, sizeof *all);
+    *n_pairs = pair;
+    *n_couplings = n;
+  }
+  return all;
+}
+
+/* The couplings as a sparse matrix in rows, by pair or by harmonic, each row in the list's order.
+ */
+static bool make_sparse(struct build *build, const struct coupling *couplings, size_t n,
+                        size_t n_rows, bool by_pair, struct sparse *sparse) {
+  struct program *program = build->program;
+  uint32_t *first = program_take(program, n_rows + 1, sizeof *first);
+  uint32_t *column = program_take(program, n + 1, sizeof *column);
+  sparse->values = program_weights(program, n + 1);
+  if (build_no_memory(build))
+    return false;
+  for (size_t i = 0; i < n; i++)
+    first[(by_pair ? couplings[i].pair : couplings[i].harmonic) + 1]++;
+  for (size_t r = 0; r < n_rows; r++)
+    first[r + 1] += first[r];
+  for (size_t i = n; i-- > 0;) {
+    const struct coupling *coupling = &couplings[i];
+    const uint32_t row = by_pair ? coupling->pair : coupling->harmonic;
+    const uint32_t at = --first[row + 1];
+    column[at] = by_pair ? coupling->harmonic : coupling->pair;
+    program->weights[sparse->values + at] = coupling->c;
+  }
+  memmove(first, first + 1, n_rows * sizeof *first);
+  first[n_rows] = (uint32_t)n;
+  sparse->n_rows = n_rows;
+  sparse->first = first;
+  sparse->column = column;
+  return true;
+}
+
+/* Gives each path its couplings and its columns of the filter, and pads its channels. */
 static bool couple_paths(struct build *build, struct path *paths, size_t n_paths, bool to_sender,
                          size_t *place, struct convolution *convolution) {
-  struct coupling_term *terms = program_take(build->program, COUPLING_TERMS_MAX, sizeof *terms);
-  size_t n_terms = 0, file_column = 0;
-  if (!terms)
-    return !build_no_memory(build);
-  for (int count_only = 1; count_only >= 0; count_only--) {
-    struct coupling_term *all =
-        count_only ? NULL : program_take(build->program, n_terms, sizeof *all);
-    if (!count_only && !all)
-      return !build_no_memory(build);
-    n_terms = 0;
-    for (size_t p = 0; p < n_paths; p++) {
-      size_t n;
-      if (coupling_terms(paths[p].l1, paths[p].l2, paths[p].l3, terms, &n) != IRREP_OK)
-        return false;
-      paths[p].first_term = n_terms;
-      paths[p].n_terms = n;
-      for (size_t i = 0; !count_only && i < n; i++) {
-        all[n_terms + i] = terms[i];
-        all[n_terms + i].c *= to_sender && paths[p].l2 % 2 ? -1.0 : 1.0;
-      }
-      n_terms += n;
-    }
-    convolution->terms = all;
-  }
+  size_t file_column = 0, n_pairs, n_couplings;
+  const struct coupling *couplings =
+      list_couplings(build, paths, n_paths, to_sender, &n_pairs, &n_couplings);
+  convolution->l_max = build->program->l_max;
+  if (!couplings ||
+      !make_sparse(build, couplings, n_couplings, n_pairs, true, &convolution->by_pair) ||
+      !make_sparse(build, couplings, n_couplings, HARMONICS(convolution->l_max), false,
+                   &convolution->by_harmonic))
+    return build_no_memory(build), false;
   for (size_t p = 0; p < n_paths; p++) {
     paths[p].filter_column = convolution->n_columns;
     for (size_t i = 0; i < paths[p].channels; i++)
@@ -96,7 +150,6 @@ static bool couple_paths(struct build *build, struct path *paths, size_t n_paths
   }
   convolution->paths = paths;
   convolution->n_paths = n_paths;
-  convolution->l_max = build->program->l_max;
   return true;
 }
 

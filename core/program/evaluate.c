@@ -35,6 +35,7 @@ void workspace_take(struct workspace *w, const struct executable *executable, st
   w->tile = arena_take(arena, size_mul(ATOM_TILE, program->tile_reals), real);
   w->filters = arena_take(arena, size_mul(2 * EDGE_TILE, program->columns_max), real);
   w->filter_scratch = arena_take(arena, size_mul(4 * EDGE_TILE, program->width_max), real);
+  w->pairs = arena_take(arena, size_mul(2 * IRREP_LANES, program->pairs_max), real);
 }
 
 static unsigned char *start_of(const struct run *run, const struct storage *storage) {

@@ -26,6 +26,7 @@ struct workspace {
   void *tile;             /* reals [tile_reals of the program][ATOM_TILE] */
   void *filters;          /* reals [2][EDGE_TILE][columns_max] */
   void *filter_scratch;   /* reals [4][EDGE_TILE][width_max] */
+  void *pairs;            /* reals [pairs_max][2][IRREP_LANES] */
 };
 
 /* A program with all that is fixed at load for one precision. */

@@ -1,6 +1,7 @@
 #include "core/program/geometry.h"
 
 #include "core/e3/spherical_harmonics.h"
+#include "irrep/conventions.h"
 
 #include <math.h>
 

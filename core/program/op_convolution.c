@@ -48,8 +48,9 @@ static void forward(const struct run *run, const struct op *op) {
   memset(out, 0, run->n_rows * convolution->out_dim * run->kernels->real_size);
   for (size_t e = batch->first_edge[run->first_row]; e < end; e += EDGE_TILE) {
     const struct edges edges = next_edges(run, op, e, end, false);
-    run->kernels->convolution(convolution, edges.n, batch->senders + e, batch->receivers + e,
-                              run->first_row, edges.harmonics, edges.filters, x, out);
+    run->kernels->convolution(convolution, edges.n, run->weights, batch->senders + e,
+                              batch->receivers + e, run->first_row, edges.harmonics, edges.filters,
+                              x, out, run->workspace->pairs);
   }
 }
 
@@ -65,10 +66,10 @@ static void adjoint(const struct run *run, const struct op *op) {
     memset(grad_x, 0, run->n_rows * convolution->x_dim * run->kernels->real_size);
   for (size_t e = batch->first_edge[run->first_row]; e < end; e += EDGE_TILE) {
     const struct edges edges = next_edges(run, op, e, end, true);
-    run->kernels->convolution_adjoint(convolution, edges.n, batch->senders + e,
-                                      batch->receivers + e, run->first_row, edges.harmonics,
-                                      edges.filters, edges.derivatives, x, grad_out, grad_x,
-                                      w->grad_harmonics + e * harmonics, w->grad_distance + e);
+    run->kernels->convolution_adjoint(
+        convolution, edges.n, run->weights, batch->senders + e, batch->receivers + e,
+        run->first_row, edges.harmonics, edges.filters, edges.derivatives, x, grad_out, grad_x,
+        w->grad_harmonics + e * harmonics, w->grad_distance + e, w->pairs);
   }
 }
 

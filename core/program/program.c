@@ -166,6 +166,8 @@ enum irrep_status program_finish(struct program *program, struct irrep_error *er
       continue;
     if (op->message.convolution.n_columns > program->columns_max)
       program->columns_max = op->message.convolution.n_columns;
+    if (op->message.convolution.by_pair.n_rows > program->pairs_max)
+      program->pairs_max = op->message.convolution.by_pair.n_rows;
     if (op->message.filter.width > program->width_max)
       program->width_max = op->message.filter.width;
   }

@@ -79,6 +79,7 @@ struct program {
   size_t tile_reals;  /* for each row of a tile */
   size_t columns_max; /* reals of the widest filter */
   size_t width_max;   /* reals of the widest hidden filter layer */
+  size_t pairs_max;   /* of a convolution */
 
   struct owned *owned;
   bool no_memory; /* an allocation has failed; sticks */
