@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "clients" / "python"))
+PACKAGE = ROOT / "clients" / "python" / "irrepd"
+sys.path.insert(0, str(PACKAGE.parent))
 
 from irrepd import safetensors  # noqa: E402
 from irrepd.convert import FormatError, convert  # noqa: E402
@@ -145,8 +146,8 @@ def fetched_wheel() -> Path:
 
 def fingerprint() -> str:
     """Changes with whatever determines the models: this file, the converter and the wheel."""
-    package = ROOT / "clients" / "python" / "irrepd"
-    files = [Path(__file__).resolve(), *package.glob("*.py"), *package.glob("convert/*.py")]
+    readers = [PACKAGE / f"{name}.py" for name in ("archives", "pickles", "records", "safetensors")]
+    files = [Path(__file__).resolve(), *readers, *PACKAGE.glob("convert/*.py")]
     return hashlib.sha256("".join(sha256_of(file) for file in sorted(files)).encode()).hexdigest()
 
 

@@ -14,6 +14,9 @@ from irrepd.errors import FormatError
 
 ENTRIES_MAX = 1 << 16
 
+# What zipfile raises about an archive; RuntimeError includes NotImplementedError.
+_DAMAGE = zipfile.BadZipFile, EOFError, RuntimeError, ValueError, struct.error
+
 
 @dataclass(eq=False)
 class Storage:
@@ -32,7 +35,7 @@ class Archive:
     def __init__(self, path: str | os.PathLike[str]):
         try:
             self._zip = zipfile.ZipFile(path)
-        except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error) as error:
+        except _DAMAGE as error:
             raise FormatError(f"not a PyTorch zip checkpoint: {error}") from None
         try:
             self._entries = self._checked_entries()
@@ -74,7 +77,7 @@ class Archive:
             raise FormatError(f"zip entry '{name}' of {info.file_size} bytes is too large")
         try:
             data = self._zip.read(info)
-        except (zipfile.BadZipFile, EOFError, OSError, ValueError, struct.error) as error:
+        except (*_DAMAGE, OSError) as error:
             raise FormatError(f"zip entry '{name}' is damaged: {error}") from None
         if len(data) != info.file_size:
             raise FormatError(f"zip entry '{name}' is cut short")
