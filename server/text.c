@@ -71,6 +71,12 @@ void text_put_size(struct text *text, size_t number) {
   text_add(text, digits + at, sizeof digits - at);
 }
 
+/* Writes the number with so many digits; whether it reads back the same. */
+static bool reads_back(char digits[NUMBER_MAX], int precision, double number) {
+  snprintf(digits, NUMBER_MAX, "%.*g", precision, number);
+  return strtod(digits, NULL) == number;
+}
+
 void text_put_double(struct text *text, double number) {
   if (!isfinite(number)) {
     text_puts(text, "null");
@@ -83,14 +89,13 @@ void text_put_double(struct text *text, double number) {
     text_put_size(text, (size_t)fabs(number));
     return;
   }
-  char digits[NUMBER_MAX];
-  for (int precision = 15; precision <= 17; precision++) {
-    int n = snprintf(digits, sizeof digits, "%.*g", precision, number);
-    if (precision == 17 || strtod(digits, NULL) == number) {
-      text_add(text, digits, (size_t)n);
-      return;
-    }
-  }
+  /* Most results of a computation need 16 or 17 digits, so 16 are tried first. */
+  char digits[NUMBER_MAX], fewer[NUMBER_MAX];
+  if (!reads_back(digits, 16, number))
+    reads_back(digits, 17, number);
+  else if (reads_back(fewer, 15, number))
+    memcpy(digits, fewer, sizeof digits);
+  text_puts(text, digits);
 }
 
 /* The bytes of the UTF-8 sequence at s (RFC 3629), which a NUL ends; 0 when it is none. */
