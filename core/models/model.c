@@ -235,6 +235,14 @@ size_t irrep_model_bytes(const struct irrep_model *model, enum irrep_precision p
   return bytes;
 }
 
+size_t irrep_model_helper_bytes(const struct irrep_model *model, enum irrep_precision precision) {
+  const struct executable executable = executable_of(model, precision, true);
+  struct scratch scratch;
+  struct arena arena = arena_counting();
+  scratch_take(&scratch, &executable, &arena);
+  return arena.failed ? SIZE_MAX : arena.used;
+}
+
 /* Energy, forces, virial and stress of one structure from the workspace. The edge vector is the
  * receiver's position less the sender's, so dE/dvector pulls the receiver back and pushes the
  * sender on; a strain changes it by strain . vector. */
@@ -315,6 +323,9 @@ enum irrep_status irrep_model_evaluate(const struct irrep_model *model,
   if ((uintptr_t)arena_base % IRREP_ALIGNMENT != 0)
     return irrep_fail(error, IRREP_BAD_ARGUMENT, "arena", "the arena must be aligned to %d bytes",
                       IRREP_ALIGNMENT);
+  if (options->team && options->team->n_helpers > IRREP_HELPERS_MAX)
+    return irrep_fail(error, IRREP_BAD_ARGUMENT, "team", "a team has at most %d helpers",
+                      IRREP_HELPERS_MAX);
   struct arena arena = arena_over(arena_base, arena_bytes);
   if (prepare(model, &executable, structures, n_structures, &arena, &workspace, results) !=
       IRREP_OK)
@@ -323,7 +334,7 @@ enum irrep_status irrep_model_evaluate(const struct irrep_model *model,
   for (size_t s = 0; s < n_structures; s++)
     gradients = gradients || results[s].forces;
   const enum irrep_status status =
-      program_evaluate(&executable, &workspace, gradients, options->cancelled);
+      program_evaluate(&executable, &workspace, gradients, options->cancelled, options->team);
   if (status != IRREP_OK)
     return irrep_fail(error, status, "", "cancelled");
   for (size_t s = 0; s < n_structures; s++)

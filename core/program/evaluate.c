@@ -32,16 +32,23 @@ void workspace_take(struct workspace *w, const struct executable *executable, st
   if (scratch > w->whole_bytes)
     w->whole_bytes = scratch;
   w->whole = arena_take(arena, w->whole_bytes, 1);
-  w->tile = arena_take(arena, size_mul(ATOM_TILE, program->tile_reals), real);
-  w->filters = arena_take(arena, size_mul(2 * EDGE_TILE, program->columns_max), real);
-  w->filter_scratch = arena_take(arena, size_mul(4 * EDGE_TILE, program->width_max), real);
-  w->pairs = arena_take(arena, size_mul(2 * IRREP_LANES, program->pairs_max), real);
+  scratch_take(&w->scratch, executable, arena);
+}
+
+void scratch_take(struct scratch *scratch, const struct executable *executable,
+                  struct arena *arena) {
+  const struct program *program = executable->program;
+  const size_t real = executable->kernels->real_size;
+  scratch->tile = arena_take(arena, size_mul(ATOM_TILE, program->tile_reals), real);
+  scratch->filters = arena_take(arena, size_mul(2 * EDGE_TILE, program->columns_max), real);
+  scratch->filter_layers = arena_take(arena, size_mul(4 * EDGE_TILE, program->width_max), real);
+  scratch->pairs = arena_take(arena, size_mul(2 * IRREP_LANES, program->pairs_max), real);
 }
 
 static unsigned char *start_of(const struct run *run, const struct storage *storage) {
   const struct workspace *w = run->workspace;
   const size_t rows = storage->whole ? w->batch.n_atoms : ATOM_TILE;
-  unsigned char *base = storage->whole ? w->whole : w->tile;
+  unsigned char *base = storage->whole ? w->whole : run->scratch->tile;
   return base + storage->offset * rows * run->kernels->real_size;
 }
 
@@ -98,45 +105,107 @@ static void adjoint_neighbours(const struct run *run, const struct stage *stage)
   adjoint_stage(run, stage, true);
 }
 
-/* Tiles do not depend on each other within one step. */
-static bool for_tiles(struct run *run, const struct stage *stage, const atomic_int *cancelled,
-                      void (*step)(const struct run *, const struct stage *)) {
-  const size_t n_atoms = run->workspace->batch.n_atoms;
-  for (size_t row = 0; row < n_atoms; row += ATOM_TILE) {
-    if (cancelled && atomic_load_explicit(cancelled, memory_order_relaxed))
-      return false;
-    run->first_row = row;
-    run->n_rows = n_atoms - row < ATOM_TILE ? n_atoms - row : ATOM_TILE;
-    step(run, stage);
+/* One step of an evaluation: the same for every tile of atoms, no tile in the way of another. */
+struct step {
+  const struct run *run;
+  const struct stage *stage;
+  void (*on_tile)(const struct run *run, const struct stage *stage);
+  const struct scratch *scratch; /* [threads] */
+  const atomic_int *cancelled;
+};
+
+static bool is_cancelled(const atomic_int *cancelled) {
+  return cancelled && atomic_load_explicit(cancelled, memory_order_relaxed);
+}
+
+static void on_tile(void *context, size_t thread, size_t index) {
+  const struct step *step = context;
+  const size_t n_atoms = step->run->workspace->batch.n_atoms;
+  if (is_cancelled(step->cancelled))
+    return;
+  struct run run = *step->run;
+  run.scratch = &step->scratch[thread];
+  run.first_row = index * ATOM_TILE;
+  run.n_rows = n_atoms - run.first_row < ATOM_TILE ? n_atoms - run.first_row : ATOM_TILE;
+  step->on_tile(&run, step->stage);
+}
+
+static void share_out(struct irrep_team *team, void (*task)(void *, size_t, size_t), void *context,
+                      size_t n_tasks) {
+  if (team && team->n_helpers > 0 && n_tasks > 1) {
+    team->run(team, task, context, n_tasks);
+    return;
   }
-  return true;
+  for (size_t i = 0; i < n_tasks; i++)
+    task(context, 0, i);
+}
+
+static void for_tiles(struct step *step, const struct stage *stage, struct irrep_team *team,
+                      void (*each)(const struct run *, const struct stage *)) {
+  step->stage = stage;
+  step->on_tile = each;
+  share_out(team, on_tile, step, (step->run->workspace->batch.n_atoms + ATOM_TILE - 1) / ATOM_TILE);
+}
+
+/* Edges of one task of the geometry. */
+#define GEOMETRY_TILE (16 * EDGE_TILE)
+
+struct geometry_step {
+  const struct executable *executable;
+  struct workspace *workspace;
+  bool adjoint;
+};
+
+static void on_edges(void *context, size_t thread, size_t index) {
+  (void)thread;
+  const struct geometry_step *step = context;
+  const size_t n_edges = step->workspace->batch.n_edges, first = index * GEOMETRY_TILE;
+  const size_t n = n_edges - first < GEOMETRY_TILE ? n_edges - first : GEOMETRY_TILE;
+  if (step->adjoint)
+    geometry_adjoint(step->executable->program, step->workspace, first, n);
+  else
+    geometry_forward(step->executable, step->workspace, first, n);
+}
+
+/* The scratch of the caller and of a team's helpers. */
+static void take_scratches(const struct executable *executable, const struct workspace *workspace,
+                           const struct irrep_team *team, struct scratch *scratches) {
+  scratches[0] = workspace->scratch;
+  for (size_t h = 0; team && h < team->n_helpers; h++) {
+    struct arena arena = arena_over(team->scratch[h], SIZE_MAX);
+    scratch_take(&scratches[1 + h], executable, &arena);
+  }
 }
 
 enum irrep_status program_evaluate(const struct executable *executable, struct workspace *workspace,
-                                   bool gradients, const atomic_int *cancelled) {
+                                   bool gradients, const atomic_int *cancelled,
+                                   struct irrep_team *team) {
   const struct program *program = executable->program;
-  struct run run = {.program = program,
-                    .kernels = executable->kernels,
-                    .tables = executable->tables,
-                    .weights = executable->weights,
-                    .workspace = workspace};
   const struct batch *batch = &workspace->batch;
-  for (size_t i = 0; i < batch->n_atoms; i++)
-    workspace->energies[i] = 0.0;
-  geometry_forward(executable, workspace);
-  for (size_t s = 0; s < program->n_stages; s++)
-    if (!for_tiles(&run, &program->stages[s], cancelled, forward_stage))
-      return IRREP_CANCELLED;
-  for (size_t i = 0; i < batch->n_atoms; i++)
-    workspace->energies[i] += program->shift[batch->species[i]];
-  if (!gradients)
-    return IRREP_OK;
+  const struct run run = {.program = program,
+                          .kernels = executable->kernels,
+                          .tables = executable->tables,
+                          .weights = executable->weights,
+                          .workspace = workspace};
+  struct scratch scratches[1 + IRREP_HELPERS_MAX];
+  struct step step = {.run = &run, .scratch = scratches, .cancelled = cancelled};
+  struct geometry_step geometry = {executable, workspace, false};
+  const size_t n_geometry = (batch->n_edges + GEOMETRY_TILE - 1) / GEOMETRY_TILE;
+  take_scratches(executable, workspace, team, scratches);
+  memset(workspace->energies, 0, batch->n_atoms * sizeof(double));
   memset(workspace->grad_harmonics, 0, batch->n_edges * HARMONICS(program->l_max) * sizeof(double));
   memset(workspace->grad_distance, 0, batch->n_edges * sizeof(double));
-  for (size_t s = program->n_stages; s-- > 0;)
-    if (!for_tiles(&run, &program->stages[s], cancelled, adjoint_local) ||
-        !for_tiles(&run, &program->stages[s], cancelled, adjoint_neighbours))
-      return IRREP_CANCELLED;
-  geometry_adjoint(program, workspace);
-  return IRREP_OK;
+  share_out(team, on_edges, &geometry, n_geometry);
+  for (size_t s = 0; s < program->n_stages; s++)
+    for_tiles(&step, &program->stages[s], team, forward_stage);
+  for (size_t i = 0; i < batch->n_atoms; i++)
+    workspace->energies[i] += program->shift[batch->species[i]];
+  for (size_t s = program->n_stages; gradients && s-- > 0;) {
+    for_tiles(&step, &program->stages[s], team, adjoint_local);
+    for_tiles(&step, &program->stages[s], team, adjoint_neighbours);
+  }
+  geometry.adjoint = true;
+  if (gradients)
+    share_out(team, on_edges, &geometry, n_geometry);
+  return is_cancelled(cancelled) ? IRREP_CANCELLED : IRREP_OK;
 }

@@ -10,6 +10,14 @@
 
 #include <stdatomic.h>
 
+/* What one thread needs while it works on a tile. */
+struct scratch {
+  void *tile;          /* reals [tile_reals of the program][ATOM_TILE] */
+  void *filters;       /* reals [2][EDGE_TILE][columns_max] */
+  void *filter_layers; /* reals [4][EDGE_TILE][width_max] */
+  void *pairs;         /* reals [pairs_max][2][IRREP_LANES] */
+};
+
 /* The arrays of one evaluation, all in the caller's arena. */
 struct workspace {
   struct batch batch;
@@ -23,10 +31,7 @@ struct workspace {
   double *grad_distance;  /* [n_edges] */
   void *whole;            /* reals [whole_reals of the program][n_atoms] */
   size_t whole_bytes;     /* also the scratch of the neighbour list, before its first use */
-  void *tile;             /* reals [tile_reals of the program][ATOM_TILE] */
-  void *filters;          /* reals [2][EDGE_TILE][columns_max] */
-  void *filter_scratch;   /* reals [4][EDGE_TILE][width_max] */
-  void *pairs;            /* reals [pairs_max][2][IRREP_LANES] */
+  struct scratch scratch; /* of the calling thread */
 };
 
 /* A program with all that is fixed at load for one precision. */
@@ -42,11 +47,17 @@ struct executable {
 void workspace_take(struct workspace *workspace, const struct executable *executable,
                     struct arena *arena, const struct irrep_plan *size);
 
+/* Takes the scratch of one thread. */
+void scratch_take(struct scratch *scratch, const struct executable *executable,
+                  struct arena *arena);
+
 /* Evaluates the workspace's batch, which batch_fill has filled.
  *   gradients  whether to run the adjoints and write the workspace's gradient
  *   cancelled  NULL or a flag that is looked at between tiles
+ *   team       NULL or threads that help
  * Writes workspace->energies. OK or CANCELLED. */
 enum irrep_status program_evaluate(const struct executable *executable, struct workspace *workspace,
-                                   bool gradients, const atomic_int *cancelled);
+                                   bool gradients, const atomic_int *cancelled,
+                                   struct irrep_team *team);
 
 #endif

@@ -57,36 +57,38 @@ static void embed(const struct executable *executable, struct workspace *workspa
                        (unsigned char *)workspace->embedding + edge * n * kernels->real_size);
 }
 
-void geometry_forward(const struct executable *executable, struct workspace *workspace) {
+void geometry_forward(const struct executable *executable, struct workspace *workspace,
+                      size_t first_edge, size_t n) {
   const struct program *program = executable->program;
   const struct kernels *kernels = executable->kernels;
-  const size_t harmonics = HARMONICS(program->l_max), n_edges = workspace->batch.n_edges;
-  for (size_t first = 0; first < n_edges; first += EDGE_TILE) {
-    const size_t n = n_edges - first < EDGE_TILE ? n_edges - first : EDGE_TILE;
+  const size_t harmonics = HARMONICS(program->l_max), end = first_edge + n;
+  for (size_t first = first_edge; first < end; first += EDGE_TILE) {
+    const size_t n_tile = end - first < EDGE_TILE ? end - first : EDGE_TILE;
     const double *vectors = workspace->batch.vectors + 3 * first;
     double y[EDGE_TILE * HARMONICS(IRREP_L_MAX)];
-    spherical_harmonics(program->l_max, n, vectors, y);
+    spherical_harmonics(program->l_max, n_tile, vectors, y);
     if (program->solid_harmonics)
-      make_solid(program->l_max, n, vectors, y);
-    kernels->from_double(n * harmonics, y,
+      make_solid(program->l_max, n_tile, vectors, y);
+    kernels->from_double(n_tile * harmonics, y,
                          (unsigned char *)workspace->harmonics +
                              first * harmonics * kernels->real_size);
-    for (size_t e = 0; e < n; e++)
+    for (size_t e = 0; e < n_tile; e++)
       embed(executable, workspace, first + e);
   }
 }
 
-void geometry_adjoint(const struct program *program, struct workspace *workspace) {
-  const size_t n_edges = workspace->batch.n_edges;
+void geometry_adjoint(const struct program *program, struct workspace *workspace, size_t first_edge,
+                      size_t n) {
+  const double *vectors = workspace->batch.vectors + 3 * first_edge;
+  double *grad_harmonics = workspace->grad_harmonics + first_edge * HARMONICS(program->l_max);
+  double *grad_distance = workspace->grad_distance + first_edge;
+  double *gradient = workspace->gradient + 3 * first_edge;
   if (program->solid_harmonics)
-    make_solid_adjoint(program->l_max, n_edges, workspace->batch.vectors, workspace->grad_harmonics,
-                       workspace->grad_distance);
-  for (size_t e = 0; e < n_edges; e++) {
-    const double *vector = workspace->batch.vectors + 3 * e;
-    const double radial = workspace->grad_distance[e] / length(vector);
+    make_solid_adjoint(program->l_max, n, vectors, grad_harmonics, grad_distance);
+  for (size_t e = 0; e < n; e++) {
+    const double radial = grad_distance[e] / length(vectors + 3 * e);
     for (size_t i = 0; i < 3; i++)
-      workspace->gradient[3 * e + i] = radial * vector[i];
+      gradient[3 * e + i] = radial * vectors[3 * e + i];
   }
-  spherical_harmonics_adjoint(program->l_max, n_edges, workspace->batch.vectors,
-                              workspace->grad_harmonics, workspace->gradient);
+  spherical_harmonics_adjoint(program->l_max, n, vectors, grad_harmonics, gradient);
 }

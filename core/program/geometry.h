@@ -5,10 +5,12 @@
 
 #include "core/program/evaluate.h"
 
-/* Writes workspace->harmonics, ->embedding and ->table_rows from the batch's vectors. */
-void geometry_forward(const struct executable *executable, struct workspace *workspace);
+/* Writes workspace->harmonics, ->embedding and ->table_rows of n edges from their vectors. */
+void geometry_forward(const struct executable *executable, struct workspace *workspace,
+                      size_t first_edge, size_t n);
 
-/* Writes workspace->gradient from ->grad_harmonics and ->grad_distance. */
-void geometry_adjoint(const struct program *program, struct workspace *workspace);
+/* Writes workspace->gradient of n edges from ->grad_harmonics and ->grad_distance. */
+void geometry_adjoint(const struct program *program, struct workspace *workspace, size_t first_edge,
+                      size_t n);
 
 #endif

@@ -19,7 +19,7 @@ static struct edges next_edges(const struct run *run, const struct op *op, size_
   const size_t columns = op->message.convolution.n_columns;
   struct edges edges = {.n = end - first < EDGE_TILE ? end - first : EDGE_TILE};
   edges.harmonics = (unsigned char *)w->harmonics + first * HARMONICS(run->program->l_max) * real;
-  edges.filters = w->filters;
+  edges.filters = run->scratch->filters;
   if (derivatives)
     edges.derivatives = edges.filters + EDGE_TILE * columns * real;
   const struct filter_tables *tables = run->tables;
@@ -34,7 +34,7 @@ static struct edges next_edges(const struct run *run, const struct op *op, size_
     const size_t width = 2 * RADIAL_WIDTH(&run->program->radial);
     run->kernels->filter(&op->message.filter, edges.n, run->weights,
                          embedding + first * width * real, edges.filters, edges.derivatives,
-                         w->filter_scratch);
+                         run->scratch->filter_layers);
   }
   return edges;
 }
@@ -50,7 +50,7 @@ static void forward(const struct run *run, const struct op *op) {
     const struct edges edges = next_edges(run, op, e, end, false);
     run->kernels->convolution(convolution, edges.n, run->weights, batch->senders + e,
                               batch->receivers + e, run->first_row, edges.harmonics, edges.filters,
-                              x, out, run->workspace->pairs);
+                              x, out, run->scratch->pairs);
   }
 }
 
@@ -69,7 +69,7 @@ static void adjoint(const struct run *run, const struct op *op) {
     run->kernels->convolution_adjoint(
         convolution, edges.n, run->weights, batch->senders + e, batch->receivers + e,
         run->first_row, edges.harmonics, edges.filters, edges.derivatives, x, grad_out, grad_x,
-        w->grad_harmonics + e * harmonics, w->grad_distance + e, w->pairs);
+        w->grad_harmonics + e * harmonics, w->grad_distance + e, run->scratch->pairs);
   }
 }
 

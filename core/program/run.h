@@ -10,7 +10,8 @@ struct run {
   const struct filter_tables *tables; /* or NULL */
   const unsigned char *weights;       /* reals */
   struct workspace *workspace;
-  size_t first_row, n_rows; /* the tile's atoms */
+  const struct scratch *scratch; /* of this thread */
+  size_t first_row, n_rows;      /* the tile's atoms */
 };
 
 /* The tile's rows of a value's features or of their gradient. */

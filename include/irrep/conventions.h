@@ -43,6 +43,9 @@
 /* Pairs of atoms closer than this in Angstrom are refused as IRREP_ATOMS_OVERLAP. */
 #define IRREP_DISTANCE_MIN 1e-3
 
+/* Helpers of a team at most. */
+#define IRREP_HELPERS_MAX 63
+
 /* Highest atomic number. */
 #define IRREP_NUMBER_MAX 118
 

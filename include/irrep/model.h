@@ -39,10 +39,24 @@ struct irrep_plan {
   size_t n_edges; /* directed */
 };
 
+/* Threads that help with one evaluation: the caller's own, for the library starts none. Tiles of
+ * atoms are shared out among them; numbers have the same bits for any number of threads. */
+struct irrep_team {
+  size_t n_helpers;     /* threads besides the caller of irrep_model_evaluate */
+  void *const *scratch; /* [n_helpers] of irrep_model_helper_bytes, aligned to IRREP_ALIGNMENT */
+
+  /* Calls task(context, thread, index) once for each index below n_tasks, from the caller (thread
+   * 0) and from helpers (threads 1 to n_helpers), at most one call at a time for each thread, and
+   * returns when all are done. */
+  void (*run)(struct irrep_team *team, void (*task)(void *context, size_t thread, size_t index),
+              void *context, size_t n_tasks);
+};
+
 struct irrep_evaluate_options {
   enum irrep_precision precision;
   const atomic_int *cancelled; /* NULL, or a flag that another thread may set: evaluation then ends
                                   early, CANCELLED */
+  struct irrep_team *team;     /* NULL: the calling thread alone */
   bool exact_filters;          /* compute radial networks for each edge, as in the precision that is
                                   not the card's, instead of reading tables made at load */
 };
@@ -72,6 +86,9 @@ enum irrep_status irrep_model_plan(const struct irrep_model *model,
  * that overflows. Monotonic in every field of the plan. Thread-safe. */
 size_t irrep_model_bytes(const struct irrep_model *model, enum irrep_precision precision,
                          const struct irrep_plan *batch);
+
+/* The scratch that each helper of a team needs. Thread-safe. */
+size_t irrep_model_helper_bytes(const struct irrep_model *model, enum irrep_precision precision);
 
 /* Evaluates a batch of structures, each of which irrep_model_plan has accepted.
  *   structures  [n_structures]

@@ -62,7 +62,7 @@ class _Plan(ctypes.Structure):
 
 
 class _Options(ctypes.Structure):
-    _fields_ = [("precision", c_int), ("cancelled", c_void_p), ("exact_filters", c_bool)]
+    _fields_ = [("precision", c_int), ("cancelled", c_void_p), ("team", c_void_p), ("exact_filters", c_bool)]
 
 
 class _Result(ctypes.Structure):
@@ -213,7 +213,7 @@ class Batch:
         self._results = (_Result * len(views))()
         self.cancelled = c_int(0)
         flag = ctypes.cast(byref(self.cancelled), c_void_p)
-        self._options = _Options(PRECISIONS.index(precision), flag, exact_filters)
+        self._options = _Options(PRECISIONS.index(precision), flag, None, exact_filters)
         self._arrays = [
             (np.full(v.n_atoms, np.nan), np.full((v.n_atoms, 3), np.nan)) for v, _ in views
         ]
