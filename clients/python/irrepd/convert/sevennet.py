@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from math import fsum
 from typing import Any
 
 import numpy as np
@@ -418,8 +419,8 @@ class _Converter:
         if EVEN_SCALAR not in first.weights or not hidden[0].mul:
             raise FormatError("the last features have no even scalars to read energies from")
         weights = second.weights[EVEN_SCALAR]
-        self.tensors["readout.0.weight"] = first.weights[EVEN_SCALAR] @ weights
-        biases = [] if first.bias is None else [first.bias @ weights]
+        self.tensors["readout.0.weight"] = _product(first.weights[EVEN_SCALAR], weights)
+        biases = [] if first.bias is None else [_product(first.bias[None, :], weights)[0]]
         biases += [] if second.bias is None else [second.bias]
         if biases:
             self.tensors["readout.0.bias"] = np.sum(biases, axis=0)
@@ -449,6 +450,11 @@ class _Converter:
         if isinstance(paths, list) and all(isinstance(path, str) for path in paths):
             result["dataset_files"] = [path.rsplit("/", 1)[-1][:100] for path in paths[:20]]
         return result
+
+
+def _product(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Matrix product with exactly rounded sums, the same on every machine."""
+    return np.array([[fsum(row * column) for column in right.T] for row in left])
 
 
 def _version(text: str) -> tuple[tuple[int, ...], bool]:
