@@ -119,6 +119,40 @@ struct filter {
   bool envelope;              /* otherwise it is 1 and not looked at */
 };
 
+/* The most variables of one monomial of a product basis, and of all. */
+#define PRODUCT_CORRELATION_MAX 4
+#define PRODUCT_VARIABLES_MAX 128
+
+/* A node of a polynomial's tree is the monomial of the variables on the way to it. Its leaves are
+ * the monomials with one more variable that lead no further. */
+struct product_node {
+  uint8_t depth;    /* number of variables; the root has none */
+  uint8_t variable; /* the last of them */
+  uint16_t n_leaves;
+};
+
+/* One component of the output: nodes in pre-order, the root first. A node takes the next
+ * coefficient, and each of its leaves the next after that. */
+struct product_output {
+  size_t out_offset;
+  size_t first_node, n_nodes, first_leaf, first_coefficient;
+};
+
+/* out[component] = a polynomial in the components of in, for each channel by itself, with
+ * coefficients of the atom's species. */
+struct product {
+  size_t in_dim, out_dim, channels; /* padded */
+  size_t n_variables;
+  const size_t *in_offset; /* [n_variables] */
+  size_t n_outputs;
+  const struct product_output *outputs;
+  const struct product_node *nodes;
+  const uint8_t *leaves; /* the last variable of each */
+  size_t n_coefficients; /* of a channel */
+  size_t weights;        /* [n_species][channels / LANES][n_coefficients][LANES] */
+  size_t species_stride; /* reals between species; 0: one for all */
+};
+
 struct kernels {
   enum irrep_precision precision;
   const char *isa;
@@ -182,6 +216,14 @@ struct kernels {
                               const void *harmonics, const void *filters, const void *derivatives,
                               const void *x, const void *grad_out, void *grad_x,
                               double *grad_harmonics, double *grad_distance, void *scratch);
+
+  /* Product basis: Batatia et al. 2022, eq. 10 and 11, with the generalised Clebsch-Gordan
+   * coefficients and the weights of a species multiplied out; evaluated as nested sums. */
+  void (*product)(const struct product *op, size_t n_rows, const uint32_t *species,
+                  const void *weights, const void *in, void *out);
+  void (*product_adjoint)(const struct product *op, size_t n_rows, const uint32_t *species,
+                          const void *weights, const void *in, const void *grad_out, void *grad_in,
+                          bool accumulate);
 
   /* energies[row] += scale[species] * (x . weights) with one weight for each real of the row. */
   void (*readout)(size_t n_rows, size_t dim, const uint32_t *species, const void *weights,

@@ -7,6 +7,7 @@
 #include "core/kernels/filter_table.h"
 #include "core/kernels/gate.h"
 #include "core/kernels/linear.h"
+#include "core/kernels/product.h"
 
 #include <string.h>
 
@@ -62,6 +63,8 @@ const struct kernels KERNEL(kernels) = {
     .filter_table = KERNEL(filter_table),
     .convolution = KERNEL(convolution),
     .convolution_adjoint = KERNEL(convolution_adjoint),
+    .product = KERNEL(product),
+    .product_adjoint = KERNEL(product_adjoint),
     .readout = readout,
     .readout_adjoint = readout_adjoint,
 };

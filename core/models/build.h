@@ -63,6 +63,9 @@ bool build_filter(struct build *build, const char *name, const struct card_objec
                   size_t n_file_columns, const size_t *place, size_t n_columns,
                   struct filter *filter);
 
+/* Appends the embedding: scalars of "irreps_embedding" from "embedding.weight" [n_species][mul]. */
+bool build_embedding(struct build *build, size_t *value, struct layout *layout);
+
 /* A convolution as the file gives it (model_format.h, "Convolution"). */
 struct convolution_card {
   const char *filter;              /* the name of its MLP */
@@ -75,6 +78,17 @@ struct convolution_card {
 /* Appends the convolution of a value and gives its output's layout. */
 bool build_convolution(struct build *build, const struct convolution_card *card, size_t in,
                        const struct layout *from, size_t *out, struct layout *to);
+
+/* A product basis as the file gives it (model_format.h, "Product basis"). */
+struct product_card {
+  const char *name;                 /* of its tensors */
+  const struct card_object *irreps; /* one for each irrep of the output */
+  bool by_species;                  /* the weights */
+};
+
+/* Appends the product basis of a value. */
+bool build_product(struct build *build, const struct product_card *card, size_t in,
+                   const struct layout *from, size_t out, const struct layout *to);
 
 /* Reads "scale" and "shift" [n_species]; the shift becomes the program's. */
 bool build_scale_and_shift(struct build *build, const double **scale, double **shift);

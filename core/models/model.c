@@ -30,7 +30,7 @@ struct irrep_model {
 static const struct {
   const char *name;
   bool (*build)(struct build *build);
-} architectures[] = {{"nequip", nequip_build}};
+} architectures[] = {{"mace", mace_build}, {"nequip", nequip_build}};
 
 #define N_ARCHITECTURES (sizeof architectures / sizeof *architectures)
 

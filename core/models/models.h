@@ -5,6 +5,7 @@
 
 #include "core/models/build.h"
 
+bool mace_build(struct build *build);
 bool nequip_build(struct build *build);
 
 #endif

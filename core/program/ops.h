@@ -22,6 +22,7 @@ extern const struct op_type op_embedding;   /* out = a row for each species */
 extern const struct op_type op_linear;      /* out (+)= irreps-wise linear map of in */
 extern const struct op_type op_convolution; /* out = messages of in from the neighbours */
 extern const struct op_type op_gate;        /* out = gated in */
+extern const struct op_type op_product;     /* out = polynomials in the components of in */
 extern const struct op_type op_readout;     /* energy of the atom += weights . in */
 
 #endif

@@ -42,6 +42,7 @@ struct op {
     } embedding;
     struct linear linear;
     struct gate gate;
+    struct product product;
     struct {
       struct convolution convolution;
       struct filter filter;

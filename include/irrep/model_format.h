@@ -14,7 +14,7 @@
  *
  * THE CARD
  *   "format"          1
- *   "architecture"    "nequip"
+ *   "architecture"    "nequip" | "mace"
  *   "variant"         "sevennet"; optional
  *   "atomic_numbers"  [89, 47, ...]: species s is the atom with atomic_numbers[s]; no repeats
  *   "r_max"           5.0 Angstrom; 0.001 <= r_max <= 100
@@ -87,7 +87,44 @@
  *     l > 0, in the order of irreps_out. Scalars become scale * activation(x); an entry with l > 0
  *     is multiplied by scale * activation(its gate).
  *   Energy
- *     E_a = scale[s] * readout(0e of the last features) + shift[s], in eV */
+ *     E_a = scale[s] * readout(0e of the last features) + shift[s], in eV
+ *
+ * ARCHITECTURE "mace" (Batatia et al. 2022)
+ *   "l_max", "edge_parity", "irreps_embedding" as for "nequip", and
+ *   "layers"            a list of
+ *     {"irreps_up": "128x0e+128x1o",        the features that neighbours send
+ *      "irreps_mid": "256x0e+384x1o+...",   the convolution's output
+ *      "irreps_message": "128x0e+128x1o+128x2e+128x3o",
+ *      "irreps_out": "128x0e+128x1o",
+ *      "filter": {"hidden": [64, 64, 64], "activation": "silu"},
+ *      "self_connection": "none" | "linear" | "species",
+ *      "selector": "none" | "linear" | "species",
+ *      "product": {"weights": "shared" | "species",
+ *                  "irreps": [{"n_paths": [1, 4, 23], "n_terms": [1, 10, 204]}, ...]},
+ *      "readout": {"hidden": [16], "activation": "silu"}}   optional
+ *
+ *   Tensors
+ *     "embedding.weight", "layers.t.linear_up", "layers.t.filter", "scale", "shift" as for "nequip"
+ *     "layers.t.linear_down"      linear map, irreps_mid to irreps_message
+ *     "layers.t.selector"         linear map, plain or by species, of irreps_message
+ *     "layers.t.product"          product basis, irreps_message to irreps_out
+ *     "layers.t.linear_out"       linear map of irreps_out
+ *     "layers.t.self_connection"  linear map, plain or by species, features to irreps_out
+ *     "layers.t.readout"          MLP [mul of 0e in irreps_out, hidden.., 1]
+ *   Layer
+ *     linear_out(product(selector(linear_down(convolution(linear_up(x)))))) + self_connection(x)
+ *   Convolution
+ *     as for "nequip", but at the direction FROM the sender TO the receiver.
+ *   Product basis
+ *     All irreps of irreps_message and irreps_out have the same number of channels. With A_i the
+ *     components (irrep, m) of irreps_message in their order, and "n_paths" and "n_terms" listing a
+ *     number for each correlation order nu = 1, 2, .. (at most 4) of each irrep IR of irreps_out,
+ *       "layers.t.product.IR.nu.coupling"  [n_terms][nu + 3]: rows (m, i_1 <= .. <= i_nu, path, C)
+ *       "layers.t.product.IR.nu.weight"    [n_species][n_paths][mul]; [1].. if "shared"
+ *       out[IR, m][c] = sum over nu and rows of C weight[s][path][c] A_{i_1}[c] .. A_{i_nu}[c]
+ *     An order without terms has no tensors.
+ *   Energy
+ *     E_a = scale[s] * (sum of the readouts, each of its layer's 0e) + shift[s], in eV */
 #ifndef IRREP_MODEL_FORMAT_H
 #define IRREP_MODEL_FORMAT_H
 

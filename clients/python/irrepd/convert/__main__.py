@@ -13,12 +13,16 @@ from irrepd.errors import FormatError
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="irrepd.convert",
-        description="Turns an upstream checkpoint (SevenNet) into an irrepd model file. "
+        description="Turns an upstream checkpoint (SevenNet, MACE) into an irrepd model file. "
         "Runs nothing from the checkpoint.",
     )
     parser.add_argument("input", metavar="IN", help="checkpoint, e.g. checkpoint_sevennet_0.pth")
     parser.add_argument("output", metavar="OUT", help="model file, e.g. sevennet-0.safetensors")
-    parser.add_argument("--modality", help="the fidelity to take from a multi-fidelity checkpoint")
+    parser.add_argument(
+        "--modality",
+        "--head",
+        help="the fidelity or head to take from a checkpoint that has several",
+    )
     for field in CARD_FIELDS:
         parser.add_argument(f"--{field}", help="entry of the model's card")
     options = parser.parse_args(arguments)

@@ -6,9 +6,11 @@ from typing import Any, Callable, Optional
 
 import numpy as np
 
-from irrepd.convert import sevennet
+from irrepd.convert import mace, sevennet
 from irrepd.errors import FormatError
 from irrepd.records import Record
+
+KNOWN = "SevenNet, MACE"
 
 Converter = Callable[
     [dict[str, Any], Optional[str]], tuple[dict[str, np.ndarray], dict[str, Any]]
@@ -19,9 +21,11 @@ def converter_for(checkpoint: Any) -> Converter:
     """The converter of the checkpoint's architecture; FormatError when there is none."""
     if sevennet.is_sevennet(checkpoint):
         return sevennet.convert
+    if mace.is_mace(checkpoint):
+        return mace.convert
     if isinstance(checkpoint, Record):
-        raise FormatError(f"a pickled '{checkpoint.function}' is not supported; known: SevenNet")
+        raise FormatError(f"a pickled '{checkpoint.function}' is not supported; known: {KNOWN}")
     if isinstance(checkpoint, dict):
         keys = ", ".join(key[:40] for key in list(checkpoint)[:8] if isinstance(key, str))
-        raise FormatError(f"a checkpoint of an unknown kind (it holds: {keys}); known: SevenNet")
-    raise FormatError("a checkpoint of an unknown kind; known: SevenNet")
+        raise FormatError(f"a checkpoint of an unknown kind (it holds: {keys}); known: {KNOWN}")
+    raise FormatError(f"a checkpoint of an unknown kind; known: {KNOWN}")

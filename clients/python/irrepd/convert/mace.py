@@ -1,0 +1,353 @@
+"""Pickled MACE models (Batatia et al. 2022) to mace model files.
+
+Follows mace-torch 0.3.16; reads files of older releases too, which keep some buffers as attributes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from irrepd.convert.e3nn import (
+    EVEN_SCALAR,
+    L_MAX,
+    Irrep,
+    Linear,
+    format_irreps,
+)
+from irrepd.convert.e3nn_modules import (
+    activation_of,
+    convolution_of,
+    irreps_of,
+    linear_of,
+    network_of,
+    species_linear_of,
+)
+from irrepd.convert.mace_product import product_of
+from irrepd.convert.mace_radial import pair_of, radial_of
+from irrepd.convert.modules import Module
+from irrepd.convert.state import described
+from irrepd.errors import FormatError
+from irrepd.records import Record
+
+Converted = tuple[dict[str, np.ndarray], dict[str, Any]]
+
+MODELS = ("MACE", "ScaleShiftMACE")
+_PLAIN = ("RealAgnosticInteractionBlock", "RealAgnosticDensityInteractionBlock")
+_RESIDUAL = (
+    "RealAgnosticResidualInteractionBlock",
+    "RealAgnosticDensityResidualInteractionBlock",
+)
+_READOUTS = ("LinearReadoutBlock", "NonLinearReadoutBlock", "NonLinearBiasReadoutBlock")
+_LAYERS_MAX = 16
+
+_MODEL_PARTS = {
+    "atomic_numbers", "r_max", "num_interactions", "heads", "lammps_mliap", "apply_cutoff",
+    "edge_irreps", "use_reduced_cg", "use_agnostic_product", "use_so3", "use_last_readout_only",
+    "use_edge_irreps_first", "node_embedding", "radial_embedding", "pair_repulsion",
+    "pair_repulsion_fn", "spherical_harmonics", "atomic_energies_fn", "interactions", "products",
+    "readouts", "scale_shift",
+}  # fmt: skip
+_INTERACTION_PARTS = {
+    "node_attrs_irreps", "node_feats_irreps", "edge_attrs_irreps", "edge_feats_irreps",
+    "target_irreps", "hidden_irreps", "avg_num_neighbors", "radial_MLP", "edge_irreps",
+    "cueq_config", "oeq_config", "linear_up", "conv_tp", "conv_tp_weights", "irreps_out", "linear",
+    "skip_tp", "reshape", "density_fn",
+}  # fmt: skip
+
+
+def is_mace(checkpoint: Any) -> bool:
+    return isinstance(checkpoint, Record) and checkpoint.function.module.startswith("mace.")
+
+
+def convert(checkpoint: Record, head: str | None) -> Converted:
+    """Effective tensors and the card of a model (model_format.h)."""
+    return _Converter(checkpoint, head).run()
+
+
+class _Converter:
+    def __init__(self, checkpoint: Record, head: str | None):
+        self.model = Module(checkpoint)
+        self.model.expect(*MODELS)
+        self.model.only(_MODEL_PARTS)
+        if self.model.get("lammps_mliap"):
+            raise FormatError("a model wrapped for LAMMPS; convert the one it was made from")
+        self.tensors: dict[str, np.ndarray] = {}
+        self.numbers = self.atomic_numbers()
+        self.r_max = self.model.number("r_max")
+        self.heads = self.head_names()
+        self.head = self.choose_head(head)
+
+    def run(self) -> Converted:
+        radial_module = self.model.child("radial_embedding")
+        tensors, radial = radial_of(radial_module, self.r_max, self.numbers)
+        self.tensors.update(tensors)
+        self.apply_cutoff = radial_module.flag("apply_cutoff", True)
+        self.n_basis = radial["basis"]["num_basis"]
+        self.l_max, parity = self.harmonics()
+        embedding = self.embedding()
+        layers = self.layers()
+        scale = self.scale_and_shift()
+        model: dict[str, Any] = {
+            "l_max": self.l_max,
+            "edge_parity": parity,
+            "irreps_embedding": embedding,
+            "layers": layers,
+        }
+        if self.model.get("pair_repulsion", False):
+            pair, tensors = pair_of(self.model.child("pair_repulsion_fn"), self.numbers, scale)
+            model["pair_repulsion"] = pair
+            self.tensors.update(tensors)
+        self.model.get("num_interactions")
+        self.model.tensors.finish()
+        dtype = self.precision()
+        card = {
+            "format": 1,
+            "architecture": "mace",
+            "atomic_numbers": self.numbers,
+            "r_max": self.r_max,
+            "precision": dtype,
+            "units": {"length": "Angstrom", "energy": "eV"},
+            "radial": radial,
+            "model": model,
+        }
+        if len(self.heads) > 1:
+            card["modality"] = self.heads[self.head]
+        return self.tensors, card
+
+    def precision(self) -> str:
+        weight = self.model.child("node_embedding").child("linear").take("weight")
+        return "float64" if weight.dtype == np.float64 else "float32"
+
+    def atomic_numbers(self) -> list[int]:
+        values = np.asarray(self.model.get("atomic_numbers"))
+        if values.ndim != 1 or values.dtype.kind not in "iu" or not 0 < values.size <= 118:
+            raise FormatError("'atomic_numbers' is no list of elements")
+        numbers = [int(number) for number in values]
+        if len(set(numbers)) != len(numbers) or min(numbers) < 1 or max(numbers) > 118:
+            raise FormatError("'atomic_numbers' is no list of elements")
+        return numbers
+
+    def head_names(self) -> list[str]:
+        heads = self.model.get("heads", None)
+        if heads is None:
+            return ["Default"]
+        if not isinstance(heads, (list, tuple)) or not heads:
+            raise FormatError(f"'heads' is {described(heads)}, not a list of names")
+        if not all(isinstance(name, str) for name in heads):
+            raise FormatError("'heads' is no list of names")
+        return list(heads)
+
+    def choose_head(self, name: str | None) -> int:
+        if name is None and len(self.heads) == 1:
+            return 0
+        if name not in self.heads:
+            known = ", ".join(self.heads)
+            detail = f"; '{name:.60}' is none" if name is not None else ""
+            raise FormatError(f"choose one of the model's heads with --head ({known}){detail}")
+        return self.heads.index(name)
+
+    def harmonics(self) -> tuple[int, str]:
+        module = self.model.child("spherical_harmonics")
+        module.expect("SphericalHarmonics")
+        irreps = [entry.ir for entry in irreps_of(module.get("irreps_out"))]
+        l_max = len(irreps) - 1
+        if module.get("normalize") is not True or module.get("normalization") != "component":
+            raise FormatError("harmonics that are not of the unit direction, 'component'")
+        for parity, p in (("natural", -1), ("even", 1)):
+            if l_max <= L_MAX and irreps == [Irrep(n, p**n) for n in range(l_max + 1)]:
+                return l_max, parity
+        raise FormatError("harmonics that are not of all degrees up to a highest one")
+
+    def embedding(self) -> str:
+        module = self.model.child("node_embedding")
+        module.expect("LinearNodeEmbeddingBlock")
+        linear = module.child("linear")
+        weights = linear_of(linear)
+        self.check_species(linear)
+        self.tensors["embedding.weight"] = weights.weights[EVEN_SCALAR]
+        return format_irreps(irreps_of(linear.get("irreps_out")))
+
+    def check_species(self, linear: Module) -> None:
+        irreps = irreps_of(linear.get("irreps_in"))
+        if [tuple(entry) for entry in irreps] != [(len(self.numbers), EVEN_SCALAR)]:
+            raise FormatError(f"'{linear.path}' is not by species")
+
+    def layers(self) -> list[dict[str, Any]]:
+        interactions = list(self.model.child("interactions").children())
+        products = list(self.model.child("products").children())
+        readouts = list(self.model.child("readouts").children())
+        count = len(interactions)
+        if not 0 < count <= _LAYERS_MAX or len(products) != count:
+            raise FormatError(f"a model of {count} interactions and {len(products)} products")
+        if len(readouts) not in (1, count):
+            raise FormatError(f"a model of {count} interactions and {len(readouts)} readouts")
+        cards = []
+        for t, (interaction, product) in enumerate(zip(interactions, products)):
+            card = self.layer(t, interaction, product)
+            if len(readouts) == count:
+                card["readout"] = self.readout(t, readouts[t])
+            elif t == count - 1:
+                card["readout"] = self.readout(t, readouts[0])
+            cards.append(card)
+        return cards
+
+    def layer(self, t: int, interaction: Module, product: Module) -> dict[str, Any]:
+        kind = interaction.expect(*_PLAIN, *_RESIDUAL)
+        interaction.only(_INTERACTION_PARTS)
+        for config in ("cueq_config", "oeq_config"):
+            self.refuse_backend(interaction, config)
+        name = f"layers.{t}"
+        message = irreps_of(interaction.get("target_irreps"))
+        card, down = self.message(name, interaction)
+        self.put(f"{name}.linear_down", down)
+        has_connection = kind in _RESIDUAL
+        skip = species_linear_of(interaction.child("skip_tp"), len(self.numbers))
+        product_block = product.child("symmetric_contractions")
+        product.expect("EquivariantProductBasisBlock")
+        product.only({"use_sc", "use_agnostic_product", "symmetric_contractions", "linear",
+                      "cueq_config", "oeq_config"})  # fmt: skip
+        self.refuse_backend(product, "cueq_config")
+        self.put(f"{name}.self_connection" if has_connection else f"{name}.selector", Linear(skip))
+        if has_connection and not product.flag("use_sc", True):
+            raise FormatError(f"'{product.path}' leaves out the self-connection")
+        agnostic = product.flag("use_agnostic_product", False)
+        n_weights = 1 if agnostic else len(self.numbers)
+        out = irreps_of(product_block.get("irreps_out"))
+        tensors, irreps = product_of(product_block, n_weights, message, f"{name}.product")
+        self.tensors.update(tensors)
+        linear = product.child("linear")
+        self.put(f"{name}.linear_out", linear_of(linear))
+        return {
+            **card,
+            "irreps_message": format_irreps(message),
+            "irreps_out": format_irreps(out),
+            "self_connection": "species" if has_connection else "none",
+            "selector": "none" if has_connection else "species",
+            "product": {"weights": "shared" if agnostic else "species", "irreps": irreps},
+        }
+
+    def refuse_backend(self, module: Module, name: str) -> None:
+        config = module.get(name)
+        if config is None:
+            return
+        state = config.state if isinstance(config, Record) else None
+        if not isinstance(state, dict) or state.get("enabled") is not False:
+            raise FormatError(f"'{module.where(name)}' is on: convert the model to e3nn first")
+
+    def message(self, name: str, interaction: Module) -> tuple[dict[str, Any], Linear]:
+        """linear_up, filter, and linear_down over the average number of neighbours."""
+        up = interaction.child("linear_up")
+        self.put(f"{name}.linear_up", linear_of(up))
+        mid, paths, factors = convolution_of(interaction.child("conv_tp"))
+        weights, activation = network_of(interaction.child("conv_tp_weights"), self.n_basis)
+        if weights[-1].shape[1] != factors.size:
+            raise FormatError(f"'{interaction.path}' has not one filter for each path")
+        columns = [np.arange(p.column, p.column + p.source.mul) for p in paths]
+        weights[-1] = (weights[-1] * factors)[:, np.concatenate(columns)]
+        for i, weight in enumerate(weights):
+            self.tensors[f"{name}.filter.{i}.weight"] = weight
+        card = {
+            "irreps_up": format_irreps(irreps_of(up.get("irreps_out"))),
+            "irreps_mid": format_irreps(mid),
+            "filter": {"hidden": [w.shape[1] for w in weights[:-1]], "activation": activation},
+        }
+        down = linear_of(interaction.child("linear"))
+        if "density_fn" in interaction:
+            density, _ = network_of(interaction.child("density_fn"), self.n_basis)
+            if len(density) != 1 or density[0].shape[1] != 1:
+                raise FormatError(f"'{interaction.path}.density_fn' is not one linear map")
+            self.tensors[f"{name}.density.0.weight"] = density[0]
+            card["density"] = {"hidden": [], "activation": "silu"}
+        else:
+            average = interaction.number("avg_num_neighbors")
+            if average == 0:
+                raise FormatError("'avg_num_neighbors' is zero")
+            for weight in down.weights.values():
+                weight /= average
+        return card, down
+
+    def put(self, name: str, linear: Linear) -> None:
+        for ir, weights in linear.weights.items():
+            self.tensors[f"{name}.{ir}.weight"] = weights
+        if linear.bias is not None:
+            self.tensors[f"{name}.bias"] = linear.bias
+
+    def readout(self, t: int, module: Module) -> dict[str, Any]:
+        """The chosen head's part of a readout, as an MLP of scalars."""
+        kind = module.expect(*_READOUTS)
+        module.only({"linear", "hidden_irreps", "num_heads", "linear_1", "linear_2", "linear_mid",
+                     "non_linearity"})  # fmt: skip
+        heads = len(self.heads)
+        if kind == "LinearReadoutBlock":
+            linears, activation = [self.scalars(module.child("linear"))], "silu"
+        else:
+            names = ["linear_1", "linear_mid", "linear_2"]
+            names = [name for name in names if name in module]
+            linears = [self.scalars(module.child(name)) for name in names]
+            activation, gain = self.activation(module.child("non_linearity"))
+            for linear in linears[1:]:
+                linear.weights[EVEN_SCALAR] *= gain
+            if module.get("num_heads", 1) != heads:
+                raise FormatError(f"'{module.path}' has not the heads of the model")
+        sizes = []
+        for i, linear in enumerate(linears):
+            weight = linear.weights[EVEN_SCALAR]
+            rows = self.part(weight.shape[0]) if i > 0 else slice(None)
+            columns = self.part(weight.shape[1])
+            weight = weight[rows, columns]
+            sizes.append(weight.shape[1])
+            self.tensors[f"layers.{t}.readout.{i}.weight"] = weight
+            if linear.bias is not None:
+                self.tensors[f"layers.{t}.readout.{i}.bias"] = linear.bias[columns]
+        if sizes[-1] != 1:
+            raise FormatError(f"'{module.path}' gives not one energy for each head")
+        return {"hidden": sizes[:-1], "activation": activation}
+
+    def part(self, size: int) -> slice:
+        """The chosen head's channels: each head has its own, one after the other."""
+        width, rest = divmod(size, len(self.heads))
+        if rest:
+            raise FormatError("a readout whose channels do not belong to heads")
+        return slice(self.head * width, (self.head + 1) * width)
+
+    @staticmethod
+    def scalars(module: Module) -> Linear:
+        linear = linear_of(module)
+        if set(linear.weights) != {EVEN_SCALAR}:
+            raise FormatError(f"'{module.path}' does not read scalars only")
+        return linear
+
+    @staticmethod
+    def activation(module: Module) -> tuple[str, float]:
+        module.expect("Activation")
+        acts = list(module.child("acts").children())
+        if not acts:
+            return "identity", 1.0
+        if len(acts) != 1:
+            raise FormatError(f"'{module.path}' has several activations")
+        return activation_of(acts[0])
+
+    def scale_and_shift(self) -> float:
+        """Reference energies and the scale and shift of the chosen head; returns the scale."""
+        n_species, n_heads = len(self.numbers), len(self.heads)
+        energies = self.model.child("atomic_energies_fn").take("atomic_energies")
+        shift = np.atleast_2d(energies.astype(np.float64))
+        if shift.shape not in ((1, n_species), (n_heads, n_species)):
+            raise FormatError(f"atomic energies of shape {energies.shape}")
+        shift = shift[self.head if shift.shape[0] > 1 else 0].copy()
+        scale = 1.0
+        if self.model.kind == "ScaleShiftMACE":
+            block = self.model.child("scale_shift")
+            scale = self.of_head(block.take("scale"))
+            shift += self.of_head(block.take("shift"))
+        self.tensors["scale"] = np.full(n_species, scale)
+        self.tensors["shift"] = shift
+        return scale
+
+    def of_head(self, values: np.ndarray) -> float:
+        values = np.atleast_1d(values)
+        if values.shape not in ((1,), (len(self.heads),)):
+            raise FormatError("a scale or shift that is not one for each head")
+        return float(values[self.head if values.size > 1 else 0])

@@ -1,0 +1,299 @@
+/* The product basis: from coupling tables and weights to one polynomial a component and species. */
+#include "core/base/arena.h"
+#include "core/models/build.h"
+#include "irrep/conventions.h"
+#include "irrep/model_format.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COEFFICIENTS_MAX ((size_t)1 << 28) /* of all channels and species */
+
+/* One row of a coupling table. The key sorts terms by component and monomial, a monomial before
+ * those that continue it; variables count from 1, and 0 ends them. */
+struct term {
+  unsigned char key[1 + PRODUCT_CORRELATION_MAX + 1];
+  unsigned char correlation;
+  uint32_t path;
+  double value;
+};
+
+/* A coefficient is the sum over its terms of value times weight. */
+struct coefficient {
+  size_t first_term, n_terms;
+};
+
+/* The product basis of one layer while it is built. Arrays are sized by the number of terms. */
+struct product_build {
+  struct build *build;
+  const char *name;
+  size_t n_terms, n_nodes, n_leaves, n_coefficients;
+  struct term *terms;
+  struct product_node *nodes;
+  uint8_t *leaves;
+  struct coefficient *coefficients;
+};
+
+static bool refuse(const struct product_build *p, const char *why) {
+  irrep_fail(p->build->error, IRREP_BAD_MODEL_FILE, p->name, "%s", why);
+  return false;
+}
+
+static bool integer_in(double x, size_t end, size_t *value) {
+  if (!(x >= 0.0 && x < (double)end))
+    return false;
+  *value = (size_t)x;
+  return (double)*value == x;
+}
+
+/* Takes the rows of one table: component, variables in ascending order, path, value. */
+static bool take_rows(struct product_build *p, const double *rows, size_t n, size_t correlation,
+                      size_t n_components, size_t n_variables, size_t n_paths) {
+  for (size_t i = 0; i < n; i++, rows += correlation + 3) {
+    struct term *term = &p->terms[p->n_terms++];
+    size_t component, path, previous = 0;
+    *term =
+        (struct term){.correlation = (unsigned char)correlation, .value = rows[correlation + 2]};
+    if (!integer_in(rows[0], n_components, &component) ||
+        !integer_in(rows[correlation + 1], n_paths, &path))
+      return refuse(p, "a coupling with a component or path that does not exist");
+    term->key[0] = (unsigned char)component;
+    term->path = (uint32_t)path;
+    for (size_t j = 0; j < correlation; j++) {
+      size_t variable;
+      if (!integer_in(rows[1 + j], n_variables, &variable) || variable < previous)
+        return refuse(p, "a coupling of variables that do not exist or do not ascend");
+      term->key[1 + j] = (unsigned char)(variable + 1);
+      previous = variable;
+    }
+  }
+  return true;
+}
+
+static int compare_terms(const void *a, const void *b) {
+  const struct term *x = a, *y = b;
+  const int order = memcmp(x->key, y->key, sizeof x->key);
+  return order ? order : (x->path > y->path) - (x->path < y->path);
+}
+
+static void add_coefficient(struct product_build *p, size_t first, size_t end) {
+  p->coefficients[p->n_coefficients++] = (struct coefficient){first, end - first};
+}
+
+/* The end of the terms from `first` on that share their first `depth` variables. */
+static size_t group_end(const struct product_build *p, size_t first, size_t end, size_t depth) {
+  size_t i = first + 1;
+  while (i < end && memcmp(p->terms[i].key, p->terms[first].key, 1 + depth) == 0)
+    i++;
+  return i;
+}
+
+/* Appends the node of the monomial that all terms of [first, end) begin with, and what is below. */
+static void add_node(struct product_build *p, size_t first, size_t end, size_t depth) {
+  struct product_node *node = &p->nodes[p->n_nodes++];
+  size_t own = first;
+  while (own < end && p->terms[own].correlation == depth)
+    own++;
+  node->depth = (uint8_t)depth;
+  node->variable = depth ? (uint8_t)(p->terms[first].key[depth] - 1) : 0;
+  add_coefficient(p, first, own);
+  for (size_t i = own, next; depth < PRODUCT_CORRELATION_MAX && i < end; i = next) {
+    next = group_end(p, i, end, depth + 1);
+    if (p->terms[next - 1].correlation > depth + 1)
+      continue;
+    p->leaves[p->n_leaves++] = (uint8_t)(p->terms[i].key[1 + depth] - 1);
+    add_coefficient(p, i, next);
+    node->n_leaves++;
+  }
+  for (size_t i = own, next; depth < PRODUCT_CORRELATION_MAX && i < end; i = next) {
+    next = group_end(p, i, end, depth + 1);
+    if (p->terms[next - 1].correlation > depth + 1)
+      add_node(p, i, next, depth + 1);
+  }
+}
+
+/* One irrep of the output: its tables, weights and place. */
+struct product_irrep {
+  size_t n_correlations, n_paths[PRODUCT_CORRELATION_MAX], n_terms[PRODUCT_CORRELATION_MAX];
+  const double *tables[PRODUCT_CORRELATION_MAX];
+  const double *weights[PRODUCT_CORRELATION_MAX]; /* [n_species or 1][n_paths][channels] */
+};
+
+static bool read_irrep(struct build *build, const char *name, const struct card_object *card,
+                       struct irrep ir, size_t n_weights, size_t channels,
+                       struct product_irrep *irrep) {
+  static const char *const keys[] = {"n_paths", "n_terms", NULL};
+  size_t n;
+  if (card_only(card, keys, build->error) != IRREP_OK ||
+      card_sizes(card, "n_paths", 0, 65536, PRODUCT_CORRELATION_MAX, irrep->n_paths,
+                 &irrep->n_correlations, build->error) != IRREP_OK ||
+      card_sizes(card, "n_terms", 0, (size_t)1 << 24, PRODUCT_CORRELATION_MAX, irrep->n_terms, &n,
+                 build->error) != IRREP_OK)
+    return false;
+  if (n != irrep->n_correlations) {
+    irrep_fail(build->error, IRREP_BAD_MODEL_FILE, name,
+               "n_paths and n_terms are not of one length");
+    return false;
+  }
+  for (size_t c = 0; c < n; c++) {
+    char tensor[TENSOR_NAME_MAX];
+    const size_t table[2] = {irrep->n_terms[c], c + 4};
+    const size_t weights[3] = {n_weights, irrep->n_paths[c], channels};
+    if (irrep->n_terms[c] == 0)
+      continue;
+    snprintf(tensor, sizeof tensor, "%.80s.%d%c.%zu.coupling", name, ir.l,
+             ir.parity > 0 ? 'e' : 'o', c + 1);
+    irrep->tables[c] = build_read(build, tensor, 2, table);
+    snprintf(tensor, sizeof tensor, "%.80s.%d%c.%zu.weight", name, ir.l, ir.parity > 0 ? 'e' : 'o',
+             c + 1);
+    irrep->weights[c] = irrep->tables[c] ? build_read(build, tensor, 3, weights) : NULL;
+    if (!irrep->weights[c])
+      return false;
+  }
+  return true;
+}
+
+/* The trees of an irrep's components; their terms stay in p until the weights are made. */
+static bool add_irrep(struct product_build *p, const struct product_irrep *irrep, struct irrep ir,
+                      size_t n_variables, const struct layout_entry *entry,
+                      struct product_output *outputs) {
+  const size_t first = p->n_terms, n_components = (size_t)(2 * ir.l + 1);
+  for (size_t c = 0; c < irrep->n_correlations; c++)
+    if (!take_rows(p, irrep->tables[c], irrep->n_terms[c], c + 1, n_components, n_variables,
+                   irrep->n_paths[c]))
+      return false;
+  qsort(p->terms + first, p->n_terms - first, sizeof *p->terms, compare_terms);
+  for (size_t m = 0, i = first; m < n_components; m++) {
+    size_t end = i;
+    while (end < p->n_terms && p->terms[end].key[0] == m)
+      end++;
+    outputs[m] = (struct product_output){.out_offset = entry->offset + m * entry->width,
+                                         .first_node = p->n_nodes,
+                                         .first_leaf = p->n_leaves,
+                                         .first_coefficient = p->n_coefficients};
+    add_node(p, i, end, 0);
+    outputs[m].n_nodes = p->n_nodes - outputs[m].first_node;
+    i = end;
+  }
+  return true;
+}
+
+/* Coefficients [first, end) of one irrep and species for all channels, to their places. */
+static void fill_weights(const struct product_build *p, const struct product_irrep *irrep,
+                         size_t first, size_t end, size_t species, size_t channels,
+                         double *weights) {
+  for (size_t q = first; q < end; q++)
+    for (size_t i = 0; i < p->coefficients[q].n_terms; i++) {
+      const struct term *term = &p->terms[p->coefficients[q].first_term + i];
+      const size_t nu = term->correlation - 1u;
+      const double *w = irrep->weights[nu] + (species * irrep->n_paths[nu] + term->path) * channels;
+      for (size_t c = 0; c < channels; c++)
+        weights[(c / IRREP_LANES * p->n_coefficients + q) * IRREP_LANES + c % IRREP_LANES] +=
+            term->value * w[c];
+    }
+}
+
+static bool take_arrays(struct product_build *p, size_t n_terms, size_t n_components) {
+  /* Each term makes at most one leaf and a node for each variable but its last. */
+  const size_t n_nodes =
+      size_add(size_mul(n_terms, PRODUCT_CORRELATION_MAX - 1), size_add(n_components, 1));
+  p->terms = calloc(n_terms + 1, sizeof *p->terms);
+  p->nodes = program_take(p->build->program, n_nodes, sizeof *p->nodes);
+  p->leaves = program_take(p->build->program, n_terms + 1, 1);
+  p->coefficients = calloc(size_add(n_nodes, n_terms), sizeof *p->coefficients);
+  if (p->terms && p->nodes && p->leaves && p->coefficients)
+    return true;
+  p->build->program->no_memory = true;
+  return !build_no_memory(p->build);
+}
+
+/* The variables: the components of the input in the order of its irreps. */
+static bool take_variables(struct build *build, const struct layout *from, const char *name,
+                           struct product *product) {
+  size_t n = 0, *offsets = program_take(build->program, PRODUCT_VARIABLES_MAX, sizeof *offsets);
+  if (!offsets)
+    return !build_no_memory(build);
+  product->channels = from->n ? from->entry[0].width : 0;
+  for (size_t e = 0; e < from->n; e++)
+    for (size_t m = 0; m < (size_t)(2 * from->entry[e].ir.l + 1); m++) {
+      if (n == PRODUCT_VARIABLES_MAX || from->entry[e].mul != from->entry[0].mul) {
+        irrep_fail(build->error, IRREP_UNSUPPORTED_MODEL, name,
+                   "a product basis of more than %d components, or of unequal channels",
+                   PRODUCT_VARIABLES_MAX);
+        return false;
+      }
+      offsets[n++] = from->entry[e].offset + m * from->entry[e].width;
+    }
+  product->in_offset = offsets;
+  product->n_variables = n;
+  return true;
+}
+
+/* All of the output's irreps, read and made into trees and weights; p's arrays are the caller's. */
+static bool fill_product(struct product_build *p, const struct product_card *card,
+                         const struct layout *from, const struct layout *to,
+                         struct product_irrep *irreps, struct product *product) {
+  struct build *build = p->build;
+  const size_t n_weights = card->by_species ? build->program->n_species : 1;
+  const size_t mul = from->n ? from->entry[0].mul : 0;
+  size_t n_terms = 0, n_components = 0, first[IRREPS_MAX + 1] = {0};
+  for (size_t e = 0; e < to->n; e++) {
+    if (to->entry[e].mul != mul)
+      return refuse(p, "a product basis whose output has other channels than its input");
+    if (!read_irrep(build, p->name, &card->irreps[e], to->entry[e].ir, n_weights, mul, &irreps[e]))
+      return false;
+    n_components += (size_t)(2 * to->entry[e].ir.l + 1);
+    for (size_t c = 0; c < irreps[e].n_correlations; c++)
+      n_terms = size_add(n_terms, irreps[e].n_terms[c]);
+  }
+  struct product_output *outputs = program_take(build->program, n_components + 1, sizeof *outputs);
+  if (!outputs || !take_arrays(p, n_terms, n_components))
+    return build_no_memory(build), false;
+  for (size_t e = 0; e < to->n; e++) {
+    if (!add_irrep(p, &irreps[e], to->entry[e].ir, product->n_variables, &to->entry[e],
+                   outputs + product->n_outputs))
+      return false;
+    product->n_outputs += (size_t)(2 * to->entry[e].ir.l + 1);
+    first[e + 1] = p->n_coefficients;
+  }
+  product->outputs = outputs;
+  product->nodes = p->nodes;
+  product->leaves = p->leaves;
+  product->n_coefficients = p->n_coefficients;
+  const size_t stride = size_mul(product->channels, p->n_coefficients);
+  if (size_mul(stride, n_weights) > COEFFICIENTS_MAX) {
+    irrep_fail(build->error, IRREP_UNSUPPORTED_MODEL, p->name,
+               "a product basis of more than %zu coefficients", COEFFICIENTS_MAX);
+    return false;
+  }
+  product->weights = program_weights(build->program, stride * n_weights);
+  product->species_stride = card->by_species ? stride : 0;
+  if (build_no_memory(build))
+    return false;
+  for (size_t s = 0; s < n_weights; s++)
+    for (size_t e = 0; e < to->n; e++)
+      fill_weights(p, &irreps[e], first[e], first[e + 1], s, mul,
+                   build->program->weights + product->weights + s * stride);
+  return true;
+}
+
+bool build_product(struct build *build, const struct product_card *card, size_t in,
+                   const struct layout *from, size_t out, const struct layout *to) {
+  struct product product = {.in_dim = from->dim, .out_dim = to->dim};
+  struct product_build p = {.build = build, .name = card->name};
+  struct product_irrep *irreps = program_take(build->program, IRREPS_MAX, sizeof *irreps);
+  if (!irreps)
+    return !build_no_memory(build);
+  const bool ok = take_variables(build, from, card->name, &product) &&
+                  fill_product(&p, card, from, to, irreps, &product);
+  free(p.terms);
+  free(p.coefficients);
+  if (!ok)
+    return false;
+  struct op *op = program_op(build->program, &op_product, in, out);
+  if (!op)
+    return !build_no_memory(build);
+  op->product = product;
+  return true;
+}
