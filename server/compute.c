@@ -33,8 +33,8 @@ static bool arrays_new(struct arrays *arrays, const struct batch *batch) {
       return false;
     n_outputs += rows * p->entry.structure->n_atoms;
   }
-  arrays->structures = calloc(n, sizeof *arrays->structures);
-  arrays->results = calloc(n, sizeof *arrays->results);
+  arrays->structures = calloc(n + 1, sizeof *arrays->structures);
+  arrays->results = calloc(n + 1, sizeof *arrays->results);
   arrays->outputs = calloc(n_outputs + 1, sizeof *arrays->outputs);
   if (!arrays->structures || !arrays->results || !arrays->outputs)
     return false;
@@ -61,8 +61,8 @@ static void arrays_free(struct arrays *arrays) {
 static void write_answer(struct prediction *p, const struct irrep_result *result) {
   struct text text = {0};
   if (result->status != IRREP_OK) {
-    irrep_fail(&p->error, result->status, "",
-               "the model's energy or forces of this structure are not finite");
+    irrep_fail(&p->error, result->status, "", "evaluation ended with: %s",
+               irrep_status_title(result->status));
     return;
   }
   answer_json_result(&text, p->id, p->properties, p->entry.structure->n_atoms, result);
@@ -79,7 +79,8 @@ void compute_batch(struct batch *batch, const struct evaluator *evaluator, void 
   enum irrep_status status = IRREP_OK;
   batch->began_ns = uv_hrtime();
   if (arena_bytes < batch->work.arena_bytes || !arrays_new(&arrays, batch)) {
-    status = irrep_fail(&error, IRREP_NO_MEMORY, "", "no memory to evaluate the batch");
+    status = IRREP_NO_MEMORY;
+    irrep_fail(&error, status, "", "no memory to evaluate the batch");
   } else {
     const struct irrep_evaluate_options options = {.precision = batch->precision,
                                                    .cancelled = &batch->cancelled};

@@ -76,10 +76,11 @@ static bool scan_unit(struct scanner *s, unsigned *unit) {
 }
 
 static bool scan_escape(struct scanner *s) {
+  static const char names[] = {'"', '\\', '/', 'b', 'f', 'n', 'r', 't'};
   const char *escape = s->at;
   unsigned unit, low;
   if (s->end - s->at >= 2 && s->at[1] != 'u') {
-    if (!memchr("\"\\/bfnrt", s->at[1], 8))
+    if (!memchr(names, s->at[1], sizeof names))
       return fail(s, escape, "an unknown escape in a string");
     s->at += 2;
     return true;
@@ -268,7 +269,8 @@ void json_scan_mask(char *text, size_t size) {
       size_t word = word_at(at, end);
       if (word < N_WORDS && words[word].non_finite) {
         memset(at, ' ', words[word].size);
-        memcpy(at, "9e9", 3);
+        at[0] = at[2] = '9';
+        at[1] = 'e';
       }
     }
   }

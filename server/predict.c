@@ -463,7 +463,7 @@ struct predictor *predictor_new_with(const struct evaluator *evaluator, uv_loop_
   p->scheduler = new_scheduler(p);
   if (p->timer && p->idle && p->scheduler)
     p->workers = workers_new(loop, config->workers, config->memory_budget, on_settled, p);
-  if (!p->workers) {
+  if (!p->timer || !p->idle || !p->workers) {
     scheduler_free(p->scheduler);
     free(p->timer);
     free(p->idle);

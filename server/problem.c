@@ -9,12 +9,11 @@
 #define RETRY_AFTER_S 1
 
 static void set(struct problem *p, int status, const char *kind, const char *title,
-                const char *pointer, const char *detail, va_list values) {
+                const char *pointer) {
   *p = (struct problem){.status = status};
   snprintf(p->type, sizeof p->type, "urn:irrepd:%s", kind);
   snprintf(p->title, sizeof p->title, "%s", title);
   snprintf(p->pointer, sizeof p->pointer, "%s", pointer);
-  vsnprintf(p->detail, sizeof p->detail, detail, values);
   bool busy = status == 429 || status == 503;
   p->retryable = busy || status == 408 || status == 504;
   p->retry_after_s = busy ? RETRY_AFTER_S : 0;
@@ -23,8 +22,9 @@ static void set(struct problem *p, int status, const char *kind, const char *tit
 struct problem *problem_set(struct problem *problem, int status, const char *kind,
                             const char *title, const char *pointer, const char *detail, ...) {
   va_list values;
+  set(problem, status, kind, title, pointer);
   va_start(values, detail);
-  set(problem, status, kind, title, pointer, detail, values);
+  vsnprintf(problem->detail, sizeof problem->detail, detail, values);
   va_end(values);
   return problem;
 }
@@ -40,8 +40,9 @@ struct problem *problem_of_kind(struct problem *problem, enum problem_kind kind,
 #undef PROBLEM_ROW
   };
   va_list values;
+  set(problem, kinds[kind].status, kinds[kind].kind, kinds[kind].title, pointer);
   va_start(values, detail);
-  set(problem, kinds[kind].status, kinds[kind].kind, kinds[kind].title, pointer, detail, values);
+  vsnprintf(problem->detail, sizeof problem->detail, detail, values);
   va_end(values);
   return problem;
 }

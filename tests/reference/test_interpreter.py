@@ -13,7 +13,7 @@ from models import model_path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "clients" / "python"))
 from interpreter import Interpreter, harmonics, neighbours
 
-EDGES_MAX = 400  # of the structures compared; the interpreter is slow
+EDGES_MAX = 250  # of the structures compared; the interpreter is slow
 
 
 @pytest.mark.parametrize("model", MODELS)

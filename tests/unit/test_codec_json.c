@@ -17,7 +17,7 @@ static bool read_text(const char *text, struct request *request, struct problem 
   size_t size = strlen(text);
   char *copy = malloc(size + (size == 0));
   assert_non_null(copy);
-  memcpy(copy, text, size);
+  memcpy(copy, text, size); /* NOLINT(bugprone-not-null-terminated-result) */
   *request = (struct request){0};
   memset(problem, 0, sizeof *problem);
   bool good = codec_json_read(copy, size, &limits, request, problem);

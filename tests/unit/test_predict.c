@@ -297,7 +297,7 @@ static void test_large_structures(void **state) {
   char *body = chain(600, "");
   answer(f, &call, body);
   assert_int_equal(call.reply.status, 200);
-  assert_true(get(result(&call, 0), "energy")->valuedouble == 600 * 14.25 + 600 * 599 / 2);
+  assert_true(get(result(&call, 0), "energy")->valuedouble == 600 * 14.25 + 600 * 599 / 2.0);
   free_call(&call);
   free(body);
   body = chain(18000, "");

@@ -139,7 +139,7 @@ static void leave(struct fixture *f, size_t n) {
 static void end(struct fixture *f) {
   assert_true(f->n_batches > 0);
   struct batch *batch = f->batches[0];
-  memmove(f->batches, f->batches + 1, --f->n_batches * sizeof *f->batches);
+  memmove(f->batches, f->batches + 1, --f->n_batches * sizeof(struct batch *));
   f->free_bytes += batch->work.arena_bytes;
   f->idle++;
   scheduler_finished(f->scheduler, batch);
