@@ -102,7 +102,7 @@ bool build_energy(struct build *build, const char *mlp, const struct card_object
  */
 bool build_readout(struct build *build, size_t in, const struct layout *layout);
 
-/* Fills program->radial and reads "radial.frequencies". */
+/* Fills program->radial and reads the tensors of its basis. */
 bool build_radial(struct build *build, double r_max);
 
 /* Reads tensor NAME of this shape into memory that lives as long as the program. */

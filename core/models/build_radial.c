@@ -6,22 +6,31 @@
 #include <stdio.h>
 #include <string.h>
 
+static bool read_coefficients(struct build *build, const char *name, const struct radial *radial,
+                              double *values) {
+  return model_file_read(build->file, name, 1, &radial->n_basis, values, build->error) == IRREP_OK;
+}
+
 static bool read_basis(struct build *build, const struct card_object *object,
                        struct radial *radial) {
   static const char *const keys[] = {"name", "num_basis", "prefactor", NULL};
-  static const char *const names[] = {[RADIAL_BESSEL] = "bessel", NULL};
+  static const char *const names[] = {
+      [RADIAL_BESSEL] = "bessel", [RADIAL_GAUSSIAN] = "gaussian", NULL};
   struct card_object basis;
   size_t name;
   if (card_object(object, "basis", &basis, build->error) != IRREP_OK ||
       card_only(&basis, keys, build->error) != IRREP_OK ||
       card_choice(&basis, "name", names, &name, build->error) != IRREP_OK ||
       card_size(&basis, "num_basis", 1, RADIAL_BASIS_MAX, &radial->n_basis, build->error) !=
-          IRREP_OK ||
-      card_number(&basis, "prefactor", -1e6, 1e6, &radial->prefactor, build->error) != IRREP_OK)
+          IRREP_OK)
     return false;
   radial->basis = (enum radial_basis)name;
-  return model_file_read(build->file, "radial.frequencies", 1, &radial->n_basis,
-                         radial->frequencies, build->error) == IRREP_OK;
+  if (radial->basis == RADIAL_GAUSSIAN)
+    return read_coefficients(build, "radial.centers", radial, radial->centers) &&
+           read_coefficients(build, "radial.coefficients", radial, radial->coefficients);
+  return card_number(&basis, "prefactor", -1e6, 1e6, &radial->prefactor, build->error) ==
+             IRREP_OK &&
+         read_coefficients(build, "radial.frequencies", radial, radial->frequencies);
 }
 
 static bool read_cutoff(struct build *build, const struct card_object *object,
@@ -30,6 +39,7 @@ static bool read_cutoff(struct build *build, const struct card_object *object,
   static const char *const names[] = {[CUTOFF_POLYNOMIAL] = "polynomial",
                                       [CUTOFF_XPLOR] = "xplor",
                                       [CUTOFF_COSINE] = "cosine",
+                                      [CUTOFF_MOLLIFIER] = "mollifier",
                                       NULL};
   struct card_object cutoff;
   size_t name;
@@ -47,13 +57,19 @@ static bool read_cutoff(struct build *build, const struct card_object *object,
 }
 
 bool build_radial(struct build *build, double r_max) {
-  static const char *const keys[] = {"basis", "cutoff", NULL};
+  static const char *const keys[] = {"basis", "cutoff", "envelope", NULL};
+  static const char *const envelopes[] = {"basis", "filter", NULL};
   struct card_object object;
   struct radial *radial = &build->program->radial;
+  size_t envelope = 0;
   radial->r_max = r_max;
-  return card_object(&build->card, "radial", &object, build->error) == IRREP_OK &&
-         card_only(&object, keys, build->error) == IRREP_OK && read_basis(build, &object, radial) &&
-         read_cutoff(build, &object, radial);
+  if (card_object(&build->card, "radial", &object, build->error) != IRREP_OK ||
+      card_only(&object, keys, build->error) != IRREP_OK ||
+      (card_has(&object, "envelope") &&
+       card_choice(&object, "envelope", envelopes, &envelope, build->error) != IRREP_OK))
+    return false;
+  radial->envelope = envelope == 1;
+  return read_basis(build, &object, radial) && read_cutoff(build, &object, radial);
 }
 
 /* One layer's weights, its columns moved to place (NULL: as they are), and its bias if there. */

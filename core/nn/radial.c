@@ -30,6 +30,13 @@ static void cosine(const struct radial *radial, double r, double *value, double 
   *derivative = -0.5 * a * sin(a * r);
 }
 
+/* Flat beyond all orders at r_max, where the exponent goes to minus infinity. */
+static void mollifier(const struct radial *radial, double r, double *value, double *derivative) {
+  const double u = r / radial->r_max, gap = (1.0 - u) * (1.0 + u);
+  *value = exp(1.0 - 1.0 / gap);
+  *derivative = *value > 0.0 ? *value * -2.0 * u / (gap * gap) / radial->r_max : 0.0;
+}
+
 void radial_cutoff(const struct radial *radial, double r, double *value, double *derivative) {
   *value = *derivative = 0.0;
   if (!(r < radial->r_max))
@@ -44,6 +51,28 @@ void radial_cutoff(const struct radial *radial, double r, double *value, double 
   case CUTOFF_COSINE:
     cosine(radial, r, value, derivative);
     break;
+  case CUTOFF_MOLLIFIER:
+    mollifier(radial, r, value, derivative);
+    break;
+  }
+}
+
+static void basis(const struct radial *radial, size_t k, double r, double *value,
+                  double *derivative) {
+  *value = *derivative = 0.0;
+  switch (radial->basis) {
+  case RADIAL_BESSEL: {
+    const double w = radial->frequencies[k];
+    *value = radial->prefactor * sin(w * r) / r;
+    *derivative = (radial->prefactor * w * cos(w * r) - *value) / r;
+    break;
+  }
+  case RADIAL_GAUSSIAN: {
+    const double c = radial->coefficients[k], gap = r - radial->centers[k];
+    *value = exp(c * gap * gap);
+    *derivative = 2.0 * c * gap * *value;
+    break;
+  }
   }
 }
 
@@ -57,10 +86,9 @@ void radial_embedding(const struct radial *radial, double r, double *value, doub
     df = 0.0;
   }
   for (size_t k = 0; k < radial->n_basis; k++) {
-    const double w = radial->frequencies[k];
-    const double s = radial->prefactor * sin(w * r) / r;
-    const double ds = (radial->prefactor * w * cos(w * r) - s) / r;
-    value[k] = s * f;
-    derivative[k] = ds * f + s * df;
+    double b, db;
+    basis(radial, k, r, &b, &db);
+    value[k] = b * f;
+    derivative[k] = db * f + b * df;
   }
 }

@@ -5,24 +5,28 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define RADIAL_BASIS_MAX 64
+#define RADIAL_BASIS_MAX 512
 
 enum radial_basis {
-  RADIAL_BESSEL /* b_k(r) = prefactor * sin(frequency_k r) / r; DimeNet, Gasteiger et al. 2020, eq.
-                   7 */
+  RADIAL_BESSEL,  /* b_k(r) = prefactor * sin(frequency_k r) / r; DimeNet, Gasteiger et al. 2020,
+                     eq. 7 */
+  RADIAL_GAUSSIAN /* b_k(r) = exp(coefficient_k (r - center_k)^2); SchNet, Schuett et al. 2018 */
 };
 
 enum radial_cutoff {
   CUTOFF_POLYNOMIAL, /* Gasteiger et al. 2020, eq. 8, with any p */
   CUTOFF_XPLOR,      /* the XPLOR switch of HOOMD-blue's pair potentials: 1 below r_on */
-  CUTOFF_COSINE      /* Behler and Parrinello 2007, eq. 4 */
+  CUTOFF_COSINE,     /* Behler and Parrinello 2007, eq. 4 */
+  CUTOFF_MOLLIFIER   /* exp(1 - 1 / (1 - (r / r_max)^2)); SchNetPack 2 */
 };
 
 struct radial {
   enum radial_basis basis;
-  size_t n_basis; /* 1..RADIAL_BASIS_MAX */
-  double prefactor;
-  double frequencies[RADIAL_BASIS_MAX]; /* 1/Angstrom */
+  size_t n_basis;                        /* 1..RADIAL_BASIS_MAX */
+  double prefactor;                      /* Bessel */
+  double frequencies[RADIAL_BASIS_MAX];  /* Bessel: 1/Angstrom */
+  double centers[RADIAL_BASIS_MAX];      /* Gaussian: Angstrom */
+  double coefficients[RADIAL_BASIS_MAX]; /* Gaussian: 1/Angstrom^2 */
   enum radial_cutoff cutoff;
   double r_max;  /* Angstrom */
   double r_on;   /* XPLOR: 0 <= r_on < r_max */

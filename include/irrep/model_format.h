@@ -28,6 +28,9 @@
  * RADIAL
  *   "basis"    {"name": "bessel", "num_basis": n, "prefactor": c}: b_k(r) = c sin(w_k r) / r
  *              with the tensor "radial.frequencies" [n] = w_k in 1/Angstrom
+ *              {"name": "gaussian", "num_basis": n}: b_k(r) = exp(a_k (r - c_k)^2) with the
+ *              tensors "radial.centers" [n] = c_k in Angstrom and "radial.coefficients" [n] = a_k
+ *              in 1/Angstrom^2
  *   "cutoff"   with u = r / r_max, one of
  *     {"name": "polynomial", "p": 6.0}
  *              1 - (p+1)(p+2)/2 u^p + p(p+2) u^(p+1) - p(p+1)/2 u^(p+2)
@@ -35,7 +38,11 @@
  *              1 below r_on, from there the XPLOR switch to r_max
  *     {"name": "cosine"}
  *              (1 + cos(pi u)) / 2
- *   The edge's radial embedding is e_k(r) = b_k(r) cutoff(r).
+ *     {"name": "mollifier"}
+ *              exp(1 - 1 / (1 - u^2))
+ *   "envelope" what the cutoff multiplies: "basis" (the default), so that the edge's radial
+ *              embedding is e_k(r) = b_k(r) cutoff(r); or "filter": e_k(r) = b_k(r), and each
+ *              filter is its MLP of e(r) times cutoff(r)
  *
  * IRREPS-WISE LINEAR MAP "NAME", from irreps A to irreps B (each irrep at most once in either)
  *   "NAME.IR.weight"  [mul_A][mul_B] for each irrep IR, e.g. "1e", of both A and B:

@@ -35,6 +35,19 @@ static const struct radial radials[] = {
      .frequencies = {1.0, [RADIAL_BASIS_MAX - 1] = 9.0},
      .cutoff = CUTOFF_COSINE,
      .r_max = 6.0},
+    {.basis = RADIAL_GAUSSIAN,
+     .n_basis = 4,
+     .centers = {0.0, 1.1, 3.0, 5.5},
+     .coefficients = {-0.1, -2.0, -8.0, -1.0},
+     .cutoff = CUTOFF_MOLLIFIER,
+     .r_max = 5.0,
+     .envelope = true},
+    {.basis = RADIAL_GAUSSIAN,
+     .n_basis = 2,
+     .centers = {0.4, 0.4},
+     .coefficients = {-20.0, -1.0},
+     .cutoff = CUTOFF_MOLLIFIER,
+     .r_max = 0.8},
 };
 #define N_RADIALS (sizeof radials / sizeof *radials)
 
@@ -55,6 +68,18 @@ static double cutoff_formula(const struct radial *radial, double r) {
            pow(pow(radial->r_max, 2) - pow(radial->r_on, 2), 3);
   case CUTOFF_COSINE:
     return 0.5 * (1.0 + cos(pi * u));
+  case CUTOFF_MOLLIFIER:
+    return exp(1.0 - 1.0 / (1.0 - u * u));
+  }
+  return NAN;
+}
+
+static double basis_formula(const struct radial *radial, size_t k, double r) {
+  switch (radial->basis) {
+  case RADIAL_BESSEL:
+    return radial->prefactor * sin(radial->frequencies[k] * r) / r;
+  case RADIAL_GAUSSIAN:
+    return exp(radial->coefficients[k] * pow(r - radial->centers[k], 2));
   }
   return NAN;
 }
@@ -136,8 +161,7 @@ static void test_embedding_values(void **state) {
       const double r = distance(radial, i), f = cutoff_formula(radial, r);
       double value[RADIAL_WIDTH_MAX], derivative[RADIAL_WIDTH_MAX], expected[RADIAL_WIDTH_MAX];
       for (size_t j = 0; j < radial->n_basis; j++)
-        expected[j] =
-            radial->prefactor * sin(radial->frequencies[j] * r) / r * (radial->envelope ? 1.0 : f);
+        expected[j] = basis_formula(radial, j, r) * (radial->envelope ? 1.0 : f);
       expected[radial->n_basis] = radial->envelope ? f : 1.0;
       radial_embedding(radial, r, value, derivative);
       assert_all_close(value, expected, RADIAL_WIDTH(radial), 1e-13, 1e-13);
