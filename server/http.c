@@ -16,6 +16,7 @@
 #define ACCEPT_SIZE 1024
 #define CONNECTION_MEMORY (64u * 1024) /* libmicrohttpd's, headers and upload window */
 #define BODY_FIRST (16u * 1024)
+#define GONE_MS 100    /* for bytes that were sent before the client closed its side */
 #define LINGER_MS 1000 /* how long a refused body is still read, so that the answer arrives */
 
 /* Where a request stands. */
@@ -35,6 +36,7 @@ struct connection {
   struct exchange *exchange; /* NULL between requests */
   struct connection *next, **link;
   bool request_line_seen;
+  bool client_gone; /* it has closed its side */
 };
 
 struct exchange {
@@ -47,6 +49,7 @@ struct exchange {
   size_t capacity;
   uint64_t begun_ns;
   struct http_facts facts;
+  const char *last_line_end; /* in libmicrohttpd's buffer, behind the last header line */
   char path[HTTP_PATH_SIZE], accept[ACCEPT_SIZE], request_id[HTTP_REQUEST_ID_SIZE];
 };
 
@@ -60,6 +63,9 @@ struct http_server {
   struct connection *connections;
   size_t n_connections, n_exchanges, receiving_bytes;
   bool draining, quiesced;
+  bool runs_again; /* a connection has ended: at its limit the library accepts in its next run only
+                    */
+  bool inspects_lines; /* the library is the one whose buffer line_is_plain knows */
   void (*quiet)(void *context);
   void *quiet_context;
   uint64_t id_prefix, id_next;
@@ -133,10 +139,8 @@ static void exchange_send(struct http_exchange *exchange, struct http_reply *rep
   x->response = response_of(x, reply);
   x->stage = STAGE_REPLIED;
   account(x, x->status);
-  if (waiting) {
-    peer_unwatch(x->connection->peer);
+  if (waiting)
     wake(x->connection);
-  }
 }
 
 void http_reply_problem(struct http_exchange *exchange, const struct problem *problem,
@@ -213,6 +217,11 @@ static bool line_is_plain(const char *name, size_t name_size, const char *value,
   return value[value_size] == '\0' && value[value_size + 1] == '\0';
 }
 
+/* It also takes a line that begins with a colon for the end of the header. */
+static bool ends_in_empty_line(const struct exchange *x) {
+  return x->last_line_end[0] == '\0' && x->last_line_end[1] == '\0';
+}
+
 static void add_accept(struct exchange *x, const char *value) {
   const size_t used = strlen(x->accept);
   const int n = snprintf(x->accept + used, sizeof x->accept - used, used > 0 ? ",%s" : "%s", value);
@@ -225,7 +234,10 @@ static enum MHD_Result on_field(void *context, enum MHD_ValueKind kind, const ch
                                 size_t name_size, const char *value, size_t value_size) {
   struct exchange *x = context;
   (void)kind;
-  if (value == NULL || !line_is_plain(name, name_size, value, value_size)) {
+  if (value != NULL)
+    x->last_line_end = value + value_size + 2;
+  if (value == NULL || (x->connection->server->inspects_lines &&
+                        !line_is_plain(name, name_size, value, value_size))) {
     x->facts.line_fault = "a header line is folded, or does not end in CRLF";
     value = value == NULL ? "" : value;
   }
@@ -263,13 +275,15 @@ static enum MHD_Result begin(struct http_server *server, struct MHD_Connection *
                                      .send = exchange_send};
   *slot = connection->exchange = x;
   server->n_exchanges++;
+  if (server->inspects_lines && (strlen(version) != 8 || version[9] != '\0'))
+    x->facts.line_fault = "the request line does not end in CRLF";
+  x->last_line_end = version + 10;
   MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, on_field, x);
+  if (server->inspects_lines && x->facts.line_fault == NULL && !ends_in_empty_line(x))
+    x->facts.line_fault = "the header does not end in an empty line";
   if (x->request_id[0] == '\0')
     snprintf(x->request_id, sizeof x->request_id, "%016llx-%llx",
              (unsigned long long)server->id_prefix, (unsigned long long)server->id_next++);
-  const bool plain = strlen(version) == 8 && version[9] == '\0';
-  if (!plain)
-    x->facts.line_fault = "the request line does not end in CRLF";
   x->facts.target = target;
   x->facts.version = version;
   x->facts.header_size = header_size(mhd);
@@ -322,6 +336,14 @@ static void receive(struct exchange *x, const char *bytes, size_t size) {
   x->public.size += size;
 }
 
+/* The client does not wait for this exchange any more. */
+static void leave(struct exchange *x) {
+  x->stage = STAGE_GONE;
+  if (x->public.gone != NULL)
+    x->public.gone(x->public.gone_context);
+  wake(x->connection);
+}
+
 /* The request is complete: hands it to the routes, and waits when they have not replied. */
 static enum MHD_Result handle(struct exchange *x) {
   struct connection *connection = x->connection;
@@ -335,8 +357,9 @@ static enum MHD_Result handle(struct exchange *x) {
   if (x->stage == STAGE_REPLIED)
     return queue(x);
   x->stage = STAGE_WAITING;
-  peer_watch(connection->peer);
   MHD_suspend_connection(connection->mhd);
+  if (connection->client_gone)
+    leave(x);
   return MHD_YES;
 }
 
@@ -380,13 +403,20 @@ static void on_late(void *context) {
   peer_hang_up(connection->peer);
 }
 
+/* libmicrohttpd misses an end that comes together with the last bytes, and any end while it is
+ * suspended. What has not arrived by then never will; what waits is not wanted any more. */
 static void on_gone(void *context) {
   struct connection *connection = context;
   struct exchange *x = connection->exchange;
-  x->stage = STAGE_GONE;
-  if (x->public.gone != NULL)
-    x->public.gone(x->public.gone_context);
-  wake(connection);
+  connection->client_gone = true;
+  if (x != NULL && x->stage == STAGE_WAITING)
+    leave(x);
+  else if (x == NULL || x->stage == STAGE_RECEIVING) {
+    if (peer_has_unread(connection->peer))
+      peer_deadline(connection->peer, GONE_MS);
+    else
+      peer_hang_up(connection->peer);
+  }
 }
 
 static void *on_request_line(void *context, const char *target, struct MHD_Connection *mhd) {
@@ -415,7 +445,7 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **slot,
   server->n_exchanges--;
   peer_mark(connection->peer);
   peer_deadline(connection->peer, server->options.request_timeout_ms);
-  if (server->quiesced)
+  if (server->quiesced || connection->client_gone)
     peer_hang_up(connection->peer);
 }
 
@@ -457,6 +487,7 @@ static void on_connection(void *context, struct MHD_Connection *mhd, void **slot
   if (connection->next != NULL)
     connection->next->link = connection->link;
   server->n_connections--;
+  server->runs_again = true;
   free(connection);
   *slot = NULL;
 }
@@ -464,9 +495,10 @@ static void on_connection(void *context, struct MHD_Connection *mhd, void **slot
 /* --- the loop --------------------------------------------------------------------------------- */
 
 static void run(struct http_server *server) {
+  server->runs_again = false;
   MHD_run(server->mhd);
   MHD_UNSIGNED_LONG_LONG milliseconds = 0;
-  if (MHD_get_timeout(server->mhd, &milliseconds) == MHD_YES)
+  if (server->runs_again || MHD_get_timeout(server->mhd, &milliseconds) == MHD_YES)
     uv_timer_start(&server->timer, on_timer, milliseconds, 0);
   else
     uv_timer_stop(&server->timer);
@@ -515,6 +547,7 @@ struct http_server *http_start(uv_loop_t *loop, const struct http_options *optio
   server->options = *options;
   server->loop = loop;
   server->poll.data = server->timer.data = server;
+  server->inspects_lines = strcmp(MHD_get_version(), "0.9.75") == 0;
   if (getrandom(&server->id_prefix, sizeof server->id_prefix, GRND_NONBLOCK) < 0)
     server->id_prefix = uv_hrtime();
   server->mhd = start_daemon(server);

@@ -20,8 +20,8 @@
 #include <unistd.h>
 #include <uv.h>
 
-/* After the drain timeout: how long abandoned requests may take to be answered. */
-#define ABANDON_MS 500
+/* After the drain timeout: how long abandoned requests may take to be given up and answered. */
+#define ABANDON_MS 2000
 
 struct daemon {
   const struct config *config;
@@ -32,6 +32,8 @@ struct daemon {
   struct routes routes;
   int exit_status;
   bool handles_open, announced;
+  bool idle, answered; /* while draining: the predictor and the HTTP side are done */
+  bool abandoned;      /* the drain has timed out */
 };
 
 static void say(const char *line) {
@@ -80,26 +82,37 @@ static void on_model(void *context, struct served_model *model) {
 
 /* --- end -------------------------------------------------------------------------------------- */
 
-static void on_answered(void *context) {
-  struct daemon *daemon = context;
-  uv_stop(&daemon->loop);
+static void stop_when_done(struct daemon *daemon) {
+  if (daemon->idle && daemon->answered)
+    uv_stop(&daemon->loop);
 }
 
+static void on_answered(void *context) {
+  struct daemon *daemon = context;
+  daemon->answered = true;
+  stop_when_done(daemon);
+}
+
+/* No structure waits or is computed. */
 static void on_idle(void *context) {
   struct daemon *daemon = context;
-  http_quiesce(daemon->routes.http, on_answered, daemon);
+  daemon->idle = true;
+  if (daemon->abandoned)
+    stop_when_done(daemon);
+  else
+    http_quiesce(daemon->routes.http, on_answered, daemon);
 }
 
 static void on_drain_timeout(uv_timer_t *timer) {
   struct daemon *daemon = timer->data;
   daemon->exit_status = 1;
-  if (daemon->routes.abandoned) {
-    uv_stop(&daemon->loop);
-    return;
+  if (daemon->abandoned) { /* a worker does not come back, or a client does not read */
+    listener_close(&daemon->listener);
+    _exit(1);
   }
   log_write(LOG_ERROR, "drain timed out, abandoning requests", LOG_INTEGER, "drain_timeout_ms",
             (long long)daemon->config->drain_timeout_ms, LOG_END);
-  daemon->routes.abandoned = true;
+  daemon->abandoned = true;
   http_abandon(daemon->routes.http);
   http_quiesce(daemon->routes.http, on_answered, daemon);
   uv_timer_start(timer, on_drain_timeout, ABANDON_MS, 0);

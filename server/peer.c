@@ -2,6 +2,7 @@
 
 #include <netinet/tcp.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 struct peer {
@@ -60,6 +61,7 @@ struct peer *peer_new(uv_loop_t *loop, int fd, peer_event late, peer_event gone,
     return NULL;
   }
   uv_timer_init(loop, &peer->timer);
+  uv_poll_start(&peer->poll, UV_DISCONNECT, on_poll);
   peer->handles_open = 2;
   return peer;
 }
@@ -86,12 +88,9 @@ bool peer_has_sent(const struct peer *peer) {
   return bytes_received(peer->fd) > peer->bytes_marked;
 }
 
-void peer_watch(struct peer *peer) {
-  uv_poll_start(&peer->poll, UV_DISCONNECT, on_poll);
-}
-
-void peer_unwatch(struct peer *peer) {
-  uv_poll_stop(&peer->poll);
+bool peer_has_unread(const struct peer *peer) {
+  int unread = 0;
+  return ioctl(peer->fd, FIONREAD, &unread) == 0 && unread > 0;
 }
 
 void peer_last_words(struct peer *peer, const char *text, size_t size) {

@@ -16,7 +16,7 @@ struct peer;
 typedef void (*peer_event)(void *context);
 
 /* Watches a connected socket, which stays the caller's and must outlive the peer. late is called
- * when a deadline passes, gone when the client has closed its side. NULL without memory. */
+ * when a deadline passes, gone once, when the client has closed its side. NULL without memory. */
 struct peer *peer_new(uv_loop_t *loop, int fd, peer_event late, peer_event gone, void *context);
 
 /* Stops everything and frees the peer; no event comes after that. NULL is allowed. */
@@ -30,9 +30,8 @@ void peer_deadline(struct peer *peer, uint64_t milliseconds);
 void peer_mark(struct peer *peer);
 bool peer_has_sent(const struct peer *peer);
 
-/* Starts or stops to watch for the client's leaving; gone is called at most once for each start. */
-void peer_watch(struct peer *peer);
-void peer_unwatch(struct peer *peer);
+/* Whether bytes wait in the socket to be read. */
+bool peer_has_unread(const struct peer *peer);
 
 /* Sends these bytes as far as the socket takes them at once, and closes our side for writing. */
 void peer_last_words(struct peer *peer, const char *text, size_t size);

@@ -22,7 +22,6 @@ struct routes {
   struct http_server *http; /* NULL before it has started */
   uint64_t started_ns;      /* uv_hrtime */
   bool draining;
-  bool abandoned; /* the drain has timed out */
 };
 
 /* The handler for http_options: context is a struct routes. Answers every exchange, or keeps it

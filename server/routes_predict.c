@@ -6,7 +6,6 @@
 /* One predict call that the HTTP side waits for. */
 struct call {
   struct http_exchange *exchange;
-  const struct routes *routes;
   struct predict_job *job;
 };
 
@@ -23,8 +22,6 @@ static void on_done(void *context, struct reply *reply) {
 
 static void on_gone(void *context) {
   struct call *call = context;
-  metrics_request_cancelled(call->routes->metrics,
-                            call->routes->abandoned ? "shutdown" : "disconnected");
   predict_cancel(call->job);
   free(call);
 }
@@ -36,7 +33,7 @@ void route_predict(struct routes *routes, struct http_exchange *exchange, const 
   }
   struct call *call = malloc(sizeof *call);
   if (call != NULL) {
-    *call = (struct call){.exchange = exchange, .routes = routes};
+    *call = (struct call){.exchange = exchange};
     exchange->gone = on_gone;
     exchange->gone_context = call;
     call->job = predict_begin(routes->predictor, model, exchange->body, exchange->size,

@@ -1,0 +1,287 @@
+"""Requests that are no good HTTP, too large, or too slow; several on one connection."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import time
+from http.client import RemoteDisconnected
+
+import pytest
+from conftest import PATIENCE, PREDICT, Answer, Daemon, Factory, check, kind, read_raw
+
+ATOM = json.dumps({"structures": [{"numbers": [14], "positions": [[0, 0, 0]]}]}).encode()
+LIVE = b"GET /v1/health/live HTTP/1.1\r\nHost: x\r\n"
+
+
+def post(*fields: bytes, body: bytes = ATOM) -> bytes:
+    head = [
+        b"POST " + PREDICT.encode() + b" HTTP/1.1",
+        b"Host: x",
+        b"Content-Type: application/json",
+    ]
+    return b"\r\n".join([*head, *fields, b"", body])
+
+
+def length(body: bytes = ATOM) -> bytes:
+    return b"Content-Length: %d" % len(body)
+
+
+def chunked(*parts: bytes) -> bytes:
+    return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts)
+
+
+CHUNKED = b"Transfer-Encoding: chunked"
+WHOLE = chunked(ATOM) + b"0\r\n\r\n"
+
+
+def is_closed(peer: socket.socket) -> bool:
+    try:
+        return peer.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        pytest.param(post(length(), length()), id="two equal lengths"),
+        pytest.param(post(length(), b"Content-Length: 3"), id="two lengths"),
+        pytest.param(post(b"content-length: 0", length()), id="lengths in other case"),
+        pytest.param(post(length(), CHUNKED, body=WHOLE), id="length and chunked"),
+        pytest.param(post(CHUNKED, length(), body=WHOLE), id="chunked and length"),
+        pytest.param(post(CHUNKED, CHUNKED, body=WHOLE), id="chunked twice"),
+        pytest.param(post(b"Transfer-Encoding: gzip"), id="another encoding"),
+        pytest.param(post(b"Transfer-Encoding: gzip, chunked", body=WHOLE), id="two encodings"),
+        pytest.param(post(b"Transfer-Encoding: identity", length()), id="identity"),
+        pytest.param(post(b"Transfer-Encoding: \tchunked ", body=WHOLE), id="blank after encoding"),
+        pytest.param(post(b"Transfer-Encoding : chunked", length()), id="blank before colon"),
+        pytest.param(post(b"Content-Length : 3", length()), id="length, blank before colon"),
+        pytest.param(post(b"Transfer-Encoding:\r\n chunked", length()), id="folded encoding"),
+        pytest.param(post(b"X: a\r\n Content-Length: 3", length()), id="folded field"),
+        pytest.param(post(b"X: a\nContent-Length: 3", length()), id="bare LF"),
+        pytest.param(post(b"X: a\rContent-Length: 3", length()), id="bare CR"),
+        pytest.param(post(b"X: a\x00b", length()), id="NUL"),
+        pytest.param(post(b"X: a\x01b", length()), id="control character"),
+        pytest.param(post(b"X y: 1", length()), id="name with a blank"),
+        pytest.param(post(b": 1", length()), id="no name"),
+        pytest.param(LIVE + b": 1\r\nX: 2\r\n\r\n", id="no name in a GET"),
+        pytest.param(b"GET /v1/health/live HTTP/1.0\r\n: 1\r\n\r\n", id="no name, first line"),
+        pytest.param(post(b"Host: y", length()), id="two hosts"),
+        pytest.param(LIVE.replace(b"Host: x\r\n", b"") + b"\r\n", id="no host"),
+        pytest.param(b"GET /v1/health/live HTTP/1.1\nHost: x\r\n\r\n", id="line ended by LF"),
+        pytest.param(b"GET /v1/ health HTTP/1.1\r\nHost: x\r\n\r\n", id="blank in path"),
+        pytest.param(b"GET v1 HTTP/1.1\r\nHost: x\r\n\r\n", id="relative path"),
+        pytest.param(
+            post(CHUNKED, body=WHOLE).replace(b"HTTP/1.1", b"HTTP/1.0"), id="chunked in HTTP/1.0"
+        ),
+    ],
+)
+def test_ambiguous_requests_are_refused_and_end_the_connection(
+    daemon: Daemon, request_bytes: bytes
+) -> None:
+    with daemon.connect() as peer:
+        peer.sendall(request_bytes)
+        peer.sendall(LIVE + b"\r\n")  # smuggled: must never be answered
+        answer = check(read_raw(peer))
+        assert answer.status == 400
+        assert answer.headers["connection"] == "close"
+        assert is_closed(peer)
+    assert daemon.ask("GET", "/v1/health/live").status == 200
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        pytest.param(post(b"Content-Length: -1"), id="negative length"),
+        pytest.param(post(b"Content-Length: +5"), id="signed length"),
+        pytest.param(post(b"Content-Length: 0x10"), id="hexadecimal length"),
+        pytest.param(post(b"Content-Length: 5 5"), id="two numbers"),
+        pytest.param(post(b"Content-Length: "), id="empty length"),
+        pytest.param(post(CHUNKED, body=b"zz\r\n{}\r\n0\r\n\r\n"), id="chunk size no number"),
+        pytest.param(post(CHUNKED, body=b"-2\r\n{}\r\n0\r\n\r\n"), id="negative chunk"),
+        pytest.param(post(CHUNKED, body=b"2\r\n{}XX0\r\n\r\n"), id="chunk without its end"),
+        pytest.param(post(CHUNKED, body=b"f" * 17 + b"\r\n{}\r\n"), id="endless chunk"),
+        pytest.param(b"GARBAGE\r\n\r\n", id="no request line"),
+        pytest.param(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", id="TLS"),
+        pytest.param(LIVE.replace(b"HTTP/1.1", b"HTTP/x.y") + b"\r\n", id="version"),
+        pytest.param(LIVE + b"no colon\r\n\r\n", id="no colon"),
+    ],
+)
+def test_what_the_library_refuses(daemon: Daemon, request_bytes: bytes) -> None:
+    """These never reach our code: libmicrohttpd answers with a page of its own."""
+    with daemon.connect() as peer:
+        peer.sendall(request_bytes)
+        with contextlib.suppress(RemoteDisconnected):  # or it just hangs up
+            assert read_raw(peer).status in (400, 413)
+        assert is_closed(peer)
+    assert daemon.ask("GET", "/v1/health/live").status == 200
+
+
+def test_chunked_bodies(daemon: Daemon) -> None:
+    parts = [ATOM[i : i + 7] for i in range(0, len(ATOM), 7)]
+    body = chunked(*parts) + b"0\r\nX-Trailer: 1\r\n\r\n"
+    assert daemon.raw(post(CHUNKED, body=body)).status == 200
+    extended = b"%x;ext=1\r\n%s\r\n0\r\n\r\n" % (len(ATOM), ATOM)
+    assert daemon.raw(post(CHUNKED, body=extended)).status == 200
+    lengthy = daemon.raw(post(length()))
+    assert lengthy.status == 200
+
+
+def test_expect_continue(daemon: Daemon) -> None:
+    with daemon.connect() as peer:
+        peer.sendall(post(length(), b"Expect: 100-continue", body=b""))
+        assert peer.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        peer.sendall(ATOM)
+        assert check(read_raw(peer)).status == 200
+
+
+@pytest.mark.parametrize("count", [1, 200])
+def test_too_large_headers(daemon: Daemon, count: int) -> None:
+    fields = b"".join(b"X-%d: %s\r\n" % (i, b"a" * (20000 // count)) for i in range(count))
+    answer = daemon.raw(LIVE + fields + b"\r\n")
+    assert (answer.status, kind(answer)) == (431, "headers-too-large")
+
+
+def test_endless_headers(daemon: Daemon) -> None:
+    with daemon.connect() as peer:
+        peer.sendall(LIVE)
+        try:
+            for _ in range(1000):
+                peer.sendall(b"X: " + b"a" * 1000 + b"\r\n")
+        except OSError:
+            return
+        assert read_raw(peer).status == 431
+
+
+def test_too_long_paths(daemon: Daemon) -> None:
+    answer = daemon.raw(b"GET /" + b"a" * 3000 + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert answer.status == 400
+    with daemon.connect() as peer:
+        peer.sendall(b"GET /" + b"a" * 60000 + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert read_raw(peer).status in (400, 414, 431)
+
+
+def test_announced_body_too_large(daemon: Daemon) -> None:
+    answer = daemon.raw(post(b"Content-Length: 1048577", body=b"{"))
+    assert (answer.status, kind(answer)) == (413, "body-too-large")
+    assert answer.headers["connection"] == "close"
+    answer = daemon.raw(post(b"Content-Length: 999999999999", b"Expect: 100-continue", body=b""))
+    assert (answer.status, kind(answer)) == (413, "body-too-large")
+
+
+def test_whole_body_too_large_still_sees_the_answer(daemon: Daemon) -> None:
+    answer = daemon.predict(b" " * (3 << 20))
+    assert (answer.status, kind(answer)) == (413, "body-too-large")
+
+
+def test_chunked_body_too_large(daemon: Daemon) -> None:
+    answer = daemon.raw(post(CHUNKED, body=chunked(*[b" " * 65536] * 17)))
+    assert (answer.status, kind(answer)) == (413, "body-too-large")
+
+
+def test_bodies_together_too_large(start: Factory) -> None:
+    daemon = start("--max-body-bytes", "1M", "--max-receiving-bytes", "1M").wait_ready()
+    with daemon.connect() as first:
+        first.sendall(post(b"Content-Length: 1048576", body=b" " * 1048575))
+        daemon.wait_for(lambda: kind(daemon.predict(ATOM)) == "too-many-bodies", "a refusal")
+        assert daemon.ask("GET", "/v1/models").status == 200
+    daemon.wait_for(lambda: daemon.predict(ATOM).status == 200, "the body to be forgotten")
+
+
+def test_slow_clients(start: Factory) -> None:
+    daemon = start("--request-timeout-ms", "300")
+    daemon.wait_ready()
+    slow_header = LIVE + b"X-Half"
+    slow_line = b"GET /v1/hea"
+    slow_body = post(b"Content-Length: 1000", body=b"{")
+    slow_chunk = post(CHUNKED, body=b"100\r\n{")
+    for request in (slow_header, slow_line, slow_body, slow_chunk):
+        answer = daemon.raw(request)
+        assert (answer.status, kind(answer)) == (408, "request-timeout")
+    with daemon.connect() as dripping:
+        dripping.sendall(post(b"Content-Length: 1000", body=b""))
+        started = time.monotonic()
+        dripping.settimeout(0.05)
+        answer: Answer | None = None
+        while answer is None and time.monotonic() - started < 30:
+            try:
+                answer = check(read_raw(dripping))
+            except TimeoutError:
+                dripping.sendall(b" ")
+        assert answer is not None and answer.status == 408
+    with daemon.connect() as silent:
+        assert silent.recv(1) == b""  # nothing was asked, nothing is answered
+    with daemon.connect() as idle:
+        idle.sendall(LIVE + b"\r\n")
+        assert read_raw(idle).status == 200
+        assert idle.recv(1) == b""
+    assert daemon.metric("http_rejected_total", reason="timeout") == 5
+
+
+def read_all(peer: socket.socket, count: int) -> list[tuple[int, bytes]]:
+    """Reads answers that come one behind the other."""
+    got, answers = b"", []
+    while len(answers) < count:
+        head, end, rest = got.partition(b"\r\n\r\n")
+        size = 0
+        for line in head.split(b"\r\n"):
+            name, _, value = line.partition(b":")
+            if name.lower() == b"content-length":
+                size = int(value)
+        if end and len(rest) >= size:
+            answers.append((int(head.split()[1]), rest[:size]))
+            got = rest[size:]
+            continue
+        part = peer.recv(65536)
+        assert part, "the connection ended early"
+        got += part
+    assert got == b""
+    return answers
+
+
+def test_keep_alive(daemon: Daemon) -> None:
+    with daemon.connect() as peer:
+        for _ in range(5):
+            peer.sendall(LIVE + b"\r\n")
+            assert read_all(peer, 1)[0][0] == 200
+            peer.sendall(post(length()))
+            assert read_all(peer, 1)[0][0] == 200
+            peer.sendall(b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert read_all(peer, 1)[0][0] == 404
+        peer.sendall(LIVE + b"Connection: close\r\n\r\n")
+        assert read_all(peer, 1)[0][0] == 200
+        assert is_closed(peer)
+
+
+def test_http_1_0(daemon: Daemon) -> None:
+    with daemon.connect() as peer:
+        peer.sendall(b"GET /v1/health/live HTTP/1.0\r\n\r\n")
+        assert read_all(peer, 1)[0] == (200, b'{"status":"live"}')
+        assert is_closed(peer)
+
+
+def test_clients_that_close_their_side_early(daemon: Daemon) -> None:
+    """A GET is answered still; of half a request nothing is heard, and the connection is freed."""
+    with daemon.connect() as peer:
+        peer.sendall(LIVE + b"\r\n")
+        peer.shutdown(socket.SHUT_WR)
+        assert read_all(peer, 1)[0][0] == 200
+        assert is_closed(peer)
+    for part in (b"", b"GET /v1", LIVE, post(b"Content-Length: 9", body=b"{")):
+        with daemon.connect() as peer:
+            peer.settimeout(PATIENCE / 3)
+            peer.sendall(part)
+            peer.shutdown(socket.SHUT_WR)
+            while not is_closed(peer):
+                pass
+
+
+def test_pipelining_keeps_the_order(daemon: Daemon) -> None:
+    requests = [LIVE + b"\r\n", post(length()), b"GET /v1/models/x HTTP/1.1\r\nHost: x\r\n\r\n"] * 4
+    with daemon.connect() as peer:
+        peer.sendall(b"".join(requests))
+        answers = read_all(peer, len(requests))
+    assert [status for status, _ in answers] == [200, 200, 404] * 4
+    assert json.loads(answers[1][1])["results"][0]["status"] == "ok"
