@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from edges import find_edges
-from libirrep import PRECISIONS, Batch, IrrepError, Plan
+from libirrep import PRECISIONS, Batch, IrrepError, Plan, Team
 from systems import KINDS, System, system
 
 each_precision = pytest.mark.parametrize("precision", PRECISIONS)
@@ -49,6 +49,17 @@ def test_threads_share_a_model(model):
     with ThreadPoolExecutor(4) as pool:
         for results in pool.map(Batch.evaluate, batches):
             assert [result.bits() for result in results] == alone
+
+
+@each_precision
+def test_a_team_of_threads_has_the_bits_of_one(model, precision):
+    structures = [*mixed(model), system(model, "crystal").repeated((3, 3, 2))]
+    alone = [r.bits() for r in model.evaluate(structures, precision)]
+    for n_helpers in (1, 3):
+        team = Team(model, precision, n_helpers)
+        results = Batch(model, structures, precision, team=team).evaluate()
+        assert [result.bits() for result in results] == alone
+        assert team.n_tasks > 10
 
 
 @each_precision

@@ -62,9 +62,14 @@ def references(model: str) -> dict[str, Reference]:
     return found
 
 
-def evaluate(model: Model, cases: dict[str, Reference], precision: str) -> dict[str, Result]:
+def evaluate(
+    model: Model, cases: dict[str, Reference], precision: str, exact_filters: bool = False
+) -> dict[str, Result]:
     """Every structure alone, one after the other."""
-    return {name: model.evaluate_one(case.structure, precision) for name, case in cases.items()}
+    return {
+        name: model.evaluate_one(case.structure, precision, exact_filters)
+        for name, case in cases.items()
+    }
 
 
 def errors(result: Result, case: Reference) -> Errors:

@@ -15,9 +15,10 @@ FIXTURES = Path(__file__).resolve().parent / "fixtures"
 CUTOFF = 5.0  # Angstrom, of all four checkpoints
 SUBSET = (  # for the checkpoints other than the default one
     "atom-isolated", "atom-tiny-cell", "atom-left-handed", "dimer-n2", "dimer-stretched",
-    "s22-water-dimer", "g2-thiophene", "slab-pt-co", "wire-nanotube", "layer-mos2", "si-sheared",
-    "si-unwrapped", "quartz", "quartz-mirrored", "batio3", "cscl-flat", "alloy-refractory",
-    "alloy-lanthanides", "actinides", "every-element", "crystal-co2",
+    "dimer-h2", "dimers-of-all-lengths", "s22-water-dimer", "g2-thiophene", "slab-pt-co",
+    "wire-nanotube", "layer-mos2", "si-sheared", "si-unwrapped", "quartz", "quartz-mirrored",
+    "batio3", "cscl-flat", "alloy-refractory", "alloy-lanthanides", "actinides", "every-element",
+    "crystal-co2",
 )  # fmt: skip
 
 
@@ -94,6 +95,8 @@ def _isolated(rattle):
     yield "dimer-n2", Atoms("N2", positions=[[0, 0, 0], [0.4, -0.6, 0.85]])
     yield "dimer-stretched", Atoms("KF", positions=[[0, 0, 0], [2.1, 3.2, -2.6]])
     yield "dimer-apart", Atoms("ArKr", positions=[[0, 0, 0], [4.0, 3.2, -2.6]])
+    yield "dimer-h2", Atoms("H2", positions=[[0, 0, 0], [0.25, 0.6, 0.35]])
+    yield "dimers-of-all-lengths", _dimers(np.linspace(0.85, 4.98, 40))
     yield "trimer-linear", Atoms("OCO", positions=[[0, 0, -1.16], [0, 0, 0], [0, 0, 1.19]])
 
 
@@ -239,6 +242,16 @@ def _odd_cells(rattle):
     flat.set_cell(flat.cell[:] @ [[1, 0, 0], [0.8, 1, 0], [0.5, 0.7, 1.0]], scale_atoms=True)
     flat.pbc = True
     yield "cscl-flat", rattle(flat)
+
+
+def _dimers(lengths: np.ndarray):
+    """Pairs of O and H of the given lengths, each alone: the radial functions from end to end."""
+    from ase import Atoms
+
+    direction = np.array([2.0, -1.0, 2.0]) / 3
+    origins = 20.0 * np.arange(len(lengths))[:, None] * np.array([[0.0, 1.0, 0.0]])
+    ends = np.stack([origins, origins + lengths[:, None] * direction], axis=1)
+    return Atoms("OH" * len(lengths), positions=ends.reshape(-1, 3))
 
 
 _P_BLOCK = "Ge As Se Br In Sn Sb Te I Xe Tl Pb"

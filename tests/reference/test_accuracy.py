@@ -24,9 +24,9 @@ ALL_ELEMENTS = {*range(1, 84), *range(89, 95)}
 
 
 @cache
-def evaluated(name: str, precision: str):
+def evaluated(name: str, precision: str, exact_filters: bool = False):
     cases = references(name)
-    return cases, evaluate(Model(model_path(name)), cases, precision)
+    return cases, evaluate(Model(model_path(name)), cases, precision, exact_filters)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -55,9 +55,10 @@ def test_float64_by_atom_and_virial(name):
         assert result.n_edges == case.n_edges, key
 
 
+@pytest.mark.parametrize("exact_filters", (False, True), ids=("tables", "exact"))
 @pytest.mark.parametrize("name", MODELS)
-def test_float32_is_no_worse_than_upstream(name):
-    cases, results = evaluated(name, "float32")
+def test_float32_is_no_worse_than_upstream(name, exact_filters):
+    cases, results = evaluated(name, "float32", exact_filters)
     ours = largest({key: errors(results[key], case).absolute for key, case in cases.items()})
     theirs = largest({key: case.upstream_float32 for key, case in cases.items()})
     for prop in PROPERTIES:

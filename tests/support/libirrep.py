@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import threading
 from collections.abc import Sequence
 from ctypes import (
     POINTER,
@@ -62,7 +63,20 @@ class _Plan(ctypes.Structure):
 
 
 class _Options(ctypes.Structure):
-    _fields_ = [("precision", c_int), ("cancelled", c_void_p), ("team", c_void_p), ("exact_filters", c_bool)]
+    _fields_ = [
+        ("precision", c_int),
+        ("cancelled", c_void_p),
+        ("team", c_void_p),
+        ("exact_filters", c_bool),
+    ]
+
+
+_Task = ctypes.CFUNCTYPE(None, c_void_p, c_size_t, c_size_t)
+_Run = ctypes.CFUNCTYPE(None, c_void_p, _Task, c_void_p, c_size_t)
+
+
+class _Team(ctypes.Structure):
+    _fields_ = [("n_helpers", c_size_t), ("scratch", POINTER(c_void_p)), ("run", _Run)]
 
 
 class _Result(ctypes.Structure):
@@ -200,20 +214,21 @@ class Batch:
         forces: bool = True,
         fill: int = 0xFF,
         exact_filters: bool = False,
+        team: Team | None = None,
     ) -> None:
-        self._model = model
+        self._model, self._team = model, team
         plans = plans or [model.plan(structure) for structure in structures]
         self.plan = Plan(*np.sum(plans, axis=0).tolist())
         self.arena_bytes = model.arena_bytes(precision, self.plan)
-        self._buffer = np.full(self.arena_bytes + ALIGNMENT, fill, dtype=np.uint8)
-        self._arena = -(-self._buffer.ctypes.data // ALIGNMENT) * ALIGNMENT
+        self._buffer, self._arena = _aligned(self.arena_bytes, fill)
         views = [_view(structure) for structure in structures]
         self._keep = [keep for _, keep in views]
         self._structures = (_Structure * len(views))(*(view for view, _ in views))
         self._results = (_Result * len(views))()
         self.cancelled = c_int(0)
         flag = ctypes.cast(byref(self.cancelled), c_void_p)
-        self._options = _Options(PRECISIONS.index(precision), flag, None, exact_filters)
+        helpers = team.pointer if team else None
+        self._options = _Options(PRECISIONS.index(precision), flag, helpers, exact_filters)
         self._arrays = [
             (np.full(v.n_atoms, np.nan), np.full((v.n_atoms, 3), np.nan)) for v, _ in views
         ]
@@ -261,6 +276,47 @@ class Batch:
     def evaluate(self) -> list[Result]:
         self.run()
         return self.results()
+
+
+class Team:
+    """Threads of Python that help with an evaluation; they take tasks in a scrambled order."""
+
+    def __init__(self, model: Model, precision: str, n_helpers: int) -> None:
+        helper_bytes = _library.irrep_model_helper_bytes
+        helper_bytes.restype, helper_bytes.argtypes = c_size_t, [c_void_p, c_int]
+        size = helper_bytes(model._handle, PRECISIONS.index(precision))
+        self._buffers = [_aligned(size, 0xFF) for _ in range(n_helpers)]
+        self._scratch = (c_void_p * n_helpers)(*(address for _, address in self._buffers))
+        self._struct = _Team(n_helpers, self._scratch, _Run(self._run))
+        self._n_threads = n_helpers + 1
+        self._rng = np.random.default_rng(n_helpers)
+        self.n_tasks = 0
+        self.pointer = ctypes.cast(byref(self._struct), c_void_p)
+
+    def _run(self, _team, task, context, n_tasks: int) -> None:
+        self.n_tasks += n_tasks
+        order = self._rng.permutation(n_tasks).tolist()
+
+        def work(thread: int) -> None:
+            while True:
+                try:
+                    index = order.pop()
+                except IndexError:
+                    return
+                task(context, thread, index)
+
+        helpers = [threading.Thread(target=work, args=(t,)) for t in range(1, self._n_threads)]
+        for helper in helpers:
+            helper.start()
+        work(0)
+        for helper in helpers:
+            helper.join()
+
+
+def _aligned(size: int, fill: int) -> tuple[np.ndarray, int]:
+    """A buffer and the address of the aligned block of `size` bytes inside."""
+    buffer = np.full(size + ALIGNMENT, fill, dtype=np.uint8)
+    return buffer, -(-buffer.ctypes.data // ALIGNMENT) * ALIGNMENT
 
 
 def _check(status: int, error: _Error | None = None) -> None:
