@@ -3,6 +3,7 @@
 #include "core/base/arena.h"
 #include "irrep/conventions.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,7 +51,8 @@ static void *grown(struct program *program, void *array, size_t n, size_t size) 
 }
 
 static size_t padded(size_t n) {
-  return (n + IRREP_LANES - 1) / IRREP_LANES * IRREP_LANES;
+  const size_t above = size_add(n, IRREP_LANES - 1);
+  return above == SIZE_MAX ? SIZE_MAX : above / IRREP_LANES * IRREP_LANES;
 }
 
 size_t program_weights(struct program *program, size_t count) {

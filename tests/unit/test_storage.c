@@ -1,0 +1,204 @@
+/* The memory plan against brute force: the times of every access are listed, and any two arrays
+ * that live at one time must not share memory. */
+#include "core/program/program.h"
+#include "tests/unit/support_program.h"
+
+#define TIMES_MAX 80
+
+/* An array of features or gradients, with the times at which an operation touches it. */
+struct array {
+  size_t dim;
+  const struct storage *storage;
+  bool touched[TIMES_MAX];
+};
+
+struct plan {
+  size_t n_times, n_arrays;
+  struct array arrays[2 * 64]; /* features, then gradients */
+};
+
+static void touch(struct plan *plan, size_t array, size_t time) {
+  assert_true(time < plan->n_times);
+  plan->arrays[array].touched[time] = true;
+}
+
+static size_t stage_of(const struct program *program, size_t op) {
+  for (size_t s = 0; s < program->n_stages; s++)
+    if (op >= program->stages[s].first && op < program->stages[s].end)
+      return s;
+  fail_msg("operation %zu is in no stage", op);
+  return 0;
+}
+
+/* Time s is the forward pass of stage s. Then, stage by stage from the last: the adjoints that are
+ * local, and that of the convolution. */
+static struct plan plan_of(const struct program *program) {
+  const size_t n = program->n_values, stages = program->n_stages;
+  struct plan plan = {.n_times = 3 * stages, .n_arrays = 2 * n};
+  assert_true(plan.n_times <= TIMES_MAX && n <= 64);
+  for (size_t v = 0; v < n; v++) {
+    plan.arrays[v] =
+        (struct array){.dim = program->values[v].dim, .storage = &program->values[v].features};
+    plan.arrays[n + v] =
+        (struct array){.dim = program->values[v].dim, .storage = &program->values[v].gradient};
+  }
+  for (size_t i = 0; i < program->n_ops; i++) {
+    const struct op *op = &program->ops[i];
+    const size_t stage = stage_of(program, i);
+    const size_t adjoint = stages + 2 * (stages - 1 - stage) + (op->type->reads_neighbours ? 1 : 0);
+    if (op->type->has_in) {
+      touch(&plan, op->in, stage);
+      touch(&plan, n + op->in, adjoint);
+      if (op->type->keeps_in)
+        touch(&plan, op->in, adjoint);
+    }
+    if (op->type->has_out) {
+      touch(&plan, op->out, stage);
+      touch(&plan, n + op->out, adjoint);
+    }
+  }
+  return plan;
+}
+
+/* First and last time; false when there is none. */
+static bool life(const struct plan *plan, const struct array *array, size_t *first, size_t *last) {
+  bool alive = false;
+  for (size_t t = 0; t < plan->n_times; t++) {
+    if (!array->touched[t])
+      continue;
+    *first = alive ? *first : t;
+    *last = t;
+    alive = true;
+  }
+  return alive;
+}
+
+static bool meet(const struct array *a, const struct array *b) {
+  return a->storage->offset < b->storage->offset + b->dim &&
+         b->storage->offset < a->storage->offset + a->dim;
+}
+
+static void check_pair(const struct plan *plan, size_t i, size_t j) {
+  const struct array *a = &plan->arrays[i], *b = &plan->arrays[j];
+  size_t a_first = 0, a_last = 0, b_first = 0, b_last = 0;
+  if (!life(plan, a, &a_first, &a_last) || !life(plan, b, &b_first, &b_last) ||
+      a->storage->whole != b->storage->whole)
+    return;
+  if (a_first <= b_last && b_first <= a_last && meet(a, b))
+    fail_msg("arrays %zu and %zu share memory at one time", i, j);
+}
+
+static void check_plan(const struct program *program) {
+  const struct plan plan = plan_of(program);
+  for (size_t i = 0; i < plan.n_arrays; i++) {
+    const struct array *array = &plan.arrays[i];
+    size_t first = 0, last = 0;
+    if (!life(&plan, array, &first, &last))
+      continue;
+    assert_int_equal(array->storage->whole, first != last);
+    assert_int_equal(array->storage->offset % IRREP_LANES, 0);
+    assert_true(array->storage->offset + array->dim <=
+                (array->storage->whole ? program->whole_reals : program->tile_reals));
+    for (size_t j = 0; j < i; j++)
+      check_pair(&plan, i, j);
+  }
+}
+
+static size_t sum_of_dims(const struct program *program) {
+  size_t sum = 0;
+  for (size_t v = 0; v < program->n_values; v++)
+    sum += 2 * program->values[v].dim;
+  return sum;
+}
+
+static void test_small_programs(void **state) {
+  (void)state;
+  for (size_t layers = 1; layers <= 5; layers++) {
+    struct program program;
+    test_program_init(&program, (struct program_options){layers, false, false});
+    check_plan(&program);
+    /* Sharing pays: the plan is smaller than a place for each array. */
+    assert_true(program.whole_reals + program.tile_reals < sum_of_dims(&program));
+    program_fini(&program);
+  }
+}
+
+/* What neighbours read is kept for all atoms: the features into a convolution and the gradient of
+ * what comes out. */
+static void test_convolutions_find_all_atoms(void **state) {
+  (void)state;
+  struct program program;
+  size_t n_found = 0;
+  test_program_init(&program, (struct program_options){3, false, false});
+  for (size_t i = 0; i < program.n_ops; i++) {
+    const struct op *op = &program.ops[i];
+    if (op->type != &op_convolution)
+      continue;
+    assert_true(program.values[op->in].features.whole);
+    assert_true(program.values[op->out].gradient.whole);
+    n_found++;
+  }
+  assert_int_equal(n_found, 3);
+  program_fini(&program);
+}
+
+/* A value that lives in one stage only needs no more than a tile. */
+static void test_local_values_stay_in_the_tile(void **state) {
+  (void)state;
+  struct program program;
+  struct rng rng = {1};
+  test_program_begin(&program, (struct program_options){0});
+  const size_t first = put_embedding(&program, &rng, 16), second = program_value(&program, 32);
+  program_op(&program, &op_linear, first, second);
+  put_readout(&program, &rng, second);
+  assert_int_equal(program_finish(&program, NULL), IRREP_OK);
+  assert_int_equal(program.whole_reals, 0);
+  for (size_t v = 0; v < 2; v++)
+    assert_false(program.values[v].features.whole || program.values[v].gradient.whole);
+  assert_int_equal(program.tile_reals, 48);
+  check_plan(&program);
+  program_fini(&program);
+}
+
+/* Operations that read any earlier value and write a new one or add to one that nobody has read
+ * yet; all that is left over is read out. */
+static void random_program(struct program *program, uint64_t seed) {
+  static const struct op_type *const types[] = {&op_linear, &op_linear, &op_gate, &op_convolution};
+  struct rng rng = {seed};
+  bool used[64] = {false};
+  test_program_begin(program, (struct program_options){0});
+  put_embedding(program, &rng, 16);
+  const size_t n = 2 + rng_below(&rng, 20);
+  for (size_t i = 0; i < n; i++) {
+    const struct op_type *type = types[rng_below(&rng, 4)];
+    const size_t in = rng_below(&rng, program->n_values), old = rng_below(&rng, program->n_values);
+    const bool add = type == &op_linear && old > in && !used[old] && rng_below(&rng, 2);
+    const size_t new = add ? old : program_value(program, IRREP_LANES * (1 + rng_below(&rng, 5)));
+    program_op(program, type, in, new)->accumulate = add;
+    used[in] = true;
+  }
+  for (size_t v = 0; v < program->n_values; v++)
+    if (!used[v])
+      program_op(program, &op_readout, v, PROGRAM_NONE);
+}
+
+static void test_random_programs(void **state) {
+  (void)state;
+  for (uint64_t seed = 0; seed < 400; seed++) {
+    struct program program;
+    random_program(&program, seed);
+    assert_int_equal(program_finish(&program, NULL), IRREP_OK);
+    check_plan(&program);
+    program_fini(&program);
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_small_programs),
+      cmocka_unit_test(test_convolutions_find_all_atoms),
+      cmocka_unit_test(test_local_values_stay_in_the_tile),
+      cmocka_unit_test(test_random_programs),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
