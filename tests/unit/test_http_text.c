@@ -1,0 +1,186 @@
+#include "server/http_text.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+/* Last: cmocka.h needs the headers above. */
+#include <cmocka.h>
+
+static void test_paths(void **state) {
+  (void)state;
+  static const struct {
+    const char *target, *path; /* NULL: refused */
+  } cases[] = {
+      {"/", "/"},
+      {"/v1/models", "/v1/models"},
+      {"/v1/%6Do%64els", "/v1/models"},
+      {"/%C3%a9", "/\xc3\xa9"},
+      {"/a%25b", "/a%b"},
+      {"/a+b~c", "/a+b~c"},
+      {"http://host/v1", "/v1"},
+      {"HTTPS://host:1/v1", "/v1"},
+      {"http://host", "/"},
+      {"", NULL},
+      {"*", NULL},
+      {"v1", NULL},
+      {"ftp://host/v1", NULL},
+      {"/%", NULL},
+      {"/%4", NULL},
+      {"/%4g", NULL},
+      {"/%g4", NULL},
+      {"/%00", NULL},
+      {"/%2f", NULL},
+      {"/%1f", NULL},
+      {"/%7F", NULL},
+      {"/a b", NULL},
+      {"/a\tb", NULL},
+      {"/\xc3\xa9", NULL},
+      {"/\x7f", NULL},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    char path[64] = "";
+    const bool decoded = http_path_decode(cases[i].target, path, sizeof path);
+    if (decoded != (cases[i].path != NULL) || (decoded && strcmp(path, cases[i].path) != 0))
+      fail_msg("%s gives %s", cases[i].target, decoded ? path : "nothing");
+  }
+  char small[4];
+  assert_true(http_path_decode("/ab", small, sizeof small));
+  assert_false(http_path_decode("/abc", small, sizeof small));
+}
+
+static void test_request_ids(void **state) {
+  (void)state;
+  char text[140];
+  assert_true(http_request_id_valid("a"));
+  assert_true(http_request_id_valid("job-7/a.b:c_d+e=@"));
+  assert_false(http_request_id_valid(""));
+  assert_false(http_request_id_valid("a b"));
+  assert_false(http_request_id_valid("a\"b"));
+  assert_false(http_request_id_valid("\xc3\xa9"));
+  memset(text, 'x', sizeof text);
+  text[128] = '\0';
+  assert_true(http_request_id_valid(text));
+  text[128] = 'x';
+  text[129] = '\0';
+  assert_false(http_request_id_valid(text));
+}
+
+static void test_media_types(void **state) {
+  (void)state;
+  assert_true(http_media_type_is("application/json", "application/json"));
+  assert_true(http_media_type_is(" Application/JSON ; charset=utf-8", "application/json"));
+  assert_false(http_media_type_is("application/jsonx", "application/json"));
+  assert_false(http_media_type_is("application/json x", "application/json"));
+  assert_false(http_media_type_is("application/jso", "application/json"));
+  assert_false(http_media_type_is("", "application/json"));
+}
+
+static void test_accept(void **state) {
+  (void)state;
+  static const struct {
+    const char *accept;
+    bool admitted;
+  } cases[] = {
+      {NULL, true},
+      {"", true},
+      {"*/*", true},
+      {"application/*", true},
+      {"Application/Json", true},
+      {"text/html, application/json", true},
+      {"text/html,*/*;q=0.1", true},
+      {"application/json; q=1.0", true},
+      {"application/json;q=0.001", true},
+      {"application/json;charset=utf-8;q=0.5", true},
+      {"text/html", false},
+      {"application/xml", false},
+      {"application/json+x", false},
+      {"*/json", false},
+      {"application", false},
+      {"application/json;q=0", false},
+      {"application/json; q=0.000, */*", false},
+      {"application/*;q=0, */*", false},
+      {"*/*;q=0", false},
+      {"application/*;q=0, application/json", true},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+    if (http_accepts(cases[i].accept, "application", "json") != cases[i].admitted)
+      fail_msg("%s", cases[i].accept == NULL ? "NULL" : cases[i].accept);
+}
+
+/* The verdict on fields given as name, value, ..., NULL. */
+static const char *verdict(bool http_1_1, const char *const *fields, struct http_framing *framing) {
+  *framing = (struct http_framing){0};
+  for (; *fields != NULL; fields += 2)
+    http_framing_field(framing, fields[0], fields[1]);
+  return http_framing_verdict(framing, http_1_1);
+}
+
+#define VERDICT(...) verdict(true, (const char *const[]){__VA_ARGS__, NULL}, &framing)
+#define VERDICT_1_0(...) verdict(false, (const char *const[]){__VA_ARGS__, NULL}, &framing)
+
+static void test_good_framing(void **state) {
+  (void)state;
+  struct http_framing framing;
+  assert_null(VERDICT("Host", "x"));
+  assert_false(framing.has_length || framing.chunked || framing.expects_continue);
+  assert_null(VERDICT("host", "x", "content-length", "9223372036854775807"));
+  assert_true(framing.has_length && framing.content_length == INT64_MAX);
+  assert_null(VERDICT("Host", "x", "Content-Length", "007"));
+  assert_int_equal(framing.content_length, 7);
+  assert_null(VERDICT("Host", "x", "Transfer-Encoding", "Chunked", "Expect", "100-Continue"));
+  assert_true(framing.chunked && framing.expects_continue);
+  assert_null(VERDICT("Host", "", "X-1!#$%&'*+-.^_`|~", "a\tb \xc3\xa9"));
+  assert_int_equal(framing.fields, 2);
+  assert_null(VERDICT_1_0(NULL));
+  assert_null(VERDICT_1_0("Host", "x", "Content-Length", "1"));
+}
+
+static void test_bad_framing(void **state) {
+  (void)state;
+  struct http_framing framing;
+  static const char *const lengths[] = {
+      "", "-1", "+1", "1 ", " 1", "0x1", "1,1", "1.0", "one", "1;", "99999999999999999999"};
+  for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++)
+    assert_non_null(VERDICT("Host", "x", "Content-Length", lengths[i]));
+  static const char *const encodings[] = {
+      "", "gzip", "gzip, chunked", "chunked, chunked", "chunked ", "identity", "chunked;x"};
+  for (size_t i = 0; i < sizeof encodings / sizeof *encodings; i++)
+    assert_non_null(VERDICT("Host", "x", "Transfer-Encoding", encodings[i]));
+  assert_non_null(VERDICT(NULL));
+  assert_non_null(VERDICT("Host", "x", "host", "x"));
+  assert_non_null(VERDICT_1_0("Host", "x", "Host", "x"));
+  assert_non_null(VERDICT("Host", "x", "Content-Length", "1", "Content-Length", "1"));
+  assert_int_equal(framing.content_length, 1);
+  assert_non_null(VERDICT("Host", "x", "Content-Length", "1", "Transfer-Encoding", "chunked"));
+  assert_non_null(VERDICT("Host", "x", "Transfer-Encoding", "chunked", "Content-Length", "1"));
+  assert_non_null(
+      VERDICT("Host", "x", "Transfer-Encoding", "chunked", "Transfer-Encoding", "chunked"));
+  assert_non_null(VERDICT_1_0("Transfer-Encoding", "chunked"));
+  assert_non_null(VERDICT("Host", "x", "", "1"));
+  assert_non_null(VERDICT("Host", "x", "A B", "1"));
+  assert_non_null(VERDICT("Host", "x", "Content-Length ", "1"));
+  assert_non_null(VERDICT("Host", "x", "A", "1\r2"));
+  assert_non_null(VERDICT("Host", "x", "A", "1\x7f"));
+}
+
+static void test_a_body_is_known_to_come_after_a_fault(void **state) {
+  (void)state;
+  struct http_framing framing;
+  assert_non_null(VERDICT("A B", "1", "Content-Length", "12"));
+  assert_int_equal(framing.content_length, 12);
+  assert_string_equal(framing.fault, "the name of a header field is not a token");
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_paths),
+      cmocka_unit_test(test_request_ids),
+      cmocka_unit_test(test_media_types),
+      cmocka_unit_test(test_accept),
+      cmocka_unit_test(test_good_framing),
+      cmocka_unit_test(test_bad_framing),
+      cmocka_unit_test(test_a_body_is_known_to_come_after_a_fault),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

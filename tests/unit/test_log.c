@@ -1,0 +1,112 @@
+#include "server/log.h"
+
+#include <cjson/cJSON.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+/* Last: cmocka.h needs the headers above. */
+#include <cmocka.h>
+
+static char line[LOG_LINE_MAX];
+
+/* Formats a line, checks its frame, and parses it. */
+static cJSON *parse(enum log_level level, const char *message, ...) {
+  va_list fields;
+  va_start(fields, message);
+  const size_t size = log_format(line, level, message, fields);
+  va_end(fields);
+  assert_int_equal(strlen(line), size);
+  assert_true(size < LOG_LINE_MAX);
+  assert_ptr_equal(strchr(line, '\n'), line + size - 1);
+  cJSON *entry = cJSON_Parse(line);
+  if (entry == NULL)
+    fail_msg("no JSON: %s", line);
+  return entry;
+}
+
+static const char *text_of(const cJSON *entry, const char *name) {
+  const cJSON *item = cJSON_GetObjectItemCaseSensitive(entry, name);
+  assert_true(cJSON_IsString(item));
+  return item->valuestring;
+}
+
+static void test_fields(void **state) {
+  (void)state;
+  cJSON *entry =
+      parse(LOG_WARNING, "model \"x\" is odd", LOG_STRING, "path", "a\\b\n\x01\x7f", LOG_INTEGER,
+            "bytes", -12345678901234LL, LOG_NUMBER, "seconds", 0.25, LOG_NUMBER, "bad", (double)NAN,
+            LOG_STRING, "none", (const char *)NULL, LOG_END);
+  assert_string_equal(text_of(entry, "level"), "warning");
+  assert_string_equal(text_of(entry, "message"), "model \"x\" is odd");
+  assert_string_equal(text_of(entry, "path"), "a\\b\n\x01\x7f");
+  assert_true(cJSON_GetObjectItem(entry, "bytes")->valuedouble == -12345678901234.0);
+  assert_true(cJSON_GetObjectItem(entry, "seconds")->valuedouble == 0.25);
+  assert_true(cJSON_IsNull(cJSON_GetObjectItem(entry, "bad")));
+  assert_true(cJSON_IsNull(cJSON_GetObjectItem(entry, "none")));
+  int year, month, day, hour, minute, second, thousandth;
+  assert_int_equal(sscanf(text_of(entry, "time"), "%4d-%2d-%2dT%2d:%2d:%2d.%3dZ", &year, &month,
+                          &day, &hour, &minute, &second, &thousandth),
+                   7);
+  assert_true(year >= 2024 && month >= 1 && month <= 12 && day >= 1 && day <= 31);
+  cJSON_Delete(entry);
+}
+
+static void test_utf8(void **state) {
+  (void)state;
+  cJSON *entry =
+      parse(LOG_INFO, "é€😀", LOG_STRING, "bad", "a\xff\xc3(\xed\xa0\x80z\xf5\xc0\xaf", LOG_END);
+  assert_string_equal(text_of(entry, "message"), "é€😀");
+  const char *bad = text_of(entry, "bad");
+  assert_int_equal(bad[0], 'a');
+  assert_non_null(strstr(bad, "\xef\xbf\xbd"));
+  assert_null(strchr(bad, '\xff'));
+  cJSON_Delete(entry);
+}
+
+static void test_long_strings_are_cut(void **state) {
+  (void)state;
+  static char text[3 * LOG_LINE_MAX];
+  for (int quotes = 0; quotes < 2; quotes++) {
+    memset(text, quotes ? '"' : 'a', sizeof text - 1);
+    for (size_t length = 0; length < sizeof text; length += 97) {
+      text[length] = '\0';
+      cJSON *entry = parse(LOG_ERROR, text, LOG_STRING, "one", text, LOG_STRING, "two", text,
+                           LOG_STRING, "three", text, LOG_INTEGER, "four", 4LL, LOG_END);
+      assert_true(length > 100 || strcmp(text_of(entry, "three"), text) == 0);
+      cJSON_Delete(entry);
+      text[length] = quotes ? '"' : 'a';
+    }
+  }
+}
+
+static void test_one_write_on_stderr(void **state) {
+  (void)state;
+  int ends[2];
+  char got[LOG_LINE_MAX];
+  assert_int_equal(pipe(ends), 0);
+  const int saved = dup(STDERR_FILENO);
+  dup2(ends[1], STDERR_FILENO);
+  log_write(LOG_INFO, "hello", LOG_INTEGER, "n", 1LL, LOG_END);
+  dup2(saved, STDERR_FILENO);
+  close(saved);
+  close(ends[1]);
+  const ssize_t n = read(ends[0], got, sizeof got - 1);
+  close(ends[0]);
+  assert_true(n > 0);
+  got[n] = '\0';
+  assert_non_null(strstr(got, "\"level\":\"info\",\"message\":\"hello\",\"n\":1}\n"));
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_fields),
+      cmocka_unit_test(test_utf8),
+      cmocka_unit_test(test_long_strings_are_cut),
+      cmocka_unit_test(test_one_write_on_stderr),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
