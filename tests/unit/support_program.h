@@ -270,6 +270,7 @@ static inline struct run tile_of(struct test_run *run, size_t first_row, size_t 
                       .tables = run->executable.tables,
                       .weights = run->executable.weights,
                       .workspace = &run->workspace,
+                      .scratch = &run->workspace.scratch,
                       .first_row = first_row,
                       .n_rows = n_rows};
 }

@@ -13,7 +13,7 @@ static struct program small_program(size_t i) {
 }
 
 static void evaluate(struct test_run *run) {
-  assert_int_equal(program_evaluate(&run->executable, &run->workspace, true, NULL), IRREP_OK);
+  assert_int_equal(program_evaluate(&run->executable, &run->workspace, true, NULL, NULL), IRREP_OK);
 }
 
 /* Every value in a place of its own for all atoms. */
@@ -34,7 +34,7 @@ static void evaluate_plainly(struct test_run *test) {
   const struct program *program = test->executable.program;
   struct run run = tile_of(test, 0, batch->n_atoms);
   memset(w->energies, 0, batch->n_atoms * sizeof(double));
-  geometry_forward(&test->executable, w);
+  geometry_forward(&test->executable, w, 0, batch->n_edges);
   for (size_t i = 0; i < program->n_ops; i++)
     program->ops[i].type->forward(&run, &program->ops[i]);
   for (size_t i = 0; i < batch->n_atoms; i++)
@@ -44,7 +44,7 @@ static void evaluate_plainly(struct test_run *test) {
   for (size_t i = program->n_ops; i-- > 0;)
     if (program->ops[i].type->adjoint)
       program->ops[i].type->adjoint(&run, &program->ops[i]);
-  geometry_adjoint(program, w);
+  geometry_adjoint(program, w, 0, batch->n_edges);
 }
 
 static void assert_same_results(const struct test_run *a, size_t a_atom, size_t a_edge,
@@ -133,7 +133,7 @@ static double energy_of(const double *vectors, void *context) {
     for (size_t k = 0; k < 3; k++)
       w->batch.vectors[3 * e + k] =
           e < o->reverse[e] ? vectors[3 * e + k] : -vectors[3 * o->reverse[e] + k];
-  assert_int_equal(program_evaluate(&o->run->executable, w, false, NULL), IRREP_OK);
+  assert_int_equal(program_evaluate(&o->run->executable, w, false, NULL, NULL), IRREP_OK);
   double energy = 0.0;
   for (size_t i = 0; i < w->batch.n_atoms; i++)
     energy += w->energies[i];
@@ -169,6 +169,42 @@ static void test_gradient_by_finite_differences(void **state) {
   atoms_free(&atoms);
 }
 
+/* A team of one thread that plays several: last task first, threads in turn. */
+static void run_backwards(struct irrep_team *team,
+                          void (*task)(void *context, size_t thread, size_t index), void *context,
+                          size_t n_tasks) {
+  for (size_t i = n_tasks; i-- > 0;)
+    task(context, i % (1 + team->n_helpers), i);
+}
+
+static void check_team(const struct kernels *kernels) {
+  struct irrep_structure atoms = atoms_new(200, true, 9);
+  struct program program = small_program(1);
+  struct test_run alone = test_run_new(&program, kernels, &atoms, 1);
+  struct test_run shared = test_run_new(&program, kernels, &atoms, 1);
+  struct scratch scratch;
+  struct arena arena = arena_counting();
+  scratch_take(&scratch, &shared.executable, &arena);
+  void *const memory[] = {aligned_new(arena.used), aligned_new(arena.used)};
+  struct irrep_team team = {2, memory, run_backwards};
+  evaluate(&alone);
+  assert_int_equal(program_evaluate(&shared.executable, &shared.workspace, true, NULL, &team),
+                   IRREP_OK);
+  const struct batch *batch = &alone.workspace.batch;
+  assert_same_results(&shared, 0, 0, &alone, batch->n_atoms, batch->n_edges);
+  free(memory[0]);
+  free(memory[1]);
+  test_run_free(&alone);
+  test_run_free(&shared);
+  program_fini(&program);
+  atoms_free(&atoms);
+}
+
+static void test_team_gives_the_bits_of_one_thread(void **state) {
+  (void)state;
+  for_each_table(check_team);
+}
+
 /* Energies do not depend on whether the adjoints run. */
 static void test_energies_alone(void **state) {
   (void)state;
@@ -177,7 +213,7 @@ static void test_energies_alone(void **state) {
   const struct kernels *kernels = kernels_for(IRREP_FLOAT32, NULL);
   struct test_run run = test_run_new(&program, kernels, &atoms, 1);
   double energies[40];
-  assert_int_equal(program_evaluate(&run.executable, &run.workspace, false, NULL), IRREP_OK);
+  assert_int_equal(program_evaluate(&run.executable, &run.workspace, false, NULL, NULL), IRREP_OK);
   memcpy(energies, run.workspace.energies, sizeof energies);
   evaluate(&run);
   assert_memory_equal(energies, run.workspace.energies, sizeof energies);
@@ -218,10 +254,11 @@ static void test_cancelled(void **state) {
   struct program program = small_program(1);
   struct test_run run = test_run_new(&program, kernels_for(IRREP_FLOAT64, NULL), &atoms, 1);
   atomic_int flag = 0;
-  assert_int_equal(program_evaluate(&run.executable, &run.workspace, true, &flag), IRREP_OK);
+  assert_int_equal(program_evaluate(&run.executable, &run.workspace, true, &flag, NULL), IRREP_OK);
   atomic_store(&flag, 1);
-  assert_int_equal(program_evaluate(&run.executable, &run.workspace, true, &flag), IRREP_CANCELLED);
-  assert_int_equal(program_evaluate(&run.executable, &run.workspace, false, &flag),
+  assert_int_equal(program_evaluate(&run.executable, &run.workspace, true, &flag, NULL),
+                   IRREP_CANCELLED);
+  assert_int_equal(program_evaluate(&run.executable, &run.workspace, false, &flag, NULL),
                    IRREP_CANCELLED);
   test_run_free(&run);
   program_fini(&program);
@@ -258,6 +295,7 @@ int main(void) {
       cmocka_unit_test(test_equals_operations_one_by_one),
       cmocka_unit_test(test_batch_gives_the_bits_of_each_alone),
       cmocka_unit_test(test_gradient_by_finite_differences),
+      cmocka_unit_test(test_team_gives_the_bits_of_one_thread),
       cmocka_unit_test(test_energies_alone),
       cmocka_unit_test(test_atoms_without_edges),
       cmocka_unit_test(test_nothing),

@@ -1,0 +1,82 @@
+/* One operation between an embedding and a readout, run on a tile in the middle of some atoms. Each
+ * value and gradient has a place of its own for all atoms, so that a test sees every row that is
+ * written. Include it last: it includes cmocka.h. */
+#ifndef TESTS_UNIT_SUPPORT_OP_H
+#define TESTS_UNIT_SUPPORT_OP_H
+
+#include "tests/unit/support_program.h"
+
+#define OP_ATOMS 50
+#define OP_FIRST 32 /* the tile: atoms 32..44 */
+#define OP_ROWS 13
+
+struct op_trial {
+  struct program program;
+  struct irrep_structure atoms;
+  struct test_run test;
+  struct run run;
+  const struct op *op;
+  const struct kernels *kernels;
+};
+
+/* Spreads the values of a program of which `index` is the operation of interest, and makes its
+ * workspace with all features and gradients random. */
+static inline void op_trial_start(struct op_trial *trial, const struct kernels *kernels,
+                                  size_t index) {
+  struct program *program = &trial->program;
+  struct rng rng = {index + 1};
+  assert_int_equal(program_finish(program, NULL), IRREP_OK);
+  program->whole_reals = 0;
+  for (size_t v = 0; v < program->n_values; v++) {
+    struct value *value = &program->values[v];
+    value->features = (struct storage){true, program->whole_reals};
+    value->gradient = (struct storage){true, program->whole_reals + value->dim};
+    program->whole_reals += 2 * value->dim;
+  }
+  trial->kernels = kernels;
+  trial->op = &program->ops[index];
+  trial->atoms = atoms_new(OP_ATOMS, true, 3);
+  trial->test = test_run_new(program, kernels, &trial->atoms, 1);
+  trial->run = tile_of(&trial->test, OP_FIRST, OP_ROWS);
+  const size_t n = program->whole_reals * OP_ATOMS;
+  struct reals random = reals_random(kernels, &rng, n);
+  memcpy(trial->test.workspace.whole, random.data, n * kernels->real_size);
+  reals_free(&random);
+  for (size_t i = 0; i < OP_ATOMS; i++)
+    trial->test.workspace.energies[i] = (double)i;
+}
+
+static inline void op_trial_end(struct op_trial *trial) {
+  test_run_free(&trial->test);
+  atoms_free(&trial->atoms);
+  program_fini(&trial->program);
+}
+
+/* A copy of all atoms' rows at run_all_features or run_all_gradients. */
+static inline struct reals op_rows(const struct op_trial *trial, size_t value, bool gradient) {
+  const size_t n = OP_ATOMS * trial->program.values[value].dim;
+  struct reals rows = reals_zero(trial->kernels, n);
+  memcpy(rows.data,
+         gradient ? run_all_gradients(&trial->run, value) : run_all_features(&trial->run, value),
+         n * trial->kernels->real_size);
+  return rows;
+}
+
+/* That the array now is `before` with the tile's rows replaced by `tile` [OP_ROWS][dim]. */
+static inline void assert_tile_written(const struct op_trial *trial, size_t value, bool gradient,
+                                       struct reals *before, const struct reals *tile) {
+  const size_t dim = trial->program.values[value].dim;
+  struct reals now = op_rows(trial, value, gradient);
+  memcpy(real_at(before, OP_FIRST * dim), tile->data, OP_ROWS * dim * trial->kernels->real_size);
+  assert_same_bits(&now, 0, before, 0, now.n);
+  reals_free(&now);
+}
+
+/* The tile's rows of a copy. */
+static inline struct reals tile_rows(const struct reals *rows, size_t dim) {
+  struct reals tile = reals_zero(rows->kernels, OP_ROWS * dim);
+  memcpy(tile.data, real_at(rows, OP_FIRST * dim), tile.n * rows->kernels->real_size);
+  return tile;
+}
+
+#endif

@@ -1,0 +1,82 @@
+#include "tests/unit/support_op.h"
+
+/* embedding -> linear -> readout, the linear map by species, writing or adding. */
+static void start(struct op_trial *trial, const struct kernels *kernels, bool accumulate) {
+  struct rng rng = {2};
+  struct program *program = &trial->program;
+  test_program_begin(program, (struct program_options){0});
+  const size_t in = put_embedding(program, &rng, 16), out = program_value(program, 48);
+  if (accumulate)
+    program_op(program, &op_linear, in, out)->linear =
+        put_linear(program, &rng, "16x0e", "48x0e", false);
+  struct op *op = program_op(program, &op_linear, in, out);
+  op->accumulate = accumulate;
+  op->linear = put_linear(program, &rng, "16x0e", "48x0e", true);
+  put_readout(program, &rng, out);
+  op_trial_start(trial, kernels, accumulate ? 2 : 1);
+}
+
+static void check_forward(const struct kernels *kernels) {
+  for (int accumulate = 0; accumulate < 2; accumulate++) {
+    struct op_trial trial = {0};
+    start(&trial, kernels, accumulate);
+    struct reals x = op_rows(&trial, trial.op->in, false);
+    struct reals before = op_rows(&trial, trial.op->out, false), tile = tile_rows(&before, 48);
+    kernels->linear(&trial.op->linear, OP_ROWS, trial.test.workspace.batch.species + OP_FIRST,
+                    trial.test.weights.data, real_at(&x, OP_FIRST * 16), tile.data, accumulate);
+    trial.op->type->forward(&trial.run, trial.op);
+    assert_tile_written(&trial, trial.op->out, false, &before, &tile);
+    reals_free(&x);
+    reals_free(&before);
+    reals_free(&tile);
+    op_trial_end(&trial);
+  }
+}
+
+/* Of two maps of one value, the adjoint of the last writes and that of the first adds. */
+static void check_adjoint(const struct kernels *kernels) {
+  for (size_t which = 1; which <= 2; which++) {
+    struct op_trial trial = {0};
+    start(&trial, kernels, true);
+    trial.op = &trial.program.ops[which];
+    assert_int_equal(trial.op->grad_accumulate, which == 1);
+    struct reals gy = op_rows(&trial, trial.op->out, true);
+    struct reals before = op_rows(&trial, trial.op->in, true), tile = tile_rows(&before, 16);
+    kernels->linear_adjoint(&trial.op->linear, OP_ROWS,
+                            trial.test.workspace.batch.species + OP_FIRST, trial.test.weights.data,
+                            real_at(&gy, OP_FIRST * 48), tile.data, which == 1);
+    trial.op->type->adjoint(&trial.run, trial.op);
+    assert_tile_written(&trial, trial.op->in, true, &before, &tile);
+    reals_free(&gy);
+    reals_free(&before);
+    reals_free(&tile);
+    op_trial_end(&trial);
+  }
+}
+
+static void test_forward_writes_the_tile(void **state) {
+  (void)state;
+  for_each_table(check_forward);
+}
+
+static void test_adjoint_writes_the_tile(void **state) {
+  (void)state;
+  for_each_table(check_adjoint);
+}
+
+static void test_type(void **state) {
+  (void)state;
+  assert_string_equal(op_linear.name, "linear");
+  assert_true(op_linear.has_in && op_linear.has_out);
+  /* Its adjoint needs no features, so none are kept for it. */
+  assert_false(op_linear.keeps_in || op_linear.reads_neighbours);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_forward_writes_the_tile),
+      cmocka_unit_test(test_adjoint_writes_the_tile),
+      cmocka_unit_test(test_type),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
