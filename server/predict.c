@@ -387,6 +387,7 @@ struct predict_job *predict_begin(struct predictor *p, const char *model, const 
 void predict_cancel(struct predict_job *job) {
   struct predictor *p = job->predictor;
   atomic_store(&job->gone, true);
+  metrics_request_cancelled(p->metrics, "disconnect");
   if (job->is_ready)
     unlink_ready(p, job);
   leave_reading(job);

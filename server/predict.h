@@ -49,8 +49,8 @@ struct predict_job *predict_begin(struct predictor *predictor, const char *model
                                   size_t size, const char *request_id, predict_done done,
                                   void *context);
 
-/* The client has gone (whoever notices counts it in requests_cancelled_total): done is not called,
- * entries still queued are never computed. The job is invalid afterwards. */
+/* The client has gone (counted in requests_cancelled_total here): done is not called, entries still
+ * queued are never computed. The job is invalid afterwards. */
 void predict_cancel(struct predict_job *job);
 
 /* Structures and atoms waiting, batches under way. */

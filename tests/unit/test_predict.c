@@ -446,6 +446,7 @@ static void test_cancel(void **state) {
   assert_int_equal(evaluations(f), before);
   assert_int_equal(busy[1].n_replies, 1);
   assert_int_equal(busy[0].n_replies + waiting.n_replies + ready.n_replies + reading.n_replies, 0);
+  expect_metric(f, "irrepd_requests_cancelled_total{reason=\"disconnect\"}", 4);
   expect_metric(f, "irrepd_inference_structures_total{model=\"silicon\",outcome=\"cancelled\"}", 3);
   free_call(&busy[1]);
   free(body);
