@@ -12,6 +12,7 @@
 #include "irrep/model_format.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -91,7 +92,7 @@ static bool build_model(struct irrep_model *model, struct build *build) {
       !read_units(build) || !read_species(model, build) || !build_radial(build, r_max) ||
       !architectures[architecture].build(build))
     return false;
-  strcpy(model->architecture, names[architecture]);
+  snprintf(model->architecture, sizeof model->architecture, "%s", names[architecture]);
   model->card.r_max = r_max;
   model->card.precision = precision == 0 ? IRREP_FLOAT32 : IRREP_FLOAT64;
   return program_finish(&model->program, build->error) == IRREP_OK &&

@@ -177,9 +177,10 @@ void model_file_close(struct model_file *file) {
 
 static struct tensor *find(const struct model_file *file, const char *name) {
   struct tensor key;
-  if (strlen(name) >= sizeof key.name)
+  const size_t size = strlen(name) + 1;
+  if (size > sizeof key.name)
     return NULL;
-  strcpy(key.name, name);
+  memcpy(key.name, name, size);
   return bsearch(&key, file->tensors, file->n_tensors, sizeof key, by_name);
 }
 
