@@ -146,10 +146,15 @@ $(B)/libirrep.a: $(CORE_OBJECTS)
 	$(call say,ar)
 	$(Q)ar crs $@ $^
 
-$(B)/libirrep.so: $(CORE_OBJECTS) tools/libirrep.map
+# The shared library exports what the public headers declare.
+$(OBJ)/libirrep.map: $(wildcard include/irrep/*.h)
+	@mkdir -p $(@D)
+	@{ echo '{ global:'; grep -ohE '\birrep_\w+\(' $^ | tr '(' ';' | sort -u; echo 'local: *; };'; } > $@
+
+$(B)/libirrep.so: $(CORE_OBJECTS) $(OBJ)/libirrep.map
 	$(call say,ld)
 	$(Q)$(CC) -shared -o $@ $(CORE_OBJECTS) $(LDFLAGS_COMMON) -Wl,-soname,libirrep.so.0 \
-	  -Wl,--version-script=tools/libirrep.map $(if $(SANITIZER),,-Wl,-z,defs) $(CORE_LIBS)
+	  -Wl,--version-script=$(OBJ)/libirrep.map $(if $(SANITIZER),,-Wl,-z,defs) $(CORE_LIBS)
 
 $(B)/libserver.a: $(filter-out $(MAIN_OBJECT),$(SERVER_OBJECTS))
 	@rm -f $@

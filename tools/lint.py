@@ -3,7 +3,7 @@
 
     tools/lint.py [ROOT]
 
-Layering (who may include whom), exports, a test for each source, lengths of files, forbidden
+Layering (who may include whom), a test for each source, lengths of files, forbidden
 functions and texts. Needs only the standard library. The exit status is 1 when there is a
 violation.
 """
@@ -201,24 +201,6 @@ def check_tests_exist(names: set[str]) -> Iterator[Violation]:
             by_test[test] = name
 
 
-def check_exports(root: Path, names: set[str]) -> Iterator[Violation]:
-    """The shared library exports the functions of the public headers, no more and no less."""
-    declared: dict[str, tuple[str, int]] = {}
-    for name in sorted(names):
-        if not name.startswith("include/"):
-            continue
-        code = without_comments((root / name).read_text())
-        for found in re.finditer(r"^[\w][\w \t*]*?\b(irrep_\w+)\(", code, re.M):
-            declared[found.group(1)] = (name, code.count("\n", 0, found.start()) + 1)
-    script = "tools/libirrep.map"
-    exported = set(re.findall(r"^\s*(irrep_\w+);", (root / script).read_text(), re.M))
-    for function, (name, number) in sorted(declared.items()):
-        if function not in exported:
-            yield name, number, f"{function} is missing in {script}"
-    for function in sorted(exported - set(declared)):
-        yield script, 1, f"{function} is in no public header"
-
-
 def check_state(root: Path) -> Iterator[Violation]:
     """No object of the core, when built, holds state that can be written."""
     archive = root / "build/libirrep.a"
@@ -262,7 +244,6 @@ def check_all(root: Path) -> Iterator[Violation]:
         elif path.suffix == ".py":
             yield from check_python(name, text)
     yield from check_tests_exist(set(names))
-    yield from check_exports(root, set(names))
     yield from check_state(root)
 
 

@@ -3,11 +3,12 @@
 
     tools/run_tests.py [--lint] [--jobs N] [-- MAKE_VARIABLES...]
 
-The steps: build, models, C unit tests, pytest folder by folder, then the C unit tests again under
-AddressSanitizer and UBSan. Reports go to build/reports/. The last line is `N passed, N failed`, a
-sum over the test cases of cmocka and pytest; a step that fails without naming a test case (a broken
-build, a crash, a timeout, a run of no test at all) counts as one failure. The exit status is 1 when
-anything failed. Needs only the standard library.
+The steps: build, models, C unit tests, pytest folder by folder, then under AddressSanitizer and UBSan
+the C unit tests, the seeds of the fuzz targets and some of the tests over HTTP. Reports go to
+build/reports/. The last line is `N passed, N failed`, a sum over the test cases of cmocka and
+pytest; a step that fails without naming a test case (a broken build, a crash, a timeout, a run of no
+test at all) counts as one failure. The exit status is 1 when anything failed. Needs only the
+standard library.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ PYTEST_FOLDERS = (
 )
 SANITIZED = "SANITIZER=address,undefined"
 SANITIZED_FOLDER = "build/asan"
+SANITIZED_PYTEST = ("tests/http/test_framing.py", "tests/http/test_inference.py", "tests/interop")
 SANITIZER_ENVIRONMENT = {
     "ASAN_OPTIONS": "detect_leaks=1:detect_stack_use_after_return=1:allocator_may_return_null=1",
     "UBSAN_OPTIONS": "print_stacktrace=1",
@@ -201,13 +203,26 @@ def run_pytest(folder: str, name: str, **env: str) -> Outcome:
         "-m",
         "pytest",
         "-q",
+        "--tb=short",
+        "--durations=8",
         "-p",
         "no:cacheprovider",
         f"--junitxml={report}",
         folder,
     ]
-    status = run(command, log, PYTEST_TIMEOUT, environment(PYTHONDONTWRITEBYTECODE="1", **env))
+    status = run(
+        command,
+        log,
+        PYTEST_TIMEOUT,
+        environment(PYTHONDONTWRITEBYTECODE="1", **SANITIZER_ENVIRONMENT, **env),
+    )
     return judged(name, [report], status, log, started)
+
+
+def shortened(text: str, lines: int = 120) -> str:
+    found = text.rstrip().split("\n")
+    more = f"... and {len(found) - lines} lines more, see build/reports/"
+    return "\n      ".join(found if len(found) <= lines else [*found[:lines], more])
 
 
 def show(outcome: Outcome) -> Outcome:
@@ -219,7 +234,7 @@ def show(outcome: Outcome) -> Outcome:
         flush=True,
     )
     if outcome.failed:
-        print("      " + outcome.text.rstrip().replace("\n", "\n      "), flush=True)
+        print("      " + shortened(outcome.text), flush=True)
     return outcome
 
 
@@ -242,6 +257,9 @@ def run_all(jobs: int, variables: list[str], lint: bool) -> list[Outcome]:
     step(*run_unit_tests(SANITIZED_FOLDER, jobs))
     for source in sorted((ROOT / "tests/fuzz").glob("fuzz_*.c")):
         step(run_replay(SANITIZED_FOLDER, source))
+    daemon = str(ROOT / SANITIZED_FOLDER / "irrepd")
+    for folder in SANITIZED_PYTEST:
+        step(run_pytest(folder, f"{folder} sanitized", IRREPD_TEST_DAEMON=daemon))
     return outcomes
 
 
