@@ -56,6 +56,10 @@ void KERNEL(activation)(enum activation kind, size_t n, const real *in, real *ou
       y = FABS(x);
       dy = x > 0 ? one : x < 0 ? -one : 0;
       break;
+    case ACTIVATION_TANH_SQUARE:
+      y = TANH(x * x);
+      dy = 2 * x * (one - y * y);
+      break;
     }
     if (derivative)
       derivative[i] = dy;

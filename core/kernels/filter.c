@@ -15,6 +15,17 @@ static void apply_envelope(size_t n_edges, size_t columns, const real *value,
   }
 }
 
+/* The activation in place; derivatives follow by the chain rule. */
+static void activate(enum activation kind, size_t n, real *y, real *dy) {
+  for (size_t i = 0; i < n; i += IRREP_LANES) {
+    real slope[IRREP_LANES];
+    KERNEL(activation)(kind, IRREP_LANES, y + i, y + i, slope);
+    if (dy)
+      for (size_t j = 0; j < IRREP_LANES; j++)
+        dy[i + j] *= slope[j];
+  }
+}
+
 /* Values and derivatives by distance go through the layers together (forward mode): a layer maps
  * (z, dz) to (z W, dz W), an activation to (a(z), a'(z) dz). The filter has one input and many
  * outputs, so this costs one more product, where the adjoint of the MLP would need the gradient of
@@ -44,21 +55,15 @@ void KERNEL(filter)(const struct filter *op, size_t n_edges, const void *weights
         for (size_t i = 0; i < columns; i++)
           y[e * columns + i] += w[layer->bias + i];
     if (last) {
+      if (op->last != ACTIVATION_IDENTITY)
+        activate(op->last, n_edges * columns, y, dy);
       const real *envelope = (const real *)embedding + n_basis;
       if (op->envelope)
         apply_envelope(n_edges, columns, envelope, envelope + n_basis + 1, 2 * (n_basis + 1), y,
                        dy);
       break;
     }
-    for (size_t e = 0; e < n_edges; e++)
-      for (size_t i = 0; i < columns; i += IRREP_LANES) {
-        real slope[IRREP_LANES];
-        KERNEL(activation)
-        (op->activation, IRREP_LANES, y + e * columns + i, y + e * columns + i, slope);
-        if (derivative)
-          for (size_t j = 0; j < IRREP_LANES; j++)
-            dy[e * columns + i + j] *= slope[j];
-      }
+    activate(op->activation, n_edges * columns, y, derivative ? dy : NULL);
     z = next, dz = next + half, stride = columns;
     real *swap = hidden;
     hidden = next;

@@ -27,7 +27,8 @@ enum activation {
   ACTIVATION_TANH,
   ACTIVATION_SSP, /* log(1 + e^x) - log 2 */
   ACTIVATION_SIGMOID,
-  ACTIVATION_ABS
+  ACTIVATION_ABS,
+  ACTIVATION_TANH_SQUARE /* tanh(x^2) */
 };
 
 /* A matrix W [rows][columns] in the weights, packed for the linear kernel: panels of IRREP_LANES
@@ -115,6 +116,7 @@ struct filter {
   size_t n_layers;
   const struct filter_layer *layers;
   enum activation activation; /* after each layer but the last */
+  enum activation last;       /* after the last */
   size_t width;               /* the widest hidden layer, padded; 0 without one */
   bool envelope;              /* otherwise it is 1 and not looked at */
 };
@@ -224,6 +226,20 @@ struct kernels {
   void (*product_adjoint)(const struct product *op, size_t n_rows, const uint32_t *species,
                           const void *weights, const void *in, const void *grad_out, void *grad_in,
                           bool accumulate);
+
+  /* Densities: sums[receiver - first_row] += the first column of each edge's filter. The adjoint
+   * adds to grad_distance [n_edges], from grad_sums and the filters' derivatives. */
+  void (*density)(size_t n_edges, size_t n_columns, const uint32_t *receivers, size_t first_row,
+                  const void *filters, double *sums);
+  void (*density_adjoint)(size_t n_edges, size_t n_columns, const uint32_t *receivers,
+                          size_t first_row, const void *derivatives, const double *grad_sums,
+                          double *grad_distance);
+
+  /* out = in / divisors[row]; the adjoint writes also grad_divisors [n_rows]. */
+  void (*divide)(size_t n_rows, size_t dim, const double *divisors, const void *in, void *out);
+  void (*divide_adjoint)(size_t n_rows, size_t dim, const double *divisors, const void *in,
+                         const void *grad_out, void *grad_in, bool accumulate,
+                         double *grad_divisors);
 
   /* energies[row] += scale[species] * (x . weights) with one weight for each real of the row. */
   void (*readout)(size_t n_rows, size_t dim, const uint32_t *species, const void *weights,

@@ -3,6 +3,7 @@
 
 #include "core/base/real.h"
 #include "core/kernels/convolution.h"
+#include "core/kernels/density.h"
 #include "core/kernels/filter.h"
 #include "core/kernels/filter_table.h"
 #include "core/kernels/gate.h"
@@ -63,6 +64,10 @@ const struct kernels KERNEL(kernels) = {
     .filter_table = KERNEL(filter_table),
     .convolution = KERNEL(convolution),
     .convolution_adjoint = KERNEL(convolution_adjoint),
+    .density = KERNEL(density),
+    .density_adjoint = KERNEL(density_adjoint),
+    .divide = KERNEL(divide),
+    .divide_adjoint = KERNEL(divide_adjoint),
     .product = KERNEL(product),
     .product_adjoint = KERNEL(product_adjoint),
     .readout = readout,

@@ -57,9 +57,9 @@ bool build_value(struct build *build, const struct layout *layout, size_t *value
 bool build_linear(struct build *build, const char *name, size_t in, const struct layout *from,
                   size_t out, const struct layout *to, bool by_species, bool accumulate);
 
-/* Reads the MLP NAME as a filter from the radial embedding to n_columns padded columns, of which
- * the file's column i is place[i]. */
-bool build_filter(struct build *build, const char *name, const struct card_object *object,
+/* Reads the MLP NAME, with this card, as a filter from the radial embedding to n_columns padded
+ * columns, of which the file's column i is place[i]. */
+bool build_filter(struct build *build, const char *name, const struct card_object *card,
                   size_t n_file_columns, const size_t *place, size_t n_columns,
                   struct filter *filter);
 
@@ -78,6 +78,10 @@ struct convolution_card {
 /* Appends the convolution of a value and gives its output's layout. */
 bool build_convolution(struct build *build, const struct convolution_card *card, size_t in,
                        const struct layout *from, size_t *out, struct layout *to);
+
+/* Appends the division of a value by the "density" of a layer's card; the value is replaced. */
+bool build_density(struct build *build, const char *name, const struct card_object *layer,
+                   size_t *value, const struct layout *layout);
 
 /* A product basis as the file gives it (model_format.h, "Product basis"). */
 struct product_card {

@@ -171,8 +171,10 @@ bool build_convolution(struct build *build, const struct convolution_card *card,
   struct convolution convolution = {.x_dim = from->dim, .out_dim = to->dim};
   struct filter filter = {0};
   size_t *place = program_take(build->program, n_file_columns, sizeof *place);
+  struct card_object filter_card;
   if (!place || !couple_paths(build, paths, n_paths, card->to_sender, place, &convolution) ||
-      !build_filter(build, card->filter, card->layer, n_file_columns, place, convolution.n_columns,
+      card_object(card->layer, "filter", &filter_card, build->error) != IRREP_OK ||
+      !build_filter(build, card->filter, &filter_card, n_file_columns, place, convolution.n_columns,
                     &filter) ||
       !build_value(build, to, out))
     return build_no_memory(build), false;
@@ -181,5 +183,32 @@ bool build_convolution(struct build *build, const struct convolution_card *card,
     return !build_no_memory(build);
   op->message.convolution = convolution;
   op->message.filter = filter;
+  return true;
+}
+
+bool build_density(struct build *build, const char *name, const struct card_object *layer,
+                   size_t *value, const struct layout *layout) {
+  static const char *const keys[] = {"filter", "offset", "scale", NULL};
+  struct card_object card, filter_card;
+  struct filter filter = {.last = ACTIVATION_TANH_SQUARE};
+  const size_t column = 0;
+  double offset, scale;
+  size_t out;
+  if (card_object(layer, "density", &card, build->error) != IRREP_OK ||
+      card_only(&card, keys, build->error) != IRREP_OK ||
+      card_number(&card, "offset", 1e-6, 1e6, &offset, build->error) != IRREP_OK ||
+      card_number(&card, "scale", 0.0, 1e6, &scale, build->error) != IRREP_OK ||
+      card_object(&card, "filter", &filter_card, build->error) != IRREP_OK ||
+      !build_filter(build, name, &filter_card, 1, &column, IRREP_LANES, &filter) ||
+      !build_value(build, layout, &out))
+    return false;
+  struct op *op = program_op(build->program, &op_density, *value, out);
+  if (!op)
+    return !build_no_memory(build);
+  op->message.convolution.n_columns = IRREP_LANES;
+  op->message.filter = filter;
+  op->message.offset = offset;
+  op->message.scale = scale;
+  *value = out;
   return true;
 }

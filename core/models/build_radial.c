@@ -103,17 +103,15 @@ static bool read_layer(struct build *build, const char *name, size_t index, size
   return !build_no_memory(build);
 }
 
-bool build_filter(struct build *build, const char *name, const struct card_object *object,
+bool build_filter(struct build *build, const char *name, const struct card_object *card,
                   size_t n_file_columns, const size_t *place, size_t n_columns,
                   struct filter *filter) {
   static const char *const keys[] = {"hidden", "activation", NULL};
-  struct card_object card;
   size_t hidden[IRREP_MODEL_LAYERS_MAX], n_hidden;
-  if (card_object(object, "filter", &card, build->error) != IRREP_OK ||
-      card_only(&card, keys, build->error) != IRREP_OK ||
-      card_sizes(&card, "hidden", 1, 4096, IRREP_MODEL_LAYERS_MAX, hidden, &n_hidden,
+  if (card_only(card, keys, build->error) != IRREP_OK ||
+      card_sizes(card, "hidden", 1, 4096, IRREP_MODEL_LAYERS_MAX, hidden, &n_hidden,
                  build->error) != IRREP_OK ||
-      !build_activation(build, &card, &filter->activation))
+      !build_activation(build, card, &filter->activation))
     return false;
   struct filter_layer *layers = program_take(build->program, n_hidden + 1, sizeof *layers);
   if (!layers)

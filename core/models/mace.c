@@ -60,6 +60,9 @@ static bool build_message(struct build *build, const struct layer *layer, bool n
   name_of(layer, "linear_down", name, sizeof name);
   if (!build_linear(build, name, mid, &mid_layout, *message, to, false, false))
     return false;
+  name_of(layer, "density", name, sizeof name);
+  if (card_has(&layer->card, "density") && !build_density(build, name, &layer->card, message, to))
+    return false;
   if (layer->selector == NONE)
     return true;
   name_of(layer, "selector", name, sizeof name);

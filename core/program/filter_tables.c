@@ -186,7 +186,7 @@ static struct misfit typical_sizes(const struct exact *exact, double r_max) {
 }
 
 static bool is_message(const struct op *op) {
-  return op->type == &op_convolution;
+  return op->type->has_filter;
 }
 
 static void set_filter(struct exact *exact, const struct op *op) {

@@ -14,6 +14,7 @@ struct op_type {
   bool keeps_in;         /* the adjoint reads the features of in */
   bool reads_neighbours; /* reads rows of other atoms: begins a stage, its adjoint has its own time
                           */
+  bool has_filter;       /* reads message.filter, of message.convolution.n_columns */
   void (*forward)(const struct run *run, const struct op *op);
   void (*adjoint)(const struct run *run, const struct op *op); /* NULL: there is nothing to do */
 };
@@ -21,6 +22,7 @@ struct op_type {
 extern const struct op_type op_embedding;   /* out = a row for each species */
 extern const struct op_type op_linear;      /* out (+)= irreps-wise linear map of in */
 extern const struct op_type op_convolution; /* out = messages of in from the neighbours */
+extern const struct op_type op_density;     /* out = in over the density of neighbours */
 extern const struct op_type op_gate;        /* out = gated in */
 extern const struct op_type op_product;     /* out = polynomials in the components of in */
 extern const struct op_type op_readout;     /* energy of the atom += weights . in */

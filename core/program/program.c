@@ -164,7 +164,7 @@ enum irrep_status program_finish(struct program *program, struct irrep_error *er
                       "the model's layers do not form a chain from embedding to readout");
   for (size_t i = 0; i < program->n_ops; i++) {
     const struct op *op = &program->ops[i];
-    if (op->type != &op_convolution)
+    if (!op->type->has_filter)
       continue;
     if (op->message.convolution.n_columns > program->columns_max)
       program->columns_max = op->message.convolution.n_columns;

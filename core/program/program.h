@@ -44,8 +44,9 @@ struct op {
     struct gate gate;
     struct product product;
     struct {
-      struct convolution convolution;
+      struct convolution convolution; /* of a density, n_columns alone */
       struct filter filter;
+      double offset, scale; /* of a density: out = in / (offset + scale * density) */
     } message;
     struct {
       size_t weights;      /* [dim of in] */

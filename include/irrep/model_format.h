@@ -104,6 +104,7 @@
  *      "irreps_message": "128x0e+128x1o+128x2e+128x3o",
  *      "irreps_out": "128x0e+128x1o",
  *      "filter": {"hidden": [64, 64, 64], "activation": "silu"},
+ *      "density": {"filter": {"hidden": [], "activation": "silu"}, "offset": a, "scale": b},
  *      "self_connection": "none" | "linear" | "species",
  *      "selector": "none" | "linear" | "species",
  *      "product": {"weights": "shared" | "species",
@@ -113,13 +114,15 @@
  *   Tensors
  *     "embedding.weight", "layers.t.linear_up", "layers.t.filter", "scale", "shift" as for "nequip"
  *     "layers.t.linear_down"      linear map, irreps_mid to irreps_message
+ *     "layers.t.density"          MLP [num_basis, hidden.., 1]
  *     "layers.t.selector"         linear map, plain or by species, of irreps_message
  *     "layers.t.product"          product basis, irreps_message to irreps_out
  *     "layers.t.linear_out"       linear map of irreps_out
  *     "layers.t.self_connection"  linear map, plain or by species, features to irreps_out
  *     "layers.t.readout"          MLP [mul of 0e in irreps_out, hidden.., 1]
  *   Layer
- *     linear_out(product(selector(linear_down(convolution(linear_up(x)))))) + self_connection(x)
+ *     linear_out(product(selector(linear_down(convolution(linear_up(x))) / (a + b rho)))) +
+ *     self_connection(x), with rho the sum over the receiver's edges of tanh(MLP(e(r))^2)
  *   Convolution
  *     as for "nequip", but at the direction FROM the sender TO the receiver.
  *   Product basis

@@ -211,12 +211,22 @@ def _first(args: tuple[Any, ...]) -> Any:
     return args[0]
 
 
+def _attribute(args: tuple[Any, ...]) -> Global:
+    """getattr(class of torch, name), as functions such as torch.tanh are pickled: one more name."""
+    if len(args) == 2 and isinstance(args[0], Global) and isinstance(args[1], str):
+        if args[0].module.split(".")[0] == "torch" and args[1].isidentifier():
+            return Global(str(args[0]), args[1][:100])
+    raise FormatError("refused: getattr of something else than a function of torch")
+
+
 CONSTRUCTORS: dict[str, Callable[[tuple[Any, ...]], Any]] = {
     "collections.OrderedDict": _ordered_dict,
     "builtins.set": set_of,
     "builtins.frozenset": set_of,
     "__builtin__.set": set_of,
     "__builtin__.frozenset": set_of,
+    "builtins.getattr": _attribute,
+    "__builtin__.getattr": _attribute,
     "torch._utils._rebuild_parameter": _first,
     "torch.Size": lambda args: tuple(args[0]) if args and isinstance(args[0], tuple) else args,
     "numpy.dtype": _dtype,
@@ -231,7 +241,7 @@ CONSTRUCTORS: dict[str, Callable[[tuple[Any, ...]], Any]] = {
 def global_of(module: str, name: str) -> Global:
     full = f"{module}.{name}"
     if module in ("builtins", "__builtin__"):
-        known = name in _BUILTINS
+        known = name in _BUILTINS or full in CONSTRUCTORS
     else:
         known = module.split(".")[0] in _PACKAGES or full in CONSTRUCTORS
     if not known:

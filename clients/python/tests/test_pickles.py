@@ -19,7 +19,7 @@ from irrepd import pickles
 from irrepd.archives import Archive
 from irrepd.convert.__main__ import main
 from irrepd.errors import FormatError
-from irrepd.records import Array, Record, Tensor
+from irrepd.records import Array, Global, Record, Tensor
 
 FLOATS = np.arange(12, dtype=np.float32)
 
@@ -160,7 +160,6 @@ def test_hostile_calls_run_nothing(
 @pytest.mark.parametrize(
     "name",
     [
-        "builtins\ngetattr",
         "builtins\n__import__",
         "__builtin__\neval",
         "subprocess\nPopen",
@@ -175,6 +174,17 @@ def test_hostile_calls_run_nothing(
 def test_names_that_no_checkpoint_needs(load: Any, name: str) -> None:
     with pytest.raises(FormatError, match="refused"):
         load(b"\x80\x02c" + name.encode() + b"\n.")
+
+
+def test_getattr_of_torch_is_one_more_name(load: Any) -> None:
+    program = b"\x80\x02c__builtin__\ngetattr\n(c%s\n%stR."
+    found = load(program % (b"torch._C._VariableFunctions\nVariableFunctionsClass", text("tanh")))
+    assert isinstance(found, Global) and found.name == "tanh"
+    for owner, name in ((b"numpy\nndarray", "tofile"), (b"builtins\nobject", "__subclasses__")):
+        with pytest.raises(FormatError, match="refused"):
+            load(program % (owner, text(name)))
+    with pytest.raises(FormatError, match="refused"):
+        load(program % (b"torch\nTensor", text("a.b")))
 
 
 def test_names_inside_known_packages_stay_inert(load: Any) -> None:

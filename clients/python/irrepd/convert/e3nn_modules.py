@@ -32,6 +32,12 @@ ACTIVATIONS = {
     "ShiftedSoftPlus": "ssp",
 }
 
+# Degrees, up to L_MAX and sorted, of the 3j symbols that changed sign between e3nn 0.4 and 0.6.
+_OTHER_SIGN = {
+    *((1, degree, degree) for degree in range(2, L_MAX + 1)),
+    *((3, 4, 6), (4, 4, 5), (4, 5, 6), (5, 5, 5), (5, 6, 6)),
+}
+
 
 def irreps_of(value: Any) -> Irreps:
     """An e3nn.o3.Irreps record."""
@@ -181,7 +187,9 @@ def convolution_of(module: Module) -> tuple[Irreps, list[Path], np.ndarray]:
         if mode != "uvu" or has_weight is not True or edge.mul != 1 or not allowed:
             raise FormatError(f"'{module.path}' has instructions that are not understood")
         paths[i, j, out.ir.l] = o, Path(entry, edge.ir, out.ir, column)
-        factors.append(np.full(entry.mul, weight / sqrt(2 * out.ir.l + 1)))
+        degrees = tuple(sorted((entry.ir.l, edge.ir.l, out.ir.l)))
+        sign = -1.0 if degrees in _OTHER_SIGN else 1.0
+        factors.append(np.full(entry.mul, sign * weight / sqrt(2 * out.ir.l + 1)))
         column += entry.mul
     nested = [paths[key] for key in sorted(paths)]
     for ir in {path.out for _, path in nested}:

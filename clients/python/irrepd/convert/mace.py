@@ -259,7 +259,11 @@ class _Converter:
             if len(density) != 1 or density[0].shape[1] != 1:
                 raise FormatError(f"'{interaction.path}.density_fn' is not one linear map")
             self.tensors[f"{name}.density.0.weight"] = density[0]
-            card["density"] = {"hidden": [], "activation": "silu"}
+            card["density"] = {
+                "filter": {"hidden": [], "activation": "silu"},
+                "offset": 1.0,
+                "scale": 1.0,
+            }
         else:
             average = interaction.number("avg_num_neighbors")
             if average == 0:

@@ -1,0 +1,19 @@
+/* The filters of a tile's edges. Edges are taken EDGE_TILE at a time: their filters are made, used
+ * and forgotten. */
+#ifndef CORE_PROGRAM_EDGE_FILTERS_H
+#define CORE_PROGRAM_EDGE_FILTERS_H
+
+#include "core/program/run.h"
+
+/* Up to EDGE_TILE edges; the arrays lie in the workspace and the thread's scratch. */
+struct edge_filters {
+  size_t n;
+  const unsigned char *harmonics;       /* [n][HARMONICS(l_max)] */
+  unsigned char *filters, *derivatives; /* [n][n_columns]; derivatives by distance, or NULL */
+};
+
+/* The next edges from `first` on, before `end`, with the filters of an operation that has them. */
+struct edge_filters edge_filters_next(const struct run *run, const struct op *op, size_t first,
+                                      size_t end, bool derivatives);
+
+#endif
