@@ -29,6 +29,8 @@ static int format_structure(char *text, size_t size, const struct irrep_model_ca
 static int format_target(char *text, size_t size, const char *url) {
   if (strncmp(url, "unix:", 5) != 0)
     return snprintf(text, size, "%s", url);
+  if (strchr(url, '\'') != NULL)
+    return -1; /* not to be quoted for a shell */
   return snprintf(text, size, "--unix-socket '%s' http://localhost", url + 5);
 }
 

@@ -8,7 +8,7 @@
 
 /* Writes the command into text [size] for a server at url ("http://..." or "unix:PATH") and a model
  * of that card: two atoms of silicon, a water molecule, or two of the model's first element.
- * Returns the length, 0 when it does not fit. Thread-safe. */
+ * Returns the length, 0 when it does not fit or the path holds a quote. Thread-safe. */
 size_t example_command(char *text, size_t size, const char *url, const char *model,
                        const struct irrep_model_card *card);
 

@@ -1,0 +1,391 @@
+#include "server/http.h"
+#include "server/listen.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+/* Last: cmocka.h needs the headers above. */
+#include <cmocka.h>
+
+#define BODY_MAX 100000
+
+/* A server on a loop, whose handler echoes, or keeps the exchange when the path is /keep. */
+struct fixture {
+  uv_loop_t loop;
+  struct metrics *metrics;
+  struct http_server *server;
+  uint16_t port;
+  struct http_exchange *kept[4];
+  size_t n_kept, n_gone, n_quiet;
+};
+
+/* A client's socket and what it has got. */
+struct client {
+  int fd;
+  char got[BODY_MAX + 4096];
+  size_t size;
+  bool ended;
+};
+
+static void reply_text(struct http_exchange *exchange, const char *text) {
+  struct http_reply reply = {.status = 200, .content_type = "text/plain"};
+  reply.body = strdup(text);
+  reply.size = strlen(text);
+  http_reply(exchange, &reply);
+}
+
+static void on_gone(void *context) {
+  ((struct fixture *)context)->n_gone++;
+}
+
+static void handle(void *context, struct http_exchange *exchange) {
+  struct fixture *f = context;
+  if (strcmp(exchange->path, "/keep") == 0) {
+    exchange->gone = on_gone;
+    exchange->gone_context = f;
+    f->kept[f->n_kept++] = exchange;
+    return;
+  }
+  char *text = malloc(exchange->size + 256);
+  assert_non_null(text);
+  const int n = snprintf(text, 256, "%s %s %s %s %s|", exchange->method, exchange->path,
+                         exchange->content_type == NULL ? "-" : exchange->content_type,
+                         exchange->accept == NULL ? "-" : exchange->accept, exchange->request_id);
+  memcpy(text + n, exchange->body, exchange->size);
+  text[(size_t)n + exchange->size] = '\0';
+  reply_text(exchange, text);
+  free(text);
+}
+
+static void begin(struct fixture *f, uint64_t timeout_ms) {
+  struct listener listener;
+  unsigned port = 0;
+  memset(f, 0, sizeof *f);
+  assert_int_equal(uv_loop_init(&f->loop), 0);
+  f->metrics = metrics_new();
+  assert_non_null(f->metrics);
+  assert_int_equal(listener_open(&listener, "127.0.0.1:0", false, NULL), IRREP_OK);
+  assert_int_equal(sscanf(listener.url, "http://127.0.0.1:%u", &port), 1);
+  f->port = (uint16_t)port;
+  const struct http_options options = {.listen_fd = listener.fd,
+                                       .max_body_bytes = BODY_MAX,
+                                       .max_receiving_bytes = 2 * BODY_MAX,
+                                       .max_connections = 4,
+                                       .request_timeout_ms = timeout_ms,
+                                       .metrics = f->metrics,
+                                       .handler = handle,
+                                       .context = f};
+  f->server = http_start(&f->loop, &options);
+  assert_non_null(f->server);
+}
+
+static void end(struct fixture *f) {
+  http_stop(f->server);
+  uv_run(&f->loop, UV_RUN_DEFAULT);
+  assert_int_equal(uv_loop_close(&f->loop), 0);
+  metrics_free(f->metrics);
+}
+
+static void dial(const struct fixture *f, struct client *client) {
+  struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(f->port)};
+  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  client->size = 0;
+  client->ended = false;
+  client->fd = socket(AF_INET, SOCK_STREAM, 0);
+  assert_int_equal(connect(client->fd, (const struct sockaddr *)&to, sizeof to), 0);
+}
+
+static void tell(const struct client *client, const char *text) {
+  assert_int_equal(send(client->fd, text, strlen(text), MSG_NOSIGNAL), (ssize_t)strlen(text));
+}
+
+/* Takes what has come for the client, without waiting. */
+static void take(struct client *client) {
+  const ssize_t n = recv(client->fd, client->got + client->size,
+                         sizeof client->got - 1 - client->size, MSG_DONTWAIT);
+  client->ended = client->ended || n == 0;
+  client->size += n > 0 ? (size_t)n : 0;
+  client->got[client->size] = '\0';
+}
+
+static void turn(struct fixture *f) {
+  uv_run(&f->loop, UV_RUN_NOWAIT);
+  usleep(200);
+}
+
+/* Runs the loop until the client has got text that contains word; then forgets what it has got. */
+static void expect(struct fixture *f, struct client *client, const char *word) {
+  for (take(client); strstr(client->got, word) == NULL; take(client)) {
+    if (client->ended)
+      fail_msg("no \"%s\" in: %s", word, client->got);
+    turn(f);
+  }
+}
+
+static void forget(struct client *client) {
+  client->size = 0;
+}
+
+static void expect_end(struct fixture *f, struct client *client) {
+  for (take(client); !client->ended; take(client))
+    turn(f);
+  close(client->fd);
+}
+
+static double metric(const struct fixture *f, const char *series) {
+  size_t size = 0;
+  char *text = metrics_render(f->metrics, &size);
+  assert_non_null(text);
+  const char *line = strstr(text, series);
+  const double value = line == NULL ? 0 : strtod(line + strlen(series), NULL);
+  free(text);
+  return value;
+}
+
+static struct fixture fixture_of_test;
+static struct client client_of_test;
+
+static void test_requests(void **state) {
+  (void)state;
+  struct fixture *f = &fixture_of_test;
+  struct client *c = &client_of_test;
+  begin(f, 10000);
+  dial(f, c);
+  tell(
+      c,
+      "GET /a%62?q=1 HTTP/1.1\r\nHost: x\r\nAccept: a/b\r\nAccept: c/d\r\nX-Request-Id: i\r\n\r\n");
+  expect(f, c, "GET /ab - a/b,c/d i|");
+  assert_non_null(strstr(c->got, "X-Request-Id: i\r\n"));
+  forget(c);
+  tell(c, "POST /p HTTP/1.1\r\nHost: x\r\nContent-Type: t\r\nContent-Length: 5\r\n\r\nhel");
+  turn(f);
+  tell(c, "lo");
+  expect(f, c, "|hello");
+  assert_non_null(strstr(c->got, "POST /p t - "));
+  forget(c);
+  tell(c, "POST /p HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n"
+          "0\r\n\r\n");
+  expect(f, c, "|hello");
+  assert_int_equal(http_connections(f->server), 1);
+  close(c->fd);
+  while (http_connections(f->server) > 0)
+    turn(f);
+  assert_true(
+      metric(f, "irrepd_http_requests_total{route=\"other\",method=\"POST\",code=\"200\"} ") == 2);
+  end(f);
+}
+
+static void test_large_bodies(void **state) {
+  (void)state;
+  struct fixture *f = &fixture_of_test;
+  struct client *c = &client_of_test;
+  static char body[BODY_MAX + 1];
+  begin(f, 10000);
+  memset(body, 'b', BODY_MAX);
+  dial(f, c);
+  char head[128];
+  snprintf(head, sizeof head, "POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n",
+           BODY_MAX);
+  tell(c, head);
+  for (size_t sent = 0; sent < BODY_MAX; turn(f)) {
+    const ssize_t n = send(c->fd, body + sent, BODY_MAX - sent, MSG_DONTWAIT);
+    sent += n > 0 ? (size_t)n : 0;
+  }
+  body[BODY_MAX - 1] = '\0';
+  expect(f, c, body);
+  body[BODY_MAX - 1] = 'b';
+  close(c->fd);
+  dial(f, c);
+  snprintf(head, sizeof head, "POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n",
+           BODY_MAX + 1);
+  tell(c, head);
+  expect(f, c, "HTTP/1.1 413 ");
+  expect_end(f, c);
+  assert_true(metric(f, "irrepd_http_rejected_total{reason=\"body\"} ") == 1);
+  end(f);
+}
+
+static void test_refusals(void **state) {
+  (void)state;
+  static const struct {
+    const char *text, *status;
+  } cases[] = {
+      {"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", "HTTP/1.1 400 "},
+      {"GET /%00 HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 400 "},
+      {"GET / HTTP/1.1\r\nHost: x\r\nA: b\nC: d\r\n\r\n", "HTTP/1.1 400 "},
+      {"GET / HTTP/1.1\r\nHost: x\r\n: 1\r\nContent-Length: 9\r\n\r\n", "HTTP/1.1 400 "},
+      {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\n{}",
+       "HTTP/1.1 400 "},
+  };
+  struct fixture *f = &fixture_of_test;
+  struct client *c = &client_of_test;
+  begin(f, 10000);
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    dial(f, c);
+    tell(c, cases[i].text);
+    expect(f, c, cases[i].status);
+    expect(f, c, "application/problem+json");
+    expect_end(f, c);
+  }
+  end(f);
+}
+
+static void test_slow_requests(void **state) {
+  (void)state;
+  static const char *const parts[] = {"GET / HT", "GET / HTTP/1.1\r\nHo",
+                                      "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n1"};
+  struct fixture *f = &fixture_of_test;
+  struct client *c = &client_of_test;
+  begin(f, 20);
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+    dial(f, c);
+    tell(c, parts[i]);
+    expect(f, c, "HTTP/1.1 408 ");
+    expect_end(f, c);
+  }
+  dial(f, c);
+  expect_end(f, c); /* nothing was asked, nothing is said */
+  assert_int_equal(c->size, 0);
+  assert_true(metric(f, "irrepd_http_rejected_total{reason=\"timeout\"} ") == 3);
+  end(f);
+}
+
+static void keep(struct fixture *f, struct client *c) {
+  const size_t before = f->n_kept;
+  dial(f, c);
+  tell(c, "GET /keep HTTP/1.1\r\nHost: x\r\n\r\n");
+  while (f->n_kept == before)
+    turn(f);
+}
+
+static void test_replies_that_come_later(void **state) {
+  (void)state;
+  struct fixture *f = &fixture_of_test;
+  struct client *c = &client_of_test;
+  begin(f, 20);
+  keep(f, c);
+  tell(c, "GET /next HTTP/1.1\r\nHost: x\r\n\r\n");
+  for (int i = 0; i < 200; i++)
+    turn(f); /* longer than the timeout: it is not the client that is slow */
+  take(c);
+  assert_int_equal(c->size, 0);
+  reply_text(f->kept[0], "kept");
+  expect(f, c, "kept");
+  expect(f, c, "GET /next");
+  assert_int_equal(f->n_gone, 0);
+  close(c->fd);
+  end(f);
+}
+
+static void test_clients_that_leave(void **state) {
+  (void)state;
+  struct fixture *f = &fixture_of_test;
+  struct client *c = &client_of_test;
+  const struct linger abort = {1, 0};
+  begin(f, 10000);
+  for (size_t i = 0; i < 2; i++) {
+    keep(f, c);
+    if (i == 1)
+      setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &abort, sizeof abort);
+    close(c->fd);
+    while (f->n_gone <= i || http_connections(f->server) > 0)
+      turn(f);
+  }
+  assert_int_equal(f->n_gone, 2);
+  end(f);
+}
+
+static void on_quiet(void *context) {
+  ((struct fixture *)context)->n_quiet++;
+}
+
+static void test_drain(void **state) {
+  (void)state;
+  struct fixture *f = &fixture_of_test;
+  struct client *c = &client_of_test;
+  static struct client idle, other;
+  begin(f, 10000);
+  keep(f, c);
+  dial(f, &idle);
+  dial(f, &other);
+  while (http_connections(f->server) < 3)
+    turn(f);
+  http_drain(f->server);
+  tell(&other, "GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
+  expect(f, &other, "Connection: close");
+  expect_end(f, &other);
+  http_quiesce(f->server, on_quiet, f);
+  expect_end(f, &idle);
+  for (int i = 0; i < 20; i++)
+    turn(f);
+  assert_int_equal(f->n_quiet, 0);
+  reply_text(f->kept[0], "kept");
+  expect(f, c, "kept");
+  expect_end(f, c);
+  while (f->n_quiet == 0)
+    turn(f);
+  assert_int_equal(f->n_quiet, 1);
+  end(f);
+}
+
+static void test_abandon(void **state) {
+  (void)state;
+  struct fixture *f = &fixture_of_test;
+  struct client *c = &client_of_test;
+  begin(f, 10000);
+  keep(f, c);
+  http_abandon(f->server);
+  assert_int_equal(f->n_gone, 1);
+  http_quiesce(f->server, on_quiet, f);
+  expect(f, c, "HTTP/1.1 503 ");
+  expect_end(f, c);
+  while (f->n_quiet == 0)
+    turn(f);
+  end(f);
+}
+
+static void test_connection_limit(void **state) {
+  (void)state;
+  struct fixture *f = &fixture_of_test;
+  static struct client clients[5];
+  begin(f, 10000);
+  for (size_t i = 0; i < 5; i++) {
+    dial(f, &clients[i]);
+    tell(&clients[i], "GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
+  }
+  for (size_t i = 0; i < 4; i++)
+    expect(f, &clients[i], "GET /x");
+  for (int i = 0; i < 20; i++)
+    turn(f);
+  take(&clients[4]);
+  assert_int_equal(clients[4].size, 0);
+  close(clients[0].fd);
+  expect(f, &clients[4], "GET /x");
+  for (size_t i = 1; i < 5; i++)
+    close(clients[i].fd);
+  end(f);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_requests),
+      cmocka_unit_test(test_large_bodies),
+      cmocka_unit_test(test_refusals),
+      cmocka_unit_test(test_slow_requests),
+      cmocka_unit_test(test_replies_that_come_later),
+      cmocka_unit_test(test_clients_that_leave),
+      cmocka_unit_test(test_drain),
+      cmocka_unit_test(test_abandon),
+      cmocka_unit_test(test_connection_limit),
+  };
+  signal(SIGPIPE, SIG_IGN);
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
