@@ -106,6 +106,9 @@ bool build_energy(struct build *build, const char *mlp, const struct card_object
  */
 bool build_readout(struct build *build, size_t in, const struct layout *layout);
 
+/* Appends the "pair_repulsion" of the "model" object, if it has one. */
+bool build_pair_repulsion(struct build *build);
+
 /* Fills program->radial and reads the tensors of its basis. */
 bool build_radial(struct build *build, double r_max);
 

@@ -5,11 +5,15 @@
 static const double pi = 3.14159265358979323846;
 
 /* With q = p(p+1)(p+2)/2 the derivative by u collapses to -q u^(p-1) (1-u)^2. */
-static void polynomial(const struct radial *radial, double r, double *value, double *derivative) {
-  const double p = radial->p, u = r / radial->r_max;
+void radial_polynomial_cutoff(double p, double u, double *value, double *derivative) {
   const double up = pow(u, p), v = 1.0 - u;
   *value = 1.0 - up * ((p + 1.0) * (p + 2.0) / 2.0 - u * (p * (p + 2.0) - u * p * (p + 1.0) / 2.0));
-  *derivative = -p * (p + 1.0) * (p + 2.0) / 2.0 * up / u * v * v / radial->r_max;
+  *derivative = -p * (p + 1.0) * (p + 2.0) / 2.0 * up / u * v * v;
+}
+
+static void polynomial(const struct radial *radial, double r, double *value, double *derivative) {
+  radial_polynomial_cutoff(radial->p, r / radial->r_max, value, derivative);
+  *derivative /= radial->r_max;
 }
 
 static void xplor(const struct radial *radial, double r, double *value, double *derivative) {

@@ -46,6 +46,9 @@ struct radial {
  * Thread-safe. */
 void radial_embedding(const struct radial *radial, double r, double *value, double *derivative);
 
+/* The polynomial cutoff at u = r / r_max <= 1, with its derivative by u. Thread-safe. */
+void radial_polynomial_cutoff(double p, double u, double *value, double *derivative);
+
 /* The cutoff alone, as a function of r with its derivative. Thread-safe. */
 void radial_cutoff(const struct radial *radial, double r, double *value, double *derivative);
 

@@ -27,4 +27,7 @@ extern const struct op_type op_gate;        /* out = gated in */
 extern const struct op_type op_product;     /* out = polynomials in the components of in */
 extern const struct op_type op_readout;     /* energy of the atom += weights . in */
 
+/* energy of the atom += repulsion of its neighbours */
+extern const struct op_type op_pair_repulsion;
+
 #endif

@@ -9,6 +9,7 @@
 
 #include "core/e3/irreps.h"
 #include "core/kernels/kernels.h"
+#include "core/nn/pair_repulsion.h"
 #include "core/nn/radial.h"
 #include "core/program/ops.h"
 #include "irrep/status.h"
@@ -48,6 +49,7 @@ struct op {
       struct filter filter;
       double offset, scale; /* of a density: out = in / (offset + scale * density) */
     } message;
+    struct pair_repulsion pair_repulsion;
     struct {
       size_t weights;      /* [dim of in] */
       const double *scale; /* [n_species] eV */

@@ -57,6 +57,14 @@
  * ACTIVATIONS
  *   "silu", "tanh", "ssp" (log(1 + e^x) - log 2), "sigmoid", "identity", "abs"
  *
+ * PAIR REPULSION "pair_repulsion": {"num_terms": n, "p": 6.0}, optional
+ *   "pair_repulsion.coefficients", "pair_repulsion.exponents"     [n] each
+ *   "pair_repulsion.factor", ".length", ".r_max"                  [n_species][n_species] each, > 0;
+ *                     in eV Angstrom, Angstrom, Angstrom; rows are of the receiver's species
+ *   Each edge with r < its r_max adds to the energy of its receiver, with the polynomial cutoff of
+ *   u = r / its r_max,
+ *     factor / r * sum_k coefficients_k exp(-exponents_k r / length) * cutoff
+ *
  * ARCHITECTURE "nequip" (Batzner et al. 2022; SevenNet: Park et al. 2024)
  *   "l_max"             harmonics of degrees 0..l_max on the edges
  *   "edge_parity"       "even": every harmonic has parity e; "natural": (-1)^l
