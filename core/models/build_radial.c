@@ -14,8 +14,10 @@ static bool read_coefficients(struct build *build, const char *name, const struc
 static bool read_basis(struct build *build, const struct card_object *object,
                        struct radial *radial) {
   static const char *const keys[] = {"name", "num_basis", "prefactor", NULL};
-  static const char *const names[] = {
-      [RADIAL_BESSEL] = "bessel", [RADIAL_GAUSSIAN] = "gaussian", NULL};
+  static const char *const names[] = {[RADIAL_BESSEL] = "bessel",
+                                      [RADIAL_GAUSSIAN] = "gaussian",
+                                      [RADIAL_CHEBYSHEV] = "chebyshev",
+                                      NULL};
   struct card_object basis;
   size_t name;
   if (card_object(object, "basis", &basis, build->error) != IRREP_OK ||
@@ -28,6 +30,8 @@ static bool read_basis(struct build *build, const struct card_object *object,
   if (radial->basis == RADIAL_GAUSSIAN)
     return read_coefficients(build, "radial.centers", radial, radial->centers) &&
            read_coefficients(build, "radial.coefficients", radial, radial->coefficients);
+  if (radial->basis == RADIAL_CHEBYSHEV)
+    return true;
   return card_number(&basis, "prefactor", -1e6, 1e6, &radial->prefactor, build->error) ==
              IRREP_OK &&
          read_coefficients(build, "radial.frequencies", radial, radial->frequencies);
@@ -56,8 +60,48 @@ static bool read_cutoff(struct build *build, const struct card_object *object,
   return true;
 }
 
+/* Lengths of pairs must be the same both ways: an edge and its reverse share their filter. */
+static bool read_pairs(struct build *build, struct radial *radial) {
+  const size_t n = build->program->n_species, shape[2] = {n, n};
+  const double *r0 = build_read(build, "radial.r0", 2, shape);
+  if (!r0)
+    return false;
+  for (size_t i = 0; i < n * n; i++)
+    if (!(r0[i] >= 1e-3 && r0[i] <= 100.0) || r0[i] != r0[i % n * n + i / n]) {
+      irrep_fail(build->error, IRREP_BAD_MODEL_FILE, "radial.r0",
+                 "the lengths of pairs are not symmetric, or not within 0.001 to 100 Angstrom");
+      return false;
+    }
+  radial->n_species = n;
+  radial->r0 = r0;
+  return true;
+}
+
+static bool read_transform(struct build *build, const struct card_object *object,
+                           struct radial *radial) {
+  static const char *const keys[] = {"name", "a", "q", "p", "alpha", NULL};
+  static const char *const names[] = {
+      [TRANSFORM_NONE] = "none", [TRANSFORM_AGNESI] = "agnesi", [TRANSFORM_SOFT] = "soft", NULL};
+  struct card_object card;
+  size_t name;
+  if (card_object(object, "transform", &card, build->error) != IRREP_OK ||
+      card_only(&card, keys, build->error) != IRREP_OK ||
+      card_choice(&card, "name", names, &name, build->error) != IRREP_OK)
+    return false;
+  radial->transform = (enum radial_transform)name;
+  if (radial->transform == TRANSFORM_NONE)
+    return true;
+  if (radial->transform == TRANSFORM_SOFT)
+    return card_number(&card, "alpha", 1e-3, 1e3, &radial->alpha, build->error) == IRREP_OK &&
+           read_pairs(build, radial);
+  return card_number(&card, "a", 0.0, 1e3, &radial->a, build->error) == IRREP_OK &&
+         card_number(&card, "q", -100.0, 100.0, &radial->q, build->error) == IRREP_OK &&
+         card_number(&card, "p", -100.0, 100.0, &radial->transform_p, build->error) == IRREP_OK &&
+         read_pairs(build, radial);
+}
+
 bool build_radial(struct build *build, double r_max) {
-  static const char *const keys[] = {"basis", "cutoff", "envelope", NULL};
+  static const char *const keys[] = {"basis", "transform", "cutoff", "envelope", NULL};
   static const char *const envelopes[] = {"basis", "filter", NULL};
   struct card_object object;
   struct radial *radial = &build->program->radial;
@@ -69,7 +113,8 @@ bool build_radial(struct build *build, double r_max) {
        card_choice(&object, "envelope", envelopes, &envelope, build->error) != IRREP_OK))
     return false;
   radial->envelope = envelope == 1;
-  return read_basis(build, &object, radial) && read_cutoff(build, &object, radial);
+  return read_basis(build, &object, radial) && read_cutoff(build, &object, radial) &&
+         (!card_has(&object, "transform") || read_transform(build, &object, radial));
 }
 
 /* One layer's weights, its columns moved to place (NULL: as they are), and its bias if there. */

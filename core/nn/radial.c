@@ -61,6 +61,50 @@ void radial_cutoff(const struct radial *radial, double r, double *value, double 
   }
 }
 
+/* T_n and its derivative n U_(n-1), both by the recursion a_(i+1) = 2 x a_i - a_(i-1). */
+static void chebyshev(size_t n, double x, double *value, double *derivative) {
+  double t[2] = {1.0, x}, u[2] = {0.0, 1.0};
+  for (size_t i = 1; i < n; i++) {
+    const double next_t = 2.0 * x * t[1] - t[0], next_u = 2.0 * x * u[1] - u[0];
+    t[0] = t[1];
+    t[1] = next_t;
+    u[0] = u[1];
+    u[1] = next_u;
+  }
+  *value = t[1];
+  *derivative = (double)n * u[1];
+}
+
+static void agnesi(const struct radial *radial, double r0, double r, double *x, double *dx) {
+  const double s = r / r0, a = radial->a, q = radial->q, d = q - radial->transform_p;
+  const double power = a * pow(s, q), damping = pow(s, d), below = 1.0 + damping;
+  *x = 1.0 / (1.0 + power / below);
+  *dx = -*x * *x * power / (below * r) * (q - d * damping / below);
+}
+
+static void soft(const struct radial *radial, double r0, double r, double *x, double *dx) {
+  const double p0 = 0.75 * r0, p1 = 4.0 / 3.0 * r0, steepness = radial->alpha / (p1 - p0);
+  const double t = tanh(steepness * (r - 0.5 * (p0 + p1)));
+  *x = p0 + (r - p0) * 0.5 * (1.0 + t);
+  *dx = 0.5 * (1.0 + t) + (r - p0) * 0.5 * steepness * (1.0 - t * t);
+}
+
+/* The basis's argument and its derivative by the distance. */
+static void transform(const struct radial *radial, size_t pair, double r, double *x, double *dx) {
+  *x = r;
+  *dx = 1.0;
+  switch (radial->transform) {
+  case TRANSFORM_NONE:
+    break;
+  case TRANSFORM_AGNESI:
+    agnesi(radial, radial->r0[pair], r, x, dx);
+    break;
+  case TRANSFORM_SOFT:
+    soft(radial, radial->r0[pair], r, x, dx);
+    break;
+  }
+}
+
 static void basis(const struct radial *radial, size_t k, double r, double *value,
                   double *derivative) {
   *value = *derivative = 0.0;
@@ -77,10 +121,14 @@ static void basis(const struct radial *radial, size_t k, double r, double *value
     *derivative = 2.0 * c * gap * *value;
     break;
   }
+  case RADIAL_CHEBYSHEV:
+    chebyshev(k + 1, r, value, derivative);
+    break;
   }
 }
 
-void radial_embedding(const struct radial *radial, double r, double *value, double *derivative) {
+void radial_embedding(const struct radial *radial, size_t pair, double r, double *value,
+                      double *derivative) {
   double f, df;
   radial_cutoff(radial, r, &f, &df);
   value[radial->n_basis] = radial->envelope ? f : 1.0;
@@ -89,10 +137,12 @@ void radial_embedding(const struct radial *radial, double r, double *value, doub
     f = 1.0;
     df = 0.0;
   }
+  double x, dx;
+  transform(radial, pair, r, &x, &dx);
   for (size_t k = 0; k < radial->n_basis; k++) {
     double b, db;
-    basis(radial, k, r, &b, &db);
+    basis(radial, k, x, &b, &db);
     value[k] = b * f;
-    derivative[k] = db * f + b * df;
+    derivative[k] = db * dx * f + b * df;
   }
 }

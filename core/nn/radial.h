@@ -8,9 +8,19 @@
 #define RADIAL_BASIS_MAX 512
 
 enum radial_basis {
-  RADIAL_BESSEL,  /* b_k(r) = prefactor * sin(frequency_k r) / r; DimeNet, Gasteiger et al. 2020,
-                     eq. 7 */
-  RADIAL_GAUSSIAN /* b_k(r) = exp(coefficient_k (r - center_k)^2); SchNet, Schuett et al. 2018 */
+  RADIAL_BESSEL,   /* b_k(r) = prefactor * sin(frequency_k r) / r; DimeNet, Gasteiger et al. 2020,
+                      eq. 7 */
+  RADIAL_GAUSSIAN, /* b_k(r) = exp(coefficient_k (r - center_k)^2); SchNet, Schuett et al. 2018 */
+  RADIAL_CHEBYSHEV /* b_k(r) = T_k(r), k = 1..n_basis, the polynomials of the first kind; MACE */
+};
+
+/* What the basis sees in place of the distance, given a length r0 of the pair of species. */
+enum radial_transform {
+  TRANSFORM_NONE,
+  TRANSFORM_AGNESI, /* 1 / (1 + a x^q / (1 + x^(q - p))), x = r / r0; Witt et al. 2023, J. Chem.
+                       Phys. 159, 164101 */
+  TRANSFORM_SOFT    /* p0 + (r - p0) (1 + tanh(alpha (r - (p0 + p1) / 2) / (p1 - p0))) / 2 with
+                       p0 = 3/4 r0 and p1 = 4/3 r0; MACE */
 };
 
 enum radial_cutoff {
@@ -27,6 +37,11 @@ struct radial {
   double frequencies[RADIAL_BASIS_MAX];  /* Bessel: 1/Angstrom */
   double centers[RADIAL_BASIS_MAX];      /* Gaussian: Angstrom */
   double coefficients[RADIAL_BASIS_MAX]; /* Gaussian: 1/Angstrom^2 */
+  enum radial_transform transform;
+  double a, q, alpha; /* of the transform; for the exponent p see transform_p */
+  double transform_p;
+  size_t n_species; /* of r0 */
+  const double *r0; /* [n_species][n_species] Angstrom, symmetric; NULL without a transform */
   enum radial_cutoff cutoff;
   double r_max;  /* Angstrom */
   double r_on;   /* XPLOR: 0 <= r_on < r_max */
@@ -40,11 +55,13 @@ struct radial {
 
 /* The embedding at one distance: e_k(r) = b_k(r) cutoff(r) and an envelope of 1 or, with
  * radial->envelope, e_k(r) = b_k(r) and the cutoff as envelope.
+ *   pair        sender's species * n_species + receiver's; not looked at without a transform
  *   r           Angstrom, > 0; at r >= r_max the cutoff is zero
  *   value       [RADIAL_WIDTH]
  *   derivative  [RADIAL_WIDTH] by r
  * Thread-safe. */
-void radial_embedding(const struct radial *radial, double r, double *value, double *derivative);
+void radial_embedding(const struct radial *radial, size_t pair, double r, double *value,
+                      double *derivative);
 
 /* The polynomial cutoff at u = r / r_max <= 1, with its derivative by u. Thread-safe. */
 void radial_polynomial_cutoff(double p, double u, double *value, double *derivative);

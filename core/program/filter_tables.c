@@ -36,7 +36,7 @@ struct exact {
 static void exact_at(const struct exact *exact, size_t n, const double *r) {
   const size_t width = RADIAL_WIDTH(&exact->program->radial);
   for (size_t e = 0; e < n; e++)
-    radial_embedding(&exact->program->radial, r[e], exact->embedding + 2 * e * width,
+    radial_embedding(&exact->program->radial, 0, r[e], exact->embedding + 2 * e * width,
                      exact->embedding + (2 * e + 1) * width);
   exact->kernels->filter(exact->filter, n, exact->weights, exact->embedding, exact->value,
                          exact->derivative, exact->scratch);
@@ -278,7 +278,7 @@ static bool take_exact(struct exact *exact, struct arena *arena) {
 enum irrep_status filter_tables_make(const struct program *program, const void *weights,
                                      const struct kernels *kernels, struct filter_tables *tables) {
   *tables = (struct filter_tables){.n_terms = HERMITE_TERMS_MAX};
-  if (program->columns_max == 0) {
+  if (program->columns_max == 0 || program->radial.transform != TRANSFORM_NONE) {
     tables->n_terms = 0;
     return IRREP_OK;
   }

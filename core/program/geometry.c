@@ -51,7 +51,10 @@ static void embed(const struct executable *executable, struct workspace *workspa
     n = filter_tables_width(executable->tables);
     workspace->table_rows[edge] = filter_tables_locate(executable->tables, r, numbers);
   } else {
-    radial_embedding(radial, r, numbers, numbers + n / 2);
+    const struct batch *batch = &workspace->batch;
+    const size_t pair = batch->species[batch->senders[edge]] * executable->program->n_species +
+                        batch->species[batch->receivers[edge]];
+    radial_embedding(radial, pair, r, numbers, numbers + n / 2);
   }
   kernels->from_double(n, numbers,
                        (unsigned char *)workspace->embedding + edge * n * kernels->real_size);

@@ -31,6 +31,14 @@
  *              {"name": "gaussian", "num_basis": n}: b_k(r) = exp(a_k (r - c_k)^2) with the
  *              tensors "radial.centers" [n] = c_k in Angstrom and "radial.coefficients" [n] = a_k
  *              in 1/Angstrom^2
+ *              {"name": "chebyshev", "num_basis": n}: b_k(r) = T_k(r), k = 1..n
+ *   "transform" what the basis sees in place of r; optional, with the tensor "radial.r0"
+ *              [n_species][n_species], symmetric, in Angstrom, one of
+ *     {"name": "agnesi", "a": a, "q": q, "p": p}
+ *              1 / (1 + a x^q / (1 + x^(q-p))) with x = r / r0
+ *     {"name": "soft", "alpha": alpha}
+ *              p0 + (r - p0) (1 + tanh(alpha (r - (p0 + p1) / 2) / (p1 - p0))) / 2 with
+ *              p0 = 3/4 r0, p1 = 4/3 r0
  *   "cutoff"   with u = r / r_max, one of
  *     {"name": "polynomial", "p": 6.0}
  *              1 - (p+1)(p+2)/2 u^p + p(p+2) u^(p+1) - p(p+1)/2 u^(p+2)

@@ -96,7 +96,11 @@ static inline struct filter put_filter(struct program *program, struct rng *rng,
   layers[0].has_bias = true;
   layers[0].bias = put_weights(program, rng, 8, 0.5);
   layers[1].matrix = put_matrix(program, rng, 8, columns);
-  return (struct filter){2, layers, ACTIVATION_SILU, IRREP_LANES, program->radial.envelope};
+  return (struct filter){.n_layers = 2,
+                         .layers = layers,
+                         .activation = ACTIVATION_SILU,
+                         .width = IRREP_LANES,
+                         .envelope = program->radial.envelope};
 }
 
 /* 16 scalars and, with vectors, 16 gates behind them and 16 vectors. */

@@ -45,7 +45,7 @@ static void trial_fini(struct trial *trial) {
 static void exact_filter(const struct trial *trial, double r, double *value, double *slope) {
   double embedding[2 * RADIAL_WIDTH_MAX];
   double *scratch = doubles_new(4 * EDGE_TILE * HIDDEN);
-  radial_embedding(&trial->program.radial, r, embedding, embedding + BASIS + 1);
+  radial_embedding(&trial->program.radial, 0, r, embedding, embedding + BASIS + 1);
   kernels_for(IRREP_FLOAT64, NULL)
       ->filter(&trial->program.ops[0].message.filter, 1, trial->weights, embedding, value, slope,
                scratch);

@@ -46,7 +46,7 @@ static void check_forward(const struct kernels *kernels) {
       double expected[HARMONICS(IRREP_L_MAX)], radial[2 * RADIAL_WIDTH_MAX];
       harmonics_of(&program, v, expected);
       assert_all_close(y + e * n_y, expected, n_y, 1e-14, epsilon_of(kernels));
-      radial_embedding(&program.radial, length_of(v), radial, radial + width);
+      radial_embedding(&program.radial, 0, length_of(v), radial, radial + width);
       assert_all_close(embedding + e * 2 * width, radial, 2 * width, 1e-13, epsilon_of(kernels));
     }
     free(y);

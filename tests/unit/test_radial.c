@@ -48,6 +48,32 @@ static const struct radial radials[] = {
      .coefficients = {-20.0, -1.0},
      .cutoff = CUTOFF_MOLLIFIER,
      .r_max = 0.8},
+    {.basis = RADIAL_CHEBYSHEV,
+     .n_basis = 7,
+     .cutoff = CUTOFF_POLYNOMIAL,
+     .r_max = 2.0,
+     .p = 5.0,
+     .envelope = true},
+    {.basis = RADIAL_CHEBYSHEV,
+     .n_basis = 5,
+     .transform = TRANSFORM_AGNESI,
+     .a = 1.0805,
+     .q = 0.9183,
+     .transform_p = 4.5791,
+     .n_species = 1,
+     .r0 = (const double[]){1.31},
+     .cutoff = CUTOFF_POLYNOMIAL,
+     .r_max = 6.0,
+     .p = 5.0},
+    {.n_basis = 2,
+     .prefactor = 1.0,
+     .frequencies = {0.6, 1.2},
+     .transform = TRANSFORM_SOFT,
+     .alpha = 4.0,
+     .n_species = 1,
+     .r0 = (const double[]){2.1},
+     .cutoff = CUTOFF_COSINE,
+     .r_max = 4.5},
 };
 #define N_RADIALS (sizeof radials / sizeof *radials)
 
@@ -74,8 +100,27 @@ static double cutoff_formula(const struct radial *radial, double r) {
   return NAN;
 }
 
-static double basis_formula(const struct radial *radial, size_t k, double r) {
+static double transform_formula(const struct radial *radial, double r) {
+  switch (radial->transform) {
+  case TRANSFORM_NONE:
+    return r;
+  case TRANSFORM_AGNESI: {
+    const double x = r / radial->r0[0], p = radial->transform_p;
+    return 1 / (1 + radial->a * pow(x, radial->q) / (1 + pow(x, radial->q - p)));
+  }
+  case TRANSFORM_SOFT: {
+    const double p0 = 0.75 * radial->r0[0], p1 = 4 * radial->r0[0] / 3;
+    return p0 + (r - p0) * (1 + tanh(radial->alpha * (r - (p0 + p1) / 2) / (p1 - p0))) / 2;
+  }
+  }
+  return NAN;
+}
+
+static double basis_formula(const struct radial *radial, size_t k, double distance) {
+  const double r = transform_formula(radial, distance);
   switch (radial->basis) {
+  case RADIAL_CHEBYSHEV:
+    return r <= 1.0 ? cos((double)(k + 1) * acos(r)) : cosh((double)(k + 1) * acosh(r));
   case RADIAL_BESSEL:
     return radial->prefactor * sin(radial->frequencies[k] * r) / r;
   case RADIAL_GAUSSIAN:
@@ -163,8 +208,8 @@ static void test_embedding_values(void **state) {
       for (size_t j = 0; j < radial->n_basis; j++)
         expected[j] = basis_formula(radial, j, r) * (radial->envelope ? 1.0 : f);
       expected[radial->n_basis] = radial->envelope ? f : 1.0;
-      radial_embedding(radial, r, value, derivative);
-      assert_all_close(value, expected, RADIAL_WIDTH(radial), 1e-13, 1e-13);
+      radial_embedding(radial, 0, r, value, derivative);
+      assert_all_close(value, expected, RADIAL_WIDTH(radial), 1e-13, 2e-13);
     }
 }
 
@@ -176,12 +221,29 @@ static void test_embedding_derivatives(void **state) {
       double f[4][RADIAL_WIDTH_MAX], unused[RADIAL_WIDTH_MAX];
       double derivative[RADIAL_WIDTH_MAX], expected[RADIAL_WIDTH_MAX];
       for (int j = 0; j < 4; j++)
-        radial_embedding(&radials[k], r + (j < 2 ? j - 2 : j - 1) * h, f[j], unused);
+        radial_embedding(&radials[k], 0, r + (j < 2 ? j - 2 : j - 1) * h, f[j], unused);
       for (size_t j = 0; j < RADIAL_WIDTH(&radials[k]); j++)
         expected[j] = (f[0][j] - 8 * f[1][j] + 8 * f[2][j] - f[3][j]) / (12 * h);
-      radial_embedding(&radials[k], r, unused, derivative);
+      radial_embedding(&radials[k], 0, r, unused, derivative);
       assert_all_close(derivative, expected, RADIAL_WIDTH(&radials[k]), 1e-8, 1e-8);
     }
+}
+
+/* Each pair of species has its own transform, and it is the only thing that the pair changes. */
+static void test_pairs(void **state) {
+  (void)state;
+  const double r0[] = {1.0, 1.5, 1.5, 2.0};
+  struct radial many = radials[N_RADIALS - 1], one = many;
+  many.n_species = 2;
+  many.r0 = r0;
+  for (size_t pair = 0; pair < 4; pair++) {
+    double value[2][RADIAL_WIDTH_MAX], derivative[2][RADIAL_WIDTH_MAX];
+    one.r0 = &r0[pair];
+    radial_embedding(&many, pair, 1.7, value[0], derivative[0]);
+    radial_embedding(&one, 0, 1.7, value[1], derivative[1]);
+    assert_memory_equal(value[0], value[1], RADIAL_WIDTH(&one) * sizeof(double));
+    assert_memory_equal(derivative[0], derivative[1], RADIAL_WIDTH(&one) * sizeof(double));
+  }
 }
 
 /* Nothing of an edge at r_max or beyond reaches the atoms. */
@@ -192,7 +254,7 @@ static void test_embedding_vanishes_beyond(void **state) {
       const struct radial *radial = &radials[k];
       const size_t n = radial->n_basis;
       double value[RADIAL_WIDTH_MAX], derivative[RADIAL_WIDTH_MAX];
-      radial_embedding(radial, radial->r_max + beyond, value, derivative);
+      radial_embedding(radial, 0, radial->r_max + beyond, value, derivative);
       for (size_t j = 0; j < n; j++)
         assert_true(value[j] * value[n] == 0.0 &&
                     derivative[j] * value[n] + value[j] * derivative[n] == 0.0);
@@ -208,6 +270,7 @@ int main(void) {
       cmocka_unit_test(test_embedding_values),
       cmocka_unit_test(test_embedding_derivatives),
       cmocka_unit_test(test_embedding_vanishes_beyond),
+      cmocka_unit_test(test_pairs),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,7 +9,7 @@ import numpy as np
 from irrepd.convert.modules import Module
 from irrepd.errors import FormatError
 
-BASIS_MAX = 64
+BASIS_MAX = 512
 
 
 def radial_of(
@@ -25,13 +25,46 @@ def radial_of(
         raise FormatError("the cutoff function does not end at r_max")
     envelope = {"name": "polynomial", "p": cutoff.number("p")}
     card: dict[str, Any] = {"basis": basis, "cutoff": envelope}
+    if not module.flag("apply_cutoff", True):
+        card["envelope"] = "filter"
     if "distance_transform" in module:
-        raise FormatError("distance transforms are not supported yet")
+        transform, r0 = _transform(module.child("distance_transform"), numbers)
+        card["transform"] = transform
+        tensors["radial.r0"] = r0
     return tensors, card
 
 
+def covalent_radii(module: Module, numbers: list[int]) -> np.ndarray:
+    """The radii of the model's elements, as the module keeps them."""
+    radii = module.take("covalent_radii").astype(np.float64)
+    if radii.ndim != 1 or radii.size <= max(numbers):
+        raise FormatError(f"'{module.path}' has not the radii of all elements")
+    return radii[numbers]
+
+
+def _transform(module: Module, numbers: list[int]) -> tuple[dict[str, Any], np.ndarray]:
+    kind = module.expect("AgnesiTransform", "SoftTransform")
+    radii = covalent_radii(module, numbers)
+    sums = radii[:, None] + radii[None, :]
+    if kind == "SoftTransform":
+        return {"name": "soft", "alpha": module.number("alpha")}, sums
+    return {"name": "agnesi", **{key: module.number(key) for key in ("a", "q", "p")}}, 0.5 * sums
+
+
 def _basis(module: Module, r_max: float) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    module.expect("BesselBasis")
+    kind = module.expect("BesselBasis", "GaussianBasis", "ChebychevBasis")
+    if kind == "ChebychevBasis":
+        orders = module.take("n").ravel()
+        if not 0 < orders.size <= BASIS_MAX or (orders != np.arange(1, orders.size + 1)).any():
+            raise FormatError(f"'{module.path}' does not count from 1")
+        return {}, {"name": "chebyshev", "num_basis": int(orders.size)}
+    if kind == "GaussianBasis":
+        centers = module.take("gaussian_weights").astype(np.float64)
+        if centers.ndim != 1 or not 0 < centers.size <= BASIS_MAX:
+            raise FormatError(f"a basis of shape {centers.shape}; up to {BASIS_MAX} functions")
+        coefficients = np.full(centers.size, module.number("coeff"))
+        tensors = {"radial.centers": centers, "radial.coefficients": coefficients}
+        return tensors, {"name": "gaussian", "num_basis": int(centers.size)}
     frequencies = module.take("bessel_weights").astype(np.float64)
     if frequencies.ndim != 1 or not 0 < frequencies.size <= BASIS_MAX:
         raise FormatError(f"a basis of shape {frequencies.shape}; up to {BASIS_MAX} functions")
