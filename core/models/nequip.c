@@ -40,10 +40,12 @@ static bool gate_layout(struct build *build, const struct irreps *irreps_out, st
 
 static bool read_gate_entry(struct build *build, const struct card_object *gate, const char *which,
                             struct irrep ir, struct gate_entry *entry) {
+  static const char *const irreps[] = {"0e", "0o", NULL};
   static const char *const keys[] = {"activation", "scale", NULL};
   struct card_object group, activation;
   const char key[3] = {(char)('0' + ir.l), ir.parity > 0 ? 'e' : 'o', 0};
   return card_object(gate, which, &group, build->error) == IRREP_OK &&
+         card_only(&group, irreps, build->error) == IRREP_OK &&
          card_object(&group, key, &activation, build->error) == IRREP_OK &&
          card_only(&activation, keys, build->error) == IRREP_OK &&
          build_activation(build, &activation, &entry->activation) &&

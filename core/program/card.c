@@ -72,7 +72,7 @@ static enum irrep_status find_typed(const struct card_object *object, const char
 }
 
 static void place_of(const struct card_object *object, const char *key, struct card_object *value) {
-  snprintf(value->where, sizeof value->where, "%.24s%s%.20s", object->where,
+  snprintf(value->where, sizeof value->where, "%.40s%s%.20s", object->where,
            object->where[0] ? "/" : "", key);
 }
 

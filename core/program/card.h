@@ -13,7 +13,7 @@
 
 struct card_object {
   struct json_reader json;
-  char where[48];
+  char where[64];
 };
 
 /* The whole card, checked to be one JSON object. text must outlive it. */

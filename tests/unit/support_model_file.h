@@ -10,7 +10,7 @@
 #define WRITER_TENSORS_MAX 128
 
 struct writer_tensor {
-  char name[80];
+  char name[128];
   bool narrow; /* F32; otherwise F64 */
   size_t n_dims, shape[4], count;
   double *values; /* [count] owned */
@@ -98,7 +98,7 @@ static inline unsigned char *container(const char *header, size_t header_size, c
 static inline unsigned char *writer_file(const struct writer *writer, const char *card,
                                          size_t *n_bytes) {
   struct grown_text header = {0}, data = {0};
-  char text[256];
+  char text[512];
   grow_string(&header, "{\"__metadata__\":{\"irrepd\":\"");
   for (const char *c = card; *c; c++) {
     if (*c == '"' || *c == '\\')
