@@ -1,5 +1,6 @@
 #include "server/http.h"
 
+#include "server/http_body.h"
 #include "server/http_judge.h"
 #include "server/http_text.h"
 #include "server/log.h"
@@ -15,7 +16,6 @@
 
 #define ACCEPT_SIZE 1024
 #define CONNECTION_MEMORY (64u * 1024) /* libmicrohttpd's, headers and upload window */
-#define BODY_FIRST (16u * 1024)
 #define GONE_MS 100    /* for bytes that were sent before the client closed its side */
 #define LINGER_MS 1000 /* how long a refused body is still read, so that the answer arrives */
 
@@ -45,8 +45,7 @@ struct exchange {
   enum stage stage;
   int status;
   struct MHD_Response *response;
-  char *body;
-  size_t capacity;
+  struct http_body body;
   uint64_t begun_ns;
   struct http_facts facts;
   const char *last_line_end; /* in libmicrohttpd's buffer, behind the last header line */
@@ -61,11 +60,12 @@ struct http_server {
   uv_timer_t timer;
   int handles_open;
   struct connection *connections;
-  size_t n_connections, n_exchanges, receiving_bytes;
+  size_t n_connections, n_exchanges;
+  struct http_budget budget;
   bool draining, quiesced;
   bool runs_again; /* a connection has ended: at its limit the library accepts in its next run only
                     */
-  bool inspects_lines; /* the library is the one whose buffer line_is_plain knows */
+  bool inspects_lines; /* the library is the one whose buffer http_line_is_plain knows */
   void (*quiet)(void *context);
   void *quiet_context;
   uint64_t id_prefix, id_next;
@@ -167,20 +167,13 @@ static void answer_unread(struct connection *connection, const char *request_id,
   peer_last_words(connection->peer, text, size);
 }
 
-static void drop_body(struct exchange *x) {
-  free(x->body);
-  x->body = NULL;
-  x->connection->server->receiving_bytes -= x->capacity;
-  x->capacity = x->public.size = 0;
-}
-
 /* Refuses a request whose body is still to come, and reads on for a moment: closing at once would
  * reset the connection, and the client might never see the answer. */
 static void refuse_unread(struct exchange *x, const struct problem *problem, const char *reason) {
   metrics_http_rejected(x->connection->server->options.metrics, reason);
   account(x, problem->status);
   answer_unread(x->connection, x->request_id, problem);
-  drop_body(x);
+  http_body_drop(&x->body, &x->connection->server->budget);
   x->stage = STAGE_LINGERING;
   peer_deadline(x->connection->peer, LINGER_MS);
 }
@@ -202,34 +195,6 @@ static enum MHD_Result refuse(struct exchange *x, const struct problem *problem,
 
 /* --- requests --------------------------------------------------------------------------------- */
 
-/* libmicrohttpd 0.9.75 also ends a line at a bare CR, a bare LF or the first NUL, and glues a
- * folded line to the name of its field, which a proxy in front may read in another way. It parses
- * in place: an honest field lies in its buffer as name, colon, blanks, value, and a NUL over each
- * byte of CRLF. */
-static bool line_is_plain(const char *name, size_t name_size, const char *value,
-                          size_t value_size) {
-  const uintptr_t after = (uintptr_t)name + name_size + 1, begin = (uintptr_t)value;
-  if (begin < after || begin - after > HTTP_HEADERS_MAX)
-    return false;
-  for (const char *at = name + name_size + 1; at < value; at++)
-    if (*at != ' ' && *at != '\t')
-      return false;
-  return value[value_size] == '\0' && value[value_size + 1] == '\0';
-}
-
-/* It also takes a line that begins with a colon for the end of the header. */
-static bool ends_in_empty_line(const struct exchange *x) {
-  return x->last_line_end[0] == '\0' && x->last_line_end[1] == '\0';
-}
-
-static void add_accept(struct exchange *x, const char *value) {
-  const size_t used = strlen(x->accept);
-  const int n = snprintf(x->accept + used, sizeof x->accept - used, used > 0 ? ",%s" : "%s", value);
-  if (n < 0 || (size_t)n >= sizeof x->accept - used)
-    snprintf(x->accept, sizeof x->accept, "*/*"); /* too long to judge */
-  x->public.accept = x->accept;
-}
-
 static enum MHD_Result on_field(void *context, enum MHD_ValueKind kind, const char *name,
                                 size_t name_size, const char *value, size_t value_size) {
   struct exchange *x = context;
@@ -237,7 +202,7 @@ static enum MHD_Result on_field(void *context, enum MHD_ValueKind kind, const ch
   if (value != NULL)
     x->last_line_end = value + value_size + 2;
   if (value == NULL || (x->connection->server->inspects_lines &&
-                        !line_is_plain(name, name_size, value, value_size))) {
+                        !http_line_is_plain(name, name_size, value, value_size))) {
     x->facts.line_fault = "a header line is folded, or does not end in CRLF";
     value = value == NULL ? "" : value;
   }
@@ -247,7 +212,7 @@ static enum MHD_Result on_field(void *context, enum MHD_ValueKind kind, const ch
   else if (strcasecmp(name, "content-encoding") == 0)
     x->public.content_encoding = value;
   else if (strcasecmp(name, "accept") == 0)
-    add_accept(x, value);
+    http_accept_add(x->accept, sizeof x->accept, value);
   else if (strcasecmp(name, "x-request-id") == 0 && http_request_id_valid(value))
     snprintf(x->request_id, sizeof x->request_id, "%s", value);
   return MHD_YES;
@@ -279,7 +244,10 @@ static enum MHD_Result begin(struct http_server *server, struct MHD_Connection *
     x->facts.line_fault = "the request line does not end in CRLF";
   x->last_line_end = version + 10;
   MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, on_field, x);
-  if (server->inspects_lines && x->facts.line_fault == NULL && !ends_in_empty_line(x))
+  if (x->accept[0] != '\0')
+    x->public.accept = x->accept;
+  if (server->inspects_lines && x->facts.line_fault == NULL &&
+      !http_line_is_empty(x->last_line_end))
     x->facts.line_fault = "the header does not end in an empty line";
   if (x->request_id[0] == '\0')
     snprintf(x->request_id, sizeof x->request_id, "%016llx-%llx",
@@ -288,52 +256,23 @@ static enum MHD_Result begin(struct http_server *server, struct MHD_Connection *
   x->facts.version = version;
   x->facts.header_size = header_size(mhd);
   struct problem problem;
-  const char *reason = http_judge(&x->facts, server->options.max_body_bytes, x->path, &problem);
+  const char *reason = http_judge(&x->facts, server->budget.max_body_bytes, x->path, &problem);
   if (reason != NULL)
     return refuse(x, &problem, reason);
   peer_deadline(connection->peer, server->options.request_timeout_ms);
   return MHD_YES;
 }
 
-/* Makes room for the next part of the body. NULL, or the reason that forbids it and its problem. */
-static const char *grow(struct exchange *x, size_t size, struct problem *problem) {
-  struct http_server *server = x->connection->server;
-  const struct http_options *o = &server->options;
-  const size_t needed = x->public.size + size;
-  if (needed > o->max_body_bytes) {
-    http_problem_body(problem, o->max_body_bytes);
-    return "body";
-  }
-  if (needed <= x->capacity)
-    return NULL;
-  size_t capacity = x->capacity == 0 ? BODY_FIRST : 2 * x->capacity;
-  if (x->facts.framing.has_length && capacity > x->facts.framing.content_length)
-    capacity = (size_t)x->facts.framing.content_length;
-  if (capacity < needed)
-    capacity = needed;
-  const size_t others = server->receiving_bytes - x->capacity;
-  char *body = others + capacity > o->max_receiving_bytes ? NULL : realloc(x->body, capacity);
-  if (body == NULL) {
-    http_problem_bodies(problem, o->max_receiving_bytes);
-    return "memory";
-  }
-  x->body = body;
-  x->capacity = capacity;
-  server->receiving_bytes = others + capacity;
-  return NULL;
-}
-
 static void receive(struct exchange *x, const char *bytes, size_t size) {
   if (x->stage != STAGE_RECEIVING)
     return;
   struct problem problem;
-  const char *reason = grow(x, size, &problem);
-  if (reason != NULL) {
+  const struct http_framing *framing = &x->facts.framing;
+  const size_t expected = framing->has_length ? (size_t)framing->content_length : SIZE_MAX;
+  const char *reason =
+      http_body_append(&x->body, &x->connection->server->budget, expected, bytes, size, &problem);
+  if (reason != NULL)
     refuse_unread(x, &problem, reason);
-    return;
-  }
-  memcpy(x->body + x->public.size, bytes, size);
-  x->public.size += size;
 }
 
 /* The client does not wait for this exchange any more. */
@@ -350,9 +289,10 @@ static enum MHD_Result handle(struct exchange *x) {
   const struct http_options *o = &connection->server->options;
   peer_deadline(connection->peer, 0);
   x->stage = STAGE_HANDLED;
-  x->public.body = x->body != NULL ? x->body : "";
+  x->public.body = x->body.bytes != NULL ? x->body.bytes : "";
+  x->public.size = x->body.size;
   o->handler(o->context, &x->public);
-  drop_body(x);
+  http_body_drop(&x->body, &connection->server->budget);
   x->public.body = NULL;
   if (x->stage == STAGE_REPLIED)
     return queue(x);
@@ -436,7 +376,7 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **slot,
     return;
   struct connection *connection = x->connection;
   *slot = NULL;
-  drop_body(x);
+  http_body_drop(&x->body, &server->budget);
   if (x->response != NULL)
     MHD_destroy_response(x->response);
   free(x);
@@ -545,6 +485,8 @@ struct http_server *http_start(uv_loop_t *loop, const struct http_options *optio
     return NULL;
   }
   server->options = *options;
+  server->budget = (struct http_budget){.max_body_bytes = options->max_body_bytes,
+                                        .max_receiving_bytes = options->max_receiving_bytes};
   server->loop = loop;
   server->poll.data = server->timer.data = server;
   server->inspects_lines = strcmp(MHD_get_version(), "0.9.75") == 0;

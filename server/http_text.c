@@ -1,5 +1,6 @@
 #include "server/http_text.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -140,6 +141,30 @@ bool http_accepts(const char *accept, const char *type, const char *subtype) {
     accept = *end == ',' ? end + 1 : end;
   }
   return admitted || empty;
+}
+
+void http_accept_add(char *list, size_t size, const char *value) {
+  const size_t used = strlen(list);
+  const int n = snprintf(list + used, size - used, used > 0 ? ",%s" : "%s", value);
+  if (n < 0 || (size_t)n >= size - used)
+    snprintf(list, size, "*/*");
+}
+
+/* The blanks between a name and its value are fewer: libmicrohttpd's buffer is no larger. */
+#define LINE_SPAN_MAX 65536
+
+bool http_line_is_plain(const char *name, size_t name_size, const char *value, size_t value_size) {
+  const uintptr_t after = (uintptr_t)name + name_size + 1, begin = (uintptr_t)value;
+  if (begin < after || begin - after > LINE_SPAN_MAX)
+    return false;
+  for (const char *at = name + name_size + 1; at < value; at++)
+    if (!is_blank(*at))
+      return false;
+  return value[value_size] == '\0' && value[value_size + 1] == '\0';
+}
+
+bool http_line_is_empty(const char *end) {
+  return end[0] == '\0' && end[1] == '\0';
 }
 
 static bool is_token(const char *text) {

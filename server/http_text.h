@@ -29,6 +29,23 @@ bool http_media_type_is(const char *content_type, const char *type);
  * that matches decides, by a weight above zero (RFC 9110, 12.5.1). */
 bool http_accepts(const char *accept, const char *type, const char *subtype);
 
+/* Appends a field's value to a list [size] of comma-separated values that begins empty; a list that
+ * would become too long admits everything. */
+void http_accept_add(char *list, size_t size, const char *value);
+
+/* Whether a header field as libmicrohttpd 0.9.75 has parsed it came as one line ended by CRLF.
+ *
+ * It also ends lines at a bare CR, a bare LF or the first NUL, and glues a folded line to the name
+ * of its field, which a proxy in front may read in another way. It parses in place: an honest field
+ * lies in its buffer as name, colon, blanks, value, and a NUL over each byte of CRLF.
+ *   name   [name_size] and a NUL
+ *   value  [value_size] and two bytes */
+bool http_line_is_plain(const char *name, size_t name_size, const char *value, size_t value_size);
+
+/* Whether the line at end, behind the last field of such a header, is empty: libmicrohttpd also
+ * takes a line that begins with a colon for the end of the header. */
+bool http_line_is_empty(const char *end);
+
 /* What the header fields say about the length of the body; starts as all zero. */
 struct http_framing {
   const char *fault;       /* static: why the request must be refused, or NULL */

@@ -74,8 +74,7 @@ void route_status(struct routes *routes, struct http_exchange *exchange, const c
   cJSON_AddStringToObject(root, "state", routes_state(routes));
   cJSON_AddStringToObject(root, "version", IRREPD_VERSION);
   cJSON_AddStringToObject(root, "libuv", uv_version_string());
-  cJSON_AddNumberToObject(root, "uptime_s",
-                          (double)((uv_hrtime() - routes->started_ns) / 1000000) / 1000.0);
+  cJSON_AddNumberToObject(root, "uptime_s", (double)(uv_hrtime() - routes->started_ns) * 1e-9);
   add_models(root, routes->registry);
   cJSON *queue = cJSON_AddObjectToObject(root, "queue");
   add_size(queue, "structures", load.queued_structures);

@@ -108,6 +108,45 @@ static void test_accept(void **state) {
       fail_msg("%s", cases[i].accept == NULL ? "NULL" : cases[i].accept);
 }
 
+static void test_accept_lists(void **state) {
+  (void)state;
+  char list[16] = "";
+  http_accept_add(list, sizeof list, "a/b");
+  assert_string_equal(list, "a/b");
+  http_accept_add(list, sizeof list, "c/d;q=0.1");
+  assert_string_equal(list, "a/b,c/d;q=0.1");
+  http_accept_add(list, sizeof list, "e");
+  assert_string_equal(list, "a/b,c/d;q=0.1,e");
+  http_accept_add(list, sizeof list, "f");
+  assert_string_equal(list, "*/*");
+}
+
+static void test_lines(void **state) {
+  (void)state;
+  static const struct {
+    const char *buffer; /* as the library leaves it, the name first */
+    size_t name_size, begin, value_size;
+    bool plain;
+  } cases[] = {
+      {"Host\0 x\0\0", 4, 6, 1, true},      /* "Host: x" CRLF */
+      {"Host\0x\0\0", 4, 5, 1, true},       /* no blank */
+      {"Host\0 \t \0\0", 4, 8, 0, true},    /* no value */
+      {"Host\0 x\0Length", 4, 6, 1, false}, /* bare LF or CR */
+      {"Host\0 x\0 y\0\0", 4, 6, 1, false}, /* NUL inside */
+      {"Host\0Length\0\0", 4, 7, 4, false}, /* a name that a folded line has moved */
+      {"x\0\0Hosty\0\0", 5, 0, 1, false},   /* the same, moved behind its value */
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    const char *name = cases[i].begin == 0 ? cases[i].buffer + 3 : cases[i].buffer;
+    if (http_line_is_plain(name, cases[i].name_size, cases[i].buffer + cases[i].begin,
+                           cases[i].value_size) != cases[i].plain)
+      fail_msg("case %zu", i);
+  }
+  assert_true(http_line_is_empty("\0"));
+  assert_false(http_line_is_empty("\0x"));
+  assert_false(http_line_is_empty(": x"));
+}
+
 /* The verdict on fields given as name, value, ..., NULL. */
 static const char *verdict(bool http_1_1, const char *const *fields, struct http_framing *framing) {
   *framing = (struct http_framing){0};
@@ -178,6 +217,8 @@ int main(void) {
       cmocka_unit_test(test_request_ids),
       cmocka_unit_test(test_media_types),
       cmocka_unit_test(test_accept),
+      cmocka_unit_test(test_accept_lists),
+      cmocka_unit_test(test_lines),
       cmocka_unit_test(test_good_framing),
       cmocka_unit_test(test_bad_framing),
       cmocka_unit_test(test_a_body_is_known_to_come_after_a_fault),
