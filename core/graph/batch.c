@@ -30,7 +30,7 @@ static enum irrep_status measure_one(const struct species_map *map, double r_max
   if (status != IRREP_OK)
     return status;
   if (neighbours_scratch_bytes(structure, r_max) > scratch_bytes)
-    return IRREP_TOO_LARGE;
+    return IRREP_NO_MEMORY;
   return neighbours_count(structure, r_max, edges_left, scratch, n_edges, NULL);
 }
 

@@ -35,8 +35,8 @@ enum irrep_status batch_check(const struct species_map *map,
                               const struct irrep_structure *structure, struct irrep_error *error);
 
 /* Checks the structures and counts their edges, once the spans have been taken from the arena.
- * One that is refused (as batch_check and neighbours_count refuse it, or for lack of room) gets its
- * status in results and an empty span, and counts for nothing.
+ * One that is refused (as batch_check and neighbours_count refuse it, or with NO_MEMORY for lack of
+ * scratch) gets its status in results and an empty span, and counts for nothing.
  *   scratch  [scratch_bytes] for the neighbour lists
  *   spans    [n_structures]
  *   results  [n_structures]; status and n_edges are written

@@ -96,6 +96,9 @@ double *build_read(struct build *build, const char *name, size_t n_dims, const s
   size_t count = 1;
   for (size_t i = 0; i < n_dims; i++)
     count = size_mul(count, shape[i]);
+  /* Before memory is taken: a card may claim more than its file holds. */
+  if (model_file_check(build->file, name, n_dims, shape, build->error) != IRREP_OK)
+    return NULL;
   double *values = program_take(build->program, count, sizeof *values);
   if (!values) {
     build_no_memory(build);
@@ -126,7 +129,8 @@ static bool read_block(struct build *build, const char *name, const struct layou
   const size_t shape[3] = {n_species, from->mul, to->mul};
   const double *file =
       build_read(build, tensor, by_species ? 3 : 2, by_species ? shape : shape + 1);
-  double *dense = program_take(build->program, size_mul(from->width, to->width), sizeof *dense);
+  double *dense =
+      file ? program_take(build->program, size_mul(from->width, to->width), sizeof *dense) : NULL;
   if (!file || !dense)
     return build_no_memory(build), false;
   *block = (struct linear_block){.n_m = (size_t)(2 * from->ir.l + 1),

@@ -126,7 +126,7 @@ static bool read_layer(struct build *build, const char *name, size_t index, size
   const size_t shape[2] = {rows, file_columns};
   snprintf(tensor, sizeof tensor, "%.90s.%zu.weight", name, index);
   const double *file = build_read(build, tensor, 2, shape);
-  double *dense = program_take(program, rows * columns, sizeof *dense);
+  double *dense = file ? program_take(program, rows * columns, sizeof *dense) : NULL;
   if (!file || !dense)
     return build_no_memory(build), false;
   for (size_t i = 0; i < rows; i++)

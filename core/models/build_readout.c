@@ -24,7 +24,7 @@ static bool hidden_layer(struct build *build, const char *mlp, size_t index, siz
   const size_t shape[2] = {scalars->mul, size};
   const double *file = build_read(build, name, 2, shape);
   struct linear_block *block = program_take(program, 1, sizeof *block);
-  double *dense = program_take(program, scalars->width * to->dim, sizeof *dense);
+  double *dense = file ? program_take(program, scalars->width * to->dim, sizeof *dense) : NULL;
   struct gate_entry *entry = program_take(program, 1, sizeof *entry);
   if (!file || !block || !dense || !entry)
     return build_no_memory(build), false;

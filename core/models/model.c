@@ -306,6 +306,9 @@ static enum irrep_status prepare(const struct irrep_model *model,
   const struct irrep_plan size =
       batch_measure(&model->map, r_max, structures, n_structures, arena->base + arena->used,
                     arena->size - arena->used, workspace->batch.spans, results);
+  for (size_t s = 0; s < n_structures; s++)
+    if (results[s].status == IRREP_NO_MEMORY)
+      return IRREP_NO_MEMORY;
   workspace_take(workspace, executable, arena, &size);
   if (arena->failed)
     return IRREP_NO_MEMORY;

@@ -188,16 +188,23 @@ bool model_file_has(const struct model_file *file, const char *name) {
   return find(file, name) != NULL;
 }
 
-enum irrep_status model_file_read(struct model_file *file, const char *name, size_t n_dims,
-                                  const size_t *shape, double *out, struct irrep_error *error) {
-  struct tensor *tensor = find(file, name);
+enum irrep_status model_file_check(const struct model_file *file, const char *name, size_t n_dims,
+                                   const size_t *shape, struct irrep_error *error) {
+  const struct tensor *tensor = find(file, name);
   if (!tensor)
     return bad(error, name, "the tensor is missing");
   bool fits = tensor->n_dims == n_dims;
   for (size_t i = 0; fits && i < n_dims; i++)
     fits = tensor->shape[i] == shape[i];
-  if (!fits)
-    return bad(error, name, "the tensor's shape does not fit the card");
+  return fits ? IRREP_OK : bad(error, name, "the tensor's shape does not fit the card");
+}
+
+enum irrep_status model_file_read(struct model_file *file, const char *name, size_t n_dims,
+                                  const size_t *shape, double *out, struct irrep_error *error) {
+  const enum irrep_status status = model_file_check(file, name, n_dims, shape, error);
+  if (status != IRREP_OK)
+    return status;
+  struct tensor *tensor = find(file, name);
   const unsigned char *bytes = file->data + tensor->begin;
   const size_t count = (tensor->end - tensor->begin) / tensor->size_of_element;
   for (size_t i = 0; i < count; i++) {

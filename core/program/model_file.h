@@ -36,9 +36,13 @@ void model_file_close(struct model_file *file);
 
 bool model_file_has(const struct model_file *file, const char *name);
 
+/* Whether there is a tensor of exactly this shape; BAD_MODEL_FILE otherwise. */
+enum irrep_status model_file_check(const struct model_file *file, const char *name, size_t n_dims,
+                                   const size_t *shape, struct irrep_error *error);
+
 /* Reads a tensor of exactly this shape as doubles and marks it used.
  *   out  [product of shape]
- * BAD_MODEL_FILE when it is missing, has another shape, or holds a number that is not finite. */
+ * BAD_MODEL_FILE as model_file_check, and when it holds a number that is not finite. */
 enum irrep_status model_file_read(struct model_file *file, const char *name, size_t n_dims,
                                   const size_t *shape, double *out, struct irrep_error *error);
 

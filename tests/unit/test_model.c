@@ -1,0 +1,390 @@
+#include "irrep/model.h"
+#include "tests/unit/support_model.h"
+
+#define BAD IRREP_BAD_MODEL_FILE
+#define UNSUPPORTED IRREP_UNSUPPORTED_MODEL
+
+static const struct tiny_choices plain = {.l_max = 1, .layers = {"3x0e+2x1e", "4x0e"}};
+
+static void test_card(void **state) {
+  (void)state;
+  struct tiny tiny = tiny_new(&(struct tiny_choices){.precision = "float32", .layers = {"4x0e"}});
+  struct irrep_model *model;
+  tiny_replace(&tiny, "\"format\":1",
+               "\"format\":1,\"name\":\"caf\u00e9\",\"training\":{\"a\":[1]}");
+  assert_int_equal(tiny_load(&tiny, &model, NULL), IRREP_OK);
+  const struct irrep_model_card *card = irrep_model_card(model);
+  assert_string_equal(card->architecture, "nequip");
+  assert_string_equal(card->variant, "sevennet");
+  assert_int_equal(card->n_elements, 2);
+  assert_int_equal(card->atomic_numbers[0], 1);
+  assert_int_equal(card->atomic_numbers[1], 8);
+  assert_true(card->r_max == 3.2);
+  assert_int_equal(card->precision, IRREP_FLOAT32);
+  assert_true(card->bytes > sizeof(float) * 100);
+  assert_string_equal(card->metadata, tiny.card.at);
+  assert_int_equal(card->metadata_size, strlen(tiny.card.at));
+  irrep_model_free(model);
+  irrep_model_free(NULL);
+  tiny_free(&tiny);
+}
+
+static void test_variant_is_optional(void **state) {
+  (void)state;
+  struct tiny tiny = tiny_new(&plain);
+  struct irrep_model *model;
+  tiny_replace(&tiny, "\"variant\":\"sevennet\",", "");
+  assert_int_equal(tiny_load(&tiny, &model, NULL), IRREP_OK);
+  assert_string_equal(irrep_model_card(model)->variant, "");
+  irrep_model_free(model);
+  tiny_free(&tiny);
+}
+
+static void test_refuses_cards(void **state) {
+  (void)state;
+  static const struct refusal refusals[] = {
+      {"\"format\":1,", "", BAD, "format"},
+      {"\"format\":1", "\"format\":2", BAD, "format"},
+      {"\"format\":1", "\"format\":0", BAD, "format"},
+      {"\"nequip\"", "\"nequips\"", UNSUPPORTED, "architecture"},
+      {"\"nequip\"", "7", BAD, "architecture"},
+      {"\"architecture\":\"nequip\",", "", BAD, "architecture"},
+      {"\"sevennet\"", "null", BAD, "variant"},
+      {"\"sevennet\"", "\"a variant whose name has more than 31 letters\"", BAD, "variant"},
+      {"\"atomic_numbers\":[1,8]", "\"atomic_numbers\":[1,1]", BAD, "atomic_numbers"},
+      {"\"atomic_numbers\":[1,8]", "\"atomic_numbers\":[]", BAD, "atomic_numbers"},
+      {"\"atomic_numbers\":[1,8]", "\"atomic_numbers\":[0,8]", BAD, "atomic_numbers"},
+      {"\"atomic_numbers\":[1,8]", "\"atomic_numbers\":[1,119]", BAD, "atomic_numbers"},
+      {"\"atomic_numbers\":[1,8]", "\"atomic_numbers\":[1,9007199254740992]", BAD,
+       "atomic_numbers"},
+      {"\"atomic_numbers\":[1,8]", "\"atomic_numbers\":{}", BAD, "atomic_numbers"},
+      {"\"atomic_numbers\":[1,8]", "\"atomic_numbers\":[1,8,6]", BAD, "embedding.weight"},
+      {"\"r_max\":3.2", "\"r_max\":0", BAD, "r_max"},
+      {"\"r_max\":3.2", "\"r_max\":0.0009", BAD, "r_max"},
+      {"\"r_max\":3.2", "\"r_max\":100.1", BAD, "r_max"},
+      {"\"r_max\":3.2", "\"r_max\":-3.2", BAD, "r_max"},
+      {"\"r_max\":3.2,", "", BAD, "r_max"},
+      {"\"float64\"", "\"float16\"", UNSUPPORTED, "precision"},
+      {"\"Angstrom\"", "\"bohr\"", UNSUPPORTED, "length"},
+      {"\"eV\"", "\"kcal/mol\"", UNSUPPORTED, "energy"},
+      {"\"energy\":\"eV\"", "\"energy\":\"eV\",\"time\":\"fs\"", UNSUPPORTED, "time"},
+      {"\"units\":", "\"unit\":", UNSUPPORTED, "unit"},
+      {"\"model\":{", "\"model\":5,\"citation\":{", BAD, "model"},
+      {"\"r_max\":3.2", "\"r_max\":3.2,\"r_max\":3.2", BAD, "r_max"},
+      {"\"format\":1,", "\"format\":1,,", BAD, ""},
+  };
+  assert_refusals(&plain, refusals, sizeof refusals / sizeof *refusals);
+}
+
+/* A tiny file cut at any byte. */
+static void test_refuses_every_truncation(void **state) {
+  (void)state;
+  struct tiny tiny = tiny_new(&(struct tiny_choices){.layers = {"1x0e"}, .embedding = "1x0e"});
+  size_t n_bytes;
+  unsigned char *bytes = writer_file(&tiny.writer, tiny.card.at, &n_bytes);
+  for (size_t n = 0; n < n_bytes; n++) {
+    unsigned char *cut = malloc(n + (n == 0));
+    struct irrep_model *model = NULL;
+    struct irrep_error error = {0};
+    assert_non_null(cut);
+    memcpy(cut, bytes, n);
+    assert_int_equal(irrep_model_load(cut, n, &model, &error), BAD);
+    assert_null(model);
+    free(cut);
+  }
+  free(bytes);
+  tiny_free(&tiny);
+}
+
+/* A small file may not make the loader ask for the 32 GiB that its card claims. */
+static void test_shapes_are_checked_before_memory_is_taken(void **state) {
+  (void)state;
+  struct tiny tiny = tiny_new(
+      &(struct tiny_choices){.layers = {"1x0e"}, .embedding = "8x0e", .self_connection = "none"});
+  tiny_replace(&tiny, "\"irreps_embedding\":\"8x0e\"", "\"irreps_embedding\":\"65536x0e\"");
+  writer_drop(&tiny.writer, "embedding.weight");
+  writer_add(&tiny.writer, "embedding.weight", 2, (const size_t[]){2, 65536}, 1.0);
+  assert_tiny_refused(&tiny, BAD, "layers.0.linear_up.0e.weight");
+}
+
+static void test_plan_counts(void **state) {
+  (void)state;
+  struct irrep_model *model = plain_model();
+  struct cluster c = cluster_new(8, true);
+  struct irrep_structure s = structure_of(&c);
+  struct irrep_plan plan;
+  assert_int_equal(irrep_model_plan(model, &s, SIZE_MAX, &plan, NULL), IRREP_OK);
+  assert_int_equal(plan.n_structures, 1);
+  assert_int_equal(plan.n_atoms, 8);
+  /* A sphere of 3.2 A about each atom holds some of the 8 atoms of each of the 30 A^3 cells. */
+  assert_true(plan.n_edges > 8 * 20 && plan.n_edges < 8 * 60 && plan.n_edges % 2 == 0);
+  const size_t n_edges = plan.n_edges;
+  assert_int_equal(irrep_model_plan(model, &s, n_edges, &plan, NULL), IRREP_OK);
+  struct irrep_error error = {0};
+  assert_int_equal(irrep_model_plan(model, &s, n_edges - 1, &plan, &error), IRREP_TOO_LARGE);
+  assert_int_equal(error.status, IRREP_TOO_LARGE);
+  cluster_evaluate(model, &c, IRREP_FLOAT64, false);
+  assert_int_equal(c.result.n_edges, n_edges);
+  irrep_model_free(model);
+}
+
+static void assert_plan_refuses(const struct irrep_model *model, const struct cluster *c,
+                                enum irrep_status status, const char *field) {
+  const struct irrep_structure s = structure_of(c);
+  struct irrep_plan plan;
+  struct irrep_error error = {0};
+  assert_int_equal(irrep_model_plan(model, &s, SIZE_MAX, &plan, &error), status);
+  assert_string_equal(error.field, field);
+  assert_int_equal(irrep_model_plan(model, &s, SIZE_MAX, &plan, NULL), status);
+}
+
+static void test_plan_refuses(void **state) {
+  (void)state;
+  struct irrep_model *model = plain_model();
+  struct cluster c = cluster_new(4, true);
+  c.numbers[2] = 6;
+  assert_plan_refuses(model, &c, IRREP_UNKNOWN_ELEMENT, "numbers/2");
+  c = cluster_new(4, true);
+  c.positions[5] = NAN;
+  assert_plan_refuses(model, &c, IRREP_NOT_FINITE, "positions/1/2");
+  c = cluster_new(4, true);
+  memcpy(c.cell[2], c.cell[1], sizeof c.cell[2]);
+  assert_plan_refuses(model, &c, IRREP_SINGULAR_CELL, "cell");
+  c = cluster_new(0, false);
+  assert_plan_refuses(model, &c, IRREP_NO_ATOMS, "numbers");
+  irrep_model_free(model);
+}
+
+/* Monotonic in every field, and SIZE_MAX where it overflows. */
+static void test_bytes(void **state) {
+  (void)state;
+  struct irrep_model *model = plain_model();
+  for (int p = 0; p < 2; p++) {
+    const enum irrep_precision precision = p ? IRREP_FLOAT64 : IRREP_FLOAT32;
+    size_t before = 0;
+    for (size_t n = 0; n < 5000; n += 41) {
+      const struct irrep_plan plans[] = {{n, n, n}, {n + 1, n, n}, {n, n + 1, n}, {n, n, n + 1}};
+      const size_t bytes = irrep_model_bytes(model, precision, &plans[0]);
+      assert_true(bytes >= before);
+      for (size_t i = 1; i < 4; i++)
+        assert_true(irrep_model_bytes(model, precision, &plans[i]) >= bytes);
+      before = bytes;
+    }
+    const struct irrep_plan huge[] = {{SIZE_MAX, 1, 1},
+                                      {1, SIZE_MAX, 1},
+                                      {1, 1, SIZE_MAX},
+                                      {1, SIZE_MAX / 100, 1},
+                                      {1, 1, SIZE_MAX / 30}};
+    for (size_t i = 0; i < sizeof huge / sizeof *huge; i++)
+      assert_true(irrep_model_bytes(model, precision, &huge[i]) == SIZE_MAX);
+  }
+  irrep_model_free(model);
+}
+
+/* In an arena that is smaller than planned, evaluation says so; it does not blame a structure. */
+static void assert_arenas_too_small(const struct irrep_model *model,
+                                    const struct irrep_structure *s) {
+  const struct irrep_evaluate_options options = {.precision = IRREP_FLOAT64};
+  struct irrep_plan plan;
+  irrep_model_plan(model, s, SIZE_MAX, &plan, NULL);
+  const size_t enough = irrep_model_bytes(model, IRREP_FLOAT64, &plan);
+  for (size_t bytes = 0; bytes < enough; bytes += 640 + bytes / 3) {
+    struct irrep_error error = {0};
+    void *arena = aligned_new(bytes);
+    struct irrep_result result = {0};
+    const enum irrep_status status =
+        irrep_model_evaluate(model, &options, s, 1, arena, bytes, &result, &error);
+    if (status != IRREP_NO_MEMORY || error.status != IRREP_NO_MEMORY)
+      fail_msg("%zu of %zu bytes: %s", bytes, enough, irrep_status_name(status));
+    free(arena);
+  }
+}
+
+static void test_small_arenas(void **state) {
+  (void)state;
+  enum { many = 8000 };
+  struct irrep_model *model = plain_model();
+  struct cluster c = cluster_new(8, true);
+  const struct irrep_structure few = structure_of(&c);
+  assert_arenas_too_small(model, &few);
+  /* Atoms far apart: the neighbour list's scratch is the largest part. */
+  int32_t *numbers = aligned_new(many * sizeof *numbers);
+  double *positions = doubles_new(3 * (size_t)many);
+  for (size_t i = 0; i < many; i++) {
+    numbers[i] = 1;
+    positions[3 * i] = 10.0 * (double)i;
+  }
+  const struct irrep_structure s = {.n_atoms = many, .numbers = numbers, .positions = positions};
+  assert_arenas_too_small(model, &s);
+  free(numbers);
+  free(positions);
+  irrep_model_free(model);
+}
+
+static void test_bad_arguments(void **state) {
+  (void)state;
+  struct irrep_model *model = plain_model();
+  struct cluster c = cluster_new(2, false);
+  const struct irrep_structure s = structure_of(&c);
+  const struct irrep_evaluate_options options = {.precision = IRREP_FLOAT64};
+  struct irrep_error error = {0};
+  unsigned char *arena = aligned_new(1 << 20);
+  assert_int_equal(
+      irrep_model_evaluate(model, &options, &s, 1, arena + 32, (1 << 20) - 32, &c.result, &error),
+      IRREP_BAD_ARGUMENT);
+  assert_string_equal(error.field, "arena");
+  assert_int_equal(irrep_model_evaluate(model, &options, &s, 1, NULL, 0, &c.result, &error),
+                   IRREP_NO_MEMORY);
+  free(arena);
+  irrep_model_free(model);
+}
+
+/* Structures of a batch, the bad ones with the status that plan gives them, have their own bits. */
+static void check_batch(enum irrep_precision precision) {
+  struct irrep_model *model = plain_model();
+  enum { n = 6 };
+  struct cluster c[n] = {cluster_new(5, true),  cluster_new(1, false), cluster_new(4, true),
+                         cluster_new(8, false), cluster_new(3, true),  cluster_new(7, true)};
+  struct irrep_structure s[n];
+  struct irrep_result results[n];
+  double energies[n][CLUSTER_MAX], forces[n][3 * CLUSTER_MAX];
+  c[2].numbers[1] = 6;
+  c[4].positions[1] = INFINITY;
+  for (size_t i = 0; i < n; i++) {
+    s[i] = structure_of(&c[i]);
+    results[i] = (struct irrep_result){.energies = energies[i], .forces = forces[i]};
+  }
+  const size_t bytes = 1 << 20;
+  void *arena = aligned_new(bytes);
+  const struct irrep_evaluate_options options = {.precision = precision};
+  assert_int_equal(irrep_model_evaluate(model, &options, s, n, arena, bytes, results, NULL),
+                   IRREP_OK);
+  free(arena);
+  for (size_t i = 0; i < n; i++) {
+    const enum irrep_status expected = i == 2   ? IRREP_UNKNOWN_ELEMENT
+                                       : i == 4 ? IRREP_NOT_FINITE
+                                                : IRREP_OK;
+    assert_int_equal(results[i].status, expected);
+    if (expected != IRREP_OK)
+      continue;
+    cluster_evaluate(model, &c[i], precision, false);
+    assert_memory_equal(&results[i].energy, &c[i].result.energy, sizeof(double));
+    assert_memory_equal(energies[i], c[i].energies, c[i].n_atoms * sizeof(double));
+    assert_memory_equal(forces[i], c[i].forces, 3 * c[i].n_atoms * sizeof(double));
+    assert_memory_equal(results[i].virial, c[i].result.virial, sizeof results[i].virial);
+    assert_int_equal(results[i].has_stress, c[i].periodic);
+  }
+  irrep_model_free(model);
+}
+
+static void test_batch_gives_the_bits_of_each_alone(void **state) {
+  (void)state;
+  check_batch(IRREP_FLOAT32);
+  check_batch(IRREP_FLOAT64);
+}
+
+/* Only what is asked for is written. */
+static void test_wanted_results(void **state) {
+  (void)state;
+  struct irrep_model *model = plain_model();
+  struct cluster c = cluster_new(6, true);
+  const struct irrep_structure s = structure_of(&c);
+  const struct irrep_evaluate_options options = {.precision = IRREP_FLOAT64};
+  const double energy = cluster_evaluate(model, &c, IRREP_FLOAT64, false);
+  double sum = 0.0;
+  for (size_t i = 0; i < 6; i++)
+    sum += c.energies[i];
+  assert_true(sum == energy);
+  struct irrep_result result = {.virial = {{7.0}}};
+  evaluate_all(model, &options, &s, 1, &result);
+  assert_true(result.energy == energy && !result.has_stress && result.virial[0][0] == 7.0);
+  struct irrep_result two[2] = {{0}, {.forces = c.forces}};
+  const struct irrep_structure both[2] = {s, s};
+  evaluate_all(model, &options, both, 2, two);
+  assert_true(two[0].energy == energy && !two[0].has_stress);
+  assert_true(two[1].energy == energy && two[1].has_stress);
+  irrep_model_free(model);
+}
+
+static void test_nothing(void **state) {
+  (void)state;
+  struct irrep_model *model = plain_model();
+  const struct irrep_evaluate_options options = {.precision = IRREP_FLOAT32};
+  evaluate_all(model, &options, NULL, 0, NULL);
+  irrep_model_free(model);
+}
+
+static void test_cancelled(void **state) {
+  (void)state;
+  struct irrep_model *model = plain_model();
+  struct cluster c = cluster_new(6, true);
+  const struct irrep_structure s = structure_of(&c);
+  atomic_int flag = 1;
+  const struct irrep_evaluate_options options = {.precision = IRREP_FLOAT64, .cancelled = &flag};
+  struct irrep_error error = {0};
+  const size_t bytes = 1 << 20;
+  void *arena = aligned_new(bytes);
+  assert_int_equal(irrep_model_evaluate(model, &options, &s, 1, arena, bytes, &c.result, &error),
+                   IRREP_CANCELLED);
+  assert_int_equal(error.status, IRREP_CANCELLED);
+  free(arena);
+  irrep_model_free(model);
+}
+
+/* Weights so large that the energy overflows: that structure says so, no other does. */
+static void test_result_that_is_not_finite(void **state) {
+  (void)state;
+  struct tiny tiny = tiny_new(&plain);
+  struct irrep_model *model;
+  writer_find(&tiny.writer, "scale")->values[1] = 1e308; /* oxygen */
+  writer_find(&tiny.writer, "readout.0.weight")->values[0] = 1e300;
+  assert_int_equal(tiny_load(&tiny, &model, NULL), IRREP_OK);
+  struct cluster bad = cluster_new(4, false), good = bad;
+  for (size_t i = 0; i < 4; i++)
+    good.numbers[i] = 1;
+  const struct irrep_structure s[] = {structure_of(&bad), structure_of(&good)};
+  const struct irrep_evaluate_options options = {.precision = IRREP_FLOAT64};
+  struct irrep_result results[2] = {{.forces = bad.forces}, {.forces = good.forces}};
+  evaluate_all(model, &options, s, 2, results);
+  assert_int_equal(results[0].status, IRREP_RESULT_NOT_FINITE);
+  assert_int_equal(results[1].status, IRREP_OK);
+  assert_true(isfinite(results[1].energy));
+  irrep_model_free(model);
+  tiny_free(&tiny);
+}
+
+/* Tables of the filters against the filters: the bound that filter_tables.c promises leaves
+ * energies of some eV the same to 1e-8. */
+static void test_tables_are_near_the_filters(void **state) {
+  (void)state;
+  struct irrep_model *model = plain_model();
+  struct cluster exact = cluster_new(8, true), tabulated = exact;
+  cluster_evaluate(model, &exact, IRREP_FLOAT64, true);
+  cluster_evaluate(model, &tabulated, IRREP_FLOAT64, false);
+  assert_all_close(tabulated.energies, exact.energies, 8, 1e-8, 1e-8);
+  assert_all_close(tabulated.forces, exact.forces, 24, 1e-7, 1e-7);
+  assert_memory_not_equal(tabulated.forces, exact.forces, sizeof exact.forces);
+  irrep_model_free(model);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_card),
+      cmocka_unit_test(test_variant_is_optional),
+      cmocka_unit_test(test_refuses_cards),
+      cmocka_unit_test(test_refuses_every_truncation),
+      cmocka_unit_test(test_shapes_are_checked_before_memory_is_taken),
+      cmocka_unit_test(test_plan_counts),
+      cmocka_unit_test(test_plan_refuses),
+      cmocka_unit_test(test_bytes),
+      cmocka_unit_test(test_small_arenas),
+      cmocka_unit_test(test_bad_arguments),
+      cmocka_unit_test(test_batch_gives_the_bits_of_each_alone),
+      cmocka_unit_test(test_wanted_results),
+      cmocka_unit_test(test_nothing),
+      cmocka_unit_test(test_cancelled),
+      cmocka_unit_test(test_result_that_is_not_finite),
+      cmocka_unit_test(test_tables_are_near_the_filters),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
