@@ -123,7 +123,8 @@ static bool build_layer(struct build *build, struct layer *layer, bool natural, 
 }
 
 bool mace_build(struct build *build) {
-  static const char *const keys[] = {"l_max", "edge_parity", "irreps_embedding", "layers", NULL};
+  static const char *const keys[] = {"l_max",  "edge_parity",    "irreps_embedding",
+                                     "layers", "pair_repulsion", NULL};
   static const char *const parities[] = {"even", "natural", NULL};
   struct card_object layers[IRREP_MODEL_LAYERS_MAX], readout;
   struct layout layout;
@@ -151,5 +152,5 @@ bool mace_build(struct build *build) {
          !build_energy(build, name, &readout, value, &layout, scale, shift)))
       return false;
   }
-  return true;
+  return build_pair_repulsion(build);
 }

@@ -113,7 +113,7 @@
  *     E_a = scale[s] * readout(0e of the last features) + shift[s], in eV
  *
  * ARCHITECTURE "mace" (Batatia et al. 2022)
- *   "l_max", "edge_parity", "irreps_embedding" as for "nequip", and
+ *   "l_max", "edge_parity", "irreps_embedding" as for "nequip"; "pair_repulsion"; and
  *   "layers"            a list of
  *     {"irreps_up": "128x0e+128x1o",        the features that neighbours send
  *      "irreps_mid": "256x0e+384x1o+...",   the convolution's output

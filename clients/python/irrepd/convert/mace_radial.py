@@ -80,4 +80,20 @@ def _basis(module: Module, r_max: float) -> tuple[dict[str, np.ndarray], dict[st
 def pair_of(
     module: Module, numbers: list[int], scale: float
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    raise FormatError("pair repulsion is not supported yet")
+    """ZBLBasis: the card's "pair_repulsion" and its tensors.
+
+    scale is that of the model's interaction energies, which upstream applies to this one too.
+    """
+    module.expect("ZBLBasis")
+    charges = np.array(numbers, dtype=np.float64)
+    powers = charges ** module.number("a_exp")
+    length = module.number("a_prefactor") * 0.529 / (powers[:, None] + powers[None, :])
+    radii = covalent_radii(module, numbers)
+    tensors = {
+        "pair_repulsion.coefficients": module.take("c", (4,)).astype(np.float64),
+        "pair_repulsion.exponents": np.array([3.2, 0.9423, 0.4028, 0.2016]),
+        "pair_repulsion.factor": scale * 0.5 * 14.3996 * charges[:, None] * charges[None, :],
+        "pair_repulsion.length": length,
+        "pair_repulsion.r_max": radii[:, None] + radii[None, :],
+    }
+    return {"num_terms": 4, "p": module.number("p")}, tensors

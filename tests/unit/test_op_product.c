@@ -1,0 +1,100 @@
+#include "tests/unit/support_op.h"
+
+/* out = c0 a b + c1 a^2 of two scalars a, b: the root, the node a with the leaves a and b. */
+static const struct product_node nodes[] = {{0, 0, 0}, {1, 0, 2}};
+static const uint8_t leaves[] = {0, 1};
+static const struct product_output output = {.n_nodes = 2};
+static const size_t in_offset[] = {0, 16};
+
+/* embedding -> product -> readout; the product's input may have a second reader behind it. */
+static void start(struct op_trial *trial, const struct kernels *kernels, bool shared) {
+  struct rng rng = {3};
+  struct program *program = &trial->program;
+  test_program_begin(program, (struct program_options){0});
+  const size_t in = put_embedding(program, &rng, 32), out = program_value(program, 16);
+  const size_t weights = put_weights(program, &rng, TEST_SPECIES * 4 * 16, 1.0);
+  program_op(program, &op_product, in, out)->product = (struct product){.in_dim = 32,
+                                                                        .out_dim = 16,
+                                                                        .channels = 16,
+                                                                        .n_variables = 2,
+                                                                        .in_offset = in_offset,
+                                                                        .n_outputs = 1,
+                                                                        .outputs = &output,
+                                                                        .nodes = nodes,
+                                                                        .leaves = leaves,
+                                                                        .n_coefficients = 4,
+                                                                        .weights = weights,
+                                                                        .species_stride = 64};
+  put_readout(program, &rng, out);
+  if (shared)
+    put_readout(program, &rng, in);
+  op_trial_start(trial, kernels, 1);
+}
+
+static const uint32_t *species_of(const struct op_trial *trial) {
+  return trial->test.workspace.batch.species + OP_FIRST;
+}
+
+static void check_forward(const struct kernels *kernels) {
+  struct op_trial trial = {0};
+  start(&trial, kernels, false);
+  struct reals x = op_rows(&trial, trial.op->in, false);
+  struct reals before = op_rows(&trial, trial.op->out, false), tile = tile_rows(&before, 16);
+  kernels->product(&trial.op->product, OP_ROWS, species_of(&trial), trial.run.weights,
+                   real_at(&x, OP_FIRST * 32), tile.data);
+  trial.op->type->forward(&trial.run, trial.op);
+  assert_tile_written(&trial, trial.op->out, false, &before, &tile);
+  reals_free(&x);
+  reals_free(&before);
+  reals_free(&tile);
+  op_trial_end(&trial);
+}
+
+static void check_adjoint(const struct kernels *kernels) {
+  for (int shared = 0; shared < 2; shared++) {
+    struct op_trial trial = {0};
+    start(&trial, kernels, shared);
+    assert_int_equal(trial.op->grad_accumulate, shared);
+    struct reals x = op_rows(&trial, trial.op->in, false),
+                 gy = op_rows(&trial, trial.op->out, true);
+    struct reals before = op_rows(&trial, trial.op->in, true), tile = tile_rows(&before, 32);
+    memcpy(tile.data, real_at(&before, OP_FIRST * 32), tile.n * kernels->real_size);
+    kernels->product_adjoint(&trial.op->product, OP_ROWS, species_of(&trial), trial.run.weights,
+                             real_at(&x, OP_FIRST * 32), real_at(&gy, OP_FIRST * 16), tile.data,
+                             shared);
+    trial.op->type->adjoint(&trial.run, trial.op);
+    assert_tile_written(&trial, trial.op->in, true, &before, &tile);
+    reals_free(&x);
+    reals_free(&gy);
+    reals_free(&before);
+    reals_free(&tile);
+    op_trial_end(&trial);
+  }
+}
+
+static void test_forward_writes_the_tile(void **state) {
+  (void)state;
+  for_each_table(check_forward);
+}
+
+static void test_adjoint_writes_the_tile(void **state) {
+  (void)state;
+  for_each_table(check_adjoint);
+}
+
+static void test_type(void **state) {
+  (void)state;
+  assert_string_equal(op_product.name, "product");
+  /* Its adjoint reads what went in. */
+  assert_true(op_product.has_in && op_product.has_out && op_product.keeps_in);
+  assert_false(op_product.reads_neighbours || op_product.has_filter);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_forward_writes_the_tile),
+      cmocka_unit_test(test_adjoint_writes_the_tile),
+      cmocka_unit_test(test_type),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
