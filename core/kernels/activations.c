@@ -7,11 +7,13 @@
 #define TANH tanhf
 #define LOG1P log1pf
 #define FABS fabsf
+#define ERF erff
 #else
 #define EXP exp
 #define TANH tanh
 #define LOG1P log1p
 #define FABS fabs
+#define ERF erf
 #endif
 
 static const real one = 1;
@@ -59,6 +61,22 @@ void KERNEL(activation)(enum activation kind, size_t n, const real *in, real *ou
     case ACTIVATION_TANH_SQUARE:
       y = TANH(x * x);
       dy = 2 * x * (one - y * y);
+      break;
+    case ACTIVATION_GELU: {
+      const real below = (one + ERF(x * (real)0.70710678118654752440)) / 2;
+      y = x * below;
+      dy = below + x * (real)0.39894228040143267794 * EXP(-x * x / 2);
+      break;
+    }
+    case ACTIVATION_MISH: {
+      const real t = TANH(softplus(x));
+      y = x * t;
+      dy = t + x * (one - t * t) * sigmoid(x);
+      break;
+    }
+    case ACTIVATION_SOFTPLUS:
+      y = softplus(x);
+      dy = sigmoid(x);
       break;
     }
     if (derivative)

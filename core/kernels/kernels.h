@@ -28,6 +28,9 @@ enum activation {
   ACTIVATION_SSP, /* log(1 + e^x) - log 2 */
   ACTIVATION_SIGMOID,
   ACTIVATION_ABS,
+  ACTIVATION_GELU,       /* x times the normal distribution of x; Hendrycks and Gimpel 2016 */
+  ACTIVATION_MISH,       /* x tanh(log(1 + e^x)); Misra 2019 */
+  ACTIVATION_SOFTPLUS,   /* log(1 + e^x) */
   ACTIVATION_TANH_SQUARE /* tanh(x^2) */
 };
 

@@ -73,13 +73,12 @@ bool build_irreps(struct build *build, const struct card_object *object, const c
 
 bool build_activation(struct build *build, const struct card_object *object,
                       enum activation *activation) {
-  static const char *const names[] = {[ACTIVATION_IDENTITY] = "identity",
-                                      [ACTIVATION_SILU] = "silu",
-                                      [ACTIVATION_TANH] = "tanh",
-                                      [ACTIVATION_SSP] = "ssp",
-                                      [ACTIVATION_SIGMOID] = "sigmoid",
-                                      [ACTIVATION_ABS] = "abs",
-                                      NULL};
+  static const char *const names[] = {
+      [ACTIVATION_IDENTITY] = "identity", [ACTIVATION_SILU] = "silu",
+      [ACTIVATION_TANH] = "tanh",         [ACTIVATION_SSP] = "ssp",
+      [ACTIVATION_SIGMOID] = "sigmoid",   [ACTIVATION_ABS] = "abs",
+      [ACTIVATION_GELU] = "gelu",         [ACTIVATION_MISH] = "mish",
+      [ACTIVATION_SOFTPLUS] = "softplus", NULL};
   size_t index;
   if (card_choice(object, "activation", names, &index, build->error) != IRREP_OK)
     return false;

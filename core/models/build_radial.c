@@ -77,6 +77,30 @@ static bool read_pairs(struct build *build, struct radial *radial) {
   return true;
 }
 
+/* Cutoffs of pairs, by receiver and sender. */
+static bool read_pair_cutoffs(struct build *build, struct radial *radial) {
+  const size_t n = build->program->n_species, shape[2] = {n, n};
+  if (!model_file_has(build->file, "radial.r_max"))
+    return true;
+  double *stretch = build_read(build, "radial.r_max", 2, shape);
+  if (!stretch)
+    return false;
+  radial->stretch_both_ways = true;
+  for (size_t i = 0; i < n * n; i++)
+    if (stretch[i] != stretch[i % n * n + i / n])
+      radial->stretch_both_ways = false;
+  for (size_t i = 0; i < n * n; i++) {
+    if (!(stretch[i] >= 1e-3 && stretch[i] <= radial->r_max)) {
+      irrep_fail(build->error, IRREP_BAD_MODEL_FILE, "radial.r_max",
+                 "a pair's cutoff is not within 0.001 Angstrom to the model's r_max");
+      return false;
+    }
+    stretch[i] = radial->r_max / stretch[i];
+  }
+  radial->stretch = stretch;
+  return true;
+}
+
 static bool read_transform(struct build *build, const struct card_object *object,
                            struct radial *radial) {
   static const char *const keys[] = {"name", "a", "q", "p", "alpha", NULL};
@@ -114,6 +138,7 @@ bool build_radial(struct build *build, double r_max) {
     return false;
   radial->envelope = envelope == 1;
   return read_basis(build, &object, radial) && read_cutoff(build, &object, radial) &&
+         read_pair_cutoffs(build, radial) &&
          (!card_has(&object, "transform") || read_transform(build, &object, radial));
 }
 
@@ -171,7 +196,7 @@ bool build_filter(struct build *build, const char *name, const struct card_objec
       filter->width = width;
   }
   filter->layers = layers;
-  filter->envelope = build->program->radial.envelope;
+  filter->envelope = build->program->radial.envelope || build->program->radial.stretch;
   filter->n_layers = n_hidden + 1;
   return read_layer(build, name, n_hidden, rows, n_file_columns, place, n_columns,
                     &layers[n_hidden]);

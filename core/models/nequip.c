@@ -99,15 +99,18 @@ static bool build_gate(struct build *build, const struct layer *layer, size_t in
 /* Features of layer t to features of layer t + 1; value and layout are replaced. */
 static bool build_layer(struct build *build, struct layer *layer, bool natural, size_t *value,
                         struct layout *layout) {
-  static const char *const keys[] = {"irreps_out", "irreps_mid", "self_connection",
+  static const char *const keys[] = {"irreps_out", "irreps_mid", "linear_up", "self_connection",
                                      "filter",     "gate",       NULL};
   static const char *const kinds[] = {"none", "linear", "species", NULL};
+  static const char *const ups[] = {"shared", "species", NULL};
   char name[64];
-  size_t kind, up, mid, gate_in, out;
+  size_t kind, up_kind = 0, up, mid, gate_in, out;
   struct irrep gate_ir;
   struct layout mid_layout, gate_in_layout, out_layout;
   if (card_only(&layer->card, keys, build->error) != IRREP_OK ||
       card_choice(&layer->card, "self_connection", kinds, &kind, build->error) != IRREP_OK ||
+      (card_has(&layer->card, "linear_up") &&
+       card_choice(&layer->card, "linear_up", ups, &up_kind, build->error) != IRREP_OK) ||
       !build_irreps(build, &layer->card, "irreps_mid", &layer->irreps_mid) ||
       !build_irreps(build, &layer->card, "irreps_out", &layer->irreps_out) ||
       !gate_layout(build, &layer->irreps_out, &gate_ir, &gate_in_layout) ||
@@ -118,7 +121,7 @@ static bool build_layer(struct build *build, struct layer *layer, bool natural, 
       !build_linear(build, name, *value, layout, gate_in, &gate_in_layout, kind == 2, false))
     return false;
   name_of(layer, "linear_up", name, sizeof name);
-  if (!build_linear(build, name, *value, layout, up, layout, false, false))
+  if (!build_linear(build, name, *value, layout, up, layout, up_kind == 1, false))
     return false;
   name_of(layer, "filter", name, sizeof name);
   const struct convolution_card convolution = {name, &layer->card, &layer->irreps_mid, natural,
@@ -135,8 +138,8 @@ static bool build_layer(struct build *build, struct layer *layer, bool natural, 
 }
 
 bool nequip_build(struct build *build) {
-  static const char *const keys[] = {
-      "l_max", "edge_parity", "edge_harmonics", "irreps_embedding", "layers", "readout", NULL};
+  static const char *const keys[] = {"l_max",  "edge_parity", "edge_harmonics", "irreps_embedding",
+                                     "layers", "readout",     "pair_repulsion", NULL};
   static const char *const kinds[] = {"unit", "solid", NULL};
   static const char *const parities[] = {"even", "natural", NULL};
   struct card_object layers[IRREP_MODEL_LAYERS_MAX];
@@ -160,5 +163,5 @@ bool nequip_build(struct build *build) {
     if (!build_layer(build, &layer, parity == 1, &value, &layout))
       return false;
   }
-  return build_readout(build, value, &layout);
+  return build_readout(build, value, &layout) && build_pair_repulsion(build);
 }

@@ -40,8 +40,11 @@ struct radial {
   enum radial_transform transform;
   double a, q, alpha; /* of the transform; for the exponent p see transform_p */
   double transform_p;
-  size_t n_species; /* of r0 */
-  const double *r0; /* [n_species][n_species] Angstrom, symmetric; NULL without a transform */
+  const double *stretch; /* [n_species][n_species] by receiver and sender: r_max over the pair's own
+                            cutoff, which multiplies its distances beforehand; NULL: all are 1 */
+  bool stretch_both_ways; /* stretch is symmetric */
+  size_t n_species;       /* of r0 */
+  const double *r0;       /* [n_species][n_species] Angstrom, symmetric; NULL without a transform */
   enum radial_cutoff cutoff;
   double r_max;  /* Angstrom */
   double r_on;   /* XPLOR: 0 <= r_on < r_max */

@@ -3,7 +3,7 @@
 #include "core/e3/spherical_harmonics.h"
 
 struct edge_filters edge_filters_next(const struct run *run, const struct op *op, size_t first,
-                                      size_t end, bool derivatives) {
+                                      size_t end, enum edge_direction direction, bool derivatives) {
   const struct workspace *w = run->workspace;
   const size_t real = run->kernels->real_size;
   const size_t columns = op->message.convolution.n_columns;
@@ -13,11 +13,13 @@ struct edge_filters edge_filters_next(const struct run *run, const struct op *op
   if (derivatives)
     edges.derivatives = edges.filters + EDGE_TILE * columns * real;
   const struct filter_tables *tables = run->tables;
-  const unsigned char *embedding = w->embedding;
+  const bool reversed = direction == EDGES_REVERSED;
+  const unsigned char *embedding = reversed ? w->reverse_embedding : w->embedding;
+  const uint32_t *table_rows = reversed ? w->reverse_table_rows : w->table_rows;
   if (tables) {
     const size_t offset = tables->offsets[op - run->program->ops];
     run->kernels->filter_table(edges.n, columns, tables->n_terms,
-                               (unsigned char *)tables->data + offset * real, w->table_rows + first,
+                               (unsigned char *)tables->data + offset * real, table_rows + first,
                                embedding + first * filter_tables_width(tables) * real,
                                edges.filters, edges.derivatives);
   } else {

@@ -12,8 +12,11 @@ struct edge_filters {
   unsigned char *filters, *derivatives; /* [n][n_columns]; derivatives by distance, or NULL */
 };
 
-/* The next edges from `first` on, before `end`, with the filters of an operation that has them. */
+enum edge_direction { EDGES_AS_GIVEN, EDGES_REVERSED };
+
+/* The next edges from `first` on, before `end`, with the filters that an operation has for them or
+ * for their reverses. */
 struct edge_filters edge_filters_next(const struct run *run, const struct op *op, size_t first,
-                                      size_t end, bool derivatives);
+                                      size_t end, enum edge_direction direction, bool derivatives);
 
 #endif

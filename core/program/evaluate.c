@@ -24,6 +24,13 @@ void workspace_take(struct workspace *w, const struct executable *executable, st
   w->harmonics = arena_take(arena, size_mul(size->n_edges, harmonics), real);
   w->embedding = arena_take(arena, size_mul(size->n_edges, embedding_width(executable)), real);
   w->table_rows = arena_take(arena, size->n_edges, sizeof *w->table_rows);
+  w->reverse_embedding = w->embedding;
+  w->reverse_table_rows = w->table_rows;
+  if (program->radial.stretch && !program->radial.stretch_both_ways) {
+    w->reverse_embedding =
+        arena_take(arena, size_mul(size->n_edges, embedding_width(executable)), real);
+    w->reverse_table_rows = arena_take(arena, size->n_edges, sizeof *w->table_rows);
+  }
   w->grad_harmonics = arena_take(arena, size_mul(size->n_edges, harmonics), sizeof(double));
   w->grad_distance = arena_take(arena, size->n_edges, sizeof(double));
   w->whole_bytes = size_mul(size_mul(size->n_atoms, program->whole_reals), real);

@@ -21,17 +21,19 @@ struct scratch {
 /* The arrays of one evaluation, all in the caller's arena. */
 struct workspace {
   struct batch batch;
-  double *energies;       /* [n_atoms] eV */
-  double *gradient;       /* [n_edges][3] of the energy by the edge vectors; eV/Angstrom */
-  void *harmonics;        /* reals [n_edges][HARMONICS(l_max)] */
-  void *embedding;        /* reals [n_edges][2][RADIAL_WIDTH]: value and derivative; or, with
-                             tables, [n_edges][filter_tables_width] */
-  uint32_t *table_rows;   /* [n_edges] */
-  double *grad_harmonics; /* [n_edges][HARMONICS(l_max)] */
-  double *grad_distance;  /* [n_edges] */
-  void *whole;            /* reals [whole_reals of the program][n_atoms] */
-  size_t whole_bytes;     /* also the scratch of the neighbour list, before its first use */
-  struct scratch scratch; /* of the calling thread */
+  double *energies;             /* [n_atoms] eV */
+  double *gradient;             /* [n_edges][3] of the energy by the edge vectors; eV/Angstrom */
+  void *harmonics;              /* reals [n_edges][HARMONICS(l_max)] */
+  void *embedding;              /* reals [n_edges][2][RADIAL_WIDTH]: value and derivative; or, with
+                                   tables, [n_edges][filter_tables_width] */
+  uint32_t *table_rows;         /* [n_edges] */
+  void *reverse_embedding;      /* embedding and table_rows of the reverse of each edge: the same */
+  uint32_t *reverse_table_rows; /* arrays, unless pairs have cutoffs that depend on the direction */
+  double *grad_harmonics;       /* [n_edges][HARMONICS(l_max)] */
+  double *grad_distance;        /* [n_edges] */
+  void *whole;                  /* reals [whole_reals of the program][n_atoms] */
+  size_t whole_bytes;           /* also the scratch of the neighbour list, before its first use */
+  struct scratch scratch;       /* of the calling thread */
 };
 
 /* A program with all that is fixed at load for one precision. */

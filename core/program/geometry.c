@@ -40,24 +40,43 @@ static void make_solid_adjoint(int l_max, size_t n, const double *vectors, doubl
   }
 }
 
-/* How one edge gets its filters: its radial embedding, or its place in the tables. */
-static void embed(const struct executable *executable, struct workspace *workspace, size_t edge) {
+/* How an edge from a sender to a receiver gets its filters: its radial embedding, or its place in
+ * the tables. Beyond the cutoff of its pair all is zero. */
+static void embed(const struct executable *executable, uint32_t receiver, uint32_t sender, double r,
+                  void *embedding, uint32_t *table_row) {
   const struct radial *radial = &executable->program->radial;
-  const struct kernels *kernels = executable->kernels;
-  const double r = length(workspace->batch.vectors + 3 * edge);
-  double numbers[2 * RADIAL_WIDTH_MAX];
-  size_t n = 2 * RADIAL_WIDTH(radial);
-  if (executable->tables) {
-    n = filter_tables_width(executable->tables);
-    workspace->table_rows[edge] = filter_tables_locate(executable->tables, r, numbers);
-  } else {
-    const struct batch *batch = &workspace->batch;
-    const size_t pair = batch->species[batch->senders[edge]] * executable->program->n_species +
-                        batch->species[batch->receivers[edge]];
-    radial_embedding(radial, pair, r, numbers, numbers + n / 2);
+  const struct filter_tables *tables = executable->tables;
+  const size_t pair = receiver * executable->program->n_species + sender;
+  const size_t n = tables ? filter_tables_width(tables) : 2 * RADIAL_WIDTH(radial);
+  const double stretch = radial->stretch ? radial->stretch[pair] : 1.0;
+  double numbers[2 * RADIAL_WIDTH_MAX] = {0.0};
+  *table_row = 0;
+  if (r * stretch < radial->r_max) {
+    if (tables)
+      *table_row = filter_tables_locate(tables, r * stretch, numbers);
+    else
+      radial_embedding(radial, pair, r * stretch, numbers, numbers + n / 2);
+    for (size_t i = n / 2; i < n; i++)
+      numbers[i] *= stretch;
   }
-  kernels->from_double(n, numbers,
-                       (unsigned char *)workspace->embedding + edge * n * kernels->real_size);
+  executable->kernels->from_double(n, numbers, embedding);
+}
+
+/* An edge, and its reverse where that is not the same. */
+static void embed_edge(const struct executable *executable, struct workspace *w, size_t edge) {
+  const struct radial *radial = &executable->program->radial;
+  const struct batch *batch = &w->batch;
+  const uint32_t receiver = batch->species[batch->receivers[edge]];
+  const uint32_t sender = batch->species[batch->senders[edge]];
+  const double r = length(batch->vectors + 3 * edge);
+  const size_t n =
+      executable->tables ? filter_tables_width(executable->tables) : 2 * RADIAL_WIDTH(radial);
+  const size_t offset = edge * n * executable->kernels->real_size;
+  embed(executable, receiver, sender, r, (unsigned char *)w->embedding + offset,
+        &w->table_rows[edge]);
+  if (w->reverse_embedding != w->embedding)
+    embed(executable, sender, receiver, r, (unsigned char *)w->reverse_embedding + offset,
+          &w->reverse_table_rows[edge]);
 }
 
 void geometry_forward(const struct executable *executable, struct workspace *workspace,
@@ -76,7 +95,7 @@ void geometry_forward(const struct executable *executable, struct workspace *wor
                          (unsigned char *)workspace->harmonics +
                              first * harmonics * kernels->real_size);
     for (size_t e = 0; e < n_tile; e++)
-      embed(executable, workspace, first + e);
+      embed_edge(executable, workspace, first + e);
   }
 }
 

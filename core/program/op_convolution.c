@@ -13,7 +13,7 @@ static void forward(const struct run *run, const struct op *op) {
   void *out = run_features(run, op->out);
   memset(out, 0, run->n_rows * convolution->out_dim * run->kernels->real_size);
   for (size_t e = batch->first_edge[run->first_row]; e < end; e += EDGE_TILE) {
-    const struct edge_filters edges = edge_filters_next(run, op, e, end, false);
+    const struct edge_filters edges = edge_filters_next(run, op, e, end, EDGES_AS_GIVEN, false);
     run->kernels->convolution(convolution, edges.n, run->weights, batch->senders + e,
                               batch->receivers + e, run->first_row, edges.harmonics, edges.filters,
                               x, out, run->scratch->pairs);
@@ -31,7 +31,7 @@ static void adjoint(const struct run *run, const struct op *op) {
   if (!op->grad_accumulate)
     memset(grad_x, 0, run->n_rows * convolution->x_dim * run->kernels->real_size);
   for (size_t e = batch->first_edge[run->first_row]; e < end; e += EDGE_TILE) {
-    const struct edge_filters edges = edge_filters_next(run, op, e, end, true);
+    const struct edge_filters edges = edge_filters_next(run, op, e, end, EDGES_REVERSED, true);
     run->kernels->convolution_adjoint(
         convolution, edges.n, run->weights, batch->senders + e, batch->receivers + e,
         run->first_row, edges.harmonics, edges.filters, edges.derivatives, x, grad_out, grad_x,

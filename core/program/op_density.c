@@ -9,7 +9,7 @@ static void divisors_of(const struct run *run, const struct op *op, double *divi
   for (size_t r = 0; r < run->n_rows; r++)
     divisors[r] = 0.0;
   for (size_t e = batch->first_edge[run->first_row]; e < end; e += EDGE_TILE) {
-    const struct edge_filters edges = edge_filters_next(run, op, e, end, false);
+    const struct edge_filters edges = edge_filters_next(run, op, e, end, EDGES_AS_GIVEN, false);
     run->kernels->density(edges.n, op->message.convolution.n_columns, batch->receivers + e,
                           run->first_row, edges.filters, divisors);
   }
@@ -35,7 +35,7 @@ static void adjoint(const struct run *run, const struct op *op) {
   for (size_t r = 0; r < run->n_rows; r++)
     gradient[r] *= op->message.scale;
   for (size_t e = batch->first_edge[run->first_row]; e < end; e += EDGE_TILE) {
-    const struct edge_filters edges = edge_filters_next(run, op, e, end, true);
+    const struct edge_filters edges = edge_filters_next(run, op, e, end, EDGES_AS_GIVEN, true);
     run->kernels->density_adjoint(edges.n, op->message.convolution.n_columns, batch->receivers + e,
                                   run->first_row, edges.derivatives, gradient,
                                   run->workspace->grad_distance + e);

@@ -51,6 +51,9 @@
  *   "envelope" what the cutoff multiplies: "basis" (the default), so that the edge's radial
  *              embedding is e_k(r) = b_k(r) cutoff(r); or "filter": e_k(r) = b_k(r), and each
  *              filter is its MLP of e(r) times cutoff(r)
+ *   Pairs of species may have cutoffs of their own, in the tensor "radial.r_max", optional,
+ *   [n_species][n_species] by receiver and sender, in Angstrom: then r r_max / (the pair's) takes
+ *   the place of r in all of the above, and filters are zero beyond the pair's cutoff.
  *
  * IRREPS-WISE LINEAR MAP "NAME", from irreps A to irreps B (each irrep at most once in either)
  *   "NAME.IR.weight"  [mul_A][mul_B] for each irrep IR, e.g. "1e", of both A and B:
@@ -63,7 +66,8 @@
  *   The named activation, unscaled, follows each layer but the last.
  *
  * ACTIVATIONS
- *   "silu", "tanh", "ssp" (log(1 + e^x) - log 2), "sigmoid", "identity", "abs"
+ *   "silu", "tanh", "ssp" (log(1 + e^x) - log 2), "sigmoid", "identity", "abs", "gelu" (x times the
+ *   normal distribution of x), "mish" (x tanh(log(1 + e^x))), "softplus" (log(1 + e^x))
  *
  * PAIR REPULSION "pair_repulsion": {"num_terms": n, "p": 6.0}, optional
  *   "pair_repulsion.coefficients", "pair_repulsion.exponents"     [n] each
@@ -81,15 +85,17 @@
  *   "layers"            a list of
  *     {"irreps_out": "128x0e+64x1e+32x2e",
  *      "irreps_mid": "224x0e+384x1e+352x2e",
+ *      "linear_up": "shared" (the default) | "species",
  *      "self_connection": "linear" | "species" | "none",
  *      "filter": {"hidden": [64, 64], "activation": "silu"},
  *      "gate": {"scalars": {"0e": {"activation": "silu", "scale": c}, "0o": ...},
  *               "gates":   {"0e": {"activation": "silu", "scale": c}}}}
  *   "readout"           {"hidden": [], "activation": "silu"}
+ *   "pair_repulsion"    optional
  *
  *   Tensors
  *     "embedding.weight"          [n_species][mul]: the first features
- *     "layers.t.linear_up"        linear map of the features to their own irreps
+ *     "layers.t.linear_up"        linear map of the features to their own irreps, by species if so
  *     "layers.t.filter"           MLP [num_basis, hidden.., n_columns]
  *     "layers.t.linear_down"      linear map, irreps_mid to the gate's input
  *     "layers.t.self_connection"  linear map, plain or by species, features to the gate's input
@@ -110,7 +116,7 @@
  *     l > 0, in the order of irreps_out. Scalars become scale * activation(x); an entry with l > 0
  *     is multiplied by scale * activation(its gate).
  *   Energy
- *     E_a = scale[s] * readout(0e of the last features) + shift[s], in eV
+ *     E_a = scale[s] * readout(0e of the last features) + shift[s] + pair repulsion, in eV
  *
  * ARCHITECTURE "mace" (Batatia et al. 2022)
  *   "l_max", "edge_parity", "irreps_embedding" as for "nequip"; "pair_repulsion"; and

@@ -1,4 +1,8 @@
-"""The zip archives that PyTorch saves: a pickle, and one uncompressed entry for each storage."""
+"""The zip archives that PyTorch saves: a pickle, and one uncompressed entry for each storage.
+
+A checkpoint holds NAME/data.pkl and NAME/data/KEY; a package (torch.package), as nequip makes them,
+NAME/model/eager_model.pkl, NAME/.data/KEY.storage, and source code, which is not looked at.
+"""
 
 from __future__ import annotations
 
@@ -39,10 +43,7 @@ class Archive:
             raise FormatError(f"not a PyTorch zip checkpoint: {error}") from None
         try:
             self._entries = self._checked_entries()
-            pickles = [name for name in self._entries if re.fullmatch(r"[^/]+/data\.pkl", name)]
-            if len(pickles) != 1:
-                raise FormatError("not a PyTorch zip checkpoint: it holds no single data.pkl")
-            self._prefix = pickles[0][: -len("data.pkl")]
+            self._prefix, self._pickle, self._storages, self._ending = self._layout()
             order = self._prefix + "byteorder"
             if order in self._entries and self._read(order, 16) != b"little":
                 raise FormatError("a checkpoint that is not little-endian")
@@ -55,6 +56,19 @@ class Archive:
 
     def __exit__(self, *_: object) -> None:
         self._zip.close()
+
+    def _layout(self) -> tuple[str, str, str, str]:
+        """The prefix of all names, that of the pickle, and what is around a storage's key."""
+        for program, storages, ending in (
+            ("data.pkl", "data/", ""),
+            ("model/eager_model.pkl", ".data/", ".storage"),
+        ):
+            pattern = r"[^/]+/" + re.escape(program)
+            found = [name for name in self._entries if re.fullmatch(pattern, name)]
+            if len(found) == 1:
+                prefix = found[0][: -len(program)]
+                return prefix, found[0], prefix + storages, ending
+        raise FormatError("not a PyTorch zip checkpoint: it holds no single data.pkl")
 
     def _checked_entries(self) -> dict[str, zipfile.ZipInfo]:
         infos = self._zip.infolist()
@@ -84,16 +98,16 @@ class Archive:
         return data
 
     def pickle_bytes(self, limit: int) -> bytes:
-        """The program data.pkl."""
-        return self._read(self._prefix + "data.pkl", limit)
+        """The program that makes the object."""
+        return self._read(self._pickle, limit)
 
     def storage_bytes(self, storage: Storage) -> bytes:
         """The bytes of a storage that check_storage has accepted."""
-        return self._read(f"{self._prefix}data/{storage.key}", storage.n_bytes)
+        return self._read(f"{self._storages}{storage.key}{self._ending}", storage.n_bytes)
 
     def check_storage(self, storage: Storage) -> Storage:
         """The storage, if the archive holds exactly the bytes that the pickle claims."""
-        name = f"{self._prefix}data/{storage.key}"
+        name = f"{self._storages}{storage.key}{self._ending}"
         info = self._entries.get(name)
         if info is None:
             raise FormatError(f"zip entry '{name}' is missing")

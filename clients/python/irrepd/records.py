@@ -106,6 +106,7 @@ def storage_of(identifier: Any, archive: Archive) -> Storage:
     if not (isinstance(identifier, tuple) and len(identifier) == 5 and identifier[0] == "storage"):
         raise FormatError("a persistent id that is not a PyTorch storage")
     _, kind, key, _, numel = identifier
+    key = str(key) if _is_index(key) else key  # packages number their storages
     if not isinstance(kind, Global) or kind.module != "torch" or kind.name not in _STORAGES:
         what = f"'{kind}'" if isinstance(kind, Global) else "an unknown storage"
         raise FormatError(f"tensors of {what} are not supported")
