@@ -27,7 +27,8 @@ static void check_forward(const struct kernels *kernels) {
   geometry_forward(&trial.test.executable, w, 0, batch->n_edges);
   double divisors[OP_ROWS] = {0};
   for (size_t e = batch->first_edge[OP_FIRST]; e < batch->first_edge[OP_FIRST + OP_ROWS]; e++) {
-    const struct edge_filters one = edge_filters_next(&trial.run, trial.op, e, e + 1, false);
+    const struct edge_filters one =
+        edge_filters_next(&trial.run, trial.op, e, e + 1, EDGES_AS_GIVEN, false);
     kernels->density(1, IRREP_LANES, batch->receivers + e, OP_FIRST, one.filters, divisors);
   }
   for (size_t r = 0; r < OP_ROWS; r++)
