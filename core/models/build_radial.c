@@ -13,7 +13,9 @@ static bool read_coefficients(struct build *build, const char *name, const struc
 
 static bool read_basis(struct build *build, const struct card_object *object,
                        struct radial *radial) {
-  static const char *const keys[] = {"name", "num_basis", "prefactor", NULL};
+  static const char *const keys[][4] = {[RADIAL_BESSEL] = {"name", "num_basis", "prefactor"},
+                                        [RADIAL_GAUSSIAN] = {"name", "num_basis"},
+                                        [RADIAL_CHEBYSHEV] = {"name", "num_basis"}};
   static const char *const names[] = {[RADIAL_BESSEL] = "bessel",
                                       [RADIAL_GAUSSIAN] = "gaussian",
                                       [RADIAL_CHEBYSHEV] = "chebyshev",
@@ -21,8 +23,8 @@ static bool read_basis(struct build *build, const struct card_object *object,
   struct card_object basis;
   size_t name;
   if (card_object(object, "basis", &basis, build->error) != IRREP_OK ||
-      card_only(&basis, keys, build->error) != IRREP_OK ||
       card_choice(&basis, "name", names, &name, build->error) != IRREP_OK ||
+      card_only(&basis, keys[name], build->error) != IRREP_OK ||
       card_size(&basis, "num_basis", 1, RADIAL_BASIS_MAX, &radial->n_basis, build->error) !=
           IRREP_OK)
     return false;
@@ -39,7 +41,10 @@ static bool read_basis(struct build *build, const struct card_object *object,
 
 static bool read_cutoff(struct build *build, const struct card_object *object,
                         struct radial *radial) {
-  static const char *const keys[] = {"name", "p", "r_on", NULL};
+  static const char *const keys[][3] = {[CUTOFF_POLYNOMIAL] = {"name", "p"},
+                                        [CUTOFF_XPLOR] = {"name", "r_on"},
+                                        [CUTOFF_COSINE] = {"name"},
+                                        [CUTOFF_MOLLIFIER] = {"name"}};
   static const char *const names[] = {[CUTOFF_POLYNOMIAL] = "polynomial",
                                       [CUTOFF_XPLOR] = "xplor",
                                       [CUTOFF_COSINE] = "cosine",
@@ -48,8 +53,8 @@ static bool read_cutoff(struct build *build, const struct card_object *object,
   struct card_object cutoff;
   size_t name;
   if (card_object(object, "cutoff", &cutoff, build->error) != IRREP_OK ||
-      card_only(&cutoff, keys, build->error) != IRREP_OK ||
-      card_choice(&cutoff, "name", names, &name, build->error) != IRREP_OK)
+      card_choice(&cutoff, "name", names, &name, build->error) != IRREP_OK ||
+      card_only(&cutoff, keys[name], build->error) != IRREP_OK)
     return false;
   radial->cutoff = (enum radial_cutoff)name;
   if (radial->cutoff == CUTOFF_POLYNOMIAL)
@@ -103,14 +108,16 @@ static bool read_pair_cutoffs(struct build *build, struct radial *radial) {
 
 static bool read_transform(struct build *build, const struct card_object *object,
                            struct radial *radial) {
-  static const char *const keys[] = {"name", "a", "q", "p", "alpha", NULL};
+  static const char *const keys[][5] = {[TRANSFORM_NONE] = {"name"},
+                                        [TRANSFORM_AGNESI] = {"name", "a", "q", "p"},
+                                        [TRANSFORM_SOFT] = {"name", "alpha"}};
   static const char *const names[] = {
       [TRANSFORM_NONE] = "none", [TRANSFORM_AGNESI] = "agnesi", [TRANSFORM_SOFT] = "soft", NULL};
   struct card_object card;
   size_t name;
   if (card_object(object, "transform", &card, build->error) != IRREP_OK ||
-      card_only(&card, keys, build->error) != IRREP_OK ||
-      card_choice(&card, "name", names, &name, build->error) != IRREP_OK)
+      card_choice(&card, "name", names, &name, build->error) != IRREP_OK ||
+      card_only(&card, keys[name], build->error) != IRREP_OK)
     return false;
   radial->transform = (enum radial_transform)name;
   if (radial->transform == TRANSFORM_NONE)
