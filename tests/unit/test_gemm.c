@@ -21,17 +21,17 @@ static void gemm(const struct kernels *kernels, size_t n_rows, size_t n_columns,
 }
 
 /* A product with gaps between the rows of both sides. */
-struct product {
+struct gemm_trial {
   size_t rows, columns, k, in_stride, out_stride;
   struct reals in, packed, before;
   double *expected, *size; /* [rows][out_stride]; size: of the terms of each sum */
 };
 
-static struct product product_new(const struct kernels *kernels, size_t rows, size_t columns,
-                                  size_t k, bool accumulate) {
+static struct gemm_trial gemm_trial_new(const struct kernels *kernels, size_t rows, size_t columns,
+                                        size_t k, bool accumulate) {
   struct rng rng = {rows * 1000003 + columns * 1009 + k};
   const size_t panel_columns = padded_to_lanes(columns);
-  struct product p = {
+  struct gemm_trial p = {
       .rows = rows, .columns = columns, .k = k, .in_stride = k + 3, .out_stride = panel_columns};
   p.out_stride += IRREP_LANES;
   struct reals dense = reals_random(kernels, &rng, k * columns);
@@ -59,7 +59,7 @@ static struct product product_new(const struct kernels *kernels, size_t rows, si
   return p;
 }
 
-static void product_free(struct product *p) {
+static void gemm_trial_free(struct gemm_trial *p) {
   reals_free(&p->in);
   reals_free(&p->packed);
   reals_free(&p->before);
@@ -71,14 +71,14 @@ static void product_free(struct product *p) {
  * epsilon of the size of the sum. What lies between the rows must keep its bits: its size is 0. */
 static void check_product(const struct kernels *kernels, size_t rows, size_t columns, size_t k,
                           bool accumulate) {
-  struct product p = product_new(kernels, rows, columns, k, accumulate);
+  struct gemm_trial p = gemm_trial_new(kernels, rows, columns, k, accumulate);
   struct reals out = reals_of(kernels, p.before.n, p.before.exact);
   gemm(kernels, rows, columns, k, p.in.data, p.in_stride, p.packed.data, out.data, p.out_stride,
        accumulate);
   reals_read(&out);
   assert_within(out.exact, p.expected, p.size, out.n, (double)(k + 1) * epsilon_of(kernels));
   reals_free(&out);
-  product_free(&p);
+  gemm_trial_free(&p);
 }
 
 static void check_sizes(const struct kernels *kernels) {
@@ -98,7 +98,7 @@ static void test_equals_triple_loop(void **state) {
 /* Every row has the bits that it has alone, whatever the number of rows and its place. */
 static void check_rows(const struct kernels *kernels) {
   enum { rows = 40, columns = 37, k = 70 };
-  struct product p = product_new(kernels, rows, columns, k, true);
+  struct gemm_trial p = gemm_trial_new(kernels, rows, columns, k, true);
   struct reals alone = reals_of(kernels, p.before.n, p.before.exact);
   for (size_t r = 0; r < rows; r++)
     gemm(kernels, 1, columns, k, real_at(&p.in, r * p.in_stride), p.in_stride, p.packed.data,
@@ -112,7 +112,7 @@ static void check_rows(const struct kernels *kernels) {
     reals_free(&out);
   }
   reals_free(&alone);
-  product_free(&p);
+  gemm_trial_free(&p);
 }
 
 static void test_rows_are_independent(void **state) {
@@ -123,7 +123,7 @@ static void test_rows_are_independent(void **state) {
 /* A NaN in one row stays there. */
 static void check_nan(const struct kernels *kernels) {
   enum { rows = 5, columns = 20, k = 40 };
-  struct product p = product_new(kernels, rows, columns, k, false);
+  struct gemm_trial p = gemm_trial_new(kernels, rows, columns, k, false);
   const double nan = NAN;
   kernels->from_double(1, &nan, real_at(&p.in, 2 * p.in_stride + 7));
   struct reals out = reals_of(kernels, p.before.n, p.before.exact);
@@ -134,7 +134,7 @@ static void check_nan(const struct kernels *kernels) {
     for (size_t n = 0; n < columns; n++)
       assert_int_equal(isnan(out.exact[r * p.out_stride + n]) != 0, r == 2);
   reals_free(&out);
-  product_free(&p);
+  gemm_trial_free(&p);
 }
 
 static void test_nan_stays_in_its_row(void **state) {
