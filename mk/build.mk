@@ -81,11 +81,12 @@ UNIT_TESTS := $(UNIT_SOURCES:tests/unit/%.c=$(B)/tests/%)
 FUZZ_BINARIES := $(FUZZ_SOURCES:tests/fuzz/%.c=$(B)/%)
 FUZZ_REPLAYS := $(FUZZ_SOURCES:tests/fuzz/fuzz_%.c=$(B)/tests/replay_%)
 
-# A test that includes a server header is linked with all of the server but main, the others with the core alone.
-USES_SERVER := $(basename $(notdir $(shell grep -ls '"server/' $(UNIT_SOURCES) $(FUZZ_SOURCES) /dev/null)))
-USES_SERVER += $(patsubst fuzz_%,replay_%,$(filter fuzz_%,$(USES_SERVER)))
-SERVER_TESTS := $(foreach test,$(UNIT_TESTS) $(FUZZ_BINARIES) $(FUZZ_REPLAYS),\
-  $(if $(filter $(notdir $(test)),$(USES_SERVER)),$(test)))
+# Tests of core files, and fuzz targets that include no server header, are linked with the core alone; the others with
+# all of the server but main.
+CORE_NAMES := $(notdir $(basename $(CORE_SOURCES) $(KERNEL_SOURCES)))
+CORE_FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(shell grep -Ls '"server/' $(FUZZ_SOURCES) /dev/null))
+CORE_TESTS := $(CORE_NAMES:%=$(B)/tests/test_%) $(CORE_FUZZ:%=$(B)/fuzz_%) $(CORE_FUZZ:%=$(B)/tests/replay_%)
+SERVER_TESTS := $(filter-out $(CORE_TESTS),$(UNIT_TESTS) $(FUZZ_BINARIES) $(FUZZ_REPLAYS))
 
 # Installs what is missing, once for each group; see tools/setup.sh.
 SETUP := build/.setup
