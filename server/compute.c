@@ -28,7 +28,7 @@ static bool arrays_new(struct arrays *arrays, const struct batch *batch) {
   size_t n = batch->n_entries, n_outputs = 0;
   for (size_t i = 0; i < n; i++) {
     const struct prediction *p = prediction_of(batch, i);
-    size_t rows = (wants_forces(p) ? 3u : 0u) + (wants_energies(p) ? 1u : 0u);
+    size_t rows = p->numbers ? 0u : (wants_forces(p) ? 3u : 0u) + (wants_energies(p) ? 1u : 0u);
     if (p->entry.structure->n_atoms > (SIZE_MAX / sizeof(double) - n_outputs) / 4)
       return false;
     n_outputs += rows * p->entry.structure->n_atoms;
@@ -44,6 +44,10 @@ static bool arrays_new(struct arrays *arrays, const struct batch *batch) {
     struct irrep_result *result = &arrays->results[i];
     size_t n_atoms = p->entry.structure->n_atoms;
     arrays->structures[i] = *p->entry.structure;
+    if (p->numbers) {
+      *result = *p->numbers;
+      continue;
+    }
     result->forces = wants_forces(p) ? output : NULL;
     output += wants_forces(p) ? 3 * n_atoms : 0;
     result->energies = wants_energies(p) ? output : NULL;
@@ -65,8 +69,12 @@ static void write_answer(struct prediction *p, const struct irrep_result *result
                irrep_status_title(result->status));
     return;
   }
-  answer_json_result(&text, p->id, p->properties, p->entry.structure->n_atoms, result);
   p->n_edges = result->n_edges;
+  if (p->numbers) {
+    *p->numbers = *result;
+    return;
+  }
+  answer_json_result(&text, p->id, p->properties, p->entry.structure->n_atoms, result);
   p->answer = text_take(&text, &p->answer_size);
   if (!p->answer)
     irrep_fail(&p->error, IRREP_NO_MEMORY, "", "no memory for the answer");

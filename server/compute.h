@@ -1,4 +1,4 @@
-/* What a worker does with a batch: evaluates it, and writes each structure's answer. */
+/* What a worker does with a batch: evaluates it, and writes each structure's answer or numbers. */
 #ifndef SERVER_COMPUTE_H
 #define SERVER_COMPUTE_H
 
@@ -13,6 +13,8 @@ struct prediction {
   struct predict_job *job;
   const char *id; /* NULL: none */
   unsigned properties;
+  struct irrep_result *numbers; /* where they go, with the caller's arrays, instead of an answer;
+                                   NULL: an answer is wanted */
   /* After compute_batch */
   struct irrep_error error; /* status OK, or why there is no answer */
   char *answer;             /* [answer_size] element of "results", malloc'ed; NULL unless OK */

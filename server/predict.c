@@ -80,8 +80,29 @@ static void unlink_ready(struct predictor *p, struct predict_job *job) {
     p->ready_end = at;
 }
 
+/* The job goes first: whoever hears of its end may begin the next, and is one client, not two. */
+static void deliver_numbers(struct predictor *p, struct predict_job *job) {
+  struct request request = job->request;
+  const struct irrep_result *results = job->results;
+  const struct problem *found = predict_job_problem(job);
+  struct problem problem;
+  if (found)
+    problem = *found;
+  predict_submitted submitted = job->submitted;
+  void *context = job->context;
+  unlink_ready(p, job);
+  job->request = (struct request){0};
+  free_job(job);
+  submitted(context, found ? &problem : NULL, results);
+  request_fini(&request);
+}
+
 static void deliver(struct predictor *p) {
   struct predict_job *job = p->ready;
+  if (job->submitted) {
+    deliver_numbers(p, job);
+    return;
+  }
   struct reply reply;
   predict_done done = job->done;
   void *context = job->context;
@@ -190,7 +211,7 @@ static void end_prediction(struct prediction *prediction, const struct batch *ba
   metrics_queue_wait(metrics, job->served->name,
                      (double)(batch->began_ns - prediction->entry.arrived_ns) * 1e-9);
   predict_job_time(job, prediction, batch);
-  if (prediction->answer)
+  if (prediction->error.status == IRREP_OK)
     settle(prediction, "ok");
   else
     settle_with_error(prediction, &prediction->error);
@@ -309,11 +330,28 @@ static void continue_on_worker(struct predict_job *job) {
   workers_queue(job->predictor->workers, &job->work);
 }
 
-static void read_body(struct predict_job *job, const char *body, size_t size) {
+static bool find_bounds(struct predict_job *job) {
   struct predictor *p = job->predictor;
   if (!bounds_find(&p->bounds, p->evaluator, job->served->model, p->config->memory_budget,
-                   job->bounds)) {
+                   job->bounds))
     predict_job_fail(job, PROBLEM_NO_MEMORY, "no memory for the request");
+  return !job->failed;
+}
+
+/* Plans a job that has been read, unless it has failed, here or on a worker. */
+static void plan(struct predict_job *job) {
+  if (!job->failed && predict_job_atoms(job) > PLAN_ON_LOOP_ATOMS) {
+    continue_on_worker(job);
+    return;
+  }
+  if (!job->failed)
+    predict_job_plan(job);
+  schedule(job);
+  run_scheduler(job->predictor);
+}
+
+static void read_body(struct predict_job *job, const char *body, size_t size) {
+  if (!find_bounds(job)) {
     make_ready(job);
     return;
   }
@@ -330,14 +368,7 @@ static void read_body(struct predict_job *job, const char *body, size_t size) {
     return;
   }
   predict_job_read(job, body, size);
-  if (!job->failed && predict_job_atoms(job) > PLAN_ON_LOOP_ATOMS) {
-    continue_on_worker(job);
-    return;
-  }
-  if (!job->failed)
-    predict_job_plan(job);
-  schedule(job);
-  run_scheduler(p);
+  plan(job);
 }
 
 /* Whether the model can take a request; otherwise the job has failed. */
@@ -359,14 +390,12 @@ static bool check_model(struct predict_job *job, const char *model) {
 
 /* The calls of predict.h */
 
-struct predict_job *predict_begin(struct predictor *p, const char *model, const char *body,
-                                  size_t size, const char *request_id, predict_done done,
-                                  void *context) {
+static struct predict_job *begin_job(struct predictor *p, const char *model, const char *request_id,
+                                     void *context) {
   struct predict_job *job = predict_job_new(request_id);
   if (!job)
     return NULL;
   job->predictor = p;
-  job->done = done;
   job->context = context;
   job->served = registry_find(p->registry, model);
   job->evaluator = p->evaluator;
@@ -375,11 +404,41 @@ struct predict_job *predict_begin(struct predictor *p, const char *model, const 
   job->counts_as_reading = true;
   p->n_jobs++;
   scheduler_enter(p->scheduler);
+  return job;
+}
+
+struct predict_job *predict_begin(struct predictor *p, const char *model, const char *body,
+                                  size_t size, const char *request_id, predict_done done,
+                                  void *context) {
+  struct predict_job *job = begin_job(p, model, request_id, context);
+  if (!job)
+    return NULL;
+  job->done = done;
   if (check_model(job, model)) {
     read_body(job, body, size);
   } else {
     leave_reading(job);
     make_ready(job);
+  }
+  return job;
+}
+
+struct predict_job *predict_submit(struct predictor *p, const char *model, struct request *request,
+                                   predict_submitted submitted, void *context) {
+  struct predict_job *job = begin_job(p, model, "", context);
+  if (!job) {
+    request_fini(request);
+    return NULL;
+  }
+  job->submitted = submitted;
+  if (check_model(job, model) && find_bounds(job))
+    predict_job_take(job, request);
+  request_fini(request);
+  if (job->failed) {
+    leave_reading(job);
+    make_ready(job);
+  } else {
+    plan(job);
   }
   return job;
 }

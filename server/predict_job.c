@@ -35,13 +35,35 @@ void predict_job_fail(struct predict_job *job, enum problem_kind kind, const cha
   job->failed = true;
 }
 
+static void choose_precision(struct predict_job *job) {
+  const struct request *request = &job->request;
+  job->precision = request->has_precision ? request->precision
+                                          : job->evaluator->card(job->served->model)->precision;
+}
+
 void predict_job_read(struct predict_job *job, const char *body, size_t size) {
   uint64_t begun_ns = uv_hrtime();
   struct request *request = &job->request;
   job->failed = !codec_json_read(body, size, &job->limits, request, &job->problem);
-  job->precision = request->has_precision ? request->precision
-                                          : job->evaluator->card(job->served->model)->precision;
+  choose_precision(job);
   job->read_ns = uv_hrtime() - begun_ns;
+}
+
+void predict_job_take(struct predict_job *job, struct request *request) {
+  job->request = *request;
+  *request = (struct request){0};
+  request = &job->request;
+  choose_precision(job);
+  job->results = request_alloc(request, request->n_items, sizeof *job->results);
+  for (size_t i = 0; job->results && i < request->n_items; i++) {
+    struct irrep_result *result = &job->results[i];
+    result->forces =
+        request_alloc(request, request->items[i].structure.n_atoms, 3 * sizeof *result->forces);
+    if (!result->forces)
+      job->results = NULL;
+  }
+  if (!job->results)
+    predict_job_fail(job, PROBLEM_NO_MEMORY, "no memory for the results");
 }
 
 size_t predict_job_atoms(const struct predict_job *job) {
@@ -71,6 +93,7 @@ static void make_predictions(struct predict_job *job) {
     p->job = job;
     p->id = item->id;
     p->properties = request->properties;
+    p->numbers = job->results ? &job->results[i] : NULL;
     p->entry.structure = &item->structure;
     p->entry.plan = item->plan;
     p->entry.priority = request->priority;
@@ -107,6 +130,15 @@ void predict_job_time(struct predict_job *job, const struct prediction *predicti
 }
 
 /* The reply */
+
+const struct problem *predict_job_problem(const struct predict_job *job) {
+  if (job->failed)
+    return &job->problem;
+  for (size_t i = 0; i < job->request.n_items; i++)
+    if (job->request.items[i].problem)
+      return job->request.items[i].problem;
+  return NULL;
+}
 
 static void reply_problem(const struct problem *problem, struct reply *reply) {
   *reply = (struct reply){.status = problem->status,

@@ -19,6 +19,7 @@ struct predict_job {
   struct work work; /* reading and planning on a worker */
   struct predictor *predictor;
   predict_done done;
+  predict_submitted submitted; /* instead of done */
   void *context;
   struct served_model *served; /* NULL when there is no such model */
   const struct evaluator *evaluator;
@@ -39,6 +40,7 @@ struct predict_job {
   bool failed; /* as a whole: problem says why */
   struct problem problem;
   struct prediction *predictions; /* [request.n_items] */
+  struct irrep_result *results;   /* [request.n_items] in the request's memory when submitted */
   uint64_t read_ns, plan_ns;
   struct answer_timing timing;
 };
@@ -51,6 +53,10 @@ void predict_job_free(struct predict_job *job);
  * distinct jobs, as is predict_job_plan. */
 void predict_job_read(struct predict_job *job, const char *body, size_t size);
 
+/* Takes structures that were submitted, makes room for their results and chooses the precision; a
+ * fault sets failed. */
+void predict_job_take(struct predict_job *job, struct request *request);
+
 /* Plans the structures and makes the predictions of those that can be computed. */
 void predict_job_plan(struct predict_job *job);
 
@@ -62,6 +68,9 @@ void predict_job_fail(struct predict_job *job, enum problem_kind kind, const cha
 /* Takes times and sizes of a structure's batch into the timing. */
 void predict_job_time(struct predict_job *job, const struct prediction *prediction,
                       const struct batch *batch);
+
+/* The first problem of the job or its structures; NULL when there is none. */
+const struct problem *predict_job_problem(const struct predict_job *job);
 
 /* Writes the reply, of which the body is NULL when there was no memory even for an error. */
 void predict_job_reply(const struct predict_job *job, struct reply *reply);
