@@ -1,26 +1,15 @@
-#include "irrep/conventions.h"
 #include "irrep/model.h"
+#include "server/elements.h"
 #include "server/routes.h"
 
 #include <cjson/cJSON.h>
-
-static const char *const symbols[IRREP_NUMBER_MAX + 1] = {
-    "",   "H",  "He", "Li", "Be", "B",  "C",  "N",  "O",  "F",  "Ne", "Na", "Mg", "Al", "Si",
-    "P",  "S",  "Cl", "Ar", "K",  "Ca", "Sc", "Ti", "V",  "Cr", "Mn", "Fe", "Co", "Ni", "Cu",
-    "Zn", "Ga", "Ge", "As", "Se", "Br", "Kr", "Rb", "Sr", "Y",  "Zr", "Nb", "Mo", "Tc", "Ru",
-    "Rh", "Pd", "Ag", "Cd", "In", "Sn", "Sb", "Te", "I",  "Xe", "Cs", "Ba", "La", "Ce", "Pr",
-    "Nd", "Pm", "Sm", "Eu", "Gd", "Tb", "Dy", "Ho", "Er", "Tm", "Yb", "Lu", "Hf", "Ta", "W",
-    "Re", "Os", "Ir", "Pt", "Au", "Hg", "Tl", "Pb", "Bi", "Po", "At", "Rn", "Fr", "Ra", "Ac",
-    "Th", "Pa", "U",  "Np", "Pu", "Am", "Cm", "Bk", "Cf", "Es", "Fm", "Md", "No", "Lr", "Rf",
-    "Db", "Sg", "Bh", "Hs", "Mt", "Ds", "Rg", "Cn", "Nh", "Fl", "Mc", "Lv", "Ts", "Og"};
 
 static void add_elements(cJSON *root, const struct irrep_model_card *card) {
   cJSON *elements = cJSON_AddArrayToObject(root, "elements");
   cJSON *numbers = cJSON_AddArrayToObject(root, "atomic_numbers");
   for (size_t i = 0; i < card->n_elements; i++) {
     const int32_t number = card->atomic_numbers[i];
-    const bool known = number > 0 && number <= IRREP_NUMBER_MAX;
-    cJSON_AddItemToArray(elements, cJSON_CreateString(known ? symbols[number] : "X"));
+    cJSON_AddItemToArray(elements, cJSON_CreateString(element_symbol(number)));
     cJSON_AddItemToArray(numbers, cJSON_CreateNumber(number));
   }
 }
