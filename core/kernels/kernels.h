@@ -158,6 +158,24 @@ struct product {
   size_t species_stride; /* reals between species; 0: one for all */
 };
 
+/* The components of two features that are multiplied. */
+struct self_pair {
+  uint16_t a, b;
+};
+
+/* out[m3] = a[m3] + the sum over pairs of C(m1,m2,m3) a[m1] b[m2], for each channel by itself. A
+ * row holds the components of a, and those of b `twin` reals further. C is a matrix from pairs to
+ * the components of the output, which are the first n_outputs of a. */
+struct self_product {
+  size_t in_dim, out_dim, channels; /* padded */
+  size_t n_components, n_outputs;   /* at most HARMONICS(IRREP_L_MAX) */
+  const size_t *in_offset;          /* [n_components] */
+  const size_t *out_offset;         /* [n_outputs] */
+  size_t twin;
+  const struct self_pair *pairs; /* [couplings.n_rows] */
+  struct sparse couplings;
+};
+
 struct kernels {
   enum irrep_precision precision;
   const char *isa;
@@ -243,6 +261,16 @@ struct kernels {
   void (*divide_adjoint)(size_t n_rows, size_t dim, const double *divisors, const void *in,
                          const void *grad_out, void *grad_in, bool accumulate,
                          double *grad_divisors);
+
+  /* Self tensor product: SO3Net of Schuett et al., J. Chem. Phys. 158, 144801 (2023). */
+  void (*self_product)(const struct self_product *op, size_t n_rows, const void *weights,
+                       const void *in, void *out);
+  void (*self_product_adjoint)(const struct self_product *op, size_t n_rows, const void *weights,
+                               const void *in, const void *grad_out, void *grad_in,
+                               bool accumulate);
+
+  /* out[row][i] += in[row][i] for i < n. It is its own adjoint. */
+  void (*add)(size_t n_rows, size_t n, size_t in_dim, const void *in, size_t out_dim, void *out);
 
   /* energies[row] += scale[species] * (x . weights) with one weight for each real of the row. */
   void (*readout)(size_t n_rows, size_t dim, const uint32_t *species, const void *weights,

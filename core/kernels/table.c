@@ -9,6 +9,7 @@
 #include "core/kernels/gate.h"
 #include "core/kernels/linear.h"
 #include "core/kernels/product.h"
+#include "core/kernels/self_product.h"
 
 #include <string.h>
 
@@ -22,6 +23,15 @@ static void embedding(size_t n_rows, size_t dim, const uint32_t *species, const 
                       void *out) {
   for (size_t r = 0; r < n_rows; r++)
     memcpy((real *)out + r * dim, (const real *)table + species[r] * dim, dim * sizeof(real));
+}
+
+static void add(size_t n_rows, size_t n, size_t in_dim, const void *in, size_t out_dim, void *out) {
+  for (size_t r = 0; r < n_rows; r++) {
+    const real *x = (const real *)in + r * in_dim;
+    real *y = (real *)out + r * out_dim;
+    for (size_t i = 0; i < n; i += VECTOR_LANES)
+      vec_store(y + i, vec_load(y + i) + vec_load(x + i));
+  }
 }
 
 static void readout(size_t n_rows, size_t dim, const uint32_t *species, const void *weights,
@@ -70,6 +80,9 @@ const struct kernels KERNEL(kernels) = {
     .divide_adjoint = KERNEL(divide_adjoint),
     .product = KERNEL(product),
     .product_adjoint = KERNEL(product_adjoint),
+    .self_product = KERNEL(self_product),
+    .self_product_adjoint = KERNEL(self_product_adjoint),
+    .add = add,
     .readout = readout,
     .readout_adjoint = readout_adjoint,
 };

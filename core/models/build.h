@@ -73,6 +73,8 @@ struct convolution_card {
   const struct irreps *irreps_mid;
   bool natural;   /* harmonics have parity (-1)^l; otherwise all are even */
   bool to_sender; /* harmonics are taken at the direction from the receiver to the sender */
+  bool summed;    /* paths to one irrep add up, filter columns go by harmonic (SO3Net) */
+  bool twin;      /* the output row has room for as much again */
 };
 
 /* Appends the convolution of a value and gives its output's layout. */
@@ -93,6 +95,18 @@ struct product_card {
 /* Appends the product basis of a value. */
 bool build_product(struct build *build, const struct product_card *card, size_t in,
                    const struct layout *from, size_t out, const struct layout *to);
+
+/* The sign between the coupling coefficients of conventions.h and those of SO3Net, which follow
+ * Condon and Shortley's, for l1 + l2 + l3 even. */
+double so3net_sign(int l1, int l2, int l3);
+
+/* Appends the self tensor product of a value, whose row holds the irreps of `from` twice
+ * (model_format.h, "Self tensor product"). */
+bool build_self_product(struct build *build, size_t in, const struct layout *from, size_t out,
+                        const struct layout *to);
+
+/* Reads "aggregation" of the model, if there. */
+bool build_aggregation(struct build *build);
 
 /* Reads "scale" and "shift" [n_species]; the shift becomes the program's. */
 bool build_scale_and_shift(struct build *build, const double **scale, double **shift);

@@ -14,13 +14,15 @@ static struct irrep harmonic(int l, bool natural) {
 }
 
 /* The paths in the file's order, and for each irrep of irreps_mid the channels of its paths. */
-static bool list_paths(struct build *build, const struct layout *in, const struct irreps *mid,
-                       bool natural, struct path *paths, size_t *n_paths, struct layout *out) {
+static bool list_paths(struct build *build, const struct layout *in,
+                       const struct convolution_card *card, struct path *paths, size_t *n_paths,
+                       struct layout *out) {
+  const struct irreps *mid = card->irreps_mid;
   size_t target[PATHS_MAX], n = 0;
   for (size_t i = 0; i < in->n; i++)
     for (int l2 = 0; l2 <= build->program->l_max; l2++)
       for (int l3 = 0; l3 <= IRREP_L_MAX; l3++) {
-        const struct irrep ir1 = in->entry[i].ir, ir2 = harmonic(l2, natural);
+        const struct irrep ir1 = in->entry[i].ir, ir2 = harmonic(l2, card->natural);
         const struct irrep ir3 = {l3, ir1.parity * ir2.parity};
         const size_t found = irreps_find(mid, ir3);
         if (!irrep_in_product(ir3, ir1, ir2) || found == mid->n)
@@ -45,6 +47,8 @@ static bool list_paths(struct build *build, const struct layout *in, const struc
     for (size_t p = 0; p < n; p++)
       if (target[p] == e)
         mul[n_groups++] = paths[p].channels;
+    if (card->summed && n_groups > 0)
+      n_groups = 1;
     if (!layout_append(build, out, mid->entry[e].ir, mul, n_groups))
       return false;
     const struct layout_entry *entry = &out->entry[out->n - 1];
@@ -57,7 +61,7 @@ static bool list_paths(struct build *build, const struct layout *in, const struc
       if (target[p] == e) {
         paths[p].out_offset = entry->offset + entry->place[channel];
         paths[p].out_stride = entry->width;
-        channel += paths[p].channels;
+        channel += card->summed ? 0 : paths[p].channels;
       }
   }
   return true;
@@ -69,10 +73,16 @@ struct coupling {
   double c;
 };
 
-/* The couplings of all paths, ordered by pair. The vectors here point from the sender to the
- * receiver; for the other way each path gets (-1)^l2. */
-static struct coupling *list_couplings(struct build *build, struct path *paths, size_t n_paths,
-                                       bool to_sender, size_t *n_pairs, size_t *n_couplings) {
+/* The vectors here point from the sender to the receiver; for the other way a path gets (-1)^l2. */
+static double path_sign(const struct convolution_card *card, const struct path *path) {
+  const double sign = card->to_sender && path->l2 % 2 ? -1.0 : 1.0;
+  return card->summed ? sign * so3net_sign(path->l1, path->l2, path->l3) : sign;
+}
+
+/* The couplings of all paths, ordered by pair. */
+static struct coupling *list_couplings(struct build *build, const struct convolution_card *card,
+                                       struct path *paths, size_t n_paths, size_t *n_pairs,
+                                       size_t *n_couplings) {
   struct coupling_term *terms = program_take(build->program, COUPLING_TERMS_MAX, sizeof *terms);
   struct coupling *all = NULL;
   for (int pass = 0; terms && pass < 2; pass++) {
@@ -88,7 +98,7 @@ static struct coupling *list_couplings(struct build *build, struct path *paths, 
         all[n + i] = (struct coupling){
             .pair = (uint32_t)(pair + (size_t)terms[i].m1 * n3 + (size_t)terms[i].m3),
             .harmonic = (uint32_t)(path->l2 * path->l2 + terms[i].m2),
-            .c = terms[i].c * (to_sender && path->l2 % 2 ? -1.0 : 1.0)};
+            .c = terms[i].c * path_sign(card, path)};
       n += n_terms;
       pair += (size_t)(2 * path->l1 + 1) * n3;
     }
@@ -129,25 +139,36 @@ static bool make_sparse(struct build *build, const struct coupling *couplings, s
   return true;
 }
 
-/* Gives each path its couplings and its columns of the filter, and pads its channels. */
-static bool couple_paths(struct build *build, struct path *paths, size_t n_paths, bool to_sender,
-                         size_t *place, struct convolution *convolution) {
-  size_t file_column = 0, n_pairs, n_couplings;
+/* Gives each path its columns of the filter and pads its channels. The file's columns go path by
+ * path or, where paths are summed, by the harmonic's degree: paths of one degree share theirs. */
+static void place_columns(struct path *paths, size_t n_paths, bool summed, size_t *place,
+                          struct convolution *convolution) {
+  size_t file_column = 0;
+  for (size_t p = 0; p < n_paths; p++) {
+    const size_t channels = paths[p].channels;
+    const size_t width = (channels + IRREP_LANES - 1) / IRREP_LANES * IRREP_LANES;
+    paths[p].channels = width;
+    paths[p].filter_column = summed ? (size_t)paths[p].l2 * width : convolution->n_columns;
+    if (paths[p].filter_column < convolution->n_columns)
+      continue;
+    for (size_t i = 0; i < channels; i++)
+      place[file_column++] = paths[p].filter_column + i;
+    convolution->n_columns += width;
+  }
+}
+
+/* Gives each path its couplings. */
+static bool couple_paths(struct build *build, const struct convolution_card *card,
+                         struct path *paths, size_t n_paths, struct convolution *convolution) {
+  size_t n_pairs, n_couplings;
   const struct coupling *couplings =
-      list_couplings(build, paths, n_paths, to_sender, &n_pairs, &n_couplings);
+      list_couplings(build, card, paths, n_paths, &n_pairs, &n_couplings);
   convolution->l_max = build->program->l_max;
   if (!couplings ||
       !make_sparse(build, couplings, n_couplings, n_pairs, true, &convolution->by_pair) ||
       !make_sparse(build, couplings, n_couplings, HARMONICS(convolution->l_max), false,
                    &convolution->by_harmonic))
     return build_no_memory(build), false;
-  for (size_t p = 0; p < n_paths; p++) {
-    paths[p].filter_column = convolution->n_columns;
-    for (size_t i = 0; i < paths[p].channels; i++)
-      place[file_column++] = convolution->n_columns + i;
-    paths[p].channels = (paths[p].channels + IRREP_LANES - 1) / IRREP_LANES * IRREP_LANES;
-    convolution->n_columns += paths[p].channels;
-  }
   convolution->paths = paths;
   convolution->n_paths = n_paths;
   return true;
@@ -155,25 +176,32 @@ static bool couple_paths(struct build *build, struct path *paths, size_t n_paths
 
 bool build_convolution(struct build *build, const struct convolution_card *card, size_t in,
                        const struct layout *from, size_t *out, struct layout *to) {
-  size_t n_paths, n_file_columns = 0;
+  size_t n_paths, n_file_columns = 0, degrees = 0;
   struct path *paths = program_take(build->program, PATHS_MAX, sizeof *paths);
   if (!paths)
     return !build_no_memory(build);
-  if (!list_paths(build, from, card->irreps_mid, card->natural, paths, &n_paths, to))
+  if (!list_paths(build, from, card, paths, &n_paths, to))
     return false;
-  for (size_t p = 0; p < n_paths; p++)
-    n_file_columns += paths[p].channels;
+  for (size_t p = 0; p < n_paths; p++) {
+    const bool known = card->summed && degrees >> paths[p].l2 & 1;
+    n_file_columns += known ? 0 : paths[p].channels;
+    degrees |= (size_t)1 << paths[p].l2;
+  }
   if (n_file_columns > IRREP_MODEL_CHANNELS_MAX) {
     irrep_fail(build->error, IRREP_UNSUPPORTED_MODEL, card->filter,
                "a filter of more than %d columns", IRREP_MODEL_CHANNELS_MAX);
     return false;
   }
+  if (card->twin)
+    to->dim *= 2;
   struct convolution convolution = {.x_dim = from->dim, .out_dim = to->dim};
   struct filter filter = {0};
   size_t *place = program_take(build->program, n_file_columns, sizeof *place);
   struct card_object filter_card;
-  if (!place || !couple_paths(build, paths, n_paths, card->to_sender, place, &convolution) ||
-      card_object(card->layer, "filter", &filter_card, build->error) != IRREP_OK ||
+  if (!place || !couple_paths(build, card, paths, n_paths, &convolution))
+    return build_no_memory(build), false;
+  place_columns(paths, n_paths, card->summed, place, &convolution);
+  if (card_object(card->layer, "filter", &filter_card, build->error) != IRREP_OK ||
       !build_filter(build, card->filter, &filter_card, n_file_columns, place, convolution.n_columns,
                     &filter) ||
       !build_value(build, to, out))

@@ -106,6 +106,16 @@ bool build_scale_and_shift(struct build *build, const double **scale, double **s
   return *shift != NULL;
 }
 
+bool build_aggregation(struct build *build) {
+  static const char *const kinds[] = {"sum", "mean", NULL};
+  size_t kind = 0;
+  if (card_has(&build->model, "aggregation") &&
+      card_choice(&build->model, "aggregation", kinds, &kind, build->error) != IRREP_OK)
+    return false;
+  build->program->mean = kind == 1;
+  return true;
+}
+
 bool build_energy(struct build *build, const char *mlp, const struct card_object *card, size_t in,
                   const struct layout *layout, const double *scale, double *shift) {
   static const char *const keys[] = {"hidden", "activation", NULL};

@@ -31,7 +31,10 @@ struct irrep_model {
 static const struct {
   const char *name;
   bool (*build)(struct build *build);
-} architectures[] = {{"mace", mace_build}, {"nequip", nequip_build}};
+} architectures[] = {{"mace", mace_build},
+                     {"nequip", nequip_build},
+                     {"schnet", schnet_build},
+                     {"so3net", so3net_build}};
 
 #define N_ARCHITECTURES (sizeof architectures / sizeof *architectures)
 
@@ -246,13 +249,15 @@ size_t irrep_model_helper_bytes(const struct irrep_model *model, enum irrep_prec
 
 /* Energy, forces, virial and stress of one structure from the workspace. The edge vector is the
  * receiver's position less the sender's, so dE/dvector pulls the receiver back and pushes the
- * sender on; a strain changes it by strain . vector. */
+ * sender on; a strain changes it by strain . vector. Energies and gradients are multiplied by
+ * share. */
 static void gather(const struct workspace *workspace, const struct irrep_structure *structure,
-                   const struct batch_span *span, bool gradients, struct irrep_result *result) {
+                   const struct batch_span *span, double share, bool gradients,
+                   struct irrep_result *result) {
   const struct batch *batch = &workspace->batch;
   double energy = 0.0;
   for (size_t i = 0; i < span->n_atoms; i++) {
-    const double e = workspace->energies[span->first_atom + i];
+    const double e = share * workspace->energies[span->first_atom + i];
     energy += e;
     if (result->energies)
       result->energies[i] = e;
@@ -264,7 +269,8 @@ static void gather(const struct workspace *workspace, const struct irrep_structu
     double strain[3][3] = {{0.0}};
     memset(result->forces, 0, span->n_atoms * 3 * sizeof(double));
     for (size_t e = span->first_edge; e < span->first_edge + span->n_edges; e++) {
-      const double *g = workspace->gradient + 3 * e, *v = batch->vectors + 3 * e;
+      const double *gradient = workspace->gradient + 3 * e, *v = batch->vectors + 3 * e;
+      const double g[3] = {share * gradient[0], share * gradient[1], share * gradient[2]};
       double *receiver = result->forces + 3 * (batch->receivers[e] - span->first_atom);
       double *sender = result->forces + 3 * (batch->senders[e] - span->first_atom);
       for (size_t a = 0; a < 3; a++) {
@@ -341,8 +347,12 @@ enum irrep_status irrep_model_evaluate(const struct irrep_model *model,
       program_evaluate(&executable, &workspace, gradients, options->cancelled, options->team);
   if (status != IRREP_OK)
     return irrep_fail(error, status, "", "cancelled");
-  for (size_t s = 0; s < n_structures; s++)
-    if (results[s].status == IRREP_OK)
-      gather(&workspace, &structures[s], &workspace.batch.spans[s], gradients, &results[s]);
+  for (size_t s = 0; s < n_structures; s++) {
+    const struct batch_span *span = &workspace.batch.spans[s];
+    if (results[s].status != IRREP_OK)
+      continue;
+    const double share = model->program.mean ? 1.0 / (double)span->n_atoms : 1.0;
+    gather(&workspace, &structures[s], span, share, gradients, &results[s]);
+  }
   return IRREP_OK;
 }

@@ -7,5 +7,7 @@
 
 bool mace_build(struct build *build);
 bool nequip_build(struct build *build);
+bool schnet_build(struct build *build);
+bool so3net_build(struct build *build);
 
 #endif

@@ -19,13 +19,15 @@ struct op_type {
   void (*adjoint)(const struct run *run, const struct op *op); /* NULL: there is nothing to do */
 };
 
-extern const struct op_type op_embedding;   /* out = a row for each species */
-extern const struct op_type op_linear;      /* out (+)= irreps-wise linear map of in */
-extern const struct op_type op_convolution; /* out = messages of in from the neighbours */
-extern const struct op_type op_density;     /* out = in over the density of neighbours */
-extern const struct op_type op_gate;        /* out = gated in */
-extern const struct op_type op_product;     /* out = polynomials in the components of in */
-extern const struct op_type op_readout;     /* energy of the atom += weights . in */
+extern const struct op_type op_embedding;    /* out = a row for each species */
+extern const struct op_type op_linear;       /* out (+)= irreps-wise linear map of in */
+extern const struct op_type op_convolution;  /* out = messages of in from the neighbours */
+extern const struct op_type op_density;      /* out = in over the density of neighbours */
+extern const struct op_type op_gate;         /* out = gated in */
+extern const struct op_type op_product;      /* out = polynomials in the components of in */
+extern const struct op_type op_self_product; /* out = a + products of a and b, both in in */
+extern const struct op_type op_add;          /* out += in, as far as the shorter row goes */
+extern const struct op_type op_readout;      /* energy of the atom += weights . in */
 
 /* energy of the atom += repulsion of its neighbours */
 extern const struct op_type op_pair_repulsion;

@@ -44,6 +44,7 @@ struct op {
     struct linear linear;
     struct gate gate;
     struct product product;
+    struct self_product self_product;
     struct {
       struct convolution convolution; /* of a density, n_columns alone */
       struct filter filter;
@@ -70,6 +71,7 @@ struct program {
   bool solid_harmonics; /* those of degree l are multiplied by r^l */
   size_t n_species;
   double *shift; /* [n_species] eV, added to each atom's energy */
+  bool mean;     /* energies are over the number of their structure's atoms */
 
   size_t n_values, n_ops, n_stages;
   struct value *values;

@@ -156,7 +156,53 @@
  *       out[IR, m][c] = sum over nu and rows of C weight[s][path][c] A_{i_1}[c] .. A_{i_nu}[c]
  *     An order without terms has no tensors.
  *   Energy
- *     E_a = scale[s] * (sum of the readouts, each of its layer's 0e) + shift[s], in eV */
+ *     E_a = scale[s] * (sum of the readouts, each of its layer's 0e) + shift[s], in eV
+ *
+ * ARCHITECTURE "schnet" (Schuett et al. 2018)
+ *   "irreps_embedding"  "128x0e"
+ *   "layers"            a list of
+ *     {"irreps_mid": "128x0e",
+ *      "filter": {"hidden": [128], "activation": "ssp"},
+ *      "activation": "ssp"}
+ *   "readout"           {"hidden": [64], "activation": "silu"}
+ *   "aggregation"       "sum" (the default), or "mean": the energy is that of an average atom, and
+ *                       what is given for an atom is E_a over the number of atoms
+ *
+ *   Tensors
+ *     "embedding.weight", "layers.t.filter", "readout", "scale", "shift" as for "nequip"
+ *     "layers.t.linear_up"        linear map of the features to irreps_mid
+ *     "layers.t.linear_down"      linear map, irreps_mid to the features' irreps
+ *     "layers.t.linear_out"       linear map of the features' irreps
+ *   Layer
+ *     x + linear_out(activation(linear_down(convolution(linear_up(x)))))
+ *   Convolution
+ *     out[c] = sum over the receiver's edges of x_sender[c] filter[c]
+ *   Energy as for "nequip"
+ *
+ * ARCHITECTURE "so3net" (Schuett et al. 2023)
+ *   "l_max"             harmonics and features have degrees 0..l_max; degree l has parity (-1)^l
+ *   "irreps_embedding"  "64x0e": each degree has as many channels
+ *   "layers"            a list of {"filter": {"hidden": [], "activation": "identity"}}
+ *   "readout", "aggregation" as for "schnet"
+ *
+ *   Tensors; "all" is "64x0e+64x1o+64x2e+..", "out" is the same or, in the last layer, "64x0e"
+ *     "embedding.weight", "readout", "scale", "shift" as for "nequip"
+ *     "layers.t.filter"           MLP [num_basis, hidden.., (l_max + 1) mul]
+ *     "layers.t.linear_product"   linear map of all
+ *     "layers.t.linear_gate"      linear map, out to the gate's input
+ *     "layers.t.linear_out"       linear map of out
+ *   Layer; irreps that x does not have are zero, and those beyond out are dropped
+ *     a = convolution(x);  x + linear_out(gate(linear_gate(a + a * linear_product(a))))
+ *   Convolution
+ *       out[m3][c] = sum_{l1,m1,l2,m2} D(m1,m2,m3) x_sender[m1][c] Y[m2] filter[l2 mul + c]
+ *     summed over the receiver's edges, at the direction FROM the receiver TO the sender, with
+ *     D = (-1)^((l1 + l2 - l3) / 2) C for l1 + l2 + l3 even: real Condon-Shortley coefficients.
+ *   Self tensor product
+ *       (a * b)[m3][c] = sum_{l1,m1,l2,m2} D(m1,m2,m3) a[m1][c] b[m2][c]
+ *   Gate
+ *     Its input has the entries of out; the scalars are followed by one gate for each channel of
+ *     each entry, 0e included. An entry is multiplied by the sigmoid of its gate.
+ *   Energy as for "nequip" */
 #ifndef IRREP_MODEL_FORMAT_H
 #define IRREP_MODEL_FORMAT_H
 

@@ -15,3 +15,10 @@ from models import model_names, model_path
 def model(request) -> Model:
     """Each model in turn, loaded once."""
     return Model(model_path(request.param))
+
+
+@pytest.fixture
+def extensive(model: Model) -> None:
+    """For tests that put structures together: not with a model whose energy is a mean."""
+    if model.metadata["model"].get("aggregation", "sum") != "sum":
+        pytest.skip("the energy is a mean over atoms")

@@ -133,6 +133,7 @@ def test_permutation(model, kind, precision):
     assert_same(after, before, precision, order)
 
 
+@pytest.mark.usefixtures("extensive")
 @each_precision
 @each_kind
 def test_supercells(model, kind, precision):
@@ -184,6 +185,7 @@ def test_energies_of_atoms_sum_to_the_energy(model, kind, precision):
     assert np.array_equal(result.virial, result.virial.T)
 
 
+@pytest.mark.usefixtures("extensive")
 @each_precision
 def test_two_far_copies_have_twice_the_energy(model, precision):
     start = system(model, "molecule")

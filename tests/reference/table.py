@@ -26,7 +26,7 @@ def main() -> None:
             found = {k: accuracy.errors(results[k], case).absolute for k, case in cases.items()}
             print(row(name, len(cases), precision, found), flush=True)
         theirs = {key: case.upstream_float32 for key, case in cases.items()}
-        print(row(name, len(cases), "float32 of sevenn", theirs), flush=True)
+        print(row(name, len(cases), "float32 of upstream", theirs), flush=True)
 
 
 if __name__ == "__main__":

@@ -8,20 +8,28 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = Path(os.environ.get("IRREPD_TEST_MODELS_ALL", ROOT / "build" / "models-all"))
 DEFAULT = Path(os.environ.get("IRREPD_TEST_MODELS", ROOT / "build" / "models"))
+COMMITTED = ROOT / "tests" / "reference" / "fixtures"  # small models of every architecture
+
+
+def committed_names() -> list[str]:
+    """Models beside their references, as ARCHITECTURE/NAME."""
+    paths = COMMITTED.glob("*/*.safetensors")
+    return sorted(f"{path.parent.name}/{path.stem}" for path in paths)
 
 
 def model_path(name: str) -> Path:
-    """The file of a model: from the folder of all models, else from that of the default ones."""
-    for folder in (FOLDER, DEFAULT):
+    """The file of a model: from the folder of all models, else from the others."""
+    for folder in (FOLDER, DEFAULT, COMMITTED):
         path = folder / f"{name}.safetensors"
         if path.exists():
             return path
     raise FileNotFoundError(
-        f"{name}.safetensors in neither {FOLDER} nor {DEFAULT}: make models-all"
+        f"{name}.safetensors in none of {FOLDER}, {DEFAULT}, {COMMITTED}: make models-all"
     )
 
 
 def model_names() -> list[str]:
-    """Every model in the two folders; there must be one."""
+    """Every model in these folders; one in the first two is expected."""
     names = {path.stem for folder in (FOLDER, DEFAULT) for path in folder.glob("*.safetensors")}
-    return sorted(names) or ["sevennet-0"]
+    return [*(sorted(names) or ["sevennet-0"]), *committed_names()]
+

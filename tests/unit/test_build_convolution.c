@@ -31,7 +31,8 @@ static bool build(struct build_trial *trial, const struct layout *from, const ch
   struct irreps irreps;
   size_t out;
   assert_int_equal(irreps_parse(mid, &irreps, NULL), IRREP_OK);
-  const struct convolution_card card = {"f", &trial->build.model, &irreps, natural, to_sender};
+  const struct convolution_card card = {"f", &trial->build.model, &irreps, .natural = natural,
+                                        .to_sender = to_sender};
   return build_convolution(&trial->build, &card, 5, from, &out, to);
 }
 

@@ -6,11 +6,11 @@ from typing import Any, Callable, Optional
 
 import numpy as np
 
-from irrepd.convert import mace, sevennet
+from irrepd.convert import mace, schnetpack, sevennet
 from irrepd.errors import FormatError
 from irrepd.records import Record
 
-KNOWN = "SevenNet, MACE"
+KNOWN = "SevenNet, MACE, SchNetPack (SchNet, SO3net)"
 
 Converter = Callable[
     [dict[str, Any], Optional[str]], tuple[dict[str, np.ndarray], dict[str, Any]]
@@ -23,6 +23,8 @@ def converter_for(checkpoint: Any) -> Converter:
         return sevennet.convert
     if mace.is_mace(checkpoint):
         return mace.convert
+    if schnetpack.is_schnetpack(checkpoint):
+        return schnetpack.convert
     if isinstance(checkpoint, Record):
         raise FormatError(f"a pickled '{checkpoint.function}' is not supported; known: {KNOWN}")
     if isinstance(checkpoint, dict):

@@ -1,0 +1,76 @@
+/* SchNet: Schuett et al., J. Chem. Phys. 148, 241722 (2018), as SchNetPack 2 has it.
+ * Hyperparameters and tensors: irrep/model_format.h.
+ *
+ * Each layer adds to the features: features -> linear_up -> convolution with the neighbours ->
+ * linear_down -> activation -> linear_out. All are scalars. */
+#include "core/models/models.h"
+#include "irrep/model_format.h"
+
+#include <stdio.h>
+
+static const struct irrep scalar = {0, 1};
+
+/* out = activation of in, both of one layout. */
+static bool build_activated(struct build *build, enum activation activation, size_t in,
+                            const struct layout *layout, size_t *out) {
+  struct gate_entry *entry = program_take(build->program, 1, sizeof *entry);
+  if (!entry || !build_value(build, layout, out))
+    return build_no_memory(build), false;
+  *entry = (struct gate_entry){
+      .n_m = 1, .channels = layout->dim, .activation = activation, .scale = 1.0};
+  struct op *op = program_op(build->program, &op_gate, in, *out);
+  if (!op)
+    return !build_no_memory(build);
+  op->gate = (struct gate){layout->dim, layout->dim, 1, entry};
+  return true;
+}
+
+static bool build_layer(struct build *build, const struct card_object *card, size_t index,
+                        size_t features, const struct layout *layout) {
+  static const char *const keys[] = {"irreps_mid", "filter", "activation", NULL};
+  char name[64];
+  struct irreps irreps_mid;
+  struct layout up_layout, mid_layout;
+  enum activation activation;
+  size_t up, mid, down, activated;
+  if (card_only(card, keys, build->error) != IRREP_OK ||
+      !build_activation(build, card, &activation) ||
+      !build_irreps(build, card, "irreps_mid", &irreps_mid) ||
+      !layout_of_irreps(build, &irreps_mid, &up_layout) || !build_value(build, &up_layout, &up) ||
+      !build_value(build, layout, &down))
+    return false;
+  if (up_layout.n != 1 || !irrep_equal(up_layout.entry[0].ir, scalar)) {
+    irrep_fail(build->error, IRREP_UNSUPPORTED_MODEL, "model/layers",
+               "irreps_mid must be even scalars");
+    return false;
+  }
+  snprintf(name, sizeof name, "layers.%zu.linear_up", index);
+  if (!build_linear(build, name, features, layout, up, &up_layout, false, false))
+    return false;
+  snprintf(name, sizeof name, "layers.%zu.filter", index);
+  const struct convolution_card convolution = {name, card, &irreps_mid, .natural = false};
+  if (!build_convolution(build, &convolution, up, &up_layout, &mid, &mid_layout))
+    return false;
+  snprintf(name, sizeof name, "layers.%zu.linear_down", index);
+  if (!build_linear(build, name, mid, &mid_layout, down, layout, false, false) ||
+      !build_activated(build, activation, down, layout, &activated))
+    return false;
+  snprintf(name, sizeof name, "layers.%zu.linear_out", index);
+  return build_linear(build, name, activated, layout, features, layout, false, true);
+}
+
+bool schnet_build(struct build *build) {
+  static const char *const keys[] = {"irreps_embedding", "layers", "readout", "aggregation", NULL};
+  struct card_object layers[IRREP_MODEL_LAYERS_MAX];
+  struct layout layout;
+  size_t n_layers, features;
+  if (card_only(&build->model, keys, build->error) != IRREP_OK ||
+      card_objects(&build->model, "layers", IRREP_MODEL_LAYERS_MAX, layers, &n_layers,
+                   build->error) != IRREP_OK ||
+      !build_aggregation(build) || !build_embedding(build, &features, &layout))
+    return false;
+  for (size_t t = 0; t < n_layers; t++)
+    if (!build_layer(build, &layers[t], t, features, &layout))
+      return false;
+  return build_readout(build, features, &layout);
+}

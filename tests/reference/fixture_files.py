@@ -1,0 +1,159 @@
+"""Writes the fixtures of one upstream model: its answers in float64, its model file, both small."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "clients" / "python"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+from edges import find_edges
+from structures import FIXTURES, Structure, load
+
+from irrepd import safetensors
+
+ROOT = Path(__file__).resolve().parents[2]
+MEASURED = "upstream_float32_errors"  # depends on the processor, unlike all other arrays
+COPIES = 7  # of a structure, for that
+
+
+class Evaluation(NamedTuple):
+    energies: np.ndarray  # [n_atoms] eV
+    forces: np.ndarray  # [n_atoms, 3] eV/Angstrom
+    strain_derivative: np.ndarray  # [3, 3] eV, dE/dstrain
+
+
+Evaluate = Callable[[Structure], Evaluation]
+
+
+def answers(
+    exact: Evaluate, rough: Evaluate, r_max: float, names: Iterable[str], packages: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """The arrays of a fixture (accuracy.py) from upstream in float64 and in float32."""
+    structures = load()
+    rows: dict[str, list] = {"names": [], "energies": [], "forces": [], "virial": [], "stress": []}
+    rows |= {"n_edges": [], MEASURED: []}
+    for name in names:
+        structure = structures[name]
+        here = exact(structure)
+        volume = abs(np.linalg.det(structure.cell)) if structure.pbc.all() else np.nan
+        edges = find_edges(structure.positions, structure.cell, structure.pbc, r_max)
+        rows["names"].append(name)
+        rows["energies"].append(here.energies)
+        rows["forces"].append(here.forces)
+        rows["virial"].append(-here.strain_derivative)
+        rows["stress"].append(here.strain_derivative / volume)
+        rows["n_edges"].append(len(edges.receivers))
+        rows[MEASURED].append(_rough_errors(exact, rough, structure, volume))
+    arrays = {
+        key: np.concatenate(values) if key in ("energies", "forces") else np.array(values)
+        for key, values in rows.items()
+    }
+    arrays["made_with"] = np.array([f"{p} {importlib.metadata.version(p)}" for p in packages])
+    return arrays
+
+
+def _rough_errors(
+    exact: Evaluate, rough: Evaluate, structure: Structure, volume: float
+) -> np.ndarray:
+    """How far float32 is off: the largest error over the structure and COPIES displaced ones.
+
+    One alone is luck: where symmetry or round coordinates help, the error is far below what the
+    next structure has.
+    """
+    rng = np.random.default_rng(5)
+    errors = []
+    for copy in range(1 + COPIES):
+        width = 0.01 if copy else 0.0  # Angstrom
+        moved = structure.positions + width * rng.uniform(-1, 1, structure.positions.shape)
+        deformation = np.eye(3) + 0.1 * width * rng.uniform(-1, 1, (3, 3))
+        near = structure._replace(positions=moved @ deformation, cell=structure.cell @ deformation)
+        here, there = exact(near), rough(near)
+        errors.append(
+            (
+                abs(there.energies.sum() - here.energies.sum()) / len(structure.numbers),
+                np.abs(there.forces - here.forces).max(),
+                np.abs((there.strain_derivative - here.strain_derivative) / volume).max(),
+            )
+        )
+    return np.max(errors, axis=0)
+
+
+def check_derivatives(evaluate: Evaluate, structure: Structure, step: float = 1e-4) -> None:
+    """Forces and strain derivative against differences of the energy: float64 throughout."""
+    rng = np.random.default_rng(3)
+    found = evaluate(structure)
+    direction = rng.normal(size=structure.positions.shape)
+    strain = rng.normal(size=(3, 3))
+    strain += strain.T
+    moved, strained = [], []
+    for h in (-2 * step, -step, step, 2 * step):
+        shifted = structure._replace(positions=structure.positions + h * direction)
+        moved.append(evaluate(shifted).energies.sum())
+        deformation = np.eye(3) + h * strain
+        deformed = structure._replace(
+            positions=structure.positions @ deformation, cell=structure.cell @ deformation
+        )
+        strained.append(evaluate(deformed).energies.sum())
+    weights = np.array([1, -8, 8, -1]) / (12 * step)
+    for difference, derivative in (
+        (weights @ moved, -np.sum(found.forces * direction)),
+        (weights @ strained, np.sum(found.strain_derivative * strain)),
+    ):
+        error = abs(difference - derivative) / (1 + abs(derivative))
+        assert error < 1e-8, (difference, derivative)
+
+
+def save_answers(name: str, arrays: dict[str, np.ndarray]) -> None:
+    """Writes fixtures/NAME.npz unless it holds the same references already, up to rounding."""
+    path = FIXTURES / f"{name}.npz"
+    if path.exists():
+        with np.load(path, allow_pickle=False) as stored:
+            if set(stored.files) == set(arrays) and all(
+                key == MEASURED or _same(stored[key], value) for key, value in arrays.items()
+            ):
+                return
+    path.parent.mkdir(exist_ok=True)
+    np.savez_compressed(path, **arrays)
+    print(f"{path.name}: written, {path.stat().st_size} bytes")
+
+
+def save_model(name: str, converted: Path) -> bool:
+    """Writes fixtures/NAME.safetensors from a converted model; False if it is the same already.
+
+    Tensors that float32 holds exactly are written as such.
+    """
+    tensors, metadata = safetensors.read(converted)
+    card = json.loads(metadata["irrepd"])
+    card.pop("sha256_source", None)
+    small = {key: _small(tensor) for key, tensor in tensors.items()}
+    text = json.dumps(card, separators=(",", ":"))
+    path = FIXTURES / f"{name}.safetensors"
+    if path.exists():
+        stored, text_stored = safetensors.read(path)
+        if text_stored["irrepd"] == text and list(stored) == list(small):
+            if all(_same(stored[key], tensor) for key, tensor in small.items()):
+                return False
+    path.parent.mkdir(exist_ok=True)
+    safetensors.write(path, small, {"irrepd": text})
+    print(f"{path.name}: written, {path.stat().st_size} bytes")
+    return True
+
+
+def _small(tensor: np.ndarray) -> np.ndarray:
+    single = tensor.astype(np.float32)
+    return single if np.array_equal(single, tensor) else tensor
+
+
+def _same(a: np.ndarray, b: np.ndarray) -> bool:
+    if a.shape != b.shape or a.dtype.kind != b.dtype.kind:
+        return False
+    if a.dtype.kind != "f":
+        return np.array_equal(a, b)
+    return np.allclose(a, b, rtol=1e-12, atol=1e-12, equal_nan=True)
