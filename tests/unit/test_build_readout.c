@@ -15,7 +15,7 @@ static void features(struct build_trial *trial, struct layout *layout) {
 static void start(struct build_trial *trial, const char *card, const size_t *sizes, size_t n_layers,
                   bool biases) {
   struct writer writer = {.rng = {12}};
-  char name[32];
+  char name[64];
   for (size_t i = 0; i < n_layers; i++) {
     (void)snprintf(name, sizeof name, "readout.%zu.weight", i);
     writer_add(&writer, name, 2, sizes + i, 1.0);

@@ -260,6 +260,9 @@ static void test_cancelled(void **state) {
                    IRREP_CANCELLED);
   assert_int_equal(program_evaluate(&run.executable, &run.workspace, false, &flag, NULL),
                    IRREP_CANCELLED);
+  /* No tile was worked on: nothing but the shifts is in the energies. */
+  for (size_t i = 0; i < 40; i++)
+    assert_true(run.workspace.energies[i] == program.shift[run.workspace.batch.species[i]]);
   test_run_free(&run);
   program_fini(&program);
   atoms_free(&atoms);

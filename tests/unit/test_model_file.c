@@ -300,6 +300,22 @@ static void test_header_size_lies(void **state) {
   free(bytes);
 }
 
+/* A header that claims bytes behind a file without data: a sanitizer sees who reads them. */
+static void test_header_longer_than_the_file(void **state) {
+  (void)state;
+  const char *header = "{" CARD "}";
+  size_t n_bytes;
+  unsigned char *bytes = container(header, strlen(header), NULL, 0, &n_bytes);
+  for (uint64_t size = strlen(header) + 1; size < strlen(header) + 12; size++) {
+    struct model_file file;
+    struct irrep_error error = {0};
+    memcpy(bytes, &size, sizeof size);
+    assert_int_equal(model_file_open(bytes, n_bytes, &file, &error), IRREP_BAD_MODEL_FILE);
+    assert_non_null(strstr(error.detail, "beyond the file"));
+  }
+  free(bytes);
+}
+
 /* Cut at any byte, in memory of exactly that length, so that a sanitizer sees a read beyond. */
 static void test_refuses_every_truncation(void **state) {
   (void)state;
@@ -354,6 +370,7 @@ int main(void) {
       cmocka_unit_test(test_refuses_long_names),
       cmocka_unit_test(test_bounds_the_number_of_tensors),
       cmocka_unit_test(test_header_size_lies),
+      cmocka_unit_test(test_header_longer_than_the_file),
       cmocka_unit_test(test_refuses_every_truncation),
       cmocka_unit_test(test_survives_changed_bytes),
   };
