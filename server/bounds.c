@@ -1,14 +1,6 @@
 #include "server/bounds.h"
 
 #include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
-struct bounds_of_model {
-  const struct irrep_model *model;
-  size_t max_bytes;
-  struct bounds bounds[2]; /* by precision */
-};
 
 struct bounds bounds_search(const struct evaluator *evaluator, const struct irrep_model *model,
                             enum irrep_precision precision, size_t max_bytes) {
@@ -24,27 +16,11 @@ struct bounds bounds_search(const struct evaluator *evaluator, const struct irre
   return (struct bounds){.max_edges = fits, .max_bytes = max_bytes};
 }
 
-void bounds_cache_fini(struct bounds_cache *cache) {
-  free(cache->models);
-  *cache = (struct bounds_cache){0};
-}
-
-bool bounds_find(struct bounds_cache *cache, const struct evaluator *evaluator,
-                 const struct irrep_model *model, size_t max_bytes, struct bounds bounds[2]) {
-  size_t i = 0;
-  while (i < cache->n_models &&
-         (cache->models[i].model != model || cache->models[i].max_bytes != max_bytes))
-    i++;
-  if (i == cache->n_models) {
-    struct bounds_of_model *models = realloc(cache->models, (i + 1) * sizeof *models);
-    if (!models)
-      return false;
-    cache->models = models;
-    models[i] = (struct bounds_of_model){.model = model, .max_bytes = max_bytes};
+const struct bounds *bounds_find(struct bounds_cache *cache, const struct evaluator *evaluator,
+                                 const struct irrep_model *model, size_t max_bytes) {
+  if (!cache->known || cache->bounds[0].max_bytes != max_bytes)
     for (size_t k = 0; k < 2; k++)
-      models[i].bounds[k] = bounds_search(evaluator, model, (enum irrep_precision)k, max_bytes);
-    cache->n_models++;
-  }
-  memcpy(bounds, cache->models[i].bounds, sizeof cache->models[i].bounds);
-  return true;
+      cache->bounds[k] = bounds_search(evaluator, model, (enum irrep_precision)k, max_bytes);
+  cache->known = true;
+  return cache->bounds;
 }

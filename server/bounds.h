@@ -17,16 +17,16 @@ struct bounds {
 struct bounds bounds_search(const struct evaluator *evaluator, const struct irrep_model *model,
                             enum irrep_precision precision, size_t max_bytes);
 
-/* Bounds of models that have been asked for before. Zero-initialised it is empty. One thread's. */
+/* The bounds of one model in both precisions, once they have been asked for. Zero-initialised it is
+ * empty. One thread's. */
 struct bounds_cache {
-  struct bounds_of_model *models; /* [n_models] */
-  size_t n_models;
+  bool known;
+  struct bounds bounds[2]; /* by precision */
 };
 
-void bounds_cache_fini(struct bounds_cache *cache);
-
-/* Gives the bounds of a model in both precisions, indexed by them. false: without memory. */
-bool bounds_find(struct bounds_cache *cache, const struct evaluator *evaluator,
-                 const struct irrep_model *model, size_t max_bytes, struct bounds bounds[2]);
+/* Gives the bounds, indexed by precision; searches when they are not known or for another budget.
+ */
+const struct bounds *bounds_find(struct bounds_cache *cache, const struct evaluator *evaluator,
+                                 const struct irrep_model *model, size_t max_bytes);
 
 #endif

@@ -1,9 +1,13 @@
 #include "server/compute.h"
 
+#include "irrep/conventions.h"
 #include "server/answer_json.h"
 
 #include <stdint.h>
 #include <stdlib.h>
+
+/* Atoms for each of the threads that share a batch: the core's tile. */
+#define ATOMS_OF_HELPER 32
 
 /* Arrays of one batch, in one block: outputs live only until they are written as text. */
 struct arrays {
@@ -80,7 +84,46 @@ static void write_answer(struct prediction *p, const struct irrep_result *result
     irrep_fail(&p->error, IRREP_NO_MEMORY, "", "no memory for the answer");
 }
 
-void compute_batch(struct batch *batch, const struct evaluator *evaluator, void *arena,
+size_t compute_helper_bytes(const struct compute *compute, const struct loaded_model *model,
+                            enum irrep_precision precision) {
+  const size_t bytes = compute->evaluator->helper_bytes(model->model, precision);
+  return bytes > SIZE_MAX - IRREP_ALIGNMENT
+             ? SIZE_MAX
+             : (bytes + IRREP_ALIGNMENT - 1) / IRREP_ALIGNMENT * IRREP_ALIGNMENT;
+}
+
+size_t compute_helpers_max(const struct compute *compute, size_t n_atoms) {
+  const size_t tiles = n_atoms / ATOMS_OF_HELPER + (n_atoms % ATOMS_OF_HELPER > 0);
+  const size_t n = compute->workers ? workers_count(compute->workers) : 1;
+  const size_t most = n - 1 < IRREP_HELPERS_MAX ? n - 1 : IRREP_HELPERS_MAX;
+  return tiles == 0 ? 0 : tiles - 1 < most ? tiles - 1 : most;
+}
+
+/* Evaluates with the batch's team, whose scratch is the end of the arena. */
+static enum irrep_status evaluate(struct batch *batch, const struct compute *compute,
+                                  const struct arrays *arrays, unsigned char *arena, size_t bytes,
+                                  struct irrep_error *error) {
+  void *scratch[IRREP_HELPERS_MAX];
+  struct team team;
+  const size_t each = compute_helper_bytes(compute, batch->model, batch->precision);
+  bytes = bytes / IRREP_ALIGNMENT * IRREP_ALIGNMENT;
+  for (size_t i = 0; i < batch->n_helpers; i++)
+    scratch[i] = arena + (bytes -= each);
+  const bool helped =
+      batch->n_helpers > 0 && workers_open_team(compute->workers, &team, batch->n_helpers, scratch);
+  const struct irrep_evaluate_options options = {.precision = batch->precision,
+                                                 .cancelled = &batch->cancelled,
+                                                 .team = helped ? &team.core : NULL,
+                                                 .exact_filters = compute->exact_filters};
+  const enum irrep_status status =
+      compute->evaluator->evaluate(batch->model->model, &options, arrays->structures,
+                                   batch->n_entries, arena, bytes, arrays->results, error);
+  if (helped)
+    workers_close_team(compute->workers, &team);
+  return status;
+}
+
+void compute_batch(struct batch *batch, const struct compute *compute, void *arena,
                    size_t arena_bytes) {
   struct arrays arrays = {0};
   struct irrep_error error = {0};
@@ -90,10 +133,7 @@ void compute_batch(struct batch *batch, const struct evaluator *evaluator, void 
     status = IRREP_NO_MEMORY;
     irrep_fail(&error, status, "", "no memory to evaluate the batch");
   } else {
-    const struct irrep_evaluate_options options = {.precision = batch->precision,
-                                                   .cancelled = &batch->cancelled};
-    status = evaluator->evaluate(batch->model->model, &options, arrays.structures, batch->n_entries,
-                                 arena, arena_bytes, arrays.results, &error);
+    status = evaluate(batch, compute, &arrays, arena, arena_bytes, &error);
     error.status = status;
   }
   uint64_t evaluated_ns = uv_hrtime();

@@ -4,6 +4,7 @@
 
 #include "server/evaluator.h"
 #include "server/scheduler.h"
+#include "server/worker.h"
 
 #include <stddef.h>
 
@@ -21,9 +22,24 @@ struct prediction {
   size_t answer_size, n_edges;
 };
 
+/* What batches are computed with; fixed while workers run. */
+struct compute {
+  const struct evaluator *evaluator;
+  struct workers *workers; /* who may help; NULL: nobody */
+  bool exact_filters;
+};
+
+/* The bytes that a helper's scratch takes in the arena of a batch. */
+size_t compute_helper_bytes(const struct compute *compute, const struct loaded_model *model,
+                            enum irrep_precision precision);
+
+/* The most helpers that a batch of so many atoms can use. */
+size_t compute_helpers_max(const struct compute *compute, size_t n_atoms);
+
 /* Evaluates a batch of predictions and fills what comes after compute_batch in each, and the
- * batch's times. arena as evaluate takes it. Called on a worker thread; touches nothing else. */
-void compute_batch(struct batch *batch, const struct evaluator *evaluator, void *arena,
+ * batch's times. arena as evaluate takes it, and beyond that the scratch of the batch's n_helpers.
+ * Called on a worker thread; touches nothing else. */
+void compute_batch(struct batch *batch, const struct compute *compute, void *arena,
                    size_t arena_bytes);
 
 #endif

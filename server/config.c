@@ -29,6 +29,14 @@ struct option {
 static const struct option options[] = {
     {"models", "DIR", OPTION_TEXT, "models", FIELD(models_dir), 1, 4095,
      "serve every *.safetensors model in DIR under its stem"},
+    {"on-demand", "", OPTION_SWITCH, "false", FIELD(on_demand), 0, 0,
+     "load models when they are asked for; at start only those that are pinned"},
+    {"model-budget", "BYTES", OPTION_BYTES, "0", FIELD(model_budget), 0, SIZE_MAX / 4,
+     "models in memory; beyond, the least recently used is unloaded; 0: no bound"},
+    {"keep-alive", "SECONDS", OPTION_COUNT, "0", FIELD(keep_alive_s), 0, 1u << 30,
+     "unload models that nobody has used for so long; 0: never"},
+    {"pin", "NAMES", OPTION_TEXT, "", FIELD(pins), 0, 4095,
+     "models, separated by commas, that are never unloaded for room or idleness"},
     {"listen", "ADDRESS", OPTION_TEXT, "127.0.0.1:8421", FIELD(listen), 1, 1023,
      "HOST:PORT, [V6]:PORT or unix:PATH; port 0 picks a free one and prints it"},
     {"allow-remote", "", OPTION_SWITCH, "false", FIELD(allow_remote), 0, 0,
@@ -43,6 +51,14 @@ static const struct option options[] = {
      "microseconds that a batch may wait for more while a worker is idle"},
     {"max-queue", "N", OPTION_COUNT, "16384", FIELD(max_queue), 1, 1u << 24,
      "structures waiting, over all models; beyond: 503"},
+    {"max-queue-client", "N", OPTION_COUNT, "0", FIELD(max_queue_client), 0, 1u << 24,
+     "structures of one client waiting; beyond: 429; 0: three quarters of max-queue"},
+    {"max-queue-atoms", "N", OPTION_COUNT, "0", FIELD(max_queue_atoms), 0, SIZE_MAX / 4,
+     "atoms of all structures waiting; beyond: 503; 0: no bound"},
+    {"max-batch-ms", "N", OPTION_COUNT, "250", FIELD(max_batch_ms), 0, 86400000,
+     "milliseconds that a batch of several may take, as measured; 0: no bound"},
+    {"exact-filters", "", OPTION_SWITCH, "false", FIELD(exact_filters), 0, 0,
+     "compute the radial networks for each edge instead of reading tables"},
     {"max-body-bytes", "BYTES", OPTION_BYTES, "64M", FIELD(max_body_bytes), 1024, 1u << 30,
      "body of one request; beyond: 413"},
     {"max-receiving-bytes", "BYTES", OPTION_BYTES, "512M", FIELD(max_receiving_bytes), 1024,
@@ -347,5 +363,6 @@ int config_load(struct config *config, int argc, char **argv) {
 void config_free(struct config *config) {
   free(config->models_dir);
   free(config->listen);
+  free(config->pins);
   memset(config, 0, sizeof *config);
 }

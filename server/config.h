@@ -7,16 +7,24 @@
 #include <stddef.h>
 
 struct config {
-  char *models_dir;       /* --models DIR: every *.safetensors in it is served under its stem */
-  char *listen;           /* --listen HOST:PORT, [V6]:PORT or unix:PATH; port 0 picks a free one */
-  size_t workers;         /* --workers: evaluating threads; 0 = one for each core */
-  size_t memory_budget;   /* --memory-budget BYTES (suffixes K, M, G): planned bytes of all batches
-                             under way and queued */
+  char *models_dir;     /* --models DIR: every *.safetensors in it is served under its stem */
+  bool on_demand;       /* --on-demand: load at start only what is pinned */
+  size_t model_budget;  /* --model-budget BYTES: of all models in memory; 0: no bound */
+  size_t keep_alive_s;  /* --keep-alive SECONDS: unload what was not used for so long; 0: never */
+  char *pins;           /* --pin NAMES, separated by commas: never unloaded for room or idleness */
+  char *listen;         /* --listen HOST:PORT, [V6]:PORT or unix:PATH; port 0 picks a free one */
+  size_t workers;       /* --workers: evaluating threads; 0 = one for each core */
+  size_t memory_budget; /* --memory-budget BYTES (suffixes K, M, G): planned bytes of all batches
+                           under way and queued */
   size_t max_batch_bytes; /* --max-batch-bytes: planned bytes of one batch; one structure alone may
                              exceed it; never above the budget */
   size_t
       max_delay_us; /* --max-delay-us: how long a batch may wait for more while a worker is idle */
   size_t max_queue; /* --max-queue: structures waiting, over all models */
+  size_t max_queue_client;    /* --max-queue-client: of one client; 0: three quarters */
+  size_t max_queue_atoms;     /* --max-queue-atoms: atoms waiting; 0: no bound */
+  size_t max_batch_ms;        /* --max-batch-ms: time of one batch, as measured; 0: no bound */
+  bool exact_filters;         /* --exact-filters: radial networks are not tabulated */
   size_t max_body_bytes;      /* --max-body-bytes */
   size_t max_receiving_bytes; /* --max-receiving-bytes: bodies of all connections together while
                                  they are received; never below max_body_bytes */

@@ -6,5 +6,6 @@ const struct evaluator evaluator_core = {
     .card = irrep_model_card,
     .plan = irrep_model_plan,
     .bytes = irrep_model_bytes,
+    .helper_bytes = irrep_model_helper_bytes,
     .evaluate = irrep_model_evaluate,
 };

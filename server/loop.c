@@ -65,17 +65,9 @@ static void announce(struct daemon *daemon) {
             (long long)registry_count(daemon->routes.registry), LOG_END);
 }
 
-static void publish_model(struct metrics *metrics, const struct served_model *model) {
-  metrics_model_state(metrics, model->name, model_state_name(model->state),
-                      model->model == NULL ? 0 : irrep_model_card(model->model)->bytes);
-}
-
 static void on_model(void *context, struct served_model *model) {
   struct daemon *daemon = context;
-  publish_model(daemon->routes.metrics, model);
-  if (model->state == MODEL_READY || model->state == MODEL_FAILED)
-    metrics_model_load(daemon->routes.metrics, model->name,
-                       model->state == MODEL_READY ? "ok" : "failed");
+  (void)model;
   if (daemon->routes.http != NULL)
     announce(daemon);
 }
@@ -169,6 +161,12 @@ static struct http_server *start_http(struct daemon *daemon) {
   return http_start(&daemon->loop, &options);
 }
 
+static struct registry_limits model_limits(const struct config *config) {
+  return (struct registry_limits){.max_bytes = config->model_budget,
+                                  .keep_alive_ms = config->keep_alive_s * 1000,
+                                  .pins = config->pins};
+}
+
 /* Returns NULL, or what could not be started. */
 static const char *start(struct daemon *daemon, struct irrep_error *error) {
   struct routes *routes = &daemon->routes;
@@ -180,11 +178,15 @@ static const char *start(struct daemon *daemon, struct irrep_error *error) {
   routes->metrics = metrics_new();
   if (routes->metrics == NULL)
     return "metrics";
-  if (registry_new(&daemon->loop, daemon->config->models_dir, on_model, daemon, &routes->registry,
-                   error) != IRREP_OK)
+  const struct registry_options models = {.evaluator = &evaluator_core,
+                                          .folder = daemon->config->models_dir,
+                                          .metrics = routes->metrics,
+                                          .context = daemon,
+                                          .changed = on_model,
+                                          .limits = model_limits(daemon->config),
+                                          .on_demand = daemon->config->on_demand};
+  if (registry_open(&daemon->loop, &models, &routes->registry, error) != IRREP_OK)
     return "models";
-  for (size_t i = 0; i < registry_count(routes->registry); i++)
-    publish_model(routes->metrics, registry_at(routes->registry, i));
   metrics_draining(routes->metrics, 0);
   routes->predictor =
       predictor_new(&daemon->loop, daemon->config, routes->registry, routes->metrics);

@@ -46,6 +46,8 @@ enum kind { COUNTER, GAUGE, SECONDS, SIZES };
   X(MODEL_STATE, GAUGE, "model_state", "1 for the state that the model is in.", "model", "state")  \
   X(MODEL_BYTES, GAUGE, "model_resident_bytes", "Memory that the loaded model holds.", "model")    \
   X(MODEL_LOADS, COUNTER, "model_loads_total", "Loads of the model.", "model", "outcome")          \
+  X(MODEL_EVICTIONS, COUNTER, "model_evictions_total",                                             \
+    "Versions of the model that were unloaded.", "model", "reason")                                \
   X(MEMORY_PLANNED, GAUGE, "memory_planned_bytes", "Memory of the batches under way.", NULL)       \
   X(MEMORY_BUDGET, GAUGE, "memory_budget_bytes", "Bound of memory_planned_bytes.", NULL)           \
   X(SOCKET_CLIENTS, GAUGE, "socket_clients", "Outbound socket connections.", NULL)                 \
@@ -224,6 +226,10 @@ void metrics_model_state(struct metrics *m, const char *model, const char *state
 
 void metrics_model_load(struct metrics *m, const char *model, const char *outcome) {
   add(m, MODEL_LOADS, model, outcome, "", 1);
+}
+
+void metrics_model_eviction(struct metrics *m, const char *model, const char *reason) {
+  add(m, MODEL_EVICTIONS, model, reason, "", 1);
 }
 
 void metrics_memory(struct metrics *m, size_t planned_bytes, size_t budget_bytes) {

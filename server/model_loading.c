@@ -40,6 +40,26 @@ static int open_inside(const char *folder, const char *path, struct irrep_error 
   return fd;
 }
 
+static struct file_stamp stamp_of(const struct stat *info) {
+  return (struct file_stamp){.bytes = info->st_size,
+                             .modified_ns =
+                                 (int64_t)info->st_mtim.tv_sec * 1000000000 + info->st_mtim.tv_nsec,
+                             .device = info->st_dev,
+                             .inode = info->st_ino};
+}
+
+bool file_stamp_read(const char *path, struct file_stamp *stamp) {
+  struct stat info;
+  const bool found = stat(path, &info) == 0;
+  *stamp = found ? stamp_of(&info) : (struct file_stamp){0};
+  return found;
+}
+
+bool file_stamp_equal(const struct file_stamp *a, const struct file_stamp *b) {
+  return a->bytes == b->bytes && a->modified_ns == b->modified_ns && a->device == b->device &&
+         a->inode == b->inode;
+}
+
 static bool read_whole(int fd, unsigned char *bytes, size_t n) {
   while (n > 0) {
     ssize_t got = read(fd, bytes, n);
@@ -54,24 +74,25 @@ static bool read_whole(int fd, unsigned char *bytes, size_t n) {
 }
 
 /* The bytes of the file, malloc'ed; NULL and an error otherwise. */
-static unsigned char *read_file(int fd, size_t *n_bytes, struct irrep_error *error) {
+static unsigned char *read_file(int fd, struct model_facts *facts, struct irrep_error *error) {
   struct stat info;
   if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
     bad_file(error, "not a regular file", NULL);
     return NULL;
   }
+  facts->stamp = stamp_of(&info);
   if (info.st_size <= 0 || (unsigned long long)info.st_size > MODEL_BYTES_MAX) {
     irrep_fail(error, IRREP_BAD_MODEL_FILE, "", "the file has %lld bytes; 1 to %zu are accepted",
                (long long)info.st_size, MODEL_BYTES_MAX);
     return NULL;
   }
-  *n_bytes = (size_t)info.st_size;
-  unsigned char *bytes = malloc(*n_bytes);
+  const size_t n_bytes = facts->bytes = (size_t)info.st_size;
+  unsigned char *bytes = malloc(n_bytes);
   if (!bytes) {
-    irrep_fail(error, IRREP_NO_MEMORY, "", "no memory to read a file of %zu bytes", *n_bytes);
+    irrep_fail(error, IRREP_NO_MEMORY, "", "no memory to read a file of %zu bytes", n_bytes);
     return NULL;
   }
-  if (!read_whole(fd, bytes, *n_bytes)) {
+  if (!read_whole(fd, bytes, n_bytes)) {
     bad_file(error, "the file could not be read to its end", NULL);
     free(bytes);
     return NULL;
@@ -145,7 +166,7 @@ enum irrep_status model_load_file(const struct evaluator *evaluator, const char 
   int fd = open_inside(folder, path, error);
   if (fd < 0)
     return error->status;
-  unsigned char *bytes = read_file(fd, &facts->bytes, error);
+  unsigned char *bytes = read_file(fd, facts, error);
   close(fd);
   if (!bytes)
     return error->status;

@@ -4,14 +4,27 @@
 
 #include "server/evaluator.h"
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Larger files are refused. */
 #define MODEL_BYTES_MAX ((size_t)16 << 30)
 
+/* By which a file that has been changed or replaced is known. */
+struct file_stamp {
+  int64_t bytes, modified_ns;
+  uint64_t device, inode;
+};
+
+/* The stamp of the file behind path; false and a zero stamp when there is none. Thread-safe. */
+bool file_stamp_read(const char *path, struct file_stamp *stamp);
+bool file_stamp_equal(const struct file_stamp *a, const struct file_stamp *b);
+
 struct model_facts {
-  char sha256[65]; /* lower-case hexadecimal; "" when it could not be read */
-  size_t bytes;    /* of the file */
+  char sha256[65];         /* lower-case hexadecimal; "" when it could not be read */
+  size_t bytes;            /* of the file */
+  struct file_stamp stamp; /* from before it was read; zero when it could not be opened */
 };
 
 /* Reads the file (a regular one, whose real path lies inside folder), hashes it, loads the model

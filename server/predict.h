@@ -42,9 +42,23 @@ struct predictor *predictor_new_with(const struct evaluator *evaluator, uv_loop_
                                      const struct config *config, struct registry *registry,
                                      struct metrics *metrics);
 
-/* Starts a predict call of a JSON body (copied where needed before returning; large bodies are
- * parsed on a worker). Every failure is delivered through done. request_id is copied. NULL only
- * without memory: then done is not called. */
+/* A predict call of a JSON body. */
+struct predict_call {
+  const char *model, *body; /* body [size] */
+  size_t size;
+  const char *request_id; /* copied */
+  const char *client;     /* whose share of the queue it takes; NULL: nobody's */
+  bool estimates;         /* edges, bytes and expected time are wanted, and nothing is computed */
+  predict_done done;
+  void *context;
+};
+
+/* Starts a predict call (the body is copied where needed before returning; large bodies are parsed
+ * on a worker). A model that is not in memory is loaded first. Every failure is delivered through
+ * done. NULL only without memory: then done is not called. */
+struct predict_job *predict_call(struct predictor *predictor, const struct predict_call *call);
+
+/* The same, of a client without a name. */
 struct predict_job *predict_begin(struct predictor *predictor, const char *model, const char *body,
                                   size_t size, const char *request_id, predict_done done,
                                   void *context);
@@ -74,6 +88,9 @@ struct predict_load {
   size_t queued_structures, queued_atoms, batches_running, planned_bytes;
 };
 struct predict_load predictor_load(const struct predictor *predictor);
+
+/* The config that the predictor was made with has other limits from now on. */
+void predictor_limits_changed(struct predictor *predictor);
 
 /* New predict calls get 503 with Retry-After; accepted ones finish. idle is called once, when none
  * is left. */

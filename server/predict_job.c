@@ -38,14 +38,13 @@ void predict_job_fail(struct predict_job *job, enum problem_kind kind, const cha
 static void choose_precision(struct predict_job *job) {
   const struct request *request = &job->request;
   job->precision = request->has_precision ? request->precision
-                                          : job->evaluator->card(job->served->model)->precision;
+                                          : job->evaluator->card(job->loaded->model)->precision;
 }
 
 void predict_job_read(struct predict_job *job, const char *body, size_t size) {
   uint64_t begun_ns = uv_hrtime();
   struct request *request = &job->request;
   job->failed = !codec_json_read(body, size, &job->limits, request, &job->problem);
-  choose_precision(job);
   job->read_ns = uv_hrtime() - begun_ns;
 }
 
@@ -53,7 +52,6 @@ void predict_job_take(struct predict_job *job, struct request *request) {
   job->request = *request;
   *request = (struct request){0};
   request = &job->request;
-  choose_precision(job);
   job->results = request_alloc(request, request->n_items, sizeof *job->results);
   for (size_t i = 0; job->results && i < request->n_items; i++) {
     struct irrep_result *result = &job->results[i];
@@ -96,6 +94,7 @@ static void make_predictions(struct predict_job *job) {
     p->numbers = job->results ? &job->results[i] : NULL;
     p->entry.structure = &item->structure;
     p->entry.plan = item->plan;
+    p->entry.flow = &job->flow;
     p->entry.priority = request->priority;
     p->entry.arrived_ns = job->begun_ns;
     p->entry.deadline_ns = deadline_ns(job);
@@ -105,7 +104,8 @@ static void make_predictions(struct predict_job *job) {
 
 void predict_job_plan(struct predict_job *job) {
   uint64_t begun_ns = uv_hrtime();
-  if (!request_plan(&job->request, job->evaluator, job->served->model, job->precision,
+  choose_precision(job);
+  if (!request_plan(&job->request, job->evaluator, job->loaded->model, job->precision,
                     job->bounds[job->precision], &job->gone))
     predict_job_fail(job, PROBLEM_NO_MEMORY, "no memory to plan the structures");
   else
@@ -158,7 +158,7 @@ static void put_item(struct text *text, const struct predict_job *job, size_t in
 
 static void reply_answer(const struct predict_job *job, struct reply *reply) {
   struct text text = {0};
-  answer_json_begin(&text, job->served->name, job->served->sha256, job->request_id);
+  answer_json_begin(&text, job->served->name, job->loaded->sha256, job->request_id);
   for (size_t i = 0; i < job->request.n_items; i++) {
     if (i > 0)
       text_puts(&text, ",");

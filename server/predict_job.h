@@ -3,6 +3,7 @@
 #define SERVER_PREDICT_JOB_H
 
 #include "server/answer_json.h"
+#include "server/clients.h"
 #include "server/codec_json.h"
 #include "server/compute.h"
 #include "server/predict.h"
@@ -22,6 +23,11 @@ struct predict_job {
   predict_submitted submitted; /* instead of done */
   void *context;
   struct served_model *served; /* NULL when there is no such model */
+  struct loaded_model *loaded; /* held; NULL while it waits for one */
+  struct load_waiter waiter;
+  struct client *client; /* whose share of the queue it takes; NULL: nobody's */
+  struct flow flow;      /* its structures in the scheduler */
+  bool estimates;        /* nothing is computed */
   const struct evaluator *evaluator;
   struct codec_limits limits;
   struct bounds bounds[2]; /* by precision */
@@ -49,15 +55,15 @@ struct predict_job {
 struct predict_job *predict_job_new(const char *request_id);
 void predict_job_free(struct predict_job *job);
 
-/* Reads the body and chooses the precision; a fault of the whole sets failed. Thread-safe on
+/* Reads the body; a fault of the whole sets failed. Thread-safe on
  * distinct jobs, as is predict_job_plan. */
 void predict_job_read(struct predict_job *job, const char *body, size_t size);
 
-/* Takes structures that were submitted, makes room for their results and chooses the precision; a
- * fault sets failed. */
+/* Takes structures that were submitted and makes room for their results; a fault sets failed. */
 void predict_job_take(struct predict_job *job, struct request *request);
 
-/* Plans the structures and makes the predictions of those that can be computed. */
+/* Chooses the precision, plans the structures and makes the predictions of those that can be
+ * computed. */
 void predict_job_plan(struct predict_job *job);
 
 size_t predict_job_atoms(const struct predict_job *job);

@@ -25,6 +25,7 @@
   X(UNKNOWN_MODEL, 404, "unknown-model", "no such model")                                          \
   X(MODEL_LOADING, 503, "model-loading", "model is loading")                                       \
   X(MODEL_NOT_READY, 503, "model-not-ready", "model is not loaded")                                \
+  X(CLIENT_QUOTA, 429, "client-quota", "this client's share of the queue is taken")                \
   X(QUEUE_FULL, 503, "queue-full", "queue is full")                                                \
   X(DRAINING, 503, "draining", "the server is shutting down")                                      \
   X(NO_MEMORY, 503, "no-memory", "not enough memory")                                              \

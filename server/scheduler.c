@@ -1,5 +1,7 @@
 #include "server/scheduler.h"
 
+#include "server/cost.h"
+
 #include <stdlib.h>
 
 /* Sums of a batch stay below this, so that the core may index its atoms and edges in 32 bits. */
@@ -7,15 +9,15 @@
 
 #define RETRY_NS UINT64_C(10000000)
 
-struct queue {
-  struct entry *first, *last;
-};
+/* The weight of the last batch in the measured rate. */
+#define RATE_WEIGHT 0.25
 
+/* Freed when nothing waits or runs in it. */
 struct lane {
   struct lane *next;
-  struct served_model *model;
+  struct loaded_model *model;
   enum irrep_precision precision;
-  struct queue queues[2]; /* by enum request_priority */
+  struct fair_queue queues[2]; /* by enum request_priority */
   struct scheduler_load load;
 };
 
@@ -44,38 +46,19 @@ struct candidate {
 
 /* Queues and lanes */
 
-static void queue_append(struct queue *queue, struct entry *entry) {
-  entry->next = NULL;
-  entry->previous = queue->last;
-  if (queue->last)
-    queue->last->next = entry;
-  else
-    queue->first = entry;
-  queue->last = entry;
-}
-
-static void queue_unlink(struct queue *queue, struct entry *entry) {
-  if (entry->previous)
-    entry->previous->next = entry->next;
-  else
-    queue->first = entry->next;
-  if (entry->next)
-    entry->next->previous = entry->previous;
-  else
-    queue->last = entry->previous;
-}
-
 static void load_add(struct scheduler_load *load, const struct entry *entry) {
   load->waiting_structures++;
   load->waiting_atoms += entry->plan.n_atoms;
+  load->waiting_cost += cost_of(&entry->plan);
 }
 
 static void load_subtract(struct scheduler_load *load, const struct entry *entry) {
   load->waiting_structures--;
   load->waiting_atoms -= entry->plan.n_atoms;
+  load->waiting_cost -= cost_of(&entry->plan);
 }
 
-static struct lane *lane_of(struct scheduler *s, struct served_model *model,
+static struct lane *lane_of(struct scheduler *s, struct loaded_model *model,
                             enum irrep_precision precision) {
   for (struct lane *lane = s->lanes; lane; lane = lane->next)
     if (lane->model == model && lane->precision == precision)
@@ -90,8 +73,18 @@ static struct lane *lane_of(struct scheduler *s, struct served_model *model,
   return lane;
 }
 
+static void free_if_empty(struct scheduler *s, struct lane *lane) {
+  if (lane->load.waiting_structures > 0 || lane->load.batches_running > 0)
+    return;
+  struct lane **at = &s->lanes;
+  while (*at != lane)
+    at = &(*at)->next;
+  *at = lane->next;
+  free(lane);
+}
+
 static void leave_queue(struct scheduler *s, struct entry *entry) {
-  queue_unlink(&entry->lane->queues[entry->priority], entry);
+  fair_unlink(&entry->lane->queues[entry->priority], entry);
   load_subtract(&entry->lane->load, entry);
   load_subtract(&s->load, entry);
   entry->state = ENTRY_IDLE;
@@ -133,14 +126,17 @@ static bool more_expected(const struct scheduler *s) {
 
 /* Adding and removing */
 
-bool scheduler_has_room(const struct scheduler *s, size_t n) {
-  size_t waiting = s->load.waiting_structures;
-  return waiting <= s->limits.max_queue && n <= s->limits.max_queue - waiting;
+bool scheduler_has_room(const struct scheduler *s, size_t n, size_t n_atoms) {
+  const size_t waiting = s->load.waiting_structures, atoms = s->load.waiting_atoms;
+  const size_t most = s->limits.max_queue_atoms;
+  if (waiting > s->limits.max_queue || n > s->limits.max_queue - waiting)
+    return false;
+  return most == 0 || atoms == 0 || (atoms <= most && n_atoms <= most - atoms);
 }
 
-enum scheduler_added scheduler_add(struct scheduler *s, struct served_model *model,
+enum scheduler_added scheduler_add(struct scheduler *s, struct loaded_model *model,
                                    enum irrep_precision precision, struct entry *entry) {
-  if (!scheduler_has_room(s, 1))
+  if (!scheduler_has_room(s, 1, 0))
     return SCHEDULER_FULL;
   struct lane *lane = lane_of(s, model, precision);
   if (!lane)
@@ -148,7 +144,7 @@ enum scheduler_added scheduler_add(struct scheduler *s, struct served_model *mod
   entry->lane = lane;
   entry->batch = NULL;
   entry->state = ENTRY_WAITING;
-  queue_append(&lane->queues[entry->priority], entry);
+  fair_append(&lane->queues[entry->priority], entry);
   load_add(&lane->load, entry);
   load_add(&s->load, entry);
   if (entry->deadline_ns < s->earliest_deadline_ns)
@@ -157,8 +153,10 @@ enum scheduler_added scheduler_add(struct scheduler *s, struct served_model *mod
 }
 
 void scheduler_remove(struct scheduler *s, struct entry *entry) {
-  if (entry->state == ENTRY_WAITING)
+  if (entry->state == ENTRY_WAITING) {
     leave_queue(s, entry);
+    free_if_empty(s, entry->lane);
+  }
   if (entry->state != ENTRY_RUNNING)
     return;
   if (--entry->batch->n_live == 0)
@@ -167,21 +165,28 @@ void scheduler_remove(struct scheduler *s, struct entry *entry) {
 
 /* Deadlines */
 
+static void expire_queue(struct scheduler *s, const struct fair_queue *queue, uint64_t now) {
+  for (struct entry *entry = queue->first, *next; entry; entry = next) {
+    next = entry->next;
+    if (entry->deadline_ns <= now) {
+      leave_queue(s, entry);
+      s->hooks.expired(s->hooks.context, entry);
+    } else if (entry->deadline_ns < s->earliest_deadline_ns) {
+      s->earliest_deadline_ns = entry->deadline_ns;
+    }
+  }
+}
+
 static void expire(struct scheduler *s, uint64_t now) {
   if (now < s->earliest_deadline_ns)
     return;
   s->earliest_deadline_ns = SCHEDULER_NEVER;
-  for (struct lane *lane = s->lanes; lane; lane = lane->next)
+  for (struct lane *lane = s->lanes, *after; lane; lane = after) {
+    after = lane->next;
     for (size_t priority = 0; priority < 2; priority++)
-      for (struct entry *entry = lane->queues[priority].first, *next; entry; entry = next) {
-        next = entry->next;
-        if (entry->deadline_ns <= now) {
-          leave_queue(s, entry);
-          s->hooks.expired(s->hooks.context, entry);
-        } else if (entry->deadline_ns < s->earliest_deadline_ns) {
-          s->earliest_deadline_ns = entry->deadline_ns;
-        }
-      }
+      expire_queue(s, &lane->queues[priority], now);
+    free_if_empty(s, lane);
+  }
 }
 
 /* Batches */
@@ -205,35 +210,44 @@ static struct irrep_plan plan_sum(const struct irrep_plan *a, const struct irrep
                              a->n_edges + b->n_edges};
 }
 
-/* The entry behind `entry` in the order in which a batch is filled. */
-static struct entry *following(const struct candidate *c, const struct entry *entry) {
-  if (entry->next)
-    return entry->next;
-  return entry->priority == c->first ? c->lane->queues[1 - c->first].first : NULL;
+/* Why a batch of a lane cannot take more than `sum`, of so many bytes; NULL when it can. */
+static const char *reason_to_close(const struct scheduler *s, const struct lane *lane,
+                                   const struct irrep_plan *sum, size_t bytes) {
+  if (bytes > s->limits.max_batch_bytes || sum->n_structures > SCHEDULER_BATCH_MAX ||
+      sum->n_atoms > BATCH_INDEX_MAX || sum->n_edges > BATCH_INDEX_MAX)
+    return "full";
+  const double ns = cost_of(sum) * lane->model->cost_seconds[lane->precision] * 1e9;
+  return s->limits.max_batch_ns > 0 && ns > (double)s->limits.max_batch_ns ? "time" : NULL;
 }
 
-/* Fills a candidate from its lane up to its share: n_entries, their sum and bytes, and the reason
- * when it cannot grow. n_entries is 0 when not even the head fits the free memory. */
-static void fill(const struct scheduler *s, struct candidate *c, size_t free_bytes,
-                 size_t share_atoms) {
+/* Fills a candidate from one queue of its lane up to its share. Whether it can take more. */
+static bool fill_from(const struct scheduler *s, struct candidate *c, enum request_priority which,
+                      size_t free_bytes, size_t share_atoms) {
   const struct scheduler_hooks *h = &s->hooks;
-  for (struct entry *e = c->lane->queues[c->first].first; e; e = following(c, e)) {
+  struct fair_walk walk = fair_walk_begin(&c->lane->queues[which]);
+  for (const struct entry *e; (e = fair_walk_next(&walk));) {
     struct irrep_plan sum = plan_sum(&c->sum, &e->plan);
     size_t bytes = h->bytes(h->context, c->lane->model, c->lane->precision, &sum);
-    bool fits = bytes <= free_bytes;
-    if (c->n_entries > 0)
-      fits = fits && bytes <= s->limits.max_batch_bytes && c->n_entries < SCHEDULER_BATCH_MAX &&
-             sum.n_atoms <= BATCH_INDEX_MAX && sum.n_edges <= BATCH_INDEX_MAX;
-    if (!fits) {
-      c->reason = "full";
-      return;
-    }
+    c->reason = bytes > free_bytes ? "full"
+                : c->n_entries > 0 ? reason_to_close(s, c->lane, &sum, bytes)
+                                   : NULL;
+    if (c->reason)
+      return false;
     c->n_entries++;
     c->sum = sum;
     c->bytes = bytes;
     if (sum.n_atoms >= share_atoms)
-      return;
+      return false;
   }
+  return true;
+}
+
+/* Fills a candidate: n_entries, their sum and bytes, and the reason when it cannot grow. n_entries
+ * is 0 when not even the head fits the free memory. */
+static void fill(const struct scheduler *s, struct candidate *c, size_t free_bytes,
+                 size_t share_atoms) {
+  if (fill_from(s, c, c->first, free_bytes, share_atoms))
+    fill_from(s, c, 1 - c->first, free_bytes, share_atoms);
 }
 
 /* Why a filled candidate may begin now; NULL when it had better wait, until *wake_ns. */
@@ -303,14 +317,14 @@ static struct batch *take(struct scheduler *s, const struct candidate *c) {
   batch->lane = c->lane;
   batch->n_live = c->n_entries;
   batch->n_entries = c->n_entries;
-  struct entry *entry = c->lane->queues[c->first].first;
   for (size_t i = 0; i < c->n_entries; i++) {
-    struct entry *next = following(c, entry);
+    struct entry *entry = fair_take(&c->lane->queues[c->first]);
+    if (!entry)
+      entry = fair_take(&c->lane->queues[1 - c->first]);
     leave_queue(s, entry);
     entry->state = ENTRY_RUNNING;
     entry->batch = batch;
     batch->entries[i] = entry;
-    entry = next;
   }
   c->lane->load.batches_running++;
   s->load.batches_running++;
@@ -335,6 +349,13 @@ void scheduler_run(struct scheduler *s) {
   }
 }
 
+static void note_rate(const struct batch *batch) {
+  double *rate = &batch->model->cost_seconds[batch->precision];
+  const double now = (double)batch->evaluate_ns * 1e-9 / cost_of(&batch->sum);
+  if (batch->evaluate_ns > 0 && !atomic_load(&batch->cancelled))
+    *rate = *rate > 0 ? *rate + RATE_WEIGHT * (now - *rate) : now;
+}
+
 void scheduler_finished(struct scheduler *s, struct batch *batch) {
   for (size_t i = 0; i < batch->n_entries; i++) {
     batch->entries[i]->state = ENTRY_IDLE;
@@ -342,6 +363,8 @@ void scheduler_finished(struct scheduler *s, struct batch *batch) {
   }
   batch->lane->load.batches_running--;
   s->load.batches_running--;
+  note_rate(batch);
+  free_if_empty(s, batch->lane);
 }
 
 uint64_t scheduler_wake_ns(const struct scheduler *s) {
@@ -352,14 +375,26 @@ void scheduler_drain(struct scheduler *s) {
   s->draining = true;
 }
 
+void scheduler_set_limits(struct scheduler *s, const struct scheduler_limits *limits) {
+  s->limits = *limits;
+}
+
+double scheduler_backlog_seconds(const struct scheduler *s) {
+  double seconds = 0;
+  for (const struct lane *lane = s->lanes; lane; lane = lane->next)
+    seconds += lane->load.waiting_cost * lane->model->cost_seconds[lane->precision];
+  return seconds;
+}
+
 struct scheduler_load scheduler_load(const struct scheduler *s, const struct served_model *model) {
   struct scheduler_load load = {0};
   if (!model)
     return s->load;
   for (const struct lane *lane = s->lanes; lane; lane = lane->next)
-    if (lane->model == model) {
+    if (lane->model->served == model) {
       load.waiting_structures += lane->load.waiting_structures;
       load.waiting_atoms += lane->load.waiting_atoms;
+      load.waiting_cost += lane->load.waiting_cost;
       load.batches_running += lane->load.batches_running;
     }
   return load;

@@ -4,17 +4,23 @@
  * happened or scheduler_wake is due, and lends it the hooks below. All calls are made on one
  * thread.
  *
- * Queues. Each pair of model and precision is a lane with two first-in-first-out queues.
+ * Queues. Each pair of loaded model and precision is a lane with two queues, and within a queue the
+ * requests take turns, one structure each: a request of thousands does not hold up a small one.
  * Interactive structures go before bulk ones; a bulk structure that has waited for
- * SCHEDULER_BULK_PATIENCE_NS counts as interactive. Among lanes the oldest head goes first.
+ * SCHEDULER_BULK_PATIENCE_NS counts as interactive. Among lanes the one whose oldest structure has
+ * waited longest goes first.
  *
  * When a batch begins. While every worker is busy, structures wait, and whatever waits then becomes
  * the next batch. With a worker idle, a batch begins when it
  *   full   cannot take the next structure: planned bytes above max_batch_bytes or above what is
- * free of the memory budget, or SCHEDULER_BATCH_MAX structures, delay  has waited for max_delay
- * since its oldest structure arrived, drain  nothing more will be accepted, idle   no more is
- * expected: as many requests are present as have been at any time in the last one to two
- * SCHEDULER_PEAK_NS, and none is still being read. The last rule is what makes a single sequential
+ *          free of the memory budget, or SCHEDULER_BATCH_MAX structures,
+ *   time   would take longer than max_batch_ns with the next structure, at the measured rate: the
+ *          answers of all wait for the longest,
+ *   delay  has waited for max_delay since its oldest structure arrived,
+ *   drain  nothing more will be accepted,
+ *   idle   no more is expected: as many requests are present as have been at any time in the last
+ *          one to two SCHEDULER_PEAK_NS, and none is still being read.
+ * The last rule is what makes a single sequential
  * client wait for nothing, while the first of many clients to come back after a batch waits (at
  * most max_delay) for the others. When several workers are idle, each takes its share of the atoms
  * that wait: an idle core helps more than a larger batch.
@@ -26,6 +32,7 @@
 #define SERVER_SCHEDULER_H
 
 #include "irrep/model.h"
+#include "server/fair_queue.h"
 #include "server/registry.h"
 #include "server/request.h"
 #include "server/worker.h"
@@ -47,6 +54,7 @@ struct entry {
   /* Set by the caller before scheduler_add */
   const struct irrep_structure *structure;
   struct irrep_plan plan;
+  struct flow *flow; /* of the request; outlives its entries */
   enum request_priority priority;
   uint64_t arrived_ns;
   uint64_t deadline_ns; /* SCHEDULER_NEVER: none */
@@ -55,15 +63,16 @@ struct entry {
   enum entry_state state;
   struct batch *batch; /* while it runs */
   /* Private */
-  struct entry *previous, *next;
+  struct entry *previous, *next, *flow_previous, *flow_next;
   struct lane *lane;
 };
 
 struct batch {
   struct work work; /* arena_bytes is set; run and done are the start hook's to set */
-  struct served_model *model;
+  struct loaded_model *model;
   enum irrep_precision precision;
   struct irrep_plan sum;
+  size_t n_helpers;                          /* places of its team; the start hook's to set */
   const char *reason;                        /* static: why it began */
   atomic_int cancelled;                      /* set when nobody wants any of it */
   uint64_t began_ns, evaluate_ns, encode_ns; /* for whoever runs it */
@@ -76,7 +85,7 @@ struct batch {
 struct scheduler_hooks {
   void *context;
   uint64_t (*now_ns)(void *context);
-  size_t (*bytes)(void *context, const struct served_model *model, enum irrep_precision precision,
+  size_t (*bytes)(void *context, const struct loaded_model *model, enum irrep_precision precision,
                   const struct irrep_plan *plan);
   size_t (*idle_workers)(void *context);
   size_t (*free_bytes)(void *context); /* the largest batch that could begin now */
@@ -88,6 +97,8 @@ struct scheduler_hooks {
 
 struct scheduler_limits {
   size_t max_batch_bytes, max_queue;
+  size_t max_queue_atoms; /* 0: no bound; a structure alone may exceed it */
+  uint64_t max_batch_ns;  /* 0: no bound */
   uint64_t max_delay_ns;
 };
 
@@ -107,11 +118,11 @@ void scheduler_leave(struct scheduler *scheduler);
 
 enum scheduler_added { SCHEDULER_ADDED, SCHEDULER_FULL, SCHEDULER_NO_MEMORY };
 
-/* Whether n more entries find room in the queue. */
-bool scheduler_has_room(const struct scheduler *scheduler, size_t n);
+/* Whether n more entries of so many atoms together find room in the queue. */
+bool scheduler_has_room(const struct scheduler *scheduler, size_t n, size_t n_atoms);
 
 /* Appends an entry to its queue; scheduler_run is called when all of a request's are in. */
-enum scheduler_added scheduler_add(struct scheduler *scheduler, struct served_model *model,
+enum scheduler_added scheduler_add(struct scheduler *scheduler, struct loaded_model *model,
                                    enum irrep_precision precision, struct entry *entry);
 
 /* Nobody wants an entry any more. One that waits is out of the scheduler; one that runs stays until
@@ -132,8 +143,15 @@ uint64_t scheduler_wake_ns(const struct scheduler *scheduler);
 /* From now on nothing waits for company. */
 void scheduler_drain(struct scheduler *scheduler);
 
+void scheduler_set_limits(struct scheduler *scheduler, const struct scheduler_limits *limits);
+
+/* How long one worker would take for all that waits, at the measured rates; what has no rate yet
+ * counts as nothing. */
+double scheduler_backlog_seconds(const struct scheduler *scheduler);
+
 struct scheduler_load {
   size_t waiting_structures, waiting_atoms, batches_running;
+  double waiting_cost; /* cost.h */
 };
 
 /* Of one model, or of all when model is NULL. */

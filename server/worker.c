@@ -24,6 +24,8 @@ struct worker {
   size_t wanted; /* size that the arena shall have before `assigned` runs, 0: as it is */
   size_t got;    /* size that it has then */
   bool trim, quit;
+  struct team *helping;
+  atomic_bool called; /* it shall stop helping; set under the mutex */
   /* The loop thread's */
   struct work *running;
   size_t arena_bytes;
@@ -36,6 +38,8 @@ struct workers {
   uv_timer_t *trimmer;
   pthread_mutex_t mutex;
   size_t n, n_idle, budget;
+  struct team *teams; /* open; under the mutex, like n_helped */
+  size_t n_helped;
   struct work *queue, **queue_end;
   void (*settled)(void *context);
   void *context;
@@ -49,13 +53,40 @@ static void resize_arena(struct worker *w, size_t bytes) {
   w->arena = bytes > 0 ? aligned_alloc(IRREP_ALIGNMENT, bytes) : NULL;
 }
 
+/* An open team that a thread could help; NULL when there is none. */
+static struct team *team_to_help(const struct workers *all) {
+  struct team *team = all->teams;
+  while (team && !team_has_place(team))
+    team = team->next;
+  return team;
+}
+
+static void help(struct worker *w, struct team *team) {
+  w->helping = team;
+  w->workers->n_helped += team_help(team, &w->called);
+  w->helping = NULL;
+}
+
+/* Has the thread look at what is under the mutex, which is held. */
+static void wake(struct worker *w) {
+  atomic_store(&w->called, true);
+  if (w->helping)
+    team_wake(w->helping);
+  pthread_cond_signal(&w->wake);
+}
+
 static void *worker_main(void *argument) {
   struct worker *w = argument;
   struct workers *all = w->workers;
   pthread_mutex_lock(&all->mutex);
   for (;;) {
-    while (!w->assigned && !w->trim && !w->quit)
-      pthread_cond_wait(&w->wake, &all->mutex);
+    for (struct team *team; !w->assigned && !w->trim && !w->quit;) {
+      atomic_store(&w->called, false);
+      if ((team = team_to_help(all)))
+        help(w, team);
+      else
+        pthread_cond_wait(&w->wake, &all->mutex);
+    }
     if (w->quit)
       break;
     struct work *work = w->assigned;
@@ -125,7 +156,7 @@ static struct worker *choose(struct workers *all, size_t bytes, size_t available
 static void trim(struct worker *w) {
   w->trim = true;
   w->arena_bytes = 0;
-  pthread_cond_signal(&w->wake);
+  wake(w);
 }
 
 /* Takes arenas from idle workers until all of them with `bytes` more fit the budget. */
@@ -162,7 +193,7 @@ bool workers_start(struct workers *all, struct work *work) {
   w->assigned = work;
   w->running = work;
   all->n_idle--;
-  pthread_cond_signal(&w->wake);
+  wake(w);
   pthread_mutex_unlock(&all->mutex);
   return true;
 }
@@ -214,6 +245,47 @@ static void on_async(uv_async_t *async) {
     work->done(work);
   }
   all->settled(all->context);
+}
+
+/* Teams */
+
+bool workers_open_team(struct workers *all, struct team *team, size_t n_helpers,
+                       void *const *scratch) {
+  if (!team_init(team, &all->mutex, n_helpers, scratch))
+    return false;
+  pthread_mutex_lock(&all->mutex);
+  team->next = all->teams;
+  all->teams = team;
+  for (size_t i = 0; n_helpers > 0 && i < all->n; i++)
+    if (!all->items[i].assigned && !all->items[i].helping)
+      pthread_cond_signal(&all->items[i].wake);
+  pthread_mutex_unlock(&all->mutex);
+  return true;
+}
+
+void workers_close_team(struct workers *all, struct team *team) {
+  pthread_mutex_lock(&all->mutex);
+  struct team **at = &all->teams;
+  while (*at != team)
+    at = &(*at)->next;
+  *at = team->next;
+  pthread_mutex_unlock(&all->mutex);
+  team_fini(team);
+}
+
+size_t workers_helped(struct workers *all) {
+  pthread_mutex_lock(&all->mutex);
+  const size_t n = all->n_helped;
+  pthread_mutex_unlock(&all->mutex);
+  return n;
+}
+
+size_t workers_count(const struct workers *all) {
+  return all->n;
+}
+
+void workers_set_budget(struct workers *all, size_t budget) {
+  all->budget = budget;
 }
 
 void workers_trim(struct workers *all, size_t idle_ms) {
@@ -302,7 +374,7 @@ void workers_free(struct workers *all) {
   pthread_mutex_lock(&all->mutex);
   for (size_t i = 0; i < all->n; i++) {
     all->items[i].quit = true;
-    pthread_cond_signal(&all->items[i].wake);
+    wake(&all->items[i]);
   }
   pthread_mutex_unlock(&all->mutex);
   for (size_t i = 0; i < all->n; i++) {

@@ -1,9 +1,12 @@
-/* The threads that compute: each has an arena of its own and runs one piece of work at a time.
+/* The threads that compute: each has an arena of its own and runs one piece of work at a time. One
+ * that is idle helps the teams of others until it gets work of its own.
  *
  * All calls but work->run are made on the loop thread, which hands work only to idle workers and so
  * always knows what the arenas hold together. */
 #ifndef SERVER_WORKER_H
 #define SERVER_WORKER_H
+
+#include "server/team.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -44,6 +47,20 @@ bool workers_start(struct workers *workers, struct work *work);
 
 /* Gives work without an arena to the next worker that is idle, before any workers_start. */
 void workers_queue(struct workers *workers, struct work *work);
+
+size_t workers_count(const struct workers *workers);
+
+/* From inside work->run: opens a team whose places idle workers take, and ends it. The team and its
+ * scratch are the caller's. false: without a condition variable; then it is not open. */
+bool workers_open_team(struct workers *workers, struct team *team, size_t n_helpers,
+                       void *const *scratch);
+void workers_close_team(struct workers *workers, struct team *team);
+
+/* Tasks that helpers have done so far, over all teams. */
+size_t workers_helped(struct workers *workers);
+
+/* From now on the arenas hold at most so many bytes together, but for what is under way. */
+void workers_set_budget(struct workers *workers, size_t budget);
 
 /* Gives back large arenas of workers that have been idle for idle_ms; called every few seconds. */
 void workers_trim(struct workers *workers, size_t idle_ms);

@@ -102,6 +102,12 @@ static inline size_t fake_bytes(const struct irrep_model *model, enum irrep_prec
   return scale * (batch->n_atoms * FAKE_ATOM_BYTES + batch->n_edges);
 }
 
+static inline size_t fake_helper_bytes(const struct irrep_model *model,
+                                       enum irrep_precision precision) {
+  (void)model;
+  return precision == IRREP_FLOAT64 ? 200 : 100;
+}
+
 static inline void fake_evaluate_one(const struct irrep_model *model,
                                      const struct irrep_structure *s, struct irrep_result *r) {
   r->status = model->broken || s->positions[0] == 666 ? IRREP_RESULT_NOT_FINITE : IRREP_OK;
@@ -159,6 +165,7 @@ static const struct evaluator fake_evaluator = {
     .card = fake_card,
     .plan = fake_plan,
     .bytes = fake_bytes,
+    .helper_bytes = fake_helper_bytes,
     .evaluate = fake_evaluate,
 };
 

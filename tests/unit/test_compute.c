@@ -15,9 +15,11 @@ static const int32_t numbers[] = {14, 1, 14};
 static const double positions[] = {0.5, 0, 0, 1, 2, 3, 4, 5, 6};
 static const double bad_positions[] = {666, 0, 0};
 
+static const struct compute compute = {.evaluator = &fake_evaluator};
+
 /* A batch of three structures of 1, 2 and 3 atoms. */
 struct fixture {
-  struct served_model served;
+  struct loaded_model loaded;
   struct irrep_structure structures[N];
   struct prediction predictions[N];
   struct batch *batch;
@@ -29,12 +31,12 @@ static int set_up(void **state) {
   if (!f)
     return -1;
   *state = f;
-  f->served.model = fake_model();
+  f->loaded.model = fake_model();
   f->batch = calloc(1, sizeof *f->batch + N * sizeof(struct entry *));
   f->arena = aligned_alloc(IRREP_ALIGNMENT, 16384);
-  if (!f->served.model || !f->batch || !f->arena)
+  if (!f->loaded.model || !f->batch || !f->arena)
     return -1;
-  f->batch->model = &f->served;
+  f->batch->model = &f->loaded;
   f->batch->n_entries = N;
   for (size_t i = 0; i < N; i++) {
     f->structures[i] =
@@ -51,12 +53,12 @@ static int set_up(void **state) {
 
 static int tear_down(void **state) {
   struct fixture *f = *state;
-  int violations = atomic_load(&f->served.model->violations);
+  int violations = atomic_load(&f->loaded.model->violations);
   for (size_t i = 0; i < N; i++)
     free(f->predictions[i].answer);
   free(f->batch);
   free(f->arena);
-  fake_free(f->served.model);
+  fake_free(f->loaded.model);
   free(f);
   return violations;
 }
@@ -73,7 +75,7 @@ static void test_answers(void **state) {
   f->predictions[0].properties = PROPERTY_FORCES | PROPERTY_ENERGIES;
   f->predictions[0].id = "first";
   f->predictions[2].properties = PROPERTY_FORCES;
-  compute_batch(f->batch, &fake_evaluator, f->arena, 16384);
+  compute_batch(f->batch, &compute, f->arena, 16384);
   expect_answer(&f->predictions[0],
                 "{\"id\":\"first\",\"status\":\"ok\",\"forces\":[[-0.5,-0,-0]],\"energies\":[14],"
                 "\"n_edges\":0}");
@@ -88,7 +90,7 @@ static void test_answers(void **state) {
 static void test_one_without_numbers(void **state) {
   struct fixture *f = *state;
   f->structures[0].positions = bad_positions;
-  compute_batch(f->batch, &fake_evaluator, f->arena, 16384);
+  compute_batch(f->batch, &compute, f->arena, 16384);
   assert_int_equal(f->predictions[0].error.status, IRREP_RESULT_NOT_FINITE);
   assert_null(f->predictions[0].answer);
   expect_answer(&f->predictions[1], "{\"status\":\"ok\",\"energy\":16.5,\"n_edges\":2}");
@@ -104,15 +106,15 @@ static void expect_all(const struct fixture *f, enum irrep_status status) {
 /* Without the arena that was planned nothing is evaluated. */
 static void test_no_arena(void **state) {
   struct fixture *f = *state;
-  compute_batch(f->batch, &fake_evaluator, NULL, 0);
+  compute_batch(f->batch, &compute, NULL, 0);
   expect_all(f, IRREP_NO_MEMORY);
-  assert_int_equal(atomic_load(&f->served.model->evaluations), 0);
+  assert_int_equal(atomic_load(&f->loaded.model->evaluations), 0);
 }
 
 static void test_cancelled(void **state) {
   struct fixture *f = *state;
   atomic_store(&f->batch->cancelled, 1);
-  compute_batch(f->batch, &fake_evaluator, f->arena, 16384);
+  compute_batch(f->batch, &compute, f->arena, 16384);
   expect_all(f, IRREP_CANCELLED);
 }
 
@@ -120,7 +122,7 @@ static void test_cancelled(void **state) {
 static void test_failed_batch(void **state) {
   struct fixture *f = *state;
   f->batch->work.arena_bytes = 100;
-  compute_batch(f->batch, &fake_evaluator, f->arena, 100);
+  compute_batch(f->batch, &compute, f->arena, 100);
   expect_all(f, IRREP_NO_MEMORY);
   assert_string_equal(f->predictions[1].error.detail, "the arena is too small");
 }

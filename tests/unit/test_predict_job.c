@@ -11,6 +11,7 @@
 
 struct fixture {
   struct served_model served;
+  struct loaded_model loaded;
   struct predict_job *job;
 };
 
@@ -19,11 +20,13 @@ static int set_up(void **state) {
   if (!f)
     return -1;
   *state = f;
-  f->served = (struct served_model){.name = "m", .model = fake_model(), .sha256 = "00"};
+  f->served = (struct served_model){.name = "m"};
+  f->loaded = (struct loaded_model){.served = &f->served, .model = fake_model(), .sha256 = "00"};
   f->job = predict_job_new("r");
-  if (!f->served.model || !f->job)
+  if (!f->loaded.model || !f->job)
     return -1;
   f->job->served = &f->served;
+  f->job->loaded = &f->loaded;
   f->job->evaluator = &fake_evaluator;
   f->job->limits = (struct codec_limits){.max_structures = 4, .max_atoms = 8};
   f->job->begun_ns = 1000;
@@ -35,7 +38,7 @@ static int set_up(void **state) {
 static int tear_down(void **state) {
   struct fixture *f = *state;
   predict_job_free(f->job);
-  fake_free(f->served.model);
+  fake_free(f->loaded.model);
   free(f);
   return 0;
 }

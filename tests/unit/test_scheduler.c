@@ -21,18 +21,20 @@ struct fixture {
   struct batch *batches[BATCHES];
   size_t n_batches;
   struct entry entries[ENTRIES];
+  struct flow flows[ENTRIES]; /* each entry is a request of its own, unless told otherwise */
   size_t n_entries;
   size_t n_expired;
   const struct entry *expired;
 };
 
-static struct served_model silicon = {.name = "silicon"}, gold = {.name = "gold"};
+static struct served_model silicon_served = {.name = "silicon"}, gold_served = {.name = "gold"};
+static struct loaded_model silicon, gold;
 
 static uint64_t now_ns(void *context) {
   return ((struct fixture *)context)->now_ns;
 }
 
-static size_t bytes(void *context, const struct served_model *model, enum irrep_precision precision,
+static size_t bytes(void *context, const struct loaded_model *model, enum irrep_precision precision,
                     const struct irrep_plan *plan) {
   (void)context;
   (void)model;
@@ -79,6 +81,8 @@ static int set_up(void **state) {
   if (!f)
     return -1;
   *state = f;
+  silicon = (struct loaded_model){.served = &silicon_served};
+  gold = (struct loaded_model){.served = &gold_served};
   f->now_ns = 1000 * MS;
   f->idle = 1;
   f->free_bytes = 100000;
@@ -104,12 +108,13 @@ static int tear_down(void **state) {
   return waiting + running > 0;
 }
 
-static struct entry *add_to(struct fixture *f, struct served_model *model,
+static struct entry *add_to(struct fixture *f, struct loaded_model *model,
                             enum irrep_precision precision, enum request_priority priority,
                             size_t n_atoms) {
   assert_true(f->n_entries < ENTRIES);
-  struct entry *entry = &f->entries[f->n_entries++];
+  struct entry *entry = &f->entries[f->n_entries];
   *entry = (struct entry){.plan = {1, n_atoms, 0},
+                          .flow = &f->flows[f->n_entries++],
                           .priority = priority,
                           .arrived_ns = f->now_ns,
                           .deadline_ns = SCHEDULER_NEVER};
@@ -183,9 +188,9 @@ static void test_waiting_becomes_a_batch(void **state) {
   for (int i = 0; i < 9; i++)
     arrive(f, 8);
   assert_int_equal(f->n_batches, 1);
-  assert_int_equal(scheduler_load(f->scheduler, &silicon).waiting_structures, 10);
-  assert_int_equal(scheduler_load(f->scheduler, &silicon).waiting_atoms, 80);
-  assert_int_equal(scheduler_load(f->scheduler, &gold).waiting_atoms, 0);
+  assert_int_equal(scheduler_load(f->scheduler, &silicon_served).waiting_structures, 10);
+  assert_int_equal(scheduler_load(f->scheduler, &silicon_served).waiting_atoms, 80);
+  assert_int_equal(scheduler_load(f->scheduler, &gold_served).waiting_atoms, 0);
   end(f);
   scheduler_run(f->scheduler);
   expect_batch(f, 0, 10, "idle");
@@ -389,7 +394,7 @@ static void test_lanes(void **state) {
   assert_ptr_equal(f->batches[0]->model, &gold);
   assert_int_equal(f->batches[1]->precision, IRREP_FLOAT64);
   assert_int_equal(f->batches[1]->work.arena_bytes, 80);
-  assert_int_equal(scheduler_load(f->scheduler, &silicon).batches_running, 2);
+  assert_int_equal(scheduler_load(f->scheduler, &silicon_served).batches_running, 2);
   end_all(f);
 }
 
@@ -493,15 +498,16 @@ static void test_queue_bound(void **state) {
   f->idle = 0;
   for (int i = 0; i < 300; i++)
     add(f, 1);
-  assert_false(scheduler_has_room(f->scheduler, 1));
-  assert_true(scheduler_has_room(f->scheduler, 0));
-  struct entry one_more = {.plan = {1, 1, 0}, .deadline_ns = SCHEDULER_NEVER};
+  assert_false(scheduler_has_room(f->scheduler, 1, 1));
+  assert_true(scheduler_has_room(f->scheduler, 0, 0));
+  struct flow flow = {0};
+  struct entry one_more = {.plan = {1, 1, 0}, .flow = &flow, .deadline_ns = SCHEDULER_NEVER};
   assert_int_equal(scheduler_add(f->scheduler, &gold, IRREP_FLOAT32, &one_more), SCHEDULER_FULL);
   assert_int_equal(one_more.state, ENTRY_IDLE);
   scheduler_remove(f->scheduler, &f->entries[0]);
-  assert_true(scheduler_has_room(f->scheduler, 1));
-  assert_false(scheduler_has_room(f->scheduler, 2));
-  assert_false(scheduler_has_room(f->scheduler, SIZE_MAX));
+  assert_true(scheduler_has_room(f->scheduler, 1, 1));
+  assert_false(scheduler_has_room(f->scheduler, 2, 2));
+  assert_false(scheduler_has_room(f->scheduler, SIZE_MAX, 1));
   f->idle = 1;
   scheduler_run(f->scheduler);
   end_all(f);

@@ -16,6 +16,7 @@
 
 struct client {
   struct entry entry;
+  struct flow flow;
   bool waits;      /* for an answer */
   uint64_t ask_ns; /* when it asks next, unless it waits */
 };
@@ -31,16 +32,17 @@ struct simulation {
   uint64_t longest_wait_ns;
 };
 
-static struct served_model model = {.name = "silicon"};
+static struct served_model served = {.name = "silicon"};
+static struct loaded_model model = {.served = &served};
 
 static uint64_t now_ns(void *context) {
   return ((struct simulation *)context)->now_ns;
 }
 
-static size_t bytes(void *context, const struct served_model *served,
+static size_t bytes(void *context, const struct loaded_model *loaded,
                     enum irrep_precision precision, const struct irrep_plan *plan) {
   (void)context;
-  (void)served;
+  (void)loaded;
   (void)precision;
   return plan->n_atoms;
 }
@@ -97,6 +99,7 @@ static void end_batch(struct simulation *sim, size_t i) {
 static void ask(struct simulation *sim, struct client *client) {
   client->waits = true;
   client->entry = (struct entry){.plan = {1, 8, 0},
+                                 .flow = &client->flow,
                                  .arrived_ns = sim->now_ns,
                                  .deadline_ns = SCHEDULER_NEVER,
                                  .owner = client};

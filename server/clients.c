@@ -1,0 +1,47 @@
+#include "server/clients.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* FNV-1a. */
+static uint64_t hash_of(const char *name) {
+  uint64_t hash = UINT64_C(14695981039346656037);
+  for (const unsigned char *c = (const unsigned char *)name; *c; c++)
+    hash = (hash ^ *c) * UINT64_C(1099511628211);
+  return hash;
+}
+
+static struct client **bucket_of(struct clients *clients, uint64_t hash) {
+  return &clients->buckets[hash % (sizeof clients->buckets / sizeof *clients->buckets)];
+}
+
+struct client *clients_enter(struct clients *clients, const char *name) {
+  char cut[CLIENT_NAME_SIZE];
+  snprintf(cut, sizeof cut, "%s", name);
+  const uint64_t hash = hash_of(cut);
+  struct client **bucket = bucket_of(clients, hash), *client = *bucket;
+  while (client && (client->hash != hash || strcmp(client->name, cut) != 0))
+    client = client->next;
+  if (!client) {
+    client = calloc(1, sizeof *client);
+    if (!client)
+      return NULL;
+    memcpy(client->name, cut, sizeof cut);
+    client->hash = hash;
+    client->next = *bucket;
+    *bucket = client;
+  }
+  client->n_users++;
+  return client;
+}
+
+void clients_leave(struct clients *clients, struct client *client) {
+  if (--client->n_users > 0)
+    return;
+  struct client **at = bucket_of(clients, client->hash);
+  while (*at != client)
+    at = &(*at)->next;
+  *at = client->next;
+  free(client);
+}

@@ -1,0 +1,29 @@
+/* How many structures of each client wait, so that none takes the whole queue. One thread's. */
+#ifndef SERVER_CLIENTS_H
+#define SERVER_CLIENTS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define CLIENT_NAME_SIZE 80
+
+struct client {
+  size_t n_waiting;
+  /* Private */
+  char name[CLIENT_NAME_SIZE];
+  uint64_t hash;
+  size_t n_users;
+  struct client *next;
+};
+
+/* Zero-initialised it is empty. */
+struct clients {
+  struct client *buckets[64];
+};
+
+/* The client of a name (longer ones are cut), kept until as many clients_leave; NULL without
+ * memory. */
+struct client *clients_enter(struct clients *clients, const char *name);
+void clients_leave(struct clients *clients, struct client *client);
+
+#endif
