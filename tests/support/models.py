@@ -32,4 +32,3 @@ def model_names() -> list[str]:
     """Every model in these folders; one in the first two is expected."""
     names = {path.stem for folder in (FOLDER, DEFAULT) for path in folder.glob("*.safetensors")}
     return [*(sorted(names) or ["sevennet-0"]), *committed_names()]
-

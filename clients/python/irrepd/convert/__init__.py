@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Union
 
 import numpy as np
@@ -25,17 +25,22 @@ def convert(
     target: Path,
     *,
     modality: str | None = None,
+    elements: Sequence[int] | None = None,
+    energy_unit: str = "eV",
     about: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Writes the model file of a checkpoint and returns its card; FormatError when refused.
 
+    elements, energy_unit: of a SchNetPack potential, which does not tell (adapt.py).
     about: entries of the card that the checkpoint cannot tell (CARD_FIELDS, training).
     """
+    from irrepd.convert.adapt import adapt
     from irrepd.convert.detect import converter_for
 
     with Archive(source) as archive:
         checkpoint = pickles.load(archive)
         tensors, card = converter_for(checkpoint)(checkpoint, modality)
+    adapt(tensors, card, elements, energy_unit)
     for name, tensor in tensors.items():
         if not np.isfinite(tensor).all():
             raise FormatError(f"tensor '{name}' overflows")

@@ -7,13 +7,14 @@ import sys
 from collections.abc import Sequence
 
 from irrepd.convert import CARD_FIELDS, convert
+from irrepd.convert.adapt import ENERGY_UNITS
 from irrepd.errors import FormatError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="irrepd.convert",
-        description="Turns an upstream checkpoint (SevenNet, MACE) into an irrepd model file. "
+        description="Turns an upstream checkpoint (SevenNet, MACE, SchNetPack) into a model file. "
         "Runs nothing from the checkpoint.",
     )
     parser.add_argument("input", metavar="IN", help="checkpoint, e.g. checkpoint_sevennet_0.pth")
@@ -23,12 +24,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--head",
         help="the fidelity or head to take from a checkpoint that has several",
     )
+    parser.add_argument(
+        "--elements",
+        type=lambda text: [int(number) for number in text.split(",")],
+        help="atomic numbers that a SchNetPack potential was trained on, e.g. 1,6,8; all that it "
+        "has an embedding or reference energy for unless given",
+    )
+    parser.add_argument(
+        "--energy-unit",
+        choices=ENERGY_UNITS,
+        default="eV",
+        help="that a SchNetPack potential was trained in",
+    )
     for field in CARD_FIELDS:
         parser.add_argument(f"--{field}", help="entry of the model's card")
     options = parser.parse_args(arguments)
     about = {field: getattr(options, field) for field in CARD_FIELDS if getattr(options, field)}
     try:
-        card = convert(options.input, options.output, modality=options.modality, about=about)
+        card = convert(
+            options.input,
+            options.output,
+            modality=options.modality,
+            elements=options.elements,
+            energy_unit=options.energy_unit,
+            about=about,
+        )
     except (FormatError, OSError) as error:
         text = "".join(letter if letter.isprintable() else "?" for letter in str(error))
         print(f"irrepd.convert: {text}", file=sys.stderr)
