@@ -66,6 +66,15 @@ bool build_filter(struct build *build, const char *name, const struct card_objec
 /* Appends the embedding: scalars of "irreps_embedding" from "embedding.weight" [n_species][mul]. */
 bool build_embedding(struct build *build, size_t *value, struct layout *layout);
 
+/* The embedding as numbers, [n_species][dim of its layout], that live as long as the program. */
+bool build_embedding_table(struct build *build, struct layout *layout, const double **table);
+
+/* Appends the linear map NAME, without bias, of an embedding given as numbers: as a function of the
+ * species it is computed now. */
+bool build_linear_embedding(struct build *build, const char *name, const double *table,
+                            const struct layout *from, size_t out, const struct layout *to,
+                            bool by_species);
+
 /* A convolution as the file gives it (model_format.h, "Convolution"). */
 struct convolution_card {
   const char *filter;              /* the name of its MLP */

@@ -1,12 +1,27 @@
-/* The embedding by species. */
+/* The embedding by species, and linear maps of it, which are embeddings again. */
+#include "core/base/arena.h"
 #include "core/models/build.h"
 
+#include <stdio.h>
 #include <string.h>
 
-bool build_embedding(struct build *build, size_t *value, struct layout *layout) {
+/* Appends the operation that gives each species its row of doubles [n_species][layout's dim]. */
+static bool put_table(struct build *build, const struct layout *layout, const double *rows,
+                      size_t value) {
+  const size_t n = build->program->n_species * layout->dim;
+  const size_t table = program_weights(build->program, n);
+  struct op *op = program_op(build->program, &op_embedding, PROGRAM_NONE, value);
+  if (build_no_memory(build))
+    return false;
+  memcpy(build->program->weights + table, rows, n * sizeof *rows);
+  op->embedding.table = table;
+  return true;
+}
+
+bool build_embedding_table(struct build *build, struct layout *layout, const double **table) {
   struct irreps irreps;
   if (!build_irreps(build, &build->model, "irreps_embedding", &irreps) ||
-      !layout_of_irreps(build, &irreps, layout) || !build_value(build, layout, value))
+      !layout_of_irreps(build, &irreps, layout))
     return false;
   if (layout->n != 1 || layout->entry[0].ir.l != 0) {
     irrep_fail(build->error, IRREP_UNSUPPORTED_MODEL, "model/irreps_embedding",
@@ -16,12 +31,43 @@ bool build_embedding(struct build *build, size_t *value, struct layout *layout) 
   const size_t n_species = build->program->n_species, mul = layout->entry[0].mul;
   const size_t shape[2] = {n_species, mul};
   const double *file = build_read(build, "embedding.weight", 2, shape);
-  const size_t table = program_weights(build->program, n_species * layout->dim);
-  struct op *op = program_op(build->program, &op_embedding, PROGRAM_NONE, *value);
-  if (!file || build_no_memory(build))
-    return false;
+  double *rows = program_take(build->program, n_species * layout->dim, sizeof *rows);
+  if (!file || !rows)
+    return build_no_memory(build), false;
   for (size_t s = 0; s < n_species; s++)
-    memcpy(build->program->weights + table + s * layout->dim, file + s * mul, mul * sizeof *file);
-  op->embedding.table = table;
+    memcpy(rows + s * layout->dim, file + s * mul, mul * sizeof *file);
+  *table = rows;
   return true;
+}
+
+bool build_embedding(struct build *build, size_t *value, struct layout *layout) {
+  const double *table;
+  return build_embedding_table(build, layout, &table) && build_value(build, layout, value) &&
+         put_table(build, layout, table, *value);
+}
+
+bool build_linear_embedding(struct build *build, const char *name, const double *table,
+                            const struct layout *from, size_t out, const struct layout *to,
+                            bool by_species) {
+  const size_t n_species = build->program->n_species;
+  const struct layout_entry *x = &from->entry[0], *y = layout_find(to, x->ir);
+  double *rows = program_take(build->program, size_mul(n_species, to->dim), sizeof *rows);
+  if (!rows)
+    return !build_no_memory(build);
+  if (y) {
+    char tensor[TENSOR_NAME_MAX];
+    const size_t shape[3] = {n_species, x->mul, y->mul};
+    snprintf(tensor, sizeof tensor, "%.90s.0%c.weight", name, x->ir.parity > 0 ? 'e' : 'o');
+    const double *weights =
+        build_read(build, tensor, by_species ? 3 : 2, by_species ? shape : shape + 1);
+    if (!weights)
+      return false;
+    for (size_t s = 0; s < n_species; s++)
+      for (size_t i = 0; i < x->mul; i++)
+        for (size_t o = 0; o < y->mul; o++)
+          rows[s * to->dim + y->offset + y->place[o]] +=
+              table[s * from->dim + x->place[i]] *
+              weights[((by_species ? s : 0) * x->mul + i) * y->mul + o];
+  }
+  return put_table(build, to, rows, out);
 }

@@ -16,6 +16,13 @@ struct layer {
   char prefix[32];                                   /* "layers.1" */
 };
 
+/* The features that a layer begins with: those of the embedding are still numbers. */
+struct features {
+  const double *embedding; /* or NULL */
+  size_t value;
+  struct layout layout;
+};
+
 enum { NONE, SHARED, SPECIES };
 
 static void name_of(const struct layer *layer, const char *part, char *name, size_t size) {
@@ -38,10 +45,16 @@ static bool read_layer(struct build *build, struct layer *layer) {
          card_choice(card, "selector", kinds, &layer->selector, build->error) == IRREP_OK;
 }
 
+static bool linear_of_features(struct build *build, const char *name, const struct features *in,
+                               size_t out, const struct layout *to, bool by_species) {
+  if (in->embedding)
+    return build_linear_embedding(build, name, in->embedding, &in->layout, out, to, by_species);
+  return build_linear(build, name, in->value, &in->layout, out, to, by_species, false);
+}
+
 /* The messages: features of the neighbours, summed, and mixed to irreps_message. */
 static bool build_message(struct build *build, const struct layer *layer, bool natural,
-                          size_t features, const struct layout *layout, size_t *message,
-                          struct layout *to) {
+                          const struct features *features, size_t *message, struct layout *to) {
   char name[64];
   size_t up, mid, selected;
   struct layout up_layout, mid_layout;
@@ -49,7 +62,7 @@ static bool build_message(struct build *build, const struct layer *layer, bool n
       !layout_of_irreps(build, &layer->irreps_message, to) || !build_value(build, &up_layout, &up))
     return false;
   name_of(layer, "linear_up", name, sizeof name);
-  if (!build_linear(build, name, features, layout, up, &up_layout, false, false))
+  if (!linear_of_features(build, name, features, up, &up_layout, false))
     return false;
   name_of(layer, "filter", name, sizeof name);
   const struct convolution_card convolution = {name, &layer->card, &layer->irreps_mid, natural,
@@ -101,9 +114,9 @@ static bool build_features(struct build *build, const struct layer *layer, size_
   return build_linear(build, name, product, to, out, to, false, layer->self_connection != NONE);
 }
 
-/* Features of layer t to features of layer t + 1; value and layout are replaced. */
-static bool build_layer(struct build *build, struct layer *layer, bool natural, size_t *value,
-                        struct layout *layout) {
+/* Features of layer t to features of layer t + 1, in place. */
+static bool build_layer(struct build *build, struct layer *layer, bool natural,
+                        struct features *features) {
   char name[64];
   size_t message, out;
   struct layout message_layout, out_layout;
@@ -111,14 +124,13 @@ static bool build_layer(struct build *build, struct layer *layer, bool natural, 
       !build_value(build, &out_layout, &out))
     return false;
   name_of(layer, "self_connection", name, sizeof name);
-  if (layer->self_connection != NONE && !build_linear(build, name, *value, layout, out, &out_layout,
-                                                      layer->self_connection == SPECIES, false))
+  if (layer->self_connection != NONE && !linear_of_features(build, name, features, out, &out_layout,
+                                                            layer->self_connection == SPECIES))
     return false;
-  if (!build_message(build, layer, natural, *value, layout, &message, &message_layout) ||
+  if (!build_message(build, layer, natural, features, &message, &message_layout) ||
       !build_features(build, layer, message, &message_layout, out, &out_layout))
     return false;
-  *value = out;
-  *layout = out_layout;
+  *features = (struct features){.value = out, .layout = out_layout};
   return true;
 }
 
@@ -127,8 +139,8 @@ bool mace_build(struct build *build) {
                                      "layers", "pair_repulsion", NULL};
   static const char *const parities[] = {"even", "natural", NULL};
   struct card_object layers[IRREP_MODEL_LAYERS_MAX], readout;
-  struct layout layout;
-  size_t n_layers, l_max, parity, value;
+  struct features features = {0};
+  size_t n_layers, l_max, parity;
   const double *scale;
   double *shift;
   if (card_only(&build->model, keys, build->error) != IRREP_OK ||
@@ -138,18 +150,19 @@ bool mace_build(struct build *build) {
                    build->error) != IRREP_OK)
     return false;
   build->program->l_max = (int)l_max;
-  if (!build_scale_and_shift(build, &scale, &shift) || !build_embedding(build, &value, &layout))
+  if (!build_scale_and_shift(build, &scale, &shift) ||
+      !build_embedding_table(build, &features.layout, &features.embedding))
     return false;
   for (size_t t = 0; t < n_layers; t++) {
     struct layer layer = {.card = layers[t]};
     snprintf(layer.prefix, sizeof layer.prefix, "layers.%zu", t);
-    if (!build_layer(build, &layer, parity == 1, &value, &layout))
+    if (!build_layer(build, &layer, parity == 1, &features))
       return false;
     char name[64];
     name_of(&layer, "readout", name, sizeof name);
     if (card_has(&layer.card, "readout") &&
         (card_object(&layer.card, "readout", &readout, build->error) != IRREP_OK ||
-         !build_energy(build, name, &readout, value, &layout, scale, shift)))
+         !build_energy(build, name, &readout, features.value, &features.layout, scale, shift)))
       return false;
   }
   return build_pair_repulsion(build);
