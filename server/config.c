@@ -12,7 +12,14 @@
 #define CONFIG_FILE_MAX (1u << 20)
 #define ENVIRONMENT_NAME_MAX 64
 
-enum option_type { OPTION_TEXT, OPTION_COUNT, OPTION_BYTES, OPTION_SWITCH, OPTION_ACTION };
+enum option_type {
+  OPTION_TEXT,
+  OPTION_LIST, /* text; may be given several times, joined by semicolons */
+  OPTION_COUNT,
+  OPTION_BYTES,
+  OPTION_SWITCH,
+  OPTION_ACTION
+};
 
 struct option {
   const char *name;
@@ -75,6 +82,14 @@ static const struct option options[] = {
      "milliseconds that a stop waits for requests under way"},
     {"log-requests", "", OPTION_SWITCH, "false", FIELD(log_requests), 0, 0,
      "log a line for each request answered"},
+    {"ipi", "ADDRESS,model=NAME", OPTION_LIST, "", FIELD(ipi), 0, 65535,
+     "connect as an i-PI engine to unix:NAME or HOST:PORT; also ,structure=FILE ,species=FORMULA "
+     ",pbc=TTF ,precision=NAME ,connections=K; several: repeat it, or separate by semicolons"},
+    {"mdi", "HOST:PORT,model=NAME", OPTION_LIST, "", FIELD(mdi), 0, 65535,
+     "connect as an MDI engine; options as for --ipi"},
+    {"socket-allow", "HOSTS", OPTION_TEXT, "", FIELD(socket_allow), 0, 4095,
+     "hosts (HOST or HOST:PORT, commas between; * for all) that POST /v1/sockets may name beyond "
+     "loopback"},
     {"config", "FILE", OPTION_ACTION, "", 0, 1, 4095,
      "read flags from a JSON object, e.g. {\"max-queue\": 100, \"memory-budget\": \"4G\"}"},
     {"check-config", "", OPTION_SWITCH, "false", FIELD(check_only), 0, 0,
@@ -144,7 +159,7 @@ static int option_set(struct config *config, const struct option *option, const 
   char *field = (char *)config + option->offset;
   if (option->type == OPTION_SWITCH)
     return parse_switch(value, (bool *)(void *)field) ? 0 : complain(option, value, origin);
-  if (option->type == OPTION_TEXT) {
+  if (option->type == OPTION_TEXT || option->type == OPTION_LIST) {
     const size_t length = strlen(value);
     if (length < option->min || length > option->max)
       return complain(option, value, origin);
@@ -235,14 +250,41 @@ static int scan_arguments(int argc, char **argv, const char **file) {
   return 0;
 }
 
+/* A list of the command line takes the place of one from elsewhere, and its items are joined. */
+static int append_item(struct config *config, const struct option *option, const char *value,
+                       bool *begun) {
+  const char *origin = "the command line";
+  char **text = (char **)(void *)((char *)config + option->offset);
+  if (!*begun) {
+    *begun = true;
+    return option_set(config, option, value, origin);
+  }
+  const size_t size = strlen(*text) + 1 + strlen(value) + 1;
+  char *joined = malloc(size);
+  if (joined == NULL) {
+    fputs("irrepd: no memory\n", stderr);
+    return 2;
+  }
+  snprintf(joined, size, "%s;%s", *text, value);
+  const int result = option_set(config, option, joined, origin);
+  free(joined);
+  return result;
+}
+
 static int apply_arguments(struct config *config, int argc, char **argv) {
+  bool begun[N_OPTIONS] = {false};
   for (int i = 1; i < argc;) {
     struct argument argument;
     if (argument_next(argc, argv, &i, &argument) != 0)
       return 2;
-    if (argument.option->type != OPTION_ACTION &&
-        option_set(config, argument.option, argument.value, "the command line") != 0)
-      return 2;
+    const struct option *option = argument.option;
+    int result = 0;
+    if (option->type == OPTION_LIST)
+      result = append_item(config, option, argument.value, &begun[option - options]);
+    else if (option->type != OPTION_ACTION)
+      result = option_set(config, option, argument.value, "the command line");
+    if (result != 0)
+      return result;
   }
   return 0;
 }
@@ -360,51 +402,12 @@ int config_load(struct config *config, int argc, char **argv) {
   return 0;
 }
 
-/* Read at start only. */
-static bool is_fixed(const struct option *option) {
-  static const char *const names[] = {
-      "models",      "on-demand",     "listen",          "allow-remote",
-      "workers",     "exact-filters", "max-connections", "request-timeout-ms",
-      "check-config"};
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-    if (strcmp(option->name, names[i]) == 0)
-      return true;
-  return option->type == OPTION_ACTION;
-}
-
-static size_t size_of(const struct option *option) {
-  switch (option->type) {
-  case OPTION_TEXT:
-    return sizeof(char *);
-  case OPTION_SWITCH:
-    return sizeof(bool);
-  default:
-    return sizeof(size_t);
-  }
-}
-
-int config_reload(struct config *config, int argc, char **argv) {
-  struct config fresh;
-  const int result = config_load(&fresh, argc, argv);
-  if (result != 0)
-    return result;
-  for (size_t i = 0; i < N_OPTIONS; i++) {
-    char *mine = (char *)config + options[i].offset, *theirs = (char *)&fresh + options[i].offset;
-    const size_t n = size_of(&options[i]);
-    char kept[sizeof(size_t)];
-    if (is_fixed(&options[i]))
-      continue;
-    memcpy(kept, mine, n); /* exchanged, so that a text that is replaced goes with `fresh` */
-    memcpy(mine, theirs, n);
-    memcpy(theirs, kept, n);
-  }
-  config_free(&fresh);
-  return 0;
-}
-
 void config_free(struct config *config) {
   free(config->models_dir);
   free(config->listen);
   free(config->pins);
+  free(config->ipi);
+  free(config->mdi);
+  free(config->socket_allow);
   memset(config, 0, sizeof *config);
 }

@@ -33,6 +33,11 @@ struct config {
   size_t max_connections;     /* --max-connections */
   size_t request_timeout_ms;  /* --request-timeout-ms: to receive headers, and body; 408 */
   size_t drain_timeout_ms;    /* --drain-timeout-ms */
+  char *ipi;                  /* --ipi ADDRESS,model=NAME,..: drivers to connect to, separated by
+                                 semicolons; see sockets/spec.h; these three: NULL is none */
+  char *mdi;                  /* --mdi HOST:PORT,model=NAME,..: the same */
+  char *socket_allow;         /* --socket-allow HOSTS: where POST /v1/sockets may connect to beyond
+                                 loopback; "" or separated by commas */
   bool allow_remote;          /* --allow-remote: listen beyond loopback without keys */
   bool log_requests;          /* --log-requests: one log line for each request answered */
   bool check_only;            /* --check-config */
@@ -42,10 +47,6 @@ struct config {
  * --version (printed to stdout); 2 when something is wrong, with one line on stderr that names the
  * flag and what it takes. */
 int config_load(struct config *config, int argc, char **argv);
-
-/* Loads anew what may change while the daemon runs, as config_load does, from the same command
- * line. When something is wrong, everything stays. Returns as config_load. */
-int config_reload(struct config *config, int argc, char **argv);
 
 void config_free(struct config *config);
 

@@ -17,21 +17,19 @@ struct route {
   const char *method;         /* GET stands for HEAD too */
   const char *type, *subtype; /* of the answer */
   route_handler handler;
-  bool admin; /* for administrators only */
 };
 
 static const struct route routes_table[] = {
-    {"/v1/health/live", "GET", "application", "json", route_live, false},
-    {"/v1/health/ready", "GET", "application", "json", route_ready, false},
-    {"/v1/status", "GET", "application", "json", route_status, false},
-    {"/metrics", "GET", "text", "plain", route_metrics, false},
-    {"/openapi.json", "GET", "application", "json", route_openapi, false},
-    {"/v1/models", "GET", "application", "json", route_models, false},
-    {"/v1/models/" MODEL_SEGMENT, "GET", "application", "json", route_model, false},
-    {"/v1/models/" MODEL_SEGMENT "/predict", "POST", "application", "json", route_predict, false},
-    {"/v1/models/" MODEL_SEGMENT "/estimate", "POST", "application", "json", route_estimate, false},
-    {"/v1/models/" MODEL_SEGMENT "/load", "POST", "application", "json", route_load, true},
-    {"/v1/models/" MODEL_SEGMENT "/unload", "POST", "application", "json", route_unload, true},
+    {"/v1/health/live", "GET", "application", "json", route_live},
+    {"/v1/health/ready", "GET", "application", "json", route_ready},
+    {"/v1/status", "GET", "application", "json", route_status},
+    {"/metrics", "GET", "text", "plain", route_metrics},
+    {"/openapi.json", "GET", "application", "json", route_openapi},
+    {"/v1/models", "GET", "application", "json", route_models},
+    {"/v1/models/" MODEL_SEGMENT, "GET", "application", "json", route_model},
+    {"/v1/models/" MODEL_SEGMENT "/predict", "POST", "application", "json", route_predict},
+    {"/v1/sockets", "GET", "application", "json", route_sockets},
+    {"/v1/sockets", "POST", "application", "json", route_sockets_add},
 };
 
 #define N_ROUTES (sizeof routes_table / sizeof *routes_table)
@@ -65,9 +63,20 @@ static void reply_not_found(struct http_exchange *exchange) {
   http_reply_problem(exchange, &problem, NULL);
 }
 
+/* The methods of all routes with a path. */
+static const char *methods_of(const char *path) {
+  bool gets = false, posts = false;
+  for (size_t i = 0; i < N_ROUTES; i++)
+    if (strcmp(routes_table[i].path, path) == 0) {
+      gets = gets || strcmp(routes_table[i].method, "GET") == 0;
+      posts = posts || strcmp(routes_table[i].method, "POST") == 0;
+    }
+  return !posts ? "GET, HEAD" : gets ? "GET, HEAD, POST" : "POST";
+}
+
 static void reply_wrong_method(struct http_exchange *exchange, const struct route *route) {
   struct problem problem;
-  const char *allow = strcmp(route->method, "GET") == 0 ? "GET, HEAD" : route->method;
+  const char *allow = methods_of(route->path);
   problem_set(&problem, 405, "method-not-allowed", "method not allowed", "", "%s takes %s.",
               route->path, allow);
   http_reply_problem(exchange, &problem, allow);
@@ -94,24 +103,13 @@ static bool media_types_fit(struct http_exchange *exchange, const struct route *
   return false;
 }
 
-/* Without keys, whoever is on this machine administers; otherwise answers. Pages that a browser
- * shows cannot: a POST of JSON to another site needs a permission that is never given. */
-static bool may_administer(struct http_exchange *exchange) {
-  struct problem problem;
-  if (exchange->local)
-    return true;
-  problem_set(&problem, 403, "forbidden", "not allowed", "",
-              "Models are loaded and unloaded from the server's own machine only.");
-  http_reply_problem(exchange, &problem, NULL);
-  return false;
-}
-
 void routes_handle(void *context, struct http_exchange *exchange) {
   struct routes *routes = context;
   char model[SEGMENT_SIZE] = "";
   const struct route *route = NULL;
-  for (size_t i = 0; i < N_ROUTES && route == NULL; i++)
-    if (path_matches(routes_table[i].path, exchange->path, model))
+  for (size_t i = 0; i < N_ROUTES; i++)
+    if (path_matches(routes_table[i].path, exchange->path, model) &&
+        (route == NULL || !method_matches(route, exchange->method)))
       route = &routes_table[i];
   if (route == NULL) {
     reply_not_found(exchange);
@@ -120,7 +118,7 @@ void routes_handle(void *context, struct http_exchange *exchange) {
   exchange->route = route->path;
   if (!method_matches(route, exchange->method))
     reply_wrong_method(exchange, route);
-  else if ((!route->admin || may_administer(exchange)) && media_types_fit(exchange, route))
+  else if (media_types_fit(exchange, route))
     route->handler(routes, exchange, model);
 }
 

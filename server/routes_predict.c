@@ -26,8 +26,7 @@ static void on_gone(void *context) {
   free(call);
 }
 
-static void begin(struct routes *routes, struct http_exchange *exchange, const char *model,
-                  bool estimates) {
+void route_predict(struct routes *routes, struct http_exchange *exchange, const char *model) {
   if (registry_find(routes->registry, model) == NULL) {
     reply_unknown_model(exchange, model);
     return;
@@ -37,15 +36,8 @@ static void begin(struct routes *routes, struct http_exchange *exchange, const c
     *call = (struct call){.exchange = exchange};
     exchange->gone = on_gone;
     exchange->gone_context = call;
-    const struct predict_call request = {.model = model,
-                                         .body = exchange->body,
-                                         .size = exchange->size,
-                                         .request_id = exchange->request_id,
-                                         .client = exchange->client,
-                                         .estimates = estimates,
-                                         .done = on_done,
-                                         .context = call};
-    call->job = predict_call(routes->predictor, &request);
+    call->job = predict_begin(routes->predictor, model, exchange->body, exchange->size,
+                              exchange->request_id, on_done, call);
   }
   if (call == NULL || call->job == NULL) {
     struct problem problem;
@@ -56,12 +48,4 @@ static void begin(struct routes *routes, struct http_exchange *exchange, const c
         problem_of_kind(&problem, PROBLEM_NO_MEMORY, "", "There is no memory for the request."),
         NULL);
   }
-}
-
-void route_predict(struct routes *routes, struct http_exchange *exchange, const char *model) {
-  begin(routes, exchange, model, false);
-}
-
-void route_estimate(struct routes *routes, struct http_exchange *exchange, const char *model) {
-  begin(routes, exchange, model, true);
 }
