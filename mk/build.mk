@@ -22,6 +22,8 @@ $(error SANITIZER=$(SANITIZER): it can be 'address,undefined' or 'thread')
 endif
 ifneq ($(SANITIZER),)
 OPTIMIZE := -O1 -g1 -fno-omit-frame-pointer
+# gcc warns wrongly where sanitizers hide from it what a value can be.
+WARNINGS += -Wno-format-truncation -Wno-maybe-uninitialized
 endif
 
 ifeq ($(origin CC),default)
