@@ -402,6 +402,48 @@ int config_load(struct config *config, int argc, char **argv) {
   return 0;
 }
 
+/* Read at start only. */
+static bool is_fixed(const struct option *option) {
+  static const char *const names[] = {
+      "models",      "on-demand",     "listen",          "allow-remote",
+      "workers",     "exact-filters", "max-connections", "request-timeout-ms",
+      "check-config"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (strcmp(option->name, names[i]) == 0)
+      return true;
+  return option->type == OPTION_ACTION;
+}
+
+static size_t size_of(const struct option *option) {
+  switch (option->type) {
+  case OPTION_TEXT:
+    return sizeof(char *);
+  case OPTION_SWITCH:
+    return sizeof(bool);
+  default:
+    return sizeof(size_t);
+  }
+}
+
+int config_reload(struct config *config, int argc, char **argv) {
+  struct config fresh;
+  const int result = config_load(&fresh, argc, argv);
+  if (result != 0)
+    return result;
+  for (size_t i = 0; i < N_OPTIONS; i++) {
+    char *mine = (char *)config + options[i].offset, *theirs = (char *)&fresh + options[i].offset;
+    const size_t n = size_of(&options[i]);
+    char kept[sizeof(size_t)];
+    if (is_fixed(&options[i]))
+      continue;
+    memcpy(kept, mine, n); /* exchanged, so that a text that is replaced goes with `fresh` */
+    memcpy(mine, theirs, n);
+    memcpy(theirs, kept, n);
+  }
+  config_free(&fresh);
+  return 0;
+}
+
 void config_free(struct config *config) {
   free(config->models_dir);
   free(config->listen);

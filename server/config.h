@@ -48,6 +48,10 @@ struct config {
  * flag and what it takes. */
 int config_load(struct config *config, int argc, char **argv);
 
+/* Loads anew what may change while the daemon runs, as config_load does, from the same command
+ * line. When something is wrong, everything stays. Returns as config_load. */
+int config_reload(struct config *config, int argc, char **argv);
+
 void config_free(struct config *config);
 
 #endif

@@ -33,6 +33,8 @@ struct connection {
   struct http_server *server;
   struct MHD_Connection *mhd;
   struct peer *peer;
+  char name[PEER_NAME_SIZE]; /* of the peer */
+  bool local;
   struct exchange *exchange; /* NULL between requests */
   struct connection *next, **link;
   bool request_line_seen;
@@ -50,6 +52,7 @@ struct exchange {
   struct http_facts facts;
   const char *last_line_end; /* in libmicrohttpd's buffer, behind the last header line */
   char path[HTTP_PATH_SIZE], accept[ACCEPT_SIZE], request_id[HTTP_REQUEST_ID_SIZE];
+  char traceparent[HTTP_TRACEPARENT_SIZE];
 };
 
 struct http_server {
@@ -93,7 +96,8 @@ static void account(const struct exchange *x, int status) {
   if (o->log_requests)
     log_write(LOG_INFO, "request", LOG_STRING, "request_id", x->request_id, LOG_STRING, "method",
               method, LOG_STRING, "path", x->path, LOG_INTEGER, "status", (long long)status,
-              LOG_NUMBER, "seconds", seconds, LOG_END);
+              LOG_NUMBER, "seconds", seconds, x->traceparent[0] != '\0' ? LOG_STRING : LOG_END,
+              "traceparent", x->traceparent, LOG_END);
 }
 
 /* --- answers ---------------------------------------------------------------------------------- */
@@ -215,6 +219,8 @@ static enum MHD_Result on_field(void *context, enum MHD_ValueKind kind, const ch
     http_accept_add(x->accept, sizeof x->accept, value);
   else if (strcasecmp(name, "x-request-id") == 0 && http_request_id_valid(value))
     snprintf(x->request_id, sizeof x->request_id, "%s", value);
+  else if (strcasecmp(name, "traceparent") == 0 && http_traceparent_valid(value))
+    snprintf(x->traceparent, sizeof x->traceparent, "%s", value);
   return MHD_YES;
 }
 
@@ -236,6 +242,8 @@ static enum MHD_Result begin(struct http_server *server, struct MHD_Connection *
   x->public = (struct http_exchange){.method = method,
                                      .path = x->path,
                                      .request_id = x->request_id,
+                                     .client = connection->name,
+                                     .local = connection->local,
                                      .route = "other",
                                      .send = exchange_send};
   *slot = connection->exchange = x;
@@ -400,6 +408,7 @@ static struct connection *connection_new(struct http_server *server, struct MHD_
     free(connection);
     return NULL;
   }
+  connection->local = peer_name(info->connect_fd, connection->name);
   connection->server = server;
   connection->mhd = mhd;
   connection->next = server->connections;
@@ -509,6 +518,12 @@ struct http_server *http_start(uv_loop_t *loop, const struct http_options *optio
   uv_poll_start(&server->poll, UV_READABLE, on_poll);
   run(server);
   return server;
+}
+
+void http_set_limits(struct http_server *server, const struct http_options *options) {
+  server->options.log_requests = options->log_requests;
+  server->budget.max_body_bytes = options->max_body_bytes;
+  server->budget.max_receiving_bytes = options->max_receiving_bytes;
 }
 
 size_t http_connections(const struct http_server *server) {

@@ -38,6 +38,8 @@ struct http_exchange {
   const char *body; /* [size]; until the handler returns */
   size_t size;
   const char *request_id;
+  const char *client;       /* address of the other side, or "unix" */
+  bool local;               /* it is on this machine */
   const char *route;           /* template for the metrics, static; "other" until set */
   void (*gone)(void *context); /* called when the client leaves before the reply; then no reply is
                                   taken any more */
@@ -69,6 +71,9 @@ struct http_options {
 /* Starts to accept and serve; options are copied. NULL when the system gives no memory or
  * descriptors (listen_fd is closed then too). */
 struct http_server *http_start(uv_loop_t *loop, const struct http_options *options);
+
+/* Takes over max_body_bytes, max_receiving_bytes and log_requests, for what comes from now on. */
+void http_set_limits(struct http_server *server, const struct http_options *options);
 
 size_t http_connections(const struct http_server *server);
 

@@ -73,6 +73,14 @@ bool http_request_id_valid(const char *text) {
   return n > 0;
 }
 
+bool http_traceparent_valid(const char *text) {
+  static const char hex[] = "0123456789abcdef";
+  return strlen(text) == HTTP_TRACEPARENT_SIZE - 1 && strncmp(text, "00-", 3) == 0 &&
+         strspn(text + 3, hex) == 32 && text[35] == '-' && strspn(text + 36, hex) == 16 &&
+         text[52] == '-' && strspn(text + 53, hex) == 2 && strspn(text + 3, "0") < 32 &&
+         strspn(text + 36, "0") < 16;
+}
+
 bool http_media_type_is(const char *content_type, const char *type) {
   while (is_blank(*content_type))
     content_type++;

@@ -21,6 +21,13 @@ bool http_path_decode(const char *target, char *path, size_t size);
 /* Whether text is 1 to 128 characters of [A-Za-z0-9._:/+=@-]. */
 bool http_request_id_valid(const char *text);
 
+/* Longest W3C traceparent that is passed on, with its NUL. */
+#define HTTP_TRACEPARENT_SIZE 56
+
+/* Whether text is a traceparent of version 00 (W3C Trace Context, 3.2): lower-case hexadecimal
+ * version, trace id, parent id and flags, neither id all zero. */
+bool http_traceparent_valid(const char *text);
+
 /* Whether a Content-Type value is the media type `type` (e.g. "application/json"), of whatever
  * parameters. */
 bool http_media_type_is(const char *content_type, const char *type);

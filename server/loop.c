@@ -5,6 +5,7 @@
 #include "server/listen.h"
 #include "server/log.h"
 #include "server/metrics.h"
+#include "server/notify.h"
 #include "server/predict.h"
 #include "server/registry.h"
 #include "server/routes.h"
@@ -25,10 +26,12 @@
 #define ABANDON_MS 2000
 
 struct daemon {
-  const struct config *config;
+  struct config *config;
+  int argc;
+  char **argv;
   uv_loop_t loop;
-  uv_signal_t terminate, interrupt;
-  uv_timer_t drain_timer;
+  uv_signal_t terminate, interrupt, hang_up;
+  uv_timer_t drain_timer, watchdog;
   struct listener listener;
   struct routes routes;
   int exit_status;
@@ -41,6 +44,27 @@ struct daemon {
 static void say(const char *line) {
   puts(line);
   fflush(stdout);
+}
+
+/* --- limits ----------------------------------------------------------------------------------- */
+
+static struct http_options http_options(struct daemon *daemon) {
+  const struct config *config = daemon->config;
+  return (struct http_options){.listen_fd = daemon->listener.fd,
+                               .max_body_bytes = config->max_body_bytes,
+                               .max_receiving_bytes = config->max_receiving_bytes,
+                               .max_connections = config->max_connections,
+                               .request_timeout_ms = config->request_timeout_ms,
+                               .log_requests = config->log_requests,
+                               .metrics = daemon->routes.metrics,
+                               .handler = routes_handle,
+                               .context = &daemon->routes};
+}
+
+static struct registry_limits model_limits(const struct config *config) {
+  return (struct registry_limits){.max_bytes = config->model_budget,
+                                  .keep_alive_ms = config->keep_alive_s * 1000,
+                                  .pins = config->pins};
 }
 
 /* --- models ----------------------------------------------------------------------------------- */
@@ -56,15 +80,16 @@ static struct served_model *example_model(const struct registry *registry) {
 static void announce(struct daemon *daemon) {
   char command[1024];
   const struct served_model *served = example_model(daemon->routes.registry);
-  if (daemon->announced || served == NULL || !registry_ready(daemon->routes.registry))
+  if (daemon->announced || !registry_ready(daemon->routes.registry))
     return;
   daemon->announced = true;
   say("irrepd: ready");
-  if (example_command(command, sizeof command, daemon->listener.url, served->name,
-                      irrep_model_card(served->model)) > 0)
+  if (served != NULL && example_command(command, sizeof command, daemon->listener.url, served->name,
+                                        irrep_model_card(served->model)) > 0)
     say(command);
   log_write(LOG_INFO, "ready", LOG_INTEGER, "models",
             (long long)registry_count(daemon->routes.registry), LOG_END);
+  notify_send("READY=1");
 }
 
 static void on_model(void *context, struct served_model *model) {
@@ -126,11 +151,40 @@ static void on_signal(uv_signal_t *handle, int number) {
   log_write(LOG_INFO, "draining", LOG_STRING, "signal", number == SIGTERM ? "SIGTERM" : "SIGINT",
             LOG_END);
   daemon->routes.draining = true;
+  notify_send("STOPPING=1");
   metrics_draining(daemon->routes.metrics, 1);
   uv_timer_start(&daemon->drain_timer, on_drain_timeout, daemon->config->drain_timeout_ms, 0);
   http_drain(daemon->routes.http);
   predictor_drain(daemon->routes.predictor, on_idle, daemon);
   sockets_drain(daemon->routes.sockets, on_released, daemon);
+}
+
+/* --- reload ----------------------------------------------------------------------------------- */
+
+static void on_hang_up(uv_signal_t *handle, int number) {
+  struct daemon *daemon = handle->data;
+  struct routes *routes = &daemon->routes;
+  (void)number;
+  if (routes->draining)
+    return;
+  notify_reloading();
+  if (daemon->argc > 0 && config_reload(daemon->config, daemon->argc, daemon->argv) != 0)
+    log_write(LOG_ERROR, "the configuration is wrong and was not read again", LOG_END);
+  const struct registry_limits models = model_limits(daemon->config);
+  const struct http_options http = http_options(daemon);
+  registry_set_limits(routes->registry, &models);
+  http_set_limits(routes->http, &http);
+  predictor_limits_changed(routes->predictor);
+  registry_reload(routes->registry);
+  log_write(LOG_INFO, "reloaded", LOG_INTEGER, "models",
+            (long long)registry_count(routes->registry), LOG_END);
+  if (daemon->announced)
+    notify_send("READY=1");
+}
+
+static void on_watchdog(uv_timer_t *timer) {
+  (void)timer;
+  notify_send("WATCHDOG=1");
 }
 
 /* --- start ------------------------------------------------------------------------------------ */
@@ -149,32 +203,24 @@ static bool start_handles(struct daemon *daemon) {
     return false;
   uv_signal_init(&daemon->loop, &daemon->terminate);
   uv_signal_init(&daemon->loop, &daemon->interrupt);
+  uv_signal_init(&daemon->loop, &daemon->hang_up);
+  uv_timer_init(&daemon->loop, &daemon->watchdog);
   uv_timer_init(&daemon->loop, &daemon->drain_timer);
   daemon->handles_open = true;
   daemon->terminate.data = daemon->interrupt.data = daemon->drain_timer.data = daemon;
+  daemon->hang_up.data = daemon;
+  const uint64_t watchdog_ms = notify_watchdog_ms();
+  if (watchdog_ms > 0)
+    uv_timer_start(&daemon->watchdog, on_watchdog, 0, watchdog_ms);
   return uv_signal_start(&daemon->terminate, on_signal, SIGTERM) == 0 &&
-         uv_signal_start(&daemon->interrupt, on_signal, SIGINT) == 0;
+         uv_signal_start(&daemon->interrupt, on_signal, SIGINT) == 0 &&
+         uv_signal_start(&daemon->hang_up, on_hang_up, SIGHUP) == 0;
 }
 
 static struct http_server *start_http(struct daemon *daemon) {
-  const struct config *config = daemon->config;
-  const struct http_options options = {.listen_fd = daemon->listener.fd,
-                                       .max_body_bytes = config->max_body_bytes,
-                                       .max_receiving_bytes = config->max_receiving_bytes,
-                                       .max_connections = config->max_connections,
-                                       .request_timeout_ms = config->request_timeout_ms,
-                                       .log_requests = config->log_requests,
-                                       .metrics = daemon->routes.metrics,
-                                       .handler = routes_handle,
-                                       .context = &daemon->routes};
+  const struct http_options options = http_options(daemon);
   daemon->listener.fd = -1;
   return http_start(&daemon->loop, &options);
-}
-
-static struct registry_limits model_limits(const struct config *config) {
-  return (struct registry_limits){.max_bytes = config->model_budget,
-                                  .keep_alive_ms = config->keep_alive_s * 1000,
-                                  .pins = config->pins};
 }
 
 /* Returns NULL, or what could not be started. */
@@ -228,6 +274,8 @@ static void stop(struct daemon *daemon) {
   if (daemon->handles_open) {
     uv_close((uv_handle_t *)&daemon->terminate, NULL);
     uv_close((uv_handle_t *)&daemon->interrupt, NULL);
+    uv_close((uv_handle_t *)&daemon->hang_up, NULL);
+    uv_close((uv_handle_t *)&daemon->watchdog, NULL);
     uv_close((uv_handle_t *)&daemon->drain_timer, NULL);
     uv_run(&daemon->loop, UV_RUN_DEFAULT);
     uv_loop_close(&daemon->loop);
@@ -236,8 +284,8 @@ static void stop(struct daemon *daemon) {
     metrics_free(routes->metrics);
 }
 
-int daemon_run(const struct config *config) {
-  struct daemon daemon = {.config = config, .listener = {.fd = -1}};
+int daemon_run(struct config *config, int argc, char **argv) {
+  struct daemon daemon = {.config = config, .argc = argc, .argv = argv, .listener = {.fd = -1}};
   struct irrep_error error = {0};
   daemon.routes.config = config;
   daemon.routes.started_ns = uv_hrtime();
@@ -256,6 +304,7 @@ int daemon_run(const struct config *config) {
               (long long)getpid(), LOG_END);
     snprintf(line, sizeof line, "irrepd: listening on %s", daemon.listener.url);
     say(line);
+    announce(&daemon);
     uv_run(&daemon.loop, UV_RUN_DEFAULT);
     log_write(LOG_INFO, "stopping", LOG_INTEGER, "status", (long long)daemon.exit_status, LOG_END);
   }

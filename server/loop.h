@@ -8,9 +8,11 @@
  * something could not be started or the drain timed out. A second signal ends the process at once.
  *
  * Prints "irrepd: listening on URL" when it accepts connections, "irrepd: ready" and a curl command
- * when every model is loaded or has failed. Call it once in a process, before other threads start.
+ * when the models of the start are loaded or have failed. SIGHUP reads the limits (from argv, the
+ * environment and the file, as config_load) and the folder of models again. Tells systemd of all
+ * that (notify.h). Call it once in a process, before other threads start.
  */
-int daemon_run(const struct config *config);
+int daemon_run(struct config *config, int argc, char **argv);
 
 /* Checks what can be checked without serving: the address and the models folder. Returns 0 or 1,
  * with one line on stdout or stderr. */

@@ -1,6 +1,9 @@
 #include "server/peer.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -71,6 +74,32 @@ void peer_free(struct peer *peer) {
     return;
   uv_close((uv_handle_t *)&peer->timer, on_closed);
   uv_close((uv_handle_t *)&peer->poll, on_closed);
+}
+
+bool peer_name(int fd, char *name) {
+  union {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+    struct sockaddr_storage storage;
+  } address = {0};
+  socklen_t size = sizeof address;
+  snprintf(name, PEER_NAME_SIZE, "unknown");
+  if (getpeername(fd, &address.any, &size) != 0)
+    return false;
+  switch (address.any.sa_family) {
+  case AF_UNIX:
+    snprintf(name, PEER_NAME_SIZE, "unix");
+    return true;
+  case AF_INET:
+    inet_ntop(AF_INET, &address.v4.sin_addr, name, PEER_NAME_SIZE);
+    return ntohl(address.v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+  case AF_INET6:
+    inet_ntop(AF_INET6, &address.v6.sin6_addr, name, PEER_NAME_SIZE);
+    return IN6_IS_ADDR_LOOPBACK(&address.v6.sin6_addr);
+  default:
+    return false;
+  }
 }
 
 void peer_deadline(struct peer *peer, uint64_t milliseconds) {

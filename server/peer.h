@@ -22,6 +22,12 @@ struct peer *peer_new(uv_loop_t *loop, int fd, peer_event late, peer_event gone,
 /* Stops everything and frees the peer; no event comes after that. NULL is allowed. */
 void peer_free(struct peer *peer);
 
+#define PEER_NAME_SIZE 64
+
+/* Writes the address of a connected socket's other side into name [PEER_NAME_SIZE], "unix" for a
+ * Unix socket. Returns whether it is on this machine. */
+bool peer_name(int fd, char *name);
+
 /* Calls late in so many milliseconds instead of whenever was set before; 0: never. */
 void peer_deadline(struct peer *peer, uint64_t milliseconds);
 

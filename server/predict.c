@@ -117,6 +117,7 @@ void predict_deliver(uv_idle_t *idle) {
 /* Reading and planning */
 
 static void end_planning(struct predict_job *job) {
+  job->queue_seconds = predictor_backlog_seconds(job->predictor);
   if (job->estimates && !job->failed)
     predict_make_ready(job);
   else
@@ -211,10 +212,11 @@ static void on_loaded(struct load_waiter *waiter, struct loaded_model *loaded) {
   }
   const struct served_model *served = job->served;
   job->failed = true;
-  problem_of_kind(&job->problem,
-                  served->state == MODEL_FAILED ? PROBLEM_MODEL_NOT_READY : PROBLEM_MODEL_LOADING,
-                  "", "the model %s could not be loaded: %.200s", served->name,
-                  served->error.detail);
+  if (served->state == MODEL_FAILED)
+    problem_of_kind(&job->problem, PROBLEM_MODEL_NOT_READY, "",
+                    "the model %s could not be loaded: %.200s", served->name, served->error.detail);
+  else
+    problem_of_error(&job->problem, &served->error, "");
   predict_make_ready(job);
 }
 

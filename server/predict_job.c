@@ -1,5 +1,6 @@
 #include "server/predict_job.h"
 
+#include "server/estimate.h"
 #include "server/text.h"
 
 #include <stdlib.h>
@@ -156,15 +157,22 @@ static void put_item(struct text *text, const struct predict_job *job, size_t in
     text_add(text, prediction->answer, prediction->answer_size);
 }
 
-static void reply_answer(const struct predict_job *job, struct reply *reply) {
-  struct text text = {0};
-  answer_json_begin(&text, job->served->name, job->loaded->sha256, job->request_id);
+static void write_results(const struct predict_job *job, struct text *text) {
+  answer_json_begin(text, job->served->name, job->loaded->sha256, job->request_id);
   for (size_t i = 0; i < job->request.n_items; i++) {
     if (i > 0)
-      text_puts(&text, ",");
-    put_item(&text, job, i);
+      text_puts(text, ",");
+    put_item(text, job, i);
   }
-  answer_json_end(&text, &job->timing);
+  answer_json_end(text, &job->timing);
+}
+
+static void reply_answer(const struct predict_job *job, struct reply *reply) {
+  struct text text = {0};
+  if (job->estimates)
+    estimate_write(&text, job, job->queue_seconds);
+  else
+    write_results(job, &text);
   *reply = (struct reply){.status = 200, .content_type = ANSWER_TYPE};
   reply->body = text_take(&text, &reply->size);
 }

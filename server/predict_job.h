@@ -28,6 +28,7 @@ struct predict_job {
   struct client *client; /* whose share of the queue it takes; NULL: nobody's */
   struct flow flow;      /* its structures in the scheduler */
   bool estimates;        /* nothing is computed */
+  double queue_seconds;  /* when it estimates: until what waits is done */
   const struct evaluator *evaluator;
   struct codec_limits limits;
   struct bounds bounds[2]; /* by precision */

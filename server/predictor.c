@@ -177,9 +177,12 @@ void predictor_left_queue(struct predict_job *job) {
     job->client->n_waiting--;
 }
 
+double predictor_backlog_seconds(const struct predictor *p) {
+  return scheduler_backlog_seconds(p->scheduler) / (double)workers_count(p->workers);
+}
+
 int predictor_retry_after(const struct predictor *p) {
-  const double seconds =
-      scheduler_backlog_seconds(p->scheduler) / (double)workers_count(p->workers);
+  const double seconds = predictor_backlog_seconds(p);
   return seconds < 1 ? 1 : seconds > 60 ? 60 : (int)ceil(seconds);
 }
 

@@ -38,7 +38,10 @@ void predictor_left_queue(struct predict_job *job);
 
 void predictor_update_gauges(struct predictor *predictor, const struct served_model *served);
 
-/* Seconds until what waits now is done, as measured; 1 to 60. */
+/* Seconds until what waits now is done, as measured. */
+double predictor_backlog_seconds(const struct predictor *predictor);
+
+/* The same for people who wait: 1 to 60. */
 int predictor_retry_after(const struct predictor *predictor);
 
 /* In predict.c: */

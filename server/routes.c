@@ -17,19 +17,23 @@ struct route {
   const char *method;         /* GET stands for HEAD too */
   const char *type, *subtype; /* of the answer */
   route_handler handler;
+  bool admin; /* for administrators only */
 };
 
 static const struct route routes_table[] = {
-    {"/v1/health/live", "GET", "application", "json", route_live},
-    {"/v1/health/ready", "GET", "application", "json", route_ready},
-    {"/v1/status", "GET", "application", "json", route_status},
-    {"/metrics", "GET", "text", "plain", route_metrics},
-    {"/openapi.json", "GET", "application", "json", route_openapi},
-    {"/v1/models", "GET", "application", "json", route_models},
-    {"/v1/models/" MODEL_SEGMENT, "GET", "application", "json", route_model},
-    {"/v1/models/" MODEL_SEGMENT "/predict", "POST", "application", "json", route_predict},
-    {"/v1/sockets", "GET", "application", "json", route_sockets},
-    {"/v1/sockets", "POST", "application", "json", route_sockets_add},
+    {"/v1/health/live", "GET", "application", "json", route_live, false},
+    {"/v1/health/ready", "GET", "application", "json", route_ready, false},
+    {"/v1/status", "GET", "application", "json", route_status, false},
+    {"/metrics", "GET", "text", "plain", route_metrics, false},
+    {"/openapi.json", "GET", "application", "json", route_openapi, false},
+    {"/v1/models", "GET", "application", "json", route_models, false},
+    {"/v1/models/" MODEL_SEGMENT, "GET", "application", "json", route_model, false},
+    {"/v1/models/" MODEL_SEGMENT "/predict", "POST", "application", "json", route_predict, false},
+    {"/v1/models/" MODEL_SEGMENT "/estimate", "POST", "application", "json", route_estimate, false},
+    {"/v1/models/" MODEL_SEGMENT "/load", "POST", "application", "json", route_load, true},
+    {"/v1/models/" MODEL_SEGMENT "/unload", "POST", "application", "json", route_unload, true},
+    {"/v1/sockets", "GET", "application", "json", route_sockets, true},
+    {"/v1/sockets", "POST", "application", "json", route_sockets_add, true},
 };
 
 #define N_ROUTES (sizeof routes_table / sizeof *routes_table)
@@ -103,6 +107,18 @@ static bool media_types_fit(struct http_exchange *exchange, const struct route *
   return false;
 }
 
+/* Without keys, whoever is on this machine administers; otherwise answers. Pages that a browser
+ * shows cannot: a POST of JSON to another site needs a permission that is never given. */
+static bool may_administer(struct http_exchange *exchange) {
+  struct problem problem;
+  if (exchange->local)
+    return true;
+  problem_set(&problem, 403, "forbidden", "not allowed", "",
+              "Models are loaded and unloaded from the server's own machine only.");
+  http_reply_problem(exchange, &problem, NULL);
+  return false;
+}
+
 void routes_handle(void *context, struct http_exchange *exchange) {
   struct routes *routes = context;
   char model[SEGMENT_SIZE] = "";
@@ -118,7 +134,7 @@ void routes_handle(void *context, struct http_exchange *exchange) {
   exchange->route = route->path;
   if (!method_matches(route, exchange->method))
     reply_wrong_method(exchange, route);
-  else if (media_types_fit(exchange, route))
+  else if ((!route->admin || may_administer(exchange)) && media_types_fit(exchange, route))
     route->handler(routes, exchange, model);
 }
 

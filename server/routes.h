@@ -43,6 +43,9 @@ void route_metrics(struct routes *routes, struct http_exchange *exchange, const 
 void route_openapi(struct routes *routes, struct http_exchange *exchange, const char *model);
 void route_models(struct routes *routes, struct http_exchange *exchange, const char *model);
 void route_model(struct routes *routes, struct http_exchange *exchange, const char *model);
+void route_load(struct routes *routes, struct http_exchange *exchange, const char *model);
+void route_unload(struct routes *routes, struct http_exchange *exchange, const char *model);
+void route_estimate(struct routes *routes, struct http_exchange *exchange, const char *model);
 void route_sockets(struct routes *routes, struct http_exchange *exchange, const char *model);
 void route_sockets_add(struct routes *routes, struct http_exchange *exchange, const char *model);
 void route_predict(struct routes *routes, struct http_exchange *exchange, const char *model);
@@ -51,6 +54,9 @@ void route_predict(struct routes *routes, struct http_exchange *exchange, const 
 void reply_text(struct http_exchange *exchange, int status, const char *content_type, char *text,
                 size_t size);
 void reply_json(struct http_exchange *exchange, int status, struct cJSON *root);
+
+/* What is known of a model, as GET /v1/models/{m} gives it; the caller's. NULL without memory. */
+struct cJSON *model_card_json(const struct served_model *served);
 
 /* Answers 404 for a model that is not served. */
 void reply_unknown_model(struct http_exchange *exchange, const char *model);

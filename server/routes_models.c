@@ -28,13 +28,15 @@ static void add_provenance(cJSON *root, const struct irrep_model_card *card) {
   cJSON_Delete(metadata);
 }
 
-static cJSON *card_json(const struct served_model *served) {
+cJSON *model_card_json(const struct served_model *served) {
   cJSON *root = cJSON_CreateObject();
   cJSON_AddStringToObject(root, "name", served->name);
   cJSON_AddStringToObject(root, "state", model_state_name(served->state));
   if (served->sha256[0] != '\0')
     cJSON_AddStringToObject(root, "sha256", served->sha256);
   cJSON_AddNumberToObject(root, "file_bytes", (double)served->file_bytes);
+  if (served->pinned)
+    cJSON_AddTrueToObject(root, "pinned");
   if (served->state == MODEL_FAILED) {
     cJSON *error = cJSON_AddObjectToObject(root, "error");
     cJSON_AddStringToObject(error, "title", irrep_status_title(served->error.status));
@@ -60,7 +62,7 @@ void route_models(struct routes *routes, struct http_exchange *exchange, const c
   cJSON *root = cJSON_CreateObject();
   cJSON *models = cJSON_AddArrayToObject(root, "models");
   for (size_t i = 0; i < registry_count(routes->registry); i++)
-    cJSON_AddItemToArray(models, card_json(registry_at(routes->registry, i)));
+    cJSON_AddItemToArray(models, model_card_json(registry_at(routes->registry, i)));
   reply_json(exchange, 200, root);
 }
 
@@ -69,5 +71,5 @@ void route_model(struct routes *routes, struct http_exchange *exchange, const ch
   if (served == NULL)
     reply_unknown_model(exchange, model);
   else
-    reply_json(exchange, 200, card_json(served));
+    reply_json(exchange, 200, model_card_json(served));
 }

@@ -26,7 +26,8 @@ static void on_gone(void *context) {
   free(call);
 }
 
-void route_predict(struct routes *routes, struct http_exchange *exchange, const char *model) {
+static void begin(struct routes *routes, struct http_exchange *exchange, const char *model,
+                  bool estimates) {
   if (registry_find(routes->registry, model) == NULL) {
     reply_unknown_model(exchange, model);
     return;
@@ -36,8 +37,15 @@ void route_predict(struct routes *routes, struct http_exchange *exchange, const 
     *call = (struct call){.exchange = exchange};
     exchange->gone = on_gone;
     exchange->gone_context = call;
-    call->job = predict_begin(routes->predictor, model, exchange->body, exchange->size,
-                              exchange->request_id, on_done, call);
+    const struct predict_call request = {.model = model,
+                                         .body = exchange->body,
+                                         .size = exchange->size,
+                                         .request_id = exchange->request_id,
+                                         .client = exchange->client,
+                                         .estimates = estimates,
+                                         .done = on_done,
+                                         .context = call};
+    call->job = predict_call(routes->predictor, &request);
   }
   if (call == NULL || call->job == NULL) {
     struct problem problem;
@@ -48,4 +56,12 @@ void route_predict(struct routes *routes, struct http_exchange *exchange, const 
         problem_of_kind(&problem, PROBLEM_NO_MEMORY, "", "There is no memory for the request."),
         NULL);
   }
+}
+
+void route_predict(struct routes *routes, struct http_exchange *exchange, const char *model) {
+  begin(routes, exchange, model, false);
+}
+
+void route_estimate(struct routes *routes, struct http_exchange *exchange, const char *model) {
+  begin(routes, exchange, model, true);
 }

@@ -187,6 +187,32 @@ static void test_nan_passes_through(void **state) {
   for_each_table(check_nan);
 }
 
+/* Where an activation passes through zero it keeps the digits of its argument. */
+static void check_small(const struct kernels *kernels) {
+  static const enum activation through_zero[] = {ACTIVATION_SSP, ACTIVATION_TANH, ACTIVATION_SILU};
+  for (size_t k = 0; k < 3; k++)
+    for (double x = 1e-6; x < 0.5; x *= 3.7)
+      for (int sign = -1; sign <= 1; sign += 2) {
+        const double argument = sign * x;
+        struct reals in = reals_of(kernels, 1, &argument), y = reals_zero(kernels, 1);
+        activation(kernels, through_zero[k], 1, in.data, y.data, NULL);
+        reals_read(&y);
+        /* log1p and expm1 for the difference from log 2 */
+        const long double exact = through_zero[k] == ACTIVATION_SSP
+                                      ? log1pl(expm1l(in.exact[0]) / 2)
+                                      : value_of(through_zero[k], in.exact[0]);
+        const double expected = (double)exact;
+        assert_all_close(y.exact, &expected, 1, 0.0, 4 * epsilon_of(kernels));
+        reals_free(&in);
+        reals_free(&y);
+      }
+}
+
+static void test_digits_near_zero(void **state) {
+  (void)state;
+  for_each_table(check_small);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_values),
@@ -194,6 +220,7 @@ int main(void) {
       cmocka_unit_test(test_in_place),
       cmocka_unit_test(test_limits),
       cmocka_unit_test(test_nan_passes_through),
+      cmocka_unit_test(test_digits_near_zero),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

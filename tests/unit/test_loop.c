@@ -59,11 +59,11 @@ static struct child start(const char *listen) {
   child.pid = fork();
   assert_true(child.pid >= 0);
   if (child.pid == 0) {
-    const struct config config = config_of_test(listen);
+    struct config config = config_of_test(listen);
     dup2(ends[1], STDOUT_FILENO);
     close(ends[0]);
     close(ends[1]);
-    exit(daemon_run(&config));
+    exit(daemon_run(&config, 0, NULL));
   }
   close(ends[1]);
   FILE *output = fdopen(ends[0], "r");

@@ -1,0 +1,12 @@
+/* The JSON answer of an estimate call: what a request would take, of which nothing is computed. */
+#ifndef SERVER_ESTIMATE_H
+#define SERVER_ESTIMATE_H
+
+#include "server/predict_job.h"
+#include "server/text.h"
+
+/* Writes the answer of a planned job. queue_seconds: until what waits now is done. Times are null
+ * where nothing has been measured yet. Thread-safe on distinct texts. */
+void estimate_write(struct text *text, const struct predict_job *job, double queue_seconds);
+
+#endif
