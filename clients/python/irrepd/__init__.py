@@ -2,6 +2,8 @@
 
     irrepd.Client           the HTTP interface, without dependencies beyond numpy
     irrepd.IrrepCalculator  a calculator for ASE
+    irrepd.evaluate         a stream of structures, many requests under way
+    irrepd.local            a calculator with a private daemon
     irrepd.convert          python3 -m irrepd.convert CHECKPOINT MODEL.safetensors
 """
 
@@ -11,10 +13,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from irrepd.calculator import IrrepCalculator
-    from irrepd.client import Client
+    from irrepd.client import Client, structure
     from irrepd.errors import ConnectionFailed, FormatError, ServerError
+    from irrepd.private import local
+    from irrepd.results import Result, Results
+    from irrepd.stream import evaluate
 
-__all__ = ["Client", "ConnectionFailed", "FormatError", "IrrepCalculator", "ServerError"]
+__all__ = [
+    "Client",
+    "ConnectionFailed",
+    "FormatError",
+    "IrrepCalculator",
+    "Result",
+    "Results",
+    "ServerError",
+    "evaluate",
+    "local",
+    "structure",
+]
 __version__ = "0.1.0"
 
 _HOMES = {
@@ -22,7 +38,12 @@ _HOMES = {
     "ConnectionFailed": "irrepd.errors",
     "FormatError": "irrepd.errors",
     "IrrepCalculator": "irrepd.calculator",
+    "Result": "irrepd.results",
+    "Results": "irrepd.results",
     "ServerError": "irrepd.errors",
+    "evaluate": "irrepd.stream",
+    "local": "irrepd.private",
+    "structure": "irrepd.client",
 }
 
 

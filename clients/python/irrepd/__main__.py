@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 from irrepd.client import DEFAULT_URL, PROPERTIES, Client, structure_of
 from irrepd.errors import ConnectionFailed, ServerError
-
-_GPA = 160.21766208  # GPa in one eV/Angstrom^3
-_PROGRESS_FROM = 50  # frames
+from irrepd.progress import Progress
+from irrepd.results import Result
+from irrepd.stream import BATCH_ATOMS, BATCH_STRUCTURES, IN_FLIGHT, evaluate
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,77 +37,106 @@ def _parser() -> argparse.ArgumentParser:
         "and with --output a file with the results. Exit status: 0, or 1 when the daemon refused "
         "some of the frames, or 2 when something else went wrong.",
     )
-    parser.add_argument("file", metavar="FILE", help="anything that ASE reads")
-    parser.add_argument("--url", default=DEFAULT_URL, help="of the daemon (%(default)s)")
-    parser.add_argument("--model", default="sevennet-0", help="name of the model (%(default)s)")
-    parser.add_argument("--precision", choices=("float32", "float64"), help="default: the model's")
-    parser.add_argument("--index", default=":", help="frames in ASE's notation (%(default)s)")
-    parser.add_argument("--format", help="of FILE, if its name does not tell")
-    parser.add_argument("--output", metavar="PATH", help="write frames with results there")
-    parser.add_argument(
-        "--batch", type=int, default=32, metavar="N", help="frames in one request (%(default)s)"
+    add = parser.add_argument
+    add("file", metavar="FILE", help="anything that ASE reads")
+    add("--url", default=DEFAULT_URL, help="of the daemon, or unix:/PATH (%(default)s)")
+    add("--model", default="sevennet-0", help="name of the model (%(default)s)")
+    add("--precision", choices=("float32", "float64"), help="default: the model's")
+    add("--index", default=":", help="frames in ASE's notation (%(default)s)")
+    add("--format", help="of FILE, if its name does not tell")
+    add(
+        "--output",
+        metavar="PATH",
+        help="write frames with results there, or with .jsonl the results alone; .xyz, .extxyz and "
+        ".jsonl are written as the frames come",
     )
-    parser.add_argument("--timeout", type=float, default=600.0, help="seconds (%(default)s)")
+    add("--resume", action="store_true", help="go on with the --output of an interrupted run")
+    add("--quiet", action="store_true", help="no line for each frame")
+    add("--batch", type=int, default=BATCH_STRUCTURES, metavar="N", help="frames in one request")
+    add("--batch-atoms", type=int, default=BATCH_ATOMS, metavar="N", help="atoms in one request")
+    add("--in-flight", type=int, default=IN_FLIGHT, metavar="N", help="requests under way")
+    add("--timeout", type=float, default=600.0, help="seconds for one request (%(default)s)")
+    add("--key-file", metavar="PATH", help="of the API key; default: $IRREPD_KEY")
+    add("--ca-file", metavar="PATH", help="certificates to trust with https")
     return parser
 
 
 def _run(options: argparse.Namespace) -> int:
-    import ase.io
-
-    if options.batch < 1:
-        raise ValueError("--batch must be at least 1")
-    frames = _frames(options)
-    failures = 0
-    print(_HEADER)
-    with Client(options.url, options.timeout) as client:
-        for i, result in enumerate(_results(client, frames, options)):
-            print(_line(i, frames[i], result), flush=True)
-            failures += result["status"] != "ok"
-            if options.output:
-                _attach(frames[i], result)
-            _progress(i + 1, len(frames))
-    if options.output:
-        ase.io.write(options.output, frames)
-    return 1 if failures else 0
-
-
-def _frames(options: argparse.Namespace) -> list[Any]:
-    import ase.io
-
-    try:
-        frames = ase.io.read(options.file, index=options.index, format=options.format)
-    except Exception as error:  # ASE's readers raise whatever they stumble over
-        if isinstance(error, OSError) and error.errno:
-            raise
-        reason = str(error) or type(error).__name__
-        raise ValueError(f"{options.file} cannot be read: {reason}") from error
-    return frames if isinstance(frames, list) else [frames]
+    if min(options.batch, options.batch_atoms, options.in_flight) < 1:
+        raise ValueError("--batch, --batch-atoms and --in-flight must be at least 1")
+    if options.resume and not options.output:
+        raise ValueError("--resume needs --output")
+    key = Path(options.key_file).read_text().strip() if options.key_file else None
+    verify = options.ca_file or True
+    with Client(options.url, options.timeout, key, verify) as client, closing(_Run(options)) as run:
+        for result in evaluate(
+            run.entries(),
+            options.model,
+            client,
+            properties=PROPERTIES,
+            precision=options.precision,
+            batch_atoms=options.batch_atoms,
+            batch_structures=options.batch,
+            in_flight=options.in_flight,
+            output=options.output if run.is_journal else None,
+        ):
+            run.take(result)
+        return run.finish()
 
 
-def _results(
-    client: Client, frames: list[Any], options: argparse.Namespace
-) -> Iterator[dict[str, Any]]:
-    for begin in range(0, len(frames), options.batch):
-        structures = [structure_of(atoms) for atoms in frames[begin : begin + options.batch]]
-        yield from _predict(client, structures, options)
+class _Run:
+    """The frames that are under way, where their results go, and what is shown."""
 
+    def __init__(self, options: argparse.Namespace):
+        from irrepd import frames
 
-def _predict(
-    client: Client, structures: list[dict[str, Any]], options: argparse.Namespace
-) -> list[dict[str, Any]]:
-    """Results; in halves where the request is too large, and refusals of one as its result."""
-    try:
-        return client.predict(options.model, structures, PROPERTIES, options.precision)
-    except ServerError as error:
-        if error.status not in (413, 422):
-            raise
-        if len(structures) == 1:
-            return [{"status": "error", "error": error.problem}]
-    middle = len(structures) // 2
-    return [
-        *_predict(client, structures[:middle], options),
-        *_predict(client, structures[middle:], options),
-    ]
+        self.options = options
+        self.is_journal = bool(options.output) and options.output.endswith(".jsonl")
+        if self.is_journal and not options.resume:
+            Path(options.output).unlink(missing_ok=True)
+        self.source = frames.read(options.file, options.index, options.format)
+        self.writer = None
+        if options.output and not self.is_journal:
+            self.writer = frames.Writer(options.output, options.resume)
+        self.i = 0
+        self.failures = 0
+        self.waiting: deque[tuple[Any, float | None]] = deque()
+        is_shown = options.quiet or not sys.stdout.isatty()
+        self.bar = Progress(None) if is_shown else None
+
+    def entries(self) -> Iterator[dict[str, Any]]:
+        n_done = self.writer.n_done if self.writer else 0
+        for i, (atoms, fraction) in enumerate(self.source):
+            if self.writer and i < n_done:
+                self.writer.skip(atoms, i)
+                self.i += 1
+                continue
+            self.waiting.append((atoms, fraction))
+            yield structure_of(atoms)
+
+    def take(self, result: Result) -> None:
+        atoms, fraction = self.waiting.popleft()
+        if not self.options.quiet:
+            if self.i == (self.writer.n_done if self.writer else 0):
+                print(_HEADER)
+            print(_line(self.i, atoms, result), flush=True)
+        self.i += 1
+        self.failures += not result.ok
+        if self.writer:
+            self.writer.write(atoms, result)
+        if self.bar:
+            self.bar.step(len(atoms), fraction)
+
+    def finish(self) -> int:
+        if self.writer:
+            self.writer.finish()
+        return 1 if self.failures else 0
+
+    def close(self) -> None:
+        if self.writer:
+            self.writer.close()
+        if self.bar:
+            self.bar.close()
 
 
 _HEADER = f"{'frame':>6}  {'formula':<20} {'atoms':>6} {'energy/eV':>16} {'max F/(eV/A)':>13} " + (
@@ -112,37 +144,13 @@ _HEADER = f"{'frame':>6}  {'formula':<20} {'atoms':>6} {'energy/eV':>16} {'max F
 )
 
 
-def _line(i: int, atoms: Any, result: dict[str, Any]) -> str:
+def _line(i: int, atoms: Any, result: Result) -> str:
     formula = atoms.get_chemical_formula()
     start = f"{i:>6}  {formula if len(formula) <= 20 else formula[:17] + '...':<20} {len(atoms):>6}"
-    if result["status"] != "ok":
-        problem = result["error"]
-        return f"{start}  {problem.get('detail') or problem.get('title') or 'refused'}"
-    force = max(sum(x * x for x in row) ** 0.5 for row in result["forces"])
-    line = f"{start} {result['energy']:>16.6f} {force:>13.6f}"
-    stress = result.get("stress")
-    if stress is not None:
-        line += f" {-sum(stress[k][k] for k in range(3)) / 3 * _GPA:>13.6f}"
-    return line
-
-
-def _attach(atoms: Any, result: dict[str, Any]) -> None:
-    from ase.calculators.singlepoint import SinglePointCalculator
-
-    from irrepd.calculator import results_of
-
-    atoms.calc = None
-    if result["status"] == "ok":
-        atoms.calc = SinglePointCalculator(atoms, **results_of(result))
-
-
-def _progress(done: int, total: int) -> None:
-    if total < _PROGRESS_FROM or not sys.stderr.isatty() or sys.stdout.isatty():
-        return
-    width = 40
-    bar = ("#" * (width * done // total)).ljust(width, ".")
-    end = "\n" if done == total else ""
-    print(f"\r[{bar}] {done}/{total}", end=end, flush=True, file=sys.stderr)
+    if not result.ok:
+        return f"{start}  {result.problem}"
+    line = f"{start} {result['energy']:>16.6f} {result.max_force:>13.6f}"
+    return line if result.pressure is None else f"{line} {result.pressure:>13.6f}"
 
 
 if __name__ == "__main__":

@@ -10,9 +10,14 @@ from ase.calculators.calculator import (
     CalculatorSetupError,
     PropertyNotImplementedError,
     all_changes,
+    external_calculators,
+    register_calculator_class,
 )
 
 from irrepd.client import DEFAULT_URL, PROPERTIES, Client, structure_of
+from irrepd.transport import Verify
+
+_STATE = ("charge", "spin")  # of atoms.info; ASE does not compare what is there
 
 
 class IrrepCalculator(Calculator):
@@ -20,10 +25,12 @@ class IrrepCalculator(Calculator):
 
     url: of the daemon. model: a name from `irrepd.Client(url).models()`. precision: "float32",
     "float64" or None for the model's own. timeout: seconds for one configuration, waiting for a
-    busy daemon included.
+    busy daemon included. key, verify: see `Client`; a key is no parameter, so that ASE writes it
+    into no file.
 
-    Units are ASE's. There is no stress unless all three axes are periodic. May be pickled, copied
-    and carried across a fork. Raises irrepd.ServerError where the daemon refuses a structure and
+    Units are ASE's. There is no stress unless all three axes are periodic. A changed charge or spin
+    in atoms.info is a changed configuration. May be pickled, copied and carried across a fork.
+    ASE knows the class by the name "irrepd" once this module is imported. Raises irrepd.ServerError where the daemon refuses a structure and
     irrepd.ConnectionFailed where it cannot be reached.
     """
 
@@ -36,23 +43,34 @@ class IrrepCalculator(Calculator):
         model: str = "sevennet-0",
         precision: str | None = None,
         timeout: float = 600.0,
+        key: str | None = None,
+        verify: Verify = True,
         **kwargs: Any,
     ):
+        self._key = key
         super().__init__(
-            url=url, model=model, precision=precision, timeout=timeout, **kwargs
+            url=url, model=model, precision=precision, timeout=timeout, verify=verify, **kwargs
         )
 
     def set(self, **kwargs: Any) -> dict[str, Any]:
         """Changes parameters of the constructor; drops results."""
-        unknown = set(kwargs) - {"url", "model", "precision", "timeout"}
+        unknown = set(kwargs) - {"url", "model", "precision", "timeout", "verify"}
         if unknown:
             raise CalculatorSetupError(f"IrrepCalculator has no parameter {sorted(unknown)}")
         changed = super().set(**kwargs)
         if changed:
             self.reset()
-        if "url" in changed or "timeout" in changed:
-            self.client = Client(self.parameters["url"], self.parameters["timeout"])
+        if {"url", "timeout", "verify"} & set(changed):
+            named = {name: self.parameters[name] for name in ("url", "timeout", "verify")}
+            self.client = Client(key=self._key, **named)
         return changed
+
+    def check_state(self, atoms: Any, tol: float = 1e-15) -> list[str]:
+        """What has changed since the last calculation."""
+        changes = super().check_state(atoms, tol)
+        if self.atoms is not None:
+            changes += [x for x in _STATE if atoms.info.get(x) != self.atoms.info.get(x)]
+        return changes
 
     def calculate(
         self,
@@ -84,3 +102,7 @@ def results_of(result: dict[str, Any]) -> dict[str, Any]:
         stress = np.array(result["stress"], dtype=float)
         results["stress"] = stress[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
     return results
+
+
+if "irrepd" not in external_calculators:
+    register_calculator_class("irrepd", IrrepCalculator)

@@ -1,12 +1,9 @@
-"""The daemon's HTTP interface over one kept-alive connection."""
+"""The daemon's HTTP interface."""
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
-import socket
-import threading
 import time
 import urllib.parse
 from collections.abc import Iterable, Sequence
@@ -14,10 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from irrepd.errors import ConnectionFailed, ServerError
+from irrepd import binary
+from irrepd.errors import ConnectionFailed, FormatError, ServerError
+from irrepd.results import Result, Results
+from irrepd.transport import Answer, Transport, Verify
 
 DEFAULT_URL = "http://127.0.0.1:8421"
 PROPERTIES = ("energy", "forces", "stress", "energies")
+BINARY_FROM = 1000  # atoms in a request
+_ACCEPT_BINARY = f"{binary.MEDIA_TYPE}, application/json;q=0.5, application/problem+json;q=0.5"
 _PAUSE = 1.0  # seconds between attempts where the server names none
 
 
@@ -53,24 +55,32 @@ def structure_of(atoms: Any, id: str | None = None) -> dict[str, Any]:
 class Client:
     """Talks to one daemon. Thread-safe; may be pickled, copied and carried across a fork.
 
-    timeout: seconds that a call may take in all, waiting for a busy daemon included.
+    url: http, https, or unix:/PATH of a socket. timeout: seconds that a call may take in all,
+    waiting for a busy daemon included. key: an API key, by default IRREPD_KEY of the environment.
+    verify: of https, see `Transport`. A pickle holds the key that was given.
     """
 
-    def __init__(self, url: str = DEFAULT_URL, timeout: float = 600.0):
-        parts = urllib.parse.urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"'{url}' is no URL like {DEFAULT_URL}")
-        self.url = url
-        self.timeout = timeout
-        self._host, self._port, self._prefix = parts.hostname, parts.port, parts.path.rstrip("/")
-        self._is_secure = parts.scheme == "https"
-        self._forget()
+    def __init__(
+        self,
+        url: str = DEFAULT_URL,
+        timeout: float = 600.0,
+        key: str | None = None,
+        verify: Verify = True,
+    ):
+        self.url, self.timeout, self.verify = url, timeout, verify
+        self._key = key
+        self._transport = Transport(url, verify)
+        self._takes_binary = True
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"url": self.url, "timeout": self.timeout}
+        state = {"url": self.url, "timeout": self.timeout, "verify": self.verify}
+        return {**state, "key": self._key}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]
+
+    def __repr__(self) -> str:
+        return f"Client({self.url!r})"
 
     def __enter__(self) -> Client:
         return self
@@ -78,22 +88,9 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _forget(self) -> None:
-        self._connection: http.client.HTTPConnection | None = None
-        self._lock = threading.Lock()
-        self._pid = os.getpid()
-
     def close(self) -> None:
-        """Closes the connection; the next call opens a new one."""
-        if self._pid != os.getpid():
-            self._forget()
-        with self._lock:
-            self._drop()
-
-    def _drop(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        """Closes the connections; the next call opens a new one."""
+        self._transport.close()
 
     def models(self) -> list[dict[str, Any]]:
         """The cards of the daemon's models."""
@@ -101,7 +98,7 @@ class Client:
 
     def model(self, name: str) -> dict[str, Any]:
         """The card of one model."""
-        return self.call("GET", f"/v1/models/{urllib.parse.quote(name, safe='')}")
+        return self.call("GET", _path_of(name))
 
     def predict(
         self,
@@ -109,94 +106,115 @@ class Client:
         structures: Sequence[dict[str, Any]],
         properties: Sequence[str] | None = None,
         precision: str | None = None,
-    ) -> list[dict[str, Any]]:
+    ) -> Results:
         """Results of structures, in their order; a faulty one among several has status "error".
 
-        In a request of one a fault is a ServerError.
+        In a request of one a fault is a ServerError. From BINARY_FROM atoms on the bodies are
+        binary, if the daemon takes that; the numbers are the same.
         """
-        body: dict[str, Any] = {"structures": list(structures)}
+        structures = list(structures)
+        path = _path_of(model) + "/predict"
+        n_atoms = sum(len(entry["numbers"]) for entry in structures)
+        if self._takes_binary and n_atoms >= BINARY_FROM:
+            results = self._predict_binary(path, structures, properties, precision)
+            if results is not None:
+                return results
+        body: dict[str, Any] = {"structures": structures}
         if properties is not None:
             body["properties"] = list(properties)
         if precision is not None:
             body["precision"] = precision
-        path = f"/v1/models/{urllib.parse.quote(model, safe='')}/predict"
         answer = self.call("POST", path, body)
         results = answer.get("results") if isinstance(answer, dict) else None
         if not isinstance(results, list) or len(results) != len(structures):
             raise ConnectionFailed(f"{self.url} answered with other results than were asked for")
+        return Results(Result.of(entry) for entry in results)
+
+    def _predict_binary(
+        self,
+        path: str,
+        structures: list[dict[str, Any]],
+        properties: Sequence[str] | None,
+        precision: str | None,
+    ) -> Results | None:
+        """None: to be asked as JSON, which the daemon takes or in which it says what is wrong."""
+        wanted = PROPERTIES[:3] if properties is None else properties
+        data = binary.encode(structures, properties, precision)
+        headers = {"Accept": _ACCEPT_BINARY, "Content-Type": binary.MEDIA_TYPE}
+        try:
+            answer = self._repeat("POST", path, data, headers)
+            if answer.kind != binary.MEDIA_TYPE:
+                raise FormatError(f"an answer of type '{answer.kind}'")
+            results = binary.decode(answer.body, structures, wanted)
+        except FormatError:
+            self._takes_binary = False
+            return None
+        except ServerError as error:
+            if error.status not in (400, 406, 415, 422):
+                raise
+            self._takes_binary = error.status == 422
+            return None
+        faults = [i for i, result in enumerate(results) if not result.ok]
+        for i in faults:
+            results[i] = self._in_words(path, structures[i], properties, precision)
         return results
+
+    def _in_words(
+        self,
+        path: str,
+        entry: dict[str, Any],
+        properties: Sequence[str] | None,
+        precision: str | None,
+    ) -> Result:
+        """A structure again, as JSON: the binary answer gives only the number of its fault."""
+        body: dict[str, Any] = {"structures": [entry], "properties": properties or PROPERTIES[:3]}
+        if precision is not None:
+            body["precision"] = precision
+        try:
+            return Result.of(self.call("POST", path, body)["results"][0])
+        except ServerError as error:
+            named = {} if entry.get("id") is None else {"id": entry["id"]}
+            return Result(**named, status="error", error=error.problem)
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """One call and its JSON answer; waits and repeats while the daemon is busy (429, 503).
 
         ServerError: the daemon refused. ConnectionFailed: it cannot be reached.
         """
-        try:
-            data = None if body is None else json.dumps(body, allow_nan=False).encode()
-        except ValueError:
-            raise ValueError("positions and cell must be finite numbers") from None
+        headers = {"Accept": "application/json"}
+        data = None
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            try:
+                data = json.dumps(body, allow_nan=False).encode()
+            except ValueError:
+                raise ValueError("positions and cell must be finite numbers") from None
+        return _decoded(self._repeat(method, path, data, headers).body)
+
+    def _repeat(
+        self, method: str, path: str, data: bytes | None, headers: dict[str, str]
+    ) -> Answer:
+        key = self._key or os.environ.get("IRREPD_KEY")
+        if key:
+            headers = {**headers, "Authorization": f"Bearer {key}"}
         deadline = time.monotonic() + self.timeout
         while True:
-            status, answer, retry_after = self._exchange(method, path, data, deadline)
-            if status < 300:
+            answer = self._transport.exchange(method, path, data, headers, deadline)
+            if answer.status < 300:
                 return answer
-            problem = answer if isinstance(answer, dict) else {"detail": str(answer)[:500]}
-            error = ServerError(status, problem, retry_after)
-            pause = _PAUSE if retry_after is None else retry_after
-            is_busy = status in (429, 503) and error.retryable
+            problem = _decoded(answer.body)
+            if not isinstance(problem, dict):
+                problem = {"detail": str(problem)[:500]}
+            error = ServerError(answer.status, problem, answer.retry_after)
+            pause = _PAUSE if answer.retry_after is None else answer.retry_after
+            is_busy = answer.status in (429, 503) and error.retryable
             if not is_busy or time.monotonic() + pause >= deadline:
                 raise error
             time.sleep(pause)
 
-    def _exchange(
-        self, method: str, path: str, data: bytes | None, deadline: float
-    ) -> tuple[int, Any, float | None]:
-        """Status, decoded body and Retry-After; reconnects once when a kept connection is dead."""
-        if self._pid != os.getpid():
-            self._forget()
-        with self._lock:
-            for is_last in (self._connection is None, True):
-                try:
-                    return self._exchange_once(method, path, data, deadline)
-                except (TimeoutError, socket.timeout):
-                    self._drop()
-                    raise ConnectionFailed(f"{self.url} did not answer in time") from None
-                except (OSError, http.client.HTTPException) as error:
-                    self._drop()
-                    if is_last:
-                        reason = str(error) or type(error).__name__
-                        raise ConnectionFailed(f"{self.url}: {reason}") from error
-                except BaseException:
-                    self._drop()
-                    raise
-        raise AssertionError("unreachable")
 
-    def _exchange_once(
-        self, method: str, path: str, data: bytes | None, deadline: float
-    ) -> tuple[int, Any, float | None]:
-        left = max(deadline - time.monotonic(), 0.001)
-        if self._connection is None:
-            kind = http.client.HTTPSConnection if self._is_secure else http.client.HTTPConnection
-            self._connection = kind(self._host, self._port, timeout=left)
-        elif self._connection.sock is not None:
-            self._connection.sock.settimeout(left)
-        headers = {"Accept": "application/json"}
-        if data is not None:
-            headers["Content-Type"] = "application/json"
-        self._connection.request(method, self._prefix + path, data, headers)
-        response = self._connection.getresponse()
-        text = response.read()
-        retry_after = _seconds(response.getheader("Retry-After"))
-        if response.will_close:
-            self._drop()
-        return response.status, _decoded(text), retry_after
-
-
-def _seconds(header: str | None) -> float | None:
-    try:
-        return None if header is None else min(max(float(header), 0.0), 3600.0)
-    except ValueError:
-        return None
+def _path_of(model: str) -> str:
+    return f"/v1/models/{urllib.parse.quote(model, safe='')}"
 
 
 def _decoded(text: bytes) -> Any:

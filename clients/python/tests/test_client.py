@@ -132,7 +132,7 @@ def test_silent_server_times_out() -> None:
             energy(client)
 
 
-@pytest.mark.parametrize("url", ["ftp://host", "http://", "unix:/tmp/x", "localhost:8421"])
+@pytest.mark.parametrize("url", ["ftp://host", "http://", "unix:x", "localhost:8421"])
 def test_bad_urls(url: str) -> None:
     with pytest.raises(ValueError):
         Client(url)

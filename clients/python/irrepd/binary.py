@@ -1,0 +1,109 @@
+"""Bodies of application/x-safetensors: requests and answers with ragged arrays.
+
+n_atoms I32[B], numbers I32[sum N], positions F64[sum N,3], cell F64[B,3,3], pbc U8[B,3], and
+options in __metadata__; the answer has energy F64[B], forces F64[sum N,3], stress F64[B,3,3],
+energies F64[sum N] as far as asked for, and status I32[B], 0 for a structure that was evaluated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from irrepd import safetensors
+from irrepd.errors import FormatError
+from irrepd.results import Result, Results
+
+MEDIA_TYPE = "application/x-safetensors"
+
+
+def encode(
+    structures: Sequence[dict[str, Any]],
+    properties: Sequence[str] | None,
+    precision: str | None,
+) -> bytes:
+    """A request's body; ids stay with the caller."""
+    positions = [np.asarray(s["positions"], dtype="<f8").reshape(-1, 3) for s in structures]
+    numbers = [np.asarray(s["numbers"], dtype="<i4").reshape(-1) for s in structures]
+    if any(len(x) != len(z) for x, z in zip(positions, numbers)):
+        raise ValueError("positions are needed for every atom")
+    cells = np.zeros((len(structures), 3, 3))
+    pbc = np.zeros((len(structures), 3), dtype="u1")
+    for i, entry in enumerate(structures):
+        if entry.get("cell") is not None:
+            cells[i] = entry["cell"]
+        periodic = entry.get("pbc")
+        pbc[i] = (entry.get("cell") is not None) if periodic is None else periodic
+    tensors = {
+        "n_atoms": np.array([len(z) for z in numbers], dtype="<i4"),
+        "numbers": np.concatenate(numbers),
+        "positions": np.concatenate(positions),
+        "cell": cells,
+        "pbc": pbc,
+    }
+    if not (np.isfinite(tensors["positions"]).all() and np.isfinite(cells).all()):
+        raise ValueError("positions and cell must be finite numbers")
+    options = {}
+    if properties is not None:
+        options["properties"] = ",".join(properties)
+    if precision is not None:
+        options["precision"] = precision
+    return safetensors.dumps(tensors, options)
+
+
+def decode(
+    body: bytes, structures: Sequence[dict[str, Any]], properties: Sequence[str]
+) -> Results:
+    """Results of a request; of refused structures only the status, as {"error": {"status"}}.
+
+    FormatError unless the answer has all that was asked for.
+    """
+    tensors, _ = safetensors.loads(body)
+    counts = [len(entry["numbers"]) for entry in structures]
+    n_structures, n_atoms = len(counts), sum(counts)
+    shapes = {
+        "status": (n_structures,),
+        "energy": (n_structures,),
+        "forces": (n_atoms, 3),
+        "stress": (n_structures, 3, 3),
+        "energies": (n_atoms,),
+    }
+    wanted = ["status", *properties]
+    for name in wanted:
+        if name not in tensors or tensors[name].shape != shapes[name]:
+            raise FormatError(f"the answer lacks '{name}' of shape {shapes[name]}")
+    results, begin = Results(), 0
+    for i, (entry, count) in enumerate(zip(structures, counts)):
+        atoms = slice(begin, begin + count)
+        begin += count
+        results.append(_result(tensors, i, atoms, entry, wanted))
+    return results
+
+
+def _result(
+    tensors: dict[str, np.ndarray],
+    i: int,
+    atoms: slice,
+    entry: dict[str, Any],
+    wanted: Sequence[str],
+) -> Result:
+    result = Result()
+    if entry.get("id") is not None:
+        result["id"] = entry["id"]
+    status = int(tensors["status"][i])
+    if status != 0:
+        result.update(status="error", error={"status": status})
+        return result
+    result["status"] = "ok"
+    if "energy" in wanted:
+        result["energy"] = float(tensors["energy"][i])
+    for name in ("forces", "energies"):
+        if name in wanted:
+            result[name] = tensors[name][atoms].astype(float)
+    if "stress" in wanted:
+        periodic = entry.get("pbc")
+        has_stress = entry.get("cell") is not None if periodic is None else all(periodic)
+        result["stress"] = tensors["stress"][i].astype(float) if has_stress else None
+    return result

@@ -1,0 +1,89 @@
+"""A file of results, a line of JSON each, from which a run that was cut off goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from collections.abc import Callable, Iterator
+from itertools import tee
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from irrepd.results import ARRAYS, Result
+
+_FORM = "irrepd-results-1"
+
+
+def fingerprint(entry: dict[str, Any]) -> int:
+    """CRC-32 of what makes a structure."""
+    value = 0
+    for name, dtype in (("numbers", "<i4"), ("positions", "<f8"), ("cell", "<f8"), ("pbc", "u1")):
+        if entry.get(name) is not None:
+            value = zlib.crc32(np.asarray(entry[name], dtype=dtype).tobytes(), value)
+    return value
+
+
+def with_journal(
+    path: str | os.PathLike[str],
+    entries: Iterator[dict[str, Any]],
+    heading: dict[str, Any],
+    evaluate: Callable[[Iterator[dict[str, Any]]], Iterator[Result]],
+) -> Iterator[Result]:
+    """The results that the file has, then those of the other entries, which it is given.
+
+    heading: of a new file; ValueError when the file's is another, or its structures are.
+    """
+    heading = {"form": _FORM, **heading}
+    with open(path, "a+b") as file:
+        file.seek(0)
+        first = _line(file)
+        if first is None:
+            file.truncate(0)
+            _append(file, heading)
+        elif first != heading:
+            raise ValueError(f"{os.fspath(path)} has results of another model or kind: {first}")
+        else:
+            yield from _stored(file, entries)
+        old, new = tee(entries)
+        for entry, result in zip(old, evaluate(new)):
+            _append(file, {"crc": fingerprint(entry), **_plain(result)})
+            yield result
+
+
+def _stored(file: BinaryIO, entries: Iterator[dict[str, Any]]) -> Iterator[Result]:
+    """Results of whole lines; what a cut-off run left behind them is removed."""
+    while True:
+        begin = file.tell()
+        line = _line(file)
+        if line is None:
+            file.truncate(begin)
+            return
+        entry = next(entries, None)
+        if entry is None:
+            raise ValueError(f"{file.name} has results of more structures")
+        if line.pop("crc", None) != fingerprint(entry):
+            raise ValueError(f"{file.name} has results of other structures from byte {begin} on")
+        yield Result.of(line)
+
+
+def _line(file: BinaryIO) -> dict[str, Any] | None:
+    """The next whole line; None at the end, or where a line is cut off."""
+    text = file.readline()
+    if not text.endswith(b"\n"):
+        return None
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _append(file: BinaryIO, value: dict[str, Any]) -> None:
+    file.write(json.dumps(value, separators=(",", ":")).encode() + b"\n")
+
+
+def _plain(result: Result) -> dict[str, Any]:
+    lists = {name: result[name].tolist() for name in ARRAYS if result.get(name) is not None}
+    return {**result, **lists}

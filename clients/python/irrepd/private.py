@@ -1,0 +1,231 @@
+"""A daemon of one's own on a unix socket, shared by a user's processes, gone with the last of them.
+
+Every process that uses it holds a shared lock on the file `users` of its folder, which the kernel
+drops when the process ends, however it ends. A small supervisor tries for the exclusive lock; once
+it has it, nobody is left, and the daemon is stopped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import fcntl
+import hashlib
+import os
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from irrepd.errors import ConnectionFailed
+
+if TYPE_CHECKING:
+    from irrepd.calculator import IrrepCalculator
+
+_START_SECONDS = 120.0
+_POLL = 0.1  # seconds
+_PR_SET_PDEATHSIG = 1
+_leases: dict[Path, int] = {}  # folder -> descriptor of its locked file `users`
+
+
+def local(
+    model: str | os.PathLike[str] = "sevennet-0",
+    *,
+    precision: str | None = None,
+    models: str | os.PathLike[str] | None = None,
+    daemon: str | os.PathLike[str] | None = None,
+    flags: Sequence[str] = (),
+) -> IrrepCalculator:
+    """A calculator for ASE by a private daemon, which is started if none runs yet.
+
+    model: a name, or the path of a model file. models: the folder of the named ones, by default
+    IRREPD_MODELS of the environment, or build/models of the source tree. daemon: the program, by
+    default IRREPD_DAEMON, or irrepd on the PATH, or of the source tree. flags: more of its flags.
+    ConnectionFailed: it does not start. Processes of one user with the same arguments share one.
+    """
+    from irrepd.calculator import IrrepCalculator
+
+    url = local_url(model, models=models, daemon=daemon, flags=flags)
+    return IrrepCalculator(url=url, model=_stem(model), precision=precision)
+
+
+def local_url(
+    model: str | os.PathLike[str] = "sevennet-0",
+    *,
+    models: str | os.PathLike[str] | None = None,
+    daemon: str | os.PathLike[str] | None = None,
+    flags: Sequence[str] = (),
+) -> str:
+    """`local` for those without ASE: the URL for `irrepd.Client`. It holds while this process lives."""
+    program, file = _program(daemon), _model_file(model, models)
+    info = file.stat()
+    what = [str(program), str(file), str(info.st_mtime_ns), str(info.st_size), _stem(model), *flags]
+    folder = _base() / hashlib.sha256("\0".join(what).encode()).hexdigest()[:16]
+    folder.mkdir(mode=0o700, exist_ok=True)
+    _take_lease(folder)
+    address = folder / "socket"
+    with _locked(folder / "start"):
+        if not _answers(address):
+            _start(folder, program, file, _stem(model), flags)
+    return f"unix:{address}"
+
+
+def _stem(model: str | os.PathLike[str]) -> str:
+    return Path(model).stem if _is_path(model) else str(model)
+
+
+def _is_path(model: str | os.PathLike[str]) -> bool:
+    return not isinstance(model, str) or os.sep in model or model.endswith(".safetensors")
+
+
+def _tree() -> Path:
+    return Path(__file__).resolve().parents[3] / "build"
+
+
+def _program(daemon: str | os.PathLike[str] | None) -> Path:
+    named = daemon or os.environ.get("IRREPD_DAEMON") or shutil.which("irrepd")
+    path = Path(named or _tree() / "irrepd").resolve()
+    if not os.access(path, os.X_OK):
+        raise FileNotFoundError(
+            f"no daemon at {path}: name it by daemon= or IRREPD_DAEMON, or put irrepd on the PATH"
+        )
+    return path
+
+
+def _model_file(
+    model: str | os.PathLike[str], models: str | os.PathLike[str] | None
+) -> Path:
+    if _is_path(model):
+        path = Path(model)
+    else:
+        folder = Path(models or os.environ.get("IRREPD_MODELS") or _tree() / "models")
+        path = folder / f"{model}.safetensors"
+    if not path.is_file():
+        raise FileNotFoundError(f"no model file {path}")
+    return path.resolve()
+
+
+def _base() -> Path:
+    """A folder of this user's, in which no other user can put anything."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    if runtime and _is_mine(Path(runtime)):
+        base = Path(runtime) / "irrepd"
+    else:
+        base = Path(tempfile.gettempdir()) / f"irrepd-{os.getuid()}"
+    base.mkdir(mode=0o700, exist_ok=True)
+    if not _is_mine(base):
+        raise PermissionError(f"{base} is not a folder of this user's alone")
+    return base
+
+
+def _is_mine(folder: Path) -> bool:
+    try:
+        info = folder.lstat()
+    except OSError:
+        return False
+    mode = info.st_mode
+    return stat.S_ISDIR(mode) and info.st_uid == os.getuid() and not mode & 0o077
+
+
+def _take_lease(folder: Path) -> None:
+    if folder not in _leases:
+        descriptor = os.open(folder / "users", os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        _leases[folder] = descriptor
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with open(path, "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _answers(address: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(address))
+        except OSError:
+            return False
+        return True
+
+
+def _start(folder: Path, program: Path, file: Path, name: str, flags: Sequence[str]) -> None:
+    models = folder / "models"
+    models.mkdir(exist_ok=True)
+    link = models / f"{name}.safetensors"
+    link.unlink(missing_ok=True)
+    link.symlink_to(file)
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("IRREPD_")}
+    package = str(Path(__file__).resolve().parent.parent)
+    environment["PYTHONPATH"] = os.pathsep.join([package, os.environ.get("PYTHONPATH", "")])
+    listen = f"unix:{folder / 'socket'}"
+    command = [str(program), "--models", str(models), "--listen", listen, *flags]
+    with subprocess.Popen(
+        [sys.executable, "-m", "irrepd.private", str(folder), *command],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+        env=environment,
+        start_new_session=True,
+    ) as starter:
+        assert starter.stdout is not None
+        answer = starter.stdout.readline().decode(errors="replace").strip()
+    if answer != "ready":
+        log = folder / "log"
+        end = log.read_text(errors="replace")[-500:].strip() if log.exists() else ""
+        raise ConnectionFailed(f"the private daemon {answer or 'did not start'}: {end}")
+
+
+def _supervise(folder: Path, command: Sequence[str]) -> None:
+    """Runs the daemon as long as somebody holds the file `users`; says "ready" on standard output.
+
+    The caller waits for its child only, so this is the child's child.
+    """
+    if os.fork() != 0:
+        os._exit(0)
+    libc = ctypes.CDLL(None)
+    out = folder / "out"
+    with open(folder / "log", "wb") as log, open(out, "wb") as sink:
+        daemon = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=log,
+            preexec_fn=lambda: libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM),
+        )
+    deadline = time.monotonic() + _START_SECONDS
+    while b"irrepd: ready" not in out.read_bytes():
+        if daemon.poll() is not None or time.monotonic() > deadline:
+            daemon.kill()
+            print("ended at once" if daemon.poll() is not None else "is not ready", flush=True)
+            return
+        time.sleep(0.01)
+    print("ready", flush=True)
+    with open(os.devnull, "wb") as null:
+        os.dup2(null.fileno(), sys.stdout.fileno())
+    _wait_for_the_last(folder, daemon)
+
+
+def _wait_for_the_last(folder: Path, daemon: subprocess.Popen[bytes]) -> None:
+    with open(folder / "users", "rb+") as users:
+        while daemon.poll() is None:
+            try:
+                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(_POLL)
+                continue
+            daemon.terminate()  # whoever comes now waits for the lock, then starts another
+            daemon.wait()
+
+
+if __name__ == "__main__":
+    _supervise(Path(sys.argv[1]), sys.argv[2:])

@@ -1,0 +1,94 @@
+"""What a daemon answers: dictionaries that show themselves well in a notebook."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+ARRAYS = ("forces", "stress", "energies")
+_ROWS = 20  # shown in a notebook
+GPA = 160.21766208  # GPa in one eV/Angstrom^3
+
+
+class Result(dict[str, Any]):
+    """One structure's answer: "status", "energy" (eV) and so on as in the HTTP interface.
+
+    "forces" [N][3] (eV/Angstrom), "stress" [3][3] (eV/Angstrom^3, or None) and "energies" [N] (eV)
+    are arrays. With status "error" there is a problem object at "error" instead.
+    """
+
+    @classmethod
+    def of(cls, entry: dict[str, Any]) -> Result:
+        """From an entry of "results" in an answer."""
+        result = cls(entry)
+        for name in ARRAYS:
+            if result.get(name) is not None:
+                result[name] = np.asarray(result[name], dtype=float)
+        if result.get("forces") is not None:
+            result["forces"] = result["forces"].reshape(-1, 3)
+        return result
+
+    @property
+    def ok(self) -> bool:
+        return self.get("status") == "ok"
+
+    @property
+    def problem(self) -> str:
+        """Why there is no result, in words; empty when there is one."""
+        error = self.get("error") or {}
+        return "" if self.ok else str(error.get("detail") or error.get("title") or "refused")
+
+    @property
+    def max_force(self) -> float | None:
+        """The length of the longest force, eV/Angstrom."""
+        forces = self.get("forces")
+        if forces is None:
+            return None
+        return float(np.sqrt((forces**2).sum(axis=1)).max(initial=0.0))
+
+    @property
+    def pressure(self) -> float | None:
+        """Minus a third of the stress' trace, in GPa."""
+        stress = self.get("stress")
+        return None if stress is None else float(-np.trace(stress) / 3 * GPA)
+
+    def _repr_html_(self) -> str:
+        return _table([self])
+
+
+class Results(list["Result"]):
+    """Results in the order of the structures."""
+
+    def _repr_html_(self) -> str:
+        return _table(self)
+
+
+def _table(results: Iterable[Result]) -> str:
+    rows = list(results)
+    heads = ("", "atoms", "energy (eV)", "max. force (eV/Å)", "pressure (GPa)")
+    lines = ["".join(f"<th>{head}</th>" for head in heads)]
+    for i, result in enumerate(rows[:_ROWS]):
+        name = html.escape(str(result.get("id") or i))
+        if not result.ok:
+            problem = html.escape(result.problem)
+            lines.append(f'<td>{name}</td><td colspan="4" style="text-align:left">{problem}</td>')
+            continue
+        forces = result.get("forces")
+        cells = [
+            name,
+            "" if forces is None else str(len(forces)),
+            _number(result.get("energy"), ".6f"),
+            _number(result.max_force, ".4f"),
+            _number(result.pressure, ".4f"),
+        ]
+        lines.append("".join(f"<td>{cell}</td>" for cell in cells))
+    if len(rows) > _ROWS:
+        lines.append(f'<td colspan="5">… and {len(rows) - _ROWS} more</td>')
+    return "<table>" + "".join(f"<tr>{line}</tr>" for line in lines) + "</table>"
+
+
+def _number(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)

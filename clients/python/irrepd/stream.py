@@ -1,0 +1,191 @@
+"""Evaluates streams of structures: in batches, many under way, in order, in bounded memory."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Union
+
+from irrepd.client import DEFAULT_URL, PROPERTIES, Client, structure_of
+from irrepd.errors import ServerError
+from irrepd.journal import with_journal
+from irrepd.progress import Progress
+from irrepd.results import Result
+
+BATCH_ATOMS = 2000
+BATCH_STRUCTURES = 256
+IN_FLIGHT = 4
+_PAUSE = 0.2  # seconds before a structure that found the daemon busy is asked again
+
+Path = Union[str, "os.PathLike[str]"]
+
+
+def evaluate(
+    structures: Iterable[Any],
+    model: str = "sevennet-0",
+    client: Client | str = DEFAULT_URL,
+    *,
+    properties: Sequence[str] = PROPERTIES[:3],
+    precision: str | None = None,
+    batch_atoms: int = BATCH_ATOMS,
+    batch_structures: int = BATCH_STRUCTURES,
+    in_flight: int = IN_FLIGHT,
+    output: Path | None = None,
+    progress: bool | int = False,
+) -> Iterator[Result]:
+    """The results of an iterable's structures, in their order, as they come.
+
+    structures: what `irrepd.structure` gives, ase.Atoms, or pymatgen structures. client: or its
+    URL. batch_atoms, batch_structures: what a request holds at most. in_flight: requests under way. A refused structure has status "error"; what concerns all, such
+    as an unknown model, is a ServerError.
+
+    output: a file that takes a line of JSON for each result. Where a run was cut off, the same call
+    again yields what the file has and evaluates the rest; ValueError when the file is of another
+    model or of other structures. progress: a bar on standard error; a number: of the structures,
+    where the iterable has no length.
+
+    Memory holds about in_flight + 1 requests, however long the iterable is. Closing the iterator
+    early leaves the requests that are under way to end unread.
+    """
+    if min(batch_atoms, batch_structures, in_flight) < 1:
+        raise ValueError("batch_atoms, batch_structures and in_flight must be at least 1")
+    total = None if progress is True or not progress else int(progress)
+    if total is None and hasattr(structures, "__len__"):
+        total = len(structures)  # type: ignore[arg-type]
+    bar = Progress(total) if progress else None
+    own = Client(client) if isinstance(client, str) else None
+    asked = own or client
+    assert isinstance(asked, Client)
+    ask = _Question(asked, model, tuple(properties), precision)
+
+    def run(entries: Iterator[dict[str, Any]]) -> Iterator[Result]:
+        return _stream(_batches(entries, batch_atoms, batch_structures), ask, in_flight)
+
+    return _results(iter(map(entry_of, structures)), ask, run, output, bar, own)
+
+
+def _results(
+    entries: Iterator[dict[str, Any]],
+    ask: _Question,
+    run: Callable[[Iterator[dict[str, Any]]], Iterator[Result]],
+    output: Path | None,
+    bar: Progress | None,
+    own: Client | None,
+) -> Iterator[Result]:
+    try:
+        results = run(entries) if output is None else with_journal(
+            output, entries, ask.heading(), run
+        )
+        for result in results:
+            if bar is not None:
+                bar.step(len(result.get("forces", ())))
+            yield result
+    finally:
+        if bar is not None:
+            bar.close()
+        if own is not None:
+            own.close()
+
+
+def entry_of(structure: Any) -> dict[str, Any]:
+    """A request's entry of one of the kinds of structures that `evaluate` takes."""
+    if isinstance(structure, dict):
+        return structure
+    if hasattr(structure, "get_positions"):
+        return structure_of(structure)
+    if hasattr(structure, "cart_coords") and hasattr(structure, "atomic_numbers"):
+        from irrepd.client import structure as plain
+
+        lattice = getattr(structure, "lattice", None)
+        if lattice is None:
+            return plain(structure.atomic_numbers, structure.cart_coords)
+        return plain(
+            structure.atomic_numbers, structure.cart_coords, lattice.matrix, lattice.pbc
+        )
+    raise TypeError(f"a {type(structure).__name__} is no structure")
+
+
+class _Question:
+    """What is asked of every structure."""
+
+    def __init__(
+        self, client: Client, model: str, properties: tuple[str, ...], precision: str | None
+    ):
+        self.client, self.model = client, model
+        self.properties, self.precision = properties, precision
+
+    def heading(self) -> dict[str, Any]:
+        """What a file of answers begins with."""
+        return {
+            "model": self.model,
+            "model_sha256": self.client.model(self.model).get("sha256"),
+            "properties": list(self.properties),
+            "precision": self.precision,
+        }
+
+    def __call__(self, entries: list[dict[str, Any]]) -> list[Result]:
+        """Results; in halves where a request is too large, a refusal of one as its result."""
+        deadline = time.monotonic() + self.client.timeout
+        results = self._ask(entries)
+        while True:
+            busy = [i for i, result in enumerate(results) if _is_busy(result)]
+            if not busy or time.monotonic() > deadline:
+                return results
+            time.sleep(_PAUSE)
+            again = self._ask([entries[i] for i in busy])
+            for i, result in zip(busy, again):
+                results[i] = result
+
+    def _ask(self, entries: list[dict[str, Any]]) -> list[Result]:
+        try:
+            return self.client.predict(self.model, entries, self.properties, self.precision)
+        except ServerError as error:
+            if error.status not in (413, 422):
+                raise
+            if len(entries) == 1:
+                named = {"id": entries[0]["id"]} if entries[0].get("id") is not None else {}
+                return [Result(**named, status="error", error=error.problem)]
+        middle = len(entries) // 2
+        return [*self._ask(entries[:middle]), *self._ask(entries[middle:])]
+
+
+def _is_busy(result: Result) -> bool:
+    error = result.get("error")
+    return isinstance(error, dict) and error.get("status") in (429, 503)
+
+
+def _stream(
+    batches: Iterator[list[dict[str, Any]]], ask: _Question, in_flight: int
+) -> Iterator[Result]:
+    under_way: deque[Future[list[Result]]] = deque()
+    pool = ThreadPoolExecutor(in_flight, thread_name_prefix="irrepd")
+    try:
+        for batch in batches:
+            under_way.append(pool.submit(ask, batch))
+            while under_way and (len(under_way) > in_flight or under_way[0].done()):
+                yield from under_way.popleft().result()
+        while under_way:
+            yield from under_way.popleft().result()
+    finally:
+        for future in under_way:
+            future.cancel()
+        pool.shutdown(wait=False)
+
+
+def _batches(
+    entries: Iterator[dict[str, Any]], most_atoms: int, most_structures: int
+) -> Iterator[list[dict[str, Any]]]:
+    batch: list[dict[str, Any]] = []
+    n_atoms = 0
+    for entry in entries:
+        count = len(entry["numbers"])
+        if batch and (n_atoms + count > most_atoms or len(batch) == most_structures):
+            yield batch
+            batch, n_atoms = [], 0
+        batch.append(entry)
+        n_atoms += count
+    if batch:
+        yield batch

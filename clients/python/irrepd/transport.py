@@ -1,0 +1,169 @@
+"""HTTP exchanges over kept-alive connections: TCP, TLS or a unix socket, one for each thread."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import ssl
+import threading
+import time
+import urllib.parse
+from collections.abc import Mapping
+from typing import NamedTuple, Union
+
+from irrepd.errors import ConnectionFailed
+
+_UNIX = "unix:"
+
+Verify = Union[bool, str]
+
+
+class Answer(NamedTuple):
+    """What came back: `kind` is the media type without parameters."""
+
+    status: int
+    kind: str
+    body: bytes
+    retry_after: float | None
+
+
+class Transport:
+    """Connections to one daemon. Thread-safe; carried across a fork, it opens new ones.
+
+    verify: of https, True for the system's authorities, the path of a file with those to trust
+    instead, or False to trust anyone.
+    """
+
+    def __init__(self, url: str, verify: Verify = True):
+        self.url = url
+        self._path, self._prefix = "", ""
+        if url.startswith(_UNIX):
+            self._path = url[len(_UNIX) :]
+            if not self._path.startswith("/"):
+                raise ValueError(f"'{url}' needs an absolute path, as in unix:/run/irrepd.sock")
+            self._scheme, self._host, self._port = "unix", "localhost", None
+        else:
+            parts = urllib.parse.urlsplit(url)
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                raise ValueError(f"'{url}' is no URL like http://127.0.0.1:8421 or unix:/PATH")
+            self._scheme, self._host, self._port = parts.scheme, parts.hostname, parts.port
+            self._prefix = parts.path.rstrip("/")
+        self._context = _tls_context(verify) if self._scheme == "https" else None
+        self._forget()
+
+    def _forget(self) -> None:
+        self._idle: list[http.client.HTTPConnection] = []
+        self._lock = threading.Lock()
+        self._pid = os.getpid()
+
+    def close(self) -> None:
+        """Closes the connections that no thread uses; the next exchange opens one."""
+        if self._pid != os.getpid():
+            self._forget()
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+    def exchange(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        deadline: float,
+    ) -> Answer:
+        """One request and its answer; repeats it once when a kept connection turns out dead.
+
+        deadline: in time.monotonic(). ConnectionFailed: nobody answers, or not in time.
+        """
+        if self._pid != os.getpid():
+            self._forget()
+        with self._lock:
+            connection = self._idle.pop() if self._idle else None
+        for is_last in (connection is None, True):
+            connection = connection or self._new()
+            try:
+                answer, is_kept = self._once(connection, method, path, body, headers, deadline)
+            except (TimeoutError, socket.timeout):
+                connection.close()
+                raise ConnectionFailed(f"{self.url} did not answer in time") from None
+            except (OSError, http.client.HTTPException) as error:
+                connection.close()
+                connection = None
+                if is_last:
+                    reason = str(error) or type(error).__name__
+                    raise ConnectionFailed(f"{self.url}: {reason}") from error
+            except BaseException:
+                connection.close()
+                raise
+            else:
+                if is_kept:
+                    with self._lock:
+                        self._idle.append(connection)
+                return answer
+        raise AssertionError("unreachable")
+
+    def _new(self) -> http.client.HTTPConnection:
+        if self._scheme == "unix":
+            return _UnixConnection(self._path)
+        if self._scheme == "https":
+            return http.client.HTTPSConnection(self._host, self._port, context=self._context)
+        return http.client.HTTPConnection(self._host, self._port)
+
+    def _once(
+        self,
+        connection: http.client.HTTPConnection,
+        method: str,
+        path: str,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        deadline: float,
+    ) -> tuple[Answer, bool]:
+        left = max(deadline - time.monotonic(), 0.001)
+        connection.timeout = left
+        if connection.sock is not None:
+            connection.sock.settimeout(left)
+        connection.request(method, self._prefix + path, body, dict(headers))
+        response = connection.getresponse()
+        text = response.read()
+        kind = (response.getheader("Content-Type") or "").split(";")[0].strip().lower()
+        retry_after = _seconds(response.getheader("Retry-After"))
+        is_kept = not response.will_close
+        if not is_kept:
+            connection.close()
+        return Answer(response.status, kind, text, retry_after), is_kept
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: str):
+        super().__init__("localhost")
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self.sock.settimeout(self.timeout)
+            self.sock.connect(self._path)
+        except BaseException:
+            self.sock.close()
+            self.sock = None
+            raise
+
+
+def _tls_context(verify: Verify) -> ssl.SSLContext:
+    if isinstance(verify, str):
+        return ssl.create_default_context(cafile=verify)
+    context = ssl.create_default_context()
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _seconds(header: str | None) -> float | None:
+    try:
+        return None if header is None else min(max(float(header), 0.0), 3600.0)
+    except ValueError:
+        return None
