@@ -132,12 +132,6 @@ $(OBJ)/core/kernels/%.$(1).$(2).o: core/kernels/%.c $(FLAGS_FILE) | $(SETUP)/bui
 endef
 $(foreach isa,$(ISAS),$(foreach bits,32 64,$(eval $(call KERNEL_RULE,$(isa),$(bits)))))
 
-# clang 14 does not know the names of x86-64 levels in __builtin_cpu_supports.
-ifeq ($(SANITIZER),fuzzer)
-$(OBJ)/core/program/dispatch.o: CC := gcc
-$(OBJ)/core/program/dispatch.o: CFLAGS_PLAIN := -std=gnu11 -O1 -g1 -I. -Iinclude -fPIC $(ISA_FLAGS)
-endif
-
 # The symbols are _binary_server_page_FILE_start and _end.
 $(OBJ)/server/page/%.o: server/page/% | $(SETUP)/build
 	@mkdir -p $(@D)

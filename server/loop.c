@@ -83,13 +83,14 @@ static void announce(struct daemon *daemon) {
   if (daemon->announced || !registry_ready(daemon->routes.registry))
     return;
   daemon->announced = true;
+  notify_send("READY=1");
+  log_write(LOG_INFO, "ready", LOG_INTEGER, "models",
+            (long long)registry_count(daemon->routes.registry), LOG_END);
+  /* Last of all, so that `make serve` ends in the command to paste. */
   say("irrepd: ready");
   if (served != NULL && example_command(command, sizeof command, daemon->listener.url, served->name,
                                         irrep_model_card(served->model)) > 0)
     say(command);
-  log_write(LOG_INFO, "ready", LOG_INTEGER, "models",
-            (long long)registry_count(daemon->routes.registry), LOG_END);
-  notify_send("READY=1");
 }
 
 static void on_model(void *context, struct served_model *model) {

@@ -9,11 +9,25 @@ struct candidate {
   bool supported;
 };
 
+#if defined(__x86_64__)
+/* The features of the x86-64-v3 and v4 levels, by name: not every compiler knows the levels. */
+static bool has_v3(void) {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+         __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+}
+
+static bool has_v4(void) {
+  return has_v3() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+         __builtin_cpu_supports("avx512vl");
+}
+#endif
+
 const struct kernels *kernels_for(enum irrep_precision precision, const char *isa) {
 #if defined(__x86_64__)
   const struct candidate candidates[] = {
-      {{&kernels_f32_v4, &kernels_f64_v4}, __builtin_cpu_supports("x86-64-v4") != 0},
-      {{&kernels_f32_v3, &kernels_f64_v3}, __builtin_cpu_supports("x86-64-v3") != 0},
+      {{&kernels_f32_v4, &kernels_f64_v4}, has_v4()},
+      {{&kernels_f32_v3, &kernels_f64_v3}, has_v3()},
       {{&kernels_f32_v2, &kernels_f64_v2}, true},
   };
 #else
