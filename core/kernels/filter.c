@@ -26,12 +26,24 @@ static void activate(enum activation kind, size_t n, real *y, real *dy) {
   }
 }
 
+/* The first layer where each pair of species has its own matrix: edge by edge. */
+static void apply_by_pair(const struct filter *op, size_t n_edges, const real *weights,
+                          const uint32_t *pairs, const real *z, size_t stride, real *y,
+                          size_t columns) {
+  const struct matrix *matrix = &op->layers[0].matrix;
+  for (size_t e = 0; e < n_edges; e++)
+    KERNEL(gemm)
+  (1, matrix->columns, matrix->rows, z + e * stride, stride,
+   weights + matrix->packed + pairs[e] * op->pair_stride, y + e * columns, columns, false);
+}
+
 /* Values and derivatives by distance go through the layers together (forward mode): a layer maps
  * (z, dz) to (z W, dz W), an activation to (a(z), a'(z) dz). The filter has one input and many
  * outputs, so this costs one more product, where the adjoint of the MLP would need the gradient of
  * each edge's filter first. */
 void KERNEL(filter)(const struct filter *op, size_t n_edges, const void *weights,
-                    const void *embedding, void *out, void *derivative, void *scratch) {
+                    const uint32_t *pairs, const void *embedding, void *out, void *derivative,
+                    void *scratch) {
   const real *w = weights;
   const size_t n_basis = op->layers[0].matrix.rows;
   const size_t half = EDGE_TILE * op->width;
@@ -45,11 +57,17 @@ void KERNEL(filter)(const struct filter *op, size_t n_edges, const void *weights
     const bool last = k + 1 == op->n_layers;
     const size_t columns = (matrix->columns + IRREP_LANES - 1) / IRREP_LANES * IRREP_LANES;
     real *y = last ? out : next, *dy = last ? derivative : next + half;
-    KERNEL(gemm)
-    (n_edges, matrix->columns, matrix->rows, z, stride, w + matrix->packed, y, columns, false);
-    if (derivative)
+    if (k == 0 && op->pair_stride > 0) {
+      apply_by_pair(op, n_edges, w, pairs, z, stride, y, columns);
+      if (derivative)
+        apply_by_pair(op, n_edges, w, pairs, dz, stride, dy, columns);
+    } else {
       KERNEL(gemm)
-    (n_edges, matrix->columns, matrix->rows, dz, stride, w + matrix->packed, dy, columns, false);
+      (n_edges, matrix->columns, matrix->rows, z, stride, w + matrix->packed, y, columns, false);
+      if (derivative)
+        KERNEL(gemm)
+      (n_edges, matrix->columns, matrix->rows, dz, stride, w + matrix->packed, dy, columns, false);
+    }
     if (layer->has_bias)
       for (size_t e = 0; e < n_edges; e++)
         for (size_t i = 0; i < columns; i++)
@@ -68,5 +86,17 @@ void KERNEL(filter)(const struct filter *op, size_t n_edges, const void *weights
     real *swap = hidden;
     hidden = next;
     next = swap;
+  }
+}
+
+void KERNEL(filter_adjoint)(size_t n_edges, size_t n_columns, const void *derivatives,
+                            const void *grad_out, double *grad_distance) {
+  for (size_t e = 0; e < n_edges; e++) {
+    const real *df = (const real *)derivatives + e * n_columns;
+    const real *gy = (const real *)grad_out + e * n_columns;
+    vec sum = {0};
+    for (size_t i = 0; i < n_columns; i += VECTOR_LANES)
+      sum += vec_load(df + i) * vec_load(gy + i);
+    grad_distance[e] += (double)vec_sum(sum);
   }
 }

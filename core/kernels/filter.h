@@ -6,6 +6,9 @@
 #include "core/kernels/kernels.h"
 
 void KERNEL(filter)(const struct filter *op, size_t n_edges, const void *weights,
-                    const void *embedding, void *out, void *derivative, void *scratch);
+                    const uint32_t *pairs, const void *embedding, void *out, void *derivative,
+                    void *scratch);
+void KERNEL(filter_adjoint)(size_t n_edges, size_t n_columns, const void *derivatives,
+                            const void *grad_out, double *grad_distance);
 
 #endif

@@ -121,6 +121,8 @@ struct filter {
   enum activation activation; /* after each layer but the last */
   enum activation last;       /* after the last */
   size_t width;               /* the widest hidden layer, padded; 0 without one */
+  size_t pair_stride;         /* reals between the first matrices of successive pairs of species; 0:
+                                 one for all */
   bool envelope;              /* otherwise it is 1 and not looked at */
 };
 
@@ -176,6 +178,31 @@ struct self_product {
   struct sparse couplings;
 };
 
+/* Harmonics times scalars of the edge: those of degree l have `channels` scalars at in_offset + l *
+ * channels of a row; the product with harmonic h lies at h * channels. */
+struct weighted_harmonics {
+  int l_max;
+  size_t in_dim, in_offset, channels; /* padded */
+};
+
+/* A pair of components between which the sums of a receiver mediate. */
+struct component_pair {
+  uint32_t in, out;
+};
+
+/* out[o][c] = sum over i of A[i, o][c] in[i][c], where A[i, o][c] = sum over j of W[i, o, j][c]
+ * sums[j][c]: the product of the features of an edge with the sums of its receiver, W being the
+ * coupling coefficients times the weights of their paths. Rows hold components one after the other,
+ * each of `channels`. */
+struct tensor_product {
+  size_t in_dim, sums_dim, out_dim, channels; /* padded */
+  size_t n_pairs;
+  const struct component_pair *pairs; /* sorted by out */
+  const uint32_t *first;              /* [n_pairs + 1] of each pair's terms */
+  const uint32_t *component;          /* of the sums, of each term */
+  size_t weights;                     /* [channels / LANES][n_terms][LANES] */
+};
+
 struct kernels {
   enum irrep_precision precision;
   const char *isa;
@@ -198,12 +225,18 @@ struct kernels {
                        void *grad_in, bool accumulate);
 
   /* Filters of a tile of edges.
+   *   pairs        [n_edges] pairs of species; only read where there is a pair_stride
    *   embedding    [n_edges][2][n_basis + 1] radial basis and envelope; their derivatives
    *   out          [n_edges][columns] padded
    *   derivative   [n_edges][columns] by distance, or NULL
    *   scratch      4 * EDGE_TILE * max(width, LANES) reals */
   void (*filter)(const struct filter *op, size_t n_edges, const void *weights,
-                 const void *embedding, void *out, void *derivative, void *scratch);
+                 const uint32_t *pairs, const void *embedding, void *out, void *derivative,
+                 void *scratch);
+
+  /* grad_distance[e] += derivatives[e] . grad_out[e], of filters that are features themselves. */
+  void (*filter_adjoint)(size_t n_edges, size_t n_columns, const void *derivatives,
+                         const void *grad_out, double *grad_distance);
 
   /* Filters of a tile of edges from a table of polynomial coefficients.
    *   table       [..][n_columns], of which each edge reads n_rows from its first row on
@@ -271,6 +304,29 @@ struct kernels {
 
   /* out[row][i] += in[row][i] for i < n. It is its own adjoint. */
   void (*add)(size_t n_rows, size_t n, size_t in_dim, const void *in, size_t out_dim, void *out);
+
+  /* out[rows[e]] += factors[e] * harmonics x scalars of edge e; with rows NULL, out[e] = harmonics
+   * x scalars. The adjoint adds to grad_harmonics [n_edges][HARMONICS(l_max)]. Musaelian et al.
+   * 2023, Nature Communications 14, 579, eq. 6. */
+  void (*weighted_harmonics)(const struct weighted_harmonics *op, size_t n_edges,
+                             const uint32_t *rows, const double *factors, const void *harmonics,
+                             const void *in, void *out);
+  void (*weighted_harmonics_adjoint)(const struct weighted_harmonics *op, size_t n_edges,
+                                     const uint32_t *rows, const double *factors,
+                                     const void *harmonics, const void *in, const void *grad_out,
+                                     void *grad_in, bool accumulate, double *grad_harmonics);
+
+  /* Tensor products of n_edges consecutive edges, sorted by receiver, with the sums of the rows
+   * receivers[e] - first_row. The adjoint adds to grad_sums, unless that is NULL.
+   *   scratch  2 * LANES reals for each pair
+   * Musaelian et al. 2023, eq. 5 and 8. */
+  void (*tensor_product)(const struct tensor_product *op, size_t n_edges, const uint32_t *receivers,
+                         size_t first_row, const void *weights, const void *in, const void *sums,
+                         void *out, void *scratch);
+  void (*tensor_product_adjoint)(const struct tensor_product *op, size_t n_edges,
+                                 const uint32_t *receivers, size_t first_row, const void *weights,
+                                 const void *in, const void *sums, const void *grad_out,
+                                 void *grad_in, bool accumulate, void *grad_sums, void *scratch);
 
   /* energies[row] += scale[species] * (x . weights) with one weight for each real of the row. */
   void (*readout)(size_t n_rows, size_t dim, const uint32_t *species, const void *weights,

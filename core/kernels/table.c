@@ -10,6 +10,8 @@
 #include "core/kernels/linear.h"
 #include "core/kernels/product.h"
 #include "core/kernels/self_product.h"
+#include "core/kernels/tensor_product.h"
+#include "core/kernels/weighted_harmonics.h"
 
 #include <string.h>
 
@@ -71,6 +73,7 @@ const struct kernels KERNEL(kernels) = {
     .gate = KERNEL(gate),
     .gate_adjoint = KERNEL(gate_adjoint),
     .filter = KERNEL(filter),
+    .filter_adjoint = KERNEL(filter_adjoint),
     .filter_table = KERNEL(filter_table),
     .convolution = KERNEL(convolution),
     .convolution_adjoint = KERNEL(convolution_adjoint),
@@ -83,6 +86,10 @@ const struct kernels KERNEL(kernels) = {
     .self_product = KERNEL(self_product),
     .self_product_adjoint = KERNEL(self_product_adjoint),
     .add = add,
+    .weighted_harmonics = KERNEL(weighted_harmonics),
+    .weighted_harmonics_adjoint = KERNEL(weighted_harmonics_adjoint),
+    .tensor_product = KERNEL(tensor_product),
+    .tensor_product_adjoint = KERNEL(tensor_product_adjoint),
     .readout = readout,
     .readout_adjoint = readout_adjoint,
 };

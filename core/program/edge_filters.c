@@ -2,31 +2,50 @@
 
 #include "core/e3/spherical_harmonics.h"
 
-struct edge_filters edge_filters_next(const struct run *run, const struct op *op, size_t first,
-                                      size_t end, enum edge_direction direction, bool derivatives) {
+/* Pairs of species by receiver and sender. */
+static void pairs_of(const struct run *run, size_t first, size_t n, bool reversed,
+                     uint32_t *pairs) {
+  const struct batch *batch = &run->workspace->batch;
+  const uint32_t *to = reversed ? batch->senders : batch->receivers;
+  const uint32_t *from = reversed ? batch->receivers : batch->senders;
+  for (size_t e = 0; e < n; e++)
+    pairs[e] = batch->species[to[first + e]] * (uint32_t)run->program->n_species +
+               batch->species[from[first + e]];
+}
+
+void edge_filters_write(const struct run *run, const struct op *op, size_t first, size_t n,
+                        enum edge_direction direction, void *filters, void *derivatives) {
   const struct workspace *w = run->workspace;
-  const size_t real = run->kernels->real_size;
-  const size_t columns = op->message.convolution.n_columns;
-  struct edge_filters edges = {.n = end - first < EDGE_TILE ? end - first : EDGE_TILE};
-  edges.harmonics = (unsigned char *)w->harmonics + first * HARMONICS(run->program->l_max) * real;
-  edges.filters = run->scratch->filters;
-  if (derivatives)
-    edges.derivatives = edges.filters + EDGE_TILE * columns * real;
   const struct filter_tables *tables = run->tables;
+  const size_t real = run->kernels->real_size;
   const bool reversed = direction == EDGES_REVERSED;
   const unsigned char *embedding = reversed ? w->reverse_embedding : w->embedding;
   const uint32_t *table_rows = reversed ? w->reverse_table_rows : w->table_rows;
   if (tables) {
     const size_t offset = tables->offsets[op - run->program->ops];
-    run->kernels->filter_table(edges.n, columns, tables->n_terms,
+    run->kernels->filter_table(n, op->message.convolution.n_columns, tables->n_terms,
                                (unsigned char *)tables->data + offset * real, table_rows + first,
-                               embedding + first * filter_tables_width(tables) * real,
-                               edges.filters, edges.derivatives);
+                               embedding + first * filter_tables_width(tables) * real, filters,
+                               derivatives);
   } else {
     const size_t width = 2 * RADIAL_WIDTH(&run->program->radial);
-    run->kernels->filter(&op->message.filter, edges.n, run->weights,
-                         embedding + first * width * real, edges.filters, edges.derivatives,
+    uint32_t pairs[EDGE_TILE];
+    pairs_of(run, first, n, reversed, pairs);
+    run->kernels->filter(&op->message.filter, n, run->weights, pairs,
+                         embedding + first * width * real, filters, derivatives,
                          run->scratch->filter_layers);
   }
+}
+
+struct edge_filters edge_filters_next(const struct run *run, const struct op *op, size_t first,
+                                      size_t end, enum edge_direction direction, bool derivatives) {
+  const size_t real = run->kernels->real_size;
+  struct edge_filters edges = {.n = end - first < EDGE_TILE ? end - first : EDGE_TILE};
+  edges.harmonics =
+      (unsigned char *)run->workspace->harmonics + first * HARMONICS(run->program->l_max) * real;
+  edges.filters = run->scratch->filters;
+  if (derivatives)
+    edges.derivatives = edges.filters + EDGE_TILE * op->message.convolution.n_columns * real;
+  edge_filters_write(run, op, first, edges.n, direction, edges.filters, edges.derivatives);
   return edges;
 }

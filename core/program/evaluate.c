@@ -3,6 +3,7 @@
 #include "core/e3/spherical_harmonics.h"
 #include "core/graph/neighbours.h"
 #include "core/program/geometry.h"
+#include "core/program/local.h"
 #include "core/program/run.h"
 #include "irrep/conventions.h"
 
@@ -47,39 +48,48 @@ void scratch_take(struct scratch *scratch, const struct executable *executable,
   const struct program *program = executable->program;
   const size_t real = executable->kernels->real_size;
   scratch->tile = arena_take(arena, size_mul(ATOM_TILE, program->tile_reals), real);
+  scratch->edges = arena_take(arena, size_mul(EDGE_ROWS, program->edge_reals), real);
   scratch->filters = arena_take(arena, size_mul(2 * EDGE_TILE, program->columns_max), real);
   scratch->filter_layers = arena_take(arena, size_mul(4 * EDGE_TILE, program->width_max), real);
   scratch->pairs = arena_take(arena, size_mul(2 * IRREP_LANES, program->pairs_max), real);
 }
 
-static unsigned char *start_of(const struct run *run, const struct storage *storage) {
+static unsigned char *start_of(const struct run *run, bool of_edges,
+                               const struct storage *storage) {
   const struct workspace *w = run->workspace;
-  const size_t rows = storage->whole ? w->batch.n_atoms : ATOM_TILE;
-  unsigned char *base = storage->whole ? w->whole : run->scratch->tile;
+  const size_t rows = storage->whole ? w->batch.n_atoms : of_edges ? EDGE_ROWS : ATOM_TILE;
+  unsigned char *base = storage->whole ? w->whole
+                        : of_edges     ? run->scratch->edges
+                                       : run->scratch->tile;
   return base + storage->offset * rows * run->kernels->real_size;
 }
 
-static void *rows_of(const struct run *run, const struct storage *storage, size_t dim) {
+static void *rows_of(const struct run *run, const struct value *value,
+                     const struct storage *storage) {
   const size_t first = storage->whole ? run->first_row : 0;
-  return start_of(run, storage) + first * dim * run->kernels->real_size;
+  return start_of(run, value->of_edges, storage) + first * value->dim * run->kernels->real_size;
 }
 
 void *run_features(const struct run *run, size_t value) {
   const struct value *v = &run->program->values[value];
-  return rows_of(run, &v->features, v->dim);
+  return rows_of(run, v, &v->features);
 }
 
 void *run_gradient(const struct run *run, size_t value) {
   const struct value *v = &run->program->values[value];
-  return rows_of(run, &v->gradient, v->dim);
+  return rows_of(run, v, &v->gradient);
+}
+
+size_t run_rows(const struct run *run, size_t value) {
+  return run->program->values[value].of_edges ? run->n_edges : run->n_rows;
 }
 
 void *run_all_features(const struct run *run, size_t value) {
-  return start_of(run, &run->program->values[value].features);
+  return start_of(run, false, &run->program->values[value].features);
 }
 
 void *run_all_gradients(const struct run *run, size_t value) {
-  return start_of(run, &run->program->values[value].gradient);
+  return start_of(run, false, &run->program->values[value].gradient);
 }
 
 const void *run_weights(const struct run *run, size_t offset) {
@@ -112,6 +122,17 @@ static void adjoint_neighbours(const struct run *run, const struct stage *stage)
   adjoint_stage(run, stage, true);
 }
 
+/* The one stage of a local program, forward and backward in one go. */
+static void energies_of_edges(const struct run *run, const struct stage *stage) {
+  (void)stage;
+  local_evaluate(run, false);
+}
+
+static void gradients_of_edges(const struct run *run, const struct stage *stage) {
+  (void)stage;
+  local_evaluate(run, true);
+}
+
 /* One step of an evaluation: the same for every tile of atoms, no tile in the way of another. */
 struct step {
   const struct run *run;
@@ -127,13 +148,16 @@ static bool is_cancelled(const atomic_int *cancelled) {
 
 static void on_tile(void *context, size_t thread, size_t index) {
   const struct step *step = context;
-  const size_t n_atoms = step->run->workspace->batch.n_atoms;
+  const struct batch *batch = &step->run->workspace->batch;
+  const size_t n_atoms = batch->n_atoms;
   if (is_cancelled(step->cancelled))
     return;
   struct run run = *step->run;
   run.scratch = &step->scratch[thread];
   run.first_row = index * ATOM_TILE;
   run.n_rows = n_atoms - run.first_row < ATOM_TILE ? n_atoms - run.first_row : ATOM_TILE;
+  run.first_edge = batch->first_edge[run.first_row];
+  run.n_edges = batch->first_edge[run.first_row + run.n_rows] - run.first_edge;
   step->on_tile(&run, step->stage);
 }
 
@@ -193,7 +217,8 @@ enum irrep_status program_evaluate(const struct executable *executable, struct w
                           .kernels = executable->kernels,
                           .tables = executable->tables,
                           .weights = executable->weights,
-                          .workspace = workspace};
+                          .workspace = workspace,
+                          .collects = COLLECTS_ALL};
   struct scratch scratches[1 + IRREP_HELPERS_MAX];
   struct step step = {.run = &run, .scratch = scratches, .cancelled = cancelled};
   struct geometry_step geometry = {executable, workspace, false};
@@ -203,11 +228,13 @@ enum irrep_status program_evaluate(const struct executable *executable, struct w
   memset(workspace->grad_harmonics, 0, batch->n_edges * HARMONICS(program->l_max) * sizeof(double));
   memset(workspace->grad_distance, 0, batch->n_edges * sizeof(double));
   share_out(team, on_edges, &geometry, n_geometry);
-  for (size_t s = 0; s < program->n_stages; s++)
+  if (program->local)
+    for_tiles(&step, NULL, team, gradients ? gradients_of_edges : energies_of_edges);
+  for (size_t s = 0; s < program->n_stages && !program->local; s++)
     for_tiles(&step, &program->stages[s], team, forward_stage);
   for (size_t i = 0; i < batch->n_atoms; i++)
     workspace->energies[i] += program->shift[batch->species[i]];
-  for (size_t s = program->n_stages; gradients && s-- > 0;) {
+  for (size_t s = program->n_stages; gradients && !program->local && s-- > 0;) {
     for_tiles(&step, &program->stages[s], team, adjoint_local);
     for_tiles(&step, &program->stages[s], team, adjoint_neighbours);
   }

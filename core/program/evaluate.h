@@ -13,6 +13,7 @@
 /* What one thread needs while it works on a tile. */
 struct scratch {
   void *tile;          /* reals [tile_reals of the program][ATOM_TILE] */
+  void *edges;         /* reals [edge_reals][EDGE_ROWS] */
   void *filters;       /* reals [2][EDGE_TILE][columns_max] */
   void *filter_layers; /* reals [4][EDGE_TILE][width_max] */
   void *pairs;         /* reals [pairs_max][2][IRREP_LANES] */

@@ -13,6 +13,9 @@
 #define INTERVALS_MAX 256
 #define BYTES_MAX ((size_t)256 << 20)
 
+/* Pairs of species at most: making their tables takes time. */
+#define PAIRS_MAX 36
+
 /* Errors are relative to the largest value (derivative) that a filter has beyond this part of
  * r_max, or in the same segment. */
 #define R_TYPICAL 0.2
@@ -23,13 +26,14 @@ static double bound_of(enum irrep_precision precision) {
   return precision == IRREP_FLOAT32 ? 2e-7 : 1e-11;
 }
 
-/* Exact filters of one convolution at chosen distances, in float64. */
+/* Exact filters of one operation and pair at chosen distances, in float64. */
 struct exact {
   const struct program *program;
   const struct filter *filter;
   const void *weights;
   const struct kernels *kernels;
   size_t n_columns;
+  uint32_t pairs[EDGE_TILE];
   double *embedding, *value, *derivative, *scratch;
 };
 
@@ -38,8 +42,8 @@ static void exact_at(const struct exact *exact, size_t n, const double *r) {
   for (size_t e = 0; e < n; e++)
     radial_embedding(&exact->program->radial, 0, r[e], exact->embedding + 2 * e * width,
                      exact->embedding + (2 * e + 1) * width);
-  exact->kernels->filter(exact->filter, n, exact->weights, exact->embedding, exact->value,
-                         exact->derivative, exact->scratch);
+  exact->kernels->filter(exact->filter, n, exact->weights, exact->pairs, exact->embedding,
+                         exact->value, exact->derivative, exact->scratch);
 }
 
 /* Cuts r_max into segments of one interval each. */
@@ -189,53 +193,73 @@ static bool is_message(const struct op *op) {
   return op->type->has_filter;
 }
 
-static void set_filter(struct exact *exact, const struct op *op) {
+static void set_filter(struct exact *exact, const struct op *op, size_t pair) {
   exact->filter = &op->message.filter;
   exact->n_columns = op->message.convolution.n_columns;
+  for (size_t e = 0; e < EDGE_TILE; e++)
+    exact->pairs[e] = (uint32_t)pair;
 }
 
-/* Halves the intervals of each segment until every filter's error is below the bound. False where
- * INTERVALS_MAX are not enough. */
-static bool refine(const struct program *program, struct exact *exact, struct filter_tables *tables,
-                   double bound, const double *matrix, double *rows) {
-  for (size_t i = 0; i < program->n_ops; i++) {
-    if (!is_message(&program->ops[i]))
-      continue;
-    set_filter(exact, &program->ops[i]);
-    const struct misfit typical = typical_sizes(exact, program->radial.r_max);
-    for (size_t s = 0; s < tables->n_segments; s++) {
-      struct table_segment *segment = &tables->segments[s];
-      double error = fill_segment(exact, tables, segment, &typical, matrix, rows);
-      while (!(error < bound) && segment->n_intervals < INTERVALS_MAX) {
-        segment->n_intervals *= 2;
-        error = fill_segment(exact, tables, segment, &typical, matrix, rows);
-      }
-      if (!(error < bound))
-        return false;
-      tables->error = fmax(tables->error, error);
+static size_t count_pairs(const struct program *program) {
+  for (size_t i = 0; i < program->n_ops; i++)
+    if (is_message(&program->ops[i]) && program->ops[i].message.filter.pair_stride > 0)
+      return program->n_species * program->n_species;
+  return 1;
+}
+
+/* Halves the intervals of each segment until the error of one filter is below the bound. False
+ * where INTERVALS_MAX are not enough. */
+static bool refine_one(const struct exact *exact, struct filter_tables *tables, double bound,
+                       const double *matrix, double *rows) {
+  const struct misfit typical = typical_sizes(exact, exact->program->radial.r_max);
+  for (size_t s = 0; s < tables->n_segments; s++) {
+    struct table_segment *segment = &tables->segments[s];
+    double error = fill_segment(exact, tables, segment, &typical, matrix, rows);
+    while (!(error < bound) && segment->n_intervals < INTERVALS_MAX) {
+      segment->n_intervals *= 2;
+      error = fill_segment(exact, tables, segment, &typical, matrix, rows);
     }
+    if (!(error < bound))
+      return false;
+    tables->error = fmax(tables->error, error);
   }
   return true;
 }
 
-/* The tables of all filters in the wanted precision, made segment by segment. */
-static void write_tables(const struct program *program, const struct kernels *kernels,
-                         struct exact *exact, struct filter_tables *tables, const double *matrix,
-                         double *rows) {
-  for (size_t i = 0; i < program->n_ops; i++) {
-    if (!is_message(&program->ops[i]))
-      continue;
-    set_filter(exact, &program->ops[i]);
-    for (size_t s = 0; s < tables->n_segments; s++) {
-      const struct table_segment *segment = &tables->segments[s];
-      const size_t reals = segment->n_intervals * tables->n_terms * exact->n_columns;
-      const size_t offset = tables->offsets[i] + segment->first_row * exact->n_columns;
-      const struct misfit sizes = {0};
-      fill_segment(exact, tables, segment, &sizes, matrix, rows);
-      kernels->from_double(reals, rows,
-                           (unsigned char *)tables->data + offset * kernels->real_size);
+static bool refine(const struct program *program, struct exact *exact, struct filter_tables *tables,
+                   double bound, const double *matrix, double *rows) {
+  for (size_t i = 0; i < program->n_ops; i++)
+    for (size_t p = 0; p < tables->n_pairs && is_message(&program->ops[i]); p++) {
+      set_filter(exact, &program->ops[i], p);
+      if (!refine_one(exact, tables, bound, matrix, rows))
+        return false;
     }
+  return true;
+}
+
+/* One table in the wanted precision, made segment by segment. */
+static void write_table(const struct exact *exact, const struct kernels *kernels,
+                        const struct filter_tables *tables, size_t offset, const double *matrix,
+                        double *rows) {
+  for (size_t s = 0; s < tables->n_segments; s++) {
+    const struct table_segment *segment = &tables->segments[s];
+    const size_t reals = segment->n_intervals * tables->n_terms * exact->n_columns;
+    const size_t begin = offset + segment->first_row * exact->n_columns;
+    const struct misfit sizes = {0};
+    fill_segment(exact, tables, segment, &sizes, matrix, rows);
+    kernels->from_double(reals, rows, (unsigned char *)tables->data + begin * kernels->real_size);
   }
+}
+
+static void write_tables(const struct program *program, const struct kernels *kernels,
+                         struct exact *exact, const struct filter_tables *tables,
+                         const double *matrix, double *rows) {
+  for (size_t i = 0; i < program->n_ops; i++)
+    for (size_t p = 0; p < tables->n_pairs && is_message(&program->ops[i]); p++) {
+      set_filter(exact, &program->ops[i], p);
+      write_table(exact, kernels, tables,
+                  tables->offsets[i] + p * tables->n_rows * exact->n_columns, matrix, rows);
+    }
 }
 
 /* Makes the tables, or leaves n_terms at 0 where they would be too fine. */
@@ -250,7 +274,7 @@ static enum irrep_status make(const struct program *program, const struct kernel
   for (size_t i = 0; i < program->n_ops; i++)
     if (is_message(&program->ops[i])) {
       tables->offsets[i] = reals;
-      reals += tables->n_rows * program->ops[i].message.convolution.n_columns;
+      reals += tables->n_pairs * tables->n_rows * program->ops[i].message.convolution.n_columns;
     }
   tables->bytes = size_mul(reals, kernels->real_size);
   if (!fine || tables->bytes > BYTES_MAX) {
@@ -277,8 +301,9 @@ static bool take_exact(struct exact *exact, struct arena *arena) {
 
 enum irrep_status filter_tables_make(const struct program *program, const void *weights,
                                      const struct kernels *kernels, struct filter_tables *tables) {
-  *tables = (struct filter_tables){.n_terms = HERMITE_TERMS_MAX};
-  if (program->columns_max == 0 || program->radial.transform != TRANSFORM_NONE) {
+  *tables = (struct filter_tables){.n_terms = HERMITE_TERMS_MAX, .n_pairs = count_pairs(program)};
+  if (program->columns_max == 0 || program->radial.transform != TRANSFORM_NONE ||
+      tables->n_pairs > PAIRS_MAX) {
     tables->n_terms = 0;
     return IRREP_OK;
   }

@@ -29,8 +29,9 @@ struct filter_tables {
   size_t n_terms; /* powers, 2 * n_points; 0: there are no tables */
   size_t n_segments, n_rows;
   struct table_segment segments[TABLE_SEGMENTS_MAX];
-  size_t *offsets; /* [n_ops] of an operation's table in data, in reals */
-  void *data;      /* reals; each table is [n_rows][n_columns] */
+  size_t n_pairs;  /* of species with tables of their own; 1: all share one */
+  size_t *offsets; /* [n_ops] of an operation's tables in data, in reals */
+  void *data;      /* reals; the tables of an operation are [n_pairs][n_rows][n_columns] */
   size_t bytes;
   double error; /* the largest measured, over the size of its filter */
 };
@@ -51,7 +52,7 @@ size_t filter_tables_width(const struct filter_tables *tables);
 /* Where one edge reads the tables.
  *   r        Angstrom, 0 < r < r_max
  *   weights  [filter_tables_width] for values, then for derivatives
- * Returns the first row. Thread-safe. */
+ * Returns the first row of the first pair's table. Thread-safe. */
 uint32_t filter_tables_locate(const struct filter_tables *tables, double r, double *weights);
 
 #endif

@@ -53,7 +53,8 @@ static void embed(const struct executable *executable, uint32_t receiver, uint32
   *table_row = 0;
   if (r * stretch < radial->r_max) {
     if (tables)
-      *table_row = filter_tables_locate(tables, r * stretch, numbers);
+      *table_row = filter_tables_locate(tables, r * stretch, numbers) +
+                   (uint32_t)(tables->n_pairs > 1 ? pair * tables->n_rows : 0);
     else
       radial_embedding(radial, pair, r * stretch, numbers, numbers + n / 2);
     for (size_t i = n / 2; i < n; i++)

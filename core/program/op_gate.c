@@ -2,11 +2,12 @@
 #include "core/program/run.h"
 
 static void forward(const struct run *run, const struct op *op) {
-  run->kernels->gate(&op->gate, run->n_rows, run_features(run, op->in), run_features(run, op->out));
+  run->kernels->gate(&op->gate, run_rows(run, op->in), run_features(run, op->in),
+                     run_features(run, op->out));
 }
 
 static void adjoint(const struct run *run, const struct op *op) {
-  run->kernels->gate_adjoint(&op->gate, run->n_rows, run_features(run, op->in),
+  run->kernels->gate_adjoint(&op->gate, run_rows(run, op->in), run_features(run, op->in),
                              run_gradient(run, op->out), run_gradient(run, op->in),
                              op->grad_accumulate);
 }

@@ -2,12 +2,12 @@
 #include "core/program/run.h"
 
 static void forward(const struct run *run, const struct op *op) {
-  run->kernels->linear(&op->linear, run->n_rows, run_species(run), run->weights,
+  run->kernels->linear(&op->linear, run_rows(run, op->in), run_species(run), run->weights,
                        run_features(run, op->in), run_features(run, op->out), op->accumulate);
 }
 
 static void adjoint(const struct run *run, const struct op *op) {
-  run->kernels->linear_adjoint(&op->linear, run->n_rows, run_species(run), run->weights,
+  run->kernels->linear_adjoint(&op->linear, run_rows(run, op->in), run_species(run), run->weights,
                                run_gradient(run, op->out), run_gradient(run, op->in),
                                op->grad_accumulate);
 }

@@ -13,8 +13,7 @@ static void edge(const struct run *run, const struct op *op, size_t e, double *e
 
 static void forward(const struct run *run, const struct op *op) {
   const struct batch *batch = &run->workspace->batch;
-  const size_t end = batch->first_edge[run->first_row + run->n_rows];
-  for (size_t e = batch->first_edge[run->first_row]; e < end; e++) {
+  for (size_t e = run->first_edge; e < run->first_edge + run->n_edges; e++) {
     double energy, slope;
     edge(run, op, e, &energy, &slope);
     run->workspace->energies[batch->receivers[e]] += energy;
@@ -22,9 +21,7 @@ static void forward(const struct run *run, const struct op *op) {
 }
 
 static void adjoint(const struct run *run, const struct op *op) {
-  const struct batch *batch = &run->workspace->batch;
-  const size_t end = batch->first_edge[run->first_row + run->n_rows];
-  for (size_t e = batch->first_edge[run->first_row]; e < end; e++) {
+  for (size_t e = run->first_edge; e < run->first_edge + run->n_edges; e++) {
     double energy, slope;
     edge(run, op, e, &energy, &slope);
     run->workspace->grad_distance[e] += slope;

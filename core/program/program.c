@@ -136,6 +136,8 @@ static bool order_adjoints(struct program *program, bool *marks) {
     struct op *op = &program->ops[i];
     if (op->type->has_in && (op->in >= n || !marks[op->in]))
       return false;
+    if (op->type->has_sums && (op->sums >= n || !marks[op->sums]))
+      return false;
     if (!op->type->has_out)
       continue;
     if (op->out >= n || marks[op->out] != op->accumulate)
@@ -151,8 +153,27 @@ static bool order_adjoints(struct program *program, bool *marks) {
       continue;
     op->grad_accumulate = marks[op->in];
     marks[op->in] = true;
+    if (op->type->has_sums)
+      marks[op->sums] = true;
   }
   return true;
+}
+
+/* The largest of what operations need while they run. */
+static void measure_scratch(struct program *program) {
+  for (size_t i = 0; i < program->n_ops; i++) {
+    const struct op *op = &program->ops[i];
+    size_t pairs = op->type == &op_tensor_product ? op->tensor_product.n_pairs : 0;
+    if (op->type->has_filter) {
+      pairs = op->message.convolution.by_pair.n_rows;
+      if (op->message.convolution.n_columns > program->columns_max)
+        program->columns_max = op->message.convolution.n_columns;
+      if (op->message.filter.width > program->width_max)
+        program->width_max = op->message.filter.width;
+    }
+    if (pairs > program->pairs_max)
+      program->pairs_max = pairs;
+  }
 }
 
 enum irrep_status program_finish(struct program *program, struct irrep_error *error) {
@@ -162,17 +183,12 @@ enum irrep_status program_finish(struct program *program, struct irrep_error *er
   if (!order_adjoints(program, marks))
     return irrep_fail(error, IRREP_BAD_MODEL_FILE, "",
                       "the model's layers do not form a chain from embedding to readout");
-  for (size_t i = 0; i < program->n_ops; i++) {
-    const struct op *op = &program->ops[i];
-    if (!op->type->has_filter)
-      continue;
-    if (op->message.convolution.n_columns > program->columns_max)
-      program->columns_max = op->message.convolution.n_columns;
-    if (op->message.convolution.by_pair.n_rows > program->pairs_max)
-      program->pairs_max = op->message.convolution.by_pair.n_rows;
-    if (op->message.filter.width > program->width_max)
-      program->width_max = op->message.filter.width;
-  }
+  for (size_t v = 0; v < program->n_values; v++)
+    program->local = program->local || program->values[v].of_edges;
+  if (program->local && program->n_stages > 1)
+    return irrep_fail(error, IRREP_BAD_MODEL_FILE, "",
+                      "features of edges in a model that reads those of neighbours");
+  measure_scratch(program);
   if (program_plan_storage(program) != IRREP_OK)
     return irrep_fail(error, IRREP_NO_MEMORY, "", "not enough memory to build the model");
   return IRREP_OK;

@@ -3,7 +3,14 @@
  * A builder (core/models/) appends values and operations in the order of the forward pass and then
  * calls program_finish. The evaluator runs the list forward and its adjoints backward. Operations
  * between two convolutions touch one atom at a time: such a stretch, a stage, is run tile by tile
- * over the atoms, and only what later stages or adjoints need is kept for all atoms. */
+ * over the atoms, and only what later stages or adjoints need is kept for all atoms.
+ *
+ * A local program has values with a row for each edge (Allegro). None of its operations reads rows
+ * of other atoms, so forward pass and adjoints of a tile run back to back, and nothing is kept for
+ * all atoms or edges. A tile is cut into runs of whole atoms with EDGE_TILE edges or so. Arrays
+ * hold EDGE_ROWS edges; an atom with more is gone through in parts, once for each sum over its
+ * edges that must be complete before the next (local.c). The arrays of a local program share their
+ * places by the operations between which they are needed. */
 #ifndef CORE_PROGRAM_PROGRAM_H
 #define CORE_PROGRAM_PROGRAM_H
 
@@ -20,21 +27,26 @@
 /* Atoms of a tile. */
 #define ATOM_TILE 32
 
+/* Edges that arrays of edges have room for. */
+#define EDGE_ROWS (4 * EDGE_TILE)
+
 /* Where an array of features or of their gradients lives: rows of all atoms, or of a tile only. */
 struct storage {
   bool whole;    /* all atoms */
   size_t offset; /* in reals for each atom (whole), or for each row of the tile */
 };
 
-/* A feature array, one row an atom. */
+/* A feature array, one row an atom or an edge. */
 struct value {
-  size_t dim; /* reals of a row */
+  size_t dim;    /* reals of a row */
+  bool of_edges; /* one row an edge; set by the builder */
   struct storage features, gradient;
 };
 
 struct op {
   const struct op_type *type;
   size_t in, out;       /* values, where the type has them */
+  size_t sums;          /* a second input, of atoms, where the type has it */
   bool accumulate;      /* adds to out, which an earlier operation has written */
   bool grad_accumulate; /* the adjoint adds to the gradient of in; set by program_finish */
   union {
@@ -50,6 +62,11 @@ struct op {
       struct filter filter;
       double offset, scale; /* of a density: out = in / (offset + scale * density) */
     } message;
+    struct {
+      struct weighted_harmonics weighted;
+      const double *scale; /* [n_species] of the receiver; of an environment */
+    } harmonics;
+    struct tensor_product tensor_product;
     struct pair_repulsion pair_repulsion;
     struct {
       size_t weights;      /* [dim of in] */
@@ -78,14 +95,17 @@ struct program {
   struct op *ops;
   struct stage *stages;
 
+  bool local; /* has values of edges; one stage then */
+
   size_t n_weights; /* reals */
   double *weights;  /* as built; each precision has its own copy later */
 
   size_t whole_reals; /* for each atom: features and gradients of all atoms */
   size_t tile_reals;  /* for each row of a tile */
+  size_t edge_reals;  /* for each edge of a tile; 0 unless the program is local */
   size_t columns_max; /* reals of the widest filter */
   size_t width_max;   /* reals of the widest hidden filter layer */
-  size_t pairs_max;   /* of a convolution */
+  size_t pairs_max;   /* of a convolution or tensor product */
 
   struct owned *owned;
   bool no_memory; /* an allocation has failed; sticks */

@@ -12,11 +12,17 @@ struct run {
   struct workspace *workspace;
   const struct scratch *scratch; /* of this thread */
   size_t first_row, n_rows;      /* the tile's atoms */
+  size_t first_edge, n_edges;    /* their edges, or some of them */
+  size_t collects;               /* the value of sums whose gradient is added to; or one of these */
 };
 
-/* The tile's rows of a value's features or of their gradient. */
+#define COLLECTS_ALL PROGRAM_NONE
+#define COLLECTS_NONE (PROGRAM_NONE - 1)
+
+/* The tile's rows of a value's features or of their gradient, and their number. */
 void *run_features(const struct run *run, size_t value);
 void *run_gradient(const struct run *run, size_t value);
+size_t run_rows(const struct run *run, size_t value);
 
 /* The rows of all atoms, of an array that is kept for all. */
 void *run_all_features(const struct run *run, size_t value);

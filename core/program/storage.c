@@ -4,13 +4,20 @@
  * come two times a stage: the adjoints of what is local to an atom, and the adjoint of its
  * convolution, which reads the gradients of other atoms. All tiles pass one time before the next
  * begins, so an array that is needed at one time only lives in the tile; any other is kept for all
- * atoms, and two such may share their place when their spans do not meet. */
+ * atoms, and two such may share their place when their spans do not meet.
+ *
+ * In a local program everything lives in the tile: times are the operations, forward and then
+ * backward. Sums over edges, and their gradients, are needed throughout. */
 #include "core/base/arena.h"
 #include "core/program/program.h"
+
+/* The memory that an array is a part of. */
+enum space { SPACE_WHOLE, SPACE_TILE, SPACE_EDGES };
 
 struct span {
   size_t first, last, dim;
   struct storage *storage;
+  enum space space;
 };
 
 static size_t adjoint_time(size_t n_stages, size_t stage) {
@@ -24,30 +31,53 @@ static void reach(struct span *span, size_t time) {
     span->last = time;
 }
 
-static void reach_op(const struct op *op, size_t stage, size_t n_stages, struct span *features,
+/* An operation needs its arrays at its forward time and at that of its adjoint. */
+static void reach_op(const struct op *op, size_t time, size_t adjoint, struct span *features,
                      struct span *gradients) {
   const struct op_type *type = op->type;
-  const size_t adjoint = adjoint_time(n_stages, stage) + type->reads_neighbours;
   if (type->has_in) {
-    reach(&features[op->in], stage);
+    reach(&features[op->in], time);
     reach(&gradients[op->in], adjoint);
     if (type->keeps_in)
       reach(&features[op->in], adjoint);
   }
   if (type->has_out) {
-    reach(&features[op->out], stage);
+    reach(&features[op->out], time);
     reach(&gradients[op->out], adjoint);
   }
 }
 
-/* First fit: the lowest offset at which no placed span that overlaps in time is in the way. */
+static void reach_stages(const struct program *program, struct span *features,
+                         struct span *gradients) {
+  for (size_t s = 0; s < program->n_stages; s++)
+    for (size_t i = program->stages[s].first; i < program->stages[s].end; i++) {
+      const struct op *op = &program->ops[i];
+      const size_t adjoint = adjoint_time(program->n_stages, s) + op->type->reads_neighbours;
+      reach_op(op, s, adjoint, features, gradients);
+    }
+}
+
+static void reach_local(const struct program *program, struct span *features,
+                        struct span *gradients) {
+  const size_t last = 2 * program->n_ops - 1;
+  for (size_t i = 0; i < program->n_ops; i++)
+    reach_op(&program->ops[i], i, last - i, features, gradients);
+  for (size_t v = 0; v < program->n_values; v++)
+    for (size_t t = 0; t <= last && !program->values[v].of_edges; t += last) {
+      reach(&features[v], t);
+      reach(&gradients[v], t);
+    }
+}
+
+/* First fit: the lowest offset at which no placed span of the same memory that overlaps in time is
+ * in the way. */
 static size_t place(const struct span *spans, size_t n_placed, const struct span *span) {
   size_t offset = 0;
   for (bool moved = true; moved;) {
     moved = false;
     for (size_t i = 0; i < n_placed; i++) {
       const struct span *other = &spans[i];
-      if (!other->storage->whole || other->last < span->first || span->last < other->first)
+      if (other->space != span->space || other->last < span->first || span->last < other->first)
         continue;
       const size_t begin = other->storage->offset, end = begin + other->dim;
       if (offset < end && begin < offset + span->dim) {
@@ -59,38 +89,34 @@ static size_t place(const struct span *spans, size_t n_placed, const struct span
   return offset;
 }
 
-/* Tile arrays of one time lie one after the other; other times use the same place. */
-static size_t place_in_tile(const struct span *spans, size_t n_placed, const struct span *span) {
-  size_t offset = 0;
-  for (size_t i = 0; i < n_placed; i++)
-    if (!spans[i].storage->whole && spans[i].first == span->first)
-      offset += spans[i].dim;
-  return offset;
-}
-
 enum irrep_status program_plan_storage(struct program *program) {
   const size_t n = program->n_values;
+  size_t *const totals[] = {[SPACE_WHOLE] = &program->whole_reals,
+                            [SPACE_TILE] = &program->tile_reals,
+                            [SPACE_EDGES] = &program->edge_reals};
   struct span *spans = program_take(program, size_mul(2, n + 1), sizeof *spans);
   if (!spans)
     return IRREP_NO_MEMORY;
   struct span *features = spans, *gradients = spans + n;
   for (size_t v = 0; v < n; v++) {
     struct value *value = &program->values[v];
-    features[v] = (struct span){PROGRAM_NONE, PROGRAM_NONE, value->dim, &value->features};
-    gradients[v] = (struct span){PROGRAM_NONE, PROGRAM_NONE, value->dim, &value->gradient};
+    features[v] = (struct span){PROGRAM_NONE, PROGRAM_NONE, value->dim, &value->features, 0};
+    gradients[v] = (struct span){PROGRAM_NONE, PROGRAM_NONE, value->dim, &value->gradient, 0};
   }
-  for (size_t s = 0; s < program->n_stages; s++)
-    for (size_t i = program->stages[s].first; i < program->stages[s].end; i++)
-      reach_op(&program->ops[i], s, program->n_stages, features, gradients);
+  if (program->local)
+    reach_local(program, features, gradients);
+  else
+    reach_stages(program, features, gradients);
   for (size_t i = 0; i < 2 * n; i++) {
     struct span *span = &spans[i];
-    span->storage->whole = span->first != span->last;
-    span->storage->offset =
-        span->storage->whole ? place(spans, i, span) : place_in_tile(spans, i, span);
-    size_t *total = span->storage->whole ? &program->whole_reals : &program->tile_reals;
+    span->storage->whole = !program->local && span->first != span->last;
+    span->space = span->storage->whole              ? SPACE_WHOLE
+                  : program->values[i % n].of_edges ? SPACE_EDGES
+                                                    : SPACE_TILE;
+    span->storage->offset = place(spans, i, span);
     const size_t end = size_add(span->storage->offset, span->dim);
-    if (end > *total)
-      *total = end;
+    if (end > *totals[span->space])
+      *totals[span->space] = end;
   }
   return IRREP_OK;
 }

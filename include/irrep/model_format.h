@@ -14,7 +14,7 @@
  *
  * THE CARD
  *   "format"          1
- *   "architecture"    "nequip" | "mace"
+ *   "architecture"    "nequip" | "mace" | "allegro"
  *   "variant"         "sevennet"; optional
  *   "atomic_numbers"  [89, 47, ...]: species s is the atom with atomic_numbers[s]; no repeats
  *   "r_max"           5.0 Angstrom; 0.001 <= r_max <= 100
@@ -48,6 +48,8 @@
  *              (1 + cos(pi u)) / 2
  *     {"name": "mollifier"}
  *              exp(1 - 1 / (1 - u^2))
+ *     {"name": "none"}
+ *              1; with the basis "spline" only, which has its cutoff inside
  *   "envelope" what the cutoff multiplies: "basis" (the default), so that the edge's radial
  *              embedding is e_k(r) = b_k(r) cutoff(r); or "filter": e_k(r) = b_k(r), and each
  *              filter is its MLP of e(r) times cutoff(r)
@@ -117,6 +119,42 @@
  *     is multiplied by scale * activation(its gate).
  *   Energy
  *     E_a = scale[s] * readout(0e of the last features) + shift[s] + pair repulsion, in eV
+ *
+ * ARCHITECTURE "allegro" (Musaelian et al. 2023)
+ *   All features live on edges; an atom a, of species s, has those that it receives.
+ *   "l_max"             harmonics Y of degrees 0..l_max, of parity (-1)^l, on the edges; either
+ *                       direction gives the same energy
+ *   "num_scalars"       S
+ *   "num_tensors"       U, channels of the tensor features and of the environments
+ *   "two_body"          {"hidden": [64], "activation": "silu"}
+ *   "layers"            a list of {"irreps_out": "32x0e+32x1o+32x2e",
+ *                                  "latent": {"hidden": [64], "activation": "silu"}}
+ *   "readout"           {"hidden": [32], "activation": "silu"}
+ *   "pair_repulsion"    optional
+ *
+ *   Tensors, with W = (l_max + 1) U weights of harmonics, degree by degree, channels fastest
+ *     "two_body"                MLP [num_basis, hidden.., S + W + W], whose first weight is
+ *                               [n_species][n_species][num_basis][n_1], by receiver and sender
+ *     "environment_scale"       [n_species]
+ *     "layers.t.product.weight" [n_paths][U]
+ *     "layers.t.latent"         MLP [(t + 1) S + U, hidden.., S + W]; the last: [.., S]
+ *     "readout"                 MLP [(n_layers + 1) S, hidden.., 1]
+ *     "scale", "shift"          [n_species] each
+ *   MLPs have no biases.
+ *   Features
+ *     The two-body MLP of an edge's radial embedding gives its scalars x_0, the weights of its first
+ *     tensor features V_0[l, m][u] = weight[l][u] Y[l, m], and weights w_0.
+ *   Layer t, from 0
+ *     env_t[l, m][u] = environment_scale[s] * sum over the edges that a receives of w_t[l][u] Y[l, m]
+ *     V_(t+1)        = the tensor product of V_t and env_t of the receiver, in irreps_out
+ *     x_(t+1), w_(t+1) = latent(x_0, .., x_t, the 0e of V_(t+1))
+ *   Tensor product
+ *     Paths are listed in nested order: entry (l3, p3) of irreps_out, entry (l1, p1) of V_t, l2 =
+ *     0..l_max; kept where |l1-l2| <= l3 <= l1+l2 and p1 (-1)^l2 = p3. Each adds
+ *       out[m3][u] += weight[path][u] sum_{m1,m2} C(m1,m2,m3) V_t[m1][u] env_t[m2][u]
+ *   Energy
+ *     E_a = scale[s] * (sum over the edges that a receives of readout(x_0, x_1, ..)) + shift[s]
+ *     + pair repulsion, in eV
  *
  * ARCHITECTURE "mace" (Batatia et al. 2022)
  *   "l_max", "edge_parity", "irreps_embedding" as for "nequip"; "pair_repulsion"; and

@@ -269,6 +269,7 @@ static inline void test_run_free(struct test_run *run) {
 
 /* The tile that an operation sees. */
 static inline struct run tile_of(struct test_run *run, size_t first_row, size_t n_rows) {
+  const uint32_t *first_edge = run->workspace.batch.first_edge + first_row;
   return (struct run){.program = run->executable.program,
                       .kernels = run->executable.kernels,
                       .tables = run->executable.tables,
@@ -276,7 +277,10 @@ static inline struct run tile_of(struct test_run *run, size_t first_row, size_t 
                       .workspace = &run->workspace,
                       .scratch = &run->workspace.scratch,
                       .first_row = first_row,
-                      .n_rows = n_rows};
+                      .n_rows = n_rows,
+                      .first_edge = first_edge[0],
+                      .n_edges = first_edge[n_rows] - first_edge[0],
+                      .collects = COLLECTS_ALL};
 }
 
 #endif

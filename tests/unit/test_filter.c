@@ -76,9 +76,9 @@ static void trial_fini(struct trial *trial) {
 }
 
 static void run_filter(struct trial *trial, bool derivative) {
-  trial->out.kernels->filter(&trial->op, trial->n_edges, trial->weights.data, trial->embedding.data,
-                             trial->out.data, derivative ? trial->derivative.data : NULL,
-                             trial->scratch.data);
+  trial->out.kernels->filter(&trial->op, trial->n_edges, trial->weights.data, NULL,
+                             trial->embedding.data, trial->out.data,
+                             derivative ? trial->derivative.data : NULL, trial->scratch.data);
   reals_read(&trial->out);
   reals_read(&trial->derivative);
 }

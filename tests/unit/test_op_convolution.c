@@ -40,9 +40,10 @@ static struct messages messages_new(const struct op_trial *trial) {
   struct reals scratch = reals_zero(kernels, 4 * EDGE_TILE * filter->width);
   /* Edge by edge: the kernel's results do not depend on how many go together. */
   for (size_t e = 0; e < m.n; e++)
-    kernels->filter(
-        filter, 1, trial->test.weights.data, (unsigned char *)w->embedding + (m.first + e) * width,
-        real_at(&m.filters, e * columns), real_at(&m.derivatives, e * columns), scratch.data);
+    kernels->filter(filter, 1, trial->test.weights.data, NULL,
+                    (unsigned char *)w->embedding + (m.first + e) * width,
+                    real_at(&m.filters, e * columns), real_at(&m.derivatives, e * columns),
+                    scratch.data);
   reals_free(&scratch);
   /* Several groups of edges, the last not full. */
   assert_true(m.n > EDGE_TILE && m.n % EDGE_TILE != 0);
