@@ -63,6 +63,11 @@ bool build_filter(struct build *build, const char *name, const struct card_objec
                   size_t n_file_columns, const size_t *place, size_t n_columns,
                   struct filter *filter);
 
+/* The same with a first weight for each pair of species: [n_species][n_species][num_basis][..]. */
+bool build_pair_filter(struct build *build, const char *name, const struct card_object *card,
+                       size_t n_file_columns, const size_t *place, size_t n_columns,
+                       struct filter *filter);
+
 /* Appends the embedding: scalars of "irreps_embedding" from "embedding.weight" [n_species][mul]. */
 bool build_embedding(struct build *build, size_t *value, struct layout *layout);
 
@@ -128,6 +133,30 @@ bool build_energy(struct build *build, const char *mlp, const struct card_object
 /* Appends the MLP "readout" of the scalars (0e) of a value, with the tensors "scale" and "shift".
  */
 bool build_readout(struct build *build, size_t in, const struct layout *layout);
+
+/* Channels of scalars somewhere in the rows of a value. */
+struct scalars {
+  size_t value, dim, offset, mul;
+};
+
+/* A value of edges of dim reals a row. */
+bool build_edge_value(struct build *build, size_t dim, size_t *value);
+
+/* Appends the MLP NAME, with this card, of the scalars of several values of edges, put together.
+ *   in   [n_in]; replaced by the last hidden layer, if there is one
+ *   to   one irrep, the place of the output's columns */
+bool build_edge_mlp(struct build *build, const char *name, const struct card_object *card,
+                    struct scalars *in, size_t n_in, const struct layout_entry *to, size_t *out);
+
+/* The same with one output: the energy of each edge times scale [n_species] of its receiver. */
+bool build_edge_energy(struct build *build, const char *name, const struct card_object *card,
+                       struct scalars *in, size_t n_in, const double *scale);
+
+/* Appends the tensor product of a value of edges, with irreps of U channels each, and the
+ * receivers' sums of harmonics of degrees 0..l_max, U channels each (model_format.h, "allegro"). */
+bool build_tensor_product(struct build *build, const char *name, size_t in,
+                          const struct layout *from, size_t sums, size_t out,
+                          const struct layout *to);
 
 /* Appends the "pair_repulsion" of the "model" object, if it has one. */
 bool build_pair_repulsion(struct build *build);

@@ -15,10 +15,12 @@ static bool read_basis(struct build *build, const struct card_object *object,
                        struct radial *radial) {
   static const char *const keys[][4] = {[RADIAL_BESSEL] = {"name", "num_basis", "prefactor"},
                                         [RADIAL_GAUSSIAN] = {"name", "num_basis"},
-                                        [RADIAL_CHEBYSHEV] = {"name", "num_basis"}};
+                                        [RADIAL_CHEBYSHEV] = {"name", "num_basis"},
+                                        [RADIAL_SPLINE] = {"name", "num_basis", "span"}};
   static const char *const names[] = {[RADIAL_BESSEL] = "bessel",
                                       [RADIAL_GAUSSIAN] = "gaussian",
                                       [RADIAL_CHEBYSHEV] = "chebyshev",
+                                      [RADIAL_SPLINE] = "spline",
                                       NULL};
   struct card_object basis;
   size_t name;
@@ -34,6 +36,8 @@ static bool read_basis(struct build *build, const struct card_object *object,
            read_coefficients(build, "radial.coefficients", radial, radial->coefficients);
   if (radial->basis == RADIAL_CHEBYSHEV)
     return true;
+  if (radial->basis == RADIAL_SPLINE)
+    return card_size(&basis, "span", 0, radial->n_basis, &radial->span, build->error) == IRREP_OK;
   return card_number(&basis, "prefactor", -1e6, 1e6, &radial->prefactor, build->error) ==
              IRREP_OK &&
          read_coefficients(build, "radial.frequencies", radial, radial->frequencies);
@@ -44,12 +48,11 @@ static bool read_cutoff(struct build *build, const struct card_object *object,
   static const char *const keys[][3] = {[CUTOFF_POLYNOMIAL] = {"name", "p"},
                                         [CUTOFF_XPLOR] = {"name", "r_on"},
                                         [CUTOFF_COSINE] = {"name"},
-                                        [CUTOFF_MOLLIFIER] = {"name"}};
-  static const char *const names[] = {[CUTOFF_POLYNOMIAL] = "polynomial",
-                                      [CUTOFF_XPLOR] = "xplor",
-                                      [CUTOFF_COSINE] = "cosine",
-                                      [CUTOFF_MOLLIFIER] = "mollifier",
-                                      NULL};
+                                        [CUTOFF_MOLLIFIER] = {"name"},
+                                        [CUTOFF_NONE] = {"name"}};
+  static const char *const names[] = {
+      [CUTOFF_POLYNOMIAL] = "polynomial", [CUTOFF_XPLOR] = "xplor", [CUTOFF_COSINE] = "cosine",
+      [CUTOFF_MOLLIFIER] = "mollifier",   [CUTOFF_NONE] = "none",   NULL};
   struct card_object cutoff;
   size_t name;
   if (card_object(object, "cutoff", &cutoff, build->error) != IRREP_OK ||
@@ -59,6 +62,11 @@ static bool read_cutoff(struct build *build, const struct card_object *object,
   radial->cutoff = (enum radial_cutoff)name;
   if (radial->cutoff == CUTOFF_POLYNOMIAL)
     return card_number(&cutoff, "p", 2.0, 100.0, &radial->p, build->error) == IRREP_OK;
+  if (radial->cutoff == CUTOFF_NONE && radial->basis != RADIAL_SPLINE) {
+    irrep_fail(build->error, IRREP_UNSUPPORTED_MODEL, "radial/cutoff",
+               "the cutoff \"none\" goes with the basis \"spline\" only");
+    return false;
+  }
   if (radial->cutoff == CUTOFF_XPLOR)
     return card_number(&cutoff, "r_on", 0.0, 0.999 * radial->r_max, &radial->r_on, build->error) ==
            IRREP_OK;
@@ -149,40 +157,68 @@ bool build_radial(struct build *build, double r_max) {
          (!card_has(&object, "transform") || read_transform(build, &object, radial));
 }
 
-/* One layer's weights, its columns moved to place (NULL: as they are), and its bias if there. */
-static bool read_layer(struct build *build, const char *name, size_t index, size_t rows,
-                       size_t file_columns, const size_t *place, size_t columns,
-                       struct filter_layer *layer) {
+/* The shape of a layer's weight in the file, and where its columns go. */
+struct layer_shape {
+  bool by_pair;
+  size_t rows, file_columns, columns;
+  const size_t *place; /* of the file's columns; NULL: as they are */
+};
+
+static size_t place_of(const struct layer_shape *shape, size_t column) {
+  return shape->place ? shape->place[column] : column;
+}
+
+/* The matrix, or one after the other those of all pairs of species, `stride` reals apart. */
+static bool read_matrices(struct build *build, const char *tensor, const struct layer_shape *shape,
+                          struct matrix *matrix, size_t *stride) {
   struct program *program = build->program;
-  char tensor[TENSOR_NAME_MAX];
-  const size_t shape[2] = {rows, file_columns};
-  snprintf(tensor, sizeof tensor, "%.90s.%zu.weight", name, index);
-  const double *file = build_read(build, tensor, 2, shape);
+  const size_t n = program->n_species, n_matrices = shape->by_pair ? n * n : 1;
+  const size_t rows = shape->rows, file_columns = shape->file_columns, columns = shape->columns;
+  const size_t dims[4] = {n, n, rows, file_columns};
+  const double *file =
+      build_read(build, tensor, shape->by_pair ? 4 : 2, shape->by_pair ? dims : dims + 2);
   double *dense = file ? program_take(program, rows * columns, sizeof *dense) : NULL;
   if (!file || !dense)
     return build_no_memory(build), false;
-  for (size_t i = 0; i < rows; i++)
-    for (size_t o = 0; o < file_columns; o++)
-      dense[i * columns + (place ? place[o] : o)] = file[i * file_columns + o];
-  layer->matrix = program_matrix(program, rows, columns, dense);
-  snprintf(tensor, sizeof tensor, "%.90s.%zu.bias", name, index);
-  if (model_file_has(build->file, tensor)) {
-    file = build_read(build, tensor, 1, &file_columns);
-    if (!file)
-      return false;
-    layer->has_bias = true;
-    layer->bias = program_weights(program, columns);
-    if (build_no_memory(build))
-      return false;
-    for (size_t o = 0; o < file_columns; o++)
-      program->weights[layer->bias + (place ? place[o] : o)] = file[o];
+  for (size_t m = 0; m < n_matrices; m++, file += rows * file_columns) {
+    for (size_t i = 0; i < rows; i++)
+      for (size_t o = 0; o < file_columns; o++)
+        dense[i * columns + place_of(shape, o)] = file[i * file_columns + o];
+    const struct matrix packed = program_matrix(program, rows, columns, dense);
+    if (m == 0)
+      *matrix = packed;
+    else if (m == 1)
+      *stride = packed.packed - matrix->packed;
   }
   return !build_no_memory(build);
 }
 
-bool build_filter(struct build *build, const char *name, const struct card_object *card,
-                  size_t n_file_columns, const size_t *place, size_t n_columns,
-                  struct filter *filter) {
+/* One layer's weights, and its bias if there. */
+static bool read_layer(struct build *build, const char *name, size_t index,
+                       const struct layer_shape *shape, struct filter *filter,
+                       struct filter_layer *layer) {
+  struct program *program = build->program;
+  char tensor[TENSOR_NAME_MAX];
+  snprintf(tensor, sizeof tensor, "%.90s.%zu.weight", name, index);
+  if (!read_matrices(build, tensor, shape, &layer->matrix, &filter->pair_stride))
+    return false;
+  snprintf(tensor, sizeof tensor, "%.90s.%zu.bias", name, index);
+  if (model_file_has(build->file, tensor)) {
+    const double *file = build_read(build, tensor, 1, &shape->file_columns);
+    if (!file)
+      return false;
+    layer->has_bias = true;
+    layer->bias = program_weights(program, shape->columns);
+    if (build_no_memory(build))
+      return false;
+    for (size_t o = 0; o < shape->file_columns; o++)
+      program->weights[layer->bias + place_of(shape, o)] = file[o];
+  }
+  return !build_no_memory(build);
+}
+
+static bool read_filter(struct build *build, const char *name, const struct card_object *card,
+                        struct layer_shape last, struct filter *filter) {
   static const char *const keys[] = {"hidden", "activation", NULL};
   size_t hidden[IRREP_MODEL_LAYERS_MAX], n_hidden;
   if (card_only(card, keys, build->error) != IRREP_OK ||
@@ -193,18 +229,36 @@ bool build_filter(struct build *build, const char *name, const struct card_objec
   struct filter_layer *layers = program_take(build->program, n_hidden + 1, sizeof *layers);
   if (!layers)
     return !build_no_memory(build);
-  size_t rows = build->program->radial.n_basis;
+  struct layer_shape shape = {.by_pair = last.by_pair, .rows = build->program->radial.n_basis};
   for (size_t i = 0; i < n_hidden; i++) {
-    if (!read_layer(build, name, i, rows, hidden[i], NULL, hidden[i], &layers[i]))
+    shape.file_columns = shape.columns = hidden[i];
+    if (!read_layer(build, name, i, &shape, filter, &layers[i]))
       return false;
-    rows = hidden[i];
-    const size_t width = (rows + IRREP_LANES - 1) / IRREP_LANES * IRREP_LANES;
+    shape = (struct layer_shape){.rows = hidden[i]};
+    const size_t width = (hidden[i] + IRREP_LANES - 1) / IRREP_LANES * IRREP_LANES;
     if (width > filter->width)
       filter->width = width;
   }
   filter->layers = layers;
   filter->envelope = build->program->radial.envelope || build->program->radial.stretch;
   filter->n_layers = n_hidden + 1;
-  return read_layer(build, name, n_hidden, rows, n_file_columns, place, n_columns,
-                    &layers[n_hidden]);
+  last.by_pair = shape.by_pair;
+  last.rows = shape.rows;
+  return read_layer(build, name, n_hidden, &last, filter, &layers[n_hidden]);
+}
+
+bool build_filter(struct build *build, const char *name, const struct card_object *card,
+                  size_t n_file_columns, const size_t *place, size_t n_columns,
+                  struct filter *filter) {
+  const struct layer_shape last = {
+      .file_columns = n_file_columns, .columns = n_columns, .place = place};
+  return read_filter(build, name, card, last, filter);
+}
+
+bool build_pair_filter(struct build *build, const char *name, const struct card_object *card,
+                       size_t n_file_columns, const size_t *place, size_t n_columns,
+                       struct filter *filter) {
+  const struct layer_shape last = {
+      .by_pair = true, .file_columns = n_file_columns, .columns = n_columns, .place = place};
+  return read_filter(build, name, card, last, filter);
 }

@@ -31,7 +31,8 @@ struct irrep_model {
 static const struct {
   const char *name;
   bool (*build)(struct build *build);
-} architectures[] = {{"mace", mace_build},
+} architectures[] = {{"allegro", allegro_build},
+                     {"mace", mace_build},
                      {"nequip", nequip_build},
                      {"schnet", schnet_build},
                      {"so3net", so3net_build}};

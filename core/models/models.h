@@ -5,6 +5,7 @@
 
 #include "core/models/build.h"
 
+bool allegro_build(struct build *build);
 bool mace_build(struct build *build);
 bool nequip_build(struct build *build);
 bool schnet_build(struct build *build);

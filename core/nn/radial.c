@@ -58,6 +58,9 @@ void radial_cutoff(const struct radial *radial, double r, double *value, double 
   case CUTOFF_MOLLIFIER:
     mollifier(radial, r, value, derivative);
     break;
+  case CUTOFF_NONE:
+    *value = 1.0;
+    break;
   }
 }
 
@@ -73,6 +76,19 @@ static void chebyshev(size_t n, double x, double *value, double *derivative) {
   }
   *value = t[1];
   *derivative = (double)n * u[1];
+}
+
+/* Bumps of equal width, the last of which ends at r_max. */
+static void spline(const struct radial *radial, size_t k, double r, double *value,
+                   double *derivative) {
+  const double per_length = (double)radial->n_basis / radial->r_max;
+  const double width = (double)(radial->span + 1);
+  const double t = (per_length * r - (double)k + (double)radial->span) / width;
+  if (!(t > 0.0 && t < 1.0))
+    return;
+  const double bump = 1.0 - cos(2.0 * pi * t);
+  *value = 0.25 * bump * bump;
+  *derivative = pi * bump * sin(2.0 * pi * t) * per_length / width;
 }
 
 static void agnesi(const struct radial *radial, double r0, double r, double *x, double *dx) {
@@ -123,6 +139,9 @@ static void basis(const struct radial *radial, size_t k, double r, double *value
   }
   case RADIAL_CHEBYSHEV:
     chebyshev(k + 1, r, value, derivative);
+    break;
+  case RADIAL_SPLINE:
+    spline(radial, k, r, value, derivative);
     break;
   }
 }

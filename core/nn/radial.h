@@ -8,10 +8,12 @@
 #define RADIAL_BASIS_MAX 512
 
 enum radial_basis {
-  RADIAL_BESSEL,   /* b_k(r) = prefactor * sin(frequency_k r) / r; DimeNet, Gasteiger et al. 2020,
-                      eq. 7 */
-  RADIAL_GAUSSIAN, /* b_k(r) = exp(coefficient_k (r - center_k)^2); SchNet, Schuett et al. 2018 */
-  RADIAL_CHEBYSHEV /* b_k(r) = T_k(r), k = 1..n_basis, the polynomials of the first kind; MACE */
+  RADIAL_BESSEL,    /* b_k(r) = prefactor * sin(frequency_k r) / r; DimeNet, Gasteiger et al. 2020,
+                       eq. 7 */
+  RADIAL_GAUSSIAN,  /* b_k(r) = exp(coefficient_k (r - center_k)^2); SchNet, Schuett et al. 2018 */
+  RADIAL_CHEBYSHEV, /* b_k(r) = T_k(r), k = 1..n_basis, the polynomials of the first kind; MACE */
+  RADIAL_SPLINE /* b_k(r) = (1 - cos(2 pi t))^2 / 4, t = (n_basis r / r_max - k + span) / (span +
+                   1) within [0, 1], k = 0..n_basis-1; Allegro */
 };
 
 /* What the basis sees in place of the distance, given a length r0 of the pair of species. */
@@ -27,12 +29,14 @@ enum radial_cutoff {
   CUTOFF_POLYNOMIAL, /* Gasteiger et al. 2020, eq. 8, with any p */
   CUTOFF_XPLOR,      /* the XPLOR switch of HOOMD-blue's pair potentials: 1 below r_on */
   CUTOFF_COSINE,     /* Behler and Parrinello 2007, eq. 4 */
-  CUTOFF_MOLLIFIER   /* exp(1 - 1 / (1 - (r / r_max)^2)); SchNetPack 2 */
+  CUTOFF_MOLLIFIER,  /* exp(1 - 1 / (1 - (r / r_max)^2)); SchNetPack 2 */
+  CUTOFF_NONE        /* 1 below r_max */
 };
 
 struct radial {
   enum radial_basis basis;
   size_t n_basis;                        /* 1..RADIAL_BASIS_MAX */
+  size_t span;                           /* spline: at most n_basis */
   double prefactor;                      /* Bessel */
   double frequencies[RADIAL_BASIS_MAX];  /* Bessel: 1/Angstrom */
   double centers[RADIAL_BASIS_MAX];      /* Gaussian: Angstrom */

@@ -14,7 +14,7 @@
  *
  * THE CARD
  *   "format"          1
- *   "architecture"    "nequip" | "mace" | "allegro"
+ *   "architecture"    "nequip" | "mace" | "allegro" | "schnet" | "so3net"
  *   "variant"         "sevennet"; optional
  *   "atomic_numbers"  [89, 47, ...]: species s is the atom with atomic_numbers[s]; no repeats
  *   "r_max"           5.0 Angstrom; 0.001 <= r_max <= 100
@@ -32,6 +32,8 @@
  *              tensors "radial.centers" [n] = c_k in Angstrom and "radial.coefficients" [n] = a_k
  *              in 1/Angstrom^2
  *              {"name": "chebyshev", "num_basis": n}: b_k(r) = T_k(r), k = 1..n
+ *              {"name": "spline", "num_basis": n, "span": s}: b_k(r) = (1 - cos(2 pi t))^2 / 4 with
+ *              t = (n r / r_max - k + s) / (s + 1), for 0 < t < 1, k = 0..n-1; 0 <= s <= n
  *   "transform" what the basis sees in place of r; optional, with the tensor "radial.r0"
  *              [n_species][n_species], symmetric, in Angstrom, one of
  *     {"name": "agnesi", "a": a, "q": q, "p": p}

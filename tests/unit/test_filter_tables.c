@@ -47,8 +47,8 @@ static void exact_filter(const struct trial *trial, double r, double *value, dou
   double *scratch = doubles_new(4 * EDGE_TILE * HIDDEN);
   radial_embedding(&trial->program.radial, 0, r, embedding, embedding + BASIS + 1);
   kernels_for(IRREP_FLOAT64, NULL)
-      ->filter(&trial->program.ops[0].message.filter, 1, trial->weights, embedding, value, slope,
-               scratch);
+      ->filter(&trial->program.ops[0].message.filter, 1, trial->weights, NULL, embedding, value,
+               slope, scratch);
   free(scratch);
 }
 
