@@ -74,6 +74,8 @@ static const struct radial radials[] = {
      .r0 = (const double[]){2.1},
      .cutoff = CUTOFF_COSINE,
      .r_max = 4.5},
+    {.basis = RADIAL_SPLINE, .n_basis = 7, .span = 4, .cutoff = CUTOFF_NONE, .r_max = 5.0},
+    {.basis = RADIAL_SPLINE, .n_basis = 3, .span = 0, .cutoff = CUTOFF_NONE, .r_max = 4.0},
 };
 #define N_RADIALS (sizeof radials / sizeof *radials)
 
@@ -96,6 +98,8 @@ static double cutoff_formula(const struct radial *radial, double r) {
     return 0.5 * (1.0 + cos(pi * u));
   case CUTOFF_MOLLIFIER:
     return exp(1.0 - 1.0 / (1.0 - u * u));
+  case CUTOFF_NONE:
+    return 1.0;
   }
   return NAN;
 }
@@ -125,6 +129,13 @@ static double basis_formula(const struct radial *radial, size_t k, double distan
     return radial->prefactor * sin(radial->frequencies[k] * r) / r;
   case RADIAL_GAUSSIAN:
     return exp(radial->coefficients[k] * pow(r - radial->centers[k], 2));
+  case RADIAL_SPLINE: {
+    /* As nequip-allegro 0.8.3 has it: x is clamped to the support. */
+    const double n = (double)radial->n_basis, width = ((double)radial->span + 1.0) / n;
+    const double lower = ((double)k - (double)radial->span) / n;
+    const double x = fmax(lower, fmin(lower + width, r / radial->r_max)) - lower;
+    return 0.25 * pow(1.0 - cos(2.0 * pi * x / width), 2);
+  }
   }
   return NAN;
 }
@@ -180,6 +191,8 @@ static void test_ends_of_the_cutoff(void **state) {
       radial_cutoff(radial, beyond[i], &value, &derivative);
       assert_true(value == 0.0 && derivative == 0.0);
     }
+    if (radial->cutoff == CUTOFF_NONE)
+      continue;
     /* Value and slope meet zero at r_max, and one and zero at r = 0. */
     radial_cutoff(radial, radial->r_max * (1 - 1e-9), &value, &derivative);
     assert_true(fabs(value) < 1e-12 && fabs(derivative) < 1e-6);
