@@ -14,6 +14,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import unittest.mock
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +27,7 @@ warnings.simplefilter("ignore")
 import numpy as np
 import torch
 from e3nn import o3
+from e3nn.util.codegen import CodeGenMixin
 from fixture_files import (
     ROOT,
     Evaluation,
@@ -40,6 +42,7 @@ from mace import modules
 from mace.modules.radial import ChebychevBasis
 from structures import Structure
 
+CHECKPOINT = ROOT / "clients" / "python" / "tests" / "fixtures" / "mace.model"
 PACKAGES = ("torch", "mace-torch", "e3nn", "numpy")
 MOLECULES = (1, 4, 6, 7, 8)  # elements
 CRYSTALS = (1, 4, 8, 14)
@@ -187,6 +190,37 @@ def evaluate(model: torch.nn.Module, structure: Structure) -> Evaluation:
     return Evaluation(energies, forces, (strain + strain.T) / 2)
 
 
+def save_checkpoint() -> None:
+    """A tiny model for the converter's tests, without the code that e3nn and torch generate."""
+    model = build(
+        numbers=(1, 8),
+        hidden="2x0e+2x1o",
+        first="Density",
+        max_ell=1,
+        num_bessel=3,
+        radial_MLP=[4],
+        correlation=2,
+        heads=["pbe", "r2scan"],
+        distance_transform="Agnesi",
+        pair_repulsion=True,
+        MLP_irreps=o3.Irreps("2x0e"),
+    )
+    for module in model.modules():
+        for name in [n for n, m in module.named_children() if isinstance(m, torch.fx.GraphModule)]:
+            delattr(module, name)
+
+    def without_code(self: CodeGenMixin) -> dict[str, Any]:
+        modules = {
+            name: module
+            for name, module in self._modules.items()
+            if not isinstance(module, torch.jit.ScriptModule)
+        }
+        return {**self.__dict__, "_modules": modules, "__codegen__": {}}
+
+    with unittest.mock.patch.object(CodeGenMixin, "__getstate__", without_code):
+        torch.save(model, CHECKPOINT)
+
+
 def convert(name: str, model: torch.nn.Module) -> None:
     """Pickles the model and converts it in a fresh process without torch."""
     with tempfile.TemporaryDirectory() as folder:
@@ -225,6 +259,8 @@ def main() -> None:
     only = parser.parse_args().only
     torch.set_num_threads(1)
     ChebychevBasis.forward = chebyshev
+    if not CHECKPOINT.exists():
+        save_checkpoint()
     for name, options in MODELS.items():
         if only in (None, name):
             make(name, options)

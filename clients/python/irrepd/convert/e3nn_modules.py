@@ -205,7 +205,8 @@ def activation_of(module: Module) -> tuple[str, float]:
     """normalize2mom: the name of its function, and the constant that multiplies it."""
     function = module.get("f")
     name = function.name if isinstance(function, Global) else described(function)
-    if module.kind != "normalize2mom" or name not in ACTIVATIONS:
+    module.expect("normalize2mom")
+    if name not in ACTIVATIONS:
         known = ", ".join(sorted(ACTIVATIONS))
         raise FormatError(f"activation '{name:.60}' of '{module.path}'; supported: {known}")
     return ACTIVATIONS[name], module.number("cst")

@@ -58,7 +58,8 @@ _INTERACTION_PARTS = {
 
 
 def is_mace(checkpoint: Any) -> bool:
-    return isinstance(checkpoint, Record) and checkpoint.function.module.startswith("mace.")
+    known = ("mace.modules.models", "mace.modules.extensions")
+    return isinstance(checkpoint, Record) and checkpoint.function.module in known
 
 
 def convert(checkpoint: Record, head: str | None) -> Converted:
