@@ -14,7 +14,7 @@ static const struct atomic_units units_of_ase = {0.5291772105638411, 27.21138602
 /* ipi/utils/units.py of i-PI 3.3. */
 static const struct atomic_units units_of_ipi = {1 / 1.8897261, 1 / 0.036749326};
 
-/* physconst.h of MDI 1.4 (CODATA 2014). */
-static const struct atomic_units units_of_mdi = {0.52917721067, 27.21138602};
+/* physconst.h of MDI 1.4 (CODATA 2014): its energies are quotients of those in joule. */
+static const struct atomic_units units_of_mdi = {0.52917721067, 4.359744650E-18 / 1.6021766208E-19};
 
 #endif
