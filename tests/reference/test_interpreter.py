@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from accuracy import MODELS, references
+from accuracy import SEVENNET, references
 from models import model_path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "clients" / "python"))
@@ -16,7 +16,7 @@ from interpreter import Interpreter, harmonics, neighbours
 EDGES_MAX = 250  # of the structures compared; the interpreter is slow
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", SEVENNET)
 def test_energies_are_those_of_sevenn(model: str) -> None:
     interpreter = Interpreter(model_path(model))
     cases = [case for case in references(model).values() if case.n_edges <= EDGES_MAX]
