@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import fcntl
 import hashlib
+import json
 import os
 import shutil
 import signal
@@ -20,11 +21,13 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.parse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from irrepd.errors import ConnectionFailed
+from irrepd.transport import Transport
 
 if TYPE_CHECKING:
     from irrepd.calculator import IrrepCalculator
@@ -160,16 +163,14 @@ def _answers(address: Path) -> bool:
 def _start(folder: Path, program: Path, file: Path, name: str, flags: Sequence[str]) -> None:
     models = folder / "models"
     models.mkdir(exist_ok=True)
-    link = models / f"{name}.safetensors"
-    link.unlink(missing_ok=True)
-    link.symlink_to(file)
+    _place(file, models / f"{name}.safetensors")
     environment = {k: v for k, v in os.environ.items() if not k.startswith("IRREPD_")}
     package = str(Path(__file__).resolve().parent.parent)
     environment["PYTHONPATH"] = os.pathsep.join([package, os.environ.get("PYTHONPATH", "")])
     listen = f"unix:{folder / 'socket'}"
     command = [str(program), "--models", str(models), "--listen", listen, *flags]
     with subprocess.Popen(
-        [sys.executable, "-m", "irrepd.private", str(folder), *command],
+        [sys.executable, "-m", "irrepd.private", str(folder), name, *command],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -185,7 +186,29 @@ def _start(folder: Path, program: Path, file: Path, name: str, flags: Sequence[s
         raise ConnectionFailed(f"the private daemon {answer or 'did not start'}: {end}")
 
 
-def _supervise(folder: Path, command: Sequence[str]) -> None:
+def _place(file: Path, target: Path) -> None:
+    """A hard link, or a copy across file systems: the daemon follows no link out of its folder."""
+    target.unlink(missing_ok=True)
+    try:
+        os.link(file, target)
+    except OSError:
+        shutil.copyfile(file, target)
+
+
+def _state(address: Path, name: str) -> str:
+    """Of the model: as the daemon's card has it, or "" while the daemon does not answer."""
+    transport = Transport(f"unix:{address}")
+    try:
+        path = f"/v1/models/{urllib.parse.quote(name, safe='')}"
+        answer = transport.exchange("GET", path, None, {}, time.monotonic() + 5)
+        return str(json.loads(answer.body).get("state", "")) if answer.status == 200 else ""
+    except (ConnectionFailed, ValueError):
+        return ""
+    finally:
+        transport.close()
+
+
+def _supervise(folder: Path, name: str, command: Sequence[str]) -> None:
     """Runs the daemon as long as somebody holds the file `users`; says "ready" on standard output.
 
     The caller waits for its child only, so this is the child's child.
@@ -193,22 +216,26 @@ def _supervise(folder: Path, command: Sequence[str]) -> None:
     if os.fork() != 0:
         os._exit(0)
     libc = ctypes.CDLL(None)
-    out = folder / "out"
-    with open(folder / "log", "wb") as log, open(out, "wb") as sink:
+    (folder / "socket").unlink(missing_ok=True)
+    with open(folder / "log", "wb") as log:
         daemon = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
-            stdout=sink,
+            stdout=subprocess.DEVNULL,
             stderr=log,
             preexec_fn=lambda: libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM),
         )
     deadline = time.monotonic() + _START_SECONDS
-    while b"irrepd: ready" not in out.read_bytes():
-        if daemon.poll() is not None or time.monotonic() > deadline:
+    while True:
+        state = _state(folder / "socket", name)
+        if state == "ready":
+            break
+        if state == "failed" or daemon.poll() is not None or time.monotonic() > deadline:
+            print("cannot load the model" if state == "failed" else "does not start", flush=True)
             daemon.kill()
-            print("ended at once" if daemon.poll() is not None else "is not ready", flush=True)
+            daemon.wait()
             return
-        time.sleep(0.01)
+        time.sleep(0.02)
     print("ready", flush=True)
     with open(os.devnull, "wb") as null:
         os.dup2(null.fileno(), sys.stdout.fileno())
@@ -228,4 +255,4 @@ def _wait_for_the_last(folder: Path, daemon: subprocess.Popen[bytes]) -> None:
 
 
 if __name__ == "__main__":
-    _supervise(Path(sys.argv[1]), sys.argv[2:])
+    _supervise(Path(sys.argv[1]), sys.argv[2], sys.argv[3:])
