@@ -2,6 +2,7 @@
 
 #include "irrep/conventions.h"
 #include "server/answer_json.h"
+#include "server/profile.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -111,10 +112,15 @@ static enum irrep_status evaluate(struct batch *batch, const struct compute *com
     scratch[i] = arena + (bytes -= each);
   const bool helped =
       batch->n_helpers > 0 && workers_open_team(compute->workers, &team, batch->n_helpers, scratch);
+  const bool plain = batch->model->plain_kernels;
+  batch->profile = compute->profiles ? profile_new(1 + batch->n_helpers) : NULL;
   const struct irrep_evaluate_options options = {.precision = batch->precision,
                                                  .cancelled = &batch->cancelled,
                                                  .team = helped ? &team.core : NULL,
-                                                 .exact_filters = compute->exact_filters};
+                                                 .exact_filters = compute->exact_filters || plain,
+                                                 .plain_kernels = plain,
+                                                 .profile =
+                                                     batch->profile ? &batch->profile->core : NULL};
   const enum irrep_status status =
       compute->evaluator->evaluate(batch->model->model, &options, arrays->structures,
                                    batch->n_entries, arena, bytes, arrays->results, error);

@@ -27,6 +27,7 @@ struct compute {
   const struct evaluator *evaluator;
   struct workers *workers; /* who may help; NULL: nobody */
   bool exact_filters;
+  bool profiles; /* leaves the time by operation in the batch */
 };
 
 /* The bytes that a helper's scratch takes in the arena of a batch. */
@@ -37,8 +38,8 @@ size_t compute_helper_bytes(const struct compute *compute, const struct loaded_m
 size_t compute_helpers_max(const struct compute *compute, size_t n_atoms);
 
 /* Evaluates a batch of predictions and fills what comes after compute_batch in each, and the
- * batch's times. arena as evaluate takes it, and beyond that the scratch of the batch's n_helpers.
- * Called on a worker thread; touches nothing else. */
+ * batch's times and profile (profile_free). arena as evaluate takes it, and beyond that the scratch
+ * of the batch's n_helpers. Called on a worker thread; touches nothing else. */
 void compute_batch(struct batch *batch, const struct compute *compute, void *arena,
                    size_t arena_bytes);
 

@@ -66,6 +66,8 @@ static const struct option options[] = {
      "milliseconds that a batch of several may take, as measured; 0: no bound"},
     {"exact-filters", "", OPTION_SWITCH, "false", FIELD(exact_filters), 0, 0,
      "compute the radial networks for each edge instead of reading tables"},
+    {"profile", "", OPTION_SWITCH, "false", FIELD(profile), 0, 0,
+     "take the time of each operation, for /metrics, /v1/status and a table in the log at the end"},
     {"max-body-bytes", "BYTES", OPTION_BYTES, "64M", FIELD(max_body_bytes), 1024, 1u << 30,
      "body of one request; beyond: 413"},
     {"max-receiving-bytes", "BYTES", OPTION_BYTES, "512M", FIELD(max_receiving_bytes), 1024,
@@ -404,19 +406,20 @@ int config_load(struct config *config, int argc, char **argv) {
 
 /* Read at start only. */
 static bool is_fixed(const struct option *option) {
-  static const char *const names[] = {
-      "models",      "on-demand",     "listen",          "allow-remote",
-      "workers",     "exact-filters", "max-connections", "request-timeout-ms",
-      "check-config"};
+  static const char *const names[] = {"on-demand",     "allow-remote",    "workers",
+                                      "exact-filters", "max-connections", "request-timeout-ms",
+                                      "profile",       "check-config"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (strcmp(option->name, names[i]) == 0)
       return true;
-  return option->type == OPTION_ACTION;
+  const bool is_text = option->type == OPTION_TEXT || option->type == OPTION_LIST;
+  return option->type == OPTION_ACTION || (is_text && strcmp(option->name, "pin") != 0);
 }
 
 static size_t size_of(const struct option *option) {
   switch (option->type) {
   case OPTION_TEXT:
+  case OPTION_LIST:
     return sizeof(char *);
   case OPTION_SWITCH:
     return sizeof(bool);

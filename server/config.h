@@ -24,6 +24,7 @@ struct config {
   size_t max_queue_client;    /* --max-queue-client: of one client; 0: three quarters */
   size_t max_queue_atoms;     /* --max-queue-atoms: atoms waiting; 0: no bound */
   size_t max_batch_ms;        /* --max-batch-ms: time of one batch, as measured; 0: no bound */
+  bool profile;               /* --profile: time by operation */
   bool exact_filters;         /* --exact-filters: radial networks are not tabulated */
   size_t max_body_bytes;      /* --max-body-bytes */
   size_t max_receiving_bytes; /* --max-receiving-bytes: bodies of all connections together while

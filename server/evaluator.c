@@ -7,5 +7,6 @@ const struct evaluator evaluator_core = {
     .plan = irrep_model_plan,
     .bytes = irrep_model_bytes,
     .helper_bytes = irrep_model_helper_bytes,
+    .self_check = irrep_model_self_check,
     .evaluate = irrep_model_evaluate,
 };

@@ -7,6 +7,7 @@
 #include "server/metrics.h"
 #include "server/notify.h"
 #include "server/predict.h"
+#include "server/profile.h"
 #include "server/registry.h"
 #include "server/routes.h"
 #include "server/sockets/sockets.h"
@@ -188,6 +189,16 @@ static void on_watchdog(uv_timer_t *timer) {
   notify_send("WATCHDOG=1");
 }
 
+static void log_profile(const struct profile_totals *totals) {
+  for (size_t i = 0; i < totals->n_totals; i++) {
+    const struct profile_total *t = &totals->totals[i];
+    log_write(LOG_INFO, "profile", LOG_STRING, "model", t->model, LOG_STRING, "operation",
+              t->item.operation, LOG_STRING, "pass", t->item.adjoint ? "adjoint" : "forward",
+              LOG_NUMBER, "seconds", t->item.seconds, LOG_NUMBER, "share",
+              t->item.seconds / profile_totals_seconds(totals, t->model), LOG_END);
+  }
+}
+
 /* --- start ------------------------------------------------------------------------------------ */
 
 /* Connections and model files take descriptors; the soft limit is often far below the hard one. */
@@ -307,6 +318,7 @@ int daemon_run(struct config *config, int argc, char **argv) {
     say(line);
     announce(&daemon);
     uv_run(&daemon.loop, UV_RUN_DEFAULT);
+    log_profile(predictor_profile(daemon.routes.predictor));
     log_write(LOG_INFO, "stopping", LOG_INTEGER, "status", (long long)daemon.exit_status, LOG_END);
   }
   stop(&daemon);

@@ -7,12 +7,14 @@
 #include <fcntl.h>
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <uv.h>
 
 /* The distance of the two atoms of the first evaluation, unless the model sees less far. */
 #define PAIR_DISTANCE 2.0
@@ -143,14 +145,48 @@ static enum irrep_status try_pair(const struct evaluator *e, const struct irrep_
   return status;
 }
 
+/* The check of one precision. */
+struct check {
+  const struct evaluator *evaluator;
+  const struct irrep_model *model;
+  enum irrep_precision precision;
+  double deviation; /* NAN: there was no check */
+};
+
+static void run_check(void *context) {
+  struct check *check = context;
+  struct irrep_error error;
+  if (check->evaluator->self_check(check->model, check->precision, &check->deviation, &error) !=
+      IRREP_OK)
+    check->deviation = (double)NAN;
+}
+
+/* Checks both precisions, side by side when there is a thread for it. */
+static void check_kernels(const struct evaluator *e, const struct irrep_model *model,
+                          struct model_facts *facts) {
+  struct check checks[2] = {{e, model, IRREP_FLOAT32, 0.0}, {e, model, IRREP_FLOAT64, 0.0}};
+  uv_thread_t thread;
+  const bool threaded = uv_thread_create(&thread, run_check, &checks[1]) == 0;
+  run_check(&checks[0]);
+  if (threaded)
+    uv_thread_join(&thread);
+  else
+    run_check(&checks[1]);
+  const double a = checks[0].deviation, b = checks[1].deviation;
+  facts->plain_kernels = a > 1.0 || b > 1.0;
+  facts->deviation = isnan(a) || isnan(b) ? (double)NAN : fmax(a, b);
+}
+
 static enum irrep_status load_bytes(const struct evaluator *e, const unsigned char *bytes,
-                                    const struct model_facts *facts, struct irrep_model **model,
+                                    struct model_facts *facts, struct irrep_model **model,
                                     struct irrep_error *error) {
   enum irrep_status status = e->load(bytes, facts->bytes, model, error);
   if (status != IRREP_OK)
     return status;
   status = try_pair(e, *model, error);
-  if (status != IRREP_OK) {
+  if (status == IRREP_OK) {
+    check_kernels(e, *model, facts);
+  } else {
     e->free(*model);
     *model = NULL;
   }

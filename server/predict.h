@@ -89,6 +89,11 @@ struct predict_load {
 };
 struct predict_load predictor_load(const struct predictor *predictor);
 
+struct profile_totals;
+
+/* The time by operation since the start (profile.h); empty without --profile. */
+const struct profile_totals *predictor_profile(const struct predictor *predictor);
+
 /* The config that the predictor was made with has other limits from now on. */
 void predictor_limits_changed(struct predictor *predictor);
 

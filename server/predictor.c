@@ -105,6 +105,20 @@ static void end_prediction(struct prediction *prediction, const struct batch *ba
     settle_with_error(prediction, &prediction->error);
 }
 
+static void take_profile(struct predictor *p, const char *name, struct batch *batch) {
+  struct profile_item items[PROFILE_OPERATIONS_MAX] = {0};
+  char stage[64];
+  if (!batch->profile)
+    return;
+  const size_t n = profile_sum(batch->profile, items);
+  profile_totals_add(&p->profile, name, items, n);
+  for (size_t i = 0; i < n; i++) {
+    snprintf(stage, sizeof stage, "%s%s", items[i].operation, items[i].adjoint ? " adjoint" : "");
+    metrics_stage(p->metrics, name, stage, items[i].seconds);
+  }
+  profile_free(batch->profile);
+}
+
 static void end_batch(struct work *work) {
   struct batch *batch = (struct batch *)work;
   const struct prediction *first = batch->entries[0]->owner;
@@ -115,6 +129,7 @@ static void end_batch(struct work *work) {
   metrics_batch(p->metrics, name, batch->reason, batch->n_entries, batch->sum.n_atoms,
                 (double)batch->evaluate_ns * 1e-9);
   metrics_stage(p->metrics, name, "encode", (double)batch->encode_ns * 1e-9);
+  take_profile(p, name, batch);
   for (size_t i = 0; i < batch->n_entries; i++)
     end_prediction(batch->entries[i]->owner, batch); /* with the last one the model may go */
   predictor_update_gauges(p, served);
@@ -263,6 +278,10 @@ struct predict_load predictor_load(const struct predictor *p) {
                                .planned_bytes = workers_planned(p->workers)};
 }
 
+const struct profile_totals *predictor_profile(const struct predictor *p) {
+  return &p->profile;
+}
+
 void predictor_limits_changed(struct predictor *p) {
   const struct scheduler_limits limits = limits_of(p->config);
   scheduler_set_limits(p->scheduler, &limits);
@@ -306,13 +325,14 @@ struct predictor *predictor_new_with(const struct evaluator *evaluator, uv_loop_
   struct predictor *p = calloc(1, sizeof *p);
   if (!p)
     return NULL;
-  *p = (struct predictor){
-      .loop = loop,
-      .config = config,
-      .registry = registry,
-      .metrics = metrics,
-      .compute = {.evaluator = evaluator, .exact_filters = config->exact_filters},
-      .ready_end = &p->ready};
+  *p = (struct predictor){.loop = loop,
+                          .config = config,
+                          .registry = registry,
+                          .metrics = metrics,
+                          .compute = {.evaluator = evaluator,
+                                      .exact_filters = config->exact_filters,
+                                      .profiles = config->profile},
+                          .ready_end = &p->ready};
   p->timer = calloc(1, sizeof *p->timer);
   p->idle = calloc(1, sizeof *p->idle);
   p->scheduler = new_scheduler(p);
@@ -344,6 +364,7 @@ void predictor_free(struct predictor *p) {
     return;
   workers_free(p->workers);
   scheduler_free(p->scheduler);
+  profile_totals_fini(&p->profile);
   uv_close((uv_handle_t *)p->timer, free_handle);
   uv_close((uv_handle_t *)p->idle, free_handle);
   free(p);

@@ -6,6 +6,7 @@
 #include "server/clients.h"
 #include "server/compute.h"
 #include "server/predict_job.h"
+#include "server/profile.h"
 #include "server/scheduler.h"
 
 struct predictor {
@@ -17,6 +18,7 @@ struct predictor {
   struct scheduler *scheduler;
   struct workers *workers;
   struct clients clients;
+  struct profile_totals profile;
   uv_timer_t *timer; /* on the heap: libuv keeps them until the loop has run again */
   uv_idle_t *idle;
   struct predict_job *ready, **ready_end; /* to be delivered */

@@ -32,6 +32,7 @@ struct loaded_model {
   struct irrep_model *model;
   char sha256[65]; /* of the file, lower-case hexadecimal */
   size_t file_bytes;
+  bool plain_kernels; /* to be evaluated with plain kernels and without tables */
   struct bounds_cache bounds; /* these two: the predictor's */
   double cost_seconds[2]; /* by precision: measured time of a unit of cost (cost.h); 0: unknown */
   /* Private */

@@ -4,6 +4,7 @@
 #include "server/log.h"
 #include "server/metrics.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -217,6 +218,15 @@ static void succeed(struct registry *r, struct served_model *served, struct load
     residency_unload(r, served, "removed");
 }
 
+static void warn_of_kernels(const struct loaded_model *loaded, double deviation) {
+  if (loaded->plain_kernels)
+    log_write(LOG_ERROR, "kernels for this processor are wrong; plain ones are used", LOG_STRING,
+              "model", loaded->served->name, LOG_NUMBER, "deviation", deviation, LOG_END);
+  else if (isnan(deviation))
+    log_write(LOG_WARNING, "kernels could not be checked", LOG_STRING, "model",
+              loaded->served->name, LOG_END);
+}
+
 static void on_loaded(struct load_task *task) {
   struct served_model *served = task->context;
   struct registry *r = served->registry;
@@ -235,12 +245,14 @@ static void on_loaded(struct load_task *task) {
     *loaded = (struct loaded_model){.served = served,
                                     .model = task->model,
                                     .file_bytes = task->facts.bytes,
+                                    .plain_kernels = task->facts.plain_kernels,
                                     .stamp = task->facts.stamp,
                                     .n_holders = 1,
                                     .used_ns = uv_hrtime(),
                                     .next = r->versions};
     memcpy(loaded->sha256, task->facts.sha256, sizeof loaded->sha256);
     r->versions = loaded;
+    warn_of_kernels(loaded, task->facts.deviation);
     succeed(r, served, loaded, task->seconds);
   }
   step_soon(r);

@@ -133,11 +133,12 @@ static bool convert_weights(struct irrep_model *model, struct irrep_error *error
 
 /* What evaluation runs on. */
 static struct executable executable_of(const struct irrep_model *model,
-                                       enum irrep_precision precision, bool exact_filters) {
+                                       enum irrep_precision precision, bool exact_filters,
+                                       bool plain) {
   const bool tabulated = precision == model->card.precision && model->tables.n_terms > 0;
   return (struct executable){
       .program = &model->program,
-      .kernels = model->kernels[precision],
+      .kernels = plain ? kernels_plain(precision) : model->kernels[precision],
       .weights = model->weights[precision],
       .tables = tabulated && !exact_filters ? &model->tables : NULL,
   };
@@ -228,7 +229,7 @@ size_t irrep_model_bytes(const struct irrep_model *model, enum irrep_precision p
                          const struct irrep_plan *batch) {
   size_t bytes = 0;
   for (int exact = 0; exact < 2; exact++) {
-    const struct executable executable = executable_of(model, precision, exact);
+    const struct executable executable = executable_of(model, precision, exact, false);
     struct workspace workspace;
     struct arena arena = arena_counting();
     batch_take_spans(&workspace.batch, &arena, batch->n_structures);
@@ -241,7 +242,7 @@ size_t irrep_model_bytes(const struct irrep_model *model, enum irrep_precision p
 }
 
 size_t irrep_model_helper_bytes(const struct irrep_model *model, enum irrep_precision precision) {
-  const struct executable executable = executable_of(model, precision, true);
+  const struct executable executable = executable_of(model, precision, true, false);
   struct scratch scratch;
   struct arena arena = arena_counting();
   scratch_take(&scratch, &executable, &arena);
@@ -323,13 +324,19 @@ static enum irrep_status prepare(const struct irrep_model *model,
   return IRREP_OK;
 }
 
+static void note(const struct irrep_evaluate_options *options, const char *operation) {
+  if (options->profile)
+    options->profile->note(options->profile, 0, operation, false);
+}
+
 enum irrep_status irrep_model_evaluate(const struct irrep_model *model,
                                        const struct irrep_evaluate_options *options,
                                        const struct irrep_structure *structures,
                                        size_t n_structures, void *arena_base, size_t arena_bytes,
                                        struct irrep_result *results, struct irrep_error *error) {
-  const struct executable executable =
-      executable_of(model, options->precision, options->exact_filters);
+  struct executable executable = executable_of(model, options->precision, options->exact_filters,
+                                               options->plain_kernels);
+  executable.profile = options->profile;
   struct workspace workspace;
   if ((uintptr_t)arena_base % IRREP_ALIGNMENT != 0)
     return irrep_fail(error, IRREP_BAD_ARGUMENT, "arena", "the arena must be aligned to %d bytes",
@@ -338,9 +345,11 @@ enum irrep_status irrep_model_evaluate(const struct irrep_model *model,
     return irrep_fail(error, IRREP_BAD_ARGUMENT, "team", "a team has at most %d helpers",
                       IRREP_HELPERS_MAX);
   struct arena arena = arena_over(arena_base, arena_bytes);
+  note(options, NULL);
   if (prepare(model, &executable, structures, n_structures, &arena, &workspace, results) !=
       IRREP_OK)
     return irrep_fail(error, IRREP_NO_MEMORY, "arena", "the arena is smaller than planned");
+  note(options, "neighbours");
   bool gradients = false;
   for (size_t s = 0; s < n_structures; s++)
     gradients = gradients || results[s].forces;
@@ -348,6 +357,7 @@ enum irrep_status irrep_model_evaluate(const struct irrep_model *model,
       program_evaluate(&executable, &workspace, gradients, options->cancelled, options->team);
   if (status != IRREP_OK)
     return irrep_fail(error, status, "", "cancelled");
+  note(options, NULL);
   for (size_t s = 0; s < n_structures; s++) {
     const struct batch_span *span = &workspace.batch.spans[s];
     if (results[s].status != IRREP_OK)
@@ -355,5 +365,6 @@ enum irrep_status irrep_model_evaluate(const struct irrep_model *model,
     const double share = model->program.mean ? 1.0 / (double)span->n_atoms : 1.0;
     gather(&workspace, &structures[s], span, share, gradients, &results[s]);
   }
+  note(options, "gather");
   return IRREP_OK;
 }

@@ -4,6 +4,12 @@
 
 #include <string.h>
 
+#if defined(__x86_64__)
+#define PLAIN_ISA "v2"
+#else
+#define PLAIN_ISA "base"
+#endif
+
 struct candidate {
   const struct kernels *tables[2]; /* by precision */
   bool supported;
@@ -39,4 +45,8 @@ const struct kernels *kernels_for(enum irrep_precision precision, const char *is
       return table;
   }
   return NULL;
+}
+
+const struct kernels *kernels_plain(enum irrep_precision precision) {
+  return kernels_for(precision, PLAIN_ISA);
 }

@@ -102,7 +102,7 @@ const uint32_t *run_species(const struct run *run) {
 
 static void forward_stage(const struct run *run, const struct stage *stage) {
   for (size_t i = stage->first; i < stage->end; i++)
-    run->program->ops[i].type->forward(run, &run->program->ops[i]);
+    run_forward(run, &run->program->ops[i]);
 }
 
 /* The adjoints of what is local to an atom or, when all tiles are through, of what is not. */
@@ -110,7 +110,7 @@ static void adjoint_stage(const struct run *run, const struct stage *stage, bool
   for (size_t i = stage->end; i-- > stage->first;) {
     const struct op *op = &run->program->ops[i];
     if (op->type->adjoint && op->type->reads_neighbours == neighbours)
-      op->type->adjoint(run, op);
+      run_adjoint(run, op);
   }
 }
 
@@ -154,10 +154,12 @@ static void on_tile(void *context, size_t thread, size_t index) {
     return;
   struct run run = *step->run;
   run.scratch = &step->scratch[thread];
+  run.thread = thread;
   run.first_row = index * ATOM_TILE;
   run.n_rows = n_atoms - run.first_row < ATOM_TILE ? n_atoms - run.first_row : ATOM_TILE;
   run.first_edge = batch->first_edge[run.first_row];
   run.n_edges = batch->first_edge[run.first_row + run.n_rows] - run.first_edge;
+  run_note(&run, NULL, false);
   step->on_tile(&run, step->stage);
 }
 
@@ -188,14 +190,18 @@ struct geometry_step {
 };
 
 static void on_edges(void *context, size_t thread, size_t index) {
-  (void)thread;
   const struct geometry_step *step = context;
+  struct irrep_profile *profile = step->executable->profile;
   const size_t n_edges = step->workspace->batch.n_edges, first = index * GEOMETRY_TILE;
   const size_t n = n_edges - first < GEOMETRY_TILE ? n_edges - first : GEOMETRY_TILE;
+  if (profile)
+    profile->note(profile, thread, NULL, false);
   if (step->adjoint)
     geometry_adjoint(step->executable->program, step->workspace, first, n);
   else
     geometry_forward(step->executable, step->workspace, first, n);
+  if (profile)
+    profile->note(profile, thread, "geometry", step->adjoint);
 }
 
 /* The scratch of the caller and of a team's helpers. */
@@ -217,6 +223,7 @@ enum irrep_status program_evaluate(const struct executable *executable, struct w
                           .kernels = executable->kernels,
                           .tables = executable->tables,
                           .weights = executable->weights,
+                          .profile = executable->profile,
                           .workspace = workspace,
                           .collects = COLLECTS_ALL};
   struct scratch scratches[1 + IRREP_HELPERS_MAX];

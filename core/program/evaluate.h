@@ -43,6 +43,7 @@ struct executable {
   const struct kernels *kernels;
   const void *weights;                /* the program's, reals */
   const struct filter_tables *tables; /* NULL: filters are computed for each edge */
+  struct irrep_profile *profile;      /* or NULL */
 };
 
 /* Takes the arrays, but for the batch's spans, from an arena, which may be a counting one; check

@@ -20,7 +20,7 @@ static void backward(const struct run *run, size_t end) {
   for (size_t i = run->program->n_ops; i-- > end;) {
     const struct op *op = &run->program->ops[i];
     if (op->type->adjoint)
-      op->type->adjoint(run, op);
+      run_adjoint(run, op);
   }
 }
 
@@ -28,7 +28,7 @@ static void backward(const struct run *run, size_t end) {
 static void evaluate_together(const struct run *run, bool gradients) {
   clear_sums(run);
   for (size_t i = 0; i < run->program->n_ops; i++)
-    run->program->ops[i].type->forward(run, &run->program->ops[i]);
+    run_forward(run, &run->program->ops[i]);
   if (gradients)
     backward(run, 0);
 }
@@ -38,7 +38,7 @@ static void forward_between_sums(const struct run *run, size_t end) {
   for (size_t i = 0; i < end; i++) {
     const struct op *op = &run->program->ops[i];
     if (!op->type->sums_edges)
-      op->type->forward(run, op);
+      run_forward(run, op);
   }
 }
 
@@ -61,7 +61,7 @@ static void sum_parts(const struct run *atom, size_t sum) {
   const struct op *op = &atom->program->ops[sum];
   for (struct run part = before_first_part(atom); next_part(atom, &part);) {
     forward_between_sums(&part, sum);
-    op->type->forward(&part, op);
+    run_forward(&part, op);
   }
 }
 

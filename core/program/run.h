@@ -12,6 +12,8 @@ struct run {
   struct workspace *workspace;
   const struct scratch *scratch; /* of this thread */
   size_t first_row, n_rows;      /* the tile's atoms */
+  struct irrep_profile *profile; /* or NULL */
+  size_t thread;                 /* this one, to the profile */
   size_t first_edge, n_edges;    /* their edges, or some of them */
   size_t collects;               /* the value of sums whose gradient is added to; or one of these */
 };
@@ -23,6 +25,23 @@ struct run {
 void *run_features(const struct run *run, size_t value);
 void *run_gradient(const struct run *run, size_t value);
 size_t run_rows(const struct run *run, size_t value);
+
+/* Tells the profile, if there is one, that a piece of an operation is done. */
+static inline void run_note(const struct run *run, const char *operation, bool adjoint) {
+  if (run->profile)
+    run->profile->note(run->profile, run->thread, operation, adjoint);
+}
+
+/* An operation on the tile, and its adjoint, noted. */
+static inline void run_forward(const struct run *run, const struct op *op) {
+  op->type->forward(run, op);
+  run_note(run, op->type->name, false);
+}
+
+static inline void run_adjoint(const struct run *run, const struct op *op) {
+  op->type->adjoint(run, op);
+  run_note(run, op->type->name, true);
+}
 
 /* The rows of all atoms, of an array that is kept for all. */
 void *run_all_features(const struct run *run, size_t value);

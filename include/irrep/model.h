@@ -52,6 +52,15 @@ struct irrep_team {
               void *context, size_t n_tasks);
 };
 
+/* What an evaluation spends its time on, for who has a clock: the library has none. */
+struct irrep_profile {
+  /* Called by a thread (0: the caller of irrep_model_evaluate, 1 to n_helpers: helpers) when it has
+   * done a piece of an operation, forward or the adjoint: the time since its last call belongs to
+   * that. operation is static; NULL: the time belongs to nothing. Called at the same time by
+   * different threads. */
+  void (*note)(struct irrep_profile *profile, size_t thread, const char *operation, bool adjoint);
+};
+
 struct irrep_evaluate_options {
   enum irrep_precision precision;
   const atomic_int *cancelled; /* NULL, or a flag that another thread may set: evaluation then ends
@@ -59,6 +68,9 @@ struct irrep_evaluate_options {
   struct irrep_team *team;     /* NULL: the calling thread alone */
   bool exact_filters;          /* compute radial networks for each edge, as in the precision that is
                                   not the card's, instead of reading tables made at load */
+  bool plain_kernels; /* use the kernels for the least processor that is supported, not the best for
+                         this one */
+  struct irrep_profile *profile; /* NULL: nobody asks */
 };
 
 /* Loads a model from the bytes of a model file (model_format.h). The bytes are copied as needed and
@@ -89,6 +101,15 @@ size_t irrep_model_bytes(const struct irrep_model *model, enum irrep_precision p
 
 /* The scratch that each helper of a team needs. Thread-safe. */
 size_t irrep_model_helper_bytes(const struct irrep_model *model, enum irrep_precision precision);
+
+/* Evaluates a small crystal of the model's elements by the kernels chosen for this processor and by
+ * the plain ones, without tables, and compares: *deviation is the largest difference of energy and
+ * forces, in units of what rounding and tables explain. Above 1 the model should be evaluated with
+ * plain_kernels and exact_filters. Takes memory from the heap and gives it back. What plan and
+ * evaluate return. Thread-safe. */
+enum irrep_status irrep_model_self_check(const struct irrep_model *model,
+                                         enum irrep_precision precision, double *deviation,
+                                         struct irrep_error *error);
 
 /* Evaluates a batch of structures, each of which irrep_model_plan has accepted.
  *   structures  [n_structures]

@@ -19,14 +19,18 @@
 
 #define FAKE_ATOM_BYTES 1000
 
-/* The first bytes of a file that loads, and of one whose every energy is not finite. */
+/* The first bytes of a file that loads, of one whose kernels disagree in float64, and of one whose
+ * every energy is not finite. */
 #define FAKE_FILE "MODEL"
+#define FAKE_FILE_DOUBTFUL "MODEL?"
 #define FAKE_FILE_BROKEN "BROKE"
 
 struct irrep_model {
   struct irrep_model_card card;
   int32_t numbers[2];
   bool broken;
+  bool doubtful;          /* its kernels disagree */
+  atomic_int plain;       /* evaluations by plain kernels without tables */
   atomic_int hold;        /* while it is 1, evaluate waits */
   atomic_int evaluations; /* calls begun */
   atomic_int violations;  /* of the contract, by the caller */
@@ -63,6 +67,8 @@ static inline enum irrep_status fake_load(const void *bytes, size_t n, struct ir
   if (!*model)
     return irrep_fail(error, IRREP_NO_MEMORY, "", "no memory");
   (*model)->broken = broken;
+  (*model)->doubtful = n >= strlen(FAKE_FILE_DOUBTFUL) &&
+                       memcmp(bytes, FAKE_FILE_DOUBTFUL, strlen(FAKE_FILE_DOUBTFUL)) == 0;
   return IRREP_OK;
 }
 
@@ -108,6 +114,14 @@ static inline size_t fake_helper_bytes(const struct irrep_model *model,
   return precision == IRREP_FLOAT64 ? 200 : 100;
 }
 
+static inline enum irrep_status fake_self_check(const struct irrep_model *model,
+                                                enum irrep_precision precision, double *deviation,
+                                                struct irrep_error *error) {
+  (void)error;
+  *deviation = model->doubtful && precision == IRREP_FLOAT64 ? 5.0 : 0.5;
+  return IRREP_OK;
+}
+
 static inline void fake_evaluate_one(const struct irrep_model *model,
                                      const struct irrep_structure *s, struct irrep_result *r) {
   r->status = model->broken || s->positions[0] == 666 ? IRREP_RESULT_NOT_FINITE : IRREP_OK;
@@ -135,6 +149,7 @@ fake_evaluate(const struct irrep_model *model, const struct irrep_evaluate_optio
               struct irrep_result *results, struct irrep_error *error) {
   struct irrep_model *counts = (struct irrep_model *)model;
   atomic_fetch_add(&counts->evaluations, 1);
+  atomic_fetch_add(&counts->plain, options->plain_kernels && options->exact_filters);
   struct irrep_plan sum = {0};
   for (size_t i = 0; i < n; i++) {
     sum.n_structures++;
@@ -166,6 +181,7 @@ static const struct evaluator fake_evaluator = {
     .plan = fake_plan,
     .bytes = fake_bytes,
     .helper_bytes = fake_helper_bytes,
+    .self_check = fake_self_check,
     .evaluate = fake_evaluate,
 };
 

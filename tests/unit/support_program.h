@@ -234,7 +234,8 @@ static inline struct test_run test_run_new(const struct program *program,
   map.of[1] = 0;
   map.of[8] = 1;
   struct test_run run = {.weights = reals_of(kernels, program->n_weights, program->weights)};
-  run.executable = (struct executable){program, kernels, run.weights.data, NULL};
+  run.executable =
+      (struct executable){.program = program, .kernels = kernels, .weights = run.weights.data};
   struct irrep_result *results = aligned_new(n * sizeof *results);
   struct batch_span *spans = aligned_new(n * sizeof *spans);
   const size_t scratch_bytes = (size_t)1 << 20;

@@ -273,7 +273,7 @@ static void test_workspace_sizes(void **state) {
   (void)state;
   struct program program = small_program(1);
   const struct kernels *kernels = kernels_for(IRREP_FLOAT64, NULL);
-  const struct executable executable = {&program, kernels, NULL, NULL};
+  const struct executable executable = {.program = &program, .kernels = kernels};
   static const struct irrep_plan huge[] = {
       {1, SIZE_MAX, 0}, {1, 1, SIZE_MAX}, {1, SIZE_MAX / 1000, 0}, {1, 1, SIZE_MAX / 200}};
   struct workspace workspace;
