@@ -1,4 +1,4 @@
-"""Conversion of a tiny MACE model (tests/reference/mace_fixtures.py), and what is refused by name."""
+"""Conversion of a tiny MACE model (made by tests/reference/mace_fixtures.py), and refusals."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def test_refused_by_name(model: Record, message: str) -> None:
 
 def test_detection(model: Record) -> None:
     assert converter_for(model) is mace.convert
-    with pytest.raises(FormatError, match="mace.tools.X"):
+    with pytest.raises(FormatError, match=r"mace\.tools\.X"):
         converter_for(Record(Global("mace.tools", "X"), ()))
 
 
