@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from irrepd import safetensors
+
 STIFFNESS = np.array([1.0, 2.0, 3.0])
 
 # A fault takes the handler's place for one request; it returns False to let the handler go on.
@@ -51,27 +53,37 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.requests.append(json.loads(body))
+        self.server.headers.append(dict(self.headers.items()))
+        is_binary = self.headers["Content-Type"] == "application/x-safetensors"
+        if is_binary and not self.server.takes_binary:
+            self.problem(415, "media type not supported")
+            return
+        request = request_of(body) if is_binary else json.loads(body)
+        self.server.requests.append(request)
         if self.fault():
             return
         if self.path != "/v1/models/springs/predict":
             self.problem(404, f"no model at {self.path}")
             return
-        request = self.server.requests[-1]
         if len(request["structures"]) > self.server.most_structures:
             self.problem(413, "too many structures")
             return
         results = [self.result(i, entry, request) for i, entry in enumerate(request["structures"])]
-        if len(results) == 1 and results[0]["status"] == "error":
+        if is_binary:
+            self.send(200, binary_of(results), "application/x-safetensors")
+        elif len(results) == 1 and results[0]["status"] == "error":
             self.answer(422, results[0]["error"], "application/problem+json")
         else:
             self.answer(200, {"model": "springs", "results": results})
 
     def result(self, i: int, entry: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
+        named = {"id": entry["id"]} if "id" in entry else {}
         if 118 in entry["numbers"]:
             where = f"#/structures/{i}/numbers/{entry['numbers'].index(118)}"
-            return {"status": "error", "error": problem_of(422, "unknown element Og", where)}
-        return springs(entry, request.get("properties", ["energy", "forces", "stress"]))
+            problem = problem_of(422, "unknown element Og", where)
+            return {**named, "status": "error", "error": problem}
+        properties = request.get("properties", ["energy", "forces", "stress"])
+        return {**named, **springs(entry, properties)}
 
     def fault(self) -> bool:
         return bool(self.server.faults) and self.server.faults.pop(0)(self)
@@ -86,7 +98,11 @@ class Handler(BaseHTTPRequestHandler):
         kind: str = "application/json",
         headers: dict[str, str] | None = None,
     ) -> None:
-        data = json.dumps(body).encode()
+        self.send(status, json.dumps(body).encode(), kind, headers)
+
+    def send(
+        self, status: int, data: bytes, kind: str, headers: dict[str, str] | None = None
+    ) -> None:
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(data)))
@@ -97,6 +113,39 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Keeps the test's output quiet."""
+
+
+def request_of(body: bytes) -> dict[str, Any]:
+    """A binary request as the JSON one that asks the same."""
+    tensors, options = safetensors.loads(body)
+    ends = np.cumsum(tensors["n_atoms"])[:-1]
+    rows = zip(
+        np.split(tensors["numbers"], ends),
+        np.split(tensors["positions"], ends),
+        tensors["cell"],
+        tensors["pbc"],
+    )
+    structures = [
+        {"numbers": z.tolist(), "positions": x.tolist(), "cell": c.tolist(), "pbc": p.tolist()}
+        for z, x, c, p in rows
+    ]
+    properties = options.get("properties", "energy,forces,stress").split(",")
+    return {"binary": True, "structures": structures, "properties": properties}
+
+
+def binary_of(results: list[dict[str, Any]]) -> bytes:
+    ok = [result["status"] == "ok" for result in results]
+    tensors = {"status": np.array([0 if good else 422 for good in ok], dtype="i4")}
+    tensors["energy"] = np.array([result.get("energy", np.nan) for result in results])
+    nothing = np.full((3, 3), np.nan)
+    stresses = [nothing if (s := r.get("stress")) is None else s for r in results]
+    tensors["stress"] = np.array(stresses, dtype=float)
+    for name in ("forces", "energies"):
+        width = 3 if name == "forces" else 1  # a refused structure has one atom in these tests
+        parts = [np.reshape(r.get(name, [np.nan] * width), (-1, width)) for r in results]
+        if name in results[0]:
+            tensors[name] = np.concatenate(parts) if width == 3 else np.concatenate(parts)[:, 0]
+    return safetensors.dumps(tensors, {})
 
 
 def problem_of(status: int, detail: str, pointer: str | None = None) -> dict[str, Any]:
@@ -118,6 +167,8 @@ class FakeServer(ThreadingHTTPServer):
         self.connections = 0
         self.requests: list[dict[str, Any]] = []
         self.faults: list[Fault] = []
+        self.headers: list[dict[str, str]] = []
+        self.takes_binary = True
         self.most_structures = 1000
         self.url = f"http://127.0.0.1:{self.server_port}"
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()

@@ -7,12 +7,16 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk, molecule
-from ase.calculators.calculator import CalculatorSetupError, PropertyNotImplementedError
+from ase.calculators.calculator import (
+    CalculatorSetupError,
+    PropertyNotImplementedError,
+    get_calculator_class,
+)
 from ase.optimize import BFGS
 from fake_server import FakeServer, busy
 
 import irrepd
-from irrepd import IrrepCalculator, ServerError
+from irrepd import IrrepCalculator, ServerError, ase_plugin
 
 
 @pytest.fixture
@@ -113,6 +117,34 @@ def test_relaxes(calculator: IrrepCalculator) -> None:
     atoms.calc = calculator
     assert BFGS(atoms, logfile=None).run(fmax=1e-4, steps=100)
     assert np.abs(atoms.positions).max() < 1e-3
+
+
+def test_charge_and_spin_of_info_are_compared(
+    server: FakeServer, calculator: IrrepCalculator
+) -> None:
+    atoms = molecule("H2O")
+    atoms.calc = calculator
+    for info in ({}, {"charge": 1}, {"charge": 1, "spin": 2}, {"charge": 1, "spin": 2, "x": 3}):
+        atoms.info.update(info)
+        atoms.get_forces()
+    assert len(server.requests) == 3
+
+
+def test_keys_are_no_parameters(server: FakeServer) -> None:
+    calculator = IrrepCalculator(url=server.url, model="springs", key="secret")
+    atoms = molecule("H2O")
+    atoms.calc = deepcopy(calculator)
+    atoms.get_forces()
+    calculator.set(timeout=5)
+    atoms.calc = pickle.loads(pickle.dumps(calculator))
+    atoms.get_forces()
+    assert [x["Authorization"] for x in server.headers] == ["Bearer secret"] * 2
+    assert "secret" not in str(calculator.todict()) + repr(calculator)
+
+
+def test_ase_knows_the_calculator_by_name() -> None:
+    assert ase_plugin.__ase_plugins__ == frozenset()
+    assert get_calculator_class("irrepd") is IrrepCalculator
 
 
 def test_lazy_attributes() -> None:

@@ -3,15 +3,19 @@ from __future__ import annotations
 import os
 import pickle
 import socket
+import ssl
 import subprocess
 import sys
 import threading
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from fake_server import FakeServer, answer_and_close, busy, hang_up
 
-from irrepd.client import Client, structure
+from irrepd import client as client_module
+from irrepd.client import PROPERTIES, Client, structure
 from irrepd.errors import ConnectionFailed, ServerError
 
 ATOM = structure([1], [[0.5, 0.0, 0.0]])
@@ -145,6 +149,90 @@ def test_pickles_without_its_connection(server: FakeServer) -> None:
             assert (copy.url, copy.timeout) == (server.url, 7)
             assert energy(copy) == 0.125
     assert server.connections == 2
+
+
+def many(count: int) -> dict[str, Any]:
+    positions = np.random.default_rng(2).normal(size=(count, 3))
+    return structure([1] * count, positions, np.eye(3) * 9, [True] * 3, id="many")
+
+
+@pytest.mark.parametrize("takes_binary", [True, False])
+def test_large_requests_are_binary_where_the_daemon_takes_that(
+    server: FakeServer, takes_binary: bool
+) -> None:
+    server.takes_binary = takes_binary
+    entries = [many(client_module.BINARY_FROM), ATOM]
+    with Client(server.url) as client:
+        for _ in range(2):
+            large, small = client.predict("springs", entries, PROPERTIES)
+            plain = client.predict("springs", [ATOM], PROPERTIES)[0]
+    positions = np.array(entries[0]["positions"])
+    assert np.array_equal(large["forces"], -np.array([1.0, 2.0, 3.0]) * positions)
+    assert large["stress"].shape == (3, 3) and large["energies"].shape == (len(positions),)
+    assert large["id"] == "many" and small["stress"] is None
+    assert small["energy"] == plain["energy"] and np.array_equal(small["forces"], plain["forces"])
+    is_binary = ["binary" in request for request in server.requests]
+    assert is_binary == [takes_binary, False, takes_binary, False]
+    assert len(server.headers) == 4 + (not takes_binary)  # 415 is believed once and for all
+
+
+def test_refusals_in_binary_answers_get_their_words(server: FakeServer) -> None:
+    entries = [many(client_module.BINARY_FROM), structure([118], [[0, 0, 0]], id="bad")]
+    with Client(server.url) as client:
+        good, bad = client.predict("springs", entries)
+    assert good.ok and not bad.ok
+    assert (bad["id"], bad.problem) == ("bad", "unknown element Og")
+
+
+def test_keys(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Client(server.url, key="secret") as client:
+        energy(client)
+        energy(pickle.loads(pickle.dumps(client)))
+        assert "secret" not in repr(client)
+    monkeypatch.setenv("IRREPD_KEY", "of-environment")
+    with Client(server.url) as client:
+        energy(client)
+    sent = [headers.get("Authorization") for headers in server.headers]
+    assert sent == ["Bearer secret", "Bearer secret", "Bearer of-environment"]
+
+
+def test_tls(server: FakeServer, tmp_path: Path) -> None:
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    command += ["-nodes", "-days", "2", "-subj", "/CN=localhost", "-keyout", str(key)]
+    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-out", str(certificate)]
+    subprocess.run(command, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    url = server.url.replace("http", "https")
+    with Client(url) as client, pytest.raises(ConnectionFailed, match="certificate"):
+        energy(client)
+    for verify in (str(certificate), False):
+        with Client(url, verify=verify) as client:
+            assert energy(client) == 0.125
+
+
+def test_unix_socket(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    answer = b'{"models":[]}'
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        listening.listen()
+
+        def serve() -> None:
+            with listening.accept()[0] as peer:
+                peer.recv(10000)
+                peer.sendall(head % len(answer) + answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with Client(f"unix:{path}") as client:
+            assert client.models() == []
+        thread.join()
+    with Client(f"unix:{tmp_path}/absent") as client, pytest.raises(ConnectionFailed):
+        client.models()
 
 
 def test_child_of_a_fork_opens_its_own_connection(server: FakeServer) -> None:

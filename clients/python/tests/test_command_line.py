@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import ase.io
@@ -40,7 +41,8 @@ def test_table(server: FakeServer, frames: Path, capsys: pytest.CaptureFixture[s
 
 def test_output_and_batches(server: FakeServer, frames: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.extxyz"
-    assert run(server, frames, "--output", output, "--batch", 2, "--precision", "float64") == 0
+    options = ["--batch", 2, "--in-flight", 1, "--precision", "float64"]
+    assert run(server, frames, "--output", output, *options) == 0
     assert [len(request["structures"]) for request in server.requests] == [2, 1]
     assert server.requests[0]["precision"] == "float64"
     water, silicon, _ = ase.io.read(output, ":")
@@ -93,3 +95,50 @@ def test_failures_are_one_line(
         assert main(list(map(str, arguments))) == 2
         error = capsys.readouterr().err
         assert expected in error and error.count("\n") == 1
+
+
+def chopped(path: Path, count: int) -> None:
+    """Leaves some whole frames and a piece of one more, as a killed run would."""
+    frames = ase.io.read(path, ":", format="extxyz")
+    ase.io.write(path, frames[:count], format="extxyz")
+    with path.open("a") as file:
+        file.write("3\nProperties=species:S:1:pos:R:3\nH 0.0 0.0")
+
+
+def test_interrupted_output_goes_on(
+    server: FakeServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, output = tmp_path / "in.extxyz", tmp_path / "out.extxyz"
+    frames = [Atoms("H", [[float(i), 0, 0]]) for i in range(40)]
+    ase.io.write(path, frames)
+    assert run(server, path, "--output", output, "--quiet") == 0
+    whole = output.read_bytes()
+    part = tmp_path / "out.extxyz.part"
+    output.rename(part)
+    chopped(part, 15)
+    assert run(server, path, "--output", output) == 2
+    assert "--resume" in capsys.readouterr().err
+    server.requests.clear()
+    assert run(server, path, "--output", output, "--resume", "--batch", 10) == 0
+    assert sum(len(request["structures"]) for request in server.requests) == 25
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 26 and lines[1].split()[0] == "15"
+    assert output.read_bytes() == whole and not part.exists()
+
+    output.rename(part)
+    chopped(part, 3)
+    ase.io.write(path, frames[::-1])
+    assert run(server, path, "--output", output, "--resume") == 2
+    assert "other frames" in capsys.readouterr().err
+
+
+def test_results_alone(server: FakeServer, frames: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.jsonl"
+    assert run(server, frames, "--output", output, "--quiet") == 0
+    lines = [json.loads(line) for line in output.read_text().splitlines()]
+    assert lines[0]["model"] == "springs" and len(lines) == 4
+    output.write_text("\n".join(map(json.dumps, lines[:2])) + "\n")
+    server.requests.clear()
+    assert run(server, frames, "--output", output, "--quiet", "--resume") == 0
+    assert [len(request["structures"]) for request in server.requests] == [2]
+    assert [json.loads(line) for line in output.read_text().splitlines()] == lines
