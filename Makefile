@@ -17,6 +17,7 @@ LISTEN ?= 127.0.0.1:8421
 MODELS ?= build/models
 SECONDS ?= 60
 QUICK ?=
+FAMILY ?=
 
 .PHONY: all serve test unit-tests models models-all bench fuzz fuzz-binaries fuzz-replays lint format install reference \
         accuracy clean distclean help
@@ -37,8 +38,8 @@ models: | $(VENV) ## write the default models to build/models/
 models-all: models ## write also the models that only tests use, to build/models-all/
 	$(PYTHON) tools/make_models.py --all
 
-bench: all models $(if $(QUICK),,$(VENV_PEERS)) | $(VENV_TESTS) ## print a table of ratios against the peers (QUICK=1: ours alone)
-	$(if $(QUICK),QUICK=1 $(PYTHON_TESTS),$(VENV_PEERS_PYTHON)) tests/bench/bench.py
+bench: all models $(B)/bench/libteam.so $(if $(QUICK),,$(VENV_PEERS)) | $(VENV_TESTS) ## print tables of ratios against the peers (QUICK=1: ours alone; FAMILY=mace: one peer)
+	$(PYTHON_TESTS) tests/bench/bench.py $(if $(QUICK),--quick) $(if $(FAMILY),--family $(FAMILY))
 
 fuzz: $(SETUP)/fuzz ## run every fuzz target for SECONDS=60 each
 	$(MAKE) SANITIZER=fuzzer fuzz-binaries

@@ -183,6 +183,12 @@ $(FUZZ_REPLAYS): $(B)/tests/replay_%: $(OBJ)/tests/fuzz/fuzz_%.o $(REPLAY) $(B)/
 	$(call say,ld)
 	$(Q)$(CC) -o $@ $< $(REPLAY) $(LDFLAGS_COMMON) $(TEST_LIBS) $(CORE_LIBS)
 
+# For tests/bench/, which measures with helping threads.
+$(B)/bench/libteam.so: tests/bench/team.c $(FLAGS_FILE) | $(SETUP)/build
+	@mkdir -p $(@D)
+	$(call say,ld)
+	$(Q)$(CC) $(CFLAGS_PLAIN) -shared -o $@ $< $(LDFLAGS_COMMON)
+
 .SECONDARY: $(UNIT_OBJECTS) $(FUZZ_OBJECTS)
 
 -include $(CORE_OBJECTS:.o=.d) $(SERVER_OBJECTS:.o=.d) $(UNIT_OBJECTS:.o=.d) $(FUZZ_OBJECTS:.o=.d)

@@ -29,12 +29,15 @@ $(VENV_LINT): tools/requirements-lint.txt | $(SETUP)/build
 # The upstream codes that fixtures come from. torch goes first, alone, so that nothing pulls another build of it.
 VENV_REFERENCE := build/venv-reference/.ready
 VENV_REFERENCE_PYTHON := build/venv-reference/bin/python
-VENV_PEERS := build/venv-peers/.ready
-VENV_PEERS_PYTHON := build/venv-peers/bin/python
 $(VENV_REFERENCE): tests/reference/requirements.txt
-$(VENV_PEERS): tests/bench/requirements.txt
+
+# The peers of `make bench`, each in an environment of its own: mace-torch and sevenn want different e3nn.
+PEERS := $(if $(FAMILY),$(FAMILY),sevenn mace nequip schnetpack neighbours)
+VENV_PEERS := $(PEERS:%=build/venv-peer-%/.ready)
+$(VENV_PEERS): build/venv-peer-%/.ready: tests/bench/requirements-%.txt
+
 $(VENV_REFERENCE) $(VENV_PEERS): | $(SETUP)/build
 	python3 -m venv $(@D)
-	$(@D)/bin/python -m pip install $(PIP_FLAGS) "$$(grep -E '^torch==' $<)"
+	$(if $(shell grep -s '^torch==' $<),$(@D)/bin/python -m pip install $(PIP_FLAGS) "$$(grep -E '^torch==' $<)")
 	$(@D)/bin/python -m pip install $(PIP_FLAGS) -r $<
 	@touch $@

@@ -1,0 +1,115 @@
+"""Ratios of times against the peers: each round times both sides in turn, a ratio for each."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from libirrep import Model
+from sides import NotAvailable, Ours, PeerProcess, model_files
+from systems import SYSTEMS
+
+AGREEMENT = {"float32": 1e-5, "float64": 1e-6}  # eV/atom; checkpoints are in float32
+
+
+class Row(NamedTuple):
+    family: str
+    title: str
+    model: str
+    system: str
+    target: float
+    precision: str = "float32"
+
+
+ROWS = (
+    Row("mace", "MACE-MP-0 medium", "mace-medium", "64 Si", 40),
+    Row("mace", "MACE-MP-0 medium", "mace-medium", "32 Cu", 40),
+    Row("mace", "MACE-MP-0 medium", "mace-medium", "64 Si", 40, "float64"),
+    Row("mace", "MACE-MP-0 small", "mace-small", "64 Si", 30),
+    Row("sevenn", "SevenNet-0", "sevennet-0", "64 Si", 25),
+    Row("sevenn", "SevenNet-0", "sevennet-0", "benzene crystal", 25),
+    Row("nequip", "NequIP preset M", "nequip-m", "64 Si", 20),
+    Row("nequip", "Allegro l_max 2", "allegro-l2", "64 Si", 20),
+    Row("schnetpack", "SO3net 64, l_max 2", "so3net-64", "64 Si", 100),
+    Row("schnetpack", "SchNet 128", "schnet-128", "64 Si", 15),
+)
+
+
+def measure(row: Row, peer: PeerProcess, threads: int, rounds: int) -> dict[str, Any]:
+    """One row, or why there is none."""
+    checkpoint, file = model_files(row.model, peer)
+    atoms = SYSTEMS[row.system]()
+    ours = Ours(Model(file), atoms, row.precision, threads)
+    peer.call(
+        "load", model=row.model, path=str(checkpoint), precision=row.precision, threads=threads
+    )
+    peer.take(atoms)
+    off = abs(ours.run().energy - peer.run().energy) / len(atoms)
+    if not off < AGREEMENT[row.precision]:
+        raise NotAvailable(f"energies differ by {off:.1e} eV/atom")
+    for _ in range(3):
+        peer.run()  # torch optimises its graphs in the first calls
+    pairs = [(ours.run(), peer.run()) for _ in range(rounds)]
+    ratios = sorted(theirs.seconds / mine.seconds for mine, theirs in pairs)
+    scale = 1e3 / len(atoms)
+    return {
+        "ours_ms": scale * statistics.median(a.seconds for a, _ in pairs),
+        "peer_ms": scale * statistics.median(b.seconds for _, b in pairs),
+        "peer_list_ms": scale * statistics.median(b.list_seconds for _, b in pairs),
+        "ratio": [ratios[0], statistics.median(ratios), ratios[-1]],
+        "cpu_ratio": statistics.median(b.cpu / a.cpu for a, b in pairs),
+        "ours_cpu_ms": scale * statistics.median(a.cpu for a, _ in pairs),
+        "peer_cpu_ms": scale * statistics.median(b.cpu for _, b in pairs),
+        "energy_difference": off,
+        "arena_mb": ours.batch.arena_bytes / 1e6 / len(atoms),
+    }
+
+
+def measure_family(
+    family: str, threads: tuple[int, ...], rounds: int, note: Callable[[dict[str, Any]], None]
+) -> None:
+    """Gives every row of a family to `note`."""
+    peer, why = None, ""
+    try:
+        peer = PeerProcess(family)
+    except NotAvailable as error:
+        why = str(error)
+    for row in ROWS:
+        for n in threads if row.family == family else ():
+            found = {**row._asdict(), "threads": n}
+            try:
+                if peer is None:
+                    raise NotAvailable(why)
+                found |= {"versions": peer.versions, **measure(row, peer, n, rounds)}
+            except NotAvailable as error:
+                found["not_available"] = str(error)
+            note(found)
+    if peer:
+        peer.close()
+
+
+def table(found: list[dict[str, Any]]) -> str:
+    """Markdown."""
+    columns = (
+        "work", "structure", "precision", "threads", "irrepd ms/atom", "peer ms/atom",
+        "of which list", "ratio min", "median", "max", "irrepd CPU ms/atom", "peer CPU ms/atom",
+        "CPU ratio", "target", "met",
+    )  # fmt: skip
+    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+    for row in found:
+        head = f"| {row['title']} | {row['system']} | {row['precision']} | {row['threads']} | "
+        if "not_available" in row:
+            cells = ["not available: " + row["not_available"], *[""] * 8, f"{row['target']:g}", ""]
+        else:
+            low, middle, high = row["ratio"]
+            cells = [
+                *(f"{row[key]:.4f}" for key in ("ours_ms", "peer_ms", "peer_list_ms")),
+                *(f"{ratio:.1f}" for ratio in (low, middle, high)),
+                *(f"{row[key]:.4f}" for key in ("ours_cpu_ms", "peer_cpu_ms")),
+                f"{row['cpu_ratio']:.1f}",
+                f"{row['target']:g}",
+                "yes" if middle >= row["target"] else "no",
+            ]
+        lines.append(head + " | ".join(cells) + " |")
+    return "\n".join(lines)
