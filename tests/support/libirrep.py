@@ -68,6 +68,8 @@ class _Options(ctypes.Structure):
         ("cancelled", c_void_p),
         ("team", c_void_p),
         ("exact_filters", c_bool),
+        ("plain_kernels", c_bool),
+        ("profile", c_void_p),
     ]
 
 
