@@ -114,7 +114,7 @@ static bool may_administer(struct http_exchange *exchange) {
   if (exchange->local)
     return true;
   problem_set(&problem, 403, "forbidden", "not allowed", "",
-              "Models are loaded and unloaded from the server's own machine only.");
+              "This is done from the server's own machine only.");
   http_reply_problem(exchange, &problem, NULL);
   return false;
 }

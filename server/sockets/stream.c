@@ -169,12 +169,14 @@ static void on_connect(uv_connect_t *connect, int status) {
   s->events.connected(s->events.context);
 }
 
-/* The first address that is permitted. */
+/* The first address that is permitted, of IPv4 if there is one: i-PI, ASE and MDI know no other. */
 static const struct sockaddr *choose(const struct stream *s, const struct addrinfo *found) {
+  const struct sockaddr *best = NULL;
   for (; found != NULL; found = found->ai_next)
     if (!s->address.loopback_only || address_is_loopback(found->ai_addr))
-      return found->ai_addr;
-  return NULL;
+      if (best == NULL || (best->sa_family != AF_INET && found->ai_family == AF_INET))
+        best = found->ai_addr;
+  return best;
 }
 
 static void on_lookup(uv_getaddrinfo_t *lookup, int status, struct addrinfo *found) {

@@ -264,9 +264,32 @@ static void test_help_and_version(void **state) {
   assert_int_equal(strncmp(said, "irrepd ", 7), 0);
 }
 
+/* Sockets given several times are joined, and take the place of those from elsewhere. */
+static void test_lists(void **state) {
+  (void)state;
+  struct config config;
+  assert_int_equal(LOAD(&config, NULL), 0);
+  assert_string_equal(config.ipi, "");
+  config_free(&config);
+  setenv("IRREPD_IPI", "unix:a,model=m;unix:b,model=m", 1);
+  setenv("IRREPD_MDI", "host:1,model=m", 1);
+  assert_int_equal(LOAD(&config, NULL), 0);
+  assert_string_equal(config.ipi, "unix:a,model=m;unix:b,model=m");
+  config_free(&config);
+  assert_int_equal(
+      LOAD(&config, "--ipi", "unix:c,model=m", "--socket-allow=*", "--ipi=unix:d,model=m"), 0);
+  assert_string_equal(config.ipi, "unix:c,model=m;unix:d,model=m");
+  assert_string_equal(config.mdi, "host:1,model=m");
+  assert_string_equal(config.socket_allow, "*");
+  config_free(&config);
+  unsetenv("IRREPD_IPI");
+  unsetenv("IRREPD_MDI");
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_defaults),
+      cmocka_unit_test(test_lists),
       cmocka_unit_test(test_flags),
       cmocka_unit_test(test_sizes),
       cmocka_unit_test(test_limits_that_depend_on_each_other),
