@@ -83,6 +83,10 @@ void spherical_harmonics(int l_max, size_t n, const double *vectors, double *y) 
   assert(l_max >= 0 && l_max <= IRREP_L_MAX);
   struct recursion rec = recursion_for(l_max);
   for (size_t i = 0; i < n; i++) {
+    if (l_max == 0) {
+      y[i] = 1.0;
+      continue;
+    }
     struct direction direction = direction_of(vectors + 3 * i);
     harmonics_of(&rec, l_max, direction.n, y + i * HARMONICS(l_max));
   }
@@ -117,7 +121,7 @@ void spherical_harmonics_adjoint(int l_max, size_t n, const double *vectors, con
                                  double *grad_v) {
   assert(l_max >= 0 && l_max <= IRREP_L_MAX);
   struct recursion rec = recursion_for(l_max);
-  for (size_t i = 0; i < n; i++) {
+  for (size_t i = 0; l_max > 0 && i < n; i++) {
     struct direction direction = direction_of(vectors + 3 * i);
     const double *u = direction.n;
     double grad_n[3];

@@ -164,7 +164,7 @@ void KERNEL(convolution)(const struct convolution *op, size_t n_edges, const voi
 static void couple_adjoint(const struct convolution *op, const real *weights, const vec *gt,
                            double *grad_harmonics) {
   const real *c = weights + op->by_harmonic.values;
-  for (int l = 0; l <= op->l_max; l++)
+  for (int l = 1; l <= op->l_max; l++)
     for (int h = l * l; h < (l + 1) * (l + 1); h++) {
       vec sum = {0};
       for (size_t i = op->by_harmonic.first[h]; i < op->by_harmonic.first[h + 1]; i++)
@@ -197,8 +197,9 @@ void KERNEL(convolution_adjoint)(const struct convolution *op, size_t n_edges, c
       BY_DEGREES(path_adjoint_x, path, t, filter + path->filter_column,
                  derivative + path->filter_column, x_row + path->x_offset, g_row + path->out_offset,
                  gx_row + path->x_offset, &radial)
-      BY_DEGREES(path_adjoint_t, path, filter + path->filter_column, x_row + path->x_offset,
-                 g_row + path->out_offset, gt + path->first_pair)
+      if (path->l2 > 0)
+        BY_DEGREES(path_adjoint_t, path, filter + path->filter_column, x_row + path->x_offset,
+                   g_row + path->out_offset, gt + path->first_pair)
     }
     grad_distance[e] += (double)vec_sum(radial);
     couple_adjoint(op, weights, gt, grad_harmonics + e * n_harmonics);

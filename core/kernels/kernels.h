@@ -265,7 +265,8 @@ struct kernels {
    *   grad_out         [n_atoms][out_dim], rows i are read
    *   derivatives      [n_edges][n_columns] of the filters by distance
    *   grad_x           [rows][x_dim], added to
-   *   grad_harmonics   [n_edges][HARMONICS(l_max)] of the given edges, added to
+   *   grad_harmonics   [n_edges][HARMONICS(l_max)] of the given edges, added to but for degree 0,
+   *                    which does not depend on the edge
    *   grad_distance    [n_edges], added to */
   void (*convolution_adjoint)(const struct convolution *op, size_t n_edges, const void *weights,
                               const uint32_t *senders, const uint32_t *receivers, size_t first_row,

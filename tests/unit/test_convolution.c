@@ -172,7 +172,8 @@ static void adjoint_term(const struct term *t, void *context) {
   const double f = trial->filters.exact[t->edge * op->n_columns + t->column];
   const double df = trial->derivatives.exact[t->edge * op->n_columns + t->column];
   add(&s->x[x_at], &s->x_size[x_at], c * y * f * g);
-  add(&s->y[y_at], &s->y_size[y_at], c * x * f * g);
+  if (t->y > 0) /* harmonic 0 is a constant */
+    add(&s->y[y_at], &s->y_size[y_at], c * x * f * g);
   add(&s->distance[t->edge], &s->distance_size[t->edge], c * x * y * df * g);
 }
 
@@ -325,7 +326,8 @@ static void order_reversed(const struct trial *trial, size_t *order) {
 }
 
 /* <grad_out, convolution> along the reverse edges in float64, as a function of x, of the given
- * harmonics and of the distances, which move the filters by their derivatives. */
+ * harmonics but the constant one, and of the distances, which move the filters by their
+ * derivatives. */
 static double objective(const double *variables, void *context) {
   const struct trial *trial = context;
   const struct kernels *kernels = trial->x.kernels;
@@ -340,7 +342,8 @@ static double objective(const double *variables, void *context) {
     const size_t e = order[k];
     senders[k] = trial->receivers[e];
     receivers[k] = trial->senders[e];
-    for (size_t i = 0; i < n_y; i++)
+    y[k * n_y] = trial->y.exact[e * n_y];
+    for (size_t i = 1; i < n_y; i++)
       y[k * n_y + i] = ((int)sqrt((double)i) % 2 ? -1.0 : 1.0) * given[e * n_y + i];
     for (size_t i = 0; i < columns; i++)
       filters[k * columns + i] = trial->filters.exact[e * columns + i] +
