@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 import subprocess
 import sys
 import zipfile
@@ -77,3 +78,38 @@ def test_a_wheel_with_another_checksum(
     assert tool.main() == 1
     assert "checksum" in capsys.readouterr().err
     assert not wheel.exists()
+
+
+def test_examples_come_along_and_stand_in(
+    tool: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    examples = tool.ROOT / "models"
+    examples.mkdir()
+    (examples / "a-small.safetensors").write_bytes(b"first")
+    copy = tool.ROOT / "build" / "models" / "a-small.safetensors"
+    assert tool.main() == 0
+    assert copy.read_bytes() == b"first" and copy.with_name("sevennet-0.safetensors").exists()
+    (examples / "a-small.safetensors").write_bytes(b"second")
+    copy.with_name("sevennet-0.safetensors").unlink()
+    (tool.ROOT / "build" / "wheels" / tool.WHEEL).unlink()
+    monkeypatch.setattr(
+        tool.subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 1, "", "")
+    )
+    assert tool.main() == 0
+    assert copy.read_bytes() == b"second" and "warning" in capsys.readouterr().err
+    monkeypatch.setattr(sys, "argv", ["make_models.py", "--all"])
+    assert tool.main() == 1
+
+
+@pytest.mark.parametrize(
+    "path", sorted((REPOSITORY / "models").glob("*.safetensors")), ids=lambda path: path.stem
+)
+def test_each_example_says_how_good_it_is(path: Path) -> None:
+    assert path.stat().st_size < 1_000_000
+    _, metadata = safetensors.read(path)
+    card = json.loads(metadata["irrepd"])
+    assert card["name"] == path.stem and card["license"] == "MIT"
+    errors = card["training"]["held_back"]
+    assert errors["structures"] >= 50
+    assert 0 < errors["energy_mae_mev_per_atom"] < 50
+    assert 0 < errors["forces_mae_mev_per_angstrom"] < 500
