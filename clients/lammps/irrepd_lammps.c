@@ -88,7 +88,8 @@ int main(int argc, char **argv) {
   for (int i = 0; i < engine.n_types; i++)
     engine.numbers[i + 1] = atoi(argv[5 + i]);
   char *arguments[] = {"irrepd_lammps", "-log", "none", NULL};
-  engine.client = irrepd_client_new(argv[1], argv[2], NULL, getenv("IRREPD_KEY"));
+  engine.client =
+      irrepd_client_new(argv[1], argv[2], getenv("IRREPD_PRECISION"), getenv("IRREPD_KEY"));
   engine.lammps = lammps_open_no_mpi(3, arguments, NULL);
   if (engine.client == NULL || engine.lammps == NULL)
     stop("cannot start");

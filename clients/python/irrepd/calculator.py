@@ -30,8 +30,8 @@ class IrrepCalculator(Calculator):
 
     Units are ASE's. There is no stress unless all three axes are periodic. A changed charge or spin
     in atoms.info is a changed configuration. May be pickled, copied and carried across a fork.
-    ASE knows the class by the name "irrepd" once this module is imported. Raises irrepd.ServerError where the daemon refuses a structure and
-    irrepd.ConnectionFailed where it cannot be reached.
+    ASE knows the class by the name "irrepd" once this module is imported. Raises irrepd.ServerError
+    where the daemon refuses a structure and irrepd.ConnectionFailed where it cannot be reached.
     """
 
     implemented_properties = ["energy", "free_energy", "forces", "stress", "energies"]  # noqa: RUF012

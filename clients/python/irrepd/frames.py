@@ -98,7 +98,7 @@ class Writer:
         with open(self.part, "ab"):
             pass
         self._keep_whole_frames()
-        self._file = open(self.part, "a", encoding="utf-8")
+        self._file = open(self.part, "a", encoding="utf-8")  # noqa: SIM115
 
     def _keep_whole_frames(self) -> None:
         end, last = 0, ""

@@ -66,7 +66,7 @@ def local_url(
     daemon: str | os.PathLike[str] | None = None,
     flags: Sequence[str] = (),
 ) -> str:
-    """`local` for those without ASE: the URL for `irrepd.Client`. It holds while this process lives."""
+    """`local` without ASE: a URL for `irrepd.Client`, good while this process lives."""
     program, file = _program(daemon), _model_file(model, models)
     info = file.stat()
     what = [str(program), str(file), str(info.st_mtime_ns), str(info.st_size), _stem(model), *flags]

@@ -39,8 +39,9 @@ def evaluate(
     """The results of an iterable's structures, in their order, as they come.
 
     structures: what `irrepd.structure` gives, ase.Atoms, or pymatgen structures. client: or its
-    URL. batch_atoms, batch_structures: what a request holds at most. in_flight: requests under way. A refused structure has status "error"; what concerns all, such
-    as an unknown model, is a ServerError.
+    URL. batch_atoms, batch_structures: what a request holds at most. in_flight: requests under way.
+    A refused structure has status "error"; what concerns all, such as an unknown model, is a
+    ServerError.
 
     output: a file that takes a line of JSON for each result. Where a run was cut off, the same call
     again yields what the file has and evaluates the rest; ValueError when the file is of another
