@@ -56,9 +56,11 @@ format: $(SETUP)/lint | $(VENV_LINT) ## format every C and Python file
 	git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
 	$(VENV_LINT_BIN)/ruff check --fix --quiet .
 
-reference: | $(VENV_REFERENCE) ## write the fixtures of tests/reference/ anew, from the upstream codes
+reference: | $(VENV_REFERENCE) $(VENV_REFERENCES) ## write the fixtures of tests/reference/ anew, from the upstream codes
 	$(VENV_REFERENCE_PYTHON) tests/reference/e3nn_fixtures.py
 	$(VENV_REFERENCE_PYTHON) tests/reference/sevennet_fixtures.py
+	set -e; for name in $(REFERENCES); do \
+	  build/venv-reference-$$name/bin/python tests/reference/$${name}_fixtures.py; done
 
 accuracy: all models models-all | $(VENV_TESTS) ## print the table of errors against the references
 	$(PYTHON_TESTS) tests/reference/table.py

@@ -31,12 +31,17 @@ VENV_REFERENCE := build/venv-reference/.ready
 VENV_REFERENCE_PYTHON := build/venv-reference/bin/python
 $(VENV_REFERENCE): tests/reference/requirements.txt
 
+# Families of upstream codes that need an environment each, and their script NAME_fixtures.py.
+REFERENCES := $(patsubst tests/reference/requirements-%.txt,%,$(wildcard tests/reference/requirements-*.txt))
+VENV_REFERENCES := $(REFERENCES:%=build/venv-reference-%/.ready)
+$(VENV_REFERENCES): build/venv-reference-%/.ready: tests/reference/requirements-%.txt
+
 # The peers of `make bench`, each in an environment of its own: mace-torch and sevenn want different e3nn.
 PEERS := $(if $(FAMILY),$(FAMILY),sevenn mace nequip schnetpack neighbours)
 VENV_PEERS := $(PEERS:%=build/venv-peer-%/.ready)
 $(VENV_PEERS): build/venv-peer-%/.ready: tests/bench/requirements-%.txt
 
-$(VENV_REFERENCE) $(VENV_PEERS): | $(SETUP)/build
+$(VENV_REFERENCE) $(VENV_REFERENCES) $(VENV_PEERS): | $(SETUP)/build
 	python3 -m venv $(@D)
 	$(if $(shell grep -s '^torch==' $<),$(@D)/bin/python -m pip install $(PIP_FLAGS) "$$(grep -E '^torch==' $<)")
 	$(@D)/bin/python -m pip install $(PIP_FLAGS) -r $<

@@ -32,7 +32,7 @@ FORCES_WEIGHT = 0.1  # Angstrom^2
 RATE = 2e-3
 REPRESENTATIONS = {
     "schnet": lambda **common: SchNet(64, 3, **common),
-    "so3net": lambda **common: SO3net(32, 2, lmax=2, **common),
+    "so3net": lambda **common: SO3net(32, 2, lmax=1, **common),
 }
 CITATIONS = {
     "schnet": "K. T. Schuett et al., J. Chem. Phys. 148, 241722 (2018), 10.1063/1.5019779",
