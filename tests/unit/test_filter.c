@@ -7,6 +7,7 @@ struct trial {
   struct filter op;
   struct filter_layer layers[LAYERS_MAX];
   size_t n_edges, n_basis, columns; /* columns: padded */
+  uint32_t pairs[EDGE_TILE];        /* of species */
   struct reals dense[LAYERS_MAX], bias[LAYERS_MAX];
   struct reals weights, embedding, out, derivative, scratch;
 };
@@ -15,14 +16,17 @@ struct options {
   size_t n_layers, sizes[LAYERS_MAX + 1];
   enum activation activation;
   bool bias, envelope;
+  size_t n_pairs; /* 0: one first matrix for all */
 };
 
 static const struct options cases[] = {
-    {1, {8, 16}, ACTIVATION_SILU, false, false},
-    {1, {1, 5}, ACTIVATION_SILU, true, true},
-    {2, {8, 5, 48}, ACTIVATION_SSP, true, false},
-    {3, {5, 64, 17, 128}, ACTIVATION_SILU, false, true},
-    {3, {10, 16, 33, 5}, ACTIVATION_TANH, true, true},
+    {1, {8, 16}, ACTIVATION_SILU, false, false, 0},
+    {1, {1, 5}, ACTIVATION_SILU, true, true, 0},
+    {2, {8, 5, 48}, ACTIVATION_SSP, true, false, 0},
+    {3, {5, 64, 17, 128}, ACTIVATION_SILU, false, true, 0},
+    {3, {10, 16, 33, 5}, ACTIVATION_TANH, true, true, 0},
+    {1, {6, 33}, ACTIVATION_SILU, false, true, 4},
+    {3, {7, 17, 20, 40}, ACTIVATION_SILU, false, false, 9},
 };
 #define N_CASES (sizeof cases / sizeof *cases)
 
@@ -37,14 +41,18 @@ static void trial_init(struct trial *trial, const struct kernels *kernels, size_
   size_t n = 32; /* nothing begins at 0 */
   for (size_t k = 0; k < options->n_layers; k++) {
     const size_t rows = options->sizes[k], columns = options->sizes[k + 1];
-    const size_t padded = padded_to_lanes(columns);
-    trial->dense[k] = reals_random(kernels, &rng, rows * columns);
+    const size_t padded = padded_to_lanes(columns), first = n;
+    const size_t n_matrices = k == 0 && options->n_pairs ? options->n_pairs : 1;
+    trial->dense[k] = reals_random(kernels, &rng, n_matrices * rows * columns);
     trial->bias[k] = reals_random(kernels, &rng, columns);
-    pack_panels(rows, columns, trial->dense[k].exact, weights + n);
+    for (size_t m = 0; m < n_matrices; m++, n += rows * padded)
+      pack_panels(rows, columns, trial->dense[k].exact + m * rows * columns, weights + n);
     trial->layers[k] = (struct filter_layer){
-        .matrix = {rows, columns, n, 0}, .has_bias = options->bias, .bias = n + rows * padded};
-    memcpy(weights + n + rows * padded, trial->bias[k].exact, columns * sizeof(double));
-    n += (rows + 1) * padded;
+        .matrix = {rows, columns, first, 0}, .has_bias = options->bias, .bias = n};
+    memcpy(weights + n, trial->bias[k].exact, columns * sizeof(double));
+    n += padded;
+    if (n_matrices > 1)
+      trial->op.pair_stride = rows * padded;
     if (k + 1 < options->n_layers && padded > trial->op.width)
       trial->op.width = padded;
     trial->columns = padded;
@@ -52,6 +60,8 @@ static void trial_init(struct trial *trial, const struct kernels *kernels, size_
   assert_true(n < 40000);
   trial->weights = reals_of(kernels, n, weights);
   free(weights);
+  for (size_t e = 0; e < EDGE_TILE; e++)
+    trial->pairs[e] = options->n_pairs ? (uint32_t)rng_below(&rng, options->n_pairs) : 0;
   trial->op.n_layers = options->n_layers;
   trial->op.layers = trial->layers;
   trial->op.activation = options->activation;
@@ -75,8 +85,13 @@ static void trial_fini(struct trial *trial) {
   reals_free(&trial->scratch);
 }
 
+/* Kernels do not look at pairs where all have one matrix. */
+static const uint32_t *pairs_of(const struct trial *trial) {
+  return trial->op.pair_stride ? trial->pairs : NULL;
+}
+
 static void run_filter(struct trial *trial, bool derivative) {
-  trial->out.kernels->filter(&trial->op, trial->n_edges, trial->weights.data, NULL,
+  trial->out.kernels->filter(&trial->op, trial->n_edges, trial->weights.data, pairs_of(trial),
                              trial->embedding.data, trial->out.data,
                              derivative ? trial->derivative.data : NULL, trial->scratch.data);
   reals_read(&trial->out);
@@ -103,15 +118,17 @@ struct sums {
   double y[128], dy[128], size[128], dsize[128];
 };
 
-static void layer_sums(const struct trial *trial, size_t k, const struct sums *in,
+static void layer_sums(const struct trial *trial, size_t k, uint32_t pair, const struct sums *in,
                        struct sums *out) {
   const struct matrix *matrix = &trial->layers[k].matrix;
+  const double *dense =
+      trial->dense[k].exact + (k == 0 ? pair * matrix->rows * matrix->columns : 0);
   for (size_t o = 0; o < matrix->columns; o++) {
     out->y[o] = trial->layers[k].has_bias ? trial->bias[k].exact[o] : 0.0;
     out->size[o] = fabs(out->y[o]);
     out->dy[o] = out->dsize[o] = 0.0;
     for (size_t i = 0; i < matrix->rows; i++) {
-      const double w = trial->dense[k].exact[i * matrix->columns + o];
+      const double w = dense[i * matrix->columns + o];
       out->y[o] += in->y[i] * w;
       out->dy[o] += in->dy[i] * w;
       out->size[o] += in->size[i] * fabs(w);
@@ -122,8 +139,8 @@ static void layer_sums(const struct trial *trial, size_t k, const struct sums *i
 
 /* One edge's filter and its derivative: the plain MLP of model_format.h, differentiated by the
  * chain rule, times the envelope. */
-static void filter_edge(const struct trial *trial, const double *embedding, double *out,
-                        double *dout, double *size, double *dsize) {
+static void filter_edge(const struct trial *trial, uint32_t pair, const double *embedding,
+                        double *out, double *dout, double *size, double *dsize) {
   const size_t n_basis = trial->n_basis, last = trial->op.n_layers - 1;
   struct sums in, s;
   for (size_t i = 0; i < n_basis; i++) {
@@ -133,7 +150,7 @@ static void filter_edge(const struct trial *trial, const double *embedding, doub
     in.dsize[i] = fabs(in.dy[i]);
   }
   for (size_t k = 0; k <= last; k++) {
-    layer_sums(trial, k, &in, &s);
+    layer_sums(trial, k, pair, &in, &s);
     for (size_t o = 0; k < last && o < trial->layers[k].matrix.columns; o++) {
       double slope;
       in.y[o] = act(trial->op.activation, s.y[o], &slope);
@@ -164,8 +181,9 @@ static void check_case(const struct kernels *kernels, size_t c, size_t n_edges) 
   double *expected = doubles_new(n), *slope = doubles_new(n);
   double *size = doubles_new(n), *slope_size = doubles_new(n);
   for (size_t e = 0; e < n_edges; e++)
-    filter_edge(&trial, trial.embedding.exact + e * 2 * (trial.n_basis + 1), expected + e * columns,
-                slope + e * columns, size + e * columns, slope_size + e * columns);
+    filter_edge(&trial, trial.pairs[e], trial.embedding.exact + e * 2 * (trial.n_basis + 1),
+                expected + e * columns, slope + e * columns, size + e * columns,
+                slope_size + e * columns);
   run_filter(&trial, true);
   /* Padding has the size 0, so it must be exactly zero. */
   assert_within(trial.out.exact, expected, size, n, EPSILONS * epsilon_of(kernels));
@@ -199,6 +217,7 @@ static void check_edges(const struct kernels *kernels) {
     const size_t columns = all.columns, radial = 2 * (all.n_basis + 1);
     for (size_t e = 0; e < EDGE_TILE; e++) {
       memcpy(one.embedding.data, real_at(&all.embedding, e * radial), radial * kernels->real_size);
+      one.pairs[0] = all.pairs[e];
       run_filter(&one, true);
       assert_same_bits(&one.out, 0, &all.out, e * columns, columns);
       assert_same_bits(&one.derivative, 0, &all.derivative, e * columns, columns);
@@ -255,11 +274,33 @@ static void test_derivative_is_the_slope(void **state) {
   }
 }
 
+static void check_contraction(const struct kernels *kernels) {
+  struct rng rng = {8};
+  enum { n = 5, columns = 48 };
+  struct reals slopes = reals_random(kernels, &rng, n * columns);
+  struct reals grad = reals_random(kernels, &rng, n * columns);
+  double sums[n], expected[n];
+  for (size_t e = 0; e < n; e++) {
+    sums[e] = (double)e;
+    expected[e] = sums[e] + dot(columns, slopes.exact + e * columns, grad.exact + e * columns);
+  }
+  kernels->filter_adjoint(n, columns, slopes.data, grad.data, sums);
+  assert_all_close(sums, expected, n, columns * epsilon_of(kernels), 0.0);
+  reals_free(&slopes);
+  reals_free(&grad);
+}
+
+static void test_adjoint_contracts(void **state) {
+  (void)state;
+  for_each_table(check_contraction);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_equals_plain_mlp),
       cmocka_unit_test(test_edges_are_independent),
       cmocka_unit_test(test_derivative_is_the_slope),
+      cmocka_unit_test(test_adjoint_contracts),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /* The memory plan against brute force: the times of every access are listed, and any two arrays
  * that live at one time must not share memory. */
 #include "core/program/program.h"
-#include "tests/unit/support_program.h"
+#include "tests/unit/support_local.h"
 
 #define TIMES_MAX 80
 
@@ -193,12 +193,78 @@ static void test_random_programs(void **state) {
   }
 }
 
+static bool uses(const struct program *program, size_t value, bool gradient, size_t op,
+                 bool backward) {
+  const struct op *o = &program->ops[op];
+  const struct op_type *type = o->type;
+  const bool in = type->has_in && o->in == value, out = type->has_out && o->out == value;
+  return gradient == backward ? in || out : !gradient && in && type->keeps_in;
+}
+
+/* The first and last time of an array: operations forward, then backward. */
+static bool local_life(const struct program *program, size_t value, bool gradient, size_t *first,
+                       size_t *last) {
+  bool alive = false;
+  for (size_t t = 0; t < 2 * program->n_ops; t++) {
+    const bool backward = t >= program->n_ops;
+    const size_t op = backward ? 2 * program->n_ops - 1 - t : t;
+    if (!uses(program, value, gradient, op, backward))
+      continue;
+    *first = alive ? *first : t;
+    *last = t;
+    alive = true;
+  }
+  return alive;
+}
+
+static const struct storage *storage_of(const struct program *program, size_t array) {
+  const size_t n = program->n_values;
+  return array < n ? &program->values[array].features : &program->values[array - n].gradient;
+}
+
+static void check_local_pair(const struct program *program, size_t a, size_t b) {
+  const size_t n = program->n_values;
+  const struct value *x = &program->values[a % n], *y = &program->values[b % n];
+  size_t a_first = 0, a_last = 0, b_first = 0, b_last = 0;
+  if (x->of_edges != y->of_edges || !local_life(program, a % n, a >= n, &a_first, &a_last) ||
+      !local_life(program, b % n, b >= n, &b_first, &b_last))
+    return;
+  const struct storage *p = storage_of(program, a), *q = storage_of(program, b);
+  const bool meet = p->offset < q->offset + y->dim && q->offset < p->offset + x->dim;
+  /* Sums are kept from pass to pass over the edges. */
+  if (meet && (!x->of_edges || (a_first <= b_last && b_first <= a_last)))
+    fail_msg("arrays %zu and %zu share memory at one time", a, b);
+}
+
+/* Nothing is kept for all atoms; arrays of edges share memory. */
+static void test_local_programs(void **state) {
+  (void)state;
+  struct program program;
+  local_program_init(&program);
+  size_t edge_dims = 0;
+  assert_int_equal(program.whole_reals, 0);
+  for (size_t a = 0; a < 2 * program.n_values; a++) {
+    const struct value *value = &program.values[a % program.n_values];
+    const struct storage *storage = storage_of(&program, a);
+    assert_false(storage->whole);
+    assert_int_equal(storage->offset % IRREP_LANES, 0);
+    assert_true(storage->offset + value->dim <=
+                (value->of_edges ? program.edge_reals : program.tile_reals));
+    edge_dims += value->of_edges ? value->dim : 0;
+    for (size_t b = 0; b < a; b++)
+      check_local_pair(&program, a, b);
+  }
+  assert_true(program.edge_reals < edge_dims);
+  program_fini(&program);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_small_programs),
       cmocka_unit_test(test_convolutions_find_all_atoms),
       cmocka_unit_test(test_local_values_stay_in_the_tile),
       cmocka_unit_test(test_random_programs),
+      cmocka_unit_test(test_local_programs),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
