@@ -40,8 +40,8 @@ struct exact {
 static void exact_at(const struct exact *exact, size_t n, const double *r) {
   const size_t width = RADIAL_WIDTH(&exact->program->radial);
   for (size_t e = 0; e < n; e++)
-    radial_embedding(&exact->program->radial, 0, r[e], exact->embedding + 2 * e * width,
-                     exact->embedding + (2 * e + 1) * width);
+    radial_embedding(&exact->program->radial, exact->pairs[e], r[e],
+                     exact->embedding + 2 * e * width, exact->embedding + (2 * e + 1) * width);
   exact->kernels->filter(exact->filter, n, exact->weights, exact->pairs, exact->embedding,
                          exact->value, exact->derivative, exact->scratch);
 }
@@ -201,6 +201,8 @@ static void set_filter(struct exact *exact, const struct op *op, size_t pair) {
 }
 
 static size_t count_pairs(const struct program *program) {
+  if (program->radial.transform != TRANSFORM_NONE)
+    return program->n_species * program->n_species;
   for (size_t i = 0; i < program->n_ops; i++)
     if (is_message(&program->ops[i]) && program->ops[i].message.filter.pair_stride > 0)
       return program->n_species * program->n_species;
@@ -302,8 +304,7 @@ static bool take_exact(struct exact *exact, struct arena *arena) {
 enum irrep_status filter_tables_make(const struct program *program, const void *weights,
                                      const struct kernels *kernels, struct filter_tables *tables) {
   *tables = (struct filter_tables){.n_terms = HERMITE_TERMS_MAX, .n_pairs = count_pairs(program)};
-  if (program->columns_max == 0 || program->radial.transform != TRANSFORM_NONE ||
-      tables->n_pairs > PAIRS_MAX) {
+  if (program->columns_max == 0 || tables->n_pairs > PAIRS_MAX) {
     tables->n_terms = 0;
     return IRREP_OK;
   }
