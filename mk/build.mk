@@ -189,6 +189,12 @@ $(B)/bench/libteam.so: tests/bench/team.c $(FLAGS_FILE) | $(SETUP)/build
 	$(call say,ld)
 	$(Q)$(CC) $(CFLAGS_PLAIN) -shared -o $@ $< $(LDFLAGS_COMMON)
 
+# Run under callgrind by tests/bench/budget.py.
+$(B)/bench/budget: tests/bench/budget.c $(wildcard tests/unit/support_*.h) $(B)/libirrep.a | $(SETUP)/test
+	@mkdir -p $(@D)
+	$(call say,ld)
+	$(Q)$(CC) $(CFLAGS_PLAIN) -o $@ $< $(LDFLAGS_COMMON) $(B)/libirrep.a -lcmocka $(CORE_LIBS)
+
 .SECONDARY: $(UNIT_OBJECTS) $(FUZZ_OBJECTS)
 
 -include $(CORE_OBJECTS:.o=.d) $(SERVER_OBJECTS:.o=.d) $(UNIT_OBJECTS:.o=.d) $(FUZZ_OBJECTS:.o=.d)

@@ -34,6 +34,7 @@ PYTEST_FOLDERS = (
     "tests/physics",
     "tests/http",
     "tests/interop",
+    "tests/bench",
 )
 SANITIZED = "SANITIZER=address,undefined"
 SANITIZED_FOLDER = "build/asan"
@@ -246,7 +247,7 @@ def run_all(jobs: int, variables: list[str], lint: bool) -> list[Outcome]:
 
     if lint:
         step(run_make("lint", ["lint", *variables], jobs))
-    step(run_make("build", ["all", "unit-tests", *variables], jobs))
+    step(run_make("build", ["all", "unit-tests", "build/bench/budget", *variables], jobs))
     step(run_make("environment", ["build/venv/.tests-ready", *variables], jobs))
     step(run_make("models", ["models", "models-all", *variables], 1))
     step(*run_unit_tests("build", jobs))

@@ -19,8 +19,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-for folder in ("clients/python", "tests/support"):
-    sys.path.insert(0, str(Path(__file__).resolve().parents[2] / folder))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "clients" / "python"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "support"))
 import alone
 import chart
 import ratios

@@ -1,0 +1,204 @@
+/* Runs each kernel once on a fixed shape, for callgrind: budget.py compares the instructions with
+ * budgets.json. Each run is a part of callgrind's output that carries the kernel's name.
+ *
+ *   valgrind --tool=callgrind build/bench/budget float32 v3
+ *
+ * Without arguments it prints its compiler. */
+#include "tests/unit/support_convolution.h"
+
+#include <stdio.h>
+#include <valgrind/callgrind.h>
+
+#if defined(__clang__)
+#define COMPILER "clang"
+#define COMPILER_MAJOR __clang_major__
+#else
+#define COMPILER "gcc"
+#define COMPILER_MAJOR __GNUC__
+#endif
+
+#define ROWS 32
+#define EDGES 48
+#define TABLE_ROWS 6
+
+struct bench {
+  const struct kernels *kernels;
+  struct rng rng;
+};
+
+/* Instructions between the two belong to the kernel. */
+static void begin(void) {
+  CALLGRIND_ZERO_STATS;
+}
+
+static void end(const char *name) {
+  CALLGRIND_DUMP_STATS_AT(name);
+}
+
+static struct reals random_reals(struct bench *b, size_t n) {
+  return reals_random(b->kernels, &b->rng, n);
+}
+
+/* 128 channels to 128 of degree 1. */
+static void run_linear(struct bench *b) {
+  const struct kernels *k = b->kernels;
+  struct linear_block block = {
+      .n_m = 3,
+      .in_stride = 128,
+      .out_stride = 128,
+      .matrix = {.rows = 128, .columns = 128, .packed = 0, .packed_transpose = 128 * 128}};
+  struct linear op = {.in_dim = 384,
+                      .out_dim = 384,
+                      .n_blocks = 1,
+                      .blocks = &block,
+                      .covers_in = true,
+                      .covers_out = true};
+  struct reals weights = random_reals(b, 2 * 128 * 128), x = random_reals(b, ROWS * 384);
+  struct reals y = reals_zero(k, ROWS * 384);
+  uint32_t species[ROWS] = {0};
+  begin();
+  k->linear(&op, ROWS, species, weights.data, x.data, y.data, false);
+  end("gemm (linear)");
+  begin();
+  k->linear_adjoint(&op, ROWS, species, weights.data, x.data, y.data, false);
+  end("gemm (linear_adjoint)");
+  reals_free(&weights), reals_free(&x), reals_free(&y);
+}
+
+/* SevenNet's gate of 128 scalars and of vectors and tensors with gates of their own. */
+static void run_gate(struct bench *b) {
+  const struct kernels *k = b->kernels;
+  const struct gate_entry entries[] = {
+      {false, 1, 128, 0, 128, 0, 0, 128, ACTIVATION_SILU, 1.7},
+      {true, 3, 64, 224, 64, 128, 128, 64, ACTIVATION_SILU, 1.7},
+      {true, 5, 32, 416, 32, 192, 320, 32, ACTIVATION_SILU, 1.7},
+  };
+  const struct gate op = {.in_dim = 576, .out_dim = 480, .n_entries = 3, .entries = entries};
+  struct reals x = random_reals(b, ROWS * 576), y = reals_zero(k, ROWS * 480);
+  struct reals grad = reals_zero(k, ROWS * 576);
+  begin();
+  k->gate(&op, ROWS, x.data, y.data);
+  end("gate");
+  begin();
+  k->gate_adjoint(&op, ROWS, x.data, y.data, grad.data, false);
+  end("gate_adjoint");
+  reals_free(&x), reals_free(&y), reals_free(&grad);
+}
+
+/* The second layer of MACE-MP-0 medium; one receiver. */
+static void run_convolution(struct bench *b) {
+  const struct kernels *k = b->kernels;
+  struct test_convolution *c = convolution_new("128x0e+128x1e", 3, "128x0e+128x1e+128x2e+128x3e");
+  const size_t h = HARMONICS(3), n = c->op.n_columns;
+  struct reals weights = reals_of(k, c->n_weights, c->weights);
+  struct reals filters = random_reals(b, EDGES * n), slopes = random_reals(b, EDGES * n);
+  struct reals harmonics = random_reals(b, EDGES * h);
+  struct reals x = random_reals(b, EDGES * c->op.x_dim);
+  struct reals out = reals_zero(k, EDGES * c->op.out_dim);
+  struct reals grad_x = reals_zero(k, EDGES * c->op.x_dim);
+  struct reals scratch = reals_zero(k, convolution_scratch(c));
+  double *grad_harmonics = doubles_new(EDGES * h), *grad_distance = doubles_new(EDGES);
+  uint32_t senders[EDGES], receivers[EDGES] = {0};
+  for (uint32_t e = 0; e < EDGES; e++)
+    senders[e] = e;
+  begin();
+  k->convolution(&c->op, EDGES, weights.data, senders, receivers, 0, harmonics.data, filters.data,
+                 x.data, out.data, scratch.data);
+  end("convolution");
+  begin();
+  k->convolution_adjoint(&c->op, EDGES, weights.data, senders, receivers, 0, harmonics.data,
+                         filters.data, slopes.data, x.data, out.data, grad_x.data, grad_harmonics,
+                         grad_distance, scratch.data);
+  end("convolution_adjoint");
+  reals_free(&weights), reals_free(&filters), reals_free(&slopes), reals_free(&harmonics);
+  reals_free(&x), reals_free(&out), reals_free(&grad_x), reals_free(&scratch);
+  free(grad_harmonics), free(grad_distance);
+  convolution_free(c);
+}
+
+static void run_filter_table(struct bench *b) {
+  const size_t columns = 640;
+  struct reals table = random_reals(b, 4 * TABLE_ROWS * columns);
+  struct reals weights = random_reals(b, EDGES * 2 * TABLE_ROWS);
+  struct reals out = reals_zero(b->kernels, EDGES * columns);
+  struct reals slope = reals_zero(b->kernels, EDGES * columns);
+  uint32_t first[EDGES];
+  for (uint32_t e = 0; e < EDGES; e++)
+    first[e] = e / 2 % (3 * TABLE_ROWS);
+  begin();
+  b->kernels->filter_table(EDGES, columns, TABLE_ROWS, table.data, first, weights.data, out.data,
+                           slope.data);
+  end("filter_table");
+  reals_free(&table), reals_free(&weights), reals_free(&out), reals_free(&slope);
+}
+
+#define VARIABLES 9
+#define CHANNELS 128
+
+struct tree {
+  struct product_node nodes[128];
+  uint8_t leaves[512];
+  size_t n_nodes, n_leaves;
+};
+
+/* Every monomial of up to three variables: nodes for those of two, leaves for the last. */
+static void grow(struct tree *tree, uint8_t depth, uint8_t variable) {
+  struct product_node *node = &tree->nodes[tree->n_nodes++];
+  *node = (struct product_node){depth, variable, depth == 2 ? (uint16_t)(VARIABLES - variable) : 0};
+  for (uint8_t v = variable; v < VARIABLES; v++)
+    if (depth == 2)
+      tree->leaves[tree->n_leaves++] = v;
+    else
+      grow(tree, (uint8_t)(depth + 1), v);
+}
+
+static void run_product(struct bench *b) {
+  static struct tree tree;
+  const struct kernels *k = b->kernels;
+  size_t in_offset[VARIABLES];
+  uint32_t species[ROWS] = {0};
+  for (size_t i = 0; i < VARIABLES; i++)
+    in_offset[i] = i * CHANNELS;
+  grow(&tree, 0, 0);
+  const struct product_output output = {.n_nodes = tree.n_nodes};
+  const size_t n = tree.n_nodes + tree.n_leaves;
+  const struct product op = {.in_dim = VARIABLES * CHANNELS,
+                             .out_dim = CHANNELS,
+                             .channels = CHANNELS,
+                             .n_variables = VARIABLES,
+                             .in_offset = in_offset,
+                             .n_outputs = 1,
+                             .outputs = &output,
+                             .nodes = tree.nodes,
+                             .leaves = tree.leaves,
+                             .n_coefficients = n,
+                             .species_stride = n * CHANNELS};
+  struct reals weights = random_reals(b, n * CHANNELS), x = random_reals(b, ROWS * op.in_dim);
+  struct reals y = reals_zero(k, ROWS * op.out_dim), grad = reals_zero(k, ROWS * op.in_dim);
+  begin();
+  k->product(&op, ROWS, species, weights.data, x.data, y.data);
+  end("product");
+  begin();
+  k->product_adjoint(&op, ROWS, species, weights.data, x.data, y.data, grad.data, false);
+  end("product_adjoint");
+  reals_free(&weights), reals_free(&x), reals_free(&y), reals_free(&grad);
+}
+
+int main(int argc, char **argv) {
+  if (argc != 3) {
+    printf("%s %d\n", COMPILER, COMPILER_MAJOR);
+    return 0;
+  }
+  struct bench b = {
+      kernels_for(strcmp(argv[1], "float64") ? IRREP_FLOAT32 : IRREP_FLOAT64, argv[2]), {7}};
+  if (!b.kernels) {
+    fprintf(stderr, "budget: this processor lacks %s\n", argv[2]);
+    return 3;
+  }
+  run_linear(&b);
+  run_gate(&b);
+  run_convolution(&b);
+  run_filter_table(&b);
+  run_product(&b);
+  return 0;
+}
