@@ -195,6 +195,12 @@ $(B)/bench/budget: tests/bench/budget.c $(wildcard tests/unit/support_*.h) $(B)/
 	$(call say,ld)
 	$(Q)$(CC) $(CFLAGS_PLAIN) -o $@ $< $(LDFLAGS_COMMON) $(B)/libirrep.a -lcmocka $(CORE_LIBS)
 
+BENCH_PROGRAMS := $(patsubst %,$(B)/bench/%,bench_gemm bench_neighbours load)
+$(BENCH_PROGRAMS): $(B)/bench/%: tests/bench/%.c $(B)/libirrep.a
+	@mkdir -p $(@D)
+	$(call say,ld)
+	$(Q)$(CC) $(CFLAGS_PLAIN) -o $@ $< $(LDFLAGS_COMMON) $(B)/libirrep.a $(CORE_LIBS)
+
 .SECONDARY: $(UNIT_OBJECTS) $(FUZZ_OBJECTS)
 
 -include $(CORE_OBJECTS:.o=.d) $(SERVER_OBJECTS:.o=.d) $(UNIT_OBJECTS:.o=.d) $(FUZZ_OBJECTS:.o=.d)

@@ -1,7 +1,7 @@
 """Speed of irrepd, side by side with the codes that it is compared with.
 
     make bench                  everything, each peer in a virtual environment of its own
-    make bench FAMILY=mace      one peer (sevenn, mace, nequip, schnetpack); other results are kept
+    make bench FAMILY=mace      one peer (sevenn, mace, nequip, schnetpack, neighbours)
     make bench QUICK=1          without peers: SevenNet-0 alone, the GEMM kernel, large systems
 
 Results go to build/bench/results/ as JSON; the tables of all that is there are printed at the end.
@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import platform
+import subprocess
 import sys
 import time
 import warnings
@@ -24,13 +25,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "support"
 import alone
 import chart
 import ratios
-from sides import OUTPUT, processor
+import served
+from sides import MODELS, OUTPUT, NotAvailable, processor
 
 RESULTS = OUTPUT / "results"
 FAMILIES = ("sevenn", "mace", "nequip", "schnetpack")
+PARTS = (*FAMILIES, "neighbours")  # each measured by itself with FAMILY=
 
 
-def save(name: str, rows: list[dict[str, Any]]) -> None:
+def save(name: str, rows: Any) -> None:
     RESULTS.mkdir(parents=True, exist_ok=True)
     about = {
         "processor": processor(),
@@ -48,7 +51,9 @@ def load(name: str) -> dict[str, Any]:
 
 
 def family(name: str, threads: tuple[int, ...], rounds: int) -> None:
-    """Measures one, and keeps what was measured when it is interrupted."""
+    """Measures the ratios of a part; keeps what was measured when it is interrupted."""
+    if name not in FAMILIES:
+        return
     rows: list[dict[str, Any]] = []
 
     def note(row: dict[str, Any]) -> None:
@@ -59,40 +64,78 @@ def family(name: str, threads: tuple[int, ...], rounds: int) -> None:
     ratios.measure_family(name, threads, rounds, note)
 
 
+def extras(name: str) -> None:
+    """What besides ratios belongs to a part."""
+    if name == "mace":
+        model = MODELS / "mace-small.safetensors"
+        for what, measure in (
+            ("gemm", alone.gemm_rates),
+            ("scaling", lambda: alone.scaling(model)),
+            ("served", served.measure),
+        ):
+            try:
+                save(what, measure())
+            except (NotAvailable, OSError, subprocess.CalledProcessError) as error:
+                print(f"bench: {what}: {error}", file=sys.stderr)
+    elif name == "neighbours":
+        save(name, alone.neighbours())
+
+
 def report() -> None:
     """Prints the tables of all results and draws the chart."""
-    found = [row for name in FAMILIES for row in load(name)["rows"]]
-    if not found:
-        return
-    abouts = [load(name) for name in FAMILIES if load(name)["rows"]]
-    print("Energy, forces and stress with the neighbour list; ratio: the peer's time by ours.")
-    for name, about in zip([n for n in FAMILIES if load(n)["rows"]], abouts):
-        versions = {row.get("versions", "not available") for row in about["rows"]}
-        print(
-            f"- {name}: {about['processor']}, {about['date']}, load {about['load_1min']:.1f}; "
-            f"{'; '.join(sorted(versions))}"
-        )
-    print(f"\n{ratios.table(found)}\n")
-    caption = f"{abouts[0]['processor']}, {abouts[0]['date']}, one thread"
-    one = [row for row in found if row["threads"] == 1 and "ratio" in row]
-    (OUTPUT / "bench.svg").write_text(chart.draw(one, caption))
+    found = {name: load(name) for name in FAMILIES}
+    rows = [row for about in found.values() for row in about["rows"]]
+    if rows:
+        print("Energy, forces and stress with the neighbour list; ratio: the peer's time by ours.")
+        for name, about in found.items():
+            versions = {row.get("versions", "not available") for row in about["rows"]}
+            if about["rows"]:
+                print(f"- {name}: {described(about)}; {'; '.join(sorted(versions))}")
+        print(f"\n{ratios.table(rows)}\n")
+        one = [row for row in rows if row["threads"] == 1 and "ratio" in row]
+        newest = max(found.values(), key=lambda about: about.get("date", ""))
+        caption = f"{newest['processor']}, {newest['date']}, one thread"
+        (OUTPUT / "bench.svg").write_text(chart.draw(one, caption))
+    rates = load("gemm")["rows"]
+    if rates:
+        print(alone.gemm(rates))
+        for row in rows:
+            if row["model"] == "mace-medium" and row["threads"] == 1 and "ratio" in row:
+                print(alone.share_of_peak(row, rates))
+    if load("scaling")["rows"]:
+        print(f"\n{alone.scaling_table('MACE-MP-0 small', load('scaling')['rows'])}")
+    if load("served")["rows"]:
+        print(f"\n{served.table(load('served')['rows'])}")
+    if load("neighbours")["rows"]:
+        print(f"\n{load('neighbours')['rows']}")
+
+
+def described(about: dict[str, Any]) -> str:
+    return f"{about['processor']}, {about['date']}, load {about['load_1min']:.1f}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--quick", action="store_true", help="without peers")
-    parser.add_argument("--family", choices=FAMILIES, help="one peer alone")
+    parser.add_argument("--family", choices=PARTS, help="one part alone")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--report", action="store_true", help="print what was measured before")
+    parser.add_argument("--extras", action="store_true", help="without the ratios")
+    parser.add_argument("--scaling", nargs=4, metavar=("MODEL", "A", "B", "C"))
     given = parser.parse_args()
     warnings.simplefilter("ignore")
+    if given.scaling:
+        alone.scaling_child(Path(given.scaling[0]), "float32", list(map(int, given.scaling[1:])))
+        return
     if given.quick:
         alone.quick()
         return
     if not given.report:
-        for name in [given.family] if given.family else FAMILIES:
-            family(name, tuple(given.threads), given.rounds)
+        for name in [given.family] if given.family else PARTS:
+            if not given.extras:
+                family(name, tuple(given.threads), given.rounds)
+            extras(name)
     report()
 
 

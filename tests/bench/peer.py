@@ -5,6 +5,7 @@
     {"call": "structure", "numbers", "positions", "cell", "pbc"}     what `run` evaluates
     {"call": "run"}  gives "seconds" and "cpu" of energy, forces and stress with the neighbour list,
                      "list_seconds", the part of the list, and "energy" (eV)
+    {"call": "batch", "size": 64}    the same of as many copies in one batch, where a peer has that
 
 Between two calls it sleeps. What its packages print goes to stderr.
 """
@@ -17,6 +18,8 @@ import resource
 import sys
 import time
 import warnings
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 # Before torch is imported: e3nn 0.4 and mace keep pickles.
@@ -62,7 +65,9 @@ def serve(peer: Peer) -> None:
 
                 atoms = Atoms(**call)
             elif kind == "run":
-                answer = _run(peer, atoms)
+                answer = _run(peer, partial(peer.prepare, atoms))
+            elif kind == "batch":
+                answer = _run(peer, partial(peer.batch, atoms, **call))
             elif kind == "versions":
                 answer = {"versions": _versions(peer.packages)}
         except Exception as error:
@@ -76,9 +81,9 @@ def _set_threads(n: int) -> None:
     torch.set_num_threads(n)
 
 
-def _run(peer: Peer, atoms: Any) -> dict[str, float]:
+def _run(peer: Peer, prepare: Callable[[], Any]) -> dict[str, float]:
     cpu, start = time.process_time(), time.perf_counter()
-    data = peer.prepare(atoms)
+    data = prepare()
     middle = time.perf_counter()
     energy = peer.evaluate(data)
     end = time.perf_counter()

@@ -60,7 +60,23 @@ class Mace:
         out = self.network(data, compute_stress=True)
         out["forces"].detach().numpy()
         out["stress"].detach().numpy()
-        return out["energy"].item()
+        return out["energy"].sum().item()
+
+    def batch(self, atoms: Any, size: int) -> Any:
+        """A batch of copies, as mace's own loader makes it."""
+        from mace import data
+        from mace.tools import torch_geometric
+
+        calculator = self.calculator
+        config = data.config_from_atoms(atoms)
+        graphs = [
+            data.AtomicData.from_config(
+                config, z_table=calculator.z_table, cutoff=calculator.r_max, heads=["Default"]
+            )
+            for _ in range(size)
+        ]
+        loader = torch_geometric.dataloader.DataLoader(graphs, batch_size=size, shuffle=False)
+        return next(iter(loader)).to_dict()
 
 
 if __name__ == "__main__":

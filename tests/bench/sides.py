@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import libirrep
-import numpy as np
 from libirrep import Batch, Model
 
 from irrepd.convert import convert
@@ -113,14 +112,18 @@ class Team:
 class Ours:
     """Neighbour list, plan and evaluation, in the arena of an earlier plan, as a worker does."""
 
-    def __init__(self, model: Model, atoms: Any, precision: str, threads: int = 1) -> None:
+    def __init__(
+        self, model: Model, atoms: Any, precision: str, threads: int = 1, warm: bool = True
+    ) -> None:
         self.model, self.atoms = model, atoms
         team = Team(model, precision, threads - 1) if threads > 1 else None
         self.batch = Batch(model, [atoms], precision, team=team, fill=0)
-        self._once()
-        start = time.perf_counter()
-        self._once()
-        self._repeats = max(1, round(MIN_SECONDS / (time.perf_counter() - start)))
+        self._repeats = 1
+        if warm:
+            self._once()
+            start = time.perf_counter()
+            self._once()
+            self._repeats = max(1, round(MIN_SECONDS / (time.perf_counter() - start)))
 
     def _once(self) -> None:
         self.model.plan(self.atoms)
@@ -158,7 +161,3 @@ def processor() -> str:
     lines = info.read_text().splitlines() if info.exists() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return f"{names[0] if names else 'unknown processor'}, {os.cpu_count()} logical processors"
-
-
-def mean(values: list[float]) -> float:
-    return float(np.mean(values))

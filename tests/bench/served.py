@@ -1,0 +1,185 @@
+"""The daemon as a client sees it: structures a second, latency, start, memory; mace-torch's too."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sides import OUTPUT, ROOT, NotAvailable, PeerProcess, model_files
+from systems import ethanol
+
+CLIENTS = (1, 8, 64)
+SECONDS = 4.0
+ROUNDS = 3
+BATCH = 64
+THREADS = 2
+PYTHON = ROOT / "build" / "venv-peer-mace" / "bin" / "python"
+HERE = Path(__file__).resolve().parent
+
+
+def body() -> bytes:
+    atoms = ethanol()
+    structure = {"numbers": atoms.numbers.tolist(), "positions": atoms.positions.tolist()}
+    return json.dumps({"structures": [structure]}).encode()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def resident_mb(pid: int) -> float:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
+
+
+def first_answer(port: int, path: str, deadline: float = 60.0) -> float:
+    """Seconds until the server gives an answer."""
+    start = time.perf_counter()
+    while time.perf_counter() - start < deadline:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=deadline)
+            connection.request("POST", path, body(), {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            answer.read()
+            connection.close()
+            if answer.status == 200:
+                return time.perf_counter() - start
+        time.sleep(0.001)
+    raise NotAvailable(f"no answer from port {port}")
+
+
+@contextlib.contextmanager
+def daemon(model: Path) -> Iterator[tuple[subprocess.Popen, int, str]]:
+    """irrepd with one model: process, port, path of its predict call."""
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy(model, folder)
+        port = free_port()
+        command = [str(ROOT / "build" / "irrepd"), "--models", folder]
+        command += ["--listen", f"127.0.0.1:{port}", "--workers", str(THREADS)]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            yield process, port, f"/v1/models/{model.stem}/predict"
+        finally:
+            process.terminate()
+            process.wait()
+
+
+@contextlib.contextmanager
+def fastapi(checkpoint: Path) -> Iterator[tuple[subprocess.Popen, int, str]]:
+    port = free_port()
+    command = [str(PYTHON), str(HERE / "fastapi_mace.py"), str(checkpoint), str(port), str(THREADS)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield process, port, "/predict"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def load(port: int, path: str, clients: int) -> dict[str, float]:
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(body())
+        file.flush()
+        command = [str(OUTPUT / "load"), str(port), path, file.name, str(clients), str(SECONDS)]
+        done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise NotAvailable(done.stderr.strip())
+    return json.loads(done.stdout)
+
+
+def starts(checkpoint: Path, model: Path) -> dict[str, Any]:
+    """Start to the first answer and resident memory, in turns, of both."""
+    found: dict[str, Any] = {"model": model.stem, "ours": [], "theirs": []}
+    for _ in range(ROUNDS):
+        start = time.perf_counter()
+        with daemon(model) as (process, port, path):
+            first_answer(port, path)
+            found["ours"].append([time.perf_counter() - start, resident_mb(process.pid)])
+        start = time.perf_counter()
+        command = [str(PYTHON), str(HERE / "first_answer.py"), str(checkpoint)]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        seconds = time.perf_counter() - start
+        found["theirs"].append([seconds, float(done.stdout.split()[-2])])
+    return found
+
+
+def throughput(checkpoint: Path, model: Path, peer: PeerProcess) -> dict[str, Any]:
+    """Structures a second of irrepd, of mace-torch's own batches, and of a FastAPI server."""
+    atoms = ethanol()
+    peer.call("load", model=model.stem, path=str(checkpoint), precision="float32", threads=THREADS)
+    peer.take(atoms)
+    found: dict[str, Any] = {"batch": [], "irrepd": {}, "fastapi": {}}
+    for _ in range(3):
+        peer.call("batch", size=BATCH)
+    with daemon(model) as (_, port, path), fastapi(checkpoint) as (_, slow, slow_path):
+        first_answer(port, path)
+        first_answer(slow, slow_path)
+        for clients in CLIENTS:
+            mine, theirs = [], []
+            for _ in range(ROUNDS):
+                mine.append(load(port, path, clients))
+                found["batch"].append(BATCH / peer.call("batch", size=BATCH)["seconds"])
+                theirs.append(load(slow, slow_path, clients))
+            found["irrepd"][clients], found["fastapi"][clients] = mine, theirs
+    return found
+
+
+def middle(values: list[float]) -> float:
+    return sorted(values)[len(values) // 2]
+
+
+def measure() -> dict[str, Any]:
+    peer = PeerProcess("mace")
+    try:
+        small = model_files("mace-32", peer)
+        found = {"served": throughput(*small, peer)}
+        for name in ("mace-32", "mace-small", "mace-medium"):
+            found.setdefault("starts", []).append(starts(*model_files(name, peer)))
+    finally:
+        peer.close()
+    return {**found, "load_1min": os.getloadavg()[0]}
+
+
+def table(found: dict[str, Any]) -> str:
+    served = found["served"]
+    batch = middle(served["batch"])
+    lines = [
+        f"Ethanol on a 32-channel MACE, {THREADS} threads; mace-torch in batches of {BATCH}: "
+        f"{batch:.0f} structures/s (load {found['load_1min']:.1f})\n",
+        "| server | clients | structures/s | by mace-torch's batches | p50 ms | p90 | p99 | "
+        "queue ms | compute ms | rest ms |",
+        "|---" * 10 + "|",
+    ]
+    for server in ("irrepd", "fastapi"):
+        for clients, runs in served[server].items():
+            one = sorted(runs, key=lambda run: run["per_second"])[len(runs) // 2]
+            keys = ("p50_ms", "p90_ms", "p99_ms", "queue_ms", "compute_ms", "rest_ms")
+            cells = " | ".join(f"{one[key]:.3f}" for key in keys)
+            rate = one["per_second"]
+            lines.append(f"| {server} | {clients} | {rate:.0f} | {rate / batch:.1f} | {cells} |")
+    lines += [
+        "\n| model | irrepd: start to first answer, s | mace-torch | ratio | irrepd MB | "
+        "mace-torch MB | ratio |",
+        "|---" * 7 + "|",
+    ]
+    for row in found["starts"]:
+        (a, b), (c, d) = (
+            [middle([run[i] for run in row[side]]) for i in (0, 1)] for side in ("ours", "theirs")
+        )
+        lines.append(
+            f"| {row['model']} | {a:.3f} | {c:.2f} | {c / a:.1f} | {b:.0f} | {d:.0f} | "
+            f"{d / b:.1f} |"
+        )
+    return "\n".join(lines)
