@@ -230,6 +230,7 @@ static void add_connections(cJSON *root, const struct socket_entry *entry) {
     cJSON *one = cJSON_CreateObject();
     cJSON_AddStringToObject(one, "state", link_state_name(link_state(link)));
     cJSON_AddNumberToObject(one, "structures", (double)link_structures(link));
+    cJSON_AddBoolToObject(one, "failed", link_failed(link));
     cJSON_AddStringToObject(one, "reason", link_reason(link));
     cJSON_AddItemToArray(connections, one);
   }

@@ -32,6 +32,7 @@ struct link {
   size_t n_structures, n_in_request;
   size_t n_answered; /* by this connection */
   char reason[320];
+  bool failed; /* the reason is a fault */
 };
 
 static void on_timer(uv_timer_t *timer);
@@ -55,6 +56,10 @@ size_t link_structures(const struct link *link) {
 
 const char *link_reason(const struct link *link) {
   return link->reason;
+}
+
+bool link_failed(const struct link *link) {
+  return link->failed;
 }
 
 static void start_timer(struct link *link, uint64_t ms) {
@@ -108,6 +113,7 @@ static void wait_to_connect(struct link *link) {
 /* The connection is over: connects again, or it was the last. */
 static void end_connection(struct link *link, enum log_level level, const char *reason) {
   snprintf(link->reason, sizeof link->reason, "%s", reason);
+  link->failed = level != LOG_INFO;
   log_link(link, level, "socket closed");
   const bool was_useful = link->n_answered > 0;
   disconnect(link);
@@ -125,6 +131,7 @@ static void retry(struct link *link, const char *reason) {
       !link->options.spec->stays && uv_now(link->options.loop) - link->begun_ms >= PATIENCE_MS;
   const bool is_new = strcmp(link->reason, reason) != 0;
   snprintf(link->reason, sizeof link->reason, "%s", reason);
+  link->failed = true;
   if (is_new || is_late)
     log_link(link, LOG_WARNING, is_late ? "socket gives up" : "socket cannot connect");
   disconnect(link);
@@ -289,6 +296,7 @@ static void on_ended(void *context, const char *reason) {
 static void on_connected(void *context) {
   struct link *link = context;
   link->reason[0] = '\0';
+  link->failed = false;
   link->n_answered = 0;
   set_state(link, LINK_CONNECTED);
   log_link(link, LOG_INFO, "socket connected");

@@ -55,4 +55,7 @@ bool link_is_computing(const struct link *link);
 size_t link_structures(const struct link *link);
 const char *link_reason(const struct link *link);
 
+/* Whether that reason is a fault, not the end that the driver or the daemon chose. */
+bool link_failed(const struct link *link);
+
 #endif

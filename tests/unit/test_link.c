@@ -140,6 +140,7 @@ static void test_steps(void **state) {
   peer_hang_up(&f->peer);
   wait_for_state(f, LINK_CLOSED);
   expect_reason(f, "the driver has closed the connection");
+  assert_false(link_failed(f->link));
   assert_true(f->n_changed >= 3);
 }
 
@@ -195,6 +196,7 @@ static void expect_closed(struct fixture *f, struct text *text, const char *word
   send_text(f, text);
   assert_true(peer_ended(&f->peer));
   assert_int_equal(link_state(f->link), LINK_CLOSED);
+  assert_true(link_failed(f->link));
   expect_reason(f, words);
 }
 

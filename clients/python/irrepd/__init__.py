@@ -3,6 +3,7 @@
     irrepd.Client           the HTTP interface, without dependencies beyond numpy
     irrepd.IrrepCalculator  a calculator for ASE
     irrepd.evaluate         a stream of structures, many requests under way
+    irrepd.ase_socket       the daemon behind ASE's SocketIOCalculator
     irrepd.local            a calculator with a private daemon
     irrepd.convert          python3 -m irrepd.convert CHECKPOINT MODEL.safetensors
 """
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from irrepd.errors import ConnectionFailed, FormatError, ServerError
     from irrepd.private import local
     from irrepd.results import Result, Results
+    from irrepd.sockets import ase_socket
     from irrepd.stream import evaluate
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "Result",
     "Results",
     "ServerError",
+    "ase_socket",
     "evaluate",
     "local",
     "structure",
@@ -41,6 +44,7 @@ _HOMES = {
     "Result": "irrepd.results",
     "Results": "irrepd.results",
     "ServerError": "irrepd.errors",
+    "ase_socket": "irrepd.sockets",
     "evaluate": "irrepd.stream",
     "local": "irrepd.private",
     "structure": "irrepd.client",
