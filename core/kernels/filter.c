@@ -3,6 +3,8 @@
 #include "core/kernels/activations.h"
 #include "core/kernels/gemm.h"
 
+#include <math.h>
+
 static void apply_envelope(size_t n_edges, size_t columns, const real *value,
                            const real *derivative, size_t stride, real *y, real *dy) {
   for (size_t e = 0; e < n_edges; e++) {
@@ -37,6 +39,42 @@ static void apply_by_pair(const struct filter *op, size_t n_edges, const real *w
    weights + matrix->packed + pairs[e] * op->pair_stride, y + e * columns, columns, false);
 }
 
+static void add_bias(const struct filter_layer *layer, size_t stride, size_t n_edges,
+                     const real *weights, const uint32_t *pairs, size_t columns, real *y) {
+  for (size_t e = 0; e < n_edges; e++) {
+    const real *bias = weights + layer->bias + (stride > 0 ? pairs[e] * stride : 0);
+    for (size_t i = 0; i < columns; i++)
+      y[e * columns + i] += bias[i];
+  }
+}
+
+/* Each row to mean 0 and variance 1 over its n numbers, then gains and offsets; derivatives follow.
+ * Ba, Kiros and Hinton 2016, eq. 3, with 1e-5 added to the variance. */
+static void normalise(size_t n, size_t n_edges, const real *gains, size_t columns, real *y,
+                      real *dy) {
+  for (size_t e = 0; e < n_edges; e++, y += columns, dy = dy ? dy + columns : NULL) {
+    double mean = 0.0, variance = 0.0, slope = 0.0, along = 0.0;
+    for (size_t i = 0; i < n; i++)
+      mean += (double)y[i];
+    mean /= (double)n;
+    for (size_t i = 0; i < n; i++)
+      variance += ((double)y[i] - mean) * ((double)y[i] - mean);
+    const double scale = 1.0 / sqrt(variance / (double)n + 1e-5);
+    for (size_t i = 0; dy && i < n; i++) {
+      slope += (double)dy[i];
+      along += ((double)y[i] - mean) * scale * (double)dy[i];
+    }
+    slope /= (double)n;
+    along /= (double)n;
+    for (size_t i = 0; i < n; i++) {
+      const double unit = ((double)y[i] - mean) * scale, gain = (double)gains[i];
+      if (dy)
+        dy[i] = (real)(((double)dy[i] - slope - unit * along) * scale * gain);
+      y[i] = (real)(unit * gain + (double)gains[columns + i]);
+    }
+  }
+}
+
 /* Values and derivatives by distance go through the layers together (forward mode): a layer maps
  * (z, dz) to (z W, dz W), an activation to (a(z), a'(z) dz). The filter has one input and many
  * outputs, so this costs one more product, where the adjoint of the MLP would need the gradient of
@@ -69,9 +107,7 @@ void KERNEL(filter)(const struct filter *op, size_t n_edges, const void *weights
       (n_edges, matrix->columns, matrix->rows, dz, stride, w + matrix->packed, dy, columns, false);
     }
     if (layer->has_bias)
-      for (size_t e = 0; e < n_edges; e++)
-        for (size_t i = 0; i < columns; i++)
-          y[e * columns + i] += w[layer->bias + i];
+      add_bias(layer, k == 0 ? op->bias_stride : 0, n_edges, w, pairs, columns, y);
     if (last) {
       if (op->last != ACTIVATION_IDENTITY)
         activate(op->last, n_edges * columns, y, dy);
@@ -81,6 +117,8 @@ void KERNEL(filter)(const struct filter *op, size_t n_edges, const void *weights
                        dy);
       break;
     }
+    if (layer->has_norm)
+      normalise(matrix->columns, n_edges, w + layer->norm, columns, y, derivative ? dy : NULL);
     activate(op->activation, n_edges * columns, y, derivative ? dy : NULL);
     z = next, dz = next + half, stride = columns;
     real *swap = hidden;

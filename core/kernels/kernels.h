@@ -111,8 +111,9 @@ struct convolution {
 /* An MLP on the radial basis of an edge, times the edge's envelope, gives the filter. */
 struct filter_layer {
   struct matrix matrix;
-  bool has_bias;
+  bool has_bias, has_norm;
   size_t bias; /* in the weights, padded */
+  size_t norm; /* likewise, of a layer normalisation before the activation: gains, then offsets */
 };
 
 struct filter {
@@ -123,6 +124,7 @@ struct filter {
   size_t width;               /* the widest hidden layer, padded; 0 without one */
   size_t pair_stride;         /* reals between the first matrices of successive pairs of species; 0:
                                  one for all */
+  size_t bias_stride;         /* likewise between the first biases */
   bool envelope;              /* otherwise it is 1 and not looked at */
 };
 
@@ -225,7 +227,7 @@ struct kernels {
                        void *grad_in, bool accumulate);
 
   /* Filters of a tile of edges.
-   *   pairs        [n_edges] pairs of species; only read where there is a pair_stride
+   *   pairs        [n_edges] pairs of species; only read where there is a stride of pairs
    *   embedding    [n_edges][2][n_basis + 1] radial basis and envelope; their derivatives
    *   out          [n_edges][columns] padded
    *   derivative   [n_edges][columns] by distance, or NULL

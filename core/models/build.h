@@ -95,6 +95,16 @@ struct convolution_card {
 bool build_convolution(struct build *build, const struct convolution_card *card, size_t in,
                        const struct layout *from, size_t *out, struct layout *to);
 
+/* The layout of a gate's input ("Gate" in model_format.h): the entries of irreps_out, of which the
+ * scalars of gate_ir are followed by the gates. */
+bool gate_input_layout(struct build *build, const struct irreps *irreps_out, struct irrep *gate_ir,
+                       struct layout *layout);
+
+/* Appends the "gate" of a layer's card. */
+bool build_equivariant_gate(struct build *build, const struct card_object *layer,
+                            const struct irreps *irreps_out, size_t in, const struct layout *from,
+                            struct irrep gate_ir, size_t *out, struct layout *to);
+
 /* Appends the division of a value by the "density" of a layer's card; the value is replaced. */
 bool build_density(struct build *build, const char *name, const struct card_object *layer,
                    size_t *value, const struct layout *layout);

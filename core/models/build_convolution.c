@@ -225,7 +225,7 @@ bool build_density(struct build *build, const char *name, const struct card_obje
   if (card_object(layer, "density", &card, build->error) != IRREP_OK ||
       card_only(&card, keys, build->error) != IRREP_OK ||
       card_number(&card, "offset", 1e-6, 1e6, &offset, build->error) != IRREP_OK ||
-      card_number(&card, "scale", 0.0, 1e6, &scale, build->error) != IRREP_OK ||
+      card_number(&card, "scale", -1e6, 1e6, &scale, build->error) != IRREP_OK ||
       card_object(&card, "filter", &filter_card, build->error) != IRREP_OK ||
       !build_filter(build, name, &filter_card, 1, &column, IRREP_LANES, &filter) ||
       !build_value(build, layout, &out))

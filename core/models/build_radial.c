@@ -1,4 +1,5 @@
 /* The radial embedding and the filters made of it. */
+#include "core/base/arena.h"
 #include "core/models/build.h"
 #include "irrep/conventions.h"
 #include "irrep/model_format.h"
@@ -193,28 +194,63 @@ static bool read_matrices(struct build *build, const char *tensor, const struct 
   return !build_no_memory(build);
 }
 
+/* A bias, or one for each pair of species, its columns moved to their padded places. */
+static bool read_bias(struct build *build, const char *tensor, bool by_pair,
+                      const struct layer_shape *shape, size_t *offset, size_t *stride) {
+  const size_t n = shape->file_columns, n_species = build->program->n_species;
+  const size_t dims[3] = {n_species, n_species, n}, n_rows = by_pair ? n_species * n_species : 1;
+  const double *file = build_read(build, tensor, by_pair ? 3 : 1, by_pair ? dims : dims + 2);
+  *stride = (shape->columns + IRREP_LANES - 1) / IRREP_LANES * IRREP_LANES;
+  *offset = program_weights(build->program, size_mul(*stride, n_rows));
+  if (!file || build_no_memory(build))
+    return false;
+  for (size_t r = 0; r < n_rows; r++)
+    for (size_t o = 0; o < n; o++)
+      build->program->weights[*offset + r * *stride + place_of(shape, o)] = file[r * n + o];
+  return true;
+}
+
+/* The layer normalisation "NAME.i.norm" [2][n], where there is one. */
+static bool read_norm(struct build *build, const char *name, size_t index,
+                      const struct layer_shape *shape, struct filter_layer *layer) {
+  char tensor[TENSOR_NAME_MAX];
+  const size_t n = shape->file_columns, dims[2] = {2, n};
+  snprintf(tensor, sizeof tensor, "%.90s.%zu.norm", name, index);
+  if (shape->place || !model_file_has(build->file, tensor))
+    return true;
+  const size_t padded = (n + IRREP_LANES - 1) / IRREP_LANES * IRREP_LANES;
+  const double *file = build_read(build, tensor, 2, dims);
+  layer->norm = program_weights(build->program, 2 * padded);
+  if (!file || build_no_memory(build))
+    return false;
+  layer->has_norm = true;
+  for (size_t i = 0; i < 2; i++)
+    memcpy(build->program->weights + layer->norm + i * padded, file + i * n, n * sizeof *file);
+  return true;
+}
+
 /* One layer's weights, and its bias if there. */
 static bool read_layer(struct build *build, const char *name, size_t index,
                        const struct layer_shape *shape, struct filter *filter,
                        struct filter_layer *layer) {
-  struct program *program = build->program;
   char tensor[TENSOR_NAME_MAX];
+  size_t unused;
   snprintf(tensor, sizeof tensor, "%.90s.%zu.weight", name, index);
   if (!read_matrices(build, tensor, shape, &layer->matrix, &filter->pair_stride))
     return false;
   snprintf(tensor, sizeof tensor, "%.90s.%zu.bias", name, index);
   if (model_file_has(build->file, tensor)) {
-    const double *file = build_read(build, tensor, 1, &shape->file_columns);
-    if (!file)
-      return false;
     layer->has_bias = true;
-    layer->bias = program_weights(program, shape->columns);
-    if (build_no_memory(build))
-      return false;
-    for (size_t o = 0; o < shape->file_columns; o++)
-      program->weights[layer->bias + place_of(shape, o)] = file[o];
+    return read_bias(build, tensor, false, shape, &layer->bias, &unused) &&
+           read_norm(build, name, index, shape, layer);
   }
-  return !build_no_memory(build);
+  snprintf(tensor, sizeof tensor, "%.90s.%zu.pair_bias", name, index);
+  if (index == 0 && model_file_has(build->file, tensor)) {
+    layer->has_bias = true;
+    if (!read_bias(build, tensor, true, shape, &layer->bias, &filter->bias_stride))
+      return false;
+  }
+  return !build_no_memory(build) && read_norm(build, name, index, shape, layer);
 }
 
 static bool read_filter(struct build *build, const char *name, const struct card_object *card,

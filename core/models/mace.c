@@ -2,8 +2,9 @@
  * Hyperparameters and tensors: irrep/model_format.h.
  *
  * Each layer: features -> linear_up -> convolution with the neighbours -> linear_down -> over the
- * density of neighbours -> selector -> product basis -> linear_out, plus the self-connection of the
- * features -> features. Layers have readouts, whose energies add up. */
+ * density of neighbours -> gate -> selector -> product basis -> linear_out, plus the
+ * self-connection of the features -> features. The density and the gate, with a residual from
+ * linear_up, are there in some layers only. Layers have readouts, whose energies add up. */
 #include "core/models/models.h"
 #include "irrep/model_format.h"
 
@@ -12,8 +13,8 @@
 struct layer {
   struct card_object card;
   struct irreps irreps_up, irreps_mid, irreps_message, irreps_out;
-  size_t self_connection, selector, product_weights; /* none, shared by species, by species */
-  char prefix[32];                                   /* "layers.1" */
+  size_t residual, self_connection, selector; /* none, shared by the species, by species */
+  char prefix[32];                            /* "layers.1" */
 };
 
 /* The features that a layer begins with: those of the embedding are still numbers. */
@@ -31,15 +32,19 @@ static void name_of(const struct layer *layer, const char *part, char *name, siz
 
 static bool read_layer(struct build *build, struct layer *layer) {
   static const char *const keys[] = {
-      "irreps_up",       "irreps_mid", "irreps_message", "irreps_out", "filter", "density",
-      "self_connection", "selector",   "product",        "readout",    NULL};
+      "irreps_up", "irreps_mid", "irreps_message",  "irreps_out", "filter",  "density",
+      "residual",  "gate",       "self_connection", "selector",   "product", "readout",
+      NULL};
   static const char *const kinds[] = {"none", "linear", "species", NULL};
+  static const char *const residuals[] = {"none", "linear", NULL};
   const struct card_object *card = &layer->card;
   return card_only(card, keys, build->error) == IRREP_OK &&
          build_irreps(build, card, "irreps_up", &layer->irreps_up) &&
          build_irreps(build, card, "irreps_mid", &layer->irreps_mid) &&
          build_irreps(build, card, "irreps_message", &layer->irreps_message) &&
          build_irreps(build, card, "irreps_out", &layer->irreps_out) &&
+         (!card_has(card, "residual") ||
+          card_choice(card, "residual", residuals, &layer->residual, build->error) == IRREP_OK) &&
          card_choice(card, "self_connection", kinds, &layer->self_connection, build->error) ==
              IRREP_OK &&
          card_choice(card, "selector", kinds, &layer->selector, build->error) == IRREP_OK;
@@ -52,6 +57,36 @@ static bool linear_of_features(struct build *build, const char *name, const stru
   return build_linear(build, name, in->value, &in->layout, out, to, by_species, false);
 }
 
+/* The convolution's output to irreps_message: linear map, density, residual and gate. */
+static bool mix_message(struct build *build, const struct layer *layer, size_t mid,
+                        const struct layout *mid_layout, size_t up, const struct layout *up_layout,
+                        size_t *message, struct layout *to) {
+  const bool gated = card_has(&layer->card, "gate");
+  char name[64];
+  size_t mixed;
+  struct irrep gate_ir;
+  if (!(gated ? gate_input_layout(build, &layer->irreps_message, &gate_ir, to)
+              : layout_of_irreps(build, &layer->irreps_message, to)) ||
+      !build_value(build, to, &mixed))
+    return false;
+  name_of(layer, "linear_down", name, sizeof name);
+  if (!build_linear(build, name, mid, mid_layout, mixed, to, false, false))
+    return false;
+  name_of(layer, "density", name, sizeof name);
+  if (card_has(&layer->card, "density") && !build_density(build, name, &layer->card, &mixed, to))
+    return false;
+  name_of(layer, "residual", name, sizeof name);
+  if (layer->residual == SHARED &&
+      !build_linear(build, name, up, up_layout, mixed, to, false, true))
+    return false;
+  *message = mixed;
+  if (!gated)
+    return true;
+  const struct layout gate_in = *to;
+  return build_equivariant_gate(build, &layer->card, &layer->irreps_message, mixed, &gate_in,
+                                gate_ir, message, to);
+}
+
 /* The messages: features of the neighbours, summed, and mixed to irreps_message. */
 static bool build_message(struct build *build, const struct layer *layer, bool natural,
                           const struct features *features, size_t *message, struct layout *to) {
@@ -59,7 +94,7 @@ static bool build_message(struct build *build, const struct layer *layer, bool n
   size_t up, mid, selected;
   struct layout up_layout, mid_layout;
   if (!layout_of_irreps(build, &layer->irreps_up, &up_layout) ||
-      !layout_of_irreps(build, &layer->irreps_message, to) || !build_value(build, &up_layout, &up))
+      !build_value(build, &up_layout, &up))
     return false;
   name_of(layer, "linear_up", name, sizeof name);
   if (!linear_of_features(build, name, features, up, &up_layout, false))
@@ -68,13 +103,7 @@ static bool build_message(struct build *build, const struct layer *layer, bool n
   const struct convolution_card convolution = {name, &layer->card, &layer->irreps_mid, natural,
                                                .to_sender = false};
   if (!build_convolution(build, &convolution, up, &up_layout, &mid, &mid_layout) ||
-      !build_value(build, to, message))
-    return false;
-  name_of(layer, "linear_down", name, sizeof name);
-  if (!build_linear(build, name, mid, &mid_layout, *message, to, false, false))
-    return false;
-  name_of(layer, "density", name, sizeof name);
-  if (card_has(&layer->card, "density") && !build_density(build, name, &layer->card, message, to))
+      !mix_message(build, layer, mid, &mid_layout, up, &up_layout, message, to))
     return false;
   if (layer->selector == NONE)
     return true;

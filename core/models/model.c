@@ -334,8 +334,8 @@ enum irrep_status irrep_model_evaluate(const struct irrep_model *model,
                                        const struct irrep_structure *structures,
                                        size_t n_structures, void *arena_base, size_t arena_bytes,
                                        struct irrep_result *results, struct irrep_error *error) {
-  struct executable executable = executable_of(model, options->precision, options->exact_filters,
-                                               options->plain_kernels);
+  struct executable executable =
+      executable_of(model, options->precision, options->exact_filters, options->plain_kernels);
   executable.profile = options->profile;
   struct workspace workspace;
   if ((uintptr_t)arena_base % IRREP_ALIGNMENT != 0)

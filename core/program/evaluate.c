@@ -27,7 +27,7 @@ void workspace_take(struct workspace *w, const struct executable *executable, st
   w->table_rows = arena_take(arena, size->n_edges, sizeof *w->table_rows);
   w->reverse_embedding = w->embedding;
   w->reverse_table_rows = w->table_rows;
-  if (program->radial.stretch && !program->radial.stretch_both_ways) {
+  if (program->directed) {
     w->reverse_embedding =
         arena_take(arena, size_mul(size->n_edges, embedding_width(executable)), real);
     w->reverse_table_rows = arena_take(arena, size->n_edges, sizeof *w->table_rows);

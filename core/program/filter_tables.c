@@ -200,11 +200,15 @@ static void set_filter(struct exact *exact, const struct op *op, size_t pair) {
     exact->pairs[e] = (uint32_t)pair;
 }
 
+static bool filter_by_pair(const struct filter *filter) {
+  return filter->pair_stride > 0 || filter->bias_stride > 0;
+}
+
 static size_t count_pairs(const struct program *program) {
   if (program->radial.transform != TRANSFORM_NONE)
     return program->n_species * program->n_species;
   for (size_t i = 0; i < program->n_ops; i++)
-    if (is_message(&program->ops[i]) && program->ops[i].message.filter.pair_stride > 0)
+    if (is_message(&program->ops[i]) && filter_by_pair(&program->ops[i].message.filter))
       return program->n_species * program->n_species;
   return 1;
 }

@@ -161,8 +161,12 @@ static bool order_adjoints(struct program *program, bool *marks) {
 
 /* The largest of what operations need while they run. */
 static void measure_scratch(struct program *program) {
+  program->directed = program->radial.stretch && !program->radial.stretch_both_ways;
   for (size_t i = 0; i < program->n_ops; i++) {
     const struct op *op = &program->ops[i];
+    const struct filter *filter = &op->message.filter;
+    if (op->type == &op_convolution && (filter->pair_stride > 0 || filter->bias_stride > 0))
+      program->directed = true;
     size_t pairs = op->type == &op_tensor_product ? op->tensor_product.n_pairs : 0;
     if (op->type->has_filter) {
       pairs = op->message.convolution.by_pair.n_rows;

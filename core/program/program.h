@@ -95,7 +95,8 @@ struct program {
   struct op *ops;
   struct stage *stages;
 
-  bool local; /* has values of edges; one stage then */
+  bool local;    /* has values of edges; one stage then */
+  bool directed; /* an edge and its reverse have different filters */
 
   size_t n_weights; /* reals */
   double *weights;  /* as built; each precision has its own copy later */

@@ -67,6 +67,10 @@
  *
  * MLP "NAME" with sizes [n_0, ..., n_k]
  *   "NAME.i.weight"   [n_i][n_i+1] for i < k; "NAME.i.bias" [n_i+1]; optional
+ *   Of a filter also, both optional:
+ *   "NAME.0.pair_bias" [n_species][n_species][n_1], by receiver and sender, for the first bias
+ *   "NAME.i.norm"      [2][n_i+1]: (y - mean) / sqrt(variance + 1e-5) * norm[0] + norm[1] before
+ *                      the activation
  *   The named activation, unscaled, follows each layer but the last.
  *
  * ACTIVATIONS
@@ -167,24 +171,28 @@
  *      "irreps_out": "128x0e+128x1o",
  *      "filter": {"hidden": [64, 64, 64], "activation": "silu"},
  *      "density": {"filter": {"hidden": [], "activation": "silu"}, "offset": a, "scale": b},
+ *      "residual": "linear", "gate": {..} as for "nequip",
  *      "self_connection": "none" | "linear" | "species",
  *      "selector": "none" | "linear" | "species",
  *      "product": {"weights": "shared" | "species",
  *                  "irreps": [{"n_paths": [1, 4, 23], "n_terms": [1, 10, 204]}, ...]},
- *      "readout": {"hidden": [16], "activation": "silu"}}   optional
+ *      "readout": {"hidden": [16], "activation": "silu"}}
+ *     of which density, residual, gate and readout are optional
  *
  *   Tensors
  *     "embedding.weight", "layers.t.linear_up", "layers.t.filter", "scale", "shift" as for "nequip"
  *     "layers.t.linear_down"      linear map, irreps_mid to irreps_message
- *     "layers.t.density"          MLP [num_basis, hidden.., 1]
+ *     "layers.t.density"          MLP [num_basis, hidden.., 1], a filter
+ *     "layers.t.residual"         linear map, irreps_up to irreps_message or the gate's input
  *     "layers.t.selector"         linear map, plain or by species, of irreps_message
  *     "layers.t.product"          product basis, irreps_message to irreps_out
  *     "layers.t.linear_out"       linear map of irreps_out
  *     "layers.t.self_connection"  linear map, plain or by species, features to irreps_out
  *     "layers.t.readout"          MLP [mul of 0e in irreps_out, hidden.., 1]
  *   Layer
- *     linear_out(product(selector(linear_down(convolution(linear_up(x))) / (a + b rho)))) +
- *     self_connection(x), with rho the sum over the receiver's edges of tanh(MLP(e(r))^2)
+ *     linear_out(product(selector(gate(linear_down(convolution(u)) / (a + b rho) + residual(u)))))
+ *     + self_connection(x), with u = linear_up(x), and rho the sum over the receiver's edges of
+ *     tanh(density(e(r))^2), times the cutoff if its "envelope" is "filter"
  *   Convolution
  *     as for "nequip", but at the direction FROM the sender TO the receiver.
  *   Product basis

@@ -142,6 +142,12 @@ MODELS: dict[str, dict[str, Any]] = {
     },
     "mace/chebyshev": {"radial_type": "chebyshev", "distance_transform": "Agnesi"},
     "mace/so3": {"use_so3": True, "hidden": "3x0e+3x1e"},
+    "mace/nonlinear": {
+        "first": "ResidualNonLinear", "rest": "ResidualNonLinear", "apply_cutoff": False,
+        "hidden": "3x0e+3x1o", "correlation": [2, 3],
+        "use_agnostic_product": True, "readout_cls": modules.NonLinearBiasReadoutBlock,
+        "avg_num_neighbors": 1.0,
+    },
     "mace/float32": {"dtype": torch.float32, "numbers": MOLECULES},
 }  # fmt: skip
 

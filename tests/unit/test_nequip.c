@@ -367,7 +367,7 @@ static void test_refuses_gated_features_without_scalars(void **state) {
   (void)state;
   static const struct tiny_choices choices = {.l_max = 1, .layers = {"2x1e", "3x0e"}};
   struct tiny tiny = tiny_new(&choices);
-  assert_tiny_refused(&tiny, UNSUPPORTED, "layers.0");
+  assert_tiny_refused(&tiny, UNSUPPORTED, "model/layers/0");
 }
 
 static void test_bounds_the_layers(void **state) {

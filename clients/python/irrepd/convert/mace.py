@@ -13,6 +13,7 @@ from irrepd.convert.e3nn import (
     EVEN_SCALAR,
     L_MAX,
     Irrep,
+    Irreps,
     Linear,
     format_irreps,
 )
@@ -24,6 +25,8 @@ from irrepd.convert.e3nn_modules import (
     network_of,
     species_linear_of,
 )
+from irrepd.convert.mace_nonlinear import gate_of, species_embeddings
+from irrepd.convert.mace_nonlinear import network_of as species_network_of
 from irrepd.convert.mace_product import product_of
 from irrepd.convert.mace_radial import pair_of, radial_of
 from irrepd.convert.modules import Module
@@ -39,6 +42,7 @@ _RESIDUAL = (
     "RealAgnosticResidualInteractionBlock",
     "RealAgnosticDensityResidualInteractionBlock",
 )
+_NONLINEAR = "RealAgnosticResidualNonLinearInteractionBlock"
 _READOUTS = ("LinearReadoutBlock", "NonLinearReadoutBlock", "NonLinearBiasReadoutBlock")
 _LAYERS_MAX = 16
 
@@ -54,6 +58,10 @@ _INTERACTION_PARTS = {
     "target_irreps", "hidden_irreps", "avg_num_neighbors", "radial_MLP", "edge_irreps",
     "cueq_config", "oeq_config", "linear_up", "conv_tp", "conv_tp_weights", "irreps_out", "linear",
     "skip_tp", "reshape", "density_fn",
+}  # fmt: skip
+_NONLINEAR_PARTS = _INTERACTION_PARTS - {"linear"} | {
+    "source_embedding", "target_embedding", "equivariant_nonlin", "irreps_nonlin", "linear_res",
+    "linear_1", "linear_2",
 }  # fmt: skip
 
 
@@ -195,23 +203,19 @@ class _Converter:
         return cards
 
     def layer(self, t: int, interaction: Module, product: Module) -> dict[str, Any]:
-        kind = interaction.expect(*_PLAIN, *_RESIDUAL)
-        interaction.only(_INTERACTION_PARTS)
+        kind = interaction.expect(*_PLAIN, *_RESIDUAL, _NONLINEAR)
+        interaction.only(_NONLINEAR_PARTS if kind == _NONLINEAR else _INTERACTION_PARTS)
         for config in ("cueq_config", "oeq_config"):
             self.refuse_backend(interaction, config)
         name = f"layers.{t}"
         message = irreps_of(interaction.get("target_irreps"))
-        card, down = self.message(name, interaction)
-        self.put(f"{name}.linear_down", down)
-        has_connection = kind in _RESIDUAL
-        skip = species_linear_of(interaction.child("skip_tp"), len(self.numbers))
+        card = self.message(name, interaction, message)
         product_block = product.child("symmetric_contractions")
         product.expect("EquivariantProductBasisBlock")
         product.only({"use_sc", "use_agnostic_product", "symmetric_contractions", "linear",
                       "cueq_config", "oeq_config"})  # fmt: skip
         self.refuse_backend(product, "cueq_config")
-        self.put(f"{name}.self_connection" if has_connection else f"{name}.selector", Linear(skip))
-        if has_connection and not product.flag("use_sc", True):
+        if kind not in _PLAIN and not product.flag("use_sc", True):
             raise FormatError(f"'{product.path}' leaves out the self-connection")
         agnostic = product.flag("use_agnostic_product", False)
         n_weights = 1 if agnostic else len(self.numbers)
@@ -224,8 +228,7 @@ class _Converter:
             **card,
             "irreps_message": format_irreps(message),
             "irreps_out": format_irreps(out),
-            "self_connection": "species" if has_connection else "none",
-            "selector": "none" if has_connection else "species",
+            **self.skip(name, kind, interaction.child("skip_tp")),
             "product": {"weights": "shared" if agnostic else "species", "irreps": irreps},
         }
 
@@ -237,23 +240,75 @@ class _Converter:
         if not isinstance(state, dict) or state.get("enabled") is not False:
             raise FormatError(f"'{module.where(name)}' is on: convert the model to e3nn first")
 
-    def message(self, name: str, interaction: Module) -> tuple[dict[str, Any], Linear]:
-        """linear_up, filter, and linear_down over the average number of neighbours."""
+    def skip(self, name: str, kind: str, module: Module) -> dict[str, str]:
+        """skip_tp: the map of the messages by species, or around them, by species or not."""
+        if kind == _NONLINEAR:
+            self.put(f"{name}.self_connection", linear_of(module))
+            return {"self_connection": "linear", "selector": "linear"}
+        part, other = ("selector", "self_connection")[:: 1 if kind in _PLAIN else -1]
+        self.put(f"{name}.{part}", Linear(species_linear_of(module, len(self.numbers))))
+        return {part: "species", other: "none"}
+
+    def message(self, name: str, interaction: Module, message: Irreps) -> dict[str, Any]:
+        """linear_up, filter, and what the convolution's output goes through."""
         up = interaction.child("linear_up")
         self.put(f"{name}.linear_up", linear_of(up))
         mid, paths, factors = convolution_of(interaction.child("conv_tp"))
-        weights, activation = network_of(interaction.child("conv_tp_weights"), self.n_basis)
-        if weights[-1].shape[1] != factors.size:
-            raise FormatError(f"'{interaction.path}' has not one filter for each path")
-        columns = [np.arange(p.column, p.column + p.source.mul) for p in paths]
-        weights[-1] = (weights[-1] * factors)[:, np.concatenate(columns)]
-        for i, weight in enumerate(weights):
-            self.tensors[f"{name}.filter.{i}.weight"] = weight
+        columns = np.concatenate([np.arange(p.column, p.column + p.source.mul) for p in paths])
         card = {
             "irreps_up": format_irreps(irreps_of(up.get("irreps_out"))),
             "irreps_mid": format_irreps(mid),
-            "filter": {"hidden": [w.shape[1] for w in weights[:-1]], "activation": activation},
         }
+        if interaction.kind == _NONLINEAR:
+            return {**card, **self.gated_message(name, interaction, message, factors, columns)}
+        return {**card, **self.plain_message(name, interaction, factors, columns)}
+
+    def gated_message(
+        self,
+        name: str,
+        interaction: Module,
+        message: Irreps,
+        factors: np.ndarray,
+        columns: np.ndarray,
+    ) -> dict[str, Any]:
+        """Filter and density by pair of species, residual, gate."""
+        embeddings = species_embeddings(interaction, len(self.numbers))
+        cards = {}
+        for key, child in (("filter", "conv_tp_weights"), ("density", "density_fn")):
+            tensors, hidden = species_network_of(
+                interaction.child(child), self.n_basis, embeddings
+            )
+            if key == "filter":
+                for end in ("weight", "bias"):
+                    last = tensors[f"{len(hidden)}.{end}"]
+                    if last.shape[-1] != factors.size:
+                        raise FormatError(f"'{interaction.path}' has not one filter for each path")
+                    tensors[f"{len(hidden)}.{end}"] = (last * factors)[..., columns]
+            self.tensors.update({f"{name}.{key}.{end}": t for end, t in tensors.items()})
+            cards[key] = {"hidden": hidden, "activation": "silu"}
+        self.put(f"{name}.linear_down", linear_of(interaction.child("linear_1")))
+        self.put(f"{name}.residual", linear_of(interaction.child("linear_res")))
+        self.put(f"{name}.selector", linear_of(interaction.child("linear_2")))
+        alpha, beta = interaction.number("alpha"), interaction.number("beta")
+        return {
+            "filter": cards["filter"],
+            "density": {"filter": cards["density"], "offset": alpha, "scale": beta},
+            "residual": "linear",
+            "gate": gate_of(interaction.child("equivariant_nonlin"), message),
+        }
+
+    def plain_message(
+        self, name: str, interaction: Module, factors: np.ndarray, columns: np.ndarray
+    ) -> dict[str, Any]:
+        """Filter, and linear_down over the average number of neighbours or the density."""
+        weights, activation = network_of(interaction.child("conv_tp_weights"), self.n_basis)
+        if weights[-1].shape[1] != factors.size:
+            raise FormatError(f"'{interaction.path}' has not one filter for each path")
+        weights[-1] = (weights[-1] * factors)[:, columns]
+        for i, weight in enumerate(weights):
+            self.tensors[f"{name}.filter.{i}.weight"] = weight
+        hidden = [weight.shape[1] for weight in weights[:-1]]
+        card: dict[str, Any] = {"filter": {"hidden": hidden, "activation": activation}}
         down = linear_of(interaction.child("linear"))
         if "density_fn" in interaction:
             density, _ = network_of(interaction.child("density_fn"), self.n_basis)
@@ -271,7 +326,8 @@ class _Converter:
                 raise FormatError("'avg_num_neighbors' is zero")
             for weight in down.weights.values():
                 weight /= average
-        return card, down
+        self.put(f"{name}.linear_down", down)
+        return card
 
     def put(self, name: str, linear: Linear) -> None:
         for ir, weights in linear.weights.items():
