@@ -547,7 +547,7 @@ void http_quiesce(struct http_server *server, void (*done)(void *context), void 
   server->quiet_context = context;
   stop_accepting(server);
   for (struct connection *c = server->connections; c != NULL; c = c->next)
-    if (c->exchange == NULL)
+    if (c->exchange == NULL && !peer_has_unread(c->peer))
       peer_hang_up(c->peer);
   uv_timer_start(&server->timer, on_timer, 0, 0);
 }

@@ -90,7 +90,7 @@ static void announce(struct daemon *daemon) {
   /* Last of all, so that `make serve` ends in the command to paste. */
   say("irrepd: ready");
   if (served != NULL && example_command(command, sizeof command, daemon->listener.url, served->name,
-                                        irrep_model_card(served->model)) > 0)
+                                        registry_card(served)) > 0)
     say(command);
 }
 

@@ -85,9 +85,14 @@ void predict_cancel(struct predict_job *job);
 
 /* Structures and atoms waiting, batches under way. */
 struct predict_load {
-  size_t queued_structures, queued_atoms, batches_running, planned_bytes;
+  size_t queued_structures, queued_atoms, batches_running;
+  /* Of all models only */
+  size_t planned_bytes, workers, workers_idle;
+  double queued_seconds; /* until what waits is done, as measured */
 };
 struct predict_load predictor_load(const struct predictor *predictor);
+struct predict_load predictor_load_of(const struct predictor *predictor,
+                                      const struct served_model *served);
 
 struct profile_totals;
 

@@ -270,12 +270,21 @@ static struct scheduler_limits limits_of(const struct config *config) {
                                    .max_delay_ns = config->max_delay_us * 1000};
 }
 
-struct predict_load predictor_load(const struct predictor *p) {
-  struct scheduler_load load = scheduler_load(p->scheduler, NULL);
+struct predict_load predictor_load_of(const struct predictor *p,
+                                      const struct served_model *served) {
+  const struct scheduler_load load = scheduler_load(p->scheduler, served);
   return (struct predict_load){.queued_structures = load.waiting_structures,
                                .queued_atoms = load.waiting_atoms,
-                               .batches_running = load.batches_running,
-                               .planned_bytes = workers_planned(p->workers)};
+                               .batches_running = load.batches_running};
+}
+
+struct predict_load predictor_load(const struct predictor *p) {
+  struct predict_load load = predictor_load_of(p, NULL);
+  load.planned_bytes = workers_planned(p->workers);
+  load.workers = workers_count(p->workers);
+  load.workers_idle = workers_idle(p->workers);
+  load.queued_seconds = predictor_backlog_seconds(p);
+  return load;
 }
 
 const struct profile_totals *predictor_profile(const struct predictor *p) {

@@ -121,10 +121,12 @@ static void unlist_missing(struct registry *r) {
   size_t n = 0;
   for (size_t i = 0; i < r->n_models; i++) {
     struct served_model *m = r->models[i];
-    if (m->listed)
+    if (m->listed) {
       r->models[n++] = m;
-    else
-      residency_unload(r, m, "removed");
+      continue;
+    }
+    m->resident_bytes = 0; /* nothing is known of what may come under this name */
+    residency_unload(r, m, "removed");
   }
   r->n_models = n;
 }

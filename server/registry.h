@@ -32,7 +32,7 @@ struct loaded_model {
   struct irrep_model *model;
   char sha256[65]; /* of the file, lower-case hexadecimal */
   size_t file_bytes;
-  bool plain_kernels; /* to be evaluated with plain kernels and without tables */
+  bool plain_kernels;         /* to be evaluated with plain kernels and without tables */
   struct bounds_cache bounds; /* these two: the predictor's */
   double cost_seconds[2]; /* by precision: measured time of a unit of cost (cost.h); 0: unknown */
   /* Private */
@@ -122,6 +122,13 @@ bool registry_ready(const struct registry *registry);
 
 /* The bytes of all models in memory. */
 size_t registry_bytes(const struct registry *registry);
+
+/* What is known of a model that is in memory; NULL when it is not. */
+const struct irrep_model_card *registry_card(const struct served_model *served);
+
+/* Of a model that is ready: how many hold it, and since when nobody has used it. */
+size_t registry_users(const struct served_model *served);
+double registry_idle_seconds(const struct served_model *served);
 
 /* Gives the model of a name to compute with, held until registry_release; NULL when it is not
  * loaded. */

@@ -79,6 +79,20 @@ struct loaded_model *registry_hold(struct served_model *served) {
   return loaded;
 }
 
+const struct irrep_model_card *registry_card(const struct served_model *served) {
+  return served->model ? served->registry->options.evaluator->card(served->model) : NULL;
+}
+
+size_t registry_users(const struct served_model *served) {
+  return served->loaded ? served->loaded->n_holders - 1 : 0;
+}
+
+double registry_idle_seconds(const struct served_model *served) {
+  return registry_users(served) > 0 || !served->loaded
+             ? 0.0
+             : (double)(uv_hrtime() - served->loaded->used_ns) * 1e-9;
+}
+
 /* Makes a version, or none, the one that new requests are computed with. */
 static void set_current(struct served_model *served, struct loaded_model *loaded) {
   struct loaded_model *before = served->loaded;

@@ -44,7 +44,7 @@ cJSON *model_card_json(const struct served_model *served) {
   }
   if (served->model == NULL)
     return root;
-  const struct irrep_model_card *card = irrep_model_card(served->model);
+  const struct irrep_model_card *card = registry_card(served);
   cJSON_AddNumberToObject(root, "bytes", (double)card->bytes);
   cJSON_AddStringToObject(root, "architecture", card->architecture);
   if (card->variant[0] != '\0')

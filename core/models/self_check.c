@@ -1,5 +1,7 @@
 /* Whether this processor computes what it should: irrep_model_self_check. Written against the
  * public calls, so that it checks what a caller gets. */
+#include "core/models/self_check.h"
+
 #include "irrep/conventions.h"
 #include "irrep/model.h"
 
@@ -49,20 +51,18 @@ static void make_crystal(struct crystal *c, const struct irrep_model_card *card)
       .pbc = {true, true, true}};
 }
 
-/* The largest difference in units of the tolerance; a number that is not finite in one of the two
- * only is infinitely far. */
-static double compare(const struct irrep_result *a, const struct irrep_result *b,
-                      double tolerance) {
+double self_check_compare(const struct irrep_result *a, const struct irrep_result *b,
+                          size_t n_atoms, double tolerance) {
   if ((a->status == IRREP_OK) != (b->status == IRREP_OK))
     return (double)INFINITY;
   if (a->status != IRREP_OK)
     return 0.0;
   double largest = 1.0, difference = 0.0;
-  for (size_t i = 0; i < (size_t)3 * ATOMS; i++) {
+  for (size_t i = 0; i < 3 * n_atoms; i++) {
     largest = fmax(largest, fabs(a->forces[i]));
     difference = fmax(difference, fabs(a->forces[i] - b->forces[i]));
   }
-  const double energy = fabs(a->energy - b->energy) / (ATOMS + fabs(a->energy));
+  const double energy = fabs(a->energy - b->energy) / ((double)n_atoms + fabs(a->energy));
   return fmax(difference / largest, energy) / tolerance;
 }
 
@@ -93,7 +93,7 @@ enum irrep_status irrep_model_self_check(const struct irrep_model *model,
   }
   free(arena);
   if (status == IRREP_OK)
-    *deviation = compare(&results[0], &results[1],
-                         precision == IRREP_FLOAT64 ? TOLERANCE_F64 : TOLERANCE_F32);
+    *deviation = self_check_compare(&results[0], &results[1], ATOMS,
+                                    precision == IRREP_FLOAT64 ? TOLERANCE_F64 : TOLERANCE_F32);
   return status;
 }

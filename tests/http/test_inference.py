@@ -253,7 +253,7 @@ def comparable(answer: Any) -> Any:
 
 
 def test_64_clients_share_batches_and_get_the_same_bits(start: Factory) -> None:
-    daemon = start("--workers", "2").wait_ready()
+    daemon = start("--workers", "2", "--max-batch-ms", "10000").wait_ready()
     structures = [crystal(seed) for seed in range(64)]
     alone = [comparable(daemon.predict(one(structure))) for structure in structures]
     labels = {"model": MODEL}

@@ -45,6 +45,11 @@ def connections(daemon: Daemon) -> int:
     return daemon.ask("GET", "/v1/status").json()["connections"]
 
 
+def limits_of(daemon: Daemon) -> dict[str, Any]:
+    limits: dict[str, Any] = daemon.ask("GET", "/v1/status").json()["limits"]
+    return limits
+
+
 def run(*flags: object, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [str(part) for part in (DAEMON, *flags)],

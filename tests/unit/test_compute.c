@@ -1,4 +1,5 @@
 #include "server/compute.h"
+#include "server/profile.h"
 #include "tests/unit/fake_evaluator.h"
 
 #include <setjmp.h>
@@ -96,6 +97,23 @@ static void test_one_without_numbers(void **state) {
   expect_answer(&f->predictions[1], "{\"status\":\"ok\",\"energy\":16.5,\"n_edges\":2}");
 }
 
+/* A model of doubtful kernels is evaluated by plain ones and without tables, and a profile is made
+ * when one is wanted. */
+static void test_options(void **state) {
+  struct fixture *f = *state;
+  const struct compute profiling = {.evaluator = &fake_evaluator, .profiles = true};
+  compute_batch(f->batch, &compute, f->arena, 16384);
+  assert_int_equal(atomic_load(&f->loaded.model->plain), 0);
+  assert_null(f->batch->profile);
+  for (size_t i = 0; i < N; i++)
+    free(f->predictions[i].answer);
+  f->loaded.plain_kernels = true;
+  compute_batch(f->batch, &profiling, f->arena, 16384);
+  assert_int_equal(atomic_load(&f->loaded.model->plain), 1);
+  assert_non_null(f->batch->profile);
+  profile_free(f->batch->profile);
+}
+
 static void expect_all(const struct fixture *f, enum irrep_status status) {
   for (size_t i = 0; i < N; i++) {
     assert_int_equal(f->predictions[i].error.status, status);
@@ -131,7 +149,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
       TEST(test_answers),   TEST(test_one_without_numbers), TEST(test_no_arena),
-      TEST(test_cancelled), TEST(test_failed_batch),
+      TEST(test_cancelled), TEST(test_failed_batch),        TEST(test_options),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -286,6 +286,38 @@ static void test_lists(void **state) {
   unsetenv("IRREPD_MDI");
 }
 
+/* What may change does, the rest stays; a file that is wrong changes nothing. */
+static void test_reload(void **state) {
+  (void)state;
+  char path[64];
+  struct config config;
+  write_file(path, "{\"max-queue\": 7, \"pin\": \"a\", \"workers\": 3, \"listen\": \"unix:x\"}");
+  char *argv[] = {(char *)(uintptr_t) "irrepd", (char *)(uintptr_t) "--config", path,
+                  (char *)(uintptr_t) "--max-atoms", (char *)(uintptr_t) "9"};
+  assert_int_equal(config_load(&config, 5, argv), 0);
+  FILE *file = fopen(path, "w");
+  assert_non_null(file);
+  fputs("{\"max-queue\": 8, \"pin\": \"a,b\", \"workers\": 4, \"listen\": \"unix:y\","
+        " \"max-atoms\": 10, \"keep-alive\": 5}",
+        file);
+  fclose(file);
+  assert_int_equal(config_reload(&config, 5, argv), 0);
+  assert_int_equal(config.max_queue, 8);
+  assert_string_equal(config.pins, "a,b");
+  assert_int_equal(config.keep_alive_s, 5);
+  assert_int_equal(config.max_atoms, 9); /* the flag still wins */
+  assert_int_equal(config.workers, 3);
+  assert_string_equal(config.listen, "unix:x");
+  file = fopen(path, "w");
+  assert_non_null(file);
+  fputs("{\"max-queue\": 0}", file);
+  fclose(file);
+  assert_int_equal(config_reload(&config, 5, argv), 2);
+  assert_int_equal(config.max_queue, 8);
+  config_free(&config);
+  unlink(path);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_defaults),
@@ -298,6 +330,7 @@ int main(void) {
       cmocka_unit_test(test_file),
       cmocka_unit_test(test_bad_files),
       cmocka_unit_test(test_help_and_version),
+      cmocka_unit_test(test_reload),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

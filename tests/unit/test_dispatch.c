@@ -41,6 +41,18 @@ static void test_ranks_by_processor(void **state) {
 }
 #endif
 
+/* The plain table is one that every processor has. */
+static void test_plain(void **state) {
+  (void)state;
+  for (int p = 0; p < 2; p++) {
+    const enum irrep_precision precision = p ? IRREP_FLOAT64 : IRREP_FLOAT32;
+    const struct kernels *plain = kernels_plain(precision);
+    assert_non_null(plain);
+    assert_int_equal(plain->precision, precision);
+    assert_ptr_equal(kernels_for(precision, plain->isa), plain);
+  }
+}
+
 static void test_unknown_names(void **state) {
   (void)state;
   const char *const names[] = {"", "v1", "v22", "V2", "neon"};
@@ -55,6 +67,7 @@ int main(void) {
 #if defined(__x86_64__)
     cmocka_unit_test(test_ranks_by_processor),
 #endif
+    cmocka_unit_test(test_plain),
     cmocka_unit_test(test_unknown_names),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

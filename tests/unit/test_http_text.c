@@ -66,6 +66,26 @@ static void test_request_ids(void **state) {
   assert_false(http_request_id_valid(text));
 }
 
+#define TRACE "4bf92f3577b34da6a3ce929d0e0e4736"
+#define PARENT "00f067aa0ba902b7"
+
+static void test_traceparents(void **state) {
+  (void)state;
+  assert_true(http_traceparent_valid("00-" TRACE "-" PARENT "-01"));
+  assert_int_equal(strlen("00-" TRACE "-" PARENT "-01"), HTTP_TRACEPARENT_SIZE - 1);
+  static const char *const bad[] = {"",
+                                    "00-" TRACE "-" PARENT,
+                                    "00-" TRACE "-" PARENT "-01-",
+                                    "01-" TRACE "-" PARENT "-01",
+                                    "00-" TRACE "_" PARENT "-01",
+                                    "00-" TRACE "-" PARENT "-0g",
+                                    "00-4BF92F3577b34da6a3ce929d0e0e4736-" PARENT "-01",
+                                    "00-00000000000000000000000000000000-" PARENT "-01",
+                                    "00-" TRACE "-0000000000000000-01"};
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+    assert_false(http_traceparent_valid(bad[i]));
+}
+
 static void test_media_types(void **state) {
   (void)state;
   assert_true(http_media_type_is("application/json", "application/json"));
@@ -215,6 +235,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_paths),
       cmocka_unit_test(test_request_ids),
+      cmocka_unit_test(test_traceparents),
       cmocka_unit_test(test_media_types),
       cmocka_unit_test(test_accept),
       cmocka_unit_test(test_accept_lists),

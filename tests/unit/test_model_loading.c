@@ -76,6 +76,35 @@ static void test_good_file(void **state) {
   assert_int_equal(atomic_load(&f->model->violations), 0);
 }
 
+static void test_kernels_are_checked(void **state) {
+  struct fixture *f = *state;
+  put_file(f, "m", FAKE_FILE);
+  assert_int_equal(load(f), IRREP_OK);
+  assert_false(f->facts.plain_kernels);
+  assert_true(f->facts.deviation == 0.5);
+  fake_free(f->model);
+  put_file(f, "m", FAKE_FILE_DOUBTFUL);
+  assert_int_equal(load(f), IRREP_OK);
+  assert_true(f->facts.plain_kernels);
+  assert_true(f->facts.deviation == 5.0);
+}
+
+static void test_stamps(void **state) {
+  struct fixture *f = *state;
+  struct file_stamp before, after;
+  put_file(f, "m", FAKE_FILE);
+  assert_int_equal(load(f), IRREP_OK);
+  assert_true(file_stamp_read(f->path, &before));
+  assert_true(file_stamp_equal(&before, &f->facts.stamp));
+  assert_int_equal(before.bytes, strlen(FAKE_FILE));
+  put_file(f, "m", FAKE_FILE "longer");
+  assert_true(file_stamp_read(f->path, &after));
+  assert_false(file_stamp_equal(&before, &after));
+  unlink(f->path);
+  assert_false(file_stamp_read(f->path, &after));
+  assert_int_equal(after.bytes, 0);
+}
+
 static void test_bad_content(void **state) {
   struct fixture *f = *state;
   put_file(f, "m", "something else");
@@ -142,6 +171,8 @@ static void test_too_large(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_good_file, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_kernels_are_checked, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_stamps, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_bad_content, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_links, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_neighbour, set_up, tear_down),

@@ -139,11 +139,27 @@ static void test_last_words(void **state) {
   end(f);
 }
 
+static void test_names(void **state) {
+  struct fixture *f = begin(state);
+  char name[PEER_NAME_SIZE];
+  int pair[2];
+  assert_true(peer_name(f->ours, name));
+  assert_string_equal(name, "127.0.0.1");
+  assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+  assert_true(peer_name(pair[0], name));
+  assert_string_equal(name, "unix");
+  close(pair[0]);
+  close(pair[1]);
+  assert_false(peer_name(pair[0], name));
+  assert_string_equal(name, "unknown");
+  end(f);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_deadline),   cmocka_unit_test(test_orderly_end),
       cmocka_unit_test(test_reset),      cmocka_unit_test(test_bytes_since_the_mark),
-      cmocka_unit_test(test_last_words),
+      cmocka_unit_test(test_last_words), cmocka_unit_test(test_names),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -200,6 +200,73 @@ static void test_kept_and_trimmed(void **state) {
   assert_true(second.bytes < first.bytes);
 }
 
+/* A piece of work whose tasks wait until a helper has done one. */
+struct helped {
+  struct work work;
+  struct workers *workers;
+  atomic_int helped, done;
+};
+
+static void task(void *context, size_t thread, size_t index) {
+  struct helped *helped = context;
+  (void)index;
+  if (thread > 0)
+    atomic_store(&helped->helped, 1);
+  while (!atomic_load(&helped->helped))
+    uv_sleep(1);
+  atomic_fetch_add(&helped->done, 1);
+}
+
+static void run_helped(struct work *work, void *arena, size_t bytes) {
+  struct helped *helped = (struct helped *)work;
+  struct team team;
+  void *scratch[] = {arena};
+  (void)bytes;
+  if (!workers_open_team(helped->workers, &team, 1, scratch))
+    return;
+  for (int round = 0; round < 3; round++) {
+    atomic_store(&helped->helped, 0);
+    team.core.run(&team.core, task, helped, 50);
+  }
+  workers_close_team(helped->workers, &team);
+}
+
+static void done_helped(struct work *work) {
+  ((struct helped *)work)->work.next = work;
+}
+
+/* The idle worker helps the other, is idle to everybody else, and takes work of its own. */
+static void test_idle_workers_help(void **state) {
+  struct fixture *f = *state;
+  struct helped helped = {.work = {.run = run_helped, .done = done_helped, .arena_bytes = 100},
+                          .workers = f->workers};
+  for (int i = 0; i < 5; i++) {
+    helped.work.next = NULL;
+    atomic_store(&helped.done, 0);
+    assert_true(workers_start(f->workers, &helped.work));
+    assert_int_equal(workers_idle(f->workers), 1);
+    while (helped.work.next != &helped.work)
+      uv_run(&f->loop, UV_RUN_ONCE);
+    assert_int_equal(atomic_load(&helped.done), 150);
+    struct job job = job_of(f, 100, NULL);
+    assert_true(workers_start(f->workers, &job.work));
+    wait_done(f, f->n_done + 1);
+  }
+  assert_true(workers_helped(f->workers) >= 15);
+  assert_int_equal(workers_count(f->workers), 2);
+}
+
+static void test_budget_changes(void **state) {
+  struct fixture *f = *state;
+  struct job job = job_of(f, 2000, NULL);
+  workers_set_budget(f->workers, 1000);
+  assert_int_equal(workers_available(f->workers), 1000);
+  assert_false(workers_start(f->workers, &job.work));
+  workers_set_budget(f->workers, BUDGET);
+  assert_true(workers_start(f->workers, &job.work));
+  wait_done(f, 1);
+}
+
 /* More memory than there is: the work runs, and sees that it has none. */
 static void test_no_memory(void **state) {
   struct fixture *f = *state;
@@ -219,9 +286,9 @@ static void test_no_memory(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-      TEST(test_runs_elsewhere), TEST(test_two_at_a_time), TEST(test_queue),
-      TEST(test_budget),         TEST(test_makes_room),    TEST(test_kept_and_trimmed),
-      TEST(test_no_memory),
+      TEST(test_runs_elsewhere), TEST(test_two_at_a_time),     TEST(test_queue),
+      TEST(test_budget),         TEST(test_makes_room),        TEST(test_kept_and_trimmed),
+      TEST(test_no_memory),      TEST(test_idle_workers_help), TEST(test_budget_changes),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

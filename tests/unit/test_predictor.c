@@ -1,0 +1,269 @@
+#define _GNU_SOURCE /* mkdtemp */
+#include "server/predictor.h"
+#include "tests/unit/fake_served.h"
+
+#include <cjson/cJSON.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+/* Last: cmocka.h needs the headers above. */
+#include <cmocka.h>
+
+/* A call and what it got. */
+struct call {
+  struct predict_job *job;
+  struct reply reply;
+  size_t n_replies;
+  cJSON *json;
+};
+
+static void on_done(void *context, struct reply *reply) {
+  struct call *call = context;
+  call->n_replies++;
+  call->reply = *reply;
+  call->json = cJSON_Parse(reply->body);
+}
+
+#define PAIR "{\"numbers\":[14,1],\"positions\":[[0,0,0],[1,0,0]]}"
+
+/* Begins a call of n pairs. */
+static void begin(struct fake_served *fake, struct call *call, const char *client, size_t n,
+                  bool estimates) {
+  struct text body = {0};
+  *call = (struct call){0};
+  text_puts(&body, "{\"structures\":[" PAIR);
+  for (size_t i = 1; i < n; i++)
+    text_puts(&body, "," PAIR);
+  text_puts(&body, "]}");
+  const struct predict_call request = {.model = FAKE_MODEL,
+                                       .body = body.bytes,
+                                       .size = body.size,
+                                       .request_id = "r",
+                                       .client = client,
+                                       .estimates = estimates,
+                                       .done = on_done,
+                                       .context = call};
+  call->job = predict_call(fake->predictor, &request);
+  assert_non_null(call->job);
+  text_fini(&body);
+}
+
+static void finish(struct fake_served *fake, const struct call *call) {
+  while (call->n_replies == 0)
+    uv_run(&fake->loop, UV_RUN_ONCE);
+}
+
+static void end(struct call *call, int status) {
+  assert_int_equal(call->n_replies, 1);
+  assert_int_equal(call->reply.status, status);
+  cJSON_Delete(call->json);
+  free(call->reply.body);
+}
+
+static const cJSON *get(const cJSON *json, const char *key) {
+  const cJSON *value = cJSON_GetObjectItemCaseSensitive(json, key);
+  assert_non_null(value);
+  return value;
+}
+
+static int set_up(void **state) {
+  struct fake_served *fake = calloc(1, sizeof *fake);
+  *state = fake;
+  return fake && fake_served_init(fake) ? 0 : -1;
+}
+
+static int tear_down(void **state) {
+  bool good = fake_served_fini(*state);
+  free(*state);
+  return good ? 0 : -1;
+}
+
+/* Holds both workers until release. */
+static void occupy(struct fake_served *fake, struct call busy[2]) {
+  atomic_store(&fake->model->hold, 1);
+  for (int i = 0; i < 2; i++) {
+    begin(fake, &busy[i], NULL, 1, false);
+    while (predictor_load(fake->predictor).batches_running < (size_t)i + 1)
+      uv_run(&fake->loop, UV_RUN_ONCE);
+  }
+}
+
+static void release(struct fake_served *fake, struct call busy[2]) {
+  atomic_store(&fake->model->hold, 0);
+  for (int i = 0; i < 2; i++) {
+    finish(fake, &busy[i]);
+    end(&busy[i], 200);
+  }
+}
+
+/* A client has three quarters of the queue of 64 unless told otherwise; others go on. */
+static void test_share_of_a_client(void **state) {
+  struct fake_served *fake = *state;
+  struct call busy[2], a, b, c, d;
+  occupy(fake, busy);
+  begin(fake, &a, "a", 40, false);
+  begin(fake, &b, "a", 9, false);
+  finish(fake, &b);
+  assert_string_equal(get(b.json, "type")->valuestring, "urn:irrepd:client-quota");
+  assert_true(b.reply.retry_after_s >= 1);
+  end(&b, 429);
+  begin(fake, &c, "b", 9, false);
+  begin(fake, &d, "a", 8, false);
+  assert_int_equal(predictor_load(fake->predictor).queued_structures, 57);
+  begin(fake, &b, "b", 8, false);
+  finish(fake, &b);
+  assert_string_equal(get(b.json, "type")->valuestring, "urn:irrepd:queue-full");
+  end(&b, 503);
+  predict_cancel(d.job); /* gives its share back */
+  begin(fake, &d, "a", 8, false);
+  release(fake, busy);
+  finish(fake, &a);
+  finish(fake, &c);
+  finish(fake, &d);
+  end(&a, 200);
+  end(&c, 200);
+  end(&d, 200);
+  begin(fake, &a, "a", 40, false);
+  finish(fake, &a);
+  end(&a, 200);
+}
+
+static void test_limits_change(void **state) {
+  struct fake_served *fake = *state;
+  struct call busy[2], a;
+  fake->config.max_queue_client = 3;
+  begin(fake, &a, "a", 4, false);
+  finish(fake, &a);
+  end(&a, 422);
+  fake->config.max_queue_client = 1000; /* beyond the queue: the queue */
+  fake->config.max_queue = 5;
+  predictor_limits_changed(fake->predictor);
+  occupy(fake, busy);
+  begin(fake, &a, "a", 6, false);
+  finish(fake, &a);
+  end(&a, 422);
+  fake->config.max_queue_atoms = 6;
+  predictor_limits_changed(fake->predictor);
+  struct call b;
+  begin(fake, &a, "a", 2, false);
+  begin(fake, &b, "b", 2, false);
+  finish(fake, &b);
+  end(&b, 503);
+  release(fake, busy);
+  finish(fake, &a);
+  end(&a, 200);
+}
+
+/* Nothing is computed, and the sizes are those that were planned. */
+static void test_estimate(void **state) {
+  struct fake_served *fake = *state;
+  struct call call;
+  const int before = atomic_load(&fake->model->evaluations);
+  begin(fake, &call, "a", 3, true);
+  finish(fake, &call);
+  const cJSON *total = get(call.json, "total");
+  assert_int_equal(get(total, "n_atoms")->valueint, 6);
+  assert_int_equal(get(total, "n_edges")->valueint, 6);
+  assert_int_equal(get(total, "bytes")->valueint, 6 * FAKE_ATOM_BYTES + 6);
+  assert_true(cJSON_IsNull(get(total, "compute_ms")));
+  assert_int_equal(cJSON_GetArraySize(get(call.json, "results")), 3);
+  assert_int_equal(atomic_load(&fake->model->evaluations), before);
+  end(&call, 200);
+  begin(fake, &call, "a", 1, false);
+  finish(fake, &call);
+  end(&call, 200);
+  begin(fake, &call, "a", 1, true); /* now a batch has been measured */
+  finish(fake, &call);
+  assert_true(get(get(call.json, "total"), "compute_ms")->valuedouble >= 0);
+  assert_true(cJSON_IsNumber(get(get(call.json, "total"), "compute_ms")));
+  end(&call, 200);
+  fake->config.max_atoms = 1;
+  begin(fake, &call, "a", 1, true);
+  finish(fake, &call);
+  end(&call, 422);
+}
+
+/* A model that is not in memory is loaded once for all that come, also after a client has gone. */
+static void test_waits_for_the_model(void **state) {
+  struct fake_served *fake = *state;
+  struct served_model *served = registry_find(fake->registry, FAKE_MODEL);
+  struct call calls[4];
+  assert_int_equal(atomic_load(&fake->model->violations), 0);
+  registry_unload(served);
+  for (size_t i = 0; i < 4; i++)
+    begin(fake, &calls[i], "a", 1, i == 3);
+  assert_int_equal(served->state, MODEL_LOADING);
+  assert_int_equal(predictor_load(fake->predictor).queued_structures, 0);
+  predict_cancel(calls[1].job);
+  for (size_t i = 0; i < 4; i++)
+    if (i != 1) {
+      finish(fake, &calls[i]);
+      end(&calls[i], 200);
+    }
+  assert_int_equal(calls[1].n_replies, 0);
+  assert_int_equal(registry_users(served), 0);
+  fake->model = served->model;
+}
+
+static void test_model_that_cannot_be_loaded(void **state) {
+  struct fake_served *fake = *state;
+  struct served_model *served = registry_find(fake->registry, FAKE_MODEL);
+  struct irrep_model *model = fake_model(); /* for what the fixture looks at in the end */
+  struct call call;
+  registry_unload(served);
+  unlink(fake->file);
+  begin(fake, &call, "a", 1, false);
+  finish(fake, &call);
+  assert_string_equal(get(call.json, "type")->valuestring, "urn:irrepd:model-not-ready");
+  end(&call, 503);
+  begin(fake, &call, "a", 1, false); /* it has failed: not tried again for each request */
+  finish(fake, &call);
+  end(&call, 503);
+  fake->model = model;
+  fake_served_fini(fake);
+  free(model);
+  assert_true(fake_served_init(fake));
+}
+
+/* Each answer names the version that it comes from; both are in memory until the first is done. */
+static void test_swap_under_load(void **state) {
+  struct fake_served *fake = *state;
+  struct served_model *served = registry_find(fake->registry, FAKE_MODEL);
+  struct call before, after;
+  char old[65];
+  memcpy(old, served->sha256, sizeof old);
+  atomic_store(&fake->model->hold, 1);
+  begin(fake, &before, "a", 1, false);
+  while (predictor_load(fake->predictor).batches_running < 1)
+    uv_run(&fake->loop, UV_RUN_ONCE);
+  FILE *file = fopen(fake->file, "wb");
+  assert_non_null(file);
+  fputs(FAKE_FILE " of another version", file);
+  fclose(file);
+  registry_reload(fake->registry);
+  while (strcmp(served->sha256, old) == 0)
+    uv_run(&fake->loop, UV_RUN_ONCE);
+  begin(fake, &after, "a", 1, false);
+  finish(fake, &after);
+  assert_string_equal(get(after.json, "model_sha256")->valuestring, served->sha256);
+  end(&after, 200);
+  assert_int_equal(before.n_replies, 0);
+  atomic_store(&fake->model->hold, 0);
+  finish(fake, &before);
+  assert_string_equal(get(before.json, "model_sha256")->valuestring, old);
+  end(&before, 200);
+  fake->model = served->model;
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+      TEST(test_share_of_a_client),
+      TEST(test_limits_change),
+      TEST(test_estimate),
+      TEST(test_waits_for_the_model),
+      TEST(test_model_that_cannot_be_loaded),
+      TEST(test_swap_under_load),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
