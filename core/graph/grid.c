@@ -135,7 +135,8 @@ static struct scale set_axes(struct grid *grid, const struct irrep_structure *st
     if (!axis->periodic) {
       extent(structure, scale.dual[k], &scale.origin[k], &high);
       length = high - scale.origin[k];
-      unit = length > 0 ? length : 1;
+      /* Flat structures have one slice as thick as any: 1/length could be anything. */
+      unit = length > thickness ? length : thickness;
     }
     axis->bins = axis->folded = bins_along(length, thickness, structure->n_atoms);
     scale.bins_per_unit[k] = (double)axis->bins / unit;

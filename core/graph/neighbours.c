@@ -211,7 +211,9 @@ static bool visit_run(struct search *search, const struct row *row) {
   return check_limits(search);
 }
 
+/* floor(x), held to what loops and comparisons can take. */
 static int64_t floor_integer(double x) {
+  x = x > -0x1p62 ? (x < 0x1p62 ? x : 0x1p62) : -0x1p62;
   int64_t i = (int64_t)x;
   return i - (x < (double)i);
 }

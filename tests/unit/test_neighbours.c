@@ -362,6 +362,25 @@ static void many_atoms(void **unused) {
   free(positions);
 }
 
+/* Molecules that are linear or flat but for next to nothing, along and across the axes. */
+static void nearly_flat(void **unused) {
+  (void)unused;
+  static const double thin[] = {0, 1e-310, 1e-25, 1e-19, 1e-12};
+  double positions[60];
+  struct irrep_structure s = {.n_atoms = 20, .positions = positions};
+  for (size_t t = 0; t < sizeof thin / sizeof *thin; t++)
+    for (size_t axis = 0; axis < 3; axis++)
+      for (size_t n = 2; n <= 20; n += 9) {
+        s.n_atoms = n;
+        for (size_t i = 0; i < n; i++) {
+          positions[3 * i + axis] = (double)(i % 2) * thin[t];
+          positions[3 * i + (axis + 1) % 3] = 1.1 * (double)i;
+          positions[3 * i + (axis + 2) % 3] = (double)(i % 3 == 1) * thin[(t + 1) % 5];
+        }
+        check(&s, 5, 1e-13);
+      }
+}
+
 /* Refusals */
 
 static void edge_limit(void **unused) {
@@ -498,6 +517,7 @@ int main(void) {
       cmocka_unit_test(lattice_translations),
       cmocka_unit_test(permutations),
       cmocka_unit_test(many_atoms),
+      cmocka_unit_test(nearly_flat),
       cmocka_unit_test(edge_limit),
       cmocka_unit_test(work_limit),
       cmocka_unit_test(overlaps),
