@@ -100,7 +100,7 @@ def report() -> None:
     if rates:
         print(alone.gemm(rates))
         for row in rows:
-            if row["model"] == "mace-medium" and row["threads"] == 1 and "ratio" in row:
+            if row["model"].startswith("mace-medium") and row["threads"] == 1 and "ratio" in row:
                 print(alone.share_of_peak(row, rates))
     if load("scaling")["rows"]:
         print(f"\n{alone.scaling_table('MACE-MP-0 small', load('scaling')['rows'])}")

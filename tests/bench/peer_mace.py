@@ -7,7 +7,13 @@ from typing import Any
 from peer import SEED, serve
 
 # Batatia et al. 2024, arXiv:2401.00096, table of hyperparameters.
-HIDDEN = {"mace-medium": "128x0e + 128x1o", "mace-small": "128x0e", "mace-32": "32x0e + 32x1o"}
+MEDIUM = "128x0e + 128x1o"
+HIDDEN = {
+    "mace-medium": MEDIUM,
+    "mace-medium-float64": MEDIUM,
+    "mace-small": "128x0e",
+    "mace-32": "32x0e + 32x1o",
+}
 ELEMENTS = {"mace-32": [1, 6, 7, 8]}
 UNIVERSAL = list(range(1, 90))
 
@@ -21,7 +27,7 @@ class Mace:
         from e3nn import o3
         from mace import modules
 
-        torch.set_default_dtype(torch.float32)
+        torch.set_default_dtype(torch.float64 if "float64" in model else torch.float32)
         torch.manual_seed(SEED)
         numbers = ELEMENTS.get(model, UNIVERSAL)
         block = modules.interaction_classes["RealAgnosticResidualInteractionBlock"]

@@ -79,8 +79,11 @@ def daemon(model: Path) -> Iterator[tuple[subprocess.Popen, int, str]]:
 @contextlib.contextmanager
 def fastapi(checkpoint: Path) -> Iterator[tuple[subprocess.Popen, int, str]]:
     port = free_port()
-    command = [str(PYTHON), str(HERE / "fastapi_mace.py"), str(checkpoint), str(port), str(THREADS)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = [str(PYTHON), "-m", "uvicorn", "fastapi_mace:app", "--port", str(port)]
+    command += ["--workers", str(THREADS), "--log-level", "error"]
+    environment = {**os.environ, "BENCH_CHECKPOINT": str(checkpoint)}
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(command, cwd=HERE, env=environment, **quiet)
     try:
         yield process, port, "/predict"
     finally:
@@ -115,23 +118,37 @@ def starts(checkpoint: Path, model: Path) -> dict[str, Any]:
     return found
 
 
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def daemon_load(process: subprocess.Popen, port: int, path: str, clients: int) -> dict[str, float]:
+    """One load on irrepd, with its CPU time a structure."""
+    before = cpu_seconds(process.pid)
+    found = load(port, path, clients)
+    found["cpu_ms"] = 1e3 * (cpu_seconds(process.pid) - before) / found["n_answers"]
+    return found
+
+
 def throughput(checkpoint: Path, model: Path, peer: PeerProcess) -> dict[str, Any]:
     """Structures a second of irrepd, of mace-torch's own batches, and of a FastAPI server."""
-    atoms = ethanol()
     peer.call("load", model=model.stem, path=str(checkpoint), precision="float32", threads=THREADS)
-    peer.take(atoms)
+    peer.take(ethanol())
     found: dict[str, Any] = {"batch": [], "irrepd": {}, "fastapi": {}}
     for _ in range(3):
         peer.call("batch", size=BATCH)
-    with daemon(model) as (_, port, path), fastapi(checkpoint) as (_, slow, slow_path):
+    with daemon(model) as (process, port, path), fastapi(checkpoint) as (_, slow, slow_path):
         first_answer(port, path)
         first_answer(slow, slow_path)
         for clients in CLIENTS:
             mine, theirs = [], []
             for _ in range(ROUNDS):
-                mine.append(load(port, path, clients))
-                found["batch"].append(BATCH / peer.call("batch", size=BATCH)["seconds"])
-                theirs.append(load(slow, slow_path, clients))
+                mine.append(daemon_load(process, port, path, clients))
+                found["batch"].append(peer.call("batch", size=BATCH))
+                with contextlib.suppress(NotAvailable):
+                    theirs.append(load(slow, slow_path, clients))
             found["irrepd"][clients], found["fastapi"][clients] = mine, theirs
     return found
 
@@ -154,21 +171,29 @@ def measure() -> dict[str, Any]:
 
 def table(found: dict[str, Any]) -> str:
     served = found["served"]
-    batch = middle(served["batch"])
+    batch = BATCH / middle([one["seconds"] for one in served["batch"]])
+    batch_cpu = 1e3 * middle([one["cpu"] for one in served["batch"]]) / BATCH
     lines = [
         f"Ethanol on a 32-channel MACE, {THREADS} threads; mace-torch in batches of {BATCH}: "
-        f"{batch:.0f} structures/s (load {found['load_1min']:.1f})\n",
-        "| server | clients | structures/s | by mace-torch's batches | p50 ms | p90 | p99 | "
-        "queue ms | compute ms | rest ms |",
-        "|---" * 10 + "|",
+        f"{batch:.0f} structures/s, {batch_cpu:.2f} CPU ms each (load {found['load_1min']:.1f}). "
+        f"FastAPI: {THREADS} processes.\n",
+        "| server | clients | structures/s | by mace-torch's batches | CPU ms each | "
+        "batches' CPU by it | p50 ms | p90 | p99 | queue ms | compute ms | rest ms |",
+        "|---" * 12 + "|",
     ]
     for server in ("irrepd", "fastapi"):
         for clients, runs in served[server].items():
+            if not runs:
+                lines.append(f"| {server} | {clients} | no answers |" + " |" * 9)
+                continue
             one = sorted(runs, key=lambda run: run["per_second"])[len(runs) // 2]
             keys = ("p50_ms", "p90_ms", "p99_ms", "queue_ms", "compute_ms", "rest_ms")
             cells = " | ".join(f"{one[key]:.3f}" for key in keys)
-            rate = one["per_second"]
-            lines.append(f"| {server} | {clients} | {rate:.0f} | {rate / batch:.1f} | {cells} |")
+            rate, cpu = one["per_second"], one.get("cpu_ms")
+            by_cpu = f"{cpu:.3f} | {batch_cpu / cpu:.1f}" if cpu else " | "
+            lines.append(
+                f"| {server} | {clients} | {rate:.0f} | {rate / batch:.1f} | {by_cpu} | {cells} |"
+            )
     lines += [
         "\n| model | irrepd: start to first answer, s | mace-torch | ratio | irrepd MB | "
         "mace-torch MB | ratio |",
