@@ -23,7 +23,7 @@
 /* Float32 cannot tell the table from the filter below this; in float64 it keeps forces well within
  * 1e-8 eV/Angstrom. */
 static double bound_of(enum irrep_precision precision) {
-  return precision == IRREP_FLOAT32 ? 2e-7 : 1e-11;
+  return precision == IRREP_FLOAT32 ? 5e-8 : 1e-11;
 }
 
 /* Exact filters of one operation and pair at chosen distances, in float64. */

@@ -50,9 +50,12 @@ def references(model: str) -> dict[str, Reference]:
     structures = load()
     found, begin = {}, 0
     for i, name in enumerate(map(str, data["names"])):
-        end = begin + len(structures[name].numbers)
+        structure = structures[name]
+        end = begin + len(structure.numbers)
+        if "numbers" in data:  # a model's elements in place of the structure's own
+            structure = structure._replace(numbers=data["numbers"][begin:end])
         found[name] = Reference(
-            structures[name],
+            structure,
             data["energies"][begin:end],
             data["forces"][begin:end],
             data["virial"][i],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ from structures import FIXTURES, Structure, load
 from irrepd import safetensors
 
 ROOT = Path(__file__).resolve().parents[2]
+JOINED = ("energies", "forces", "numbers")  # of all structures, one after the other
 MEASURED = "upstream_float32_errors"  # depends on the processor, unlike all other arrays
 COPIES = 7  # of a structure, for that
 
@@ -32,15 +33,31 @@ class Evaluation(NamedTuple):
 Evaluate = Callable[[Structure], Evaluation]
 
 
+def decorated(structure: Structure, elements: Sequence[int]) -> Structure:
+    """The structure with the elements of a model in place of its own, in ascending order."""
+    own = np.unique(structure.numbers)
+    numbers = [elements[np.searchsorted(own, z) % len(elements)] for z in structure.numbers]
+    return structure._replace(numbers=np.array(numbers, dtype=np.int32))
+
+
 def answers(
-    exact: Evaluate, rough: Evaluate, r_max: float, names: Iterable[str], packages: Sequence[str]
+    exact: Evaluate,
+    rough: Evaluate,
+    r_max: float,
+    chosen: Iterable[str] | Mapping[str, Structure],
+    packages: Sequence[str],
 ) -> dict[str, np.ndarray]:
-    """The arrays of a fixture (accuracy.py) from upstream in float64 and in float32."""
-    structures = load()
+    """The arrays of a fixture (accuracy.py) from upstream in float64 and in float32.
+
+    chosen: names of stored structures, or these with other elements.
+    """
+    stored = load()
+    structures = chosen if isinstance(chosen, Mapping) else {name: stored[name] for name in chosen}
     rows: dict[str, list] = {"names": [], "energies": [], "forces": [], "virial": [], "stress": []}
     rows |= {"n_edges": [], MEASURED: []}
-    for name in names:
-        structure = structures[name]
+    if isinstance(chosen, Mapping):
+        rows["numbers"] = [structure.numbers for structure in structures.values()]
+    for name, structure in structures.items():
         here = exact(structure)
         volume = abs(np.linalg.det(structure.cell)) if structure.pbc.all() else np.nan
         edges = find_edges(structure.positions, structure.cell, structure.pbc, r_max)
@@ -52,7 +69,7 @@ def answers(
         rows["n_edges"].append(len(edges.receivers))
         rows[MEASURED].append(_rough_errors(exact, rough, structure, volume))
     arrays = {
-        key: np.concatenate(values) if key in ("energies", "forces") else np.array(values)
+        key: np.concatenate(values) if key in JOINED else np.array(values)
         for key, values in rows.items()
     }
     arrays["made_with"] = np.array([f"{p} {importlib.metadata.version(p)}" for p in packages])

@@ -8,14 +8,15 @@ from collections.abc import Sequence
 
 from irrepd.convert import CARD_FIELDS, convert
 from irrepd.convert.adapt import ENERGY_UNITS
+from irrepd.convert.detect import KNOWN
 from irrepd.errors import FormatError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="irrepd.convert",
-        description="Turns an upstream checkpoint (SevenNet, MACE, SchNetPack) into a model file. "
-        "Runs nothing from the checkpoint.",
+        description=f"Turns an upstream checkpoint ({KNOWN}) into an irrepd model file. Runs "
+        "nothing from the checkpoint.",
     )
     parser.add_argument("input", metavar="IN", help="checkpoint, e.g. checkpoint_sevennet_0.pth")
     parser.add_argument("output", metavar="OUT", help="model file, e.g. sevennet-0.safetensors")

@@ -6,25 +6,26 @@ from typing import Any, Callable, Optional
 
 import numpy as np
 
-from irrepd.convert import mace, schnetpack, sevennet
+from irrepd.convert import mace, nequip, schnetpack, sevennet
 from irrepd.errors import FormatError
 from irrepd.records import Record
 
-KNOWN = "SevenNet, MACE, SchNetPack (SchNet, SO3net)"
+Converter = Callable[[Any, Optional[str]], tuple[dict[str, np.ndarray], dict[str, Any]]]
 
-Converter = Callable[
-    [dict[str, Any], Optional[str]], tuple[dict[str, np.ndarray], dict[str, Any]]
-]
+CONVERTERS: tuple[tuple[str, Callable[[Any], bool], Converter], ...] = (
+    ("SevenNet", sevennet.is_sevennet, sevennet.convert),
+    ("MACE", mace.is_mace, mace.convert),
+    ("SchNetPack (SchNet, SO3net)", schnetpack.is_schnetpack, schnetpack.convert),
+    ("NequIP", nequip.is_nequip, nequip.convert),
+)
+KNOWN = ", ".join(name for name, _, _ in CONVERTERS)
 
 
 def converter_for(checkpoint: Any) -> Converter:
     """The converter of the checkpoint's architecture; FormatError when there is none."""
-    if sevennet.is_sevennet(checkpoint):
-        return sevennet.convert
-    if mace.is_mace(checkpoint):
-        return mace.convert
-    if schnetpack.is_schnetpack(checkpoint):
-        return schnetpack.convert
+    for _, is_of_it, converter in CONVERTERS:
+        if is_of_it(checkpoint):
+            return converter
     if isinstance(checkpoint, Record):
         raise FormatError(f"a pickled '{checkpoint.function}' is not supported; known: {KNOWN}")
     if isinstance(checkpoint, dict):

@@ -30,6 +30,7 @@ ACTIVATIONS = {
     "abs": "abs",
     "sigmoid": "sigmoid",
     "ShiftedSoftPlus": "ssp",
+    "shifted_softplus": "ssp",
 }
 
 # Degrees, up to L_MAX and sorted, of the 3j symbols that changed sign between e3nn 0.4 and 0.6.

@@ -41,6 +41,9 @@ class StateDict:
     def __contains__(self, name: str) -> bool:
         return name in self._tensors
 
+    def everything(self) -> dict[str, Tensor]:
+        return dict(self._tensors)
+
     def take(self, name: str, shape: tuple[int, ...] | None = None) -> np.ndarray:
         """The tensor as stored; of finite floats, and of the given shape if one is given."""
         if name not in self._tensors:

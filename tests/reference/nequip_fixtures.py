@@ -1,0 +1,203 @@
+"""Writes fixtures/nequip/: small random NequIP models, converted, and nequip's float64 answers.
+
+    python tests/reference/nequip_fixtures.py [--only NAME]
+
+needs the packages of requirements-nequip.txt. Each model is saved as a Lightning checkpoint holds
+it and as nequip-package writes it; the converter reads both in a process that cannot import torch,
+and must find the same numbers. The reference has the checkpoint's weights in a model built in
+float64. The edges come from the tests' own brute-force list, pairs beyond their own cutoff
+included, which nequip masks; nequip's own calculator, with its own list, is asked for one structure
+of each model.
+"""
+
+# ruff: noqa: E402
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.package
+from ase import Atoms
+from nequip.data.transforms import ChemicalSpeciesToAtomTypeMapper, NeighborListTransform
+from nequip.integrations.ase import NequIPCalculator
+from nequip.model import nequip_models
+from nequip.scripts._package_utils import _EXTERNAL_MODULES, _INTERNAL_MODULES, _MOCK_MODULES
+from nequip.utils.global_state import set_global_state
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "tests" / "support"), str(ROOT / "clients" / "python")]
+from edges import find_edges
+from fixture_files import (
+    Evaluation,
+    answers,
+    check_derivatives,
+    decorated,
+    save_answers,
+    save_model,
+)
+from nequip_models import CHARGE, CONFIGURATIONS
+from structures import Structure, load
+
+from irrepd import safetensors
+from irrepd.convert.nequip_model import SYMBOLS
+
+PACKAGES = ("torch", "nequip", "e3nn", "numpy")
+STRUCTURES = (
+    "atom-isolated", "atom-tiny-cell", "atom-left-handed", "dimer-n2", "dimer-stretched",
+    "s22-water-dimer", "s22-adenine-thymine", "g2-ethanol", "slab-pt-co", "wire-nanotube",
+    "layer-mos2", "si-sheared", "quartz", "quartz-mirrored", "batio3", "crystal-water",
+)  # fmt: skip
+CONVERT = (
+    "import sys; sys.modules['torch'] = None\n"
+    "from irrepd.convert.__main__ import main\n"
+    "sys.exit(main(sys.argv[1:]))"
+)
+
+
+def build(options: dict[str, Any], dtype: str | None = None) -> torch.nn.Module:
+    """A model with random weights: its own dtype, or another one."""
+    options = {"seed": 11, "model_dtype": "float32", **options}
+    builder = getattr(nequip_models, options.pop("_target_").rpartition(".")[2])
+    if dtype is not None:
+        options["model_dtype"] = dtype
+    return builder(**options).eval()
+
+
+class Upstream:
+    """A model evaluated on one structure at a time."""
+
+    def __init__(self, name: str, weights: dict[str, torch.Tensor], dtype: str) -> None:
+        options = CONFIGURATIONS[name]
+        self.model = build(options, dtype)
+        missing = self.model.load_state_dict(weights)
+        assert not missing.missing_keys and not missing.unexpected_keys
+        self.types = [SYMBOLS.index(symbol) + 1 for symbol in options["type_names"]]
+        self.r_max = options["r_max"]
+        self.charge = CHARGE.get(name)
+
+    def __call__(self, structure: Structure) -> Evaluation:
+        edges = find_edges(structure.positions, structure.cell, structure.pbc, self.r_max)
+        types = [self.types.index(z) for z in structure.numbers]
+        data = {
+            "pos": torch.as_tensor(structure.positions),
+            "edge_index": torch.as_tensor(np.array([edges.receivers, edges.senders])),
+            "edge_vectors": torch.as_tensor(edges.vectors),
+            "atom_types": torch.tensor(types),
+        }
+        if self.charge is not None:
+            data["charge"] = torch.tensor([self.charge])
+        out = {key: value.detach().numpy() for key, value in self.model(data).items()}
+        gradient = out["edge_forces"].astype(float)  # dE/dvector, from receiver to sender
+        forces = np.zeros(structure.positions.shape)
+        np.add.at(forces, edges.receivers, gradient)
+        np.add.at(forces, edges.senders, -gradient)
+        strain = edges.vectors.T @ gradient
+        return Evaluation(out["atomic_energy"].ravel(), forces, (strain + strain.T) / 2)
+
+
+def save_checkpoint(path: Path, name: str, model: torch.nn.Module) -> None:
+    """What nequip-train's checkpoint holds of a model."""
+    options = {"seed": 11, "model_dtype": "float32", **CONFIGURATIONS[name]}
+    state = {f"model.sole_model.{key}": value for key, value in model.state_dict().items()}
+    info = {
+        "versions": {"nequip": "0.19.1"},
+        "training_module": {"_target_": "nequip.train.NequIPLightningModule", "model": options},
+    }
+    checkpoint = {
+        "epoch": 0,
+        "state_dict": {"run_stage": torch.zeros(1, dtype=torch.long), **state},
+        "hyper_parameters": {"model": options, "info_dict": info},
+    }
+    torch.save(checkpoint, path)
+
+
+def save_package(path: Path, model: torch.nn.Module) -> None:
+    """As nequip.scripts.package does it."""
+    with torch.package.PackageExporter(str(path)) as exporter:
+        exporter.mock([f"{name}.**" for name in _MOCK_MODULES])
+        exporter.extern([f"{name}.**" for name in _EXTERNAL_MODULES])
+        exporter.intern([f"{name}.**" for name in _INTERNAL_MODULES])
+        models = torch.nn.ModuleDict({"sole_model": model})
+        exporter.save_pickle("model", "eager_model.pkl", models)
+
+
+def convert(source: Path, target: Path, name: str) -> Path:
+    """Runs the converter where torch cannot be imported."""
+    arguments = [str(source), str(target), "--name", name]
+    if name in CHARGE:
+        arguments += ["--modality", f"charge={CHARGE[name]}"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "clients" / "python")}
+    command = [sys.executable, "-c", CONVERT, *arguments]
+    subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
+    return target
+
+
+def check_same(checkpoint: Path, package: Path) -> None:
+    """Both files give the same model, up to constants that a package holds in its own dtype."""
+    (one, _), (other, _) = safetensors.read(checkpoint), safetensors.read(package)
+    assert list(one) == list(other)
+    for key, tensor in one.items():
+        assert np.allclose(tensor, other[key], rtol=2e-7, atol=1e-9), key
+
+
+def check_calculator(upstream: Upstream, structure: Structure, name: str) -> None:
+    """nequip's calculator, with its own edges and pruned pairs, agrees."""
+    options = CONFIGURATIONS[name]
+    if name in CHARGE:
+        return
+    transforms = [
+        ChemicalSpeciesToAtomTypeMapper(model_type_names=options["type_names"]),
+        NeighborListTransform(
+            r_max=options["r_max"],
+            per_edge_type_cutoff=options.get("per_edge_type_cutoff"),
+            type_names=options["type_names"],
+        ),
+    ]
+    atoms = Atoms(structure.numbers, structure.positions, cell=structure.cell, pbc=structure.pbc)
+    atoms.calc = NequIPCalculator(upstream.model, "cpu", transforms=transforms)
+    found = upstream(structure)
+    assert np.allclose(atoms.get_potential_energies(), found.energies, rtol=0, atol=1e-11)
+    assert np.allclose(atoms.get_forces(), found.forces, rtol=0, atol=1e-10)
+    stress = found.strain_derivative / atoms.get_volume()
+    assert np.allclose(atoms.get_stress(voigt=False), stress, rtol=0, atol=1e-10)
+
+
+def make(name: str, folder: Path) -> None:
+    model = build(CONFIGURATIONS[name])
+    weights = model.state_dict()
+    save_checkpoint(folder / f"{name}.ckpt", name, model)
+    save_package(folder / f"{name}.nequip.zip", model)
+    converted = convert(folder / f"{name}.ckpt", folder / "checkpoint", name)
+    check_same(converted, convert(folder / f"{name}.nequip.zip", folder / "package", name))
+    exact, rough = (Upstream(name, weights, dtype) for dtype in ("float64", "float32"))
+    chosen = {key: decorated(load()[key], exact.types) for key in STRUCTURES}
+    check_derivatives(exact, chosen["batio3"])
+    check_calculator(exact, chosen["quartz"], name)
+    save_model(f"nequip/{name}", converted)
+    save_answers(f"nequip/{name}", answers(exact, rough, exact.r_max, chosen, PACKAGES))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", choices=CONFIGURATIONS, help="one model")
+    only = parser.parse_args().only
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    set_global_state()
+    with tempfile.TemporaryDirectory() as scratch:
+        for name in CONFIGURATIONS:
+            if only in (None, name):
+                print(name, flush=True)
+                make(name, Path(scratch))
+
+
+if __name__ == "__main__":
+    main()
