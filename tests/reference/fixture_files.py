@@ -21,7 +21,7 @@ from irrepd import safetensors
 ROOT = Path(__file__).resolve().parents[2]
 JOINED = ("energies", "forces", "numbers")  # of all structures, one after the other
 MEASURED = "upstream_float32_errors"  # depends on the processor, unlike all other arrays
-COPIES = 7  # of a structure, for that
+COPIES = 15  # of a structure, for that
 
 
 class Evaluation(NamedTuple):

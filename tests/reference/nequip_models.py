@@ -49,6 +49,7 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
         "num_features": [4, 3, 2, 2],
         "r_max": 3.6,
         "type_names": ["C"],
+        "seed": 13,
         "avg_num_neighbors": 10.0,
         "per_type_energy_scales": 2.0,
         "per_type_energy_shifts": -1.0,
@@ -146,6 +147,7 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
         "convnet_nonlinearity_gates": {"e": "tanh", "o": "tanh"},
         "readout_mlp_hidden_layers_depth": 1,
         "readout_mlp_nonlinearity": "softplus",
+        "seed": 12,
         "per_type_energy_shifts": 1.5,
     },
 }
