@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from math import erf
 from pathlib import Path
 from typing import Any, Callable, NamedTuple
 
@@ -23,10 +24,16 @@ ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
     "identity": lambda x: x,
     "abs": np.abs,
+    "gelu": lambda x: x * (1 + np.vectorize(erf, otypes=[float])(x / np.sqrt(2))) / 2,
+    "mish": lambda x: x * np.tanh(np.logaddexp(0, x)),
+    "softplus": lambda x: np.logaddexp(0, x),
 }
 
 # Features of atoms by irrep, (l, parity) -> [n_atoms][2l+1][mul], in the order of the irreps.
 Features = dict[tuple[int, int], np.ndarray]
+
+
+Pairs = tuple[np.ndarray, np.ndarray]  # species of receivers and senders, [n_edges] each
 
 
 class Edges(NamedTuple):
@@ -86,7 +93,7 @@ def bessel(card: dict[str, Any], frequencies: np.ndarray, r: np.ndarray) -> np.n
     return card["prefactor"] * np.sin(frequencies * r[:, None]) / r[:, None]
 
 
-def cutoff(card: dict[str, Any], r: np.ndarray, r_max: float) -> np.ndarray:
+def cutoff(card: dict[str, Any], r: np.ndarray, r_max: float | np.ndarray) -> np.ndarray:
     u = r / r_max
     if card["name"] == "polynomial":
         p = card["p"]
@@ -134,15 +141,34 @@ class Interpreter:
         y = harmonics(self.model["l_max"], edges.vectors / r[:, None])
         if self.model.get("edge_harmonics", "unit") == "solid":
             y = [r[:, None] ** degree * values for degree, values in enumerate(y)]
-        radial = self.card["radial"]
-        embedding = bessel(radial["basis"], self.tensors["radial.frequencies"], r)
-        embedding *= cutoff(radial["cutoff"], r, self.card["r_max"])[:, None]
+        pairs = species[edges.receivers], species[edges.senders]
+        within, embedding = self.embedding(r, pairs)
         x: Features = {(0, 1): self.tensors["embedding.weight"][species][:, None, :]}
         for t, layer in enumerate(self.model["layers"]):
-            x = self.layer(f"layers.{t}", layer, x, species, edges, y, embedding)
+            x = self.layer(f"layers.{t}", layer, x, species, edges, y, embedding, within)
         readout = self.model["readout"]
         energy = self.mlp("readout", readout, x[(0, 1)][:, 0, :])[:, 0]
-        return self.tensors["scale"][species] * energy + self.tensors["shift"][species]
+        energy = self.tensors["scale"][species] * energy + self.tensors["shift"][species]
+        if "pair_repulsion" in self.model:
+            np.add.at(energy, edges.receivers, self.pair_repulsion(r, pairs))
+        return energy
+
+    def embedding(self, r: np.ndarray, pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
+        """Which edges are within the cutoff of their pair of species, and what filters see."""
+        radial, r_max = self.card["radial"], self.card["r_max"]
+        if "radial.r_max" in self.tensors:
+            r = r * r_max / self.tensors["radial.r_max"][pairs]
+        values = bessel(radial["basis"], self.tensors["radial.frequencies"], r)
+        return r < r_max, values * cutoff(radial["cutoff"], r, r_max)[:, None]
+
+    def pair_repulsion(self, r: np.ndarray, pairs: Pairs) -> np.ndarray:
+        """Energies [n_edges] in eV."""
+        names = ("factor", "length", "r_max")
+        factor, length, r_max = (self.tensors[f"pair_repulsion.{name}"][pairs] for name in names)
+        card = {"name": "polynomial", "p": self.model["pair_repulsion"]["p"]}
+        exponents = self.tensors["pair_repulsion.exponents"] * (r / length)[:, None]
+        screening = np.exp(-exponents) @ self.tensors["pair_repulsion.coefficients"]
+        return np.where(r < r_max, factor / r * screening * cutoff(card, r, r_max), 0.0)
 
     def layer(
         self,
@@ -153,9 +179,12 @@ class Interpreter:
         edges: Edges,
         y: list[np.ndarray],
         embedding: np.ndarray,
+        within: np.ndarray,
     ) -> Features:
-        up = self.linear(f"{name}.linear_up", x, {ir: v.shape[2] for ir, v in x.items()})
-        weights = self.mlp(f"{name}.filter", layer["filter"], embedding)
+        by_species = species if layer.get("linear_up") == "species" else None
+        same = {ir: v.shape[2] for ir, v in x.items()}
+        up = self.linear(f"{name}.linear_up", x, same, by_species)
+        weights = self.mlp(f"{name}.filter", layer["filter"], embedding) * within[:, None]
         mid = self.convolution(layer["irreps_mid"], up, edges, y, weights)
         out = parse(layer["irreps_out"])
         gate = gate_input(out)

@@ -293,6 +293,8 @@ class _Converter:
             while len(weights) > 1:
                 weights[-2:] = [weights[-2] @ weights[-1]]
             return weights, "identity"
+        if len(weights) == 1:
+            return weights, "identity"
         if nonlinearity not in MLP_ACTIVATIONS:
             known = ", ".join(MLP_ACTIVATIONS)
             raise FormatError(
