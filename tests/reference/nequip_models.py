@@ -49,7 +49,7 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
         "num_features": [4, 3, 2, 2],
         "r_max": 3.6,
         "type_names": ["C"],
-        "seed": 13,
+        "pair_potential": _zbl(["C"]),
         "avg_num_neighbors": 10.0,
         "per_type_energy_scales": 2.0,
         "per_type_energy_shifts": -1.0,
