@@ -3,7 +3,8 @@
 
     tests/fuzz/make_model_corpus.py FOLDER
 
-Deterministic, standard library only. The valid ones differ in every choice that the format offers.
+Deterministic, standard library only. The valid ones differ in every choice that the format
+offers to nequip; of the other architectures there are the small models of tests/reference/fixtures/.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ import struct
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+
+FIXTURES = Path(__file__).resolve().parents[1] / "reference" / "fixtures"
+FIXTURE_MAX = 30_000  # bytes
 
 Irreps = dict[tuple[int, int], int]  # (l, parity) -> multiplicity, in the order of the file
 
@@ -217,6 +221,9 @@ def main() -> int:
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in seeds().items():
         (folder / name).write_bytes(content)
+    for path in FIXTURES.glob("*/*.safetensors"):
+        if path.stat().st_size <= FIXTURE_MAX:
+            (folder / f"{path.parent.name}-{path.stem}").write_bytes(path.read_bytes())
     return 0
 
 
