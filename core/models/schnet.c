@@ -25,8 +25,9 @@ static bool build_activated(struct build *build, enum activation activation, siz
   return true;
 }
 
+/* embedding: the features as numbers by species, or NULL once they are more than that. */
 static bool build_layer(struct build *build, const struct card_object *card, size_t index,
-                        size_t features, const struct layout *layout) {
+                        const double *embedding, size_t features, const struct layout *layout) {
   static const char *const keys[] = {"irreps_mid", "filter", "activation", NULL};
   char name[64];
   struct irreps irreps_mid;
@@ -45,7 +46,8 @@ static bool build_layer(struct build *build, const struct card_object *card, siz
     return false;
   }
   snprintf(name, sizeof name, "layers.%zu.linear_up", index);
-  if (!build_linear(build, name, features, layout, up, &up_layout, false, false))
+  if (embedding ? !build_linear_embedding(build, name, embedding, layout, up, &up_layout, false)
+                : !build_linear(build, name, features, layout, up, &up_layout, false, false))
     return false;
   snprintf(name, sizeof name, "layers.%zu.filter", index);
   const struct convolution_card convolution = {name, card, &irreps_mid, .natural = false};
@@ -64,13 +66,15 @@ bool schnet_build(struct build *build) {
   struct card_object layers[IRREP_MODEL_LAYERS_MAX];
   struct layout layout;
   size_t n_layers, features;
+  const double *embedding;
   if (card_only(&build->model, keys, build->error) != IRREP_OK ||
       card_objects(&build->model, "layers", IRREP_MODEL_LAYERS_MAX, layers, &n_layers,
                    build->error) != IRREP_OK ||
-      !build_aggregation(build) || !build_embedding(build, &features, &layout))
+      !build_aggregation(build) || !build_embedding(build, &features, &layout) ||
+      !build_embedding_table(build, &layout, &embedding))
     return false;
   for (size_t t = 0; t < n_layers; t++)
-    if (!build_layer(build, &layers[t], t, features, &layout))
+    if (!build_layer(build, &layers[t], t, t ? NULL : embedding, features, &layout))
       return false;
   return build_readout(build, features, &layout);
 }
