@@ -24,12 +24,13 @@ static void run(struct irrep_team *core, void (*task)(void *, size_t, size_t), v
   team->n_tasks = n_tasks;
   atomic_store(&team->next_task, 0);
   team->round++;
+  team->sharing = true;
   if (team->n_helping > 0)
     pthread_cond_broadcast(&team->changed);
   pthread_mutex_unlock(team->mutex);
   work(team, 0, NULL);
   pthread_mutex_lock(team->mutex);
-  team->task = NULL;
+  team->sharing = false; /* nobody begins any more; those who have still call the task */
   while (team->n_working > 0)
     pthread_cond_wait(&team->changed, team->mutex);
   pthread_mutex_unlock(team->mutex);
@@ -70,7 +71,7 @@ size_t team_help(struct team *team, const atomic_bool *wanted) {
   uint64_t seen = 0;
   size_t n_done = 0;
   while (team->open && !atomic_load(wanted)) {
-    if (!team->task || team->round == seen) {
+    if (!team->sharing || team->round == seen) {
       pthread_cond_wait(&team->changed, team->mutex);
       continue;
     }

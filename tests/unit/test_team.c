@@ -137,11 +137,37 @@ static void test_leaves(void **state) {
   end(f);
 }
 
+static void yielding_task(void *context, size_t thread, size_t index) {
+  struct fixture *f = context;
+  (void)thread;
+  if (index + 4 > TASKS)
+    sched_yield(); /* the last ones end after the caller has found none left */
+  atomic_fetch_add(&f->counts[index], 1);
+}
+
+/* Rounds follow each other while helpers still end the last tasks, come and go. */
+static void test_many_rounds(void **state) {
+  (void)state;
+  struct fixture *f = begin(HELPERS);
+  for (size_t i = 0; i < HELPERS; i++)
+    start_helper(f, i);
+  for (int round = 1; round <= 1000; round++) {
+    f->team.core.run(&f->team.core, yielding_task, f, TASKS);
+    for (size_t i = 0; i < TASKS; i++)
+      assert_int_equal(atomic_load(&f->counts[i]), round);
+  }
+  team_fini(&f->team);
+  for (size_t i = 0; i < HELPERS; i++)
+    pthread_join(f->helpers[i].thread, NULL);
+  end(f);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_alone),
       cmocka_unit_test(test_helped),
       cmocka_unit_test(test_leaves),
+      cmocka_unit_test(test_many_rounds),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
