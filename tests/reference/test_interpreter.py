@@ -1,4 +1,4 @@
-"""The interpreter, which is the format's executable specification, against upstream in float64."""
+"""The interpreter, the format's executable specification, against upstream in float64."""
 
 from __future__ import annotations
 

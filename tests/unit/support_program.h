@@ -17,6 +17,7 @@
 struct program_options {
   size_t n_layers;
   bool solid_harmonics, envelope;
+  bool pair_cutoffs; /* which also differ by direction; with an envelope only */
 };
 
 static inline size_t put_weights(struct program *program, struct rng *rng, size_t n, double scale) {
@@ -173,6 +174,9 @@ static inline void test_program_begin(struct program *program, struct program_op
                                     .r_max = TEST_R_MAX,
                                     .p = 6.0,
                                     .envelope = options.envelope};
+  static const double stretch[TEST_SPECIES * TEST_SPECIES] = {1.0, 1.3, 1.15, 1.6};
+  if (options.pair_cutoffs)
+    program->radial.stretch = stretch;
 }
 
 static inline size_t put_embedding(struct program *program, struct rng *rng, size_t dim) {

@@ -101,6 +101,38 @@ static void test_transforms(void **state) {
   }
 }
 
+/* Cutoffs of pairs of two species. */
+static void pair_start(struct build_trial *trial, double off_diagonal) {
+  struct writer writer = {0};
+  writer_add(&writer, "radial.frequencies", 1, (const size_t[]){3}, 1.0);
+  double *r_max = writer_add(&writer, "radial.r_max", 2, (const size_t[]){2, 2}, 1.0)->values;
+  r_max[0] = 4.0;
+  r_max[1] = 2.0;
+  r_max[2] = off_diagonal;
+  r_max[3] = 3.2;
+  build_trial_init(trial, &writer, RADIAL(BESSEL "," COSINE));
+}
+
+static void test_pair_cutoffs(void **state) {
+  (void)state;
+  static const double good[] = {2.0, 2.5}, bad[] = {4.5, 0.0, -1.0};
+  struct build_trial trial;
+  for (size_t i = 0; i < 2; i++) {
+    pair_start(&trial, good[i]);
+    assert_true(build_radial(&trial.build, 4.0));
+    const double expected[] = {1.0, 2.0, 4.0 / good[i], 1.25};
+    assert_all_close(trial.program.radial.stretch, expected, 4, 0.0, 1e-15);
+    assert_int_equal(trial.program.radial.stretch_both_ways, i == 0);
+    build_trial_fini(&trial);
+  }
+  for (size_t i = 0; i < 3; i++) {
+    pair_start(&trial, bad[i]);
+    assert_false(build_radial(&trial.build, 4.0));
+    assert_build_error(&trial, IRREP_BAD_MODEL_FILE, "radial.r_max");
+    build_trial_fini(&trial);
+  }
+}
+
 static void test_refuses(void **state) {
   (void)state;
   static const struct {
@@ -247,6 +279,7 @@ int main(void) {
       cmocka_unit_test(test_cutoffs_and_envelopes),
       cmocka_unit_test(test_refuses),
       cmocka_unit_test(test_transforms),
+      cmocka_unit_test(test_pair_cutoffs),
       cmocka_unit_test(test_filter),
       cmocka_unit_test(test_filter_refuses),
   };

@@ -2,8 +2,11 @@
 #include "core/program/geometry.h"
 #include "tests/unit/support_program.h"
 
-static const struct program_options all_options[] = {
-    {1, false, false}, {2, false, true}, {3, true, false}, {2, true, true}};
+static const struct program_options all_options[] = {{1, false, false, false},
+                                                     {2, false, true, false},
+                                                     {3, true, false, false},
+                                                     {2, true, true, false},
+                                                     {2, false, true, true}};
 #define N_OPTIONS (sizeof all_options / sizeof *all_options)
 
 static struct program small_program(size_t i) {

@@ -2,7 +2,7 @@
 #include "tests/unit/support_program.h"
 
 static const struct program_options all_options[] = {
-    {1, false, false}, {1, true, false}, {1, false, true}};
+    {1, false, false, false}, {1, true, false, false}, {1, false, true, false}};
 #define N_OPTIONS (sizeof all_options / sizeof *all_options)
 
 static double length_of(const double *v) {
@@ -55,6 +55,55 @@ static void check_forward(const struct kernels *kernels) {
     program_fini(&program);
   }
   atoms_free(&atoms);
+}
+
+/* The embedding that an edge between two species has at a distance. */
+static void expected_embedding(const struct program *program, uint32_t receiver, uint32_t sender,
+                               double r, double *numbers) {
+  const size_t width = RADIAL_WIDTH(&program->radial);
+  const double stretch = program->radial.stretch[receiver * TEST_SPECIES + sender];
+  memset(numbers, 0, 2 * width * sizeof *numbers);
+  if (r * stretch >= TEST_R_MAX)
+    return;
+  radial_embedding(&program->radial, 0, r * stretch, numbers, numbers + width);
+  for (size_t i = width; i < 2 * width; i++)
+    numbers[i] *= stretch;
+}
+
+/* Pairs with cutoffs of their own see stretched distances, either way another. */
+static void check_pair_cutoffs(const struct kernels *kernels) {
+  struct irrep_structure atoms = atoms_new(40, true, 1);
+  struct program program;
+  test_program_init(&program, (struct program_options){1, false, true, true});
+  struct test_run run = test_run_new(&program, kernels, &atoms, 1);
+  const struct workspace *w = &run.workspace;
+  const size_t n = w->batch.n_edges, width = RADIAL_WIDTH(&program.radial);
+  geometry_forward(&run.executable, &run.workspace, 0, n);
+  double *given = read_reals(kernels, w->embedding, n * 2 * width);
+  double *reversed = read_reals(kernels, w->reverse_embedding, n * 2 * width);
+  size_t beyond = 0;
+  for (size_t e = 0; e < n; e++) {
+    const uint32_t receiver = w->batch.species[w->batch.receivers[e]];
+    const uint32_t sender = w->batch.species[w->batch.senders[e]];
+    const double r = length_of(w->batch.vectors + 3 * e);
+    double expected[2 * RADIAL_WIDTH_MAX];
+    expected_embedding(&program, receiver, sender, r, expected);
+    assert_all_close(given + e * 2 * width, expected, 2 * width, 1e-13, epsilon_of(kernels));
+    beyond += expected[width - 1] == 0.0;
+    expected_embedding(&program, sender, receiver, r, expected);
+    assert_all_close(reversed + e * 2 * width, expected, 2 * width, 1e-13, epsilon_of(kernels));
+  }
+  assert_true(beyond > 0 && beyond < n);
+  free(given);
+  free(reversed);
+  test_run_free(&run);
+  program_fini(&program);
+  atoms_free(&atoms);
+}
+
+static void test_pair_cutoffs(void **state) {
+  (void)state;
+  for_each_table(check_pair_cutoffs);
 }
 
 static void test_forward(void **state) {
@@ -112,6 +161,7 @@ static void test_adjoint_is_the_gradient(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_forward),
+      cmocka_unit_test(test_pair_cutoffs),
       cmocka_unit_test(test_adjoint_is_the_gradient),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

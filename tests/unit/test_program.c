@@ -137,7 +137,7 @@ static void test_values_and_operations_are_numbered(void **state) {
 static void test_stages_begin_at_convolutions(void **state) {
   (void)state;
   struct program program;
-  test_program_init(&program, (struct program_options){3, false, false});
+  test_program_init(&program, (struct program_options){.n_layers = 3});
   size_t n_convolutions = 0, at = 0;
   for (size_t s = 0; s < program.n_stages; s++) {
     assert_int_equal(program.stages[s].first, at);
@@ -158,7 +158,7 @@ static void test_stages_begin_at_convolutions(void **state) {
 static void test_widest_filters(void **state) {
   (void)state;
   struct program program;
-  test_program_init(&program, (struct program_options){2, false, false});
+  test_program_init(&program, (struct program_options){.n_layers = 2});
   size_t columns = 0, width = 0;
   for (size_t i = 0; i < program.n_ops; i++)
     if (program.ops[i].type == &op_convolution) {
@@ -175,7 +175,7 @@ static void test_widest_filters(void **state) {
 static void test_adjoints_write_once_and_then_add(void **state) {
   (void)state;
   struct program program;
-  test_program_init(&program, (struct program_options){3, false, false});
+  test_program_init(&program, (struct program_options){.n_layers = 3});
   bool written[64] = {false};
   for (size_t i = program.n_ops; i-- > 0;) {
     const struct op *op = &program.ops[i];
@@ -254,7 +254,7 @@ static void test_refuses_what_is_no_chain(void **state) {
 static void test_fini_leaves_an_empty_program(void **state) {
   (void)state;
   struct program program;
-  test_program_init(&program, (struct program_options){2, false, false});
+  test_program_init(&program, (struct program_options){.n_layers = 2});
   program_fini(&program);
   assert_zero(&program, sizeof program);
   program_fini(&program);

@@ -115,7 +115,7 @@ static void test_small_programs(void **state) {
   (void)state;
   for (size_t layers = 1; layers <= 5; layers++) {
     struct program program;
-    test_program_init(&program, (struct program_options){layers, false, false});
+    test_program_init(&program, (struct program_options){.n_layers = layers});
     check_plan(&program);
     /* Sharing pays: the plan is smaller than a place for each array. */
     assert_true(program.whole_reals + program.tile_reals < sum_of_dims(&program));
@@ -129,7 +129,7 @@ static void test_convolutions_find_all_atoms(void **state) {
   (void)state;
   struct program program;
   size_t n_found = 0;
-  test_program_init(&program, (struct program_options){3, false, false});
+  test_program_init(&program, (struct program_options){.n_layers = 3});
   for (size_t i = 0; i < program.n_ops; i++) {
     const struct op *op = &program.ops[i];
     if (op->type != &op_convolution)
