@@ -11,6 +11,9 @@
 
 #define KEEPALIVE_S 60
 
+/* How long a connection that is closed here waits for the peer to close its side. */
+#define LINGER_MS 500
+
 struct stream {
   union {
     uv_handle_t handle;
@@ -23,10 +26,13 @@ struct stream {
   uv_getaddrinfo_t lookup;
   uv_connect_t connect;
   uv_write_t write;
+  uv_shutdown_t shutdown;
+  uv_timer_t linger;
   char *writing; /* what the write holds */
   size_t begin, end;
-  bool closing, looking_up, reading;
-  int file; /* of the socket, -1 while there is none */
+  bool closing, looking_up, reading, over; /* over: the peer has closed, or the connection failed */
+  size_t n_open;                           /* handles and lookups that will still call back */
+  int file;                                /* of the socket, -1 while there is none */
   unsigned char buffer[BUFFER_SIZE];
 };
 
@@ -34,15 +40,36 @@ static bool is_tcp(const struct stream *s) {
   return s->address.unix_path[0] == '\0';
 }
 
-/* Frees it when neither the handle nor a lookup will call back any more. */
-static void on_closed(uv_handle_t *handle) {
-  struct stream *s = handle->data;
-  handle->data = NULL;
-  if (!s->looking_up) {
-    free(s->writing);
-    free(s);
-  }
+/* --- closing ---------------------------------------------------------------------------------- */
+
+static void release(struct stream *s) {
+  if (--s->n_open > 0)
+    return;
+  free(s->writing);
+  free(s);
 }
+
+static void on_closed(uv_handle_t *handle) {
+  release(handle->data);
+}
+
+static void close_now(struct stream *s) {
+  if (!uv_is_closing(&s->uv.handle))
+    uv_close(&s->uv.handle, on_closed);
+  if (s->linger.data != NULL && !uv_is_closing((uv_handle_t *)&s->linger))
+    uv_close((uv_handle_t *)&s->linger, on_closed);
+}
+
+static void on_late(uv_timer_t *linger) {
+  close_now(linger->data);
+}
+
+static void on_shutdown(uv_shutdown_t *shutdown, int status) {
+  if (status != 0)
+    close_now(shutdown->data);
+}
+
+static void start_reading(struct stream *s);
 
 void stream_close(struct stream *s) {
   if (s == NULL || s->closing)
@@ -50,11 +77,24 @@ void stream_close(struct stream *s) {
   s->closing = true;
   if (s->looking_up)
     uv_cancel((uv_req_t *)&s->lookup);
-  uv_close(&s->uv.handle, on_closed);
+  s->shutdown.data = s;
+  if (s->file < 0 || s->over || uv_shutdown(&s->shutdown, &s->uv.stream, on_shutdown) != 0) {
+    close_now(s);
+    return;
+  }
+  uv_timer_init(s->uv.handle.loop, &s->linger);
+  s->linger.data = s;
+  s->n_open++;
+  uv_timer_start(&s->linger, on_late, LINGER_MS, 0);
+  s->begin = s->end = 0;
+  start_reading(s);
 }
 
 static void end(struct stream *s, const char *reason) {
-  if (!s->closing)
+  s->over = true;
+  if (s->closing)
+    close_now(s);
+  else
     s->events.ended(s->events.context, reason);
 }
 
@@ -91,6 +131,8 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buffer) {
   if (n == 0)
     return;
   acknowledge(s);
+  if (s->closing)
+    return;
   s->end += (size_t)n;
   if (s->end - s->begin == BUFFER_SIZE) {
     uv_read_stop(stream);
@@ -122,7 +164,7 @@ void stream_take(struct stream *s, size_t n) {
 static void on_written(uv_write_t *write, int status) {
   struct stream *s = write->data;
   if (s->closing)
-    return;
+    return; /* freed with the stream */
   free(s->writing);
   s->writing = NULL;
   if (status != 0)
@@ -182,20 +224,17 @@ static const struct sockaddr *choose(const struct stream *s, const struct addrin
 static void on_lookup(uv_getaddrinfo_t *lookup, int status, struct addrinfo *found) {
   struct stream *s = lookup->data;
   s->looking_up = false;
-  const struct sockaddr *address = status == 0 ? choose(s, found) : NULL;
-  int failed = status;
-  if (s->closing) {
-    if (s->uv.handle.data == NULL)
-      free(s);
-  } else if (address == NULL && status == 0) {
-    end(s, "the host is not loopback");
-  } else {
-    if (failed == 0)
-      failed = uv_tcp_connect(&s->connect, &s->uv.tcp, address, on_connect);
-    if (failed != 0)
-      end(s, uv_strerror(failed));
+  if (!s->closing) {
+    const struct sockaddr *address = choose(s, found);
+    if (status == 0 && address != NULL)
+      status = uv_tcp_connect(&s->connect, &s->uv.tcp, address, on_connect);
+    if (status != 0)
+      end(s, uv_strerror(status));
+    else if (address == NULL)
+      end(s, "the host is not loopback");
   }
   uv_freeaddrinfo(found);
+  release(s);
 }
 
 struct stream *stream_connect(uv_loop_t *loop, const struct socket_address *address,
@@ -214,6 +253,7 @@ struct stream *stream_connect(uv_loop_t *loop, const struct socket_address *addr
     return NULL;
   }
   s->uv.handle.data = s;
+  s->n_open = 1;
   if (!is_tcp(s)) {
     uv_pipe_connect(&s->connect, &s->uv.pipe, address->unix_path, on_connect);
   } else if (address->is_numeric) {
@@ -223,6 +263,7 @@ struct stream *stream_connect(uv_loop_t *loop, const struct socket_address *addr
     const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     failed = uv_getaddrinfo(loop, &s->lookup, on_lookup, address->host, address->port, &hints);
     s->looking_up = failed == 0;
+    s->n_open += s->looking_up;
   }
   if (failed == 0)
     return s;

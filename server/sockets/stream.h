@@ -27,7 +27,9 @@ struct stream_events {
 struct stream *stream_connect(uv_loop_t *loop, const struct socket_address *address,
                               const struct stream_events *events);
 
-/* Closes and frees it; no event comes after that. */
+/* Closes and frees it; no event comes after that. What was sent still leaves, and what the peer is
+ * sending is read for a moment: closed on unread bytes, a connection breaks in the peer's hands,
+ * and i-PI does not survive that. */
 void stream_close(struct stream *stream);
 
 /* The bytes received and not taken yet, of which stream_take takes the first n. */

@@ -212,7 +212,7 @@ class Driver:
     def __init__(self, server: Server, numbers: list[int]):
         self.listening = socket.create_server(("127.0.0.1", 0))
         self.listening.settimeout(PATIENCE)
-        address = "127.0.0.1:%d" % self.listening.getsockname()[1]
+        address = f"127.0.0.1:{self.listening.getsockname()[1]}"
         body = {"protocol": "ipi", "address": address, "model": MODEL, "numbers": numbers}
         self.number = server.client.call("POST", "/v1/sockets", body)["id"]
         self.peer, _ = self.listening.accept()
@@ -232,10 +232,9 @@ class Driver:
         self.listening.close()
 
 
-def posdata(positions: np.ndarray, cell: np.ndarray | None = None, count: int | None = None) -> bytes:
-    h = np.zeros((3, 3)) if cell is None else cell.T / BOHR
+def posdata(positions: np.ndarray, count: int | None = None) -> bytes:
     n_atoms = len(positions) if count is None else count
-    data = b"POSDATA     " + h.tobytes() + np.zeros(9).tobytes() + struct.pack("i", n_atoms)
+    data = b"POSDATA     " + np.zeros(18).tobytes() + struct.pack("i", n_atoms)
     return data + (positions / BOHR).tobytes()
 
 

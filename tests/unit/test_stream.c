@@ -185,6 +185,32 @@ static void test_close(void **state) {
   assert_int_equal(f->n_sent + f->n_ended, 0);
 }
 
+/* What the peer sends while the connection is being closed is read, so that it sees the end and no
+ * broken connection; and what was sent before arrives. */
+static void test_close_in_order(void **state) {
+  struct fixture *f = *state;
+  struct text text = {0};
+  char got[4];
+  open_both(f);
+  f->take_at_most = 0;
+  assert_true(peer_send(&f->peer, "unread", 6));
+  for (int i = 0; i < 20; i++)
+    peer_turn(&f->peer, time(NULL));
+  text_puts(&text, "last");
+  assert_true(stream_send(f->stream, &text));
+  text_fini(&text);
+  assert_true(peer_send(&f->peer, "unseen", 6));
+  stream_close(f->stream);
+  f->stream = NULL;
+  assert_true(peer_send(&f->peer, "more", 4));
+  assert_true(peer_receive(&f->peer, got, 4));
+  assert_memory_equal(got, "last", 4);
+  char byte;
+  for (const time_t begun = time(NULL); recv(f->peer.fd, &byte, 1, 0) != 0;)
+    assert_true(errno == EAGAIN && peer_turn(&f->peer, begun));
+  assert_int_equal(f->n_ended, 0);
+}
+
 static void test_nobody_listens(void **state) {
   struct fixture *f = *state;
   peer_stop_listening(&f->peer);
@@ -212,6 +238,7 @@ int main(void) {
       BOTH(test_not_taken),
       BOTH(test_large),
       BOTH(test_close),
+      BOTH(test_close_in_order),
       BOTH(test_nobody_listens),
       cmocka_unit_test_setup_teardown(test_loopback_only, set_up_tcp, tear_down),
   };

@@ -17,7 +17,7 @@ _ASE_PORT = 31415
 _END_SECONDS = 5.0
 
 
-class ase_socket:  # noqa: N801
+class ase_socket:
     """A `launch_client` for SocketIOCalculator: the daemon connects, and knows the species.
 
         SocketIOCalculator(launch_client=irrepd.ase_socket(model="sevennet-0"), unixsocket="x")
