@@ -273,6 +273,8 @@ struct predict_job *predict_call(struct predictor *p, const struct predict_call 
     return NULL;
   job->done = call->done;
   job->estimates = call->estimates;
+  job->body_format = call->body_format;
+  job->answer_format = call->estimates ? FORMAT_JSON : call->answer_format;
   const bool found = find_model(job, call->model);
   const bool at_once = found && job->loaded && call->size <= READ_ON_LOOP_BYTES;
   if (at_once) {

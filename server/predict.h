@@ -42,12 +42,15 @@ struct predictor *predictor_new_with(const struct evaluator *evaluator, uv_loop_
                                      const struct config *config, struct registry *registry,
                                      struct metrics *metrics);
 
-/* A predict call of a JSON body. */
+enum predict_format { FORMAT_JSON, FORMAT_SAFETENSORS };
+
+/* A predict call of a body in one of the formats. */
 struct predict_call {
   const char *model, *body; /* body [size] */
   size_t size;
   const char *request_id; /* copied */
   const char *client;     /* whose share of the queue it takes; NULL: nobody's */
+  enum predict_format body_format, answer_format; /* an estimate is always JSON */
   bool estimates;         /* edges, bytes and expected time are wanted, and nothing is computed */
   predict_done done;
   void *context;

@@ -42,27 +42,39 @@ static void choose_precision(struct predict_job *job) {
                                           : job->evaluator->card(job->loaded->model)->precision;
 }
 
+/* Room for the numbers of each structure, which are its energy and what properties ask for. */
+static void make_results(struct predict_job *job, unsigned properties) {
+  struct request *request = &job->request;
+  const bool forces = (properties & (PROPERTY_FORCES | PROPERTY_STRESS)) != 0;
+  const bool energies = (properties & PROPERTY_ENERGIES) != 0;
+  job->results = request_alloc(request, request->n_items, sizeof *job->results);
+  for (size_t i = 0; job->results && i < request->n_items; i++) {
+    struct irrep_result *result = &job->results[i];
+    const size_t n_atoms = request->items[i].structure.n_atoms;
+    result->forces = forces ? request_alloc(request, n_atoms, 3 * sizeof *result->forces) : NULL;
+    result->energies = energies ? request_alloc(request, n_atoms, sizeof *result->energies) : NULL;
+    if ((forces && !result->forces) || (energies && !result->energies))
+      job->results = NULL;
+  }
+  if (!job->results)
+    predict_job_fail(job, PROBLEM_NO_MEMORY, "no memory for the results");
+}
+
 void predict_job_read(struct predict_job *job, const char *body, size_t size) {
   uint64_t begun_ns = uv_hrtime();
   struct request *request = &job->request;
-  job->failed = !codec_json_read(body, size, &job->limits, request, &job->problem);
+  job->failed = !(job->body_format == FORMAT_SAFETENSORS
+                      ? codec_safetensors_read
+                      : codec_json_read)(body, size, &job->limits, request, &job->problem);
+  if (!job->failed && job->answer_format == FORMAT_SAFETENSORS)
+    make_results(job, request->properties);
   job->read_ns = uv_hrtime() - begun_ns;
 }
 
 void predict_job_take(struct predict_job *job, struct request *request) {
   job->request = *request;
   *request = (struct request){0};
-  request = &job->request;
-  job->results = request_alloc(request, request->n_items, sizeof *job->results);
-  for (size_t i = 0; job->results && i < request->n_items; i++) {
-    struct irrep_result *result = &job->results[i];
-    result->forces =
-        request_alloc(request, request->items[i].structure.n_atoms, 3 * sizeof *result->forces);
-    if (!result->forces)
-      job->results = NULL;
-  }
-  if (!job->results)
-    predict_job_fail(job, PROBLEM_NO_MEMORY, "no memory for the results");
+  make_results(job, PROPERTY_FORCES);
 }
 
 size_t predict_job_atoms(const struct predict_job *job) {
@@ -167,13 +179,26 @@ static void write_results(const struct predict_job *job, struct text *text) {
   answer_json_end(text, &job->timing);
 }
 
+static void write_tensors(const struct predict_job *job, struct text *text) {
+  const struct answer_safetensors answer = {.model = job->served->name,
+                                            .sha256 = job->loaded->sha256,
+                                            .request_id = job->request_id,
+                                            .timing = &job->timing,
+                                            .request = &job->request,
+                                            .results = job->results};
+  answer_safetensors_write(text, &answer);
+}
+
 static void reply_answer(const struct predict_job *job, struct reply *reply) {
   struct text text = {0};
+  const bool binary = job->answer_format == FORMAT_SAFETENSORS;
   if (job->estimates)
     estimate_write(&text, job, job->queue_seconds);
+  else if (binary)
+    write_tensors(job, &text);
   else
     write_results(job, &text);
-  *reply = (struct reply){.status = 200, .content_type = ANSWER_TYPE};
+  *reply = (struct reply){.status = 200, .content_type = binary ? SAFETENSORS_TYPE : ANSWER_TYPE};
   reply->body = text_take(&text, &reply->size);
 }
 

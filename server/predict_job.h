@@ -2,9 +2,9 @@
 #ifndef SERVER_PREDICT_JOB_H
 #define SERVER_PREDICT_JOB_H
 
-#include "server/answer_json.h"
+#include "server/answer_safetensors.h"
 #include "server/clients.h"
-#include "server/codec_json.h"
+#include "server/codec_safetensors.h"
 #include "server/compute.h"
 #include "server/predict.h"
 #include "server/problem_kinds.h"
@@ -28,7 +28,8 @@ struct predict_job {
   struct client *client; /* whose share of the queue it takes; NULL: nobody's */
   struct flow flow;      /* its structures in the scheduler */
   bool estimates;        /* nothing is computed */
-  double queue_seconds;  /* when it estimates: until what waits is done */
+  enum predict_format body_format, answer_format;
+  double queue_seconds; /* when it estimates: until what waits is done */
   const struct evaluator *evaluator;
   struct codec_limits limits;
   struct bounds bounds[2]; /* by precision */
@@ -47,7 +48,8 @@ struct predict_job {
   bool failed; /* as a whole: problem says why */
   struct problem problem;
   struct prediction *predictions; /* [request.n_items] */
-  struct irrep_result *results;   /* [request.n_items] in the request's memory when submitted */
+  struct irrep_result *results;   /* [request.n_items] in the request's memory, when submitted or
+                                     to be answered in binary */
   uint64_t read_ns, plan_ns;
   struct answer_timing timing;
 };

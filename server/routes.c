@@ -1,5 +1,6 @@
 #include "server/routes.h"
 
+#include "server/codec_safetensors.h"
 #include "server/http_text.h"
 #include "server/problem_kinds.h"
 
@@ -86,23 +87,48 @@ static void reply_wrong_method(struct http_exchange *exchange, const struct rout
   http_reply_problem(exchange, &problem, allow);
 }
 
+/* A body in binary is answered in binary, if that is accepted. */
+static bool takes_binary(const struct route *route) {
+  return route->handler == route_predict || route->handler == route_estimate;
+}
+
+static bool is_acceptable(const struct http_exchange *exchange, const struct route *route) {
+  if (http_accepts(exchange->accept, route->type, route->subtype))
+    return true;
+  return route->handler == route_predict && routes_answer_is_binary(exchange);
+}
+
+static bool body_fits(const struct http_exchange *exchange, const struct route *route) {
+  const char *type = exchange->content_type, *encoding = exchange->content_encoding;
+  return type != NULL && (encoding == NULL || strcasecmp(encoding, "identity") == 0) &&
+         (http_media_type_is(type, "application/json") ||
+          (takes_binary(route) && http_media_type_is(type, SAFETENSORS_TYPE)));
+}
+
+bool routes_body_is_binary(const struct http_exchange *exchange) {
+  return exchange->content_type != NULL &&
+         http_media_type_is(exchange->content_type, SAFETENSORS_TYPE);
+}
+
+bool routes_answer_is_binary(const struct http_exchange *exchange) {
+  return routes_body_is_binary(exchange) &&
+         http_accepts(exchange->accept, "application", "x-safetensors");
+}
+
 /* Whether the client takes what the route gives and gives what it takes; otherwise answers. */
 static bool media_types_fit(struct http_exchange *exchange, const struct route *route) {
   struct problem problem;
-  if (!http_accepts(exchange->accept, route->type, route->subtype)) {
+  if (!is_acceptable(exchange, route)) {
     problem_set(&problem, 406, "not-acceptable", "no acceptable media type", "",
                 "%s gives %s/%s, which Accept excludes.", route->path, route->type, route->subtype);
     http_reply_problem(exchange, &problem, NULL);
     return false;
   }
-  if (strcmp(route->method, "POST") != 0)
-    return true;
-  const char *type = exchange->content_type, *encoding = exchange->content_encoding;
-  if (type != NULL && http_media_type_is(type, "application/json") &&
-      (encoding == NULL || strcasecmp(encoding, "identity") == 0))
+  if (strcmp(route->method, "POST") != 0 || body_fits(exchange, route))
     return true;
   problem_set(&problem, 415, "unsupported-media-type", "media type not supported", "",
-              "%s takes Content-Type: application/json, without a Content-Encoding.", route->path);
+              "%s takes Content-Type: application/json%s, without a Content-Encoding.", route->path,
+              takes_binary(route) ? " or " SAFETENSORS_TYPE : "");
   http_reply_problem(exchange, &problem, NULL);
   return false;
 }

@@ -50,6 +50,10 @@ void route_sockets(struct routes *routes, struct http_exchange *exchange, const 
 void route_sockets_add(struct routes *routes, struct http_exchange *exchange, const char *model);
 void route_predict(struct routes *routes, struct http_exchange *exchange, const char *model);
 
+/* Whether a request's body is application/x-safetensors, and whether its answer is to be. */
+bool routes_body_is_binary(const struct http_exchange *exchange);
+bool routes_answer_is_binary(const struct http_exchange *exchange);
+
 /* Answers with a JSON text, which is taken (NULL: 503), or with a tree, which is deleted. */
 void reply_text(struct http_exchange *exchange, int status, const char *content_type, char *text,
                 size_t size);

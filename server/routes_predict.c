@@ -37,11 +37,16 @@ static void begin(struct routes *routes, struct http_exchange *exchange, const c
     *call = (struct call){.exchange = exchange};
     exchange->gone = on_gone;
     exchange->gone_context = call;
+    const bool binary = routes_body_is_binary(exchange);
+    const bool answers_binary = routes_answer_is_binary(exchange);
     const struct predict_call request = {.model = model,
                                          .body = exchange->body,
                                          .size = exchange->size,
                                          .request_id = exchange->request_id,
                                          .client = exchange->client,
+                                         .body_format = binary ? FORMAT_SAFETENSORS : FORMAT_JSON,
+                                         .answer_format =
+                                             answers_binary ? FORMAT_SAFETENSORS : FORMAT_JSON,
                                          .estimates = estimates,
                                          .done = on_done,
                                          .context = call};

@@ -134,12 +134,41 @@ static void test_timing(void **state) {
                "\"batch_atoms\":20}");
 }
 
+/* Numbers go into the job's own arrays, and from there into the answer. */
+static void test_reply_in_binary(void **state) {
+  struct fixture *f = *state;
+  f->job->answer_format = FORMAT_SAFETENSORS;
+  read_and_plan(f, "{\"structures\":[" PAIR "," PAIR "],\"properties\":[\"stress\",\"energies\"]}");
+  assert_false(f->job->failed);
+  assert_ptr_equal(f->job->predictions[1].numbers, &f->job->results[1]);
+  assert_non_null(f->job->results[1].forces); /* without them there is no stress */
+  f->job->results[1].energies[1] = 7;
+  struct reply reply;
+  predict_job_reply(f->job, &reply);
+  assert_int_equal(reply.status, 200);
+  assert_string_equal(reply.content_type, "application/x-safetensors");
+  assert_non_null(reply.body);
+  double last = 0; /* before the two statuses */
+  memcpy(&last, reply.body + reply.size - 2 * sizeof(int32_t) - sizeof last, sizeof last);
+  assert_true(last == 7);
+  free(reply.body);
+}
+
+static void test_body_in_binary(void **state) {
+  struct fixture *f = *state;
+  f->job->body_format = FORMAT_SAFETENSORS;
+  read_and_plan(f, "{}");
+  assert_true(f->job->failed);
+  expect_reply(f, 400, PROBLEM_JSON, "malformed-safetensors");
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
       TEST(test_predictions),        TEST(test_precision_and_no_deadline),
       TEST(test_reply_of_a_failure), TEST(test_reply_of_the_only_structure),
       TEST(test_reply_of_several),   TEST(test_timing),
+      TEST(test_reply_in_binary),    TEST(test_body_in_binary),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
