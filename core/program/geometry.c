@@ -4,6 +4,7 @@
 #include "irrep/conventions.h"
 
 #include <math.h>
+#include <string.h>
 
 static double length(const double *v) {
   return sqrt(v[0] * v[0] + v[1] * v[1] + v[2] * v[2]);
@@ -49,9 +50,11 @@ static void embed(const struct executable *executable, uint32_t receiver, uint32
   const size_t pair = receiver * executable->program->n_species + sender;
   const size_t n = tables ? filter_tables_width(tables) : 2 * RADIAL_WIDTH(radial);
   const double stretch = radial->stretch ? radial->stretch[pair] : 1.0;
-  double numbers[2 * RADIAL_WIDTH_MAX] = {0.0};
+  double numbers[2 * RADIAL_WIDTH_MAX];
   *table_row = 0;
-  if (r * stretch < radial->r_max) {
+  if (!(r * stretch < radial->r_max)) {
+    memset(numbers, 0, n * sizeof *numbers);
+  } else {
     if (tables)
       *table_row = filter_tables_locate(tables, r * stretch, numbers) +
                    (uint32_t)(tables->n_pairs > 1 ? pair * tables->n_rows : 0);
