@@ -136,6 +136,8 @@ REFUSED: dict[str, tuple[Callable[[Any], None], str]] = {
     "fewer layers": (put("num_layers", 1), None),
     "r_max": (put("r_max", 200.0), "r_max"),
     "dtype": (put("model_dtype", "float16"), "supported: float32, float64"),
+    "fine-tuned": (put("_target_", "nequip.model.ModelFromPackage"), "from its package"),
+    "no network": (put("_target_", "nequip.model.ZBLPairPotential"), "'ZBLPairPotential'"),
     "schedule-free": (put_module("nequip.train.ScheduleFreeLightningModule"), "ScheduleFree"),
     "modifier": (modified("add_dispersion"), "'add_dispersion'"),
     "no weight": (without(f"{LAYER}linear_1.weight"), None),

@@ -70,11 +70,11 @@ def is_checkpoint(checkpoint: Any) -> bool:
     parameters = checkpoint.get("hyper_parameters")
     if not isinstance(parameters, dict) or not isinstance(parameters.get("model"), dict):
         return False
-    return _builder(parameters["model"]).rpartition(".")[2] in _BUILDERS
+    return bool(_builder(parameters["model"]))
 
 
 def _builder(model: dict[str, Any]) -> str:
-    """The model's builder, below modifiers."""
+    """The model's builder, below modifiers; "" if it is none of nequip's."""
     for _ in range(8):
         target = model.get("_target_")
         if not isinstance(target, str) or not target.startswith("nequip.model."):
@@ -131,6 +131,11 @@ def _options(config: Config) -> Config:
                 raise FormatError(f"model modifier {described(name)}; supported: {known}")
         config = config.section("model")
     name = config.text("_target_").rpartition(".")[2]
+    if name not in _BUILDERS:
+        raise FormatError(
+            f"a model of '{name:.60}'; supported: {', '.join(_BUILDERS)}. One that was made from "
+            "another file can be converted from its package (nequip-package)"
+        )
     values = {key: config.get(key) for key in config.names() if key != "_target_"}
     Config(values).only(name, _BUILDERS[name])
     if name == "PresetNequIPGNNModel":
