@@ -113,7 +113,7 @@ def train(model: NeuralNetworkPotential, examples: list[Example], epochs: int) -
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("name", choices=REPRESENTATIONS)
-    parser.add_argument("--epochs", type=int, default=120)
+    parser.add_argument("--epochs", type=int, default=100)
     options = parser.parse_args()
     torch.set_num_threads(1)
     data = load_data()
