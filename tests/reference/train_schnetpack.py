@@ -30,6 +30,7 @@ R_MAX = 5.0  # Angstrom
 BATCH = 24
 FORCES_WEIGHT = 0.1  # Angstrom^2
 RATE = 2e-3
+EPOCHS = {"schnet": 120, "so3net": 100}
 REPRESENTATIONS = {
     "schnet": lambda **common: SchNet(64, 3, **common),
     "so3net": lambda **common: SO3net(32, 2, lmax=1, **common),
@@ -113,13 +114,12 @@ def train(model: NeuralNetworkPotential, examples: list[Example], epochs: int) -
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("name", choices=REPRESENTATIONS)
-    parser.add_argument("--epochs", type=int, default=100)
     options = parser.parse_args()
     torch.set_num_threads(1)
     data = load_data()
     model = build(options.name, reference_energies(data.train))
     model.train()
-    train(model, data.train, options.epochs)
+    train(model, data.train, EPOCHS[options.name])
     model.eval()
     about = {
         "name": f"{options.name}-small",
@@ -132,7 +132,7 @@ def main() -> None:
         checkpoint, converted = Path(folder) / "model.pt", Path(folder) / "model.safetensors"
         torch.save(model, checkpoint)
         convert(checkpoint, converted, elements=ELEMENTS, about=about)
-        training = {"package": "schnetpack 2.0.4", "epochs": options.epochs}
+        training = {"package": "schnetpack 2.0.4", "epochs": EPOCHS[options.name]}
         save_example(f"{options.name}-small", converted, data, training)
 
 
