@@ -3,8 +3,8 @@
 
     tests/fuzz/make_model_corpus.py FOLDER
 
-Deterministic, standard library only. The valid ones differ in every choice that the format
-offers to nequip; of the other architectures there are the small models of tests/reference/fixtures/.
+Deterministic, standard library only. The valid ones differ in every choice that the format offers
+to nequip; of the other architectures there are the small models of tests/reference/fixtures/.
 """
 
 from __future__ import annotations
