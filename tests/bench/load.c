@@ -114,9 +114,11 @@ static void *client_main(void *data) {
       c->failed = true;
       break;
     }
-    if (start >= c->warm)
+    const double arrived = now();
+    c->n_answers++;
+    if (arrived >= c->warm && arrived < c->end)
       c->samples[c->n++] =
-          (struct sample){1e3 * (now() - start), number_after(answer, "\"queue_ms\":"),
+          (struct sample){1e3 * (arrived - start), number_after(answer, "\"queue_ms\":"),
                           number_after(answer, "\"compute_ms\":")};
   }
   if (fd >= 0)
