@@ -1,0 +1,11 @@
+/* An MDI driver that sends anything. */
+#include "server/sockets/engine.h"
+#include "tests/fuzz/engine_session.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  const struct species unknown = {0};
+  session_try(&engine_mdi, &unknown, data, size);
+  return 0;
+}
