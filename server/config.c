@@ -48,6 +48,8 @@ static const struct option options[] = {
      "HOST:PORT, [V6]:PORT or unix:PATH; port 0 picks a free one and prints it"},
     {"allow-remote", "", OPTION_SWITCH, "false", FIELD(allow_remote), 0, 0,
      "listen beyond loopback, for anyone who reaches the port"},
+    {"keys", "FILE", OPTION_TEXT, "", FIELD(keys), 0, 4095,
+     "API keys: lines of NAME SCOPES SHA256, scopes predict, admin or both; see tools/make_key.py"},
     {"workers", "N", OPTION_COUNT, "0", FIELD(workers), 0, 4096,
      "evaluating threads; 0: one for each core"},
     {"memory-budget", "BYTES", OPTION_BYTES, "2G", FIELD(memory_budget), 1u << 20, SIZE_MAX / 4,
@@ -454,5 +456,6 @@ void config_free(struct config *config) {
   free(config->ipi);
   free(config->mdi);
   free(config->socket_allow);
+  free(config->keys);
   memset(config, 0, sizeof *config);
 }

@@ -39,6 +39,7 @@ struct config {
   char *mdi;                  /* --mdi HOST:PORT,model=NAME,..: the same */
   char *socket_allow;         /* --socket-allow HOSTS: where POST /v1/sockets may connect to beyond
                                  loopback; "" or separated by commas */
+  char *keys;                 /* --keys FILE of API keys, see auth.h; "": none */
   bool allow_remote;          /* --allow-remote: listen beyond loopback without keys */
   bool log_requests;          /* --log-requests: one log line for each request answered */
   bool check_only;            /* --check-config */

@@ -124,6 +124,7 @@ static struct MHD_Response *response_of(const struct exchange *x, struct http_re
   add_header(response, "X-Request-Id", x->request_id);
   add_header(response, "Retry-After", reply->retry_after_s > 0 ? seconds : NULL);
   add_header(response, "Allow", reply->allow);
+  add_header(response, "WWW-Authenticate", reply->status == 401 ? "Bearer" : NULL);
   add_header(response, "Connection", x->connection->server->draining ? "close" : NULL);
   return response;
 }
@@ -215,6 +216,8 @@ static enum MHD_Result on_field(void *context, enum MHD_ValueKind kind, const ch
     x->public.content_type = value;
   else if (strcasecmp(name, "content-encoding") == 0)
     x->public.content_encoding = value;
+  else if (strcasecmp(name, "authorization") == 0)
+    x->public.authorization = x->public.authorization == NULL ? value : "";
   else if (strcasecmp(name, "accept") == 0)
     http_accept_add(x->accept, sizeof x->accept, value);
   else if (strcasecmp(name, "x-request-id") == 0 && http_request_id_valid(value))

@@ -32,13 +32,14 @@ struct http_reply {
 struct http_exchange {
   const char *method;
   const char *path;         /* decoded, without the query */
-  const char *content_type; /* these three: NULL where the request has no such field */
+  const char *content_type; /* these four: NULL where the request has no such field */
   const char *content_encoding;
   const char *accept;
+  const char *authorization; /* "" where there are several such fields */
   const char *body; /* [size]; until the handler returns */
   size_t size;
   const char *request_id;
-  const char *client;       /* address of the other side, or "unix" */
+  const char *client;       /* address of the other side, "unix", or the name of its key */
   bool local;               /* it is on this machine */
   const char *route;           /* template for the metrics, static; "other" until set */
   void (*gone)(void *context); /* called when the client leaves before the reply; then no reply is

@@ -159,7 +159,7 @@ static struct addrinfo *resolve(struct listener *listener, const char *address, 
   }
   if (allow_remote || is_loopback(found->ai_addr))
     return found;
-  refuse(listener, address, "it is not loopback: --allow-remote permits that", error);
+  refuse(listener, address, "it is not loopback: --keys or --allow-remote permits that", error);
   freeaddrinfo(found);
   return NULL;
 }

@@ -1,5 +1,6 @@
 #include "server/loop.h"
 
+#include "server/auth.h"
 #include "server/example.h"
 #include "server/http.h"
 #include "server/listen.h"
@@ -35,6 +36,7 @@ struct daemon {
   uv_timer_t drain_timer, watchdog;
   struct listener listener;
   struct routes routes;
+  struct auth *keys; /* NULL: none */
   int exit_status;
   bool handles_open, announced;
   bool idle, answered; /* while draining: the predictor and the HTTP side are done */
@@ -66,6 +68,21 @@ static struct registry_limits model_limits(const struct config *config) {
   return (struct registry_limits){.max_bytes = config->model_budget,
                                   .keep_alive_ms = config->keep_alive_s * 1000,
                                   .pins = config->pins};
+}
+
+/* --- keys ------------------------------------------------------------------------------------- */
+
+/* Takes the keys of the file, if one is named; when it is wrong, the keys stay. */
+static enum irrep_status load_keys(struct daemon *daemon, struct irrep_error *error) {
+  struct auth *keys = NULL;
+  if (daemon->config->keys == NULL || daemon->config->keys[0] == '\0')
+    return IRREP_OK;
+  const enum irrep_status status = auth_load(daemon->config->keys, &keys, error);
+  if (status != IRREP_OK)
+    return status;
+  auth_free(daemon->keys);
+  daemon->routes.auth = daemon->keys = keys;
+  return IRREP_OK;
 }
 
 /* --- models ----------------------------------------------------------------------------------- */
@@ -172,6 +189,9 @@ static void on_hang_up(uv_signal_t *handle, int number) {
   notify_reloading();
   if (daemon->argc > 0 && config_reload(daemon->config, daemon->argc, daemon->argv) != 0)
     log_write(LOG_ERROR, "the configuration is wrong and was not read again", LOG_END);
+  struct irrep_error error = {0};
+  if (load_keys(daemon, &error) != IRREP_OK)
+    log_write(LOG_ERROR, "the keys stay as they were", LOG_STRING, "detail", error.detail, LOG_END);
   const struct registry_limits models = model_limits(daemon->config);
   const struct http_options http = http_options(daemon);
   registry_set_limits(routes->registry, &models);
@@ -238,8 +258,10 @@ static struct http_server *start_http(struct daemon *daemon) {
 /* Returns NULL, or what could not be started. */
 static const char *start(struct daemon *daemon, struct irrep_error *error) {
   struct routes *routes = &daemon->routes;
-  if (listener_open(&daemon->listener, daemon->config->listen, daemon->config->allow_remote,
-                    error) != IRREP_OK)
+  if (load_keys(daemon, error) != IRREP_OK)
+    return "keys";
+  if (listener_open(&daemon->listener, daemon->config->listen,
+                    daemon->config->allow_remote || daemon->keys != NULL, error) != IRREP_OK)
     return "listener";
   if (!start_handles(daemon))
     return "event loop";
@@ -294,6 +316,7 @@ static void stop(struct daemon *daemon) {
   }
   if (routes->metrics != NULL)
     metrics_free(routes->metrics);
+  auth_free(daemon->keys);
 }
 
 int daemon_run(struct config *config, int argc, char **argv) {
@@ -333,7 +356,14 @@ int daemon_check(const struct config *config) {
     return 1;
   }
   closedir(folder);
-  if (listener_check(config->listen, config->allow_remote, &error) != IRREP_OK) {
+  struct auth *keys = NULL;
+  const bool has_keys = config->keys != NULL && config->keys[0] != '\0';
+  if (has_keys && auth_load(config->keys, &keys, &error) != IRREP_OK) {
+    fprintf(stderr, "irrepd: %s\n", error.detail);
+    return 1;
+  }
+  auth_free(keys);
+  if (listener_check(config->listen, config->allow_remote || has_keys, &error) != IRREP_OK) {
     fprintf(stderr, "irrepd: %s\n", error.detail);
     return 1;
   }

@@ -23,6 +23,8 @@
   X(MISSING_CELL, 422, "missing-cell", "periodic axis without a cell")                             \
   X(TOO_LARGE, 422, "too-large", "structure larger than the limits")                               \
   X(TOO_MANY_STRUCTURES, 422, "too-many-structures", "too many structures in one request")         \
+  X(UNAUTHORIZED, 401, "unauthorized", "no valid API key")                                         \
+  X(FORBIDDEN, 403, "forbidden", "not allowed")                                                    \
   X(UNKNOWN_MODEL, 404, "unknown-model", "no such model")                                          \
   X(MODEL_LOADING, 503, "model-loading", "model is loading")                                       \
   X(MODEL_NOT_READY, 503, "model-not-ready", "model is not loaded")                                \

@@ -13,28 +13,39 @@
 #define MODEL_SEGMENT "{m}"
 #define SEGMENT_SIZE 128
 
+/* Who may use a route when there are keys. */
+enum access {
+  ACCESS_ANYONE,
+  ACCESS_KEY, /* of any scope */
+  ACCESS_PREDICT,
+  ACCESS_ADMIN /* without keys: whoever is on this machine */
+};
+
 struct route {
   const char *path;           /* template, and label of the metrics */
   const char *method;         /* GET stands for HEAD too */
   const char *type, *subtype; /* of the answer */
   route_handler handler;
-  bool admin; /* for administrators only */
+  enum access access;
 };
 
 static const struct route routes_table[] = {
-    {"/v1/health/live", "GET", "application", "json", route_live, false},
-    {"/v1/health/ready", "GET", "application", "json", route_ready, false},
-    {"/v1/status", "GET", "application", "json", route_status, false},
-    {"/metrics", "GET", "text", "plain", route_metrics, false},
-    {"/openapi.json", "GET", "application", "json", route_openapi, false},
-    {"/v1/models", "GET", "application", "json", route_models, false},
-    {"/v1/models/" MODEL_SEGMENT, "GET", "application", "json", route_model, false},
-    {"/v1/models/" MODEL_SEGMENT "/predict", "POST", "application", "json", route_predict, false},
-    {"/v1/models/" MODEL_SEGMENT "/estimate", "POST", "application", "json", route_estimate, false},
-    {"/v1/models/" MODEL_SEGMENT "/load", "POST", "application", "json", route_load, true},
-    {"/v1/models/" MODEL_SEGMENT "/unload", "POST", "application", "json", route_unload, true},
-    {"/v1/sockets", "GET", "application", "json", route_sockets, true},
-    {"/v1/sockets", "POST", "application", "json", route_sockets_add, true},
+    {"/v1/health/live", "GET", "application", "json", route_live, ACCESS_ANYONE},
+    {"/v1/health/ready", "GET", "application", "json", route_ready, ACCESS_ANYONE},
+    {"/v1/status", "GET", "application", "json", route_status, ACCESS_KEY},
+    {"/metrics", "GET", "text", "plain", route_metrics, ACCESS_KEY},
+    {"/openapi.json", "GET", "application", "json", route_openapi, ACCESS_ANYONE},
+    {"/v1/models", "GET", "application", "json", route_models, ACCESS_KEY},
+    {"/v1/models/" MODEL_SEGMENT, "GET", "application", "json", route_model, ACCESS_KEY},
+    {"/v1/models/" MODEL_SEGMENT "/predict", "POST", "application", "json", route_predict,
+     ACCESS_PREDICT},
+    {"/v1/models/" MODEL_SEGMENT "/estimate", "POST", "application", "json", route_estimate,
+     ACCESS_PREDICT},
+    {"/v1/models/" MODEL_SEGMENT "/load", "POST", "application", "json", route_load, ACCESS_ADMIN},
+    {"/v1/models/" MODEL_SEGMENT "/unload", "POST", "application", "json", route_unload,
+     ACCESS_ADMIN},
+    {"/v1/sockets", "GET", "application", "json", route_sockets, ACCESS_ADMIN},
+    {"/v1/sockets", "POST", "application", "json", route_sockets_add, ACCESS_ADMIN},
 };
 
 #define N_ROUTES (sizeof routes_table / sizeof *routes_table)
@@ -133,16 +144,34 @@ static bool media_types_fit(struct http_exchange *exchange, const struct route *
   return false;
 }
 
+static bool refuse(struct http_exchange *exchange, enum problem_kind kind, const char *detail) {
+  struct problem problem;
+  http_reply_problem(exchange, problem_of_kind(&problem, kind, "", "%s", detail), NULL);
+  return false;
+}
+
 /* Without keys, whoever is on this machine administers; otherwise answers. Pages that a browser
  * shows cannot: a POST of JSON to another site needs a permission that is never given. */
-static bool may_administer(struct http_exchange *exchange) {
-  struct problem problem;
-  if (exchange->local)
-    return true;
-  problem_set(&problem, 403, "forbidden", "not allowed", "",
-              "This is done from the server's own machine only.");
-  http_reply_problem(exchange, &problem, NULL);
-  return false;
+static bool may_without_keys(struct http_exchange *exchange, enum access access) {
+  return access != ACCESS_ADMIN || exchange->local ||
+         refuse(exchange, PROBLEM_FORBIDDEN, "This is done from the server's own machine only.");
+}
+
+/* Whether the client's key, if the daemon has keys, admits it; otherwise answers. A client with a
+ * key is known by the key's name from then on. */
+static bool may_use(const struct routes *routes, struct http_exchange *exchange,
+                    enum access access) {
+  if (routes->auth == NULL || access == ACCESS_ANYONE)
+    return may_without_keys(exchange, access);
+  const struct auth_key *key = auth_find(routes->auth, exchange->authorization);
+  if (key == NULL)
+    return refuse(exchange, PROBLEM_UNAUTHORIZED, "An API key is due: Authorization: Bearer KEY.");
+  if (access == ACCESS_PREDICT && (key->scopes & SCOPE_PREDICT) == 0)
+    return refuse(exchange, PROBLEM_FORBIDDEN, "This key lacks the scope predict.");
+  if (access == ACCESS_ADMIN && (key->scopes & SCOPE_ADMIN) == 0)
+    return refuse(exchange, PROBLEM_FORBIDDEN, "This key lacks the scope admin.");
+  exchange->client = key->name;
+  return true;
 }
 
 void routes_handle(void *context, struct http_exchange *exchange) {
@@ -160,7 +189,7 @@ void routes_handle(void *context, struct http_exchange *exchange) {
   exchange->route = route->path;
   if (!method_matches(route, exchange->method))
     reply_wrong_method(exchange, route);
-  else if ((!route->admin || may_administer(exchange)) && media_types_fit(exchange, route))
+  else if (may_use(routes, exchange, route->access) && media_types_fit(exchange, route))
     route->handler(routes, exchange, model);
 }
 

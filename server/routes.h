@@ -2,6 +2,7 @@
 #ifndef SERVER_ROUTES_H
 #define SERVER_ROUTES_H
 
+#include "server/auth.h"
 #include "server/config.h"
 #include "server/http.h"
 #include "server/metrics.h"
@@ -22,6 +23,7 @@ struct routes {
   struct metrics *metrics;
   struct http_server *http; /* NULL before it has started */
   struct sockets *sockets;
+  const struct auth *auth; /* NULL: no keys */
   uint64_t started_ns;      /* uv_hrtime */
   bool draining;
 };

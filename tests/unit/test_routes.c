@@ -148,11 +148,77 @@ static void test_replies(void **state) {
   fake_exchange_fini(&fake);
 }
 
+/* With keys, even this machine needs one; the client is known by its name. */
+static void test_keys(void **state) {
+  (void)state;
+  struct auth *auth = calloc(1, sizeof *auth + sizeof *auth->keys);
+  assert_non_null(auth);
+  auth->n_keys = 1; /* of "abc" (FIPS 180-2, B.1) */
+  auth->keys[0] =
+      (struct auth_key){.name = "lab",
+                        .scopes = SCOPE_PREDICT,
+                        .hash = {0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea, 0x41, 0x41, 0x40,
+                                 0xde, 0x5d, 0xae, 0x22, 0x23, 0xb0, 0x03, 0x61, 0xa3, 0x96, 0x17,
+                                 0x7a, 0x9c, 0xb4, 0x10, 0xff, 0x61, 0xf2, 0x00, 0x15, 0xad}};
+  static const struct {
+    const char *method, *path, *authorization;
+    int status;
+  } rows[] = {{"GET", "/v1/health/live", NULL, 200},
+              {"GET", "/v1/models", NULL, 401},
+              {"GET", "/v1/models", "Bearer abd", 401},
+              {"GET", "/v1/models", "Bearer abc", 200},
+              {"POST", "/v1/models/nobody/predict", NULL, 401},
+              {"POST", "/v1/models/nobody/predict", "Bearer abc", 404},
+              {"POST", "/v1/models/silicon/load", NULL, 401},
+              {"POST", "/v1/models/silicon/load", "Bearer abc", 403}};
+  daemon_of_tests.routes.auth = auth;
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    struct fake_exchange fake = fake_exchange(rows[i].method, rows[i].path);
+    fake.public.content_type = "application/json";
+    fake.public.authorization = rows[i].authorization;
+    fake.public.local = true;
+    fake.public.client = "here";
+    routes_handle(&daemon_of_tests.routes, &fake.public);
+    assert_int_equal(fake.n_replies, 1);
+    if (fake.reply.status != rows[i].status)
+      fail_msg("%s %s: %d", rows[i].method, rows[i].path, fake.reply.status);
+    assert_string_equal(
+        fake.public.client,
+        rows[i].authorization && rows[i].status != 401 && rows[i].status != 403 ? "lab" : "here");
+    fake_exchange_fini(&fake);
+  }
+  daemon_of_tests.routes.auth = NULL;
+  auth_free(auth);
+}
+
+/* Binary bodies are for predictions and estimates, and decide with Accept about the answer. */
+static void test_binary_bodies(void **state) {
+  (void)state;
+  static const char type[] = "application/x-safetensors";
+  static const struct {
+    const char *path, *accept, *type;
+    int status;
+  } rows[] = {{"/v1/models/nobody/predict", NULL, type, 404},
+              {"/v1/models/nobody/predict", type, type, 404},
+              {"/v1/models/nobody/predict", "application/json", type, 404},
+              {"/v1/models/nobody/predict", "text/plain", type, 406},
+              {"/v1/models/nobody/predict", type, "application/json", 406},
+              {"/v1/models/nobody/estimate", NULL, type, 404},
+              {"/v1/models/nobody/estimate", type, type, 406}};
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    struct fake_exchange fake = ask("POST", rows[i].path, rows[i].accept, rows[i].type, NULL);
+    if (fake.reply.status != rows[i].status)
+      fail_msg("%s, Accept %s: %d", rows[i].path, rows[i].accept, fake.reply.status);
+    fake_exchange_fini(&fake);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_paths),   cmocka_unit_test(test_long_names),
       cmocka_unit_test(test_methods), cmocka_unit_test(test_media_types),
       cmocka_unit_test(test_states),  cmocka_unit_test(test_replies),
+      cmocka_unit_test(test_keys),    cmocka_unit_test(test_binary_bodies),
   };
   return cmocka_run_group_tests(tests, set_up, tear_down);
 }
