@@ -93,8 +93,16 @@ def bessel(card: dict[str, Any], frequencies: np.ndarray, r: np.ndarray) -> np.n
     return card["prefactor"] * np.sin(frequencies * r[:, None]) / r[:, None]
 
 
+def spline(card: dict[str, Any], u: np.ndarray) -> np.ndarray:
+    n, span = card["num_basis"], card["span"]
+    t = np.clip((n * u[:, None] - np.arange(n) + span) / (span + 1), 0, 1)
+    return (1 - np.cos(2 * np.pi * t)) ** 2 / 4
+
+
 def cutoff(card: dict[str, Any], r: np.ndarray, r_max: float | np.ndarray) -> np.ndarray:
     u = r / r_max
+    if card["name"] == "none":
+        return np.ones(len(r))
     if card["name"] == "polynomial":
         p = card["p"]
         terms = (p + 1) * (p + 2) / 2, p * (p + 2), p * (p + 1) / 2
@@ -117,14 +125,16 @@ def name_of(ir: tuple[int, int]) -> str:
 
 
 class Interpreter:
-    """A model file of architecture nequip."""
+    """A model file of architecture nequip; for others see interpreter_*.py."""
+
+    architecture = "nequip"
 
     def __init__(self, path: str | Path):
         self.tensors, metadata = safetensors.read(path)
         self.card = json.loads(metadata["irrepd"])
         self.model = self.card["model"]
-        if (self.card["format"], self.card["architecture"]) != (1, "nequip"):
-            raise ValueError("not a nequip model file of format 1")
+        if (self.card["format"], self.card["architecture"]) != (1, self.architecture):
+            raise ValueError(f"not a model file of format 1, {self.architecture}")
 
     def energies(
         self,
@@ -158,7 +168,10 @@ class Interpreter:
         radial, r_max = self.card["radial"], self.card["r_max"]
         if "radial.r_max" in self.tensors:
             r = r * r_max / self.tensors["radial.r_max"][pairs]
-        values = bessel(radial["basis"], self.tensors["radial.frequencies"], r)
+        if radial["basis"]["name"] == "spline":
+            values = spline(radial["basis"], r / r_max)
+        else:
+            values = bessel(radial["basis"], self.tensors["radial.frequencies"], r)
         return r < r_max, values * cutoff(radial["cutoff"], r, r_max)[:, None]
 
     def pair_repulsion(self, r: np.ndarray, pairs: Pairs) -> np.ndarray:

@@ -1,8 +1,8 @@
-"""Trains the example models/nequip-small.safetensors.
+"""Trains the examples models/nequip-small.safetensors and models/allegro-small.safetensors.
 
-    python tests/reference/train_nequip.py
+    python tests/reference/train_nequip.py nequip|allegro
 
-with the packages of requirements-nequip.txt, build/libirrep.so and build/models/ for the labels.
+with the packages of requirements-NAME.txt, build/libirrep.so and build/models/ for the labels.
 The errors on held-back molecules go into the card.
 """
 
@@ -18,33 +18,59 @@ import numpy as np
 import torch
 from fixture_files import find_edges
 from nequip.utils.global_state import set_global_state
-from nequip_fixtures import build, save_checkpoint
-from nequip_models import CONFIGURATIONS
+from nequip_upstream import builder_in, save_checkpoint
 from training_data import ELEMENTS, Example, load_data, reference_energies, save_example
 
 from irrepd.convert import convert
 from irrepd.convert.nequip_model import SYMBOLS
 
-NAME = "nequip-small"
 TYPES = [SYMBOLS[z - 1] for z in ELEMENTS]
 R_MAX = 4.5  # Angstrom
 BATCH = 16
 FORCES_WEIGHT = 0.1  # Angstrom^2
 RATE = 1e-2
 AVERAGE = 0.99  # decay of the weights' average, which is what is kept
-
-
-def options(examples: list[Example], graphs: list[dict[str, np.ndarray]]) -> dict[str, Any]:
-    """A model of preset S's form, narrower, with statistics of the data."""
-    energies = reference_energies(examples)
-    forces = np.concatenate([example.forces.ravel() for example in examples])
-    edges = sum(graph["edge_index"].shape[1] for graph in graphs)
-    return {
+EPOCHS = {"nequip": 40, "allegro": 30}
+FORMS: dict[str, dict[str, Any]] = {
+    # Preset S's, narrower.
+    "nequip": {
         "_target_": "nequip.model.PresetNequIPGNNModel",
         "preset": "S",
         "num_features": [32, 16],
         "type_embed_num_features": 16,
         "radial_mlp_width": 32,
+    },
+    "allegro": {
+        "_target_": "allegro.model.AllegroModel",
+        "l_max": 1,
+        "parity": True,
+        "num_layers": 2,
+        "num_scalar_features": 32,
+        "num_tensor_features": 8,
+        "radial_chemical_embed": {"_target_": "allegro.nn.TwoBodyBesselScalarEmbed"},
+        "scalar_embed_mlp_hidden_layers_width": 32,
+        "allegro_mlp_hidden_layers_width": 32,
+        "readout_mlp_hidden_layers_width": 16,
+    },
+}
+PACKAGES = {"nequip": "nequip 0.19.1", "allegro": "nequip-allegro 0.8.3"}
+CITATIONS = {
+    "nequip": "S. Batzner et al., Nature Communications 13, 2453 (2022), "
+    "10.1038/s41467-022-29939-5",
+    "allegro": "A. Musaelian et al., Nature Communications 14, 579 (2023), "
+    "10.1038/s41467-023-36329-y",
+}
+
+
+def options_of(
+    name: str, examples: list[Example], graphs: list[dict[str, np.ndarray]]
+) -> dict[str, Any]:
+    """A model's form with statistics of the data."""
+    energies = reference_energies(examples)
+    forces = np.concatenate([example.forces.ravel() for example in examples])
+    edges = sum(graph["edge_index"].shape[1] for graph in graphs)
+    return {
+        **FORMS[name],
         "r_max": R_MAX,
         "type_names": TYPES,
         "avg_num_neighbors": edges / sum(len(graph["pos"]) for graph in graphs),
@@ -74,6 +100,14 @@ def collate(graphs: list[dict[str, np.ndarray]]) -> dict[str, torch.Tensor]:
         "batch": torch.as_tensor(np.repeat(np.arange(len(graphs)), sizes)),
         "num_atoms": torch.as_tensor(sizes),
     }
+
+
+def builder_for(name: str) -> Any:
+    if name == "nequip":
+        from nequip.model import nequip_models as builders
+    else:
+        from allegro.model import allegro_models as builders
+    return builder_in(builders)
 
 
 def train(
@@ -114,30 +148,31 @@ def train(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=40)
-    epochs = parser.parse_args().epochs
+    parser.add_argument("name", choices=FORMS)
+    parser.add_argument("--epochs", type=int)
+    given = parser.parse_args()
+    name, epochs = given.name, given.epochs or EPOCHS[given.name]
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     set_global_state()
     data = load_data()
     graphs = [graph_of(example) for example in data.train]
-    CONFIGURATIONS[NAME] = options(data.train, graphs)
-    model = build(CONFIGURATIONS[NAME]).train()
+    options = options_of(name, data.train, graphs)
+    model = builder_for(name)(options, None).train()
     train(model, data.train, graphs, epochs)
     about = {
-        "name": NAME,
+        "name": f"{name}-small",
         "description": "A small example trained for minutes, to try irrepd with; not for research",
         "source": "tests/reference/train_nequip.py of irrepd",
         "license": "MIT",
-        "citation": "S. Batzner et al., Nature Communications 13, 2453 (2022), "
-        "10.1038/s41467-022-29939-5",
+        "citation": CITATIONS[name],
     }
     with tempfile.TemporaryDirectory() as folder:
         checkpoint, converted = Path(folder) / "model.ckpt", Path(folder) / "model.safetensors"
-        save_checkpoint(checkpoint, NAME, model.eval())
+        save_checkpoint(checkpoint, options, model.eval())
         convert(checkpoint, converted, about=about)
-        training = {"package": "nequip 0.19.1", "epochs": epochs}
-        save_example(NAME, converted, data, training)
+        training = {"package": PACKAGES[name], "epochs": epochs}
+        save_example(f"{name}-small", converted, data, training)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ KEY_MAX = 4096  # characters of a dictionary key
 
 # Packages whose classes checkpoints hold; every one of their names stays inert.
 _PACKAGES = {
+    "allegro",
     "argparse",
     "ase",
     "collections",

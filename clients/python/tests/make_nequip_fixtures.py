@@ -1,9 +1,10 @@
-"""Writes fixtures/nequip.ckpt, nequip.nequip.zip and nequip.json: a tiny NequIP model as trained.
+"""Writes fixtures/NAME.ckpt, NAME.nequip.zip and NAME.json: tiny models as trained, NAME being
+nequip or allegro.
 
 Made by nequip-train itself, with averaged weights, and by nequip-package; the package is left
 without its source code, and compressed (tests store it anew). Needs the packages of
 tests/reference/requirements-nequip.txt; the tests need none of them. Run from anywhere:
-python make_nequip_fixtures.py
+python make_nequip_fixtures.py [NAME ..]
 """
 
 from __future__ import annotations
@@ -29,18 +30,15 @@ NUMBERS = [1, 6, 8, 1]
 POSITIONS = [[0.0, 0.1, 0.0], [1.1, 0.3, -0.2], [1.6, 1.4, 0.3], [1.5, -0.6, 0.7]]
 TYPES = ["H", "C", "O"]
 
-MODEL: dict[str, Any] = {
-    "_target_": "nequip.model.NequIPGNNModel",
+R_MAX = 3.5
+COMMON: dict[str, Any] = {
     "seed": 5,
     "model_dtype": "float64",
     "type_names": TYPES,
-    "r_max": 3.5,
+    "r_max": R_MAX,
     "num_layers": 2,
     "l_max": 1,
     "parity": True,
-    "num_features": 2,
-    "num_bessels": 3,
-    "radial_mlp_width": 4,
     "avg_num_neighbors": {"H": 3.0, "C": 2.5, "O": 2.0},
     "per_type_energy_scales": 1.5,
     "per_type_energy_scales_trainable": True,
@@ -52,9 +50,32 @@ MODEL: dict[str, Any] = {
         "units": "metal",
     },
 }
+MODELS: dict[str, dict[str, Any]] = {
+    "nequip": {
+        "_target_": "nequip.model.NequIPGNNModel",
+        **COMMON,
+        "num_features": 2,
+        "num_bessels": 3,
+        "radial_mlp_width": 4,
+    },
+    "allegro": {
+        "_target_": "allegro.model.AllegroModel",
+        **COMMON,
+        "radial_chemical_embed": {
+            "_target_": "allegro.nn.TwoBodyBesselScalarEmbed",
+            "num_bessels": 3,
+            "bessel_trainable": True,
+        },
+        "num_scalar_features": 4,
+        "num_tensor_features": 2,
+        "scalar_embed_mlp_hidden_layers_width": 4,
+        "allegro_mlp_hidden_layers_width": 3,
+        "readout_mlp_hidden_layers_width": 3,
+    },
+}
 
 
-def configuration(data: str) -> dict[str, Any]:
+def configuration(data: str, model: dict[str, Any]) -> dict[str, Any]:
     loader = {"_target_": "torch.utils.data.DataLoader", "batch_size": 2}
     transforms = "nequip.data.transforms."
     return {
@@ -68,7 +89,7 @@ def configuration(data: str) -> dict[str, Any]:
                     "_target_": f"{transforms}ChemicalSpeciesToAtomTypeMapper",
                     "model_type_names": TYPES,
                 },
-                {"_target_": f"{transforms}NeighborListTransform", "r_max": 3.5},
+                {"_target_": f"{transforms}NeighborListTransform", "r_max": R_MAX},
             ],
             "train_dataloader": loader,
             "val_dataloader": loader,
@@ -100,7 +121,7 @@ def configuration(data: str) -> dict[str, Any]:
                 "coeffs": {"total_energy_rmse": 1.0, "forces_rmse": 1.0},
             },
             "optimizer": {"_target_": "torch.optim.SGD", "lr": 0.01},
-            "model": MODEL,
+            "model": model,
         },
     }
 
@@ -122,7 +143,7 @@ def energies(checkpoint: Path) -> list[float]:
     pairs = torch.tensor([(i, j) for i in range(4) for j in range(4) if i != j]).T
     positions = torch.tensor(POSITIONS, dtype=torch.float64)
     vectors = positions[pairs[1]] - positions[pairs[0]]
-    near = vectors.norm(dim=1) < MODEL["r_max"]
+    near = vectors.norm(dim=1) < R_MAX
     symbols = {6: "C", 8: "O", 1: "H"}
     data = {
         "pos": positions,
@@ -142,24 +163,29 @@ def strip(source: Path, target: Path) -> None:
                 new.writestr(info, old.read(entry), zipfile.ZIP_DEFLATED)
 
 
-def main() -> None:
+def make(name: str, model: dict[str, Any]) -> None:
     scripts = Path(sys.executable).parent
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
         ase.io.write(folder / "data.xyz", structures(), format="extxyz")
-        (folder / "train.yaml").write_text(json.dumps(configuration("data.xyz")))
+        (folder / "train.yaml").write_text(json.dumps(configuration("data.xyz", model)))
         train = [scripts / "nequip-train", "-cn", "train.yaml", "-cp", folder]
         subprocess.run(train, cwd=folder, check=True, stdout=subprocess.DEVNULL)
-        package = [scripts / "nequip-package", "build", "last.ckpt", "nequip.nequip.zip"]
+        package = [scripts / "nequip-package", "build", "last.ckpt", "packaged.nequip.zip"]
         subprocess.run(package, cwd=folder, check=True, stdout=subprocess.DEVNULL)
-        set_global_state()
         answers = {"numbers": NUMBERS, "positions": POSITIONS}
         answers["energies"] = energies(folder / "last.ckpt")
-        (HERE / "nequip.json").write_text(json.dumps(answers) + "\n")
+        (HERE / f"{name}.json").write_text(json.dumps(answers) + "\n")
         checkpoint = torch.load(folder / "last.ckpt", weights_only=False)
         del checkpoint["callbacks"]  # where it was written
-        torch.save(checkpoint, HERE / "nequip.ckpt")
-        strip(folder / "nequip.nequip.zip", HERE / "nequip.nequip.zip")
+        torch.save(checkpoint, HERE / f"{name}.ckpt")
+        strip(folder / "packaged.nequip.zip", HERE / f"{name}.nequip.zip")
+
+
+def main() -> None:
+    set_global_state()
+    for name in sys.argv[1:] or MODELS:
+        make(name, MODELS[name])
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from typing import Any, Callable, Optional
 
 import numpy as np
 
-from irrepd.convert import mace, nequip, schnetpack, sevennet
+from irrepd.convert import allegro, mace, nequip, schnetpack, sevennet
 from irrepd.errors import FormatError
 from irrepd.records import Record
 
@@ -17,6 +17,7 @@ CONVERTERS: tuple[tuple[str, Callable[[Any], bool], Converter], ...] = (
     ("MACE", mace.is_mace, mace.convert),
     ("SchNetPack (SchNet, SO3net)", schnetpack.is_schnetpack, schnetpack.convert),
     ("NequIP", nequip.is_nequip, nequip.convert),
+    ("Allegro", allegro.is_allegro, allegro.convert),
 )
 KNOWN = ", ".join(name for name, _, _ in CONVERTERS)
 

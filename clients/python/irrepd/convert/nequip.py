@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from irrepd.convert.e3nn import (
-    CHANNELS_MAX,
     EVEN_SCALAR,
     L_MAX,
     SECOND_MOMENT,
@@ -30,26 +29,25 @@ from irrepd.convert.e3nn import (
 )
 from irrepd.convert.nequip_checkpoint import is_checkpoint, model_of_checkpoint
 from irrepd.convert.nequip_model import (
-    MLP_ACTIVATIONS,
     Layer,
     NequipModel,
     atomic_numbers,
     chosen_categories,
 )
 from irrepd.convert.nequip_package import is_package, model_of_package
+from irrepd.convert.nequip_parts import (
+    LAYERS_MAX,
+    network_of,
+    pair_cutoffs,
+    repulsion_of,
+    scale_and_shift_of,
+)
 from irrepd.convert.wigner import wigner_3j
 from irrepd.errors import FormatError
 
 Converted = tuple[dict[str, np.ndarray], dict[str, Any]]
 
-_LAYERS_MAX = 16
 _BASIS_MAX = 512
-
-# Ziegler, Biersack and Littmark's universal screening, with the digits of LAMMPS' pair_zbl_const.h.
-_ZBL_EXPONENT, _ZBL_LENGTH = 0.23, 0.46850
-_ZBL_COEFFICIENTS = (0.02817, 0.28022, 0.50986, 0.18175)
-_ZBL_EXPONENTS = (0.20162, 0.40290, 0.94229, 3.19980)
-_COULOMB = 14.399645  # eV Angstrom
 
 
 def is_nequip(checkpoint: Any) -> bool:
@@ -72,7 +70,7 @@ class _Converter:
         self.tensors: dict[str, np.ndarray] = {}
         if not 1e-3 <= model.r_max <= 100:
             raise FormatError(f"r_max is {model.r_max}, not within 0.001..100 Angstrom")
-        if not 0 < len(model.layers) <= _LAYERS_MAX:
+        if not 0 < len(model.layers) <= LAYERS_MAX:
             raise FormatError(f"a model of {len(model.layers)} layers")
 
     def run(self) -> Converted:
@@ -136,15 +134,9 @@ class _Converter:
         if not 0 < roots.size <= _BASIS_MAX:
             raise FormatError(f"{roots.size} Bessel functions; supported: up to {_BASIS_MAX}")
         self.tensors["radial.frequencies"] = roots * (pi / model.r_max)
-        inverse = self.take("edge_norm._rmax_recip").ravel()
-        if inverse.size not in (1, n * n) or not (inverse > 0).all():
-            raise FormatError("'_rmax_recip' is neither one number nor one for each pair of types")
-        if inverse.size > 1 or n == 1:
-            cutoffs = np.minimum(1 / inverse.reshape(n, n), model.r_max)
-            if inverse.size > 1 or abs(cutoffs[0, 0] - model.r_max) > 1e-6:
-                self.tensors["radial.r_max"] = cutoffs
-        elif abs(inverse[0] * model.r_max - 1) > 1e-6:
-            raise FormatError("'_rmax_recip' is not that of r_max")
+        cutoffs = pair_cutoffs(self.state, model.r_max, n)
+        if cutoffs is not None:
+            self.tensors["radial.r_max"] = cutoffs
         return {
             "basis": {
                 "name": "bessel",
@@ -275,32 +267,7 @@ class _Converter:
     def network(
         self, module: str, n_in: int, n_out: int, nonlinearity: str | None
     ) -> tuple[list[np.ndarray], str]:
-        """ScalarMLPFunction: effective weights and the activation in between."""
-        names = _in_order(self.state.matching(rf"{module}\.mlp\.(?:weights\.)?(\d+)(?:\.weight)?"))
-        if any(".weights." in name for name in names) != (nonlinearity is None and len(names) > 1):
-            raise FormatError(f"'{module}' is not the network that its nonlinearity makes")
-        weights, rows = [], n_in
-        for i, name in enumerate(names):
-            gain = 1.0 if nonlinearity is None or i == 0 else sqrt(2)
-            weight = self.take(name)
-            if weight.ndim != 2 or weight.shape[0] != rows or weight.shape[1] > CHANNELS_MAX:
-                raise FormatError(f"'{name}' has shape {weight.shape}, not {rows} rows")
-            weights.append(weight * (gain / sqrt(rows)))
-            rows = weight.shape[1]
-        if not weights or rows != n_out:
-            raise FormatError(f"'{module}' has {rows} outputs, not {n_out}")
-        if nonlinearity is None:
-            while len(weights) > 1:
-                weights[-2:] = [weights[-2] @ weights[-1]]
-            return weights, "identity"
-        if len(weights) == 1:
-            return weights, "identity"
-        if nonlinearity not in MLP_ACTIVATIONS:
-            known = ", ".join(MLP_ACTIVATIONS)
-            raise FormatError(
-                f"nonlinearity '{nonlinearity:.40}' of '{module}'; supported: {known}"
-            )
-        return weights, MLP_ACTIVATIONS[nonlinearity]
+        return network_of(self.state, module, n_in, n_out, nonlinearity)
 
     def readout(self, features: Irreps) -> dict[str, Any]:
         if len(features) != 1 or features[0].ir != EVEN_SCALAR:
@@ -312,35 +279,15 @@ class _Converter:
         return {"hidden": [weight.shape[1] for weight in weights[:-1]], "activation": activation}
 
     def scale_and_shift(self) -> None:
-        count = len(self.numbers)
-        for kind, default in (("scale", 1.0), ("shift", 0.0)):
-            values = self.take(f"per_type_energy_scale_shift.{kind}s").ravel()
-            if values.size == 0:
-                values = np.array([default])
-            if values.size not in (1, count):
-                raise FormatError(f"the {kind} has {values.size} values, not one for each type")
-            self.tensors[kind] = np.broadcast_to(values, count).copy()
+        values = scale_and_shift_of(self.state, len(self.numbers))
+        self.tensors["scale"], self.tensors["shift"] = values
 
     def repulsion(self, p: float) -> dict[str, Any]:
-        """ZBL: half of each pair's energy goes to either atom."""
-        charges = self.take("pair_potential.atomic_numbers", (len(self.numbers),))
-        coulomb = float(self.take("pair_potential._qqr2exesquare", ()))
-        if charges.tolist() != self.numbers:
-            raise FormatError("the elements of 'pair_potential' are not those of the atom types")
-        if abs(coulomb - _COULOMB / 2) > 1e-5:
-            raise FormatError("'pair_potential' is not in units of eV ('metal')")
-        powers = charges**_ZBL_EXPONENT
         shape = (len(self.numbers),) * 2
         cutoffs = self.tensors.get("radial.r_max", np.full(shape, self.model.r_max))
-        for name, values in {
-            "coefficients": np.array(_ZBL_COEFFICIENTS),
-            "exponents": np.array(_ZBL_EXPONENTS),
-            "factor": coulomb * charges[:, None] * charges[None, :],
-            "length": _ZBL_LENGTH / (powers[:, None] + powers[None, :]),
-            "r_max": cutoffs,
-        }.items():
-            self.tensors[f"pair_repulsion.{name}"] = values
-        return {"num_terms": len(_ZBL_COEFFICIENTS), "p": p}
+        tensors, card = repulsion_of(self.state, p, self.numbers, cutoffs)
+        self.tensors.update(tensors)
+        return card
 
 
 def _output(hidden: Irreps, reached: set[Irrep]) -> Irreps:
@@ -359,7 +306,3 @@ def _activation(name: str) -> dict[str, Any]:
 
 def _size(shape: tuple[int, int, int]) -> int:
     return shape[0] * shape[1] * shape[2]
-
-
-def _in_order(matches: dict[str, Any]) -> list[str]:
-    return sorted(matches, key=lambda name: int(matches[name][1]))

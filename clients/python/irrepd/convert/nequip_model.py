@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from irrepd.convert.e3nn import Irreps
+from irrepd.convert.e3nn import L_MAX, Entry, Irrep, Irreps, format_irreps
 from irrepd.errors import FormatError
 
 SYMBOLS = (
@@ -48,6 +48,14 @@ class NequipModel:
     repulsion_p: float | None = None
     categories: dict[str, tuple[int, int]] = field(default_factory=dict)  # least and largest
     training: dict[str, Any] = field(default_factory=dict)
+
+
+def edge_degree(irreps: Irreps) -> int:
+    """l_max of harmonics that are there in all degrees, once each, with their natural parity."""
+    expected = [Entry(1, Irrep(n, (-1) ** n)) for n in range(len(irreps))]
+    if irreps != expected or not 0 < len(irreps) <= L_MAX + 1:
+        raise FormatError(f"harmonics '{format_irreps(irreps)}' are not of all degrees, once each")
+    return len(irreps) - 1
 
 
 def atomic_numbers(names: list[str]) -> list[int]:

@@ -1,4 +1,4 @@
-"""Packaged models of nequip-package: pickled modules, which say of themselves what they are."""
+"""Packaged models of nequip-package with a NequIP network: pickled modules."""
 
 from __future__ import annotations
 
@@ -7,18 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from irrepd.convert.e3nn import L_MAX, Entry, Irrep
 from irrepd.convert.e3nn_modules import activation_of, irreps_of
-from irrepd.convert.modules import Module, Tensors, is_module
-from irrepd.convert.nequip_model import GATE_ACTIVATIONS, Layer, NequipModel
-from irrepd.convert.state import described
+from irrepd.convert.modules import Module
+from irrepd.convert.nequip_model import GATE_ACTIVATIONS, Layer, NequipModel, edge_degree
+from irrepd.convert.nequip_packaged import Package, cutoff_p, has_parts, nonlinearity
 from irrepd.errors import FormatError
-from irrepd.records import Global, Record
+from irrepd.records import Record
 
-_MODULES = {
-    "SiLU": "silu", "Mish": "mish", "GELU": "gelu", "ShiftedSoftplus": "ssp", "Tanh": "tanh",
-    "Sigmoid": "sigmoid", "Softplus": "softplus", "Identity": "None",
-}  # fmt: skip
 _PARTS = {
     "type_embed": "NodeTypeEmbed",
     "spharm": "SphericalHarmonicEdgeAttrs",
@@ -29,97 +24,48 @@ _PARTS = {
     "per_type_energy_scale_shift": "PerTypeScaleShift",
     "total_energy_sum": "AtomwiseReduce",
 }
-_ROOT = "sole_model.model."
 
 
 def is_package(checkpoint: Any) -> bool:
     """A dictionary of modules, whose one model has the parts of a NequIP network."""
-    if not isinstance(checkpoint, Record) or checkpoint.function.name != "ModuleDict":
-        return False
-    found = checkpoint
-    for name in ("sole_model", "model", "func"):
-        modules = found.state.get("_modules") if is_module(found) else None
-        found = modules.get(name) if isinstance(modules, dict) else None
-    modules = found.state.get("_modules") if is_module(found) else None
-    return isinstance(modules, dict) and "layer0_convnet" in modules and "factor" in modules
+    return has_parts(checkpoint, {"layer0_convnet", "factor"})
 
 
 def model_of_package(checkpoint: Record) -> NequipModel:
-    root = Module(checkpoint)
-    root.only({"sole_model"})
-    graph = root.child("sole_model")
-    graph.expect("GraphModel", "CompileGraphModel")
-    output = graph.child("model")
-    output.expect("ForceStressOutput")
-    network = output.child("func")
-    names = [name for name in _children(network) if name not in _PARTS]
-    layers = [name for name in names if name == f"layer{names.index(name)}_convnet"]
-    if set(names) - set(layers) - {"pair_potential"}:
-        raise FormatError(f"a model with a part '{names[-1]:.60}', which is not supported")
-    for name, kind in _PARTS.items():
-        network.child(name).expect(kind)
+    package = Package(checkpoint)
+    network = package.network
+    layers = _layers(network)
+    package.check_parts(_PARTS, {*layers, "pair_potential"})
     r_max = network.child("edge_norm").number("r_max")
-    _check_constants(network, r_max)
+    _check_factor(network, r_max)
     gates = [network.child(name).child("equivariant_nonlin") for name in layers]
     return NequipModel(
-        state=_state(network),
-        type_names=_type_names(graph),
-        dtype=_dtype(graph),
+        state=package.state(),
+        type_names=package.type_names(),
+        dtype=package.dtype(),
         r_max=r_max,
         l_max=_l_max(network.child("spharm")),
-        p=_cutoff(network.child("bessel_encode")),
+        p=cutoff_p(network.child("bessel_encode")),
         layers=[_layer(network.child(name)) for name in layers],
         scalars=_activations(gates, "act_scalars"),
         gates=_activations(gates, "act_gates"),
-        readout=_readout(network.child("per_atom_energy_readout").child("mlp_module")),
-        repulsion_p=_repulsion(network),
+        readout=nonlinearity(network.child("per_atom_energy_readout").child("mlp_module")),
+        repulsion_p=package.repulsion_p(),
         categories=_categories(network.child("type_embed")),
     )
 
 
-def _children(module: Module) -> list[str]:
-    return [child.path.rpartition(".")[2] for child in module.children()]
-
-
-def _check_constants(network: Module, r_max: float) -> None:
-    factor = network.child("factor").number("factor")
-    if abs(factor * r_max**2 / (2 * pi) - 1) > 1e-6:
-        raise FormatError("'factor' is not that of the Bessel functions of r_max")
-    total = network.child("total_energy_sum")
-    if total.number("constant") != 1 or total.get("reduce") != "sum":
-        raise FormatError("the energy is not the plain sum over atoms")
-
-
-class _State(Tensors):
-    """The tensors under their names below the layers' module."""
-
-
-def _state(network: Module) -> _State:
-    everything = network.tensors.everything()
-    found = {
-        name[len(_ROOT) :].removeprefix("func."): tensor
-        for name, tensor in everything.items()
-        if name.startswith(_ROOT)
-    }
-    if len(found) != len(everything):
-        raise FormatError("a package of several models")
-    # Constants that this converter knows in double precision; a norm is read from its module.
-    constants = (".alpha", ".norm_const")
-    return _State({name: t for name, t in found.items() if not name.endswith(constants)})
-
-
-def _type_names(graph: Module) -> list[str]:
-    names = graph.get("type_names")
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise FormatError("the package does not name its atom types")
+def _layers(network: Module) -> list[str]:
+    names: list[str] = []
+    while f"layer{len(names)}_convnet" in network:
+        names.append(f"layer{len(names)}_convnet")
     return names
 
 
-def _dtype(graph: Module) -> str:
-    dtype = graph.get("model_dtype")
-    if not isinstance(dtype, Global) or dtype.name not in ("float32", "float64"):
-        raise FormatError(f"a model in {described(dtype)}; supported: float32, float64")
-    return dtype.name
+def _check_factor(network: Module, r_max: float) -> None:
+    factor = network.child("factor").number("factor")
+    if abs(factor * r_max**2 / (2 * pi) - 1) > 1e-6:
+        raise FormatError("'factor' is not that of the Bessel functions of r_max")
 
 
 def _l_max(module: Module) -> int:
@@ -128,16 +74,7 @@ def _l_max(module: Module) -> int:
     irreps = irreps_of(module.get("irreps_edge_sh"))
     if harmonics.get("normalize") is not True or harmonics.get("normalization") != "component":
         raise FormatError("harmonics that are not of the unit direction, 'component'")
-    expected = [Entry(1, Irrep(n, (-1) ** n)) for n in range(len(irreps))]
-    if irreps != expected or len(irreps) > L_MAX + 1:
-        raise FormatError("harmonics that are not of all degrees up to a highest one, once each")
-    return len(irreps) - 1
-
-
-def _cutoff(module: Module) -> float:
-    cutoff = module.child("cutoff")
-    cutoff.expect("PolynomialCutoff")
-    return cutoff.number("p")
+    return edge_degree(irreps)
 
 
 def _layer(module: Module) -> Layer:
@@ -180,26 +117,6 @@ def _activations(gates: list[Module], name: str) -> dict[str, str]:
             )
         result[parity] = names.pop()
     return result
-
-
-def _readout(module: Module) -> str | None:
-    """The nonlinearity of a ScalarMLPFunction."""
-    module.expect("ScalarMLPFunction")
-    network = module.child("mlp")
-    if network.expect("Sequential", "DeepLinearMLP") == "DeepLinearMLP":
-        return None
-    names = {child.kind for child in network.children()} - {"ScalarLinearLayer"}
-    if len(names) > 1 or not names <= set(_MODULES):
-        raise FormatError(f"'{module.path}' has layers not supported: {', '.join(sorted(names))}")
-    return _MODULES[names.pop()] if names else None
-
-
-def _repulsion(network: Module) -> float | None:
-    if "pair_potential" not in network:
-        return None
-    module = network.child("pair_potential")
-    module.expect("ZBL")
-    return _cutoff(module)
 
 
 def _categories(module: Module) -> dict[str, tuple[int, int]]:
