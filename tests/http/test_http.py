@@ -217,6 +217,17 @@ def test_openapi_names_every_field(daemon: Daemon) -> None:
         assert set(result) <= keys(schemas["Result"])
 
 
+def test_openapi_names_every_field_of_sockets(start: Factory) -> None:
+    daemon = start()
+    schemas = daemon.ask("GET", "/openapi.json").json()["components"]["schemas"]
+    body = {"protocol": "ipi", "address": "unix:none", "model": MODEL, "precision": "float32"}
+    headers = {"Content-Type": "application/json"}
+    opened = daemon.ask("POST", "/v1/sockets", json.dumps(body).encode(), headers)
+    assert opened.status == 201 and set(opened.json()) == keys(schemas["Socket"])
+    (connection,) = opened.json()["connections"]
+    assert set(connection) == keys(schemas["Socket"]["properties"]["connections"]["items"])
+
+
 def problem_of_loading(answer: Answer) -> bool:
     return answer.status == 503 and kind(answer) in ("model-loading", "model-not-ready")
 
