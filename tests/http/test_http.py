@@ -153,7 +153,7 @@ def test_status(daemon: Daemon) -> None:
     status = daemon.ask("GET", "/v1/status").json()
     assert status["state"] == "ready"
     assert {x["state"] for x in status["models"] if x["name"] == MODEL} == {"ready"}
-    assert status["queue"] == {"structures": 0, "atoms": 0}
+    assert status["queue"] == {"structures": 0, "atoms": 0, "seconds": 0}
     assert status["limits"]["max_body_bytes"] == 1 << 20
     assert status["connections"] >= 1 and status["uptime_s"] > 0
 
