@@ -8,7 +8,7 @@ import threading
 from typing import Any
 
 import pytest
-from conftest import MODEL, Daemon, Factory, check, kind, read_raw
+from conftest import MODEL, Daemon, Factory, check, kind, read, read_raw
 from test_inference import crystal, one
 from test_life import body, busy, post, queued
 
@@ -88,6 +88,36 @@ def test_50_of_100_clients_leave(start: Factory) -> None:
     assert daemon.metric("batch_structures_sum") - before == 10 + 50
     assert daemon.metric("inference_structures_total", outcome="ok") == 10 + 50
     assert daemon.metric("inference_structures_total", outcome="cancelled") == 50
+
+
+def test_more_than_it_can_do(start: Factory) -> None:
+    """Far beyond the queue each request gets one answer, and what was accepted its numbers."""
+    daemon = start("--workers", "1", "--max-queue", "16").wait_ready()
+    statuses: list[int] = []
+
+    def client(seed: int) -> None:
+        text = json.dumps({"structures": [crystal(seed)] * 4})
+        with contextlib.closing(daemon.connection()) as connection:
+            for _ in range(8):
+                connection.request("POST", f"/v1/models/{MODEL}/predict", text, JSON)
+                answer = check(read(connection.getresponse()))
+                if answer.status == 200:
+                    assert [x["status"] for x in answer.json()["results"]] == ["ok"] * 4
+                statuses.append(answer.status)
+
+    threads = [threading.Thread(target=client, args=(seed,)) for seed in range(40)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(statuses) == 320
+    assert {200} < set(statuses) <= {200, 429, 503}
+    route = "/v1/models/{m}/predict"
+    for status in set(statuses):
+        told = daemon.metric("http_requests_total", route=route, code=str(status))
+        assert told == statuses.count(status)
+    assert daemon.metric("inference_structures_total", outcome="ok") == 4 * statuses.count(200)
+    assert daemon.metric("queue_structures") == 0
 
 
 def test_a_clients_share(start: Factory) -> None:
