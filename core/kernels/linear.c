@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-/* The product of one block in either direction: all rows at once, or row by row where each row's
- * species has its own matrix. */
+/* The product of one block in either direction: all rows at once, or run by run of rows whose
+ * species is the same where each species has its own matrix. */
 static void apply(const struct linear_block *block, size_t n_rows, const uint32_t *species,
                   size_t n_columns, size_t n_k, const real *packed, const real *in, size_t in_dim,
                   real *out, size_t out_dim, bool accumulate) {
@@ -13,10 +13,13 @@ static void apply(const struct linear_block *block, size_t n_rows, const uint32_
     KERNEL(gemm)(n_rows, n_columns, n_k, in, in_dim, packed, out, out_dim, accumulate);
     return;
   }
-  for (size_t r = 0; r < n_rows; r++)
+  for (size_t r = 0, n; r < n_rows; r += n) {
+    for (n = 1; r + n < n_rows && species[r + n] == species[r]; n++)
+      ;
     KERNEL(gemm)
-  (1, n_columns, n_k, in + r * in_dim, in_dim, packed + species[r] * block->species_stride,
-   out + r * out_dim, out_dim, accumulate);
+    (n, n_columns, n_k, in + r * in_dim, in_dim, packed + species[r] * block->species_stride,
+     out + r * out_dim, out_dim, accumulate);
+  }
 }
 
 void KERNEL(linear)(const struct linear *op, size_t n_rows, const uint32_t *species,

@@ -88,11 +88,14 @@ def errors_of(model: Model, examples: list[Example]) -> dict[str, float]:
 
 
 def save_example(name: str, converted: Path, data: Data, training: dict[str, Any]) -> None:
-    """Writes models/NAME.safetensors, in float32, with its errors in the card."""
+    """Writes models/NAME.safetensors, its weights in float32, with its errors in the card."""
     tensors, metadata = safetensors.read(converted)
     card = json.loads(metadata["irrepd"])
     card.pop("sha256_source", None)  # of a checkpoint that nobody has
-    narrow = {key: tensor.astype(np.float32) for key, tensor in tensors.items()}
+    narrow = {
+        key: tensor if key.endswith(".coupling") else tensor.astype(np.float32)
+        for key, tensor in tensors.items()
+    }
     trained = Model(safetensors.dumps(narrow, metadata))
     card["training"] = {
         "dataset": DATASET,

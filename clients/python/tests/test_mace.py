@@ -15,7 +15,8 @@ from irrepd.archives import Archive
 from irrepd.convert import convert, mace
 from irrepd.convert.__main__ import main
 from irrepd.convert.detect import converter_for
-from irrepd.convert.e3nn import parse_irreps
+from irrepd.convert.e3nn import Irrep, parse_irreps
+from irrepd.convert.mace_couplings import exact
 from irrepd.convert.mace_product import _terms
 from irrepd.errors import FormatError
 from irrepd.records import Global, Record, Tensor
@@ -180,17 +181,32 @@ def test_detection(model: Record) -> None:
         converter_for(Record(Global("mace.tools", "X"), ()))
 
 
+def test_couplings_of_float32_are_put_right(model: Record) -> None:
+    contractions = child(model, "products.0.symmetric_contractions.contractions")
+    irreps = (Irrep(0, 1), Irrep(1, -1))
+    for index, out in enumerate(irreps):
+        for order in (1, 2):
+            contraction = child(contractions, str(index))
+            stored = contraction.state["_buffers"][f"U_matrix_{order}"].array()
+            table = stored.reshape(2 * out.l + 1, *(4,) * order, -1)
+            found = exact(table.astype(np.float32), irreps, out, order)
+            assert found.dtype == np.float64 and np.abs(found - table).max() < 1e-15
+            other = table.astype(np.float32) + np.float32(0.01)
+            assert exact(other, irreps, out, order) is other
+            assert exact(table, irreps, out, order) is table
+
+
 def test_tables_become_monomials() -> None:
     """Both orders of two variables are one monomial; what cancels is none."""
     table = np.zeros((2, 3, 3, 2))
     table[0, 0, 1, 0] = table[0, 1, 0, 0] = 0.5
     table[1, 2, 0, 1], table[1, 0, 2, 1] = 0.25, -0.25
     table[1, 2, 2, 1] = -2.0
-    assert _terms(table, "x").tolist() == [[0, 0, 1, 0, 1.0], [1, 2, 2, 1, -2.0]]
+    assert _terms(table).tolist() == [[0, 0, 1, 0, 1.0], [1, 2, 2, 1, -2.0]]
     single = table.astype(np.float32)
     single[1, 0, 2, 1] *= 1 + 1e-7
-    assert len(_terms(single, "x")) == 2
-    assert _terms(np.zeros((1, 2, 1)), "x").shape == (0, 4)
+    assert len(_terms(single)) == 2
+    assert _terms(np.zeros((1, 2, 1))).shape == (0, 4)
 
 
 def test_tensors_of_the_checkpoint_are_all_floats_or_flags(model: Record) -> None:

@@ -40,6 +40,11 @@ _OTHER_SIGN = {
 }
 
 
+def sign_of_coupling(l1: int, l2: int, l3: int) -> float:
+    """Of e3nn 0.4's 3j symbol against today's."""
+    return -1.0 if tuple(sorted((l1, l2, l3))) in _OTHER_SIGN else 1.0
+
+
 def irreps_of(value: Any) -> Irreps:
     """An e3nn.o3.Irreps record."""
     entries = []
@@ -188,8 +193,7 @@ def convolution_of(module: Module) -> tuple[Irreps, list[Path], np.ndarray]:
         if mode != "uvu" or has_weight is not True or edge.mul != 1 or not allowed:
             raise FormatError(f"'{module.path}' has instructions that are not understood")
         paths[i, j, out.ir.l] = o, Path(entry, edge.ir, out.ir, column)
-        degrees = tuple(sorted((entry.ir.l, edge.ir.l, out.ir.l)))
-        sign = -1.0 if degrees in _OTHER_SIGN else 1.0
+        sign = sign_of_coupling(entry.ir.l, edge.ir.l, out.ir.l)
         factors.append(np.full(entry.mul, sign * weight / sqrt(2 * out.ir.l + 1)))
         column += entry.mul
     nested = [paths[key] for key in sorted(paths)]

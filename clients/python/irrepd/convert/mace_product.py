@@ -8,6 +8,7 @@ import numpy as np
 
 from irrepd.convert.e3nn import Irreps
 from irrepd.convert.e3nn_modules import irreps_of
+from irrepd.convert.mace_couplings import exact
 from irrepd.convert.modules import Module
 from irrepd.errors import FormatError
 
@@ -42,7 +43,8 @@ def product_of(
         for order in range(1, n_orders + 1):
             table, weight = _order(contraction, order, n_orders)
             shape = (2 * entry.ir.l + 1,) + (n_components,) * order
-            terms = _terms(table.reshape(shape + table.shape[-1:]), contraction.path)
+            table = table.reshape(shape + table.shape[-1:])
+            terms = _terms(exact(table, tuple(m.ir for m in message), entry.ir, order))
             if weight.shape != (n_weights, table.shape[-1], entry.mul):
                 raise FormatError(f"'{contraction.path}' has weights of shape {weight.shape}")
             card["n_paths"].append(table.shape[-1])
@@ -68,7 +70,7 @@ def _order(contraction: Module, order: int, n_orders: int) -> tuple[np.ndarray, 
     return table, weight
 
 
-def _terms(table: np.ndarray, path: str) -> np.ndarray:
+def _terms(table: np.ndarray) -> np.ndarray:
     """[component, m][i_1]..[i_order][path] as rows: m, ascending i, path, value.
 
     All orders of the same variables multiply the same monomial, so their values add up. Sums that
