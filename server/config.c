@@ -80,6 +80,8 @@ static const struct option options[] = {
      "atoms of one structure; beyond: 422"},
     {"max-connections", "N", OPTION_COUNT, "1024", FIELD(max_connections), 1, 65536,
      "connections at a time; more wait to be accepted"},
+    {"max-connections-address", "N", OPTION_COUNT, "0", FIELD(max_connections_address), 0, 65536,
+     "connections of one IP address at a time; more are closed at once; 0: no bound"},
     {"request-timeout-ms", "N", OPTION_COUNT, "30000", FIELD(request_timeout_ms), 10, 86400000,
      "milliseconds to receive the headers of a request, and its body; beyond: 408"},
     {"drain-timeout-ms", "N", OPTION_COUNT, "30000", FIELD(drain_timeout_ms), 0, 86400000,
@@ -408,9 +410,10 @@ int config_load(struct config *config, int argc, char **argv) {
 
 /* Read at start only. */
 static bool is_fixed(const struct option *option) {
-  static const char *const names[] = {"on-demand",     "allow-remote",    "workers",
-                                      "exact-filters", "max-connections", "request-timeout-ms",
-                                      "profile",       "check-config"};
+  static const char *const names[] = {
+      "on-demand",          "allow-remote",    "workers",
+      "exact-filters",      "max-connections", "max-connections-address",
+      "request-timeout-ms", "profile",         "check-config"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (strcmp(option->name, names[i]) == 0)
       return true;

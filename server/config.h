@@ -21,28 +21,29 @@ struct config {
   size_t
       max_delay_us; /* --max-delay-us: how long a batch may wait for more while a worker is idle */
   size_t max_queue; /* --max-queue: structures waiting, over all models */
-  size_t max_queue_client;    /* --max-queue-client: of one client; 0: three quarters */
-  size_t max_queue_atoms;     /* --max-queue-atoms: atoms waiting; 0: no bound */
-  size_t max_batch_ms;        /* --max-batch-ms: time of one batch, as measured; 0: no bound */
-  bool profile;               /* --profile: time by operation */
-  bool exact_filters;         /* --exact-filters: radial networks are not tabulated */
-  size_t max_body_bytes;      /* --max-body-bytes */
-  size_t max_receiving_bytes; /* --max-receiving-bytes: bodies of all connections together while
-                                 they are received; never below max_body_bytes */
-  size_t max_structures;      /* --max-structures: of one request */
-  size_t max_atoms;           /* --max-atoms: of one structure */
-  size_t max_connections;     /* --max-connections */
-  size_t request_timeout_ms;  /* --request-timeout-ms: to receive headers, and body; 408 */
-  size_t drain_timeout_ms;    /* --drain-timeout-ms */
-  char *ipi;                  /* --ipi ADDRESS,model=NAME,..: drivers to connect to, separated by
-                                 semicolons; see sockets/spec.h; these three: NULL is none */
-  char *mdi;                  /* --mdi HOST:PORT,model=NAME,..: the same */
-  char *socket_allow;         /* --socket-allow HOSTS: where POST /v1/sockets may connect to beyond
-                                 loopback; "" or separated by commas */
-  char *keys;                 /* --keys FILE of API keys, see auth.h; "": none */
-  bool allow_remote;          /* --allow-remote: listen beyond loopback without keys */
-  bool log_requests;          /* --log-requests: one log line for each request answered */
-  bool check_only;            /* --check-config */
+  size_t max_queue_client;        /* --max-queue-client: of one client; 0: three quarters */
+  size_t max_queue_atoms;         /* --max-queue-atoms: atoms waiting; 0: no bound */
+  size_t max_batch_ms;            /* --max-batch-ms: time of one batch, as measured; 0: no bound */
+  bool profile;                   /* --profile: time by operation */
+  bool exact_filters;             /* --exact-filters: radial networks are not tabulated */
+  size_t max_body_bytes;          /* --max-body-bytes */
+  size_t max_receiving_bytes;     /* --max-receiving-bytes: bodies of all connections together while
+                                     they are received; never below max_body_bytes */
+  size_t max_structures;          /* --max-structures: of one request */
+  size_t max_atoms;               /* --max-atoms: of one structure */
+  size_t max_connections;         /* --max-connections */
+  size_t max_connections_address; /* --max-connections-address: of one IP address; 0: no bound */
+  size_t request_timeout_ms;      /* --request-timeout-ms: to receive headers, and body; 408 */
+  size_t drain_timeout_ms;        /* --drain-timeout-ms */
+  char *ipi;          /* --ipi ADDRESS,model=NAME,..: drivers to connect to, separated by
+                         semicolons; see sockets/spec.h; these three: NULL is none */
+  char *mdi;          /* --mdi HOST:PORT,model=NAME,..: the same */
+  char *socket_allow; /* --socket-allow HOSTS: where POST /v1/sockets may connect to beyond
+                         loopback; "" or separated by commas */
+  char *keys;         /* --keys FILE of API keys, see auth.h; "": none */
+  bool allow_remote;  /* --allow-remote: listen beyond loopback without keys */
+  bool log_requests;  /* --log-requests: one log line for each request answered */
+  bool check_only;    /* --check-config */
 };
 
 /* Fills config from the command line, the environment and the file. Returns 0; 1 after --help or

@@ -61,6 +61,7 @@ void http_reply_problem(struct http_exchange *exchange, const struct problem *pr
 struct http_options {
   int listen_fd; /* taken */
   size_t max_body_bytes, max_receiving_bytes, max_connections;
+  size_t max_connections_address; /* of one IP address; 0: no bound */
   uint64_t request_timeout_ms;
   bool log_requests;
   struct metrics *metrics;

@@ -57,6 +57,7 @@ static struct http_options http_options(struct daemon *daemon) {
                                .max_body_bytes = config->max_body_bytes,
                                .max_receiving_bytes = config->max_receiving_bytes,
                                .max_connections = config->max_connections,
+                               .max_connections_address = config->max_connections_address,
                                .request_timeout_ms = config->request_timeout_ms,
                                .log_requests = config->log_requests,
                                .metrics = daemon->routes.metrics,

@@ -15,6 +15,26 @@ ATOM = json.dumps({"structures": [{"numbers": [14], "positions": [[0, 0, 0]]}]})
 LIVE = b"GET /v1/health/live HTTP/1.1\r\nHost: x\r\n"
 
 
+def test_connections_of_one_address(start: Factory) -> None:
+    daemon = start("--max-connections-address", "2").wait_ready()
+    with daemon.connect() as first, daemon.connect() as second:
+        for peer in (first, second):
+            peer.sendall(LIVE + b"\r\n")
+            assert check(read_raw(peer)).status == 200
+        with daemon.connect() as third:
+            assert is_closed(third)
+        second.sendall(LIVE + b"\r\n")
+        assert check(read_raw(second)).status == 200
+    daemon.wait_for(lambda: answers(daemon), "room for another connection")
+
+
+def answers(daemon: Daemon) -> bool:
+    try:
+        return daemon.raw(LIVE + b"\r\n").status == 200
+    except (RemoteDisconnected, ConnectionError):
+        return False
+
+
 def post(*fields: bytes, body: bytes = ATOM) -> bytes:
     head = [
         b"POST " + PREDICT.encode() + b" HTTP/1.1",
