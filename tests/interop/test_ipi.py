@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -280,6 +281,28 @@ def test_ipi_is_killed_and_comes_again(tmp_path: Path) -> None:
     first.processes[-1].wait()
     os.unlink(f"/tmp/ipi_{name}")
     Run(tmp_path / "second").start(unix(name)).finish()
+    assert daemon.stop() == 0
+
+
+def test_example(tmp_path: Path) -> None:
+    """clients/ipi/silicon.xml, at an address of its own."""
+    name, folder = names.unix(), tmp_path / "example"
+    shutil.copytree(ROOT / "clients" / "ipi", folder)
+    text = (folder / "silicon.xml").read_text()
+    assert text.count("<address>silicon</address>") == 1
+    text = text.replace("<address>silicon<", f"<address>{name}<")
+    (folder / "silicon.xml").write_text(text.replace("<total_steps>20<", "<total_steps>3<"))
+    daemon = start_daemon(tmp_path / "daemon-log", f"unix:{name},connections=4")
+    done = subprocess.run(
+        [str(I_PI), "silicon.xml"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert "I-PI reports success" in done.stdout + done.stderr
+    assert len(np.loadtxt(folder / "silicon.md")) == 4
     assert daemon.stop() == 0
 
 

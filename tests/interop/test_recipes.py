@@ -17,6 +17,7 @@ CHAPTER = re.search(r"\n## Use it from.*?(?=\n## )", (ROOT / "README.md").read_t
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", CHAPTER[0] if CHAPTER else "", re.DOTALL)
 PYTHON = [text for language, text in BLOCKS if language == "python"]
 SHELL = [text for language, text in BLOCKS if not language and "clients/" in text]
+SHELL = [text for text in SHELL if "i-pi " not in text]  # test_ipi.py has its example
 
 
 def run(command: list[str], **environment: str) -> str:
@@ -43,8 +44,6 @@ def test_there_are_recipes() -> None:
 def test_python(text: str, server_url: str, tmp_path: Path) -> None:
     if "phonopy" in text:
         pytest.importorskip("phonopy")
-    if "SocketIO" in text or "ase_socket" in text:
-        pytest.skip("tested with the sockets")
     start = f"URL = {server_url!r}\n"
     with_url = text.replace(f'"{DEFAULT}"', "URL").replace(
         'evaluate(cells, precision="float64")', 'evaluate(cells, client=URL, precision="float64")'
