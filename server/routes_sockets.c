@@ -31,10 +31,10 @@ static bool wrong(struct reading *r, enum problem_kind kind, const char *key, co
 }
 
 static bool read_protocol(struct reading *r, const cJSON *item) {
-  static const struct engine_kind *const kinds[] = {&engine_ipi, &engine_mdi};
-  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-    if (cJSON_IsString(item) && strcmp(item->valuestring, kinds[i]->name) == 0)
-      r->spec->kind = kinds[i];
+  const char *name = cJSON_IsString(item) ? item->valuestring : "";
+  r->spec->kind = strcmp(name, engine_ipi.name) == 0   ? &engine_ipi
+                  : strcmp(name, engine_mdi.name) == 0 ? &engine_mdi
+                                                       : NULL;
   return r->spec->kind != NULL ||
          wrong(r, PROBLEM_WRONG_VALUE, "protocol", "protocol takes \"ipi\" or \"mdi\"");
 }

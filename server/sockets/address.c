@@ -1,5 +1,7 @@
 #include "server/sockets/address.h"
 
+#include "server/loopback.h"
+
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,21 +80,6 @@ enum irrep_status address_read(const char *text, struct socket_address *address,
   return IRREP_OK;
 }
 
-bool address_is_loopback(const struct sockaddr *address) {
-  if (address->sa_family == AF_INET) {
-    struct sockaddr_in v4;
-    memcpy(&v4, address, sizeof v4);
-    return ntohl(v4.sin_addr.s_addr) >> 24 == 127;
-  }
-  if (address->sa_family == AF_INET6) {
-    struct sockaddr_in6 v6;
-    memcpy(&v6, address, sizeof v6);
-    return IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr) ||
-           (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr) && v6.sin6_addr.s6_addr[12] == 127);
-  }
-  return false;
-}
-
 /* Whether an entry [length] of the list is the host, alone or with the port. */
 static bool entry_matches(const char *entry, size_t length, const struct socket_address *address) {
   char with_port[sizeof address->host + sizeof address->port + 4];
@@ -114,7 +101,7 @@ bool address_permit(struct socket_address *address, const char *allowed) {
     at += length + (at[length] == ',');
   }
   if (address->is_numeric)
-    return address_is_loopback((const struct sockaddr *)&address->ip);
+    return is_loopback((const struct sockaddr *)&address->ip);
   address->loopback_only = strcmp(address->host, "localhost") == 0;
   return address->loopback_only;
 }

@@ -28,6 +28,4 @@ enum irrep_status address_read(const char *text, struct socket_address *address,
  * "*". Sets loopback_only where it is a name that may only mean loopback. Thread-safe. */
 bool address_permit(struct socket_address *address, const char *allowed);
 
-bool address_is_loopback(const struct sockaddr *address);
-
 #endif

@@ -89,7 +89,7 @@ static void forget_closed(struct sockets *sockets) {
 static struct socket_entry *new_entry(struct sockets *sockets, struct socket_spec *spec) {
   const struct sockets_options *o = &sockets->options;
   const size_t n = spec->connections;
-  struct socket_entry *entry = calloc(1, sizeof *entry + n * sizeof entry->links[0]);
+  struct socket_entry *entry = calloc(1, sizeof *entry + n * sizeof(struct link *));
   if (entry == NULL)
     return NULL;
   entry->id = sockets->last_id + 1;

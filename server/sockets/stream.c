@@ -1,5 +1,7 @@
 #include "server/sockets/stream.h"
 
+#include "server/loopback.h"
+
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -215,7 +217,7 @@ static void on_connect(uv_connect_t *connect, int status) {
 static const struct sockaddr *choose(const struct stream *s, const struct addrinfo *found) {
   const struct sockaddr *best = NULL;
   for (; found != NULL; found = found->ai_next)
-    if (!s->address.loopback_only || address_is_loopback(found->ai_addr))
+    if (!s->address.loopback_only || is_loopback(found->ai_addr))
       if (best == NULL || (best->sa_family != AF_INET && found->ai_family == AF_INET))
         best = found->ai_addr;
   return best;
