@@ -148,10 +148,11 @@
  *     "scale", "shift"          [n_species] each
  *   MLPs have no biases.
  *   Features
- *     The two-body MLP of an edge's radial embedding gives its scalars x_0, the weights of its first
- *     tensor features V_0[l, m][u] = weight[l][u] Y[l, m], and weights w_0.
+ *     The two-body MLP of an edge's radial embedding gives its scalars x_0, the weights of its
+ *     first tensor features V_0[l, m][u] = weight[l][u] Y[l, m], and weights w_0.
  *   Layer t, from 0
- *     env_t[l, m][u] = environment_scale[s] * sum over the edges that a receives of w_t[l][u] Y[l, m]
+ *     env_t[l, m][u] = environment_scale[s] * sum over the edges that a receives of
+ *                      w_t[l][u] Y[l, m]
  *     V_(t+1)        = the tensor product of V_t and env_t of the receiver, in irreps_out
  *     x_(t+1), w_(t+1) = latent(x_0, .., x_t, the 0e of V_(t+1))
  *   Tensor product
