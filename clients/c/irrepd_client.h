@@ -4,8 +4,8 @@
  * libcjson) Units: Angstrom, eV, eV/Angstrom, eV/Angstrom^3 (tension positive). A client is used by
  * one thread at a time; distinct clients are independent. Call curl_global_init once, before the
  * first of several threads. */
-#ifndef IRREPD_CLIENT_H
-#define IRREPD_CLIENT_H
+#ifndef CLIENTS_C_IRREPD_CLIENT_H
+#define CLIENTS_C_IRREPD_CLIENT_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -79,6 +79,15 @@ static void compute(void *context, int64_t step, int n_local, int *tags, double 
     set_virial(engine, cell, &result);
 }
 
+/* A whole number of the command line, from min to max. */
+static int integer(const char *text, long min, long max) {
+  char *end;
+  long value = strtol(text, &end, 10);
+  if (end == text || *end != '\0' || value < min || value > max)
+    stop("a number on the command line is not one, or out of range");
+  return (int)value;
+}
+
 int main(int argc, char **argv) {
   if (argc < 6 || argc > 5 + TYPES_MAX) {
     fprintf(stderr, "usage: %s URL MODEL INPUT STEPS NUMBER...\n", argv[0]);
@@ -86,7 +95,7 @@ int main(int argc, char **argv) {
   }
   struct engine engine = {.n_types = argc - 5};
   for (int i = 0; i < engine.n_types; i++)
-    engine.numbers[i + 1] = atoi(argv[5 + i]);
+    engine.numbers[i + 1] = integer(argv[5 + i], 1, 118);
   char *arguments[] = {"irrepd_lammps", "-log", "none", NULL};
   engine.client =
       irrepd_client_new(argv[1], argv[2], getenv("IRREPD_PRECISION"), getenv("IRREPD_KEY"));
@@ -98,7 +107,7 @@ int main(int argc, char **argv) {
   lammps_command(engine.lammps, "fix_modify " FIX " energy yes virial yes");
   lammps_set_fix_external_callback(engine.lammps, FIX, compute, &engine);
   char run[64];
-  snprintf(run, sizeof run, "run %d", atoi(argv[4]));
+  snprintf(run, sizeof run, "run %d", integer(argv[4], 0, 1000000000));
   lammps_command(engine.lammps, run);
   lammps_close(engine.lammps);
   irrepd_client_free(engine.client);
