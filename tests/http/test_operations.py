@@ -74,8 +74,11 @@ def test_metrics_add_up_to_what_was_sent(start: Factory) -> None:
         )
     assert count("queue_structures") == count("queue_atoms") == 0
     assert count("memory_planned_bytes") == 0 and count("memory_budget_bytes") == 2 << 30
-    assert count("model_loads_total", outcome="ok") == count("model_state") == 1
-    assert count("model_resident_bytes") > 1e6
+    ready = {"model": MODEL, "state": "ready"}
+    assert (
+        count("model_loads_total", model=MODEL, outcome="ok") == count("model_state", **ready) == 1
+    )
+    assert count("model_resident_bytes", model=MODEL) > 1e6
     assert count("draining") == 0 and count("build_info") == 1
     assert count("process_resident_memory_bytes") > 1e6
     assert count("process_open_fds") > 3 and count("process_cpu_seconds_total") > 0
