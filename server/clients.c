@@ -13,7 +13,7 @@ static uint64_t hash_of(const char *name) {
 }
 
 static struct client **bucket_of(struct clients *clients, uint64_t hash) {
-  return &clients->buckets[hash % (sizeof clients->buckets / sizeof *clients->buckets)];
+  return &clients->buckets[hash % CLIENT_BUCKETS];
 }
 
 struct client *clients_enter(struct clients *clients, const char *name) {

@@ -16,9 +16,11 @@ struct client {
   struct client *next;
 };
 
+#define CLIENT_BUCKETS 64
+
 /* Zero-initialised it is empty. */
 struct clients {
-  struct client *buckets[64];
+  struct client *buckets[CLIENT_BUCKETS];
 };
 
 /* The client of a name (longer ones are cut), kept until as many clients_leave; NULL without

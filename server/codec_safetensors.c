@@ -147,7 +147,7 @@ static bool read_tensor(struct reader *r, const cJSON *entry, const struct kind 
       return name_fault(r, place ? PROBLEM_DUPLICATE_KEY : PROBLEM_UNKNOWN_KEY, child->string);
     *place = child;
   }
-  if (!cJSON_IsString(dtype) || !shape || !offsets)
+  if (!dtype || !cJSON_IsString(dtype) || !shape || !offsets)
     return malformed(r, "a tensor is described by dtype, shape and data_offsets");
   if (strcmp(dtype->valuestring, kind->dtype) != 0 &&
       strcmp(dtype->valuestring, kind->other_dtype) != 0)

@@ -36,11 +36,11 @@ struct http_exchange {
   const char *content_encoding;
   const char *accept;
   const char *authorization; /* "" where there are several such fields */
-  const char *body; /* [size]; until the handler returns */
+  const char *body;          /* [size]; until the handler returns */
   size_t size;
   const char *request_id;
-  const char *client;       /* address of the other side, "unix", or the name of its key */
-  bool local;               /* it is on this machine */
+  const char *client;          /* address of the other side, "unix", or the name of its key */
+  bool local;                  /* it is on this machine */
   const char *route;           /* template for the metrics, static; "other" until set */
   void (*gone)(void *context); /* called when the client leaves before the reply; then no reply is
                                   taken any more */

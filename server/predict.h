@@ -51,7 +51,7 @@ struct predict_call {
   const char *request_id; /* copied */
   const char *client;     /* whose share of the queue it takes; NULL: nobody's */
   enum predict_format body_format, answer_format; /* an estimate is always JSON */
-  bool estimates;         /* edges, bytes and expected time are wanted, and nothing is computed */
+  bool estimates; /* edges, bytes and expected time are wanted, and nothing is computed */
   predict_done done;
   void *context;
 };

@@ -145,7 +145,7 @@ static enum irrep_status scan(struct registry *r, struct irrep_error *error) {
   }
   if (!models)
     status = irrep_fail(error, IRREP_NO_MEMORY, "", "no memory to list the models");
-  if (status == IRREP_OK) {
+  if (models && status == IRREP_OK) {
     for (size_t i = 0; i < r->n_models; i++)
       r->models[i]->listed = false;
     for (size_t i = 0; i < folder.n_files; i++)

@@ -24,7 +24,7 @@ struct routes {
   struct http_server *http; /* NULL before it has started */
   struct sockets *sockets;
   const struct auth *auth; /* NULL: no keys */
-  uint64_t started_ns;      /* uv_hrtime */
+  uint64_t started_ns;     /* uv_hrtime */
   bool draining;
 };
 

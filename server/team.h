@@ -19,7 +19,7 @@ struct team {
   /* Private, all under the mutex but next_task */
   pthread_mutex_t *mutex;
   pthread_cond_t changed;
-  bool open, sharing; /* helpers may come; there are tasks */
+  bool open, sharing;            /* helpers may come; there are tasks */
   bool taken[IRREP_HELPERS_MAX]; /* places of helpers */
   size_t n_helping, n_working;
   uint64_t round; /* of tasks shared out */

@@ -31,7 +31,13 @@ CORE_RANK = {"base": 0, "e3": 1, "graph": 1, "nn": 2, "kernels": 3, "program": 4
 ONLY_IN = {
     "cblas.h": ("core/base/blas.c",),
     "microhttpd.h": ("server/http.c",),
-    "cjson/cJSON.h": ("server/codec_*.c", "server/config.c", "server/routes*.c", "clients/c/*", "tests/*"),
+    "cjson/cJSON.h": (
+        "server/codec_*.c",
+        "server/config.c",
+        "server/routes*.c",
+        "clients/c/*",
+        "tests/*",
+    ),
     "cJSON.h": (),
 }
 

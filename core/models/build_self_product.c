@@ -52,18 +52,19 @@ static bool make_pairs(struct build *build, size_t n, const double *dense,
   if (build_no_memory(build))
     return false;
   n_values = 0;
-  for (size_t p = 0; p < n * n; p++) {
-    const uint32_t before = (uint32_t)n_values;
-    for (size_t m3 = 0; m3 < n; m3++)
-      if (dense[p * n + m3] != 0.0) {
-        program->weights[couplings->values + n_values] = dense[p * n + m3];
-        column[n_values++] = (uint32_t)m3;
-      }
-    if (n_values == before)
-      continue;
-    pairs[couplings->n_rows] = (struct self_pair){(uint16_t)(p / n), (uint16_t)(p % n)};
-    first[couplings->n_rows++] = before;
-  }
+  for (size_t m1 = 0, p = 0; m1 < n; m1++)
+    for (size_t m2 = 0; m2 < n; m2++, p++) {
+      const uint32_t before = (uint32_t)n_values;
+      for (size_t m3 = 0; m3 < n; m3++)
+        if (dense[p * n + m3] != 0.0) {
+          program->weights[couplings->values + n_values] = dense[p * n + m3];
+          column[n_values++] = (uint32_t)m3;
+        }
+      if (n_values == before)
+        continue;
+      pairs[couplings->n_rows] = (struct self_pair){(uint16_t)m1, (uint16_t)m2};
+      first[couplings->n_rows++] = before;
+    }
   first[couplings->n_rows] = (uint32_t)n_values;
   couplings->first = first;
   couplings->column = column;

@@ -146,17 +146,21 @@ static bool is_cancelled(const atomic_int *cancelled) {
   return cancelled && atomic_load_explicit(cancelled, memory_order_relaxed);
 }
 
+static size_t tile_atoms(const struct program *program) {
+  return program->local ? LOCAL_ATOM_TILE : ATOM_TILE;
+}
+
 static void on_tile(void *context, size_t thread, size_t index) {
   const struct step *step = context;
   const struct batch *batch = &step->run->workspace->batch;
-  const size_t n_atoms = batch->n_atoms;
+  const size_t n_atoms = batch->n_atoms, tile = tile_atoms(step->run->program);
   if (is_cancelled(step->cancelled))
     return;
   struct run run = *step->run;
   run.scratch = &step->scratch[thread];
   run.thread = thread;
-  run.first_row = index * ATOM_TILE;
-  run.n_rows = n_atoms - run.first_row < ATOM_TILE ? n_atoms - run.first_row : ATOM_TILE;
+  run.first_row = index * tile;
+  run.n_rows = n_atoms - run.first_row < tile ? n_atoms - run.first_row : tile;
   run.first_edge = batch->first_edge[run.first_row];
   run.n_edges = batch->first_edge[run.first_row + run.n_rows] - run.first_edge;
   run_note(&run, NULL, false);
@@ -177,7 +181,8 @@ static void for_tiles(struct step *step, const struct stage *stage, struct irrep
                       void (*each)(const struct run *, const struct stage *)) {
   step->stage = stage;
   step->on_tile = each;
-  share_out(team, on_tile, step, (step->run->workspace->batch.n_atoms + ATOM_TILE - 1) / ATOM_TILE);
+  const size_t tile = tile_atoms(step->run->program);
+  share_out(team, on_tile, step, (step->run->workspace->batch.n_atoms + tile - 1) / tile);
 }
 
 /* Edges of one task of the geometry. */

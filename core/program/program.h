@@ -27,6 +27,9 @@
 /* Atoms of a tile. */
 #define ATOM_TILE 32
 
+/* Atoms of a tile of a local program, where an atom takes far longer. */
+#define LOCAL_ATOM_TILE 8
+
 /* Edges that arrays of edges have room for. */
 #define EDGE_ROWS (4 * EDGE_TILE)
 

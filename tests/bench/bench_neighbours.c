@@ -1,4 +1,5 @@
-/* Microseconds of CPU time an atom of the neighbour list, for silicon crystals at a cutoff of 6 Angstrom. */
+/* Microseconds of CPU time an atom of the neighbour list, for silicon crystals at a cutoff of 6
+ * Angstrom. */
 #include "core/graph/neighbours.h"
 #include "irrep/conventions.h"
 
