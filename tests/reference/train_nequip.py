@@ -26,19 +26,20 @@ from irrepd.convert.nequip_model import SYMBOLS
 
 TYPES = [SYMBOLS[z - 1] for z in ELEMENTS]
 R_MAX = 4.5  # Angstrom
-BATCH = 16
+BATCH = {"nequip": 8, "allegro": 16}
 FORCES_WEIGHT = 0.1  # Angstrom^2
 RATE = 1e-2
 AVERAGE = 0.99  # decay of the weights' average, which is what is kept
-EPOCHS = {"nequip": 40, "allegro": 30}
+EPOCHS = {"nequip": 25, "allegro": 30}
 FORMS: dict[str, dict[str, Any]] = {
-    # Preset S's, narrower.
+    # Preset S's, narrower and deeper.
     "nequip": {
         "_target_": "nequip.model.PresetNequIPGNNModel",
         "preset": "S",
+        "num_layers": 3,
         "num_features": [32, 16],
         "type_embed_num_features": 16,
-        "radial_mlp_width": 32,
+        "radial_mlp_width": 64,
     },
     "allegro": {
         "_target_": "allegro.model.AllegroModel",
@@ -115,6 +116,7 @@ def train(
     examples: list[Example],
     graphs: list[dict[str, np.ndarray]],
     epochs: int,
+    size: int,
 ) -> None:
     """Adam with a rate that falls like a cosine; the model ends with averaged weights."""
     energies = np.array([example.energy for example in examples])
@@ -126,8 +128,8 @@ def train(
     rng = np.random.default_rng(0)
     for epoch in range(epochs):
         order = rng.permutation(len(examples))
-        for start in range(0, len(order) - BATCH + 1, BATCH):
-            chosen = order[start : start + BATCH]
+        for start in range(0, len(order) - size + 1, size):
+            chosen = order[start : start + size]
             batch = collate([graphs[i] for i in chosen])
             sizes = batch["num_atoms"]
             forces = torch.as_tensor(np.concatenate([examples[i].forces for i in chosen]))
@@ -159,7 +161,7 @@ def main() -> None:
     graphs = [graph_of(example) for example in data.train]
     options = options_of(name, data.train, graphs)
     model = builder_for(name)(options, None).train()
-    train(model, data.train, graphs, epochs)
+    train(model, data.train, graphs, epochs, BATCH[name])
     about = {
         "name": f"{name}-small",
         "description": "A small example trained for minutes, to try irrepd with; not for research",
