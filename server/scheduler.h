@@ -20,10 +20,10 @@
  *   drain  nothing more will be accepted,
  *   idle   no more is expected: as many requests are present as have been at any time in the last
  *          one to two SCHEDULER_PEAK_NS, and none is still being read.
- * The last rule is what makes a single sequential
- * client wait for nothing, while the first of many clients to come back after a batch waits (at
- * most max_delay) for the others. When several workers are idle, each takes its share of the atoms
- * that wait: an idle core helps more than a larger batch.
+ * The last rule is what makes a single sequential client wait for nothing, while the first of many
+ * clients to come back after a batch waits (at most max_delay) for the others. When several workers
+ * are idle, each takes its share of the atoms that wait: an idle core helps more than a larger
+ * batch.
  *
  * Memory. A structure larger than max_batch_bytes goes alone. The head of the best lane that does
  * not fit the free memory waits for running batches to end, and nothing overtakes it: no structure

@@ -19,10 +19,12 @@ struct coupling_term {
 #define COUPLING_TERMS_MAX (WIGNER_DIM_MAX * WIGNER_DIM_MAX * WIGNER_DIM_MAX)
 
 /* Writes the real 3j symbol, w3j [2*l1+1][2*l2+1][2*l3+1], sum of squares 1, sign as
- * e3nn.o3.wigner_3j (versions 0.4.4 to 0.6.0). Exact to a few units in the last place: entries that
- * vanish by symmetry are exactly zero. BAD_ARGUMENT unless 0 <= l <= IRREP_L_MAX and |l1-l2| <= l3
- * <= l1+l2. Thread-safe. Racah's formula for the complex symbols (Varshalovich 8.2.1), then the
- * change to real harmonics. */
+ * e3nn.o3.wigner_3j of version 0.6 (0.4.4 has the other sign for some of odd l1+l2+l3, which the
+ * converter of MACE turns around). Exact to a few units in the last place: entries that vanish by
+ * symmetry are exactly zero.
+ * BAD_ARGUMENT unless 0 <= l <= IRREP_L_MAX and |l1-l2| <= l3 <= l1+l2. Thread-safe.
+ * Racah's formula for the complex symbols (Varshalovich 8.2.1), then the change to real
+ * harmonics. */
 enum irrep_status wigner_3j(int l1, int l2, int l3, double *w3j);
 
 /* Writes the nonzero terms of sqrt(2*l3+1) * 3j, ordered by (m3, m1, m2), and their number.
