@@ -1,198 +1,48 @@
-"""build/irrepd on a free port, a client over sockets that checks every answer, and its metrics."""
+"""Daemons for the tests over HTTP, and what else they take from tests/support/daemon.py."""
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import re
-import signal
-import socket
-import subprocess
-import threading
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from http.client import HTTPConnection, HTTPResponse
+import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-DAEMON = Path(os.environ.get("IRREPD_TEST_DAEMON", ROOT / "build" / "irrepd"))
-MODELS = Path(os.environ.get("IRREPD_TEST_MODELS", ROOT / "build" / "models"))
-MODEL = "sevennet-0"
-PREDICT = f"/v1/models/{MODEL}/predict"
-PATIENCE = 60.0
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
+from daemon import (
+    DAEMON,
+    MODEL,
+    MODELS,
+    PATIENCE,
+    PREDICT,
+    ROOT,
+    Answer,
+    Daemon,
+    Factory,
+    check,
+    kind,
+    pointer,
+    read,
+    read_raw,
+)
 
-@dataclass
-class Answer:
-    status: int
-    headers: dict[str, str]  # lower-case names
-    body: bytes
-
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-
-class Daemon:
-    """A running irrepd; `port` is known once the object is made, `wait_ready` waits for models."""
-
-    def __init__(self, folder: Path, *flags: str, models: Path = MODELS):
-        self.log = folder / "log"
-        self.lines: list[str] = []
-        self.url = ""
-        self._listening, self._ready = threading.Event(), threading.Event()
-        command = [DAEMON, "--models", models, "--listen", "127.0.0.1:0", *flags]
-        with self.log.open("wb") as sink:
-            self.process = subprocess.Popen(
-                [str(part) for part in command], stdout=subprocess.PIPE, stderr=sink, text=True
-            )
-        threading.Thread(target=self._read, daemon=True).start()
-        if not self._listening.wait(PATIENCE) or not self.url:
-            self.process.kill()
-            raise RuntimeError(f"irrepd did not listen:\n{self.log.read_text()[-2000:]}")
-        self.port = int(self.url.rsplit(":", 1)[1])
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.lines.append(line.rstrip("\n"))
-            found = re.fullmatch(r"irrepd: listening on (http://127\.0\.0\.1:\d+)\n", line)
-            if found:
-                self.url = found[1]
-                self._listening.set()
-            if line.startswith("curl "):
-                self._ready.set()
-        self._listening.set()
-        self._ready.set()
-
-    def wait_ready(self) -> Daemon:
-        assert self._ready.wait(PATIENCE) and "irrepd: ready" in self.lines, self.log.read_text()
-        return self
-
-    def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
-
-    def connection(self) -> HTTPConnection:
-        return HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
-
-    def ask(
-        self,
-        method: str,
-        path: str,
-        body: bytes | None = None,
-        headers: dict[str, str] | None = None,
-    ) -> Answer:
-        """One request on a connection of its own."""
-        with contextlib.closing(self.connection()) as connection:
-            connection.request(method, path, body, headers or {})
-            return check(read(connection.getresponse()))
-
-    def raw(self, request: bytes, method: str = "GET") -> Answer:
-        """Sends bytes as they are and reads one answer."""
-        with self.connect() as peer:
-            peer.sendall(request)
-            return check(read_raw(peer, method))
-
-    def predict(self, request: Any, headers: dict[str, str] | None = None) -> Answer:
-        text = request if isinstance(request, bytes) else json.dumps(request).encode()
-        return self.ask(
-            "POST", PREDICT, text, {"Content-Type": "application/json", **(headers or {})}
-        )
-
-    def metric(self, name: str, **labels: str) -> float:
-        """The sum of a metric's series that carry these labels."""
-        total = 0.0
-        for line in self.ask("GET", "/metrics").body.decode().splitlines():
-            found = re.fullmatch(r"(\w+)(?:\{(.*)\})? (\S+)", line)
-            if found and found[1] == f"irrepd_{name}":
-                given = dict(re.findall(r'(\w+)="([^"]*)"', found[2] or ""))
-                if all(given.get(key) == value for key, value in labels.items()):
-                    total += float(found[3])
-        return total
-
-    def wait_for(self, condition: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while not condition():
-            assert time.monotonic() < deadline, f"waited in vain for {what}"
-            time.sleep(0.01)
-
-    def signal(self, number: int = signal.SIGTERM) -> None:
-        self.process.send_signal(number)
-
-    def wait(self) -> int:
-        return self.process.wait(PATIENCE)
-
-    def end(self) -> None:
-        """Ends the daemon if it runs; it must not have crashed, whatever it was sent."""
-        if self.process.poll() is None:
-            self.signal()
-        try:
-            status = self.process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            raise
-        self.check_log()
-        assert status >= 0, f"ended by signal {-status}:\n{self.log.read_text()[-4000:]}"
-
-    def check_log(self) -> None:
-        """Whatever the daemon writes is a log line; a sanitizer's report is not."""
-        strange = [
-            x for x in self.log.read_text().splitlines() if not x.startswith(("{", "irrepd:"))
-        ]
-        assert not strange, "\n".join(strange[:40])
-
-
-def read(response: HTTPResponse) -> Answer:
-    body = response.read()
-    return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, body)
-
-
-def read_raw(peer: socket.socket, method: str = "GET") -> Answer:
-    response = HTTPResponse(peer, method=method)
-    response.begin()
-    return read(response)
-
-
-def check(answer: Answer) -> Answer:
-    """What every answer must have: an id, and for errors a whole problem object."""
-    assert re.fullmatch(r"[A-Za-z0-9._:/+=@-]{1,128}", answer.headers["x-request-id"])
-    if answer.status in (429, 503):
-        assert int(answer.headers["retry-after"]) >= 1
-    if answer.status >= 400 and answer.body:
-        assert answer.headers["content-type"] == "application/problem+json"
-        problem = answer.json()
-        assert problem["status"] == answer.status
-        assert problem["type"].startswith("urn:irrepd:") and problem["title"] and problem["detail"]
-        assert problem["retryable"] is (answer.status in (408, 429, 503, 504))
-        assert all(error["pointer"].startswith("#") for error in problem["errors"])
-    return answer
-
-
-def kind(answer: Answer) -> str:
-    return answer.json()["type"].removeprefix("urn:irrepd:") if answer.status >= 400 else "ok"
-
-
-def pointer(answer: Answer) -> str:
-    errors = answer.json()["errors"]
-    return errors[0]["pointer"] if errors else ""
-
-
-@dataclass
-class Factory:
-    """Makes daemons of other flags, and ends them with the test."""
-
-    folder: Path
-    made: list[Daemon] = field(default_factory=list)
-
-    def __call__(self, *flags: str, models: Path = MODELS) -> Daemon:
-        folder = self.folder / str(len(self.made))
-        folder.mkdir()
-        self.made.append(Daemon(folder, *flags, models=models))
-        return self.made[-1]
+__all__ = [
+    "DAEMON",
+    "MODEL",
+    "MODELS",
+    "PATIENCE",
+    "PREDICT",
+    "ROOT",
+    "Answer",
+    "Daemon",
+    "Factory",
+    "check",
+    "kind",
+    "pointer",
+    "read",
+    "read_raw",
+]
 
 
 @pytest.fixture
