@@ -1,6 +1,7 @@
 #include "server/worker.h"
 
 #include "irrep/conventions.h"
+#include "server/machine.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -350,7 +351,7 @@ static bool start_threads(struct workers *all, size_t n) {
 struct workers *workers_new(uv_loop_t *loop, size_t n, size_t budget,
                             void (*settled)(void *context), void *context) {
   if (n == 0)
-    n = uv_available_parallelism();
+    n = machine_cores("");
   if (n > WORKERS_MAX)
     n = WORKERS_MAX;
   struct workers *all = calloc(1, sizeof *all + n * sizeof all->items[0]);
