@@ -1,5 +1,6 @@
 #include "server/config.h"
 
+#include "server/machine.h"
 #include "server/version.h"
 
 #include <cjson/cJSON.h>
@@ -51,9 +52,11 @@ static const struct option options[] = {
     {"keys", "FILE", OPTION_TEXT, "", FIELD(keys), 0, 4095,
      "API keys: lines of NAME SCOPES SHA256, scopes predict, admin or both; see tools/make_key.py"},
     {"workers", "N", OPTION_COUNT, "0", FIELD(workers), 0, 4096,
-     "evaluating threads; 0: one for each core"},
+     "evaluating threads; 0: one for each core that the process or its container may use"},
     {"memory-budget", "BYTES", OPTION_BYTES, "2G", FIELD(memory_budget), 1u << 20, SIZE_MAX / 4,
-     "planned bytes of all batches under way and queued"},
+     "planned bytes of all batches under way and queued; unless told, at most half of the memory "
+     "of "
+     "the machine or container"},
     {"max-batch-bytes", "BYTES", OPTION_BYTES, "256M", FIELD(max_batch_bytes), 1u << 16,
      SIZE_MAX / 4, "planned bytes of one batch"},
     {"max-delay-us", "N", OPTION_COUNT, "2000", FIELD(max_delay_us), 0, 10000000,
@@ -73,7 +76,9 @@ static const struct option options[] = {
     {"max-body-bytes", "BYTES", OPTION_BYTES, "64M", FIELD(max_body_bytes), 1024, 1u << 30,
      "body of one request; beyond: 413"},
     {"max-receiving-bytes", "BYTES", OPTION_BYTES, "512M", FIELD(max_receiving_bytes), 1024,
-     SIZE_MAX / 4, "bodies of all connections while they are received; beyond: 503"},
+     SIZE_MAX / 4,
+     "bodies of all connections while they are received; beyond: 503; unless told, at most an "
+     "eighth of the memory"},
     {"max-structures", "N", OPTION_COUNT, "4096", FIELD(max_structures), 1, 1u << 20,
      "structures of one request; beyond: 422"},
     {"max-atoms", "N", OPTION_COUNT, "1000000", FIELD(max_atoms), 1, 100000000,
@@ -86,6 +91,10 @@ static const struct option options[] = {
      "milliseconds to receive the headers of a request, and its body; beyond: 408"},
     {"drain-timeout-ms", "N", OPTION_COUNT, "30000", FIELD(drain_timeout_ms), 0, 86400000,
      "milliseconds that a stop waits for requests under way"},
+    {"drain-delay-ms", "N", OPTION_COUNT, "0", FIELD(drain_delay_ms), 0, 86400000,
+     "milliseconds at a stop in which new requests are still taken while /v1/health/ready says "
+     "503, "
+     "so that load balancers look elsewhere first"},
     {"log-requests", "", OPTION_SWITCH, "false", FIELD(log_requests), 0, 0,
      "log a line for each request answered"},
     {"ipi", "ADDRESS,model=NAME", OPTION_LIST, "", FIELD(ipi), 0, 65535,
@@ -383,6 +392,15 @@ static int apply_file(struct config *config, const char *path) {
   return failed;
 }
 
+/* Defaults suit a machine that serves nothing else; a small one, or a container, has less. */
+static void fit_defaults(struct config *config) {
+  const size_t memory = machine_memory("");
+  if (config->memory_budget > memory / 2)
+    config->memory_budget = memory / 2;
+  if (config->max_receiving_bytes > memory / 8)
+    config->max_receiving_bytes = memory / 8;
+}
+
 int config_load(struct config *config, int argc, char **argv) {
   memset(config, 0, sizeof *config);
   char name[ENVIRONMENT_NAME_MAX];
@@ -391,6 +409,8 @@ int config_load(struct config *config, int argc, char **argv) {
   for (size_t i = 0; i < N_OPTIONS && result == 0; i++)
     if (options[i].type != OPTION_ACTION)
       result = option_set(config, &options[i], options[i].fallback, "the default");
+  if (result == 0)
+    fit_defaults(config);
   if (result == 0 && file != NULL)
     result = apply_file(config, file);
   if (result == 0)

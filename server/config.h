@@ -35,6 +35,8 @@ struct config {
   size_t max_connections_address; /* --max-connections-address: of one IP address; 0: no bound */
   size_t request_timeout_ms;      /* --request-timeout-ms: to receive headers, and body; 408 */
   size_t drain_timeout_ms;        /* --drain-timeout-ms */
+  size_t
+      drain_delay_ms; /* --drain-delay-ms: unready, but still taking requests, before the drain */
   char *ipi;          /* --ipi ADDRESS,model=NAME,..: drivers to connect to, separated by
                          semicolons; see sockets/spec.h; these three: NULL is none */
   char *mdi;          /* --mdi HOST:PORT,model=NAME,..: the same */

@@ -164,6 +164,17 @@ static void on_drain_timeout(uv_timer_t *timer) {
   uv_timer_start(timer, on_drain_timeout, ABANDON_MS, 0);
 }
 
+/* From here on requests are refused; those that were accepted are answered. */
+static void drain(struct daemon *daemon) {
+  uv_timer_start(&daemon->drain_timer, on_drain_timeout, daemon->config->drain_timeout_ms, 0);
+  predictor_drain(daemon->routes.predictor, on_idle, daemon);
+  sockets_drain(daemon->routes.sockets, on_released, daemon);
+}
+
+static void on_drain_delay(uv_timer_t *timer) {
+  drain(timer->data);
+}
+
 static void on_signal(uv_signal_t *handle, int number) {
   struct daemon *daemon = handle->data;
   if (daemon->routes.draining)
@@ -173,10 +184,11 @@ static void on_signal(uv_signal_t *handle, int number) {
   daemon->routes.draining = true;
   notify_send("STOPPING=1");
   metrics_draining(daemon->routes.metrics, 1);
-  uv_timer_start(&daemon->drain_timer, on_drain_timeout, daemon->config->drain_timeout_ms, 0);
   http_drain(daemon->routes.http);
-  predictor_drain(daemon->routes.predictor, on_idle, daemon);
-  sockets_drain(daemon->routes.sockets, on_released, daemon);
+  if (daemon->config->drain_delay_ms > 0)
+    uv_timer_start(&daemon->drain_timer, on_drain_delay, daemon->config->drain_delay_ms, 0);
+  else
+    drain(daemon);
 }
 
 /* --- reload ----------------------------------------------------------------------------------- */

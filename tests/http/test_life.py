@@ -124,6 +124,17 @@ def test_a_signal_drains(start: Factory, number: int) -> None:
         daemon.connect()
 
 
+def test_requests_are_still_taken_during_the_drain_delay(start: Factory) -> None:
+    daemon = start("--drain-delay-ms", "1500").wait_ready()
+    daemon.signal()
+    daemon.wait_for(lambda: daemon.ask("GET", "/v1/health/ready").status == 503, "the drain")
+    answer = daemon.predict(body(1))
+    assert (answer.status, answer.headers["connection"]) == (200, "close")
+    assert daemon.wait() == 0
+    with pytest.raises(OSError):
+        daemon.connect()
+
+
 def test_a_drain_that_takes_too_long(start: Factory) -> None:
     daemon = start("--workers", "1", "--drain-timeout-ms", "1").wait_ready()
     with daemon.connect() as peer:

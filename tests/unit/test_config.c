@@ -254,6 +254,7 @@ static void test_help_and_version(void **state) {
                                       "--check-config",
                                       "--request-timeout-ms",
                                       "--drain-timeout-ms",
+                                      "--drain-delay-ms",
                                       "--version",
                                       "127.0.0.1:8421",
                                       "[16384]"};
