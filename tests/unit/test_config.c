@@ -238,26 +238,12 @@ static void test_help_and_version(void **state) {
   (void)state;
   struct config config;
   assert_int_equal(load(&config, STDOUT_FILENO, (const char *const[]){"--help", NULL}), 1);
-  static const char *const flags[] = {"--models",
-                                      "--listen",
-                                      "--allow-remote",
-                                      "--workers",
-                                      "--memory-budget",
-                                      "--max-batch-bytes",
-                                      "--max-delay-us",
-                                      "--max-queue",
-                                      "--max-body-bytes",
-                                      "--max-structures",
-                                      "--max-atoms",
-                                      "--max-connections",
-                                      "--config",
-                                      "--check-config",
-                                      "--request-timeout-ms",
-                                      "--drain-timeout-ms",
-                                      "--drain-delay-ms",
-                                      "--version",
-                                      "127.0.0.1:8421",
-                                      "[16384]"};
+  static const char *const flags[] = {
+      "--models",         "--listen",          "--allow-remote",       "--workers",
+      "--memory-budget",  "--max-batch-bytes", "--max-delay-us",       "--max-queue",
+      "--max-body-bytes", "--max-structures",  "--max-atoms",          "--max-connections",
+      "--config",         "--check-config",    "--request-timeout-ms", "--drain-timeout-ms",
+      "--drain-delay-ms", "--version",         "127.0.0.1:8421",       "[16384]"};
   for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
     if (strstr(said, flags[i]) == NULL)
       fail_msg("--help does not tell of %s", flags[i]);
