@@ -53,7 +53,7 @@ static bool group_of(const char *root, const char *controller, char *group, size
     name[strcspn(name, "\n")] = '\0';
     found = lists(names + 1, controller) && strlen(name) < size && strstr(name, "..") == NULL;
     if (found)
-      strcpy(group, name);
+      memcpy(group, name, strlen(name) + 1);
   }
   if (file != NULL)
     fclose(file);

@@ -19,7 +19,7 @@ static char root[64];
 /* A new root folder, as a control group's view of /proc and /sys. */
 static int setup(void **state) {
   (void)state;
-  strcpy(root, "/tmp/irrepd-machine-XXXXXX");
+  snprintf(root, sizeof root, "/tmp/irrepd-machine-XXXXXX");
   return mkdtemp(root) == NULL;
 }
 
