@@ -53,7 +53,7 @@ lint: $(SETUP)/lint | $(VENV_LINT) ## check formatting, layering and common mist
 	@RUFF='$(VENV_LINT_BIN)/ruff' tools/lint.sh
 
 format: $(SETUP)/lint | $(VENV_LINT) ## format every C and Python file
-	git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
+	git ls-files -co --exclude-standard '*.c' '*.cc' '*.h' | xargs clang-format -i
 	$(VENV_LINT_BIN)/ruff check --fix --quiet .
 
 reference: | $(VENV_REFERENCE) $(VENV_REFERENCES) ## write the fixtures of tests/reference/ anew, from the upstream codes

@@ -1,13 +1,14 @@
 #include "server/text.h"
 
+#include "server/shortest.h"
+
 #include <math.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Digits, sign, point and exponent of any size_t or double. */
-#define NUMBER_MAX 32
+/* Digits of any size_t. */
+#define DIGITS_MAX 20
 
 /* Below this every integral double has at most 15 digits. */
 #define INTEGER_MAX 1e15
@@ -63,18 +64,12 @@ void text_puts(struct text *text, const char *string) {
 }
 
 void text_put_size(struct text *text, size_t number) {
-  char digits[NUMBER_MAX];
+  char digits[DIGITS_MAX];
   size_t at = sizeof digits;
   do
     digits[--at] = (char)('0' + number % 10);
   while ((number /= 10) > 0);
   text_add(text, digits + at, sizeof digits - at);
-}
-
-/* Writes the number with so many digits; whether it reads back the same. */
-static bool reads_back(char digits[NUMBER_MAX], int precision, double number) {
-  snprintf(digits, NUMBER_MAX, "%.*g", precision, number);
-  return strtod(digits, NULL) == number;
 }
 
 void text_put_double(struct text *text, double number) {
@@ -89,13 +84,8 @@ void text_put_double(struct text *text, double number) {
     text_put_size(text, (size_t)fabs(number));
     return;
   }
-  /* Most results of a computation need 16 or 17 digits, so 16 are tried first. */
-  char digits[NUMBER_MAX], fewer[NUMBER_MAX];
-  if (!reads_back(digits, 16, number))
-    reads_back(digits, 17, number);
-  else if (reads_back(fewer, 15, number))
-    memcpy(digits, fewer, sizeof digits);
-  text_puts(text, digits);
+  char digits[SHORTEST_MAX];
+  text_add(text, digits, shortest_double(digits, number));
 }
 
 /* The bytes of the UTF-8 sequence at s (RFC 3629), which a NUL ends; 0 when it is none. */

@@ -23,8 +23,8 @@ void text_add(struct text *text, const char *bytes, size_t n);
 void text_puts(struct text *text, const char *string);
 void text_put_size(struct text *text, size_t number);
 
-/* The shortest of 15, 16 or 17 digits that reads back to the same double; "null" when it is not
- * finite. */
+/* The shortest decimal that reads back to the same double (shortest.h), integers without exponent;
+ * "null" when it is not finite. */
 void text_put_double(struct text *text, double number);
 
 /* A JSON string with its quotes; what is not UTF-8 becomes U+FFFD. */

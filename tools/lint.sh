@@ -15,7 +15,7 @@ step() {
   fi
 }
 
-check_format() { sources '*.c' '*.h' | xargs -0 -r clang-format --dry-run -Werror; }
+check_format() { sources '*.c' '*.cc' '*.h' | xargs -0 -r clang-format --dry-run -Werror; }
 
 # Each file alone, so that one bad file hides no other. Tests run under sanitizers instead. What clang-tidy says on
 # stderr is only counts.

@@ -8,7 +8,7 @@
 set -euo pipefail
 
 group=${1:?usage: tools/setup.sh build|test|lint|fuzz}
-packages=(gcc libc6-dev binutils pkg-config libmicrohttpd-dev libcjson-dev libuv1-dev libgnutls28-dev
+packages=(gcc g++ libc6-dev binutils pkg-config libmicrohttpd-dev libcjson-dev libuv1-dev libgnutls28-dev
   python3 python3-venv ca-certificates curl)
 if [ -e core/base/blas.c ]; then packages+=(libopenblas-dev); fi
 case $group in
