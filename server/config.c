@@ -109,6 +109,8 @@ static const struct option options[] = {
      "read flags from a JSON object, e.g. {\"max-queue\": 100, \"memory-budget\": \"4G\"}"},
     {"check-config", "", OPTION_SWITCH, "false", FIELD(check_only), 0, 0,
      "check flags, address and models folder, and exit"},
+    {"healthcheck", "URL", OPTION_ACTION, "", 0, 1, 1023,
+     "ask the daemon at http://HOST:PORT or unix:PATH whether it is ready, and exit with 0 if so"},
     {"version", "", OPTION_ACTION, "", 0, 0, 0, "print the version and exit"},
     {"help", "", OPTION_ACTION, "", 0, 0, 0, "print this and exit"},
 };
@@ -245,8 +247,8 @@ static int argument_next(int argc, char **argv, int *i, struct argument *argumen
   return 0;
 }
 
-/* What must be known before anything else: --help, --version and the file. */
-static int scan_arguments(int argc, char **argv, const char **file) {
+/* What must be known before anything else: --help, --version, --healthcheck and the file. */
+static int scan_arguments(struct config *config, int argc, char **argv, const char **file) {
   for (int i = 1; i < argc;) {
     struct argument argument;
     if (argument_next(argc, argv, &i, &argument) != 0)
@@ -259,6 +261,8 @@ static int scan_arguments(int argc, char **argv, const char **file) {
       puts("irrepd " IRREPD_VERSION);
       return 1;
     }
+    if (is_action(argument.option, "healthcheck"))
+      config->healthcheck = argument.value;
     if (is_action(argument.option, "config"))
       *file = argument.value;
   }
@@ -405,7 +409,7 @@ int config_load(struct config *config, int argc, char **argv) {
   memset(config, 0, sizeof *config);
   char name[ENVIRONMENT_NAME_MAX];
   const char *file = environment_of(option_find("config", 6), name);
-  int result = scan_arguments(argc, argv, &file);
+  int result = scan_arguments(config, argc, argv, &file);
   for (size_t i = 0; i < N_OPTIONS && result == 0; i++)
     if (options[i].type != OPTION_ACTION)
       result = option_set(config, &options[i], options[i].fallback, "the default");

@@ -46,6 +46,7 @@ struct config {
   bool allow_remote;  /* --allow-remote: listen beyond loopback without keys */
   bool log_requests;  /* --log-requests: one log line for each request answered */
   bool check_only;    /* --check-config */
+  const char *healthcheck; /* --healthcheck URL, of argv; NULL: serve */
 };
 
 /* Fills config from the command line, the environment and the file. Returns 0; 1 after --help or

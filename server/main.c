@@ -1,4 +1,5 @@
 #include "server/config.h"
+#include "server/healthcheck.h"
 #include "server/loop.h"
 
 int main(int argc, char **argv) {
@@ -6,7 +7,13 @@ int main(int argc, char **argv) {
   const int loaded = config_load(&config, argc, argv);
   if (loaded != 0)
     return loaded == 1 ? 0 : 2;
-  const int status = config.check_only ? daemon_check(&config) : daemon_run(&config, argc, argv);
+  int status = 0;
+  if (config.healthcheck != NULL)
+    status = healthcheck_run(config.healthcheck, HEALTHCHECK_TIMEOUT_MS);
+  else if (config.check_only)
+    status = daemon_check(&config);
+  else
+    status = daemon_run(&config, argc, argv);
   config_free(&config);
   return status;
 }

@@ -135,6 +135,17 @@ def test_requests_are_still_taken_during_the_drain_delay(start: Factory) -> None
         daemon.connect()
 
 
+def test_healthcheck(start: Factory) -> None:
+    daemon = start("--drain-delay-ms", "60000").wait_ready()
+    ready = run("--healthcheck", daemon.url)
+    assert (ready.returncode, ready.stdout, ready.stderr) == (0, "", "")
+    daemon.signal()
+    daemon.wait_for(lambda: daemon.ask("GET", "/v1/health/ready").status == 503, "the drain")
+    draining = run("--healthcheck", daemon.url)
+    assert draining.returncode == 1 and "503" in draining.stderr
+    assert run("--healthcheck", f"{daemon.url}/v1/health/live").returncode == 0
+
+
 def test_a_drain_that_takes_too_long(start: Factory) -> None:
     daemon = start("--workers", "1", "--drain-timeout-ms", "1").wait_ready()
     with daemon.connect() as peer:
@@ -245,6 +256,7 @@ def test_unix_socket(tmp_path: Path) -> None:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         done = subprocess.run(["sh", "-c", first.lines[2]], capture_output=True, timeout=60)
         assert json.loads(done.stdout)["results"][0]["status"] == "ok"
+        assert run("--healthcheck", f"unix:{path}").returncode == 0
         second = run("--models", MODELS, "--listen", f"unix:{path}")
         assert second.returncode == 1 and "another process" in second.stderr
     finally:
