@@ -1,7 +1,7 @@
 #include "server/codec_json.h"
 
 #include "irrep/conventions.h"
-#include "server/json_scan.h"
+#include "server/codec_tree.h"
 #include "server/problem_kinds.h"
 
 #include <cjson/cJSON.h>
@@ -9,11 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* A tree takes some 80 bytes for each value. Bodies of less than 8 bytes a value are no structures
- * with coordinates, unless they are small. */
-#define VALUES_MIN ((size_t)1 << 20)
-#define BYTES_PER_VALUE 8
 
 /* Longest key that is shown in a pointer. */
 #define KEY_SHOWN_MAX 40
@@ -385,33 +380,12 @@ static bool read_root(struct reader *r, const cJSON *root) {
          read_priority(r, values[PRIORITY]) && read_structures(r, values[STRUCTURES]);
 }
 
-/* The tree of a scanned text. */
-static cJSON *build_tree(const char *body, size_t size, bool mask) {
-  if (!mask)
-    return cJSON_ParseWithLengthOpts(body, size, NULL, false);
-  char *copy = malloc(size);
-  if (!copy)
-    return NULL;
-  memcpy(copy, body, size);
-  json_scan_mask(copy, size);
-  cJSON *root = cJSON_ParseWithLengthOpts(copy, size, NULL, false);
-  free(copy);
-  return root;
-}
-
 bool codec_json_read(const char *body, size_t size, const struct codec_limits *limits,
                      struct request *request, struct problem *problem) {
   struct reader r = {.request = request, .limits = limits, .problem = problem};
-  struct json_scan scan;
-  size_t max_values = size / BYTES_PER_VALUE > VALUES_MIN ? size / BYTES_PER_VALUE : VALUES_MIN;
-  if (!json_scan(body, size, max_values, &scan)) {
-    problem_of_kind(problem, PROBLEM_MALFORMED_JSON, "", "at byte %zu: %s", scan.position,
-                    scan.message);
-    return false;
-  }
-  cJSON *root = build_tree(body, size, scan.n_non_finite > 0);
+  cJSON *root = codec_tree(body, size, problem);
   if (!root)
-    return no_memory(&r);
+    return false;
   bool good = read_root(&r, root);
   cJSON_Delete(root);
   return good;

@@ -298,7 +298,7 @@ static bool read_container(struct reader *r, const char *body, size_t size) {
     return malformed(r, "the header is longer than the body, or than 64 KiB");
   const size_t n = (size_t)header_size;
   struct json_scan scan;
-  if (!json_scan(body, n, VALUES_MAX, &scan) || scan.n_non_finite > 0)
+  if (!json_scan(body, n, VALUES_MAX, &scan) || scan.n_masked > 0)
     return malformed(r, "the header is not JSON, or of too many values");
   cJSON *root = cJSON_ParseWithLengthOpts(body, n, NULL, false);
   if (!root)

@@ -1,13 +1,16 @@
 #include "server/json_scan.h"
 
+#include <math.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct scanner {
   const char *at, *end;
   const char *message, *error_at;
   size_t values_left;
-  size_t n_non_finite;
+  size_t n_masked;
   size_t depth;
   uint32_t objects; /* bit d-1: the container at depth d is an object */
 };
@@ -146,8 +149,7 @@ static bool scan_number(struct scanner *s) {
   }
   if (!good)
     return fail(s, first, "a number that is not written as JSON writes them");
-  if (s->at - first > JSON_SCAN_NUMBER_MAX)
-    return fail(s, first, "a number of more than 63 characters");
+  s->n_masked += s->at - first > JSON_SCAN_NUMBER_MAX;
   return true;
 }
 
@@ -166,7 +168,7 @@ static bool scan_scalar(struct scanner *s) {
   size_t word = word_at(s->at, s->end);
   if (word < N_WORDS) {
     s->at += words[word].size;
-    s->n_non_finite += words[word].non_finite;
+    s->n_masked += words[word].non_finite;
     return true;
   }
   if (next_is(s, '-') || (s->at < s->end && is_digit(*s->at)))
@@ -253,12 +255,29 @@ bool json_scan(const char *text, size_t size, size_t max_values, struct json_sca
   bool good = scan_value(&s);
   *scan = (struct json_scan){.message = s.message,
                              .position = good ? 0 : (size_t)(s.error_at - text),
-                             .n_non_finite = s.n_non_finite};
+                             .n_masked = s.n_masked};
   return good;
 }
 
+static void put_unacceptable(char *text) {
+  memcpy(text, "9e9", 3);
+}
+
+/* Rewrites the number of n bytes at `text`, if it is too long. */
+static void mask_number(char *text, size_t n) {
+  char shorter[32];
+  if (n <= JSON_SCAN_NUMBER_MAX)
+    return;
+  const double number = strtod(text, NULL);
+  memset(text, ' ', n);
+  if (isfinite(number))
+    memcpy(text, shorter, (size_t)snprintf(shorter, sizeof shorter, "%.17g", number));
+  else
+    put_unacceptable(text);
+}
+
 void json_scan_mask(char *text, size_t size) {
-  char *end = text + size;
+  const char *end = text + size;
   bool in_string = false;
   for (char *at = text; at < end; at++) {
     if (in_string && *at == '\\') {
@@ -266,11 +285,13 @@ void json_scan_mask(char *text, size_t size) {
     } else if (*at == '"') {
       in_string = !in_string;
     } else if (!in_string) {
-      size_t word = word_at(at, end);
+      const size_t word = word_at(at, end), n = strspn(at, "+-.0123456789Ee");
       if (word < N_WORDS && words[word].non_finite) {
         memset(at, ' ', words[word].size);
-        at[0] = at[2] = '9';
-        at[1] = 'e';
+        put_unacceptable(at);
+      } else if (n > 0) {
+        mask_number(at, n);
+        at += n - 1;
       }
     }
   }

@@ -207,7 +207,7 @@ static bool read_body(struct routes *routes, const char *body, size_t size,
   struct reading r = {.routes = routes, .spec = spec, .problem = problem};
   struct json_scan scan;
   *spec = (struct socket_spec){.connections = 1};
-  if (!json_scan(body, size, VALUES_MAX, &scan) || scan.n_non_finite > 0) {
+  if (!json_scan(body, size, VALUES_MAX, &scan) || scan.n_masked > 0) {
     problem_of_kind(problem, PROBLEM_MALFORMED_JSON, "", "%s, at byte %zu",
                     scan.message != NULL ? scan.message : "a number that is not finite",
                     scan.position);

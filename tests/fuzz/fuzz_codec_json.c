@@ -21,7 +21,7 @@ static void check_text(struct text *text) {
   struct json_scan scan;
   size_t size = 0;
   char *bytes = text_take(text, &size);
-  require(bytes && json_scan(bytes, size, SIZE_MAX, &scan) && scan.n_non_finite == 0);
+  require(bytes && json_scan(bytes, size, SIZE_MAX, &scan) && scan.n_masked == 0);
   free(bytes);
 }
 

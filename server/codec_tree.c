@@ -1,0 +1,41 @@
+#include "server/codec_tree.h"
+
+#include "server/json_scan.h"
+#include "server/problem_kinds.h"
+
+#include <cjson/cJSON.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Texts of less than 8 bytes a value are no structures with coordinates, unless they are small. */
+#define VALUES_MIN ((size_t)1 << 20)
+#define BYTES_PER_VALUE 8
+
+static cJSON *build(const char *text, size_t size, bool mask) {
+  if (!mask)
+    return cJSON_ParseWithLengthOpts(text, size, NULL, false);
+  char *copy = malloc(size + 1);
+  if (!copy)
+    return NULL;
+  memcpy(copy, text, size);
+  copy[size] = '\0';
+  json_scan_mask(copy, size);
+  cJSON *root = cJSON_ParseWithLengthOpts(copy, size, NULL, false);
+  free(copy);
+  return root;
+}
+
+cJSON *codec_tree(const char *text, size_t size, struct problem *problem) {
+  struct json_scan scan;
+  const size_t max_values =
+      size / BYTES_PER_VALUE > VALUES_MIN ? size / BYTES_PER_VALUE : VALUES_MIN;
+  if (!json_scan(text, size, max_values, &scan)) {
+    problem_of_kind(problem, PROBLEM_MALFORMED_JSON, "", "at byte %zu: %s", scan.position,
+                    scan.message);
+    return NULL;
+  }
+  cJSON *root = build(text, size, scan.n_masked > 0);
+  if (!root)
+    problem_of_kind(problem, PROBLEM_NO_MEMORY, "", "no memory for the request");
+  return root;
+}

@@ -1,0 +1,16 @@
+/* The tree of a JSON text from outside, within bounds. */
+#ifndef SERVER_CODEC_TREE_H
+#define SERVER_CODEC_TREE_H
+
+#include "server/problem.h"
+
+#include <stddef.h>
+
+struct cJSON;
+
+/* Reads text [size] strictly (json_scan.h), NaN and Infinity as numbers that no field accepts. The
+ * tree is the caller's, to be given to cJSON_Delete, and takes some 80 bytes a value. NULL: it is
+ * malformed or there is no memory, as the problem says. Thread-safe. */
+struct cJSON *codec_tree(const char *text, size_t size, struct problem *problem);
+
+#endif

@@ -1,0 +1,56 @@
+#include "server/codec_tree.h"
+
+#include <cjson/cJSON.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+/* Last: cmocka.h needs the headers above. */
+#include <cmocka.h>
+
+static void test_trees(void **state) {
+  (void)state;
+  struct problem problem = {0};
+  const char text[] = "{\"a\":[1,NaN,true]}";
+  cJSON *root = codec_tree(text, strlen(text), &problem);
+  assert_non_null(root);
+  const cJSON *array = cJSON_GetObjectItemCaseSensitive(root, "a");
+  assert_true(cJSON_GetArrayItem(array, 1)->valuedouble == 9e9);
+  cJSON_Delete(root);
+  assert_int_equal(problem.status, 0);
+  assert_string_equal(text, "{\"a\":[1,NaN,true]}");
+}
+
+/* The number ends with the text, behind which nothing may be read. */
+static void test_a_long_number_at_the_end(void **state) {
+  (void)state;
+  struct problem problem = {0};
+  char *text = malloc(100);
+  assert_non_null(text);
+  memset(text, '1', 100);
+  cJSON *root = codec_tree(text, 100, &problem);
+  free(text);
+  assert_non_null(root);
+  assert_true(root->valuedouble > 1.1e99 && root->valuedouble < 1.2e99);
+  cJSON_Delete(root);
+}
+
+static void test_malformed(void **state) {
+  (void)state;
+  struct problem problem = {0};
+  assert_null(codec_tree("[1,]", 4, &problem));
+  assert_int_equal(problem.status, 400);
+  assert_string_equal(problem.detail, "at byte 3: a value is due here");
+  assert_null(codec_tree("", 0, &problem));
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_trees),
+      cmocka_unit_test(test_a_long_number_at_the_end),
+      cmocka_unit_test(test_malformed),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
