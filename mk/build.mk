@@ -192,10 +192,10 @@ $(FUZZ_REPLAYS): $(B)/tests/replay_%: $(OBJ)/tests/fuzz/fuzz_%.o $(REPLAY) $(B)/
 	$(Q)$(CC) -o $@ $< $(REPLAY) $(LDFLAGS_COMMON) $(TEST_LIBS) $(CORE_LIBS)
 
 # For tests/bench/, which measures with helping threads.
-$(B)/bench/libteam.so: tests/bench/team.c $(FLAGS_FILE) | $(SETUP)/build
+$(B)/bench/libteam.so: tests/bench/team.c server/team.c server/team.h $(FLAGS_FILE) | $(SETUP)/build
 	@mkdir -p $(@D)
 	$(call say,ld)
-	$(Q)$(CC) $(CFLAGS_PLAIN) -shared -o $@ $< $(LDFLAGS_COMMON)
+	$(Q)$(CC) $(CFLAGS_PLAIN) -shared -o $@ $(filter %.c,$^) $(LDFLAGS_COMMON)
 
 # Run under callgrind by tests/bench/budget.py.
 $(B)/bench/budget: tests/bench/budget.c $(wildcard tests/unit/support_*.h) $(B)/libirrep.a | $(SETUP)/test

@@ -7,8 +7,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-/* Atoms for each of the threads that share a batch: the core's tile. */
-#define ATOMS_OF_HELPER 32
+/* Atoms for each of the threads that share a batch. */
+#define ATOMS_OF_HELPER 16
 
 /* Arrays of one batch, in one block: outputs live only until they are written as text. */
 struct arrays {

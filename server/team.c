@@ -13,6 +13,26 @@ static size_t work(struct team *team, size_t thread, const atomic_bool *wanted) 
   return n_done;
 }
 
+/* A step of a small structure takes less time than a thread needs to wake: before anybody sleeps,
+ * some tens of microseconds of looking. */
+#define LOOKS 1000
+
+static void pause_a_little(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
+static void look_for_round(const struct team *team, uint64_t seen, const atomic_bool *wanted) {
+  for (int i = 0; i < LOOKS && team->open && team->round == seen && !atomic_load(wanted); i++)
+    pause_a_little();
+}
+
+static void look_for_end(const struct team *team) {
+  for (int i = 0; i < LOOKS && team->n_working > 0; i++)
+    pause_a_little();
+}
+
 /* irrep_team's run. Whoever has begun to work in this round is waited for, so that the tasks and
  * their context may go when it returns. */
 static void run(struct irrep_team *core, void (*task)(void *, size_t, size_t), void *context,
@@ -31,6 +51,9 @@ static void run(struct irrep_team *core, void (*task)(void *, size_t, size_t), v
   work(team, 0, NULL);
   pthread_mutex_lock(team->mutex);
   team->sharing = false; /* nobody begins any more; those who have still call the task */
+  pthread_mutex_unlock(team->mutex);
+  look_for_end(team);
+  pthread_mutex_lock(team->mutex);
   while (team->n_working > 0)
     pthread_cond_wait(&team->changed, team->mutex);
   pthread_mutex_unlock(team->mutex);
@@ -72,7 +95,12 @@ size_t team_help(struct team *team, const atomic_bool *wanted) {
   size_t n_done = 0;
   while (team->open && !atomic_load(wanted)) {
     if (!team->sharing || team->round == seen) {
-      pthread_cond_wait(&team->changed, team->mutex);
+      seen = team->round;
+      pthread_mutex_unlock(team->mutex);
+      look_for_round(team, seen, wanted);
+      pthread_mutex_lock(team->mutex);
+      if (team->open && !atomic_load(wanted) && team->round == seen)
+        pthread_cond_wait(&team->changed, team->mutex);
       continue;
     }
     seen = team->round;

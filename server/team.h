@@ -16,13 +16,15 @@
 
 struct team {
   struct irrep_team core; /* what irrep_model_evaluate is given */
-  /* Private, all under the mutex but next_task */
+  /* Private, all written under the mutex but next_task; atomics are read without it too */
   pthread_mutex_t *mutex;
   pthread_cond_t changed;
-  bool open, sharing;            /* helpers may come; there are tasks */
+  atomic_bool open;              /* helpers may come */
+  bool sharing;                  /* there are tasks */
   bool taken[IRREP_HELPERS_MAX]; /* places of helpers */
-  size_t n_helping, n_working;
-  uint64_t round; /* of tasks shared out */
+  size_t n_helping;
+  atomic_size_t n_working;
+  atomic_uint_fast64_t round; /* of tasks shared out */
   void (*task)(void *context, size_t thread, size_t index);
   void *context;
   size_t n_tasks;

@@ -140,20 +140,30 @@ struct step {
   void (*on_tile)(const struct run *run, const struct stage *stage);
   const struct scratch *scratch; /* [threads] */
   const atomic_int *cancelled;
+  size_t tile; /* atoms */
 };
 
 static bool is_cancelled(const atomic_int *cancelled) {
   return cancelled && atomic_load_explicit(cancelled, memory_order_relaxed);
 }
 
-static size_t tile_atoms(const struct program *program) {
-  return program->local ? LOCAL_ATOM_TILE : ATOM_TILE;
+static size_t divide_up(size_t a, size_t b) {
+  return (a + b - 1) / b;
+}
+
+/* Atoms of a tile, of which all threads get equally many. No row's bits depend on its tile. */
+static size_t tile_atoms(const struct program *program, size_t n_atoms, size_t n_threads) {
+  if (program->local)
+    return LOCAL_ATOM_TILE;
+  const size_t rounds = divide_up(n_atoms, ATOM_TILE * n_threads);
+  const size_t tile = rounds > 0 ? divide_up(n_atoms, rounds * n_threads) : 0;
+  return tile > ATOM_TILE_MIN ? divide_up(tile, 4) * 4 : ATOM_TILE_MIN;
 }
 
 static void on_tile(void *context, size_t thread, size_t index) {
   const struct step *step = context;
   const struct batch *batch = &step->run->workspace->batch;
-  const size_t n_atoms = batch->n_atoms, tile = tile_atoms(step->run->program);
+  const size_t n_atoms = batch->n_atoms, tile = step->tile;
   if (is_cancelled(step->cancelled))
     return;
   struct run run = *step->run;
@@ -181,8 +191,8 @@ static void for_tiles(struct step *step, const struct stage *stage, struct irrep
                       void (*each)(const struct run *, const struct stage *)) {
   step->stage = stage;
   step->on_tile = each;
-  const size_t tile = tile_atoms(step->run->program);
-  share_out(team, on_tile, step, (step->run->workspace->batch.n_atoms + tile - 1) / tile);
+  const size_t n_atoms = step->run->workspace->batch.n_atoms;
+  share_out(team, on_tile, step, divide_up(n_atoms, step->tile));
 }
 
 /* Edges of one task of the geometry. */
@@ -232,9 +242,12 @@ enum irrep_status program_evaluate(const struct executable *executable, struct w
                           .workspace = workspace,
                           .collects = COLLECTS_ALL};
   struct scratch scratches[1 + IRREP_HELPERS_MAX];
-  struct step step = {.run = &run, .scratch = scratches, .cancelled = cancelled};
+  struct step step = {.run = &run,
+                      .scratch = scratches,
+                      .cancelled = cancelled,
+                      .tile = tile_atoms(program, batch->n_atoms, team ? 1 + team->n_helpers : 1)};
   struct geometry_step geometry = {executable, workspace, false};
-  const size_t n_geometry = (batch->n_edges + GEOMETRY_TILE - 1) / GEOMETRY_TILE;
+  const size_t n_geometry = divide_up(batch->n_edges, GEOMETRY_TILE);
   take_scratches(executable, workspace, team, scratches);
   memset(workspace->energies, 0, batch->n_atoms * sizeof(double));
   memset(workspace->grad_harmonics, 0, batch->n_edges * HARMONICS(program->l_max) * sizeof(double));

@@ -24,8 +24,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Atoms of a tile. */
+/* Atoms of a tile: at most, and at least where several threads share few atoms. */
 #define ATOM_TILE 32
+#define ATOM_TILE_MIN 8
 
 /* Atoms of a tile of a local program, where an atom takes far longer. */
 #define LOCAL_ATOM_TILE 8
