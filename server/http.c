@@ -2,6 +2,7 @@
 
 #include "server/http_body.h"
 #include "server/http_judge.h"
+#include "server/http_response.h"
 #include "server/http_text.h"
 #include "server/log.h"
 #include "server/peer.h"
@@ -102,33 +103,6 @@ static void account(const struct exchange *x, int status) {
 
 /* --- answers ---------------------------------------------------------------------------------- */
 
-static void add_header(struct MHD_Response *response, const char *name, const char *value) {
-  if (value != NULL)
-    MHD_add_response_header(response, name, value);
-}
-
-/* Takes the reply's body. NULL without memory: then the connection is closed. */
-static struct MHD_Response *response_of(const struct exchange *x, struct http_reply *reply) {
-  struct MHD_Response *response =
-      reply->body == NULL
-          ? MHD_create_response_from_buffer(0, (void *)(uintptr_t) "", MHD_RESPMEM_PERSISTENT)
-          : MHD_create_response_from_buffer(reply->size, reply->body, MHD_RESPMEM_MUST_FREE);
-  if (response == NULL) {
-    free(reply->body);
-    return NULL;
-  }
-  char seconds[16];
-  snprintf(seconds, sizeof seconds, "%d", reply->retry_after_s);
-  add_header(response, "Content-Type", reply->content_type);
-  add_header(response, "Cache-Control", "no-store");
-  add_header(response, "X-Request-Id", x->request_id);
-  add_header(response, "Retry-After", reply->retry_after_s > 0 ? seconds : NULL);
-  add_header(response, "Allow", reply->allow);
-  add_header(response, "WWW-Authenticate", reply->status == 401 ? "Bearer" : NULL);
-  add_header(response, "Connection", x->connection->server->draining ? "close" : NULL);
-  return response;
-}
-
 static void on_timer(uv_timer_t *timer);
 
 /* Resumes a suspended connection; libmicrohttpd looks at it when it runs next. */
@@ -141,7 +115,7 @@ static void exchange_send(struct http_exchange *exchange, struct http_reply *rep
   struct exchange *x = (struct exchange *)exchange;
   const bool waiting = x->stage == STAGE_WAITING;
   x->status = reply->status;
-  x->response = response_of(x, reply);
+  x->response = http_response(reply, x->request_id, x->connection->server->draining);
   x->stage = STAGE_REPLIED;
   account(x, x->status);
   if (waiting)
@@ -183,18 +157,21 @@ static void refuse_unread(struct exchange *x, const struct problem *problem, con
   peer_deadline(x->connection->peer, LINGER_MS);
 }
 
+static bool body_comes(const struct exchange *x) {
+  return x->facts.framing.chunked || x->facts.framing.content_length > 0;
+}
+
 /* Refuses a request at its header fields; the connection is closed after it. */
 static enum MHD_Result refuse(struct exchange *x, const struct problem *problem,
                               const char *reason) {
-  const bool body_comes = x->facts.framing.chunked || x->facts.framing.content_length > 0;
-  if (body_comes && !x->facts.framing.expects_continue) {
+  if (body_comes(x) && !x->facts.framing.expects_continue) {
     refuse_unread(x, problem, reason);
     return MHD_YES;
   }
   metrics_http_rejected(x->connection->server->options.metrics, reason);
   http_reply_problem(&x->public, problem, NULL);
   if (x->response != NULL)
-    add_header(x->response, "Connection", "close");
+    MHD_add_response_header(x->response, "Connection", "close");
   return queue(x);
 }
 
@@ -218,6 +195,8 @@ static enum MHD_Result on_field(void *context, enum MHD_ValueKind kind, const ch
     x->public.content_encoding = value;
   else if (strcasecmp(name, "authorization") == 0)
     x->public.authorization = x->public.authorization == NULL ? value : "";
+  else if (strcasecmp(name, "inference-header-content-length") == 0)
+    x->public.inference_header_length = x->public.inference_header_length == NULL ? value : "";
   else if (strcasecmp(name, "accept") == 0)
     http_accept_add(x->accept, sizeof x->accept, value);
   else if (strcasecmp(name, "x-request-id") == 0 && http_request_id_valid(value))
@@ -268,6 +247,9 @@ static enum MHD_Result begin(struct http_server *server, struct MHD_Connection *
   x->facts.header_size = header_size(mhd);
   struct problem problem;
   const char *reason = http_judge(&x->facts, server->budget.max_body_bytes, x->path, &problem);
+  if (reason == NULL && body_comes(x) &&
+      !server->options.admits(server->options.context, &x->public, &problem))
+    reason = "key";
   if (reason != NULL)
     return refuse(x, &problem, reason);
   peer_deadline(connection->peer, server->options.request_timeout_ms);

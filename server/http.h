@@ -23,8 +23,9 @@ struct http_reply {
   const char *content_type; /* static */
   char *body;               /* malloc'ed; http_reply takes it */
   size_t size;
-  int retry_after_s; /* Retry-After; 0: none */
-  const char *allow; /* Allow, static; NULL: none */
+  int retry_after_s;            /* Retry-After; 0: none */
+  size_t inference_header_size; /* Inference-Header-Content-Length; 0: none */
+  const char *allow;            /* Allow, static; NULL: none */
 };
 
 /* One request. Fields are for routes to read on the loop thread, until they reply or are told that
@@ -32,11 +33,12 @@ struct http_reply {
 struct http_exchange {
   const char *method;
   const char *path;         /* decoded, without the query */
-  const char *content_type; /* these four: NULL where the request has no such field */
+  const char *content_type; /* these five: NULL where the request has no such field */
   const char *content_encoding;
   const char *accept;
-  const char *authorization; /* "" where there are several such fields */
-  const char *body;          /* [size]; until the handler returns */
+  const char *authorization; /* these two: "" where there are several such fields */
+  const char *inference_header_length;
+  const char *body; /* [size]; until the handler returns */
   size_t size;
   const char *request_id;
   const char *client;          /* address of the other side, "unix", or the name of its key */
@@ -65,6 +67,9 @@ struct http_options {
   uint64_t request_timeout_ms;
   bool log_requests;
   struct metrics *metrics;
+  /* Called when a request has a body, before that is read; false: refused, for the problem that it
+   * fills. It does not reply. */
+  bool (*admits)(void *context, struct http_exchange *exchange, struct problem *problem);
   /* Called with each complete request. */
   void (*handler)(void *context, struct http_exchange *exchange);
   void *context;

@@ -57,6 +57,10 @@ static const char *reason_phrase(int status) {
   switch (status) {
   case 400:
     return "Bad Request";
+  case 401:
+    return "Unauthorized";
+  case 403:
+    return "Forbidden";
   case 408:
     return "Request Timeout";
   case 413:
@@ -82,8 +86,9 @@ size_t http_format_problem(char *text, size_t size, const struct problem *proble
   const int n =
       snprintf(text, size,
                "HTTP/1.1 %d %s\r\nContent-Type: application/problem+json\r\n"
-               "Content-Length: %zu\r\nX-Request-Id: %s\r\n%sConnection: close\r\n\r\n%s",
-               problem->status, reason_phrase(problem->status), body_size, request_id, retry, body);
+               "Content-Length: %zu\r\nX-Request-Id: %s\r\n%s%sConnection: close\r\n\r\n%s",
+               problem->status, reason_phrase(problem->status), body_size, request_id, retry,
+               problem->status == 401 ? "WWW-Authenticate: Bearer\r\n" : "", body);
   free(body);
   return n > 0 && (size_t)n < size ? (size_t)n : 0;
 }

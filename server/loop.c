@@ -61,6 +61,7 @@ static struct http_options http_options(struct daemon *daemon) {
                                .request_timeout_ms = config->request_timeout_ms,
                                .log_requests = config->log_requests,
                                .metrics = daemon->routes.metrics,
+                               .admits = routes_admit,
                                .handler = routes_handle,
                                .context = &daemon->routes};
 }

@@ -144,52 +144,67 @@ static bool media_types_fit(struct http_exchange *exchange, const struct route *
   return false;
 }
 
-static bool refuse(struct http_exchange *exchange, enum problem_kind kind, const char *detail) {
-  struct problem problem;
-  http_reply_problem(exchange, problem_of_kind(&problem, kind, "", "%s", detail), NULL);
+static bool refuse(struct problem *problem, enum problem_kind kind, const char *detail) {
+  problem_of_kind(problem, kind, "", "%s", detail);
   return false;
 }
 
-/* Without keys, whoever is on this machine administers; otherwise answers. Pages that a browser
- * shows cannot: a POST of JSON to another site needs a permission that is never given. */
-static bool may_without_keys(struct http_exchange *exchange, enum access access) {
+/* Without keys, whoever is on this machine administers. Pages that a browser shows cannot: a POST
+ * of JSON to another site needs a permission that is never given. */
+static bool may_without_keys(const struct http_exchange *exchange, enum access access,
+                             struct problem *problem) {
   return access != ACCESS_ADMIN || exchange->local ||
-         refuse(exchange, PROBLEM_FORBIDDEN, "This is done from the server's own machine only.");
+         refuse(problem, PROBLEM_FORBIDDEN, "This is done from the server's own machine only.");
 }
 
-/* Whether the client's key, if the daemon has keys, admits it; otherwise answers. A client with a
- * key is known by the key's name from then on. */
-static bool may_use(const struct routes *routes, struct http_exchange *exchange,
-                    enum access access) {
+/* Whether the client's key, if the daemon has keys, admits it; otherwise the problem says why not.
+ * A client with a key is known by the key's name from then on. */
+static bool may_use(const struct routes *routes, struct http_exchange *exchange, enum access access,
+                    struct problem *problem) {
   if (routes->auth == NULL || access == ACCESS_ANYONE)
-    return may_without_keys(exchange, access);
+    return may_without_keys(exchange, access, problem);
   const struct auth_key *key = auth_find(routes->auth, exchange->authorization);
   if (key == NULL)
-    return refuse(exchange, PROBLEM_UNAUTHORIZED, "An API key is due: Authorization: Bearer KEY.");
+    return refuse(problem, PROBLEM_UNAUTHORIZED, "An API key is due: Authorization: Bearer KEY.");
   if (access == ACCESS_PREDICT && (key->scopes & SCOPE_PREDICT) == 0)
-    return refuse(exchange, PROBLEM_FORBIDDEN, "This key lacks the scope predict.");
+    return refuse(problem, PROBLEM_FORBIDDEN, "This key lacks the scope predict.");
   if (access == ACCESS_ADMIN && (key->scopes & SCOPE_ADMIN) == 0)
-    return refuse(exchange, PROBLEM_FORBIDDEN, "This key lacks the scope admin.");
+    return refuse(problem, PROBLEM_FORBIDDEN, "This key lacks the scope admin.");
   exchange->client = key->name;
   return true;
 }
 
-void routes_handle(void *context, struct http_exchange *exchange) {
-  struct routes *routes = context;
-  char model[SEGMENT_SIZE] = "";
+/* The route of a path, that of the method if there is one; NULL: nothing is there. */
+static const struct route *find(struct http_exchange *exchange, char *model) {
   const struct route *route = NULL;
   for (size_t i = 0; i < N_ROUTES; i++)
     if (path_matches(routes_table[i].path, exchange->path, model) &&
         (route == NULL || !method_matches(route, exchange->method)))
       route = &routes_table[i];
-  if (route == NULL) {
+  if (route != NULL)
+    exchange->route = route->path;
+  return route;
+}
+
+bool routes_admit(void *context, struct http_exchange *exchange, struct problem *problem) {
+  char model[SEGMENT_SIZE];
+  const struct route *route = find(exchange, model);
+  return route == NULL || !method_matches(route, exchange->method) ||
+         may_use(context, exchange, route->access, problem);
+}
+
+void routes_handle(void *context, struct http_exchange *exchange) {
+  struct routes *routes = context;
+  struct problem problem;
+  char model[SEGMENT_SIZE] = "";
+  const struct route *route = find(exchange, model);
+  if (route == NULL)
     reply_not_found(exchange);
-    return;
-  }
-  exchange->route = route->path;
-  if (!method_matches(route, exchange->method))
+  else if (!method_matches(route, exchange->method))
     reply_wrong_method(exchange, route);
-  else if (may_use(routes, exchange, route->access) && media_types_fit(exchange, route))
+  else if (!may_use(routes, exchange, route->access, &problem))
+    http_reply_problem(exchange, &problem, NULL);
+  else if (media_types_fit(exchange, route))
     route->handler(routes, exchange, model);
 }
 

@@ -32,6 +32,9 @@ struct routes {
  * until predict has. */
 void routes_handle(void *context, struct http_exchange *exchange);
 
+/* The same's admits: whether the key, if keys are due, allows what is asked for. */
+bool routes_admit(void *context, struct http_exchange *exchange, struct problem *problem);
+
 /* "ready", "loading", "draining", or "failed" when no model is ready and none is loading. */
 const char *routes_state(const struct routes *routes);
 

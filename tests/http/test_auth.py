@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import DAEMON, MODEL, MODELS, PREDICT, ROOT, Daemon, Factory, kind
+from conftest import DAEMON, MODEL, MODELS, PREDICT, ROOT, Daemon, Factory, check, kind, read_raw
 
 from irrepd import Client, ServerError
 
@@ -82,6 +82,24 @@ def test_what_is_no_key(start: Factory, keys: Path) -> None:
     once = f"GET /v1/models HTTP/1.1\r\nHost: x\r\n{field}"
     assert daemon.raw(f"{once}\r\n".encode()).status == 200
     assert daemon.raw(f"{once}{field}\r\n".encode()).status == 401
+
+
+def test_no_body_is_read_without_a_key(start: Factory, keys: Path) -> None:
+    """401 and 403 come before the body, of which memory is never held."""
+    daemon = start("--keys", str(keys), "--max-body-bytes", "1G").wait_ready()
+    for key, expected in (("wrong", 401), (ADMIN, 403)):
+        for framing in ("Content-Length: 900000000", "Transfer-Encoding: chunked"):
+            head = f"POST {PREDICT} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n{framing}"
+            with daemon.connect() as peer:
+                peer.sendall(f"{head}\r\nContent-Type: application/json\r\n\r\n".encode())
+                answer = check(read_raw(peer))
+                assert (answer.status, answer.headers["connection"]) == (expected, "close")
+                assert peer.recv(1) == b""
+    large = b" " * (32 << 20)
+    assert daemon.ask("POST", PREDICT, large, {**JSON, **bearer("wrong")}).status == 401
+    answer = daemon.ask("GET", "/metrics", headers=bearer(USER))
+    assert b'irrepd_http_rejected_total{reason="key"} 5\n' in answer.body
+    assert daemon.ask("POST", PREDICT, ATOM, {**JSON, **bearer(USER)}).status == 200
 
 
 def test_the_client(start: Factory, keys: Path, monkeypatch: pytest.MonkeyPatch) -> None:

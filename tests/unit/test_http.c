@@ -46,6 +46,16 @@ static void on_gone(void *context) {
   ((struct fixture *)context)->n_gone++;
 }
 
+/* Bodies are for those that name themselves. */
+static bool admits(void *context, struct http_exchange *exchange, struct problem *problem) {
+  (void)context;
+  if (exchange->authorization == NULL || strcmp(exchange->authorization, "no") != 0)
+    return true;
+  exchange->route = "/guarded";
+  problem_set(problem, 401, "unauthorized", "no key", "", "A key is due.");
+  return false;
+}
+
 static void handle(void *context, struct http_exchange *exchange) {
   struct fixture *f = context;
   if (strcmp(exchange->path, "/keep") == 0) {
@@ -81,6 +91,7 @@ static void begin(struct fixture *f, uint64_t timeout_ms) {
                                        .max_connections = 4,
                                        .request_timeout_ms = timeout_ms,
                                        .metrics = f->metrics,
+                                       .admits = admits,
                                        .handler = handle,
                                        .context = f};
   f->server = http_start(&f->loop, &options);
@@ -238,6 +249,35 @@ static void test_refusals(void **state) {
   end(f);
 }
 
+/* Who may not is told so before a body is sent. */
+static void test_bodies_that_are_not_admitted(void **state) {
+  (void)state;
+  static const char *const fields[] = {"Content-Length: 90000", "Transfer-Encoding: chunked",
+                                       "Content-Length: 90000\r\nExpect: 100-continue"};
+  struct fixture *f = &fixture_of_test;
+  struct client *c = &client_of_test;
+  begin(f, 10000);
+  for (size_t i = 0; i < 3; i++) {
+    char text[200];
+    snprintf(text, sizeof text, "POST /p HTTP/1.1\r\nHost: x\r\nAuthorization: no\r\n%s\r\n\r\n",
+             fields[i]);
+    dial(f, c);
+    tell(c, text);
+    expect(f, c, "HTTP/1.1 401 ");
+    expect(f, c, "WWW-Authenticate: Bearer\r\n");
+    expect(f, c, "Connection: close\r\n");
+    expect_end(f, c);
+  }
+  dial(f, c);
+  tell(c, "POST /p HTTP/1.1\r\nHost: x\r\nAuthorization: yes\r\nContent-Length: 1\r\n\r\nx");
+  expect(f, c, "|x");
+  close(c->fd);
+  assert_true(metric(f, "irrepd_http_rejected_total{reason=\"key\"} ") == 3);
+  assert_true(metric(f, "irrepd_http_requests_total{route=\"/guarded\",method=\"POST\","
+                        "code=\"401\"} ") == 3);
+  end(f);
+}
+
 static void test_slow_requests(void **state) {
   (void)state;
   static const char *const parts[] = {"GET / HT", "GET / HTTP/1.1\r\nHo",
@@ -379,6 +419,7 @@ int main(void) {
       cmocka_unit_test(test_requests),
       cmocka_unit_test(test_large_bodies),
       cmocka_unit_test(test_refusals),
+      cmocka_unit_test(test_bodies_that_are_not_admitted),
       cmocka_unit_test(test_slow_requests),
       cmocka_unit_test(test_replies_that_come_later),
       cmocka_unit_test(test_clients_that_leave),

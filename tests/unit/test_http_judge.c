@@ -82,7 +82,7 @@ static void test_format(void **state) {
   (void)state;
   char text[2048];
   struct problem problem;
-  static const int statuses[] = {400, 408, 413, 431, 503, 418};
+  static const int statuses[] = {400, 401, 403, 408, 413, 431, 503, 418};
   for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
     problem_set(&problem, statuses[i], "some-kind", "some title", "", "some detail");
     const size_t size = http_format_problem(text, sizeof text, &problem, "id-1");
@@ -100,6 +100,7 @@ static void test_format(void **state) {
     assert_non_null(strstr(text, "\r\nX-Request-Id: id-1\r\n"));
     assert_non_null(strstr(text, "\r\nConnection: close\r\n"));
     assert_int_equal(strstr(text, "\r\nRetry-After: ") != NULL, statuses[i] == 503);
+    assert_int_equal(strstr(text, "\r\nWWW-Authenticate: Bearer\r\n") != NULL, statuses[i] == 401);
     assert_int_equal(http_format_problem(text, size, &problem, "id-1"), 0);
   }
 }

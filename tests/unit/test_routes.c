@@ -178,13 +178,15 @@ static void test_keys(void **state) {
     fake.public.authorization = rows[i].authorization;
     fake.public.local = true;
     fake.public.client = "here";
+    const bool refused = rows[i].status == 401 || rows[i].status == 403;
+    struct problem problem;
+    assert_true(routes_admit(&daemon_of_tests.routes, &fake.public, &problem) == !refused);
+    assert_true(!refused || problem.status == rows[i].status);
     routes_handle(&daemon_of_tests.routes, &fake.public);
     assert_int_equal(fake.n_replies, 1);
     if (fake.reply.status != rows[i].status)
       fail_msg("%s %s: %d", rows[i].method, rows[i].path, fake.reply.status);
-    assert_string_equal(
-        fake.public.client,
-        rows[i].authorization && rows[i].status != 401 && rows[i].status != 403 ? "lab" : "here");
+    assert_string_equal(fake.public.client, rows[i].authorization && !refused ? "lab" : "here");
     fake_exchange_fini(&fake);
   }
   daemon_of_tests.routes.auth = NULL;

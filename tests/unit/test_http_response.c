@@ -1,0 +1,59 @@
+#include "server/http_response.h"
+
+#include <microhttpd.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+/* Last: cmocka.h needs the headers above. */
+#include <cmocka.h>
+
+static void expect(struct MHD_Response *response, const char *name, const char *value) {
+  const char *given = MHD_get_response_header(response, name);
+  if (value == NULL)
+    assert_null(given);
+  else
+    assert_string_equal(given, value);
+}
+
+static void test_plain(void **state) {
+  (void)state;
+  struct http_reply reply = {.status = 200, .content_type = "text/plain", .size = 2};
+  reply.body = strdup("ok");
+  struct MHD_Response *response = http_response(&reply, "id-1", false);
+  assert_non_null(response);
+  expect(response, "Content-Type", "text/plain");
+  expect(response, "X-Request-Id", "id-1");
+  expect(response, "Retry-After", NULL);
+  expect(response, "Inference-Header-Content-Length", NULL);
+  expect(response, "Allow", NULL);
+  expect(response, "WWW-Authenticate", NULL);
+  expect(response, "Connection", NULL);
+  MHD_destroy_response(response);
+}
+
+static void test_all_fields(void **state) {
+  (void)state;
+  struct http_reply reply = {.status = 401,
+                             .content_type = "text/plain",
+                             .retry_after_s = 3,
+                             .inference_header_size = 77,
+                             .allow = "GET"};
+  struct MHD_Response *response = http_response(&reply, "id-1", true);
+  assert_non_null(response);
+  expect(response, "Retry-After", "3");
+  expect(response, "Inference-Header-Content-Length", "77");
+  expect(response, "Allow", "GET");
+  expect(response, "WWW-Authenticate", "Bearer");
+  expect(response, "Connection", "close");
+  MHD_destroy_response(response);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_plain),
+      cmocka_unit_test(test_all_fields),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
