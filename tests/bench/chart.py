@@ -13,7 +13,7 @@ TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 
 def draw(rows: list[dict[str, Any]], caption: str) -> str:
     """Axis of ratios in logarithms, from 1."""
-    top = max([2.0, *(max(row["ratio"][2], row["target"]) for row in rows)]) * 1.1
+    top = max([2.0, *(max(row["ratio"][2], row["target"] or 0) for row in rows)]) * 1.1
     height = TOP + ROW * len(rows) + BOTTOM
 
     def x(ratio: float) -> float:
@@ -45,10 +45,13 @@ def draw(rows: list[dict[str, Any]], caption: str) -> str:
             f'<rect x="{LEFT}" y="{y - 7:.1f}" width="{x(middle) - LEFT:.1f}" height="14" '
             'fill="#4477aa"/>'
             f'<line x1="{x(low):.1f}" x2="{x(high):.1f}" y1="{y:.1f}" y2="{y:.1f}" stroke="#222"/>'
-            f'<line x1="{x(row["target"]):.1f}" x2="{x(row["target"]):.1f}" y1="{y - 10:.1f}" '
-            f'y2="{y + 10:.1f}" stroke="#cc3311" stroke-width="2"/>'
             f'<text x="{x(high) + 6:.1f}" y="{y + 4:.1f}">{middle:.0f}</text>'
         )
+        if row["target"]:
+            parts.append(
+                f'<line x1="{x(row["target"]):.1f}" x2="{x(row["target"]):.1f}" y1="{y - 10:.1f}" '
+                f'y2="{y + 10:.1f}" stroke="#cc3311" stroke-width="2"/>'
+            )
     parts.append(
         f'<text x="{LEFT}" y="{height - 5}" fill="#666">bar: median; line: minimum to maximum; '
         '<tspan fill="#cc3311">red: target</tspan></text></svg>'

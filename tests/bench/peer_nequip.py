@@ -1,7 +1,10 @@
-"""nequip and nequip-allegro: NequIP's preset M and an Allegro model, with random weights."""
+"""nequip and nequip-allegro: NequIP's preset M and an Allegro model, with random weights.
+
+They run as ASE's users have them: eager, or compiled by AOTInductor as nequip-compile does."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from peer import SEED, serve
@@ -49,6 +52,29 @@ def build(options: dict[str, Any], precision: str) -> Any:
     return builder(**options).eval()
 
 
+def compile_network(network: Any, data: Any, path: Path) -> Any:
+    """nequip-compile --mode aotinductor --target ase; the compiled file is kept."""
+    from nequip.model.inference_models.aotinductor import DictInputOutputWrapper
+    from nequip.scripts._compile_utils import COMPILE_TARGET_DICT
+    from nequip.utils.aot import aot_export_model
+    from torch import _inductor, export
+
+    target = COMPILE_TARGET_DICT["ase"]
+    fields = {"input_fields": target["input"], "output_fields": target["output"]}
+    if not path.exists():
+        names = {"graph": "num_frames", "node": "num_nodes", "edge": "num_edges"}
+        dimensions = {key: export.Dim(name, min=2) for key, name in names.items()}
+        aot_export_model(
+            model=network,
+            device="cpu",
+            data=target["data_settings"](data.copy()),
+            batch_map=target["batch_map_settings"](dimensions),
+            output_path=str(path),
+            **fields,
+        )
+    return DictInputOutputWrapper(_inductor.aoti_load_package(str(path)), *fields.values())
+
+
 class Nequip:
     packages = ("torch", "nequip", "nequip-allegro", "e3nn", "matscipy")
 
@@ -73,7 +99,7 @@ class Nequip:
         }
         torch.save(checkpoint, path)
 
-    def load(self, model: str, path: str, precision: str) -> None:
+    def load(self, model: str, path: str, precision: str, compiled: bool = False) -> None:
         import torch
         from nequip.data.transforms import ChemicalSpeciesToAtomTypeMapper, NeighborListTransform
 
@@ -87,6 +113,7 @@ class Nequip:
         }
         self.network = build(options, precision)
         self.network.load_state_dict(weights, strict=False)
+        self.compiled = Path(path).with_suffix(f".{precision}.nequip.pt2") if compiled else None
         self.transforms = [
             ChemicalSpeciesToAtomTypeMapper(model_type_names=options["type_names"]),
             NeighborListTransform(r_max=options["r_max"], type_names=options["type_names"]),
@@ -102,6 +129,8 @@ class Nequip:
         return from_dict(data)
 
     def evaluate(self, data: Any) -> float:
+        if self.compiled:
+            self.network, self.compiled = compile_network(self.network, data, self.compiled), None
         out = self.network(data)
         out["forces"].detach().numpy()
         out["stress"].detach().numpy()
