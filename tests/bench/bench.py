@@ -86,7 +86,8 @@ def report() -> None:
     found = {name: load(name) for name in FAMILIES}
     rows = [row for about in found.values() for row in about["rows"]]
     if rows:
-        print("Energy, forces and stress with the neighbour list; ratio: the peer's time by ours. Peers run eager but where it says compiled.")
+        print("Energy, forces and stress with the neighbour list; ratio: the peer's time by ours.")
+        print("Peers run eager but where it says compiled.")
         for name, about in found.items():
             versions = {row.get("versions", "not available") for row in about["rows"]}
             if about["rows"]:
