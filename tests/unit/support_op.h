@@ -79,4 +79,63 @@ static inline struct reals tile_rows(const struct reals *rows, size_t dim) {
   return tile;
 }
 
+/* What a kernel is given for the tile's rows, and the rows that it writes. */
+struct op_call {
+  const struct kernels *kernels;
+  const struct op *op;
+  const uint32_t *species;
+  const void *weights, *x, *grad_out;
+  void *written;   /* what goes out; in an adjoint, the gradient of what went in */
+  bool accumulate; /* adds to it */
+};
+
+typedef void op_kernel(const struct op_call *call);
+
+static inline struct op_call op_call_of(const struct op_trial *trial, const struct reals *x) {
+  const struct op *op = trial->op;
+  return (struct op_call){.kernels = trial->kernels,
+                          .op = op,
+                          .species = trial->test.workspace.batch.species + OP_FIRST,
+                          .weights = trial->test.weights.data,
+                          .x = real_at(x, OP_FIRST * trial->program.values[op->in].dim)};
+}
+
+/* That the forward pass does what the kernel does, to the tile alone; ends the trial. */
+static inline void check_op_forward(struct op_trial *trial, op_kernel *kernel) {
+  const struct op *op = trial->op;
+  struct reals x = op_rows(trial, op->in, false), before = op_rows(trial, op->out, false);
+  struct reals tile = tile_rows(&before, trial->program.values[op->out].dim);
+  struct op_call call = op_call_of(trial, &x);
+  call.written = tile.data;
+  call.accumulate = op->accumulate;
+  kernel(&call);
+  op->type->forward(&trial->run, op);
+  assert_tile_written(trial, op->out, false, &before, &tile);
+  reals_free(&x);
+  reals_free(&before);
+  reals_free(&tile);
+  op_trial_end(trial);
+}
+
+/* The same of the adjoint. */
+static inline void check_op_adjoint(struct op_trial *trial, op_kernel *kernel, bool accumulate) {
+  const struct op *op = trial->op;
+  assert_int_equal(op->grad_accumulate, accumulate);
+  struct reals x = op_rows(trial, op->in, false), grad_out = op_rows(trial, op->out, true);
+  struct reals before = op_rows(trial, op->in, true);
+  struct reals tile = tile_rows(&before, trial->program.values[op->in].dim);
+  struct op_call call = op_call_of(trial, &x);
+  call.grad_out = real_at(&grad_out, OP_FIRST * trial->program.values[op->out].dim);
+  call.written = tile.data;
+  call.accumulate = accumulate;
+  kernel(&call);
+  op->type->adjoint(&trial->run, op);
+  assert_tile_written(trial, op->in, true, &before, &tile);
+  reals_free(&x);
+  reals_free(&grad_out);
+  reals_free(&before);
+  reals_free(&tile);
+  op_trial_end(trial);
+}
+
 #endif

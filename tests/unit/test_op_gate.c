@@ -13,37 +13,26 @@ static void start(struct op_trial *trial, const struct kernels *kernels, bool sh
   op_trial_start(trial, kernels, 1);
 }
 
+static void forward(const struct op_call *call) {
+  call->kernels->gate(&call->op->gate, OP_ROWS, call->x, call->written);
+}
+
+static void adjoint(const struct op_call *call) {
+  call->kernels->gate_adjoint(&call->op->gate, OP_ROWS, call->x, call->grad_out, call->written,
+                              call->accumulate);
+}
+
 static void check_forward(const struct kernels *kernels) {
   struct op_trial trial = {0};
   start(&trial, kernels, false);
-  struct reals x = op_rows(&trial, trial.op->in, false);
-  struct reals before = op_rows(&trial, trial.op->out, false), tile = tile_rows(&before, 64);
-  kernels->gate(&trial.op->gate, OP_ROWS, real_at(&x, OP_FIRST * 80), tile.data);
-  trial.op->type->forward(&trial.run, trial.op);
-  assert_tile_written(&trial, trial.op->out, false, &before, &tile);
-  reals_free(&x);
-  reals_free(&before);
-  reals_free(&tile);
-  op_trial_end(&trial);
+  check_op_forward(&trial, forward);
 }
 
 static void check_adjoint(const struct kernels *kernels) {
   for (int shared = 0; shared < 2; shared++) {
     struct op_trial trial = {0};
     start(&trial, kernels, shared);
-    assert_int_equal(trial.op->grad_accumulate, shared);
-    struct reals x = op_rows(&trial, trial.op->in, false),
-                 gy = op_rows(&trial, trial.op->out, true);
-    struct reals before = op_rows(&trial, trial.op->in, true), tile = tile_rows(&before, 80);
-    kernels->gate_adjoint(&trial.op->gate, OP_ROWS, real_at(&x, OP_FIRST * 80),
-                          real_at(&gy, OP_FIRST * 64), tile.data, shared);
-    trial.op->type->adjoint(&trial.run, trial.op);
-    assert_tile_written(&trial, trial.op->in, true, &before, &tile);
-    reals_free(&x);
-    reals_free(&gy);
-    reals_free(&before);
-    reals_free(&tile);
-    op_trial_end(&trial);
+    check_op_adjoint(&trial, adjoint, shared);
   }
 }
 

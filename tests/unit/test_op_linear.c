@@ -16,20 +16,21 @@ static void start(struct op_trial *trial, const struct kernels *kernels, bool ac
   op_trial_start(trial, kernels, accumulate ? 2 : 1);
 }
 
+static void forward(const struct op_call *call) {
+  call->kernels->linear(&call->op->linear, OP_ROWS, call->species, call->weights, call->x,
+                        call->written, call->accumulate);
+}
+
+static void adjoint(const struct op_call *call) {
+  call->kernels->linear_adjoint(&call->op->linear, OP_ROWS, call->species, call->weights,
+                                call->grad_out, call->written, call->accumulate);
+}
+
 static void check_forward(const struct kernels *kernels) {
   for (int accumulate = 0; accumulate < 2; accumulate++) {
     struct op_trial trial = {0};
     start(&trial, kernels, accumulate);
-    struct reals x = op_rows(&trial, trial.op->in, false);
-    struct reals before = op_rows(&trial, trial.op->out, false), tile = tile_rows(&before, 48);
-    kernels->linear(&trial.op->linear, OP_ROWS, trial.test.workspace.batch.species + OP_FIRST,
-                    trial.test.weights.data, real_at(&x, OP_FIRST * 16), tile.data, accumulate);
-    trial.op->type->forward(&trial.run, trial.op);
-    assert_tile_written(&trial, trial.op->out, false, &before, &tile);
-    reals_free(&x);
-    reals_free(&before);
-    reals_free(&tile);
-    op_trial_end(&trial);
+    check_op_forward(&trial, forward);
   }
 }
 
@@ -39,18 +40,7 @@ static void check_adjoint(const struct kernels *kernels) {
     struct op_trial trial = {0};
     start(&trial, kernels, true);
     trial.op = &trial.program.ops[which];
-    assert_int_equal(trial.op->grad_accumulate, which == 1);
-    struct reals gy = op_rows(&trial, trial.op->out, true);
-    struct reals before = op_rows(&trial, trial.op->in, true), tile = tile_rows(&before, 16);
-    kernels->linear_adjoint(&trial.op->linear, OP_ROWS,
-                            trial.test.workspace.batch.species + OP_FIRST, trial.test.weights.data,
-                            real_at(&gy, OP_FIRST * 48), tile.data, which == 1);
-    trial.op->type->adjoint(&trial.run, trial.op);
-    assert_tile_written(&trial, trial.op->in, true, &before, &tile);
-    reals_free(&gy);
-    reals_free(&before);
-    reals_free(&tile);
-    op_trial_end(&trial);
+    check_op_adjoint(&trial, adjoint, which == 1);
   }
 }
 

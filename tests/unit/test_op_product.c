@@ -31,44 +31,27 @@ static void start(struct op_trial *trial, const struct kernels *kernels, bool sh
   op_trial_start(trial, kernels, 1);
 }
 
-static const uint32_t *species_of(const struct op_trial *trial) {
-  return trial->test.workspace.batch.species + OP_FIRST;
+static void forward(const struct op_call *call) {
+  call->kernels->product(&call->op->product, OP_ROWS, call->species, call->weights, call->x,
+                         call->written);
+}
+
+static void adjoint(const struct op_call *call) {
+  call->kernels->product_adjoint(&call->op->product, OP_ROWS, call->species, call->weights, call->x,
+                                 call->grad_out, call->written, call->accumulate);
 }
 
 static void check_forward(const struct kernels *kernels) {
   struct op_trial trial = {0};
   start(&trial, kernels, false);
-  struct reals x = op_rows(&trial, trial.op->in, false);
-  struct reals before = op_rows(&trial, trial.op->out, false), tile = tile_rows(&before, 16);
-  kernels->product(&trial.op->product, OP_ROWS, species_of(&trial), trial.run.weights,
-                   real_at(&x, OP_FIRST * 32), tile.data);
-  trial.op->type->forward(&trial.run, trial.op);
-  assert_tile_written(&trial, trial.op->out, false, &before, &tile);
-  reals_free(&x);
-  reals_free(&before);
-  reals_free(&tile);
-  op_trial_end(&trial);
+  check_op_forward(&trial, forward);
 }
 
 static void check_adjoint(const struct kernels *kernels) {
   for (int shared = 0; shared < 2; shared++) {
     struct op_trial trial = {0};
     start(&trial, kernels, shared);
-    assert_int_equal(trial.op->grad_accumulate, shared);
-    struct reals x = op_rows(&trial, trial.op->in, false),
-                 gy = op_rows(&trial, trial.op->out, true);
-    struct reals before = op_rows(&trial, trial.op->in, true), tile = tile_rows(&before, 32);
-    memcpy(tile.data, real_at(&before, OP_FIRST * 32), tile.n * kernels->real_size);
-    kernels->product_adjoint(&trial.op->product, OP_ROWS, species_of(&trial), trial.run.weights,
-                             real_at(&x, OP_FIRST * 32), real_at(&gy, OP_FIRST * 16), tile.data,
-                             shared);
-    trial.op->type->adjoint(&trial.run, trial.op);
-    assert_tile_written(&trial, trial.op->in, true, &before, &tile);
-    reals_free(&x);
-    reals_free(&gy);
-    reals_free(&before);
-    reals_free(&tile);
-    op_trial_end(&trial);
+    check_op_adjoint(&trial, adjoint, shared);
   }
 }
 

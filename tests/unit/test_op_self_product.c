@@ -23,20 +23,21 @@ static void start(struct op_trial *trial, struct test_self_product *product,
   op_trial_start(trial, kernels, 1);
 }
 
+static void forward(const struct op_call *call) {
+  call->kernels->self_product(&call->op->self_product, OP_ROWS, call->weights, call->x,
+                              call->written);
+}
+
+static void adjoint(const struct op_call *call) {
+  call->kernels->self_product_adjoint(&call->op->self_product, OP_ROWS, call->weights, call->x,
+                                      call->grad_out, call->written, call->accumulate);
+}
+
 static void check_forward(const struct kernels *kernels) {
   struct op_trial trial = {0};
   struct test_self_product product;
   start(&trial, &product, kernels, false);
-  struct reals x = op_rows(&trial, trial.op->in, false);
-  struct reals before = op_rows(&trial, trial.op->out, false), tile = tile_rows(&before, OUT_DIM);
-  kernels->self_product(&trial.op->self_product, OP_ROWS, trial.test.weights.data,
-                        real_at(&x, OP_FIRST * IN_DIM), tile.data);
-  trial.op->type->forward(&trial.run, trial.op);
-  assert_tile_written(&trial, trial.op->out, false, &before, &tile);
-  reals_free(&x);
-  reals_free(&before);
-  reals_free(&tile);
-  op_trial_end(&trial);
+  check_op_forward(&trial, forward);
 }
 
 static void check_adjoint(const struct kernels *kernels) {
@@ -44,20 +45,7 @@ static void check_adjoint(const struct kernels *kernels) {
     struct op_trial trial = {0};
     struct test_self_product product;
     start(&trial, &product, kernels, shared);
-    assert_int_equal(trial.op->grad_accumulate, shared);
-    struct reals x = op_rows(&trial, trial.op->in, false);
-    struct reals gy = op_rows(&trial, trial.op->out, true);
-    struct reals before = op_rows(&trial, trial.op->in, true), tile = tile_rows(&before, IN_DIM);
-    kernels->self_product_adjoint(&trial.op->self_product, OP_ROWS, trial.test.weights.data,
-                                  real_at(&x, OP_FIRST * IN_DIM), real_at(&gy, OP_FIRST * OUT_DIM),
-                                  tile.data, shared);
-    trial.op->type->adjoint(&trial.run, trial.op);
-    assert_tile_written(&trial, trial.op->in, true, &before, &tile);
-    reals_free(&x);
-    reals_free(&gy);
-    reals_free(&before);
-    reals_free(&tile);
-    op_trial_end(&trial);
+    check_op_adjoint(&trial, adjoint, shared);
   }
 }
 
