@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from interpreter import Interpreter
+from nequip_changes import modified, put, stored, without
 
 from irrepd import pickles, safetensors
 from irrepd.archives import Archive
@@ -24,12 +24,7 @@ ANSWERS = json.loads((Path(__file__).parent / "fixtures" / "nequip.json").read_t
 
 @pytest.fixture
 def package(fixtures: Path, tmp_path: Path) -> Path:
-    """The package as nequip-package stores it."""
-    path = tmp_path / "model.nequip.zip"
-    with zipfile.ZipFile(fixtures / "nequip.nequip.zip") as old, zipfile.ZipFile(path, "w") as new:
-        for name in old.namelist():
-            new.writestr(name, old.read(name))
-    return path
+    return stored(fixtures / "nequip.nequip.zip", tmp_path / "model.nequip.zip")
 
 
 @pytest.fixture
@@ -75,19 +70,6 @@ def test_both_are_the_same_model(fixtures: Path, package: Path, tmp_path: Path) 
     assert one["radial.r_max"].tolist() == [[3.0, 3.0, 3.0], [3.5, 3.5, 3.5], [3.5, 3.5, 3.5]]
 
 
-def put(path: str, value: Any) -> Callable[[Any], None]:
-    """Sets an option of the model's configuration."""
-
-    def change(checkpoint: Any) -> None:
-        *parents, last = path.split("/")
-        target = checkpoint["hyper_parameters"]["model"]
-        for parent in parents:
-            target = target[parent]
-        target[last] = value
-
-    return change
-
-
 def with_types(*names: str) -> Callable[[Any], None]:
     def change(checkpoint: Any) -> None:
         checkpoint["hyper_parameters"]["model"]["type_names"] = list(names)
@@ -102,22 +84,6 @@ def put_module(name: str) -> Callable[[Any], None]:
         info["training_module"]["_target_"] = name
 
     return change
-
-
-def modified(modifier: str) -> Callable[[Any], None]:
-    def change(checkpoint: Any) -> None:
-        parameters = checkpoint["hyper_parameters"]
-        parameters["model"] = {
-            "_target_": "nequip.model.modify",
-            "modifiers": [{"modifier": modifier}],
-            "model": parameters["model"],
-        }
-
-    return change
-
-
-def without(name: str) -> Callable[[Any], None]:
-    return lambda checkpoint: checkpoint["state_dict"].pop(name)
 
 
 LAYER = "model.sole_model.model.func.layer0_convnet.conv."
