@@ -1,5 +1,7 @@
 #include "server/json_scan.h"
 
+#include "server/utf8.h"
+
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -46,21 +48,6 @@ static bool is_digit(char c) {
 }
 
 /* Strings */
-
-/* The bytes of the UTF-8 sequence at `at` (RFC 3629); 0 when it is none. */
-static size_t utf8_sequence(const char *at, const char *end) {
-  const unsigned char *s = (const unsigned char *)at;
-  size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
-  if (n == 0 || s[0] > 0xf4 || n > (size_t)(end - at))
-    return 0;
-  for (size_t i = 1; i < n; i++)
-    if ((s[i] & 0xc0) != 0x80)
-      return 0;
-  if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
-      (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
-    return 0;
-  return n;
-}
 
 /* Passes a \uXXXX whose backslash is at s->at. */
 static bool scan_unit(struct scanner *s, unsigned *unit) {

@@ -1,5 +1,6 @@
 #include "server/listen.h"
 
+#include "server/host_port.h"
 #include "server/loopback.h"
 
 #include <arpa/inet.h>
@@ -83,30 +84,6 @@ static enum irrep_status open_unix(struct listener *listener, const char *addres
   return IRREP_OK;
 }
 
-/* Splits HOST:PORT or [V6]:PORT. */
-static bool split(const char *address, char *host, size_t host_size, char *port, size_t port_size) {
-  const char *colon = strrchr(address, ':');
-  if (colon == NULL || colon == address)
-    return false;
-  const char *begin = address;
-  size_t length = (size_t)(colon - address);
-  if (*begin == '[') {
-    if (length < 3 || begin[length - 1] != ']')
-      return false;
-    begin++;
-    length -= 2;
-  } else if (memchr(begin, ':', length) != NULL)
-    return false;
-  const size_t digits = strspn(colon + 1, "0123456789");
-  if (length >= host_size || digits == 0 || digits > 5 || digits >= port_size ||
-      colon[1 + digits] != '\0')
-    return false;
-  memcpy(host, begin, length);
-  host[length] = '\0';
-  memcpy(port, colon + 1, digits + 1);
-  return true;
-}
-
 /* Returns NULL, or why it failed. */
 static const char *bind_to(struct listener *listener, const struct addrinfo *found) {
   const int yes = 1;
@@ -131,8 +108,8 @@ static const char *bind_to(struct listener *listener, const struct addrinfo *fou
 /* The address that HOST:PORT means, to be given to freeaddrinfo; NULL after refusing. */
 static struct addrinfo *resolve(struct listener *listener, const char *address, bool allow_remote,
                                 struct irrep_error *error) {
-  char host[256], port[8];
-  if (!split(address, host, sizeof host, port, sizeof port) || strtoul(port, NULL, 10) > 65535) {
+  char host[256], port[PORT_SIZE];
+  if (!host_port_split(address, host, sizeof host, port)) {
     refuse(listener, address, "HOST:PORT, [V6]:PORT or unix:PATH is wanted", error);
     return NULL;
   }

@@ -1,6 +1,7 @@
 #include "server/text.h"
 
 #include "server/shortest.h"
+#include "server/utf8.h"
 
 #include <math.h>
 #include <stdint.h>
@@ -88,20 +89,6 @@ void text_put_double(struct text *text, double number) {
   text_add(text, digits, shortest_double(digits, number));
 }
 
-/* The bytes of the UTF-8 sequence at s (RFC 3629), which a NUL ends; 0 when it is none. */
-static size_t utf8_sequence(const unsigned char *s) {
-  size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
-  if (s[0] > 0xf4)
-    return 0;
-  for (size_t i = 1; i < n; i++)
-    if ((s[i] & 0xc0) != 0x80)
-      return 0;
-  if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
-      (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
-    return 0;
-  return n;
-}
-
 static void put_escaped(struct text *text, unsigned char c) {
   static const char names[] = "\"\\\b\f\n\r\t", escapes[] = "\"\\bfnrt";
   static const char hex[] = "0123456789abcdef";
@@ -111,17 +98,19 @@ static void put_escaped(struct text *text, unsigned char c) {
 }
 
 void text_put_json(struct text *text, const char *string) {
-  const unsigned char *s = (const unsigned char *)string;
+  const char *s = string, *const end = string + strlen(string);
   text_puts(text, "\"");
-  while (*s) {
+  while (s < end) {
     size_t n = 0;
     while (s[n] >= 0x20 && s[n] < 0x7f && s[n] != '"' && s[n] != '\\')
       n++;
-    if (n > 0 || (*s >= 0x80 && (n = utf8_sequence(s)) > 0)) {
-      text_add(text, (const char *)s, n);
+    const unsigned char c = (unsigned char)*s;
+    if (n > 0 || (c >= 0x80 && (n = utf8_sequence(s, end)) > 0)) {
+      text_add(text, s, n);
       s += n;
-    } else if (*s < 0x80) {
-      put_escaped(text, *s++);
+    } else if (c < 0x80) {
+      put_escaped(text, c);
+      s++;
     } else {
       text_puts(text, "\xef\xbf\xbd");
       s++;

@@ -1,5 +1,6 @@
 #include "server/sockets/address.h"
 
+#include "server/host_port.h"
 #include "server/loopback.h"
 
 #include <arpa/inet.h>
@@ -23,31 +24,6 @@ static bool read_unix(const char *name, struct socket_address *address) {
     return false;
   const int length = snprintf(address->unix_path, sizeof address->unix_path, "%s%s", prefix, name);
   return name[0] != '\0' && length > 0 && (size_t)length < sizeof address->unix_path;
-}
-
-/* Splits HOST:PORT or [V6]:PORT. */
-static bool split(const char *text, struct socket_address *address) {
-  const char *colon = strrchr(text, ':');
-  if (colon == NULL || colon == text)
-    return false;
-  const char *begin = text;
-  size_t length = (size_t)(colon - text);
-  if (*begin == '[') {
-    if (length < 3 || begin[length - 1] != ']')
-      return false;
-    begin++;
-    length -= 2;
-  } else if (memchr(begin, ':', length) != NULL)
-    return false;
-  const size_t digits = strspn(colon + 1, "0123456789");
-  if (length >= sizeof address->host || digits == 0 || digits >= sizeof address->port ||
-      colon[1 + digits] != '\0')
-    return false;
-  memcpy(address->host, begin, length);
-  address->host[length] = '\0';
-  memcpy(address->port, colon + 1, digits + 1);
-  const unsigned long port = strtoul(address->port, NULL, 10);
-  return port >= 1 && port <= 65535;
 }
 
 static void read_numeric(struct socket_address *address) {
@@ -74,7 +50,8 @@ enum irrep_status address_read(const char *text, struct socket_address *address,
   snprintf(address->text, sizeof address->text, "%s", text);
   if (strncmp(text, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0)
     return read_unix(text + strlen(UNIX_PREFIX), address) ? IRREP_OK : refuse(text, error);
-  if (!split(text, address))
+  if (!host_port_split(text, address->host, sizeof address->host, address->port) ||
+      strtoul(address->port, NULL, 10) == 0)
     return refuse(text, error);
   read_numeric(address);
   return IRREP_OK;

@@ -3,6 +3,7 @@
 #define SERVER_SOCKETS_ADDRESS_H
 
 #include "irrep/status.h"
+#include "server/host_port.h"
 
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -11,7 +12,7 @@
 struct socket_address {
   char unix_path[108]; /* "": TCP */
   char host[256];      /* of TCP, without brackets */
-  char port[6];
+  char port[PORT_SIZE];
   bool is_numeric; /* ip holds the address; otherwise the host is to be looked up */
   struct sockaddr_storage ip;
   bool loopback_only; /* what the host is found to be must be loopback */
