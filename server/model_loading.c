@@ -19,24 +19,32 @@
 /* The distance of the two atoms of the first evaluation, unless the model sees less far. */
 #define PAIR_DISTANCE 2.0
 
-static enum irrep_status bad_file(struct irrep_error *error, const char *what, const char *why) {
-  return irrep_fail(error, IRREP_BAD_MODEL_FILE, "", "%s%s%s", what, why ? ": " : "",
-                    why ? why : "");
+static enum irrep_status bad_file(struct irrep_error *error, const char *what) {
+  return irrep_fail(error, IRREP_BAD_MODEL_FILE, "", "%s", what);
+}
+
+/* A call of the system has failed for this file: for a want of memory or descriptors, which may
+ * pass, or for what the file is. */
+static enum irrep_status system_failed(struct irrep_error *error, const char *what, int number) {
+  const bool passes = number == ENOMEM || number == EMFILE || number == ENFILE;
+  return irrep_fail(error, passes ? IRREP_NO_MEMORY : IRREP_BAD_MODEL_FILE, "", "%s: %s", what,
+                    strerror(number));
 }
 
 /* Opens the file behind path if it lies inside folder; -1 and an error otherwise. */
 static int open_inside(const char *folder, const char *path, struct irrep_error *error) {
   int fd = -1;
-  char *real_folder = realpath(folder, NULL), *real_path = realpath(path, NULL);
+  char *real_folder = realpath(folder, NULL);
+  char *real_path = real_folder ? realpath(path, NULL) : NULL;
   size_t n = real_folder ? strlen(real_folder) : 0;
   if (n > 0 && real_folder[n - 1] == '/')
     n--;
-  if (!real_folder || !real_path)
-    bad_file(error, "the file cannot be found", strerror(errno));
+  if (!real_path)
+    system_failed(error, "the file cannot be found", errno);
   else if (strncmp(real_path, real_folder, n) != 0 || real_path[n] != '/')
-    bad_file(error, "the file is a link that leaves the folder of models", NULL);
+    bad_file(error, "the file is a link that leaves the folder of models");
   else if ((fd = open(real_path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)) < 0)
-    bad_file(error, "the file cannot be opened", strerror(errno));
+    system_failed(error, "the file cannot be opened", errno);
   free(real_folder);
   free(real_path);
   return fd;
@@ -79,7 +87,7 @@ static bool read_whole(int fd, unsigned char *bytes, size_t n) {
 static unsigned char *read_file(int fd, struct model_facts *facts, struct irrep_error *error) {
   struct stat info;
   if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
-    bad_file(error, "not a regular file", NULL);
+    bad_file(error, "not a regular file");
     return NULL;
   }
   facts->stamp = stamp_of(&info);
@@ -95,7 +103,7 @@ static unsigned char *read_file(int fd, struct model_facts *facts, struct irrep_
     return NULL;
   }
   if (!read_whole(fd, bytes, n_bytes)) {
-    bad_file(error, "the file could not be read to its end", NULL);
+    bad_file(error, "the file could not be read to its end");
     free(bytes);
     return NULL;
   }

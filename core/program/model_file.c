@@ -29,8 +29,10 @@ static bool read_metadata(struct json_reader *json, struct model_file *file) {
     if (file->card || bound == 0)
       return json_fail(json, "the metadata entry irrepd must be one string");
     file->card = malloc(bound);
-    if (!file->card)
+    if (!file->card) {
+      file->no_memory = true;
       return json_fail(json, "not enough memory for the card");
+    }
     json_string(json, file->card, bound, &file->card_size);
   }
   return json->message == NULL;
@@ -156,8 +158,8 @@ enum irrep_status model_file_open(const void *bytes, size_t n_bytes, struct mode
   struct json_reader json = json_reader_over(text, (size_t)header);
   enum irrep_status status = IRREP_OK;
   if (!read_header(&json, file, n_max))
-    status = irrep_fail(error, IRREP_BAD_MODEL_FILE, "", "header, byte %zu: %s", json.position,
-                        json.message);
+    status = irrep_fail(error, file->no_memory ? IRREP_NO_MEMORY : IRREP_BAD_MODEL_FILE, "",
+                        "header, byte %zu: %s", json.position, json.message);
   else if (!file->card)
     status = bad(error, "__metadata__",
                  "no \"irrepd\" entry: not a model file of irrepd; python3 -m irrepd.convert makes "

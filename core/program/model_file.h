@@ -25,6 +25,7 @@ struct model_file {
   struct tensor *tensors; /* sorted by name */
   char *card;             /* the "irrepd" entry, NUL-terminated */
   size_t card_size;
+  bool no_memory; /* set when there was none for the card */
 };
 
 /* Checks the whole container: sizes, names, dtypes, shapes, offsets, and that the tensors cover the

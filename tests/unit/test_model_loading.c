@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 /* Last: cmocka.h needs the headers above. */
@@ -105,6 +106,20 @@ static void test_stamps(void **state) {
   assert_int_equal(after.bytes, 0);
 }
 
+static void test_no_descriptors(void **state) {
+  struct fixture *f = *state;
+  struct rlimit before, none;
+  put_file(f, "m", FAKE_FILE);
+  assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+  none = before;
+  none.rlim_cur = 0;
+  assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+  assert_int_equal(load(f), IRREP_NO_MEMORY); /* the model has not failed for good */
+  assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+  assert_non_null(strstr(f->error.detail, "Too many open files"));
+  assert_int_equal(load(f), IRREP_OK);
+}
+
 static void test_bad_content(void **state) {
   struct fixture *f = *state;
   put_file(f, "m", "something else");
@@ -173,6 +188,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_good_file, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_kernels_are_checked, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_stamps, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_no_descriptors, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_bad_content, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_links, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_neighbour, set_up, tear_down),
