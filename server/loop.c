@@ -1,6 +1,7 @@
 #include "server/loop.h"
 
 #include "server/auth.h"
+#include "server/descriptors.h"
 #include "server/example.h"
 #include "server/http.h"
 #include "server/listen.h"
@@ -20,12 +21,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 #include <uv.h>
 
 /* After the drain timeout: how long abandoned requests may take to be given up and answered. */
 #define ABANDON_MS 2000
+
+/* Beside those of connections. */
+#define DESCRIPTORS_MORE 256
 
 struct daemon {
   struct config *config;
@@ -235,15 +238,6 @@ static void log_profile(const struct profile_totals *totals) {
 
 /* --- start ------------------------------------------------------------------------------------ */
 
-/* Connections and model files take descriptors; the soft limit is often far below the hard one. */
-static void raise_descriptor_limit(void) {
-  struct rlimit limit;
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
-    return;
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 static bool start_handles(struct daemon *daemon) {
   if (uv_loop_init(&daemon->loop) != 0)
     return false;
@@ -258,7 +252,8 @@ static bool start_handles(struct daemon *daemon) {
   const uint64_t watchdog_ms = notify_watchdog_ms();
   if (watchdog_ms > 0)
     uv_timer_start(&daemon->watchdog, on_watchdog, 0, watchdog_ms);
-  return uv_signal_start(&daemon->terminate, on_signal, SIGTERM) == 0 &&
+  return descriptors_reserve(&daemon->loop, daemon->config->max_connections + DESCRIPTORS_MORE) &&
+         uv_signal_start(&daemon->terminate, on_signal, SIGTERM) == 0 &&
          uv_signal_start(&daemon->interrupt, on_signal, SIGINT) == 0 &&
          uv_signal_start(&daemon->hang_up, on_hang_up, SIGHUP) == 0;
 }
@@ -339,7 +334,7 @@ int daemon_run(struct config *config, int argc, char **argv) {
   daemon.routes.config = config;
   daemon.routes.started_ns = uv_hrtime();
   signal(SIGPIPE, SIG_IGN);
-  raise_descriptor_limit();
+  descriptors_raise_limit();
   const char *failed = start(&daemon, &error);
   if (failed != NULL) {
     log_write(LOG_ERROR, "cannot start", LOG_STRING, "part", failed, LOG_STRING, "detail",
