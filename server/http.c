@@ -170,8 +170,8 @@ static enum MHD_Result refuse(struct exchange *x, const struct problem *problem,
   }
   metrics_http_rejected(x->connection->server->options.metrics, reason);
   http_reply_problem(&x->public, problem, NULL);
-  if (x->response != NULL)
-    MHD_add_response_header(x->response, "Connection", "close");
+  if (x->response == NULL || MHD_add_response_header(x->response, "Connection", "close") != MHD_YES)
+    return MHD_NO;
   return queue(x);
 }
 

@@ -4,16 +4,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static void add(struct MHD_Response *response, const char *name, const char *value) {
-  if (value != NULL)
-    MHD_add_response_header(response, name, value);
+/* Nothing for NULL. False without memory. */
+static bool add(struct MHD_Response *response, const char *name, const char *value) {
+  return value == NULL || MHD_add_response_header(response, name, value) == MHD_YES;
 }
 
 /* Nothing for 0. */
-static void add_number(struct MHD_Response *response, const char *name, size_t number) {
+static bool add_number(struct MHD_Response *response, const char *name, size_t number) {
   char text[24];
   snprintf(text, sizeof text, "%zu", number);
-  add(response, name, number > 0 ? text : NULL);
+  return add(response, name, number > 0 ? text : NULL);
 }
 
 struct MHD_Response *http_response(struct http_reply *reply, const char *request_id, bool closes) {
@@ -25,13 +25,15 @@ struct MHD_Response *http_response(struct http_reply *reply, const char *request
     free(reply->body);
     return NULL;
   }
-  add(response, "Content-Type", reply->content_type);
-  add(response, "Cache-Control", "no-store");
-  add(response, "X-Request-Id", request_id);
-  add_number(response, "Retry-After", reply->retry_after_s > 0 ? (size_t)reply->retry_after_s : 0);
-  add_number(response, "Inference-Header-Content-Length", reply->inference_header_size);
-  add(response, "Allow", reply->allow);
-  add(response, "WWW-Authenticate", reply->status == 401 ? "Bearer" : NULL);
-  add(response, "Connection", closes ? "close" : NULL);
-  return response;
+  const size_t retry_after_s = reply->retry_after_s > 0 ? (size_t)reply->retry_after_s : 0;
+  if (add(response, "Content-Type", reply->content_type) &&
+      add(response, "Cache-Control", "no-store") && add(response, "X-Request-Id", request_id) &&
+      add_number(response, "Retry-After", retry_after_s) &&
+      add_number(response, "Inference-Header-Content-Length", reply->inference_header_size) &&
+      add(response, "Allow", reply->allow) &&
+      add(response, "WWW-Authenticate", reply->status == 401 ? "Bearer" : NULL) &&
+      add(response, "Connection", closes ? "close" : NULL))
+    return response;
+  MHD_destroy_response(response);
+  return NULL;
 }

@@ -7,7 +7,7 @@
 struct MHD_Response;
 
 /* Takes the reply's body. closes: the connection ends after it. The response is the caller's, to be
- * given to MHD_destroy_response; NULL without memory. */
+ * given to MHD_destroy_response; NULL without memory, be it for a header. */
 struct MHD_Response *http_response(struct http_reply *reply, const char *request_id, bool closes);
 
 #endif

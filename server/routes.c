@@ -234,6 +234,11 @@ void reply_text(struct http_exchange *exchange, int status, const char *content_
   http_reply(exchange, &reply);
 }
 
+void tree_append(struct cJSON *array, struct cJSON *item) {
+  if (!cJSON_AddItemToArray(array, item))
+    cJSON_Delete(item);
+}
+
 void reply_json(struct http_exchange *exchange, int status, struct cJSON *root) {
   char *text = cJSON_PrintUnformatted(root);
   cJSON_Delete(root);

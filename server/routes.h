@@ -64,6 +64,9 @@ void reply_text(struct http_exchange *exchange, int status, const char *content_
                 size_t size);
 void reply_json(struct http_exchange *exchange, int status, struct cJSON *root);
 
+/* Appends an item, which is taken, to an array of a tree; without memory either may be NULL. */
+void tree_append(struct cJSON *array, struct cJSON *item);
+
 /* What is known of a model, as GET /v1/models/{m} gives it; the caller's. NULL without memory. */
 struct cJSON *model_card_json(const struct served_model *served);
 

@@ -62,7 +62,7 @@ static void add_models(cJSON *root, const struct routes *routes) {
              predictor_load_of(routes->predictor, served).queued_structures);
     if (served->state == MODEL_FAILED)
       cJSON_AddStringToObject(model, "error", served->error.detail);
-    cJSON_AddItemToArray(models, model);
+    tree_append(models, model);
   }
 }
 
@@ -80,7 +80,7 @@ static void add_profile(cJSON *root, const struct profile_totals *totals) {
     cJSON_AddNumberToObject(item, "seconds", total->item.seconds);
     cJSON_AddNumberToObject(item, "share",
                             total->item.seconds / profile_totals_seconds(totals, total->model));
-    cJSON_AddItemToArray(profile, item);
+    tree_append(profile, item);
   }
 }
 

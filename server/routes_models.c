@@ -9,8 +9,8 @@ static void add_elements(cJSON *root, const struct irrep_model_card *card) {
   cJSON *numbers = cJSON_AddArrayToObject(root, "atomic_numbers");
   for (size_t i = 0; i < card->n_elements; i++) {
     const int32_t number = card->atomic_numbers[i];
-    cJSON_AddItemToArray(elements, cJSON_CreateString(element_symbol(number)));
-    cJSON_AddItemToArray(numbers, cJSON_CreateNumber(number));
+    tree_append(elements, cJSON_CreateString(element_symbol(number)));
+    tree_append(numbers, cJSON_CreateNumber(number));
   }
 }
 
@@ -22,8 +22,8 @@ static void add_provenance(cJSON *root, const struct irrep_model_card *card) {
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(metadata, names[i]);
     cJSON *copy = item == NULL ? NULL : cJSON_Duplicate(item, 1);
-    if (copy != NULL)
-      cJSON_AddItemToObject(root, names[i], copy);
+    if (copy != NULL && !cJSON_AddItemToObject(root, names[i], copy))
+      cJSON_Delete(copy);
   }
   cJSON_Delete(metadata);
 }
@@ -62,7 +62,7 @@ void route_models(struct routes *routes, struct http_exchange *exchange, const c
   cJSON *root = cJSON_CreateObject();
   cJSON *models = cJSON_AddArrayToObject(root, "models");
   for (size_t i = 0; i < registry_count(routes->registry); i++)
-    cJSON_AddItemToArray(models, model_card_json(registry_at(routes->registry, i)));
+    tree_append(models, model_card_json(registry_at(routes->registry, i)));
   reply_json(exchange, 200, root);
 }
 

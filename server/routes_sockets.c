@@ -232,7 +232,7 @@ static void add_connections(cJSON *root, const struct socket_entry *entry) {
     cJSON_AddNumberToObject(one, "structures", (double)link_structures(link));
     cJSON_AddBoolToObject(one, "failed", link_failed(link));
     cJSON_AddStringToObject(one, "reason", link_reason(link));
-    cJSON_AddItemToArray(connections, one);
+    tree_append(connections, one);
   }
 }
 
@@ -276,7 +276,7 @@ void route_sockets(struct routes *routes, struct http_exchange *exchange, const 
   cJSON *root = cJSON_CreateObject();
   cJSON *list = cJSON_AddArrayToObject(root, "sockets");
   for (size_t i = 0; i < sockets_count(routes->sockets); i++)
-    cJSON_AddItemToArray(list, socket_json(sockets_at(routes->sockets, i)));
+    tree_append(list, socket_json(sockets_at(routes->sockets, i)));
   reply_json(exchange, 200, root);
 }
 
