@@ -197,6 +197,12 @@ $(B)/bench/libteam.so: tests/bench/team.c server/team.c server/team.h $(FLAGS_FI
 	$(call say,ld)
 	$(Q)$(CC) $(CFLAGS_PLAIN) -shared -o $@ $(filter %.c,$^) $(LDFLAGS_COMMON)
 
+# For tests/faults/, which preloads it into the daemon.
+$(B)/faults/failing_malloc.so: tests/faults/failing_malloc.c $(FLAGS_FILE) | $(SETUP)/build
+	@mkdir -p $(@D)
+	$(call say,ld)
+	$(Q)$(CC) $(CFLAGS_PLAIN) -shared -o $@ $< $(LDFLAGS_COMMON)
+
 # Run under callgrind by tests/bench/budget.py.
 $(B)/bench/budget: tests/bench/budget.c $(wildcard tests/unit/support_*.h) $(B)/libirrep.a | $(SETUP)/test
 	@mkdir -p $(@D)

@@ -33,6 +33,7 @@ PYTEST_FOLDERS = (
     "tests/reference",
     "tests/physics",
     "tests/http",
+    "tests/faults",
     "tests/interop",
     "tests/bench",
 )
@@ -247,7 +248,19 @@ def run_all(jobs: int, variables: list[str], lint: bool) -> list[Outcome]:
 
     if lint:
         step(run_make("lint", ["lint", *variables], jobs))
-    step(run_make("build", ["all", "unit-tests", "build/bench/budget", *variables], jobs))
+    step(
+        run_make(
+            "build",
+            [
+                "all",
+                "unit-tests",
+                "build/bench/budget",
+                "build/faults/failing_malloc.so",
+                *variables,
+            ],
+            jobs,
+        )
+    )
     step(run_make("environment", ["build/venv/.tests-ready", *variables], jobs))
     step(run_make("models", ["models", "models-all", *variables], 1))
     step(*run_unit_tests("build", jobs))

@@ -103,9 +103,7 @@ class Run:
         (self.folder / "input.xml").write_text(text)
         with (self.folder / "log").open("wb") as log:
             self.processes.append(
-                subprocess.Popen(
-                    [str(I_PI), "input.xml"], cwd=self.folder, stdout=log, stderr=log
-                )
+                subprocess.Popen([str(I_PI), "input.xml"], cwd=self.folder, stdout=log, stderr=log)
             )
         return self
 

@@ -115,7 +115,7 @@ def cutoff(card: dict[str, Any], r: np.ndarray, r_max: float | np.ndarray) -> np
 
 
 def parse(irreps: str) -> list[tuple[int, tuple[int, int]]]:
-    """"128x0e+64x1o" -> [(128, (0, 1)), (64, (1, -1))]"""
+    """ "128x0e+64x1o" -> [(128, (0, 1)), (64, (1, -1))]"""
     found = re.findall(r"(\d+)x(\d+)([eo])", irreps)
     return [(int(mul), (int(degree), 1 if p == "e" else -1)) for mul, degree, p in found]
 
