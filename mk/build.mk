@@ -69,7 +69,7 @@ KERNEL_SOURCES := $(wildcard core/kernels/*.c)
 CORE_SOURCES := $(filter-out $(KERNEL_SOURCES),$(wildcard core/*/*.c))
 SERVER_SOURCES := $(wildcard server/*.c server/*/*.c)
 CXX_SOURCES := $(wildcard server/*.cc)
-PAGE_FILES := $(wildcard server/page/*.json server/page/*.html server/page/*.js server/page/*.css)
+PAGE_FILES := $(wildcard server/page/*.json server/page/*.html server/page/*.js server/page/*.css server/page/*.svg)
 UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
 FUZZ_SOURCES := $(wildcard tests/fuzz/fuzz_*.c)
 

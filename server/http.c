@@ -197,6 +197,8 @@ static enum MHD_Result on_field(void *context, enum MHD_ValueKind kind, const ch
     x->public.authorization = x->public.authorization == NULL ? value : "";
   else if (strcasecmp(name, "inference-header-content-length") == 0)
     x->public.inference_header_length = x->public.inference_header_length == NULL ? value : "";
+  else if (strcasecmp(name, "if-none-match") == 0)
+    x->public.if_none_match = x->public.if_none_match == NULL ? value : "";
   else if (strcasecmp(name, "accept") == 0)
     http_accept_add(x->accept, sizeof x->accept, value);
   else if (strcasecmp(name, "x-request-id") == 0 && http_request_id_valid(value))

@@ -18,14 +18,22 @@
 struct http_server;
 struct http_exchange;
 
+/* A header field; both static, or valid until http_reply returns. */
+struct http_field {
+  const char *name, *value;
+};
+
 struct http_reply {
   int status;
   const char *content_type; /* static */
   char *body;               /* malloc'ed; http_reply takes it */
   size_t size;
-  int retry_after_s;            /* Retry-After; 0: none */
-  size_t inference_header_size; /* Inference-Header-Content-Length; 0: none */
-  const char *allow;            /* Allow, static; NULL: none */
+  int retry_after_s;               /* Retry-After; 0: none */
+  size_t inference_header_size;    /* Inference-Header-Content-Length; 0: none */
+  const char *allow;               /* Allow, static; NULL: none */
+  const char *cache_control;       /* static; NULL: no-store */
+  const struct http_field *fields; /* [n_fields], more of them */
+  size_t n_fields;
 };
 
 /* One request. Fields are for routes to read on the loop thread, until they reply or are told that
@@ -33,11 +41,12 @@ struct http_reply {
 struct http_exchange {
   const char *method;
   const char *path;         /* decoded, without the query */
-  const char *content_type; /* these five: NULL where the request has no such field */
+  const char *content_type; /* these six: NULL where the request has no such field */
   const char *content_encoding;
   const char *accept;
-  const char *authorization; /* these two: "" where there are several such fields */
+  const char *authorization; /* these three: "" where there are several such fields */
   const char *inference_header_length;
+  const char *if_none_match;
   const char *body; /* [size]; until the handler returns */
   size_t size;
   const char *request_id;

@@ -16,6 +16,13 @@ static bool add_number(struct MHD_Response *response, const char *name, size_t n
   return add(response, name, number > 0 ? text : NULL);
 }
 
+static bool add_fields(struct MHD_Response *response, const struct http_reply *reply) {
+  for (size_t i = 0; i < reply->n_fields; i++)
+    if (!add(response, reply->fields[i].name, reply->fields[i].value))
+      return false;
+  return true;
+}
+
 struct MHD_Response *http_response(struct http_reply *reply, const char *request_id, bool closes) {
   struct MHD_Response *response =
       reply->body == NULL
@@ -27,12 +34,14 @@ struct MHD_Response *http_response(struct http_reply *reply, const char *request
   }
   const size_t retry_after_s = reply->retry_after_s > 0 ? (size_t)reply->retry_after_s : 0;
   if (add(response, "Content-Type", reply->content_type) &&
-      add(response, "Cache-Control", "no-store") && add(response, "X-Request-Id", request_id) &&
+      add(response, "Cache-Control",
+          reply->cache_control == NULL ? "no-store" : reply->cache_control) &&
+      add(response, "X-Request-Id", request_id) &&
       add_number(response, "Retry-After", retry_after_s) &&
       add_number(response, "Inference-Header-Content-Length", reply->inference_header_size) &&
       add(response, "Allow", reply->allow) &&
       add(response, "WWW-Authenticate", reply->status == 401 ? "Bearer" : NULL) &&
-      add(response, "Connection", closes ? "close" : NULL))
+      add(response, "Connection", closes ? "close" : NULL) && add_fields(response, reply))
     return response;
   MHD_destroy_response(response);
   return NULL;

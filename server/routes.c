@@ -24,7 +24,7 @@ enum access {
 struct route {
   const char *path;           /* template, and label of the metrics */
   const char *method;         /* GET stands for HEAD too */
-  const char *type, *subtype; /* of the answer */
+  const char *type, *subtype; /* of the answer; NULL: whatever is accepted */
   route_handler handler;
   enum access access;
 };
@@ -35,6 +35,8 @@ static const struct route routes_table[] = {
     {"/v1/status", "GET", "application", "json", route_status, ACCESS_KEY},
     {"/metrics", "GET", "text", "plain", route_metrics, ACCESS_KEY},
     {"/openapi.json", "GET", "application", "json", route_openapi, ACCESS_ANYONE},
+    {"/", "GET", "text", "html", route_page, ACCESS_ANYONE},
+    {"/page/{file}", "GET", NULL, NULL, route_page, ACCESS_ANYONE},
     {"/v1/models", "GET", "application", "json", route_models, ACCESS_KEY},
     {"/v1/models/" MODEL_SEGMENT, "GET", "application", "json", route_model, ACCESS_KEY},
     {"/v1/models/" MODEL_SEGMENT "/predict", "POST", "application", "json", route_predict,
@@ -50,9 +52,10 @@ static const struct route routes_table[] = {
 
 #define N_ROUTES (sizeof routes_table / sizeof *routes_table)
 
-/* Whether path is an instance of the template; its {m} goes into model [SEGMENT_SIZE]. */
+/* Whether path is an instance of the template; what stands for its {m} or {file} goes into model
+ * [SEGMENT_SIZE]. */
 static bool path_matches(const char *template, const char *path, char *model) {
-  const char *hole = strstr(template, MODEL_SEGMENT);
+  const char *hole = strchr(template, '{');
   if (hole == NULL)
     return strcmp(template, path) == 0;
   const size_t before = (size_t)(hole - template);
@@ -60,7 +63,7 @@ static bool path_matches(const char *template, const char *path, char *model) {
     return false;
   const size_t length = strcspn(path + before, "/");
   if (length == 0 || length >= SEGMENT_SIZE ||
-      strcmp(hole + strlen(MODEL_SEGMENT), path + before + length) != 0)
+      strcmp(strchr(hole, '}') + 1, path + before + length) != 0)
     return false;
   memcpy(model, path + before, length);
   model[length] = '\0';
@@ -70,13 +73,6 @@ static bool path_matches(const char *template, const char *path, char *model) {
 static bool method_matches(const struct route *route, const char *method) {
   return strcmp(route->method, method) == 0 ||
          (strcmp(route->method, "GET") == 0 && strcmp(method, "HEAD") == 0);
-}
-
-static void reply_not_found(struct http_exchange *exchange) {
-  struct problem problem;
-  problem_set(&problem, 404, "not-found", "no such path", "",
-              "Nothing is served at this path; /openapi.json lists the paths.");
-  http_reply_problem(exchange, &problem, NULL);
 }
 
 /* The methods of all routes with a path. */
@@ -104,7 +100,7 @@ static bool takes_binary(const struct route *route) {
 }
 
 static bool is_acceptable(const struct http_exchange *exchange, const struct route *route) {
-  if (http_accepts(exchange->accept, route->type, route->subtype))
+  if (route->type == NULL || http_accepts(exchange->accept, route->type, route->subtype))
     return true;
   return route->handler == route_predict && routes_answer_is_binary(exchange);
 }
@@ -243,6 +239,13 @@ void reply_json(struct http_exchange *exchange, int status, struct cJSON *root) 
   char *text = cJSON_PrintUnformatted(root);
   cJSON_Delete(root);
   reply_text(exchange, status, "application/json", text, text == NULL ? 0 : strlen(text));
+}
+
+void reply_not_found(struct http_exchange *exchange) {
+  struct problem problem;
+  problem_set(&problem, 404, "not-found", "no such path", "",
+              "Nothing is served at this path; /openapi.json lists the paths.");
+  http_reply_problem(exchange, &problem, NULL);
 }
 
 void reply_unknown_model(struct http_exchange *exchange, const char *model) {

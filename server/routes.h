@@ -38,7 +38,8 @@ bool routes_admit(void *context, struct http_exchange *exchange, struct problem 
 /* "ready", "loading", "draining", or "failed" when no model is ready and none is loading. */
 const char *routes_state(const struct routes *routes);
 
-/* The handlers behind routes_handle; model is the path's {m}, decoded, or NULL. */
+/* The handlers behind routes_handle; model is the path's {m}, decoded, or NULL. route_page's is a
+ * file's name instead, "" for the page itself. */
 typedef void (*route_handler)(struct routes *routes, struct http_exchange *exchange,
                               const char *model);
 void route_live(struct routes *routes, struct http_exchange *exchange, const char *model);
@@ -46,6 +47,7 @@ void route_ready(struct routes *routes, struct http_exchange *exchange, const ch
 void route_status(struct routes *routes, struct http_exchange *exchange, const char *model);
 void route_metrics(struct routes *routes, struct http_exchange *exchange, const char *model);
 void route_openapi(struct routes *routes, struct http_exchange *exchange, const char *model);
+void route_page(struct routes *routes, struct http_exchange *exchange, const char *model);
 void route_models(struct routes *routes, struct http_exchange *exchange, const char *model);
 void route_model(struct routes *routes, struct http_exchange *exchange, const char *model);
 void route_load(struct routes *routes, struct http_exchange *exchange, const char *model);
@@ -69,6 +71,9 @@ void tree_append(struct cJSON *array, struct cJSON *item);
 
 /* What is known of a model, as GET /v1/models/{m} gives it; the caller's. NULL without memory. */
 struct cJSON *model_card_json(const struct served_model *served);
+
+/* Answers 404 for a path without a route. */
+void reply_not_found(struct http_exchange *exchange);
 
 /* Answers 404 for a model that is not served. */
 void reply_unknown_model(struct http_exchange *exchange, const char *model);

@@ -50,7 +50,7 @@ def status(daemon: Daemon, method: str, path: str, key: str | None) -> int:
 
 def test_scopes(start: Factory, keys: Path) -> None:
     daemon = start("--keys", str(keys), "--log-requests").wait_ready()
-    for path in ("/v1/health/live", "/v1/health/ready", "/openapi.json"):
+    for path in ("/v1/health/live", "/v1/health/ready", "/openapi.json", "/", "/page/main.js"):
         assert status(daemon, "GET", path, None) == 200
     for path in ("/v1/models", f"/v1/models/{MODEL}", "/v1/status", "/metrics"):
         assert status(daemon, "GET", path, None) == 401

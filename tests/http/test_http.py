@@ -189,7 +189,7 @@ def test_openapi_describes_what_is_served(daemon: Daemon) -> None:
         for part in reference.removeprefix("#/").split("/"):
             node = node[part]
     for template, item in document["paths"].items():
-        path = template.replace("{m}", MODEL)
+        path = re.sub(r"\{\w+\}", MODEL, template)
         for method in ("get", "head", "post", "put"):
             status = daemon.ask(method.upper(), path).status
             assert (status != 405) is (method in item), (method, path)

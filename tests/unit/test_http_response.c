@@ -25,6 +25,7 @@ static void test_plain(void **state) {
   assert_non_null(response);
   expect(response, "Content-Type", "text/plain");
   expect(response, "X-Request-Id", "id-1");
+  expect(response, "Cache-Control", "no-store");
   expect(response, "Retry-After", NULL);
   expect(response, "Inference-Header-Content-Length", NULL);
   expect(response, "Allow", NULL);
@@ -39,12 +40,17 @@ static void test_all_fields(void **state) {
                              .content_type = "text/plain",
                              .retry_after_s = 3,
                              .inference_header_size = 77,
-                             .allow = "GET"};
+                             .allow = "GET",
+                             .cache_control = "no-cache",
+                             .fields = (const struct http_field[]){{"ETag", "\"1\""}},
+                             .n_fields = 1};
   struct MHD_Response *response = http_response(&reply, "id-1", true);
   assert_non_null(response);
   expect(response, "Retry-After", "3");
   expect(response, "Inference-Header-Content-Length", "77");
   expect(response, "Allow", "GET");
+  expect(response, "Cache-Control", "no-cache");
+  expect(response, "ETag", "\"1\"");
   expect(response, "WWW-Authenticate", "Bearer");
   expect(response, "Connection", "close");
   MHD_destroy_response(response);

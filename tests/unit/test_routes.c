@@ -52,8 +52,13 @@ static void test_paths(void **state) {
   expect("GET", "/v1/models/silicon", 200, "/v1/models/{m}");
   expect("GET", "/v1/models/nobody", 404, "/v1/models/{m}");
   expect("POST", "/v1/models/nobody/predict", 404, "/v1/models/{m}/predict");
-  static const char *const none[] = {"/",
-                                     "/v1",
+  expect("GET", "/", 200, "/");
+  expect("GET", "/page/main.js", 200, "/page/{file}");
+  expect("GET", "/page/nothing", 404, "/page/{file}");
+  static const char *const none[] = {"/v1",
+                                     "/page",
+                                     "/page/",
+                                     "/page/a/main.js",
                                      "/v1/models/",
                                      "/v1/models//predict",
                                      "/v1/models/silicon/",
@@ -107,6 +112,8 @@ static void test_media_types(void **state) {
   expect_types("GET", "/v1/models", json, "text/plain", "gzip", 200);
   expect_types("GET", "/metrics", "text/plain", NULL, NULL, 200);
   expect_types("GET", "/metrics", json, NULL, NULL, 406);
+  expect_types("GET", "/", json, NULL, NULL, 406);
+  expect_types("GET", "/page/style.css", "text/css,*/*;q=0.1", NULL, NULL, 200);
   expect_types("POST", predict, "text/html", json, NULL, 406);
   expect_types("POST", predict, NULL, NULL, NULL, 415);
   expect_types("POST", predict, NULL, "text/json", NULL, 415);

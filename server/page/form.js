@@ -1,0 +1,232 @@
+// The form: a text becomes a structure in the view, and a prediction on request.
+
+import { Refused, ask } from "./api.js";
+import { byId, el, fixed, plural, setText } from "./dom.js";
+import { formula, symbolOf } from "./elements.js";
+import { EXAMPLES } from "./examples.js";
+import { Fault } from "./fields.js";
+import { parse } from "./formats.js";
+import { length } from "./geometry.js";
+import { showAnswer, showFailure } from "./result.js";
+import { curlLines, predictPath, pythonLines, requestOf } from "./snippets.js";
+import { View } from "./view.js";
+
+const TYPING_MS = 250; // without a key, before a text is read
+const FILE_MAX = 5e6; // bytes
+const CODE_MAX = 20000; // characters shown; all are copied
+
+export function startForm() {
+  const form = new Form();
+  return { setModels: (cards) => form.setModels(cards), refresh: () => form.showCode() };
+}
+
+class Form {
+  constructor() {
+    this.view = new View(byId("view"), (index) => this.pick(index));
+    this.cards = [];
+    this.addInputs();
+    this.addDrop();
+    for (const [name, text] of Object.entries(EXAMPLES)) {
+      const button = el("button", { type: "button" }, name);
+      button.addEventListener("click", () => this.setText(text));
+      byId("examples").append(" ", button);
+    }
+    byId("predict").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.predict();
+    });
+  }
+
+  addInputs() {
+    byId("text").addEventListener("input", () => {
+      clearTimeout(this.typing);
+      this.typing = setTimeout(() => this.read(), TYPING_MS);
+    });
+    byId("file").addEventListener("change", ({ target }) => {
+      if (target.files[0]) this.open(target.files[0]);
+      target.value = "";
+    });
+    byId("frame").addEventListener("change", ({ target }) => {
+      const last = this.frames.length;
+      target.value = Math.min(last, Math.max(1, Math.round(Number(target.value)) || last));
+      this.use(this.frames[target.value - 1]);
+    });
+    for (const id of ["model", "precision"])
+      byId(id).addEventListener("change", () => this.changed());
+    byId("zoom-in").addEventListener("click", () => this.view.zoomBy(1.25));
+    byId("zoom-out").addEventListener("click", () => this.view.zoomBy(0.8));
+    byId("view-reset").addEventListener("click", () => this.view.reset());
+    for (const button of document.querySelectorAll("[data-copy]"))
+      button.addEventListener("click", () => this.copy(button));
+  }
+
+  addDrop() {
+    const over = (event) => {
+      event.preventDefault();
+      byId("drop").classList.toggle("over", event.type === "dragover");
+    };
+    for (const type of ["dragover", "dragleave", "drop"]) addEventListener(type, over);
+    addEventListener("drop", ({ dataTransfer }) => {
+      if (dataTransfer.files[0]) this.open(dataTransfer.files[0]);
+      else if (dataTransfer.getData("text")) this.setText(dataTransfer.getData("text"));
+    });
+  }
+
+  async open(file) {
+    if (file.size > FILE_MAX)
+      this.fail(`${file.name} is larger than this page takes (5 MB); python3 -m irrepd evaluates any file.`);
+    else this.setText(await file.text());
+  }
+
+  setText(text) {
+    byId("text").value = text;
+    this.read();
+  }
+
+  /** Reads the text; the last frame of several is shown, as ASE does. */
+  read() {
+    clearTimeout(this.typing);
+    const text = byId("text").value;
+    byId("frame-box").hidden = true;
+    if (text.trim() === "") {
+      this.use(null);
+      this.say("Coordinates and cell are in Å.");
+      return;
+    }
+    try {
+      const { format, frames } = parse(text);
+      [this.format, this.frames] = [format, frames];
+    } catch (error) {
+      this.fail(error instanceof Fault ? error.message : `This text cannot be read: ${error.message}`);
+      return;
+    }
+    byId("frame-box").hidden = this.frames.length === 1;
+    byId("frame").value = byId("frame").max = this.frames.length;
+    setText(byId("frames"), `of ${this.frames.length}`);
+    this.use(this.frames.at(-1));
+  }
+
+  say(text, isError = false) {
+    setText(byId("parsed"), text);
+    byId("parsed").classList.toggle("error", isError);
+    byId("text").setAttribute("aria-invalid", String(isError));
+  }
+
+  fail(message) {
+    this.use(null);
+    this.say(message, true);
+  }
+
+  use(structure) {
+    this.structure = structure;
+    this.view.show(structure);
+    byId("view-empty").hidden = structure !== null;
+    setText(byId("picked"), "");
+    if (structure) this.say(`${this.format}: ${describe(structure)}`);
+    byId("view").setAttribute("aria-label", structure ? describe(structure) : "No structure yet");
+    this.changed();
+  }
+
+  /** What was answered is not about this structure, model or precision any more. */
+  changed() {
+    this.abort?.abort();
+    byId("answer").hidden = true;
+    this.view.showForces(null);
+    this.forces = null;
+    this.showModels();
+    this.showCode();
+  }
+
+  setModels(cards) {
+    this.cards = cards.filter((card) => card.state !== "failed");
+    const chosen = byId("model").value;
+    byId("model").replaceChildren(...this.cards.map(({ name }) => el("option", { value: name }, name)));
+    const widest = this.cards.reduce((best, card) =>
+      ((card.elements?.length ?? 0) > (best?.elements?.length ?? -1) ? card : best), null);
+    const isKept = this.cards.some(({ name }) => name === chosen);
+    byId("model").value = isKept ? chosen : widest?.name ?? "";
+    this.showModels();
+    this.showCode();
+  }
+
+  /** Which elements of the structure each model does not know, and what is still missing. */
+  showModels() {
+    const used = [...new Set(this.structure?.numbers ?? [])];
+    for (const option of byId("model").options) {
+      const known = this.cards.find(({ name }) => name === option.value)?.atomic_numbers;
+      const lacking = known ? used.filter((number) => !known.includes(number)).map(symbolOf) : [];
+      setText(option, option.value + (lacking.length ? ` (not for ${lacking.join(", ")})` : ""));
+    }
+    byId("go").disabled = !this.structure || !byId("model").value;
+    setText(byId("hint"), !this.structure ? "A structure is needed first."
+      : byId("model").value ? "" : "No model can be asked now.");
+  }
+
+  showCode() {
+    const model = byId("model").value;
+    byId("code").hidden = !this.structure || !model;
+    if (byId("code").hidden) return;
+    const given = [this.structure, model, byId("precision").value];
+    this.code = { curl: curlLines(...given), python: pythonLines(...given) };
+    for (const [id, text] of Object.entries(this.code))
+      setText(byId(id), text.length > CODE_MAX ? `${text.slice(0, CODE_MAX)}\n… (Copy takes all of it)` : text);
+  }
+
+  /** Browsers give the clipboard to https and localhost only; elsewhere the text is selected. */
+  async copy(button) {
+    const id = button.dataset.copy;
+    try {
+      await navigator.clipboard.writeText(this.code[id]);
+      setText(button, "Copied");
+    } catch {
+      setText(byId(id), this.code[id]);
+      getSelection().selectAllChildren(byId(id));
+      setText(button, "Selected: press Ctrl+C");
+    }
+    setTimeout(() => setText(button, "Copy"), 3000);
+  }
+
+  async predict() {
+    const model = byId("model").value, { structure } = this;
+    if (!structure || !model) return;
+    this.changed();
+    const abort = (this.abort = new AbortController());
+    const begun = performance.now();
+    byId("go").disabled = true;
+    setText(byId("hint"), "Calculating …");
+    try {
+      const body = requestOf(structure, byId("precision").value);
+      const answer = await ask(predictPath(model), { body, signal: abort.signal });
+      this.show(answer, performance.now() - begun);
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      if (error instanceof Refused && error.status === 401) byId("key-box").open = true;
+      showFailure(byId("answer"), error);
+    }
+    this.showModels();
+  }
+
+  show(answer, milliseconds) {
+    this.forces = answer.results[0].forces;
+    this.view.showForces(this.forces);
+    showAnswer(byId("answer"), answer, this.structure, milliseconds, (index) => this.pick(index));
+  }
+
+  pick(index) {
+    this.view.select(index);
+    setText(byId("picked"), index === null ? "" : this.describeAtom(index));
+  }
+
+  describeAtom(index) {
+    const at = this.structure.positions[index].map((x) => fixed(x, 3)).join(", ");
+    const force = this.forces ? `, force ${fixed(length(this.forces[index]), 4)} eV/Å` : "";
+    return `Atom ${index + 1}, ${symbolOf(this.structure.numbers[index])}, at ${at} Å${force}`;
+  }
+}
+
+function describe({ numbers, cell, pbc }) {
+  const axes = ["a", "b", "c"].filter((_, axis) => pbc[axis]).join(", ");
+  const size = cell ? `, cell ${cell.map((vector) => fixed(length(vector), 3)).join(" × ")} Å` : "";
+  return `${formula(numbers)}, ${plural(numbers.length, "atom")}${size}, ` +
+    (axes ? `periodic along ${axes}` : "not periodic");
+}

@@ -1,0 +1,56 @@
+// VASP's POSCAR and CONTCAR, of version 5 and, with the elements in the first line, of version 4.
+
+import { numberOf } from "./elements.js";
+import { Fault, readElement, readNumber, readVector, wordsOf } from "./fields.js";
+import { toCartesian, volume } from "./geometry.js";
+
+export function parsePoscar(text) {
+  const lines = text.split(/\r?\n/);
+  const rows = [2, 3, 4].map((i) => readVector(wordsOf(lines[i]), `Line ${i + 1}, cell`));
+  const factors = readScale(lines[1], rows);
+  const stretch = (vector) => vector.map((x, axis) => x * factors[axis]);
+  const cell = rows.map(stretch);
+  const namesElements = !/^\d/.test(wordsOf(lines[5])[0] ?? "");
+  const names = namesElements ? wordsOf(lines[5]) : elementsOfTitle(lines[0]);
+  let at = namesElements ? 6 : 5;
+  const numbers = readNumbers(names, wordsOf(lines[at].split("!")[0]), at + 1);
+  at++;
+  if (/^\s*s/i.test(lines[at])) at++; // selective dynamics
+  const mode = (lines[at] ?? "").trim();
+  if (!/^[a-z]/i.test(mode))
+    throw new Fault(`Line ${at + 1}: “${mode}” is neither Direct nor Cartesian.`);
+  const positions = numbers.map((_, i) => {
+    const vector = readVector(wordsOf(lines[at + 1 + i]), `Line ${at + 2 + i}, position`);
+    return /^[ck]/i.test(mode) ? stretch(vector) : toCartesian(vector, cell);
+  });
+  return [{ numbers, positions, cell, pbc: [true, true, true] }];
+}
+
+/** One factor or three; a negative one is the volume that the cell shall have. */
+function readScale(line, rows) {
+  const words = wordsOf(line);
+  const isNumber = (word) => !Number.isNaN(Number(word));
+  if (words.length >= 3 && words.slice(0, 3).every(isNumber)) return readVector(words, "Line 2, scale");
+  const factor = readNumber(words[0], "Line 2, scale");
+  const one = factor > 0 ? factor : Math.cbrt(-factor / Math.abs(volume(rows)));
+  if (!(one > 0 && Number.isFinite(one))) throw new Fault("Line 2: this scale leaves no cell.");
+  return [one, one, one];
+}
+
+/** The elements that a comment such as "Si O2" or "SrTiO3" names, in its order. */
+function elementsOfTitle(title) {
+  return (title.match(/[A-Z][a-z]?/g) ?? []).filter((symbol) => numberOf(symbol) !== null);
+}
+
+function readNumbers(names, counts, line) {
+  if (names.length < counts.length || counts.length === 0)
+    throw new Fault(`Line ${line}: ${counts.length} counts for ${names.length} elements; the line ` +
+      "before names them, or the first line.");
+  return counts.flatMap((text, i) => {
+    const count = readNumber(text, `Line ${line}, counts`);
+    if (!Number.isInteger(count) || count < 0 || count > 1e6)
+      throw new Fault(`Line ${line}: “${text}” is not a number of atoms.`);
+    const number = readElement(names[i].split(/[_/]/)[0], `Line ${line - 1}, element ${i + 1}`);
+    return Array(count).fill(number);
+  });
+}
