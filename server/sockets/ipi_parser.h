@@ -5,6 +5,8 @@
 #ifndef SERVER_SOCKETS_IPI_PARSER_H
 #define SERVER_SOCKETS_IPI_PARSER_H
 
+#include "server/sockets/intake.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -13,13 +15,13 @@
 #define IPI_INIT_MAX ((size_t)64 << 10)
 
 enum ipi_message {
-  IPI_MORE, /* no whole message yet; all bytes are used */
+  IPI_MORE = INTAKE_MORE, /* no whole message yet; all bytes are used */
   IPI_STATUS,
   IPI_INIT,    /* bead and init [init_size] */
   IPI_POSDATA, /* cells and positions */
   IPI_GETFORCE,
   IPI_EXIT,
-  IPI_BAD, /* fault says why; nothing can follow */
+  IPI_BAD = INTAKE_BAD, /* intake.fault says why; nothing can follow */
 };
 
 /* Zero-initialised it waits for a header. */
@@ -29,17 +31,14 @@ struct ipi_parser {
   size_t batch_size; /* structures of POSDATA, when above 1 in the layout for batches */
   size_t max_atoms;  /* n_atoms * batch_size at most */
   /* Read-only, until the next call */
+  struct intake intake; /* fault */
   int32_t bead;
   char *init; /* [init_size] */
   size_t init_size;
   double *cells;     /* [batch_size][2][9] bohr and 1/bohr: columns are lattice vectors */
   double *positions; /* [batch_size][n_atoms][3] bohr */
-  char fault[160];
   /* Private */
-  int phase;
   unsigned char scratch[IPI_HEADER_SIZE];
-  unsigned char *target; /* where the next bytes go */
-  size_t wanted, filled;
   size_t cells_size, positions_size; /* in bytes */
 };
 

@@ -1,11 +1,9 @@
 #include "server/sockets/mdi_parser.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum phase { VERSION, LENGTHS, HEADER, COMMAND, DATA, DEAD };
+enum phase { VERSION, LENGTHS, HEADER, COMMAND, DATA };
 
 /* The int32 of a message's header. */
 enum { HEADER_ERROR, HEADER_TYPE, HEADER_DATATYPE, HEADER_COUNT, HEADER_INTS };
@@ -22,29 +20,12 @@ void mdi_parser_fini(struct mdi_parser *parser) {
 }
 
 bool mdi_parser_in_message(const struct mdi_parser *p) {
-  return p->phase != HEADER || p->filled > 0 || p->wants_data;
-}
-
-__attribute__((format(printf, 2, 3))) static enum mdi_message fault(struct mdi_parser *p,
-                                                                    const char *format, ...) {
-  va_list arguments;
-  va_start(arguments, format);
-  vsnprintf(p->fault, sizeof p->fault, format, arguments);
-  va_end(arguments);
-  p->phase = DEAD;
-  return MDI_BAD;
-}
-
-static void expect(struct mdi_parser *p, enum phase phase, void *target, size_t size) {
-  p->phase = phase;
-  p->target = target;
-  p->wanted = size;
-  p->filled = 0;
+  return p->intake.phase != HEADER || p->intake.filled > 0 || p->wants_data;
 }
 
 static enum mdi_message ended(struct mdi_parser *p, enum mdi_message message) {
   p->wants_data = false;
-  expect(p, HEADER, p->scratch, HEADER_INTS * sizeof(int32_t));
+  intake_expect(&p->intake, HEADER, p->scratch, HEADER_INTS * sizeof(int32_t));
   return message;
 }
 
@@ -62,12 +43,12 @@ static enum mdi_message take_version(struct mdi_parser *p) {
   int32_t version[3];
   memcpy(version, p->scratch, sizeof version);
   if (version[0] < 1 || version[0] > 1000 || (version[0] == 1 && version[1] < 1))
-    return fault(p, "version %d.%d of the MDI library: 1.1 or later is wanted", (int)version[0],
-                 (int)version[1]);
+    return intake_fault(&p->intake, "version %d.%d of the MDI library: 1.1 or later is wanted",
+                        (int)version[0], (int)version[1]);
   p->name_length = p->command_length = OLD_LENGTH;
   if (version[0] == 1 && version[1] < 4)
     return ended(p, MDI_GREETED);
-  expect(p, LENGTHS, p->scratch, 2 * sizeof(int32_t));
+  intake_expect(&p->intake, LENGTHS, p->scratch, 2 * sizeof(int32_t));
   return MDI_MORE;
 }
 
@@ -79,7 +60,8 @@ static enum mdi_message take_lengths(struct mdi_parser *p) {
   int32_t lengths[2];
   memcpy(lengths, p->scratch, sizeof lengths);
   if (lengths[0] < 1 || lengths[1] < 1)
-    return fault(p, "lengths %d and %d of names and commands", (int)lengths[0], (int)lengths[1]);
+    return intake_fault(&p->intake, "lengths %d and %d of names and commands", (int)lengths[0],
+                        (int)lengths[1]);
   p->name_length = shorter(lengths[0]);
   p->command_length = shorter(lengths[1]);
   return ended(p, MDI_GREETED);
@@ -89,20 +71,16 @@ static enum mdi_message begin_data(struct mdi_parser *p, const int32_t *header) 
   const int32_t datatype = header[HEADER_DATATYPE];
   const bool is_int = datatype == MDI_INT || datatype == MDI_INT32_T;
   if (p->datatype == MDI_INT ? !is_int : datatype != (int32_t)p->datatype)
-    return fault(p, "data of type %d for %s, which takes %d", (int)datatype, p->command,
-                 (int)p->datatype);
+    return intake_fault(&p->intake, "data of type %d for %s, which takes %d", (int)datatype,
+                        p->command, (int)p->datatype);
   if (header[HEADER_COUNT] < 0 || (size_t)header[HEADER_COUNT] != p->count)
-    return fault(p, "%d values for %s, which takes %zu", (int)header[HEADER_COUNT], p->command,
-                 p->count);
+    return intake_fault(&p->intake, "%d values for %s, which takes %zu", (int)header[HEADER_COUNT],
+                        p->command, p->count);
   const size_t size = p->count * size_of(p->datatype);
-  if (size != p->data_size) {
-    free(p->data);
-    p->data = malloc(size);
-    p->data_size = p->data != NULL ? size : 0;
-  }
+  p->data = intake_resize(p->data, &p->data_size, size);
   if (p->data == NULL)
-    return fault(p, "no memory for the data of %s", p->command);
-  expect(p, DATA, p->data, size);
+    return intake_fault(&p->intake, "no memory for the data of %s", p->command);
+  intake_expect(&p->intake, DATA, p->data, size);
   return MDI_MORE;
 }
 
@@ -110,34 +88,34 @@ static enum mdi_message take_header(struct mdi_parser *p) {
   int32_t header[HEADER_INTS];
   memcpy(header, p->scratch, sizeof header);
   if (header[HEADER_ERROR] != 0)
-    return fault(p, "the driver reports error %d", (int)header[HEADER_ERROR]);
+    return intake_fault(&p->intake, "the driver reports error %d", (int)header[HEADER_ERROR]);
   if (header[HEADER_TYPE] != 0)
-    return fault(p, "message of the unknown type %d", (int)header[HEADER_TYPE]);
+    return intake_fault(&p->intake, "message of the unknown type %d", (int)header[HEADER_TYPE]);
   if (p->wants_data)
     return begin_data(p, header);
   if (header[HEADER_DATATYPE] != MDI_CHAR || header[HEADER_COUNT] < 1 ||
       header[HEADER_COUNT] > MDI_TEXT_MAX)
-    return fault(p, "%d values of type %d, where a command is due", (int)header[HEADER_COUNT],
-                 (int)header[HEADER_DATATYPE]);
-  expect(p, COMMAND, p->scratch, (size_t)header[HEADER_COUNT]);
+    return intake_fault(&p->intake, "%d values of type %d, where a command is due",
+                        (int)header[HEADER_COUNT], (int)header[HEADER_DATATYPE]);
+  intake_expect(&p->intake, COMMAND, p->scratch, (size_t)header[HEADER_COUNT]);
   return MDI_MORE;
 }
 
 /* Commands are padded with zeros or blanks. */
 static enum mdi_message take_command(struct mdi_parser *p) {
   size_t length = 0;
-  while (length < p->wanted && p->scratch[length] > ' ' && p->scratch[length] < 127)
+  while (length < p->intake.wanted && p->scratch[length] > ' ' && p->scratch[length] < 127)
     length++;
-  for (size_t i = length; i < p->wanted; i++)
+  for (size_t i = length; i < p->intake.wanted; i++)
     if (p->scratch[i] != ' ' && p->scratch[i] != '\0')
-      return fault(p, "a command that is not text");
+      return intake_fault(&p->intake, "a command that is not text");
   memcpy(p->command, p->scratch, length);
   p->command[length] = '\0';
   return ended(p, MDI_COMMAND);
 }
 
 static enum mdi_message advance(struct mdi_parser *p) {
-  switch ((enum phase)p->phase) {
+  switch ((enum phase)p->intake.phase) {
   case VERSION:
     return take_version(p);
   case LENGTHS:
@@ -148,27 +126,18 @@ static enum mdi_message advance(struct mdi_parser *p) {
     return take_command(p);
   case DATA:
     return ended(p, MDI_DATA);
-  case DEAD:
-    break;
   }
   return MDI_BAD;
 }
 
 enum mdi_message mdi_parser_feed(struct mdi_parser *p, const unsigned char *bytes, size_t size,
                                  size_t *used) {
-  enum mdi_message message = p->phase == DEAD ? MDI_BAD : MDI_MORE;
-  if (p->target == NULL)
-    expect(p, VERSION, p->scratch, 3 * sizeof(int32_t));
+  enum mdi_message message = p->intake.phase == INTAKE_DEAD ? MDI_BAD : MDI_MORE;
+  if (!intake_begun(&p->intake))
+    intake_expect(&p->intake, VERSION, p->scratch, 3 * sizeof(int32_t));
   *used = 0;
-  while (message == MDI_MORE && *used < size) {
-    size_t n = p->wanted - p->filled;
-    if (n > size - *used)
-      n = size - *used;
-    memcpy(p->target + p->filled, bytes + *used, n);
-    p->filled += n;
-    *used += n;
-    if (p->filled == p->wanted)
+  while (message == MDI_MORE && *used < size)
+    if (intake_take(&p->intake, bytes, size, used))
       message = advance(p);
-  }
   return message;
 }

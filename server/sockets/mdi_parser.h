@@ -7,6 +7,8 @@
 #ifndef SERVER_SOCKETS_MDI_PARSER_H
 #define SERVER_SOCKETS_MDI_PARSER_H
 
+#include "server/sockets/intake.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,25 +18,22 @@
 enum mdi_datatype { MDI_INT = 1, MDI_DOUBLE = 2, MDI_CHAR = 3 };
 
 enum mdi_message {
-  MDI_MORE,    /* nothing whole yet; all bytes are used */
-  MDI_GREETED, /* name_length and command_length are known */
-  MDI_COMMAND, /* command */
-  MDI_DATA,    /* what mdi_parser_expect asked for */
-  MDI_BAD,     /* fault says why; nothing can follow */
+  MDI_MORE = INTAKE_MORE, /* nothing whole yet; all bytes are used */
+  MDI_GREETED,            /* name_length and command_length are known */
+  MDI_COMMAND,            /* command */
+  MDI_DATA,               /* what mdi_parser_expect asked for */
+  MDI_BAD = INTAKE_BAD,   /* intake.fault says why; nothing can follow */
 };
 
 /* Zero-initialised it waits for the version. */
 struct mdi_parser {
   /* Read-only, until the next call */
+  struct intake intake;               /* fault */
   size_t name_length, command_length; /* that the driver takes */
   char command[MDI_TEXT_MAX + 1];     /* without padding */
   void *data;                         /* [count] int32_t or double */
-  char fault[160];
   /* Private */
-  int phase;
   unsigned char scratch[MDI_TEXT_MAX];
-  unsigned char *target; /* where the next bytes go */
-  size_t wanted, filled;
   enum mdi_datatype datatype; /* of the data expected */
   size_t count, data_size;
   bool wants_data;
