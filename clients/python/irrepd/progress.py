@@ -19,9 +19,12 @@ class Progress:
         self._is_shown = self._stream.isatty()
         self._begin = self._drawn = time.monotonic()
         self._fraction: float | None = None
+        self._first = 0.0  # the fraction from which it began, resuming a run that was cut off
 
     def step(self, n_atoms: int = 0, fraction: float | None = None) -> None:
         """One more structure; fraction: of all the work, where the total is not known."""
+        if self.done == 0 and fraction is not None:
+            self._first, self._begin = fraction, time.monotonic()
         self.done += 1
         self.atoms += n_atoms
         self._fraction = fraction
@@ -48,7 +51,8 @@ class Progress:
         if fraction is None:
             return f"{end}    "
         fraction = min(max(fraction, 0.0), 1.0)
-        left = seconds * (1 - fraction) / fraction if fraction > 0 else 0.0
+        made = fraction - self._first
+        left = seconds * (1 - fraction) / made if made > 0 else 0.0
         bar = ("#" * int(_WIDTH * fraction)).ljust(_WIDTH, ".")
         return f"[{bar}] {end}  {_clock(left)} left    "
 

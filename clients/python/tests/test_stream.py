@@ -143,14 +143,16 @@ def test_resumes_from_a_partial_file(server: FakeServer, tmp_path: Path) -> None
     assert 40 < seen <= 60
     text = path.read_bytes()
     path.write_bytes(text[:-7])  # killed within a line
-    server.requests.clear()
-    found = list(irrepd.evaluate(atoms(80), **run))
-    assert energies(found) == EXPECTED[:80]
-    assert found[3]["forces"].tolist() == [[-3.0, 0.0, 0.0]]
-    assert sum(len(request["structures"]) for request in server.requests) == 80 - (seen - 1)
-    server.requests.clear()
-    assert energies(irrepd.evaluate(atoms(80), **run)) == EXPECTED[:80]
-    assert not server.requests
+    with FakeServer() as other:  # to the first one a request may still be under way
+        run["client"] = other.url
+        found = list(irrepd.evaluate(atoms(80), **run))
+        assert energies(found) == EXPECTED[:80]
+        assert found[3]["forces"].tolist() == [[-3.0, 0.0, 0.0]]
+        assert sum(len(request["structures"]) for request in other.requests) == 80 - (seen - 1)
+        other.requests.clear()
+        assert energies(irrepd.evaluate(atoms(80), **run)) == EXPECTED[:80]
+        assert not other.requests
+        other.shutdown()
     assert len(path.read_text().splitlines()) == 81
 
 
@@ -198,6 +200,10 @@ def test_progress_bar() -> None:
     unknown = Progress(None, terminal)  # type: ignore[arg-type]
     unknown.step(1)
     assert unknown.line(2.0).split() == ["1", "0.5/s", "0.5", "atoms/s"]
+    resumed = Progress(None, terminal)  # type: ignore[arg-type]
+    resumed.step(1, 0.5)
+    resumed.step(1, 0.6)
+    assert resumed.line(2.0).split()[-2:] == ["0:08", "left"]
 
 
 def test_notebooks_show_results(server: FakeServer) -> None:
