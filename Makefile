@@ -19,7 +19,7 @@ SECONDS ?= 60
 QUICK ?=
 FAMILY ?=
 
-.PHONY: all serve test unit-tests models models-all bench fuzz fuzz-binaries fuzz-replays lint format install reference \
+.PHONY: all serve test test-pythons unit-tests models models-all bench fuzz fuzz-binaries fuzz-replays lint format install reference \
         accuracy clean distclean help
 
 all: $(B)/irrepd $(B)/libirrep.a $(B)/libirrep.so ## build build/irrepd, build/libirrep.a and build/libirrep.so
@@ -29,6 +29,9 @@ serve: all $(if $(filter build/models,$(MODELS)),models) ## build, make the mode
 
 test: $(SETUP)/test ## run every test; the last line counts what passed and failed (LINT=1: lint too)
 	@python3 tools/run_tests.py $(if $(LINT),--lint) --jobs $(JOBS) -- $(MAKEOVERRIDES)
+
+test-pythons: ## run the tests of clients/python with python3.9 to python3.13, as far as they are there (PYTHONS=)
+	tools/test_pythons.sh $(PYTHONS)
 
 unit-tests: $(UNIT_TESTS) ## build the C tests, build/tests/test_*
 
@@ -50,7 +53,7 @@ fuzz-binaries: $(FUZZ_BINARIES)
 fuzz-replays: $(FUZZ_REPLAYS)
 
 lint: $(SETUP)/lint | $(VENV_LINT) ## check formatting, layering and common mistakes
-	@RUFF='$(VENV_LINT_BIN)/ruff' tools/lint.sh
+	@RUFF='$(VENV_LINT_BIN)/ruff' MYPY='$(VENV_LINT_BIN)/mypy' tools/lint.sh
 
 format: $(SETUP)/lint | $(VENV_LINT) ## format every C and Python file
 	git ls-files -co --exclude-standard '*.c' '*.cc' '*.h' | xargs clang-format -i

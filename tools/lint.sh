@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Every static check, to the end: clang-format, tools/lint.py, ruff, clang-tidy. Fails when one of them does.
+# Every static check, to the end: clang-format, tools/lint.py, ruff, mypy, clang-tidy. Fails when one of them does.
 #
-#   RUFF=ruff JOBS=2 tools/lint.sh        from the root of the project
+#   RUFF=ruff MYPY=mypy JOBS=2 tools/lint.sh        from the root of the project
 set -euo pipefail
 jobs=${JOBS:-$(nproc)}
 status=0
@@ -31,5 +31,6 @@ check_tidy() {
 step clang-format check_format
 step tools/lint.py python3 tools/lint.py
 step ruff "${RUFF:-ruff}" check --quiet .
+step mypy "${MYPY:-mypy}" --config-file clients/python/pyproject.toml --no-error-summary clients/python/irrepd
 step clang-tidy check_tidy
 exit $status

@@ -125,7 +125,7 @@ class _Machine:
         return self.stack[-1]
 
     def pop_to_mark(self) -> list[Any]:
-        values = []
+        values: list[Any] = []
         while self.stack:
             value = self.stack.pop()
             if value is _MARK:

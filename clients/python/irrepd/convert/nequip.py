@@ -242,7 +242,7 @@ class _Converter:
     def coupling_tables(self, module: str) -> dict[str, tuple[int, int, int]]:
         pattern = re.escape(module) + r"\._compiled_main.*\._w3j_(\d)_(\d)_(\d)"
         found = self.state.matching(pattern)
-        return {name: tuple(map(int, match.groups())) for name, match in found.items()}
+        return {name: (int(m[1]), int(m[2]), int(m[3])) for name, m in found.items()}
 
     def coupling_sign(self, name: str, degrees: tuple[int, int, int]) -> float:
         one, two, out = degrees

@@ -26,7 +26,7 @@ def builder_of(checkpoint: Any) -> str:
     if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
         return ""
     parameters = checkpoint.get("hyper_parameters")
-    model = parameters.get("model") if isinstance(parameters, dict) else None
+    model: Any = parameters.get("model") if isinstance(parameters, dict) else None
     for _ in range(8):
         target = model.get("_target_") if isinstance(model, dict) else None
         if not isinstance(target, str):

@@ -21,7 +21,7 @@ def has_parts(checkpoint: Any, parts: set[str]) -> bool:
     """Whether it is a dictionary of modules, whose one model has these parts."""
     if not isinstance(checkpoint, Record) or checkpoint.function.name != "ModuleDict":
         return False
-    found = checkpoint
+    found: Any = checkpoint
     for name in ("sole_model", "model", "func"):
         modules = found.state.get("_modules") if is_module(found) else None
         found = modules.get(name) if isinstance(modules, dict) else None

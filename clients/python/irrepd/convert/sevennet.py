@@ -171,7 +171,7 @@ class _Converter:
         if not isinstance(table, dict) or not 0 < len(table) <= 118:
             raise FormatError("option '_type_map' is missing")
         inverse = {index: number for number, index in table.items()}
-        numbers = [inverse.get(index) for index in range(len(table))]
+        numbers: list[Any] = [inverse.get(index) for index in range(len(table))]
         for number in numbers:
             if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= 118:
                 raise FormatError("option '_type_map' is no numbering of elements")

@@ -74,6 +74,7 @@ def _layer(
     _check_couplings(convolution, l_max)
     convolution.get("Widx")
     weight, bias = plain_of(convolution.child("filternet"), n_basis, columns, bias=True)
+    assert bias is not None
     tensors[f"{name}.filter.0.weight"] = weight * HARMONIC_NORM
     tensors[f"{name}.filter.0.bias"] = bias * HARMONIC_NORM
     first, second, third = (
@@ -82,6 +83,7 @@ def _layer(
     gating.expect("SO3ParametricGatedNonlinearity")
     gating.only({"lmax", "n_in", "lidx", "scaling"})
     scaling, offset = plain_of(gating.child("scaling"), channels, columns, bias=True)
+    assert offset is not None
     gates = slice(0, channels * (l_out + 1))
     for degree in range(l_max + 1):
         tensors[f"{name}.linear_product.{_irrep(degree)}.weight"] = first

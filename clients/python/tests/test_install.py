@@ -1,0 +1,44 @@
+"""The package as pip installs it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1]
+CODE = """
+from importlib.metadata import distribution
+import irrepd, irrepd.convert.__main__
+names = {point.name: point.load() for point in distribution("irrepd").entry_points}
+assert names["irrepd"].__ase_plugins__ == frozenset()
+print(irrepd.__file__, irrepd.__version__)
+"""
+
+
+def test_installed_package(tmp_path: Path) -> None:
+    pytest.importorskip("setuptools", minversion="70.1")  # that has bdist_wheel
+    source, target = tmp_path / "source", tmp_path / "target"
+    shutil.copytree(PACKAGE, source, ignore=shutil.ignore_patterns("tests", "__pycache__"))
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    options = ["--no-deps", "--no-build-isolation", "--no-index", "--target", str(target)]
+    subprocess.run([*pip, *options, str(source)], check=True, capture_output=True)
+    assert {path.name for path in (target / "irrepd").glob("*.py*")} == {
+        path.name for path in (PACKAGE / "irrepd").glob("*.py*")
+    }
+    environment = {**os.environ, "PYTHONPATH": str(target), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", CODE],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=tmp_path,
+    )
+    home, version = done.stdout.split()
+    assert home == str(target / "irrepd" / "__init__.py")
+    assert f'version = "{version}"' in (PACKAGE / "pyproject.toml").read_text()
