@@ -11,18 +11,18 @@ endif
 
 include mk/build.mk
 include mk/python.mk
+include mk/package.mk
 
-PREFIX ?= /usr/local
 LISTEN ?= 127.0.0.1:8421
 MODELS ?= build/models
 SECONDS ?= 60
 QUICK ?=
 FAMILY ?=
 
-.PHONY: all serve test test-pythons unit-tests models models-all bench fuzz fuzz-binaries fuzz-replays lint format install reference \
-        accuracy clean distclean help
+.PHONY: all serve test test-pythons unit-tests models models-all bench fuzz fuzz-binaries fuzz-replays lint format \
+        reference accuracy clean distclean help
 
-all: $(B)/irrepd $(B)/libirrep.a $(B)/libirrep.so ## build build/irrepd, build/libirrep.a and build/libirrep.so
+all: $(B)/irrepd $(B)/libirrep.a $(B)/libirrep.so $(B)/man/irrepd.1 ## build build/irrepd, build/libirrep.a and build/libirrep.so
 
 serve: all $(if $(filter build/models,$(MODELS)),models) ## build, make the models, serve them on LISTEN= (MODELS= another folder)
 	exec $(B)/irrepd --models '$(MODELS)' --listen '$(LISTEN)'
@@ -68,18 +68,15 @@ reference: | $(VENV_REFERENCE) $(VENV_REFERENCES) ## write the fixtures of tests
 accuracy: all models models-all | $(VENV_TESTS) ## print the table of errors against the references
 	$(PYTHON_TESTS) tests/reference/table.py
 
-install: all ## install the daemon, the library and its headers (PREFIX=, DESTDIR=)
-	DESTDIR='$(DESTDIR)' tools/install.sh '$(B)' '$(PREFIX)'
-
 clean: ## remove what was compiled; models, wheels and virtual environments stay
-	rm -rf build/obj build/asan build/tsan build/fuzz build/tests build/reports build/lint \
+	rm -rf build/obj build/asan build/tsan build/fuzz build/tests build/reports build/lint build/man \
 	  build/irrepd build/lib*
 
 distclean: ## remove build/ altogether
 	rm -rf build
 
 help: ## list the targets
-	@sed -nE 's/^([a-z-]+):.* ## (.*)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
+	@sed -nE 's/^([a-z-]+):.* ## (.*)/  make \1|\2/p' Makefile mk/package.mk | \
 	  awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
 	@echo
 	@echo '  variables: JOBS= CC= V=1 (show commands) SANITIZER=address,undefined or thread (own folders build/asan, build/tsan)'

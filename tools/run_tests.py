@@ -35,6 +35,8 @@ PYTEST_FOLDERS = (
     "tests/http",
     "tests/faults",
     "tests/interop",
+    "tests/deploy/test_install.py",
+    "tests/deploy/test_systemd.py",
     "tests/bench",
 )
 SANITIZED = "SANITIZER=address,undefined"

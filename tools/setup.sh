@@ -13,7 +13,7 @@ packages=(gcc g++ libc6-dev binutils pkg-config libmicrohttpd-dev libcjson-dev l
 if [ -e core/base/blas.c ]; then packages+=(libopenblas-dev); fi
 case $group in
 build) ;;
-test) packages+=(libcmocka-dev libcurl4-gnutls-dev liblammps-dev openssl valgrind) ;;
+test) packages+=(libcmocka-dev libcurl4-gnutls-dev liblammps-dev mandoc openssl valgrind) ;;
 lint) packages+=(libcmocka-dev clang-format clang-tidy git) ;;
 fuzz) packages+=(clang libclang-rt-14-dev) ;;
 *)

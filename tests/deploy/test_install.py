@@ -1,0 +1,87 @@
+"""The tree that `make install` lays out: a program that uses it, manual pages, versions."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from installed import BUILD, MODELS, PREFIX, ROOT, install, run
+
+import irrepd
+
+SOURCE = Path(__file__).with_name("evaluate.c")
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return install(tmp_path_factory.mktemp("install"))
+
+
+def pkg_config(tree: Path, *arguments: str) -> list[str]:
+    environment = {
+        **os.environ,
+        "PKG_CONFIG_PATH": str(tree / "lib" / "pkgconfig"),
+        "PKG_CONFIG_SYSROOT_DIR": str(tree).removesuffix(PREFIX),
+    }
+    return run("pkg-config", *arguments, "irrep", env=environment).split()
+
+
+def numbers_of(program: Path, **environment: str) -> list[float]:
+    model = MODELS / "sevennet-0.safetensors"
+    return [float(x) for x in run(program, model, env={**os.environ, **environment}).split()]
+
+
+@pytest.mark.parametrize("linking", ["shared", "static"])
+def test_a_program_compiles_and_runs(tree: Path, tmp_path: Path, linking: str) -> None:
+    program = tmp_path / "evaluate"
+    flags = pkg_config(tree, "--cflags", "--libs", *(["--static"] if linking == "static" else []))
+    if linking == "static":
+        flags = ["-l:libirrep.a" if flag == "-lirrep" else flag for flag in flags]
+    run("cc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-o", program, SOURCE, *flags)
+    dynamic = run("readelf", "-d", program)
+    assert ("libirrep.so.0" in dynamic) == (linking == "shared")
+    # What the daemon answers for the same structure.
+    numbers = numbers_of(program, LD_LIBRARY_PATH=str(tree / "lib"))
+    assert numbers == pytest.approx([-10.7658182297, 0.3244813373], abs=1e-8)
+
+
+def test_versions_agree(tree: Path) -> None:
+    version = run(tree / "bin" / "irrepd", "--version").split()[1]
+    assert pkg_config(tree, "--modversion") == [version]
+    assert irrepd.__version__ == version
+    described = json.loads((ROOT / "server" / "page" / "openapi.json").read_text())
+    assert described["info"]["version"] == version
+
+
+def test_the_unit_starts_what_is_installed(tree: Path) -> None:
+    unit = (tree / "lib" / "systemd" / "system" / "irrepd.service").read_text()
+    assert f"\nExecStart={PREFIX}/bin/irrepd\n" in unit
+
+
+def test_manual_pages(tree: Path) -> None:
+    pages = [tree / "share" / "man" / name for name in ("man1/irrepd.1", "man5/irrepd-models.5")]
+    done = subprocess.run(
+        ["mandoc", "-T", "lint", "-W", "style", *map(str, pages)], capture_output=True, text=True
+    )
+    # That a page of another package is not installed here says nothing of ours.
+    said = (done.stdout + done.stderr).splitlines()
+    assert [line for line in said if not re.search(r"referenced manual|mandoc\.db", line)] == []
+
+
+def test_the_manual_page_has_every_flag(tree: Path) -> None:
+    page = run("mandoc", "-T", "ascii", tree / "share" / "man" / "man1" / "irrepd.1")
+    text = re.sub(r".\x08", "", page)  # bold and underlined by overstriking
+    flags = re.findall(r"^  (--\S+) (\S*)", run(BUILD / "irrepd", "--help"), flags=re.M)
+    assert len(flags) > 30
+    for flag, argument in flags:
+        tag = re.escape(f"{flag} {argument}".rstrip())
+        assert re.search(rf"^ +{tag}(  .*)?$", text, flags=re.M)
+
+
+def test_without_a_destination_it_says_how() -> None:
+    done = subprocess.run([ROOT / "tools" / "install.sh", "build"], cwd=ROOT, capture_output=True)
+    assert done.returncode == 2 and b"DESTDIR" in done.stderr
