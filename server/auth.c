@@ -1,6 +1,7 @@
 #include "server/auth.h"
 
-#include <errno.h>
+#include "server/secret_file.h"
+
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
 #include <stdbool.h>
@@ -134,10 +135,11 @@ static const char *read_lines(FILE *file, struct auth **auth, size_t *number) {
 enum irrep_status auth_load(const char *path, struct auth **auth, struct irrep_error *error) {
   size_t number = 0;
   *auth = NULL;
-  FILE *file = fopen(path, "re");
-  if (file == NULL)
-    return irrep_fail(error, IRREP_BAD_ARGUMENT, "keys", "--keys %.100s: %s", path,
-                      strerror(errno));
+  FILE *file = NULL;
+  const enum irrep_status status =
+      secret_file_open("keys", path, SECRET_FROM_WRITERS, &file, error);
+  if (status != IRREP_OK)
+    return status;
   const char *wrong = read_lines(file, auth, &number);
   fclose(file);
   if (wrong == NULL)

@@ -31,9 +31,9 @@ struct auth {
   struct auth_key keys[]; /* [n_keys] */
 };
 
-/* Reads a keys file. BAD_ARGUMENT: it cannot be read, a line is wrong (its number is told, not its
- * text), a name or a hash is there twice, or there is no key; NO_MEMORY. On OK *auth is the
- * caller's, to be freed by auth_free. */
+/* Reads a keys file. BAD_ARGUMENT: it cannot be read, others may change it, a line is wrong (its
+ * number is told, not its text), a name or a hash is there twice, or there is no key; NO_MEMORY. On
+ * OK *auth is the caller's, to be freed by auth_free. */
 enum irrep_status auth_load(const char *path, struct auth **auth, struct irrep_error *error);
 
 void auth_free(struct auth *auth);

@@ -51,6 +51,10 @@ static const struct option options[] = {
      "listen beyond loopback, for anyone who reaches the port"},
     {"keys", "FILE", OPTION_TEXT, "", FIELD(keys), 0, 4095,
      "API keys: lines of NAME SCOPES SHA256, scopes predict, admin or both; see tools/make_key.py"},
+    {"tls-cert", "FILE", OPTION_TEXT, "", FIELD(tls_cert), 0, 4095,
+     "serve HTTPS with this certificate, and the chain behind it, in PEM; needs --tls-key"},
+    {"tls-key", "FILE", OPTION_TEXT, "", FIELD(tls_key), 0, 4095,
+     "the certificate's key, in PEM, readable by its owner and group only"},
     {"workers", "N", OPTION_COUNT, "0", FIELD(workers), 0, 4096,
      "evaluating threads; 0: one for each core that the process or its container may use"},
     {"memory-budget", "BYTES", OPTION_BYTES, "2G", FIELD(memory_budget), 1u << 20, SIZE_MAX / 4,
@@ -405,6 +409,14 @@ static void fit_defaults(struct config *config) {
     config->max_receiving_bytes = memory / 8;
 }
 
+/* What makes sense together only. */
+static int check_pairs(const struct config *config) {
+  if ((config->tls_cert[0] == '\0') == (config->tls_key[0] == '\0'))
+    return 0;
+  fputs("irrepd: --tls-cert and --tls-key are given together, or none of them\n", stderr);
+  return 2;
+}
+
 int config_load(struct config *config, int argc, char **argv) {
   memset(config, 0, sizeof *config);
   char name[ENVIRONMENT_NAME_MAX];
@@ -421,6 +433,8 @@ int config_load(struct config *config, int argc, char **argv) {
     result = apply_environment(config);
   if (result == 0)
     result = apply_arguments(config, argc, argv);
+  if (result == 0)
+    result = check_pairs(config);
   if (result != 0) {
     config_free(config);
     return result;
@@ -484,5 +498,7 @@ void config_free(struct config *config) {
   free(config->mdi);
   free(config->socket_allow);
   free(config->keys);
+  free(config->tls_cert);
+  free(config->tls_key);
   memset(config, 0, sizeof *config);
 }

@@ -43,6 +43,8 @@ struct config {
   char *socket_allow; /* --socket-allow HOSTS: where POST /v1/sockets may connect to beyond
                          loopback; "" or separated by commas */
   char *keys;         /* --keys FILE of API keys, see auth.h; "": none */
+  char *tls_cert;     /* --tls-cert FILE: the certificate and its chain, PEM; "": plain HTTP */
+  char *tls_key;      /* --tls-key FILE: its key; both or none */
   bool allow_remote;  /* --allow-remote: listen beyond loopback without keys */
   bool log_requests;  /* --log-requests: one log line for each request answered */
   bool check_only;    /* --check-config */

@@ -6,6 +6,7 @@
 #include "server/http_text.h"
 #include "server/log.h"
 #include "server/peer.h"
+#include "server/tls.h"
 
 #include <microhttpd.h>
 #include <stdio.h>
@@ -331,7 +332,8 @@ static void on_late(void *context) {
     refuse_unread(x, &problem, "timeout");
     return;
   }
-  if (x == NULL && (connection->request_line_seen || peer_has_sent(connection->peer))) {
+  const bool in_line = server->options.tls == NULL && peer_has_sent(connection->peer);
+  if (x == NULL && (connection->request_line_seen || in_line)) {
     metrics_http_rejected(server->options.metrics, "timeout");
     answer_unread(connection, "-", &problem);
   }
@@ -384,13 +386,26 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **slot,
     peer_hang_up(connection->peer);
 }
 
+/* Its TLS session, which shows our certificate from now on; NULL where there is none. */
+static gnutls_session_t session_of(struct http_server *server, struct MHD_Connection *mhd) {
+  const union MHD_ConnectionInfo *info =
+      server->options.tls == NULL
+          ? NULL
+          : MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+  if (info == NULL)
+    return NULL;
+  tls_attach(server->options.tls, info->tls_session);
+  return info->tls_session;
+}
+
 static struct connection *connection_new(struct http_server *server, struct MHD_Connection *mhd) {
   const union MHD_ConnectionInfo *info =
       MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
   struct connection *connection = info == NULL ? NULL : calloc(1, sizeof *connection);
   if (connection == NULL)
     return NULL;
-  connection->peer = peer_new(server->loop, info->connect_fd, on_late, on_gone, connection);
+  connection->peer = peer_new(server->loop, info->connect_fd, session_of(server, mhd), on_late,
+                              on_gone, connection);
   if (connection->peer == NULL) {
     free(connection);
     return NULL;
@@ -462,10 +477,15 @@ static size_t leave_escaped(void *context, struct MHD_Connection *mhd, char *tex
 
 static struct MHD_Daemon *start_daemon(struct http_server *server) {
   const struct http_options *o = &server->options;
+  struct MHD_OptionItem encryption[] = {
+      {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITIES},
+      {MHD_OPTION_HTTPS_CERT_CALLBACK2, 0, (void *)(uintptr_t)tls_retrieve},
+      {MHD_OPTION_END, 0, NULL}};
   /* Ours come first; this one ends clients that do not read their answers. */
   const unsigned timeout_s = (unsigned)(o->request_timeout_ms / 1000) + 2;
   return MHD_start_daemon(
-      MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, server,
+      MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | (o->tls != NULL ? MHD_USE_TLS : 0u), 0, NULL, NULL,
+      on_request, server, MHD_OPTION_ARRAY, o->tls != NULL ? encryption : encryption + 2,
       MHD_OPTION_LISTEN_SOCKET, o->listen_fd, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
       MHD_OPTION_CONNECTION_LIMIT, (unsigned)o->max_connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
       (unsigned)o->max_connections_address, MHD_OPTION_CONNECTION_TIMEOUT, timeout_s,

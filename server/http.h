@@ -74,6 +74,7 @@ struct http_options {
   size_t max_body_bytes, max_receiving_bytes, max_connections;
   size_t max_connections_address; /* of one IP address; 0: no bound */
   uint64_t request_timeout_ms;
+  struct tls *tls; /* outlives the server; NULL: plain HTTP */
   bool log_requests;
   struct metrics *metrics;
   /* Called when a request has a body, before that is read; false: refused, for the problem that it

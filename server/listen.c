@@ -161,6 +161,15 @@ enum irrep_status listener_open(struct listener *listener, const char *address, 
   return open_tcp(listener, address, allow_remote, error);
 }
 
+bool listener_encrypt(struct listener *listener) {
+  char rest[sizeof listener->url - 8];
+  if (listener->unix_path[0] != '\0')
+    return false;
+  snprintf(rest, sizeof rest, "%s", listener->url + strlen("http://"));
+  snprintf(listener->url, sizeof listener->url, "https://%s", rest);
+  return true;
+}
+
 void listener_close(struct listener *listener) {
   if (listener->fd >= 0)
     close(listener->fd);

@@ -23,6 +23,9 @@ enum irrep_status listener_open(struct listener *listener, const char *address, 
  * BAD_ARGUMENT. */
 enum irrep_status listener_check(const char *address, bool allow_remote, struct irrep_error *error);
 
+/* The url is https from now on. false: a Unix socket has none. */
+bool listener_encrypt(struct listener *listener);
+
 /* Closes the socket unless it was taken (fd -1), and removes the Unix socket's file. */
 void listener_close(struct listener *listener);
 

@@ -13,6 +13,7 @@
 #include "server/registry.h"
 #include "server/routes.h"
 #include "server/sockets/sockets.h"
+#include "server/tls.h"
 #include "server/version.h"
 
 #include <dirent.h>
@@ -30,6 +31,8 @@
 /* Beside those of connections. */
 #define DESCRIPTORS_MORE 256
 
+#define UNIX_IS_PLAIN "a Unix socket is not encrypted: --listen HOST:PORT, or no --tls-cert"
+
 struct daemon {
   struct config *config;
   int argc;
@@ -40,6 +43,7 @@ struct daemon {
   struct listener listener;
   struct routes routes;
   struct auth *keys; /* NULL: none */
+  struct tls *tls;   /* NULL: plain HTTP */
   int exit_status;
   bool handles_open, announced;
   bool idle, answered; /* while draining: the predictor and the HTTP side are done */
@@ -62,6 +66,7 @@ static struct http_options http_options(struct daemon *daemon) {
                                .max_connections = config->max_connections,
                                .max_connections_address = config->max_connections_address,
                                .request_timeout_ms = config->request_timeout_ms,
+                               .tls = daemon->tls,
                                .log_requests = config->log_requests,
                                .metrics = daemon->routes.metrics,
                                .admits = routes_admit,
@@ -77,10 +82,14 @@ static struct registry_limits model_limits(const struct config *config) {
 
 /* --- keys ------------------------------------------------------------------------------------- */
 
+static bool has_keys(const struct config *config) {
+  return config->keys != NULL && config->keys[0] != '\0';
+}
+
 /* Takes the keys of the file, if one is named; when it is wrong, the keys stay. */
 static enum irrep_status load_keys(struct daemon *daemon, struct irrep_error *error) {
   struct auth *keys = NULL;
-  if (daemon->config->keys == NULL || daemon->config->keys[0] == '\0')
+  if (!has_keys(daemon->config))
     return IRREP_OK;
   const enum irrep_status status = auth_load(daemon->config->keys, &keys, error);
   if (status != IRREP_OK)
@@ -209,6 +218,9 @@ static void on_hang_up(uv_signal_t *handle, int number) {
   struct irrep_error error = {0};
   if (load_keys(daemon, &error) != IRREP_OK)
     log_write(LOG_ERROR, "the keys stay as they were", LOG_STRING, "detail", error.detail, LOG_END);
+  if (daemon->tls != NULL && tls_reload(daemon->tls, &error) != IRREP_OK)
+    log_write(LOG_ERROR, "the certificate stays as it was", LOG_STRING, "detail", error.detail,
+              LOG_END);
   const struct registry_limits models = model_limits(daemon->config);
   const struct http_options http = http_options(daemon);
   registry_set_limits(routes->registry, &models);
@@ -258,6 +270,14 @@ static bool start_handles(struct daemon *daemon) {
          uv_signal_start(&daemon->hang_up, on_hang_up, SIGHUP) == 0;
 }
 
+/* OK, with or without a certificate. */
+static enum irrep_status load_certificate(const struct config *config, struct tls **tls,
+                                          struct irrep_error *error) {
+  if (config->tls_cert == NULL || config->tls_cert[0] == '\0')
+    return IRREP_OK;
+  return tls_new(config->tls_cert, config->tls_key, tls, error);
+}
+
 static struct http_server *start_http(struct daemon *daemon) {
   const struct http_options options = http_options(daemon);
   daemon->listener.fd = -1;
@@ -269,9 +289,15 @@ static const char *start(struct daemon *daemon, struct irrep_error *error) {
   struct routes *routes = &daemon->routes;
   if (load_keys(daemon, error) != IRREP_OK)
     return "keys";
+  if (load_certificate(daemon->config, &daemon->tls, error) != IRREP_OK)
+    return "certificate";
   if (listener_open(&daemon->listener, daemon->config->listen,
                     daemon->config->allow_remote || daemon->keys != NULL, error) != IRREP_OK)
     return "listener";
+  if (daemon->tls != NULL && !listener_encrypt(&daemon->listener)) {
+    irrep_fail(error, IRREP_BAD_ARGUMENT, "tls-cert", UNIX_IS_PLAIN);
+    return "listener";
+  }
   if (!start_handles(daemon))
     return "event loop";
   routes->metrics = metrics_new();
@@ -326,6 +352,7 @@ static void stop(struct daemon *daemon) {
   if (routes->metrics != NULL)
     metrics_free(routes->metrics);
   auth_free(daemon->keys);
+  tls_free(daemon->tls);
 }
 
 int daemon_run(struct config *config, int argc, char **argv) {
@@ -357,29 +384,45 @@ int daemon_run(struct config *config, int argc, char **argv) {
   return daemon.exit_status;
 }
 
-int daemon_check(const struct config *config) {
-  struct irrep_error error = {0};
+/* --- check ------------------------------------------------------------------------------------ */
+
+static enum irrep_status check_folder(const struct config *config, struct irrep_error *error) {
   DIR *folder = opendir(config->models_dir);
-  if (folder == NULL) {
-    fprintf(stderr, "irrepd: --models %s: %s\n", config->models_dir, strerror(errno));
-    return 1;
-  }
+  if (folder == NULL)
+    return irrep_fail(error, IRREP_BAD_ARGUMENT, "models", "--models %.200s: %s",
+                      config->models_dir, strerror(errno));
   closedir(folder);
+  return IRREP_OK;
+}
+
+static enum irrep_status check_keys(const struct config *config, struct irrep_error *error) {
   struct auth *keys = NULL;
-  const bool has_keys = config->keys != NULL && config->keys[0] != '\0';
-  if (has_keys && auth_load(config->keys, &keys, &error) != IRREP_OK) {
-    fprintf(stderr, "irrepd: %s\n", error.detail);
-    return 1;
-  }
+  const enum irrep_status status =
+      has_keys(config) ? auth_load(config->keys, &keys, error) : IRREP_OK;
   auth_free(keys);
-  if (listener_check(config->listen, config->allow_remote || has_keys, &error) != IRREP_OK) {
-    fprintf(stderr, "irrepd: %s\n", error.detail);
-    return 1;
-  }
-  if (sockets_check_flags(config, &error) != IRREP_OK) {
-    fprintf(stderr, "irrepd: %s\n", error.detail);
-    return 1;
-  }
+  return status;
+}
+
+static enum irrep_status check_address(const struct config *config, struct irrep_error *error) {
+  struct tls *tls = NULL;
+  enum irrep_status status = load_certificate(config, &tls, error);
+  if (status == IRREP_OK && tls != NULL && strncmp(config->listen, "unix:", 5) == 0)
+    status = irrep_fail(error, IRREP_BAD_ARGUMENT, "tls-cert", UNIX_IS_PLAIN);
+  if (status == IRREP_OK)
+    status = listener_check(config->listen, config->allow_remote || has_keys(config), error);
+  tls_free(tls);
+  return status;
+}
+
+int daemon_check(const struct config *config) {
+  enum irrep_status (*const checks[])(const struct config *, struct irrep_error *) = {
+      check_folder, check_keys, check_address, sockets_check_flags};
+  struct irrep_error error = {0};
+  for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
+    if (checks[i](config, &error) != IRREP_OK) {
+      fprintf(stderr, "irrepd: %s\n", error.detail);
+      return 1;
+    }
   say("irrepd: the configuration is valid");
   return 0;
 }

@@ -1,5 +1,7 @@
 #include "server/peer.h"
 
+#include "server/tls.h"
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -12,7 +14,8 @@ struct peer {
   uv_timer_t timer;
   uv_poll_t poll;
   int fd;
-  int handles_open; /* the memory goes when libuv has let go of both */
+  gnutls_session_t session; /* NULL: plain */
+  int handles_open;         /* the memory goes when libuv has let go of both */
   uint64_t bytes_marked;
   peer_event late, gone;
   void *context;
@@ -53,11 +56,13 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
   peer->gone(peer->context);
 }
 
-struct peer *peer_new(uv_loop_t *loop, int fd, peer_event late, peer_event gone, void *context) {
+struct peer *peer_new(uv_loop_t *loop, int fd, gnutls_session_t session, peer_event late,
+                      peer_event gone, void *context) {
   struct peer *peer = calloc(1, sizeof *peer);
   if (peer == NULL)
     return NULL;
-  *peer = (struct peer){.fd = fd, .late = late, .gone = gone, .context = context};
+  *peer =
+      (struct peer){.fd = fd, .session = session, .late = late, .gone = gone, .context = context};
   peer->timer.data = peer->poll.data = peer;
   if (uv_poll_init(loop, &peer->poll, fd) != 0) {
     free(peer);
@@ -122,17 +127,26 @@ bool peer_has_unread(const struct peer *peer) {
   return ioctl(peer->fd, FIONREAD, &unread) == 0 && unread > 0;
 }
 
-void peer_last_words(struct peer *peer, const char *text, size_t size) {
+static void send_plain(int fd, const char *text, size_t size) {
   while (size > 0) {
-    const ssize_t sent = send(peer->fd, text, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+    const ssize_t sent = send(fd, text, size, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent <= 0)
       break;
     text += sent;
     size -= (size_t)sent;
   }
+}
+
+void peer_last_words(struct peer *peer, const char *text, size_t size) {
+  if (peer->session != NULL)
+    tls_last_words(peer->session, text, size);
+  else
+    send_plain(peer->fd, text, size);
   shutdown(peer->fd, SHUT_WR);
 }
 
 void peer_hang_up(struct peer *peer) {
+  if (peer->session != NULL)
+    tls_last_words(peer->session, "", 0);
   shutdown(peer->fd, SHUT_RDWR);
 }

@@ -2,10 +2,11 @@
  * and an answer past the HTTP library, for requests it is still reading.
  *
  * libmicrohttpd 0.9.75 sees neither disconnects nor timeouts of suspended connections, and takes no
- * answer while a body arrives. Plain sockets only. Used on the loop thread. */
+ * answer while a body arrives. Used on the loop thread. */
 #ifndef SERVER_PEER_H
 #define SERVER_PEER_H
 
+#include <gnutls/gnutls.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -15,9 +16,11 @@ struct peer;
 
 typedef void (*peer_event)(void *context);
 
-/* Watches a connected socket, which stays the caller's and must outlive the peer. late is called
- * when a deadline passes, gone once, when the client has closed its side. NULL without memory. */
-struct peer *peer_new(uv_loop_t *loop, int fd, peer_event late, peer_event gone, void *context);
+/* Watches a connected socket, and its TLS session, if any (NULL): both stay the caller's and must
+ * outlive the peer. late is called when a deadline passes, gone once, when the client has closed
+ * its side. NULL without memory. */
+struct peer *peer_new(uv_loop_t *loop, int fd, gnutls_session_t session, peer_event late,
+                      peer_event gone, void *context);
 
 /* Stops everything and frees the peer; no event comes after that. NULL is allowed. */
 void peer_free(struct peer *peer);

@@ -56,6 +56,8 @@ static void test_targets(void **state) {
   assert_true(example_command(text, sizeof text, "http://[::1]:8", "m-1", &card) > 0);
   assert_int_equal(strncmp(text, tcp, strlen(tcp)), 0);
   const char *local = "curl -s --unix-socket '/a b/s' http://localhost/v1/models/m/predict ";
+  assert_true(example_command(text, sizeof text, "https://[::1]:8", "m-1", &card) > 0);
+  assert_int_equal(strncmp(text, "curl -s -k https://[::1]:8/v1/", 30), 0);
   assert_true(example_command(text, sizeof text, "unix:/a b/s", "m", &card) > 0);
   assert_int_equal(strncmp(text, local, strlen(local)), 0);
   assert_int_equal(example_command(text, sizeof text, "unix:/a'b", "m", &card), 0);

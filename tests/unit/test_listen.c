@@ -41,6 +41,8 @@ static void test_tcp(void **state) {
   snprintf(address, sizeof address, "127.0.0.1:%u", port);
   expect_refusal(address, false, "in use");
   assert_int_equal(listener_check(address, false, NULL), IRREP_OK);
+  assert_true(listener_encrypt(&listener));
+  assert_int_equal(sscanf(listener.url, "https://127.0.0.1:%u", &port), 1);
   listener_close(&listener);
   assert_int_equal(listener.fd, -1);
 }

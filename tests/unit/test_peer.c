@@ -48,7 +48,7 @@ static struct fixture *begin(void **state) {
   f = (struct fixture){0};
   assert_int_equal(uv_loop_init(&f.loop), 0);
   connect_pair(&f);
-  f.peer = peer_new(&f.loop, f.ours, on_late, on_gone, &f);
+  f.peer = peer_new(&f.loop, f.ours, NULL, on_late, on_gone, &f);
   assert_non_null(f.peer);
   return &f;
 }
