@@ -1,6 +1,7 @@
 /* The energy and forces of a water molecule, and of a silicon crystal with its stress.
  *
- *   ./example http://127.0.0.1:8421 sevennet-0 */
+ *   ./example http://127.0.0.1:8421 sevennet-0
+ *   ./example https://HOST:8421 sevennet-0 CA.pem */
 #include "irrepd_client.h"
 
 #include <stdio.h>
@@ -23,12 +24,12 @@ static int show(struct irrepd_client *client, const char *name, const struct irr
 }
 
 int main(int argc, char **argv) {
-  if (argc != 3) {
-    fprintf(stderr, "usage: %s URL MODEL\n", argv[0]);
+  if (argc != 3 && argc != 4) {
+    fprintf(stderr, "usage: %s URL MODEL [CA_FILE]\n", argv[0]);
     return 2;
   }
   struct irrepd_client *client = irrepd_client_new(argv[1], argv[2], "float64", NULL);
-  if (client == NULL) {
+  if (client == NULL || (argc == 4 && !irrepd_client_trust(client, argv[3]))) {
     fprintf(stderr, "no client for %s\n", argv[1]);
     return 2;
   }

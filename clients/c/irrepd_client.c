@@ -245,6 +245,10 @@ struct irrepd_client *irrepd_client_new(const char *url, const char *model, cons
   return client;
 }
 
+bool irrepd_client_trust(struct irrepd_client *client, const char *ca_file) {
+  return curl_easy_setopt(client->curl, CURLOPT_CAINFO, ca_file) == CURLE_OK;
+}
+
 void irrepd_client_free(struct irrepd_client *client) {
   if (client == NULL)
     return;

@@ -28,11 +28,15 @@ struct irrepd_result {
   char message[256]; /* what went wrong, for people */
 };
 
-/* url: http://HOST:PORT, or unix:/PATH. key: an API key, or NULL. precision: "float32", "float64",
- * or NULL for the model's own. NULL without memory, or when the url is none. Free with
- * irrepd_client_free. */
+/* url: http://HOST:PORT, https://HOST:PORT, or unix:/PATH. key: an API key, or NULL. precision:
+ * "float32", "float64", or NULL for the model's own. NULL without memory, or when the url is none.
+ * Free with irrepd_client_free. */
 struct irrepd_client *irrepd_client_new(const char *url, const char *model, const char *precision,
                                         const char *key);
+
+/* Of https: trusts the authorities in this PEM file instead of the system's. false: no memory, or
+ * this libcurl has no TLS. */
+bool irrepd_client_trust(struct irrepd_client *client, const char *ca_file);
 
 void irrepd_client_free(struct irrepd_client *client); /* NULL is allowed */
 

@@ -8,12 +8,13 @@ import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http.client import HTTPConnection, HTTPResponse
+from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,9 @@ class Daemon:
         models: Path = MODELS,
         host: str = "127.0.0.1",
         environment: Mapping[str, str] | None = None,
+        tls: ssl.SSLContext | None = None,
     ):
-        self.host = host
+        self.host, self.tls = host, tls
         self.log = folder / "log"
         self.lines: list[str] = []
         self.url = ""
@@ -70,7 +72,7 @@ class Daemon:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self.lines.append(line.rstrip("\n"))
-            found = re.fullmatch(r"irrepd: listening on (http://[\d.]+:\d+)\n", line)
+            found = re.fullmatch(r"irrepd: listening on (https?://[\d.]+:\d+)\n", line)
             if found:
                 self.url = found[1]
                 self._listening.set()
@@ -84,9 +86,12 @@ class Daemon:
         return self
 
     def connect(self) -> socket.socket:
-        return socket.create_connection((self.host, self.port), timeout=PATIENCE)
+        plain = socket.create_connection((self.host, self.port), timeout=PATIENCE)
+        return plain if self.tls is None else self.tls.wrap_socket(plain, server_hostname=self.host)
 
     def connection(self) -> HTTPConnection:
+        if self.tls is not None:
+            return HTTPSConnection(self.host, self.port, timeout=PATIENCE, context=self.tls)
         return HTTPConnection(self.host, self.port, timeout=PATIENCE)
 
     def ask(
