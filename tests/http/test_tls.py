@@ -215,7 +215,7 @@ def test_clients_that_leave_and_the_drain(start: Factory, authority: Authority) 
     daemon = start(
         *flags(authority.issue("leave")), "--workers", "1", tls=authority.context()
     ).wait_ready()
-    long, text = (post(length(body(n)), body=body(n)) for n in (12, 4))
+    long, text = (post(length(body(n)), body=body(n)) for n in (24, 4))
     first, leaving, idle = (daemon.connect() for _ in range(3))
     first.sendall(long)
     daemon.wait_for(lambda: busy(daemon), "the computation")
