@@ -19,8 +19,8 @@ SECONDS ?= 60
 QUICK ?=
 FAMILY ?=
 
-.PHONY: all serve test test-pythons unit-tests models models-all bench fuzz fuzz-binaries fuzz-replays lint format \
-        reference accuracy clean distclean help
+.PHONY: all serve test test-pythons test-deploy unit-tests models models-all bench fuzz fuzz-binaries fuzz-replays lint \
+        format install reference accuracy clean distclean help
 
 all: $(B)/irrepd $(B)/libirrep.a $(B)/libirrep.so $(B)/man/irrepd.1 ## build build/irrepd, build/libirrep.a and build/libirrep.so
 
@@ -32,6 +32,9 @@ test: $(SETUP)/test ## run every test; the last line counts what passed and fail
 
 test-pythons: ## run the tests of clients/python with python3.9 to python3.13, as far as they are there (PYTHONS=)
 	tools/test_pythons.sh $(PYTHONS)
+
+test-deploy: all models $(VENV_DEPLOY) $(SETUP)/deploy$(if $(QUICK),-files) ## test docker/: images, compose, Kubernetes, scale-out (QUICK=1: its files alone)
+	$(PYTHON_DEPLOY) -m pytest -q -p no:cacheprovider --durations=10 tests/deploy$(if $(QUICK),/test_files.py)
 
 unit-tests: $(UNIT_TESTS) ## build the C tests, build/tests/test_*
 

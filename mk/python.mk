@@ -26,6 +26,14 @@ $(VENV_LINT): tools/requirements-lint.txt | $(SETUP)/build
 	$(VENV_LINT_BIN)/python -m pip install $(PIP_FLAGS) -r $<
 	@touch $@
 
+# For the tests of docker/: linters of container files, podman-compose.
+VENV_DEPLOY := build/venv-deploy/.ready
+PYTHON_DEPLOY := build/venv-deploy/bin/python
+$(VENV_DEPLOY): tests/deploy/requirements.txt | $(SETUP)/build
+	python3 -m venv build/venv-deploy
+	$(PYTHON_DEPLOY) -m pip install $(PIP_FLAGS) -r $<
+	@touch $@
+
 # The upstream codes that fixtures come from. torch goes first, alone, so that nothing pulls another build of it.
 VENV_REFERENCE := build/venv-reference/.ready
 VENV_REFERENCE_PYTHON := build/venv-reference/bin/python
