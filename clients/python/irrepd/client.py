@@ -57,7 +57,9 @@ class Client:
 
     url: http, https, or unix:/PATH of a socket. timeout: seconds that a call may take in all,
     waiting for a busy daemon included. key: an API key, by default IRREPD_KEY of the environment.
-    verify: of https, see `Transport`. A pickle holds the key that was given.
+    verify: of https, see `Transport`. patience: seconds to ask again while a daemon that has
+    answered before cannot be reached, as when it is started anew. A pickle holds the key that was
+    given.
     """
 
     def __init__(
@@ -66,15 +68,17 @@ class Client:
         timeout: float = 600.0,
         key: str | None = None,
         verify: Verify = True,
+        patience: float = 60.0,
     ):
-        self.url, self.timeout, self.verify = url, timeout, verify
+        self.url, self.timeout, self.verify, self.patience = url, timeout, verify, patience
         self._key = key
+        self._has_answered = False
         self._transport = Transport(url, verify)
         self._takes_binary = True
 
     def __getstate__(self) -> dict[str, Any]:
-        state = {"url": self.url, "timeout": self.timeout, "verify": self.verify}
-        return {**state, "key": self._key}
+        names = ("url", "timeout", "verify", "patience")
+        return {**{name: getattr(self, name) for name in names}, "key": self._key}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]
@@ -199,7 +203,7 @@ class Client:
             headers = {**headers, "Authorization": f"Bearer {key}"}
         deadline = time.monotonic() + self.timeout
         while True:
-            answer = self._transport.exchange(method, path, data, headers, deadline)
+            answer = self._exchange(method, path, data, headers, deadline)
             if answer.status < 300:
                 return answer
             problem = _decoded(answer.body)
@@ -211,6 +215,24 @@ class Client:
             if not is_busy or time.monotonic() + pause >= deadline:
                 raise error
             time.sleep(pause)
+
+    def _exchange(
+        self, method: str, path: str, data: bytes | None, headers: dict[str, str], deadline: float
+    ) -> Answer:
+        """One answer, from a daemon that may go and come back; asking twice does no harm."""
+        last, pause = deadline, _PAUSE / 16
+        while True:
+            try:
+                answer = self._transport.exchange(method, path, data, headers, deadline)
+            except ConnectionFailed:
+                last = min(last, time.monotonic() + self.patience)
+                if not self._has_answered or time.monotonic() + pause >= last:
+                    raise
+                time.sleep(pause)
+                pause = min(2 * pause, _PAUSE)
+            else:
+                self._has_answered = True
+                return answer
 
 
 def _path_of(model: str) -> str:

@@ -112,8 +112,16 @@ def test_dead_kept_connection_is_replaced(server: FakeServer) -> None:
     assert server.connections == 3
 
 
-def test_hanging_up_twice_is_an_error(server: FakeServer) -> None:
+def test_a_daemon_that_goes_and_comes_back(server: FakeServer) -> None:
     with Client(server.url) as client:
+        energy(client)
+        server.faults = [hang_up] * 5
+        assert energy(client) == 0.125
+        assert not server.faults
+
+
+def test_hanging_up_twice_is_an_error(server: FakeServer) -> None:
+    with Client(server.url, patience=0) as client:
         energy(client)
         server.faults = [hang_up, hang_up]
         with pytest.raises(ConnectionFailed):
