@@ -1,25 +1,26 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that a group of make targets needs, where they are missing.
 #
-#   tools/setup.sh build|test|lint|fuzz|deploy-files|deploy
+#   tools/setup.sh build|test|lint|fuzz|soak|deploy-files|deploy
 #
 # As root it installs them; otherwise it prints the command and fails. Elsewhere than on Debian and its
 # relatives it only names them and goes on.
 set -euo pipefail
 
-group=${1:?usage: tools/setup.sh build|test|lint|fuzz|deploy-files|deploy}
+group=${1:?usage: tools/setup.sh build|test|lint|fuzz|soak|deploy-files|deploy}
 packages=(gcc g++ libc6-dev binutils pkg-config libmicrohttpd-dev libcjson-dev libuv1-dev libgnutls28-dev
   python3 python3-venv ca-certificates curl)
 if [ -e core/base/blas.c ]; then packages+=(libopenblas-dev); fi
 case $group in
 build) ;;
-test) packages+=(libcmocka-dev libcurl4-gnutls-dev liblammps-dev mandoc openssl valgrind) ;;
+test) packages+=(iproute2 libcmocka-dev libcurl4-gnutls-dev liblammps-dev mandoc nftables openssl valgrind) ;;
 lint) packages+=(libcmocka-dev clang-format clang-tidy git) ;;
 fuzz) packages+=(clang libclang-rt-14-dev) ;;
 deploy-files) packages+=(haproxy prometheus) ;;
 deploy)
   packages+=(haproxy prometheus buildah podman runc netavark aardvark-dns iptables nftables iproute2 mmdebstrap)
   ;;
+soak) packages+=(wrk) ;;
 *)
   echo "tools/setup.sh: unknown group '$group'" >&2
   exit 2
