@@ -13,9 +13,10 @@ import pytest
 from daemon import PREDICT, Answer, Daemon, check, read_raw
 from network import Cable, NotPermitted, laid
 
-TIMEOUT_MS = 400
+TIMEOUT_MS = 1000
 ATOM = {"numbers": [14], "positions": [[0, 0, 0]]}
 REQUEST = json.dumps({"structures": [ATOM]}).encode()
+ENOUGH = 5
 MANY = json.dumps({"structures": [ATOM] * 1000}).encode()
 
 
@@ -68,10 +69,11 @@ class Others:
         return self
 
     def __exit__(self, *_: object) -> None:
+        while self.answers < ENOUGH and not self.failed:
+            time.sleep(0.01)
         self._end.set()
         self._thread.join()
         assert not self.failed
-        assert self.answers > 20
 
 
 def connect(cable: Cable, daemon: Daemon) -> socket.socket:
@@ -151,7 +153,7 @@ def test_a_peer_that_does_not_read(cable: Cable, daemon: Daemon, reads: bool) ->
         peer.connect((cable.near, daemon.port))
         peer.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 300)
         begun = time.monotonic()
-        while reads and time.monotonic() < begun + 3:  # seconds; libmicrohttpd's end is at 2
+        while reads and time.monotonic() < begun + 4:  # seconds; libmicrohttpd's end is at 3
             assert peer.recv(2000)
             time.sleep(0.02)
         if reads:
