@@ -1,8 +1,8 @@
 #include "server/codec_safetensors.h"
 
-#include "irrep/conventions.h"
 #include "server/json_scan.h"
 #include "server/problem_kinds.h"
+#include "server/ragged.h"
 
 #include <cjson/cJSON.h>
 #include <math.h>
@@ -11,47 +11,38 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-#error "tensors are read as they lie in the body: little-endian"
-#endif
-
 /* Five tensors and a few options take some 600 bytes. */
 #define HEADER_MAX ((size_t)64 << 10)
 #define VALUES_MAX 512
 
-#define RANK_MAX 3
 #define NAME_SHOWN_MAX 40
 
-enum { N_ATOMS, NUMBERS, POSITIONS, CELL, PBC, N_TENSORS };
-
-struct tensor {
-  const char *bytes; /* in the body, of any alignment; NULL: was not given */
-  size_t begin, end; /* offsets of its bytes behind the header */
-  size_t shape[RANK_MAX];
+/* Offsets of a tensor's bytes behind the header. */
+struct extent {
+  size_t begin, end;
 };
 
-/* What a tensor must be. */
+/* What a tensor must be, beside what ragged_kinds says. */
 struct kind {
-  const char *name, *dtype, *other_dtype;
-  size_t rank, element_size, columns[2]; /* of the dimensions after the first */
+  const char *dtype, *other_dtype;
   const char *due;
 };
 
-static const struct kind kinds[N_TENSORS] = {
-    [N_ATOMS] = {"n_atoms", "I32", "I32", 1, 4, {1, 1}, "I32 [B] is due"},
-    [NUMBERS] = {"numbers", "I32", "I32", 1, 4, {1, 1}, "I32 [sum of n_atoms] is due"},
-    [POSITIONS] = {"positions", "F64", "F64", 2, 8, {3, 1}, "F64 [sum of n_atoms, 3] is due"},
-    [CELL] = {"cell", "F64", "F64", 3, 8, {3, 3}, "F64 [B, 3, 3] is due"},
-    [PBC] = {"pbc", "U8", "BOOL", 2, 1, {3, 1}, "U8 [B, 3] is due"},
+static const struct kind kinds[RAGGED_COUNT] = {
+    [RAGGED_N_ATOMS] = {"I32", "I32", "I32 [B] is due"},
+    [RAGGED_NUMBERS] = {"I32", "I32", "I32 [sum of n_atoms] is due"},
+    [RAGGED_POSITIONS] = {"F64", "F64", "F64 [sum of n_atoms, 3] is due"},
+    [RAGGED_CELL] = {"F64", "F64", "F64 [B, 3, 3] is due"},
+    [RAGGED_PBC] = {"U8", "BOOL", "U8 [B, 3] is due"},
 };
 
 struct reader {
   struct request *request;
-  const struct codec_limits *limits;
   struct problem *problem;
   const char *data; /* [data_size] behind the header */
   size_t data_size;
-  struct tensor tensors[N_TENSORS];
+  struct ragged_array arrays[RAGGED_COUNT];
+  struct extent extents[RAGGED_COUNT];
 };
 
 /* Faults of the whole; always false. name, if any, is what the pointer shows. */
@@ -77,18 +68,6 @@ static bool name_fault(struct reader *r, enum problem_kind kind, const char *nam
   return false;
 }
 
-/* A fault of one structure, of which the rest is read on; false only without memory. */
-static bool item_fault(struct reader *r, size_t index, enum problem_kind kind, const char *place,
-                       const char *detail) {
-  char pointer[sizeof r->problem->pointer];
-  snprintf(pointer, sizeof pointer, "#/structures/%zu/%s", index, place);
-  struct problem *problem = request_fault(r->request, index);
-  if (!problem)
-    return no_memory(r);
-  problem_of_kind(problem, kind, pointer, "%s", detail);
-  return true;
-}
-
 /* The container */
 
 /* Whole numbers up to 2^53 are exact in JSON's doubles. */
@@ -100,8 +79,12 @@ static bool whole_number(const cJSON *json, size_t *number) {
   return true;
 }
 
-static bool read_shape(struct reader *r, const struct kind *kind, const cJSON *array,
-                       struct tensor *tensor) {
+static bool shape_fault(struct reader *r, enum ragged_name name) {
+  return fault(r, PROBLEM_WRONG_SHAPE, ragged_kinds[name].name, kinds[name].due);
+}
+
+static bool read_shape(struct reader *r, enum ragged_name name, const cJSON *array) {
+  const struct ragged_kind *kind = &ragged_kinds[name];
   size_t rank = 0;
   if (!cJSON_IsArray(array))
     return malformed(r, "a tensor's shape is an array");
@@ -110,32 +93,32 @@ static bool read_shape(struct reader *r, const struct kind *kind, const cJSON *a
     if (!whole_number(child, &extent))
       return malformed(r, "a tensor's shape is of whole numbers");
     if (rank >= kind->rank || (rank > 0 && extent != kind->columns[rank - 1]))
-      return fault(r, PROBLEM_WRONG_SHAPE, kind->name, kind->due);
-    tensor->shape[rank] = extent;
+      return shape_fault(r, name);
+    r->arrays[name].shape[rank] = extent;
   }
-  return rank == kind->rank || fault(r, PROBLEM_WRONG_SHAPE, kind->name, kind->due);
+  return rank == kind->rank || shape_fault(r, name);
 }
 
-static bool read_offsets(struct reader *r, const struct kind *kind, const cJSON *array,
-                         struct tensor *tensor) {
+static bool read_offsets(struct reader *r, enum ragged_name name, const cJSON *array) {
   const cJSON *first = cJSON_IsArray(array) ? array->child : NULL;
-  if (!first || !first->next || first->next->next || !whole_number(first, &tensor->begin) ||
-      !whole_number(first->next, &tensor->end))
+  struct extent *extent = &r->extents[name];
+  size_t bytes = 0;
+  if (!first || !first->next || first->next->next || !whole_number(first, &extent->begin) ||
+      !whole_number(first->next, &extent->end))
     return malformed(r, "a tensor's data_offsets are two whole numbers");
-  if (tensor->begin > tensor->end || tensor->end > r->data_size)
+  if (extent->begin > extent->end || extent->end > r->data_size)
     return malformed(r, "a tensor reaches beyond the body");
-  size_t row = kind->element_size * kind->columns[0] * kind->columns[1], bytes = 0;
-  if (__builtin_mul_overflow(tensor->shape[0], row, &bytes) || bytes != tensor->end - tensor->begin)
+  if (!ragged_size(name, r->arrays[name].shape[0], &bytes) || bytes != extent->end - extent->begin)
     return malformed(r, "a tensor has not the bytes of its shape");
-  tensor->bytes = r->data + tensor->begin;
+  r->arrays[name].bytes = r->data + extent->begin;
   return true;
 }
 
-static bool read_tensor(struct reader *r, const cJSON *entry, const struct kind *kind,
-                        struct tensor *tensor) {
+static bool read_tensor(struct reader *r, enum ragged_name name, const cJSON *entry) {
   const cJSON *dtype = NULL, *shape = NULL, *offsets = NULL;
-  if (tensor->bytes)
-    return name_fault(r, PROBLEM_DUPLICATE_KEY, kind->name);
+  const struct kind *kind = &kinds[name];
+  if (r->arrays[name].bytes)
+    return name_fault(r, PROBLEM_DUPLICATE_KEY, ragged_kinds[name].name);
   if (!cJSON_IsObject(entry))
     return malformed(r, "a tensor is described by an object");
   for (const cJSON *child = entry->child; child; child = child->next) {
@@ -151,8 +134,8 @@ static bool read_tensor(struct reader *r, const cJSON *entry, const struct kind 
     return malformed(r, "a tensor is described by dtype, shape and data_offsets");
   if (strcmp(dtype->valuestring, kind->dtype) != 0 &&
       strcmp(dtype->valuestring, kind->other_dtype) != 0)
-    return fault(r, PROBLEM_WRONG_TYPE, kind->name, kind->due);
-  return read_shape(r, kind, shape, tensor) && read_offsets(r, kind, offsets, tensor);
+    return fault(r, PROBLEM_WRONG_TYPE, ragged_kinds[name].name, kind->due);
+  return read_shape(r, name, shape) && read_offsets(r, name, offsets);
 }
 
 /* Tensors lie one behind the other, without gaps, to the end of the body. */
@@ -161,15 +144,15 @@ static bool check_cover(struct reader *r) {
   bool moved = true;
   while (position < r->data_size && moved) {
     moved = false;
-    for (size_t i = 0; i < N_TENSORS && !moved; i++) {
-      const struct tensor *t = &r->tensors[i];
-      moved = t->bytes && t->begin == position && t->end > position;
-      position = moved ? t->end : position;
+    for (size_t i = 0; i < RAGGED_COUNT && !moved; i++) {
+      const struct extent *extent = &r->extents[i];
+      moved = r->arrays[i].bytes && extent->begin == position && extent->end > position;
+      position = moved ? extent->end : position;
     }
   }
   size_t sum = 0;
-  for (size_t i = 0; i < N_TENSORS; i++)
-    sum += r->tensors[i].end - r->tensors[i].begin;
+  for (size_t i = 0; i < RAGGED_COUNT; i++)
+    sum += r->extents[i].end - r->extents[i].begin;
   if (position != r->data_size || sum != r->data_size)
     return malformed(r, "gaps, overlaps, or bytes behind the last tensor");
   return true;
@@ -269,21 +252,19 @@ static bool read_header(struct reader *r, const cJSON *root) {
   if (!cJSON_IsObject(root))
     return malformed(r, "the header is an object");
   for (const cJSON *child = root->child; child; child = child->next) {
-    size_t i = 0;
+    const enum ragged_name name = ragged_find(child->string);
     const bool is_options = strcmp(child->string, "__metadata__") == 0;
-    while (i < N_TENSORS && strcmp(kinds[i].name, child->string) != 0)
-      i++;
-    if (!is_options && i == N_TENSORS)
+    if (!is_options && name == RAGGED_COUNT)
       return name_fault(r, PROBLEM_UNKNOWN_KEY, child->string);
     if (is_options && has_options)
       return name_fault(r, PROBLEM_DUPLICATE_KEY, child->string);
-    if (is_options ? !read_options(r, child) : !read_tensor(r, child, &kinds[i], &r->tensors[i]))
+    if (is_options ? !read_options(r, child) : !read_tensor(r, name, child))
       return false;
     has_options = has_options || is_options;
   }
-  for (size_t i = N_ATOMS; i <= POSITIONS; i++)
-    if (!r->tensors[i].bytes)
-      return fault(r, PROBLEM_MISSING_KEY, kinds[i].name, kinds[i].due);
+  for (enum ragged_name i = RAGGED_N_ATOMS; i <= RAGGED_POSITIONS; i++)
+    if (!r->arrays[i].bytes)
+      return fault(r, PROBLEM_MISSING_KEY, ragged_kinds[i].name, kinds[i].due);
   return check_cover(r);
 }
 
@@ -310,120 +291,9 @@ static bool read_container(struct reader *r, const char *body, size_t size) {
   return good;
 }
 
-/* The structures */
-
-static bool read_counts(struct reader *r, size_t *n_atoms) {
-  const struct tensor *tensors = r->tensors;
-  const size_t n = tensors[N_ATOMS].shape[0];
-  char detail[128];
-  if (n == 0)
-    return fault(r, PROBLEM_WRONG_SHAPE, "n_atoms", "at least one structure is due");
-  if (n > r->limits->max_structures) {
-    snprintf(detail, sizeof detail, "%zu structures; a request may have %zu", n,
-             r->limits->max_structures);
-    return fault(r, PROBLEM_TOO_MANY_STRUCTURES, "n_atoms", detail);
-  }
-  for (size_t i = CELL; i <= PBC; i++)
-    if (tensors[i].bytes && tensors[i].shape[0] != n)
-      return fault(r, PROBLEM_WRONG_SHAPE, kinds[i].name, kinds[i].due);
-  r->request->items = request_alloc(r->request, n, sizeof *r->request->items);
-  if (!r->request->items)
-    return no_memory(r);
-  r->request->n_items = n;
-  for (size_t i = 0; i < n; i++) {
-    int32_t count = 0;
-    memcpy(&count, tensors[N_ATOMS].bytes + i * sizeof count, sizeof count);
-    if (count < 0)
-      return fault(r, PROBLEM_WRONG_VALUE, "n_atoms", "counts of atoms are not negative");
-    r->request->items[i].structure.n_atoms = (size_t)count;
-    *n_atoms += (size_t)count;
-  }
-  return true;
-}
-
-/* Whether an entry is a length, and no NaN. */
-static bool is_length(double x) {
-  return fabs(x) <= IRREP_LENGTH_MAX;
-}
-
-static bool check_atoms(struct reader *r, size_t index, const struct irrep_structure *s) {
-  char place[64], detail[128];
-  if (s->n_atoms == 0)
-    return item_fault(r, index, PROBLEM_NO_ATOMS, "numbers", "a structure needs at least one atom");
-  if (s->n_atoms > r->limits->max_atoms) {
-    snprintf(detail, sizeof detail, "%zu atoms; a structure may have %zu", s->n_atoms,
-             r->limits->max_atoms);
-    return item_fault(r, index, PROBLEM_TOO_LARGE, "numbers", detail);
-  }
-  for (size_t i = 0; i < s->n_atoms; i++)
-    if (s->numbers[i] < 1 || s->numbers[i] > IRREP_NUMBER_MAX) {
-      snprintf(place, sizeof place, "numbers/%zu", i);
-      snprintf(detail, sizeof detail, "%d is not an atomic number, an integer from 1 to %d",
-               (int)s->numbers[i], IRREP_NUMBER_MAX);
-      return item_fault(r, index, PROBLEM_WRONG_VALUE, place, detail);
-    }
-  for (size_t i = 0; i < 3 * s->n_atoms; i++)
-    if (!is_length(s->positions[i])) {
-      snprintf(place, sizeof place, "positions/%zu/%zu", i / 3, i % 3);
-      return item_fault(r, index, PROBLEM_NOT_FINITE, place,
-                        "a finite number of at most 1e6 Angstrom is due");
-    }
-  return true;
-}
-
-static bool read_periodicity(struct reader *r, size_t index, struct irrep_structure *s) {
-  char place[64];
-  const char *cell = r->tensors[CELL].bytes, *pbc = r->tensors[PBC].bytes;
-  if (cell)
-    memcpy(s->cell, cell + index * sizeof s->cell, sizeof s->cell);
-  for (size_t i = 0; i < 9; i++)
-    if (!is_length(s->cell[i / 3][i % 3])) {
-      snprintf(place, sizeof place, "cell/%zu/%zu", i / 3, i % 3);
-      memset(s->cell, 0, sizeof s->cell);
-      return item_fault(r, index, PROBLEM_NOT_FINITE, place,
-                        "a finite number of at most 1e6 Angstrom is due");
-    }
-  for (size_t axis = 0; axis < 3; axis++) {
-    const unsigned char periodic = pbc ? (unsigned char)pbc[3 * index + axis] : cell != NULL;
-    if (periodic > 1) {
-      snprintf(place, sizeof place, "pbc/%zu", axis);
-      return item_fault(r, index, PROBLEM_WRONG_VALUE, place, "0 or 1 is due");
-    }
-    if (periodic && !cell)
-      return item_fault(r, index, PROBLEM_MISSING_CELL, "cell", "a periodic axis needs a cell");
-    s->pbc[axis] = periodic == 1;
-  }
-  return true;
-}
-
-static bool read_structures(struct reader *r) {
-  size_t n_atoms = 0;
-  if (!read_counts(r, &n_atoms))
-    return false;
-  for (size_t i = NUMBERS; i <= POSITIONS; i++)
-    if (r->tensors[i].shape[0] != n_atoms)
-      return fault(r, PROBLEM_WRONG_SHAPE, kinds[i].name, kinds[i].due);
-  int32_t *numbers = request_alloc(r->request, n_atoms, sizeof *numbers);
-  double *positions = request_alloc(r->request, n_atoms, 3 * sizeof *positions);
-  if (!numbers || !positions)
-    return no_memory(r);
-  memcpy(numbers, r->tensors[NUMBERS].bytes, n_atoms * sizeof *numbers);
-  memcpy(positions, r->tensors[POSITIONS].bytes, n_atoms * 3 * sizeof *positions);
-  for (size_t i = 0; i < r->request->n_items; i++) {
-    struct irrep_structure *s = &r->request->items[i].structure;
-    s->numbers = numbers;
-    s->positions = positions;
-    numbers += s->n_atoms;
-    positions += 3 * s->n_atoms;
-    if (!check_atoms(r, i, s) || !read_periodicity(r, i, s))
-      return false;
-  }
-  return true;
-}
-
 bool codec_safetensors_read(const char *body, size_t size, const struct codec_limits *limits,
                             struct request *request, struct problem *problem) {
-  struct reader r = {.request = request, .limits = limits, .problem = problem};
+  struct reader r = {.request = request, .problem = problem};
   request->properties = PROPERTY_ENERGY | PROPERTY_FORCES | PROPERTY_STRESS;
-  return read_container(&r, body, size) && read_structures(&r);
+  return read_container(&r, body, size) && ragged_read(r.arrays, limits, request, problem);
 }
