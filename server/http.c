@@ -129,7 +129,7 @@ void http_reply_problem(struct http_exchange *exchange, const struct problem *pr
                              .content_type = "application/problem+json",
                              .retry_after_s = problem->retry_after_s,
                              .allow = allow};
-  reply.body = problem_render(problem, &reply.size);
+  reply.body = problem_render(problem, http_names_error(exchange->path), &reply.size);
   http_reply(exchange, &reply);
 }
 
@@ -140,10 +140,10 @@ static enum MHD_Result queue(struct exchange *x) {
 }
 
 /* Answers a request that libmicrohttpd is still reading, when it takes no response. */
-static void answer_unread(struct connection *connection, const char *request_id,
+static void answer_unread(struct connection *connection, const char *path, const char *request_id,
                           const struct problem *problem) {
   char text[4096];
-  const size_t size = http_format_problem(text, sizeof text, problem, request_id);
+  const size_t size = http_format_problem(text, sizeof text, problem, path, request_id);
   peer_last_words(connection->peer, text, size);
 }
 
@@ -152,7 +152,7 @@ static void answer_unread(struct connection *connection, const char *request_id,
 static void refuse_unread(struct exchange *x, const struct problem *problem, const char *reason) {
   metrics_http_rejected(x->connection->server->options.metrics, reason);
   account(x, problem->status);
-  answer_unread(x->connection, x->request_id, problem);
+  answer_unread(x->connection, x->path, x->request_id, problem);
   http_body_drop(&x->body, &x->connection->server->budget);
   x->stage = STAGE_LINGERING;
   peer_deadline(x->connection->peer, LINGER_MS);
@@ -335,7 +335,7 @@ static void on_late(void *context) {
   const bool in_line = server->options.tls == NULL && peer_has_sent(connection->peer);
   if (x == NULL && (connection->request_line_seen || in_line)) {
     metrics_http_rejected(server->options.metrics, "timeout");
-    answer_unread(connection, "-", &problem);
+    answer_unread(connection, "", "-", &problem);
   }
   peer_hang_up(connection->peer);
 }

@@ -74,11 +74,15 @@ static const char *reason_phrase(int status) {
   }
 }
 
-size_t http_format_problem(char *text, size_t size, const struct problem *problem,
+bool http_names_error(const char *path) {
+  return strncmp(path, "/v2", 3) == 0;
+}
+
+size_t http_format_problem(char *text, size_t size, const struct problem *problem, const char *path,
                            const char *request_id) {
   char retry[32] = "";
   size_t body_size = 0;
-  char *body = problem_render(problem, &body_size);
+  char *body = problem_render(problem, http_names_error(path), &body_size);
   if (body == NULL)
     return 0;
   if (problem->retry_after_s > 0)

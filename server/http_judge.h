@@ -36,9 +36,12 @@ void http_problem_bodies(struct problem *problem, size_t max_receiving_bytes);
 /* The request has not arrived in time. */
 void http_problem_late(struct problem *problem, uint64_t timeout_ms);
 
-/* Writes a whole HTTP/1.1 answer that closes the connection into text [size]; returns its length, 0
- * when it does not fit or memory ran out. */
-size_t http_format_problem(char *text, size_t size, const struct problem *problem,
+/* Whether a path is of the Open Inference Protocol, for problem_render. */
+bool http_names_error(const char *path);
+
+/* Writes a whole HTTP/1.1 answer to a request for path that closes the connection into text [size];
+ * returns its length, 0 when it does not fit or memory ran out. */
+size_t http_format_problem(char *text, size_t size, const struct problem *problem, const char *path,
                            const char *request_id);
 
 #endif

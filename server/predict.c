@@ -274,6 +274,7 @@ struct predict_job *predict_call(struct predictor *p, const struct predict_call 
   job->done = call->done;
   job->estimates = call->estimates;
   job->body_format = call->body_format;
+  job->json_size = call->json_size;
   job->answer_format = call->estimates ? FORMAT_JSON : call->answer_format;
   const bool found = find_model(job, call->model);
   const bool at_once = found && job->loaded && call->size <= READ_ON_LOOP_BYTES;

@@ -22,6 +22,7 @@ struct reply {
   const char *content_type; /* static */
   char *body; /* malloc'ed; whoever receives the reply frees it; NULL without memory */
   size_t size;
+  size_t json_size;  /* of a KServe answer's JSON part that bytes follow; 0: none follow */
   int retry_after_s; /* 0: none */
 };
 
@@ -42,12 +43,13 @@ struct predictor *predictor_new_with(const struct evaluator *evaluator, uv_loop_
                                      const struct config *config, struct registry *registry,
                                      struct metrics *metrics);
 
-enum predict_format { FORMAT_JSON, FORMAT_SAFETENSORS };
+enum predict_format { FORMAT_JSON, FORMAT_SAFETENSORS, FORMAT_KSERVE };
 
 /* A predict call of a body in one of the formats. */
 struct predict_call {
   const char *model, *body; /* body [size] */
   size_t size;
+  size_t json_size;       /* of a KServe body's JSON part; at most size */
   const char *request_id; /* copied */
   const char *client;     /* whose share of the queue it takes; NULL: nobody's */
   enum predict_format body_format, answer_format; /* an estimate is always JSON */

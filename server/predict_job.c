@@ -60,14 +60,24 @@ static void make_results(struct predict_job *job, unsigned properties) {
     predict_job_fail(job, PROBLEM_NO_MEMORY, "no memory for the results");
 }
 
+static bool read_body(struct predict_job *job, const char *body, size_t size) {
+  struct request *request = &job->request;
+  switch (job->body_format) {
+  case FORMAT_SAFETENSORS:
+    return codec_safetensors_read(body, size, &job->limits, request, &job->problem);
+  case FORMAT_KSERVE:
+    return codec_kserve_read(body, job->json_size, size, &job->limits, request, &job->wish,
+                             &job->problem);
+  default:
+    return codec_json_read(body, size, &job->limits, request, &job->problem);
+  }
+}
+
 void predict_job_read(struct predict_job *job, const char *body, size_t size) {
   uint64_t begun_ns = uv_hrtime();
-  struct request *request = &job->request;
-  job->failed = !(job->body_format == FORMAT_SAFETENSORS
-                      ? codec_safetensors_read
-                      : codec_json_read)(body, size, &job->limits, request, &job->problem);
-  if (!job->failed && job->answer_format == FORMAT_SAFETENSORS)
-    make_results(job, request->properties);
+  job->failed = !read_body(job, body, size);
+  if (!job->failed && job->answer_format != FORMAT_JSON)
+    make_results(job, job->request.properties);
   job->read_ns = uv_hrtime() - begun_ns;
 }
 
@@ -153,11 +163,12 @@ const struct problem *predict_job_problem(const struct predict_job *job) {
   return NULL;
 }
 
-static void reply_problem(const struct problem *problem, struct reply *reply) {
+static void reply_problem(const struct predict_job *job, const struct problem *problem,
+                          struct reply *reply) {
   *reply = (struct reply){.status = problem->status,
                           .content_type = PROBLEM_TYPE,
                           .retry_after_s = problem->retry_after_s};
-  reply->body = problem_render(problem, &reply->size);
+  reply->body = problem_render(problem, job->body_format == FORMAT_KSERVE, &reply->size);
 }
 
 static void put_item(struct text *text, const struct predict_job *job, size_t index) {
@@ -179,43 +190,47 @@ static void write_results(const struct predict_job *job, struct text *text) {
   answer_json_end(text, &job->timing);
 }
 
-static void write_tensors(const struct predict_job *job, struct text *text) {
-  const struct answer_safetensors answer = {.model = job->served->name,
-                                            .sha256 = job->loaded->sha256,
-                                            .request_id = job->request_id,
-                                            .timing = &job->timing,
-                                            .request = &job->request,
-                                            .results = job->results};
-  answer_safetensors_write(text, &answer);
+static struct answer_safetensors tensors_of(const struct predict_job *job) {
+  return (struct answer_safetensors){.model = job->served->name,
+                                     .sha256 = job->loaded->sha256,
+                                     .request_id = job->request_id,
+                                     .timing = &job->timing,
+                                     .request = &job->request,
+                                     .results = job->results};
 }
 
 static void reply_answer(const struct predict_job *job, struct reply *reply) {
+  const struct answer_safetensors answer = tensors_of(job);
   struct text text = {0};
-  const bool binary = job->answer_format == FORMAT_SAFETENSORS;
-  if (job->estimates)
+  *reply = (struct reply){.status = 200, .content_type = ANSWER_TYPE};
+  if (job->estimates) {
     estimate_write(&text, job, job->queue_seconds);
-  else if (binary)
-    write_tensors(job, &text);
-  else
+  } else if (job->answer_format == FORMAT_SAFETENSORS) {
+    answer_safetensors_write(&text, &answer);
+    reply->content_type = SAFETENSORS_TYPE;
+  } else if (job->answer_format == FORMAT_KSERVE) {
+    reply->json_size = answer_kserve_write(&text, &answer, &job->wish);
+    reply->content_type = reply->json_size > 0 ? BYTES_TYPE : ANSWER_TYPE;
+  } else {
     write_results(job, &text);
-  *reply = (struct reply){.status = 200, .content_type = binary ? SAFETENSORS_TYPE : ANSWER_TYPE};
+  }
   reply->body = text_take(&text, &reply->size);
 }
 
 void predict_job_reply(const struct predict_job *job, struct reply *reply) {
   if (job->failed) {
-    reply_problem(&job->problem, reply);
+    reply_problem(job, &job->problem, reply);
     return;
   }
   const struct problem *only = job->request.items[0].problem;
   if (job->request.n_items == 1 && only) {
-    reply_problem(only, reply);
+    reply_problem(job, only, reply);
     return;
   }
   reply_answer(job, reply);
   if (!reply->body) {
     struct problem problem;
-    reply_problem(problem_of_kind(&problem, PROBLEM_NO_MEMORY, "", "no memory for the answer"),
+    reply_problem(job, problem_of_kind(&problem, PROBLEM_NO_MEMORY, "", "no memory for the answer"),
                   reply);
   }
 }

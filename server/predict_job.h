@@ -2,7 +2,7 @@
 #ifndef SERVER_PREDICT_JOB_H
 #define SERVER_PREDICT_JOB_H
 
-#include "server/answer_safetensors.h"
+#include "server/answer_kserve.h"
 #include "server/clients.h"
 #include "server/codec_safetensors.h"
 #include "server/compute.h"
@@ -29,7 +29,9 @@ struct predict_job {
   struct flow flow;      /* its structures in the scheduler */
   bool estimates;        /* nothing is computed */
   enum predict_format body_format, answer_format;
-  double queue_seconds; /* when it estimates: until what waits is done */
+  size_t json_size;        /* of a KServe body */
+  struct kserve_wish wish; /* of such a body */
+  double queue_seconds;    /* when it estimates: until what waits is done */
   const struct evaluator *evaluator;
   struct codec_limits limits;
   struct bounds bounds[2]; /* by precision */

@@ -60,7 +60,7 @@ struct problem *problem_of_error(struct problem *problem, const struct irrep_err
                      irrep_status_title(error->status), field, "%s", error->detail);
 }
 
-void problem_put(struct text *text, const struct problem *p) {
+static void put(struct text *text, const struct problem *p, bool names_error) {
   text_puts(text, "{\"type\":");
   text_put_json(text, p->type);
   text_puts(text, ",\"title\":");
@@ -75,11 +75,20 @@ void problem_put(struct text *text, const struct problem *p) {
     text_put_json(text, p->pointer);
     text_puts(text, "}");
   }
-  text_puts(text, p->retryable ? "],\"retryable\":true}" : "],\"retryable\":false}");
+  text_puts(text, p->retryable ? "],\"retryable\":true" : "],\"retryable\":false");
+  if (names_error) {
+    text_puts(text, ",\"error\":");
+    text_put_json(text, p->detail);
+  }
+  text_puts(text, "}");
 }
 
-char *problem_render(const struct problem *problem, size_t *size) {
+void problem_put(struct text *text, const struct problem *problem) {
+  put(text, problem, false);
+}
+
+char *problem_render(const struct problem *problem, bool names_error, size_t *size) {
   struct text text = {0};
-  problem_put(&text, problem);
+  put(&text, problem, names_error);
   return text_take(&text, size);
 }

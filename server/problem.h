@@ -22,7 +22,8 @@ struct problem *problem_set(struct problem *problem, int status, const char *kin
                             const char *title, const char *pointer, const char *detail, ...)
     __attribute__((format(printf, 6, 7)));
 
-/* The JSON text, malloc'ed and NUL-terminated; NULL without memory. */
-char *problem_render(const struct problem *problem, size_t *size);
+/* The JSON text, malloc'ed and NUL-terminated; NULL without memory. names_error: the detail is also
+ * the member error, where clients of the Open Inference Protocol look for it. */
+char *problem_render(const struct problem *problem, bool names_error, size_t *size);
 
 #endif

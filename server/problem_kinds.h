@@ -12,6 +12,7 @@
 #define PROBLEM_KINDS(X)                                                                           \
   X(MALFORMED_JSON, 400, "malformed-json", "malformed JSON")                                       \
   X(MALFORMED_SAFETENSORS, 400, "malformed-safetensors", "malformed safetensors")                  \
+  X(MALFORMED_TENSORS, 400, "malformed-tensors", "malformed tensors")                              \
   X(UNKNOWN_KEY, 400, "unknown-key", "unknown key")                                                \
   X(DUPLICATE_KEY, 400, "duplicate-key", "key given twice")                                        \
   X(MISSING_KEY, 422, "missing-key", "key missing")                                                \

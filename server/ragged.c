@@ -55,6 +55,12 @@ static bool shape_fault(struct reader *r, enum ragged_name name) {
   return fault(r, PROBLEM_WRONG_SHAPE, ragged_kinds[name].name, detail);
 }
 
+static bool missing(struct reader *r, const char *name) {
+  char detail[64];
+  snprintf(detail, sizeof detail, "\"%s\" is missing", name);
+  return fault(r, PROBLEM_MISSING_KEY, name, detail);
+}
+
 static bool no_memory(struct reader *r) {
   return fault(r, PROBLEM_NO_MEMORY, NULL, "no memory for the request");
 }
@@ -185,6 +191,6 @@ bool ragged_read(const struct ragged_array arrays[RAGGED_COUNT], const struct co
   struct reader r = {.request = request, .limits = limits, .problem = problem, .arrays = arrays};
   for (enum ragged_name i = RAGGED_N_ATOMS; i <= RAGGED_POSITIONS; i++)
     if (!arrays[i].bytes)
-      return fault(&r, PROBLEM_MISSING_KEY, ragged_kinds[i].name, "it is missing");
+      return missing(&r, ragged_kinds[i].name);
   return read_structures(&r);
 }

@@ -1,5 +1,6 @@
 #include "server/routes.h"
 
+#include "server/answer_kserve.h"
 #include "server/codec_safetensors.h"
 #include "server/http_text.h"
 #include "server/problem_kinds.h"
@@ -46,6 +47,14 @@ static const struct route routes_table[] = {
     {"/v1/models/" MODEL_SEGMENT "/load", "POST", "application", "json", route_load, ACCESS_ADMIN},
     {"/v1/models/" MODEL_SEGMENT "/unload", "POST", "application", "json", route_unload,
      ACCESS_ADMIN},
+    {"/v2", "GET", "application", "json", route_v2, ACCESS_ANYONE},
+    {"/v2/health/live", "GET", "application", "json", route_v2_live, ACCESS_ANYONE},
+    {"/v2/health/ready", "GET", "application", "json", route_v2_ready, ACCESS_ANYONE},
+    {"/v2/models/" MODEL_SEGMENT, "GET", "application", "json", route_v2_model, ACCESS_KEY},
+    {"/v2/models/" MODEL_SEGMENT "/ready", "GET", "application", "json", route_v2_model_ready,
+     ACCESS_KEY},
+    {"/v2/models/" MODEL_SEGMENT "/infer", "POST", "application", "json", route_v2_infer,
+     ACCESS_PREDICT},
     {"/v1/sockets", "GET", "application", "json", route_sockets, ACCESS_ADMIN},
     {"/v1/sockets", "POST", "application", "json", route_sockets_add, ACCESS_ADMIN},
 };
@@ -94,22 +103,32 @@ static void reply_wrong_method(struct http_exchange *exchange, const struct rout
   http_reply_problem(exchange, &problem, allow);
 }
 
-/* A body in binary is answered in binary, if that is accepted. */
-static bool takes_binary(const struct route *route) {
-  return route->handler == route_predict || route->handler == route_estimate;
+/* What a route takes beside JSON; NULL: nothing. */
+static const char *binary_type(const struct route *route) {
+  if (route->handler == route_v2_infer)
+    return BYTES_TYPE;
+  return route->handler == route_predict || route->handler == route_estimate ? SAFETENSORS_TYPE
+                                                                             : NULL;
 }
 
 static bool is_acceptable(const struct http_exchange *exchange, const struct route *route) {
   if (route->type == NULL || http_accepts(exchange->accept, route->type, route->subtype))
     return true;
+  if (route->handler == route_v2_infer)
+    return http_accepts(exchange->accept, "application", "octet-stream");
   return route->handler == route_predict && routes_answer_is_binary(exchange);
 }
 
+/* Triton's clients name no type for inference. */
 static bool body_fits(const struct http_exchange *exchange, const struct route *route) {
   const char *type = exchange->content_type, *encoding = exchange->content_encoding;
-  return type != NULL && (encoding == NULL || strcasecmp(encoding, "identity") == 0) &&
-         (http_media_type_is(type, "application/json") ||
-          (takes_binary(route) && http_media_type_is(type, SAFETENSORS_TYPE)));
+  const char *binary = binary_type(route);
+  if (encoding != NULL && strcasecmp(encoding, "identity") != 0)
+    return false;
+  if (type == NULL)
+    return route->handler == route_v2_infer;
+  return http_media_type_is(type, "application/json") ||
+         (binary != NULL && http_media_type_is(type, binary));
 }
 
 bool routes_body_is_binary(const struct http_exchange *exchange) {
@@ -124,6 +143,7 @@ bool routes_answer_is_binary(const struct http_exchange *exchange) {
 
 /* Whether the client takes what the route gives and gives what it takes; otherwise answers. */
 static bool media_types_fit(struct http_exchange *exchange, const struct route *route) {
+  const char *binary = binary_type(route);
   struct problem problem;
   if (!is_acceptable(exchange, route)) {
     problem_set(&problem, 406, "not-acceptable", "no acceptable media type", "",
@@ -134,8 +154,8 @@ static bool media_types_fit(struct http_exchange *exchange, const struct route *
   if (strcmp(route->method, "POST") != 0 || body_fits(exchange, route))
     return true;
   problem_set(&problem, 415, "unsupported-media-type", "media type not supported", "",
-              "%s takes Content-Type: application/json%s, without a Content-Encoding.", route->path,
-              takes_binary(route) ? " or " SAFETENSORS_TYPE : "");
+              "%s takes Content-Type: application/json%s%s, without a Content-Encoding.",
+              route->path, binary != NULL ? " or " : "", binary != NULL ? binary : "");
   http_reply_problem(exchange, &problem, NULL);
   return false;
 }

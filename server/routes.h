@@ -56,6 +56,20 @@ void route_estimate(struct routes *routes, struct http_exchange *exchange, const
 void route_sockets(struct routes *routes, struct http_exchange *exchange, const char *model);
 void route_sockets_add(struct routes *routes, struct http_exchange *exchange, const char *model);
 void route_predict(struct routes *routes, struct http_exchange *exchange, const char *model);
+void route_v2(struct routes *routes, struct http_exchange *exchange, const char *model);
+void route_v2_live(struct routes *routes, struct http_exchange *exchange, const char *model);
+void route_v2_ready(struct routes *routes, struct http_exchange *exchange, const char *model);
+void route_v2_model(struct routes *routes, struct http_exchange *exchange, const char *model);
+void route_v2_model_ready(struct routes *routes, struct http_exchange *exchange, const char *model);
+void route_v2_infer(struct routes *routes, struct http_exchange *exchange, const char *model);
+
+/* Begins a predict call with the formats and estimates of request, the rest of which is filled in
+ * from the exchange; answers when it is done. */
+void routes_predict(struct routes *routes, struct http_exchange *exchange, const char *model,
+                    struct predict_call request);
+
+/* Whether the daemon is ready; otherwise the problem says why not. */
+bool routes_ready(const struct routes *routes, struct problem *problem);
 
 /* Whether a request's body is application/x-safetensors, and whether its answer is to be. */
 bool routes_body_is_binary(const struct http_exchange *exchange);

@@ -22,22 +22,27 @@ void route_live(struct routes *routes, struct http_exchange *exchange, const cha
   reply_state(exchange, "live");
 }
 
+bool routes_ready(const struct routes *routes, struct problem *problem) {
+  const char *state = routes_state(routes);
+  if (strcmp(state, "ready") == 0)
+    return true;
+  if (strcmp(state, "draining") == 0)
+    problem_of_kind(problem, PROBLEM_DRAINING, "", "Requests under way are being finished.");
+  else if (strcmp(state, "loading") == 0)
+    problem_of_kind(problem, PROBLEM_MODEL_LOADING, "", "Models are being loaded.");
+  else
+    problem_of_kind(problem, PROBLEM_MODEL_NOT_READY, "",
+                    "No model could be loaded; GET /v1/models says why.");
+  return false;
+}
+
 void route_ready(struct routes *routes, struct http_exchange *exchange, const char *model) {
   (void)model;
   struct problem problem;
-  const char *state = routes_state(routes);
-  if (strcmp(state, "ready") == 0) {
-    reply_state(exchange, state);
-    return;
-  }
-  if (strcmp(state, "draining") == 0)
-    problem_of_kind(&problem, PROBLEM_DRAINING, "", "Requests under way are being finished.");
-  else if (strcmp(state, "loading") == 0)
-    problem_of_kind(&problem, PROBLEM_MODEL_LOADING, "", "Models are being loaded.");
+  if (routes_ready(routes, &problem))
+    reply_state(exchange, "ready");
   else
-    problem_of_kind(&problem, PROBLEM_MODEL_NOT_READY, "",
-                    "No model could be loaded; GET /v1/models says why.");
-  http_reply_problem(exchange, &problem, NULL);
+    http_reply_problem(exchange, &problem, NULL);
 }
 
 static void add_size(cJSON *object, const char *name, size_t number) {

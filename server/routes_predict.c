@@ -15,6 +15,7 @@ static void on_done(void *context, struct reply *reply) {
                               .content_type = reply->content_type,
                               .body = reply->body,
                               .size = reply->size,
+                              .inference_header_size = reply->json_size,
                               .retry_after_s = reply->retry_after_s};
   http_reply(call->exchange, &answer);
   free(call);
@@ -26,8 +27,8 @@ static void on_gone(void *context) {
   free(call);
 }
 
-static void begin(struct routes *routes, struct http_exchange *exchange, const char *model,
-                  bool estimates) {
+void routes_predict(struct routes *routes, struct http_exchange *exchange, const char *model,
+                    struct predict_call request) {
   if (registry_find(routes->registry, model) == NULL) {
     reply_unknown_model(exchange, model);
     return;
@@ -37,19 +38,13 @@ static void begin(struct routes *routes, struct http_exchange *exchange, const c
     *call = (struct call){.exchange = exchange};
     exchange->gone = on_gone;
     exchange->gone_context = call;
-    const bool binary = routes_body_is_binary(exchange);
-    const bool answers_binary = routes_answer_is_binary(exchange);
-    const struct predict_call request = {.model = model,
-                                         .body = exchange->body,
-                                         .size = exchange->size,
-                                         .request_id = exchange->request_id,
-                                         .client = exchange->client,
-                                         .body_format = binary ? FORMAT_SAFETENSORS : FORMAT_JSON,
-                                         .answer_format =
-                                             answers_binary ? FORMAT_SAFETENSORS : FORMAT_JSON,
-                                         .estimates = estimates,
-                                         .done = on_done,
-                                         .context = call};
+    request.model = model;
+    request.body = exchange->body;
+    request.size = exchange->size;
+    request.request_id = exchange->request_id;
+    request.client = exchange->client;
+    request.done = on_done;
+    request.context = call;
     call->job = predict_call(routes->predictor, &request);
   }
   if (call == NULL || call->job == NULL) {
@@ -63,10 +58,18 @@ static void begin(struct routes *routes, struct http_exchange *exchange, const c
   }
 }
 
+static enum predict_format format(bool binary) {
+  return binary ? FORMAT_SAFETENSORS : FORMAT_JSON;
+}
+
 void route_predict(struct routes *routes, struct http_exchange *exchange, const char *model) {
-  begin(routes, exchange, model, false);
+  routes_predict(routes, exchange, model,
+                 (struct predict_call){.body_format = format(routes_body_is_binary(exchange)),
+                                       .answer_format = format(routes_answer_is_binary(exchange))});
 }
 
 void route_estimate(struct routes *routes, struct http_exchange *exchange, const char *model) {
-  begin(routes, exchange, model, true);
+  routes_predict(routes, exchange, model,
+                 (struct predict_call){.body_format = format(routes_body_is_binary(exchange)),
+                                       .estimates = true});
 }

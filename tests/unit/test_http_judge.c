@@ -85,7 +85,7 @@ static void test_format(void **state) {
   static const int statuses[] = {400, 401, 403, 408, 413, 431, 503, 418};
   for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
     problem_set(&problem, statuses[i], "some-kind", "some title", "", "some detail");
-    const size_t size = http_format_problem(text, sizeof text, &problem, "id-1");
+    const size_t size = http_format_problem(text, sizeof text, &problem, "/", "id-1");
     assert_int_equal(size, strlen(text));
     int status = 0;
     size_t length = 0;
@@ -101,7 +101,7 @@ static void test_format(void **state) {
     assert_non_null(strstr(text, "\r\nConnection: close\r\n"));
     assert_int_equal(strstr(text, "\r\nRetry-After: ") != NULL, statuses[i] == 503);
     assert_int_equal(strstr(text, "\r\nWWW-Authenticate: Bearer\r\n") != NULL, statuses[i] == 401);
-    assert_int_equal(http_format_problem(text, size, &problem, "id-1"), 0);
+    assert_int_equal(http_format_problem(text, size, &problem, "/", "id-1"), 0);
   }
 }
 

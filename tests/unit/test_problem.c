@@ -12,7 +12,7 @@
 
 static void expect_body(const struct problem *problem, const char *wanted) {
   size_t size = 0;
-  char *body = problem_render(problem, &size);
+  char *body = problem_render(problem, false, &size);
   assert_non_null(body);
   assert_string_equal(body, wanted);
   assert_int_equal(size, strlen(wanted));
@@ -50,6 +50,20 @@ static void test_retryable_by_status(void **state) {
   }
 }
 
+/* Clients of the Open Inference Protocol look for a member error. */
+static void test_named_errors(void **state) {
+  (void)state;
+  struct problem p;
+  problem_set(&p, 404, "k", "t", "", "no \"m\"");
+  size_t size = 0;
+  char *body = problem_render(&p, true, &size);
+  assert_string_equal(body, "{\"type\":\"urn:irrepd:k\",\"title\":\"t\",\"status\":404,"
+                            "\"detail\":\"no \\\"m\\\"\",\"errors\":[],\"retryable\":false,"
+                            "\"error\":\"no \\\"m\\\"\"}");
+  assert_int_equal(strlen(body), size);
+  free(body);
+}
+
 /* Whatever is put into them, texts are cut to their size and the body is JSON. */
 static void test_hostile_texts(void **state) {
   (void)state;
@@ -58,7 +72,7 @@ static void test_hostile_texts(void **state) {
   longer[sizeof longer - 1] = '\0';
   struct problem p;
   problem_set(&p, 400, longer, longer, longer, "%s\xc3\xa9", longer);
-  char *body = problem_render(&p, NULL);
+  char *body = problem_render(&p, false, NULL);
   cJSON *json = cJSON_Parse(body);
   assert_non_null(json);
   assert_int_equal(strlen(cJSON_GetObjectItemCaseSensitive(json, "detail")->valuestring),
@@ -101,9 +115,9 @@ static void test_core_errors(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_body),          cmocka_unit_test(test_retryable_by_status),
-      cmocka_unit_test(test_hostile_texts), cmocka_unit_test(test_kinds),
-      cmocka_unit_test(test_core_errors),
+      cmocka_unit_test(test_body),         cmocka_unit_test(test_retryable_by_status),
+      cmocka_unit_test(test_named_errors), cmocka_unit_test(test_hostile_texts),
+      cmocka_unit_test(test_kinds),        cmocka_unit_test(test_core_errors),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
