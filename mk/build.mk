@@ -101,7 +101,7 @@ $(SETUP)/%: tools/setup.sh $(wildcard core/base/blas.c)
 	@touch $@
 
 # One after the other: apt-get does not run twice at a time.
-$(addprefix $(SETUP)/,test lint fuzz deploy-files deploy): | $(SETUP)/build
+$(addprefix $(SETUP)/,test lint fuzz page deploy-files deploy): | $(SETUP)/build
 
 # Compiling again when the flags have changed, and only then.
 FLAGS_NOW := $(CC) $(CFLAGS_PLAIN) $(CFLAGS_KERNEL) $(LDFLAGS_COMMON)

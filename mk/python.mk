@@ -34,6 +34,13 @@ $(VENV_DEPLOY): tests/deploy/requirements.txt | $(SETUP)/build
 	$(PYTHON_DEPLOY) -m pip install $(PIP_FLAGS) -r $<
 	@touch $@
 
+# What looks at the page in a browser.
+VENV_PAGE := build/venv-page/.ready
+$(VENV_PAGE): tests/page/requirements.txt | $(SETUP)/build
+	python3 -m venv build/venv-page
+	build/venv-page/bin/python -m pip install $(PIP_FLAGS) -r $<
+	@touch $@
+
 # The upstream codes that fixtures come from. torch goes first, alone, so that nothing pulls another build of it.
 VENV_REFERENCE := build/venv-reference/.ready
 VENV_REFERENCE_PYTHON := build/venv-reference/bin/python

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that a group of make targets needs, where they are missing.
 #
-#   tools/setup.sh build|test|lint|fuzz|soak|deploy-files|deploy
+#   tools/setup.sh build|test|lint|fuzz|soak|page|deploy-files|deploy
 #
 # As root it installs them; otherwise it prints the command and fails. Elsewhere than on Debian and its
 # relatives it only names them and goes on.
 set -euo pipefail
 
-group=${1:?usage: tools/setup.sh build|test|lint|fuzz|soak|deploy-files|deploy}
+group=${1:?usage: tools/setup.sh build|test|lint|fuzz|soak|page|deploy-files|deploy}
 packages=(gcc g++ libc6-dev binutils pkg-config libmicrohttpd-dev libcjson-dev libuv1-dev libgnutls28-dev
   python3 python3-venv ca-certificates curl)
 if [ -e core/base/blas.c ]; then packages+=(libopenblas-dev); fi
@@ -21,6 +21,7 @@ deploy)
   packages+=(haproxy prometheus buildah podman runc netavark aardvark-dns iptables nftables iproute2 mmdebstrap)
   ;;
 soak) packages+=(wrk) ;;
+page) packages+=(chromium fonts-liberation) ;;
 *)
   echo "tools/setup.sh: unknown group '$group'" >&2
   exit 2

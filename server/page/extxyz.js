@@ -2,7 +2,7 @@
 
 import { Fault, readElement, readNumber, readVector, wordsOf } from "./fields.js";
 
-const PAIR = /([\w-]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|\{([^}]*)\}|\[([^\]]*)\]|(\S+))/g;
+const PAIR = /([\w-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|\{([^}]*)\}|\[([^\]]*)\]|(\S+))/g;
 const TRUE = /^(t|true|1)$/i, FALSE = /^(f|false|0)$/i;
 
 export function parseExtxyz(text) {

@@ -85,7 +85,7 @@ class Form {
 
   /** Reads the text; the last frame of several is shown, as ASE does. */
   read() {
-    clearTimeout(this.typing);
+    this.typing = clearTimeout(this.typing);
     const text = byId("text").value;
     byId("frame-box").hidden = true;
     if (text.trim() === "") {
@@ -187,6 +187,7 @@ class Form {
   }
 
   async predict() {
+    if (this.typing) this.read();
     const model = byId("model").value, { structure } = this;
     if (!structure || !model) return;
     this.changed();
@@ -220,7 +221,7 @@ class Form {
   describeAtom(index) {
     const at = this.structure.positions[index].map((x) => fixed(x, 3)).join(", ");
     const force = this.forces ? `, force ${fixed(length(this.forces[index]), 4)} eV/Å` : "";
-    return `Atom ${index + 1}, ${symbolOf(this.structure.numbers[index])}, at ${at} Å${force}`;
+    return `Atom ${index}, ${symbolOf(this.structure.numbers[index])}, at ${at} Å${force}`;
   }
 }
 

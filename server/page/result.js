@@ -18,7 +18,7 @@ export function showAnswer(box, answer, structure, milliseconds, onPick) {
     el("dl", { class: "facts" },
       ...fact("Energy", `${fixed(result.energy, 6)} eV`, `${fixed(result.energy / count, 6)} eV per atom`),
       ...fact("Largest force", `${fixed(sizes[most], 4)} eV/Å`,
-        `on atom ${most + 1}, ${symbolOf(structure.numbers[most])}; the arrows are to scale`),
+        `on atom ${most}, ${symbolOf(structure.numbers[most])}; the arrows are to scale`),
       ...pressure(result.stress),
       ...fact("Time", `${short(answer.timing.compute_ms)} ms`, timing(answer.timing, result, milliseconds))),
     el("div", { class: "columns" }, forceTable(result.forces, sizes, structure.numbers, onPick),
@@ -43,7 +43,7 @@ function timing({ queue_ms, batch_structures }, { n_edges }, milliseconds) {
 
 function forceTable(forces, sizes, numbers, onPick) {
   const rows = forces.slice(0, ROWS_MAX).map((force, i) => {
-    const button = el("button", { type: "button", title: "Show this atom" }, String(i + 1));
+    const button = el("button", { type: "button", title: "Show this atom" }, String(i));
     button.addEventListener("click", () => onPick(i));
     return el("tr", {}, el("th", { scope: "row" }, button), el("td", {}, symbolOf(numbers[i])),
       ...[...force, sizes[i]].map((x) => el("td", { class: "number" }, fixed(x, 4))));
@@ -51,7 +51,7 @@ function forceTable(forces, sizes, numbers, onPick) {
   const more = forces.length - rows.length;
   const heads = ["Atom", "Element", "x", "y", "z", "size"].map((name, i) =>
     el("th", { scope: "col", class: i > 1 ? "number" : "" }, name));
-  return table("Forces, eV/Å", heads, rows,
+  return table("Forces, eV/Å; atoms count from 0", heads, rows,
     more > 0 ? `The first ${ROWS_MAX} atoms; ${more.toLocaleString("en")} more are in the answer of the curl line.` : "");
 }
 
@@ -84,10 +84,5 @@ export function showFailure(box, error) {
 
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
-/** "#/structures/0/numbers/3" as "numbers[3], atom 4". */
-function nameOf(pointer) {
-  const [, , , field, index] = pointer.split("/");
-  if (!pointer.startsWith("#/structures/0/") || index === undefined) return pointer;
-  const isOfAtom = field === "numbers" || field === "positions";
-  return `${field}[${index}]${isOfAtom ? `, atom ${Number(index) + 1}` : ""}`;
-}
+/** "#/structures/0/numbers/3" as "numbers[3]", the field of the only structure. */
+const nameOf = (pointer) => pointer.replace(/^#\/structures\/0\//, "").replace(/\/(\d+)/g, "[$1]");

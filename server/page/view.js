@@ -198,7 +198,7 @@ export class View {
     cell.forEach((vector, axis) => {
       const [x, y] = this.project(vector), away = Math.hypot(x - origin[0], y - origin[1]);
       if (away < 12) return;
-      paint.fillText("abc"[axis], x + (13 * (x - origin[0])) / away, y + (13 * (y - origin[1])) / away);
+      paint.fillText("abc"[axis], x + (22 * (x - origin[0])) / away, y + (22 * (y - origin[1])) / away);
     });
   }
 
