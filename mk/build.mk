@@ -100,9 +100,6 @@ $(SETUP)/%: tools/setup.sh $(wildcard core/base/blas.c)
 	@tools/setup.sh $*
 	@touch $@
 
-# One after the other: apt-get does not run twice at a time.
-$(addprefix $(SETUP)/,test lint fuzz page deploy-files deploy): | $(SETUP)/build
-
 # Compiling again when the flags have changed, and only then.
 FLAGS_NOW := $(CC) $(CFLAGS_PLAIN) $(CFLAGS_KERNEL) $(LDFLAGS_COMMON)
 FLAGS_FILE := $(OBJ)/flags

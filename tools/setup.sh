@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that a group of make targets needs, where they are missing.
 #
-#   tools/setup.sh build|test|lint|fuzz|soak|page|deploy-files|deploy
+#   tools/setup.sh build|test|lint|fuzz|soak|page|package|deploy-files|deploy
 #
 # As root it installs them; otherwise it prints the command and fails. Elsewhere than on Debian and its
 # relatives it only names them and goes on.
 set -euo pipefail
 
-group=${1:?usage: tools/setup.sh build|test|lint|fuzz|soak|page|deploy-files|deploy}
+group=${1:?usage: tools/setup.sh build|test|lint|fuzz|soak|page|package|deploy-files|deploy}
 packages=(gcc g++ libc6-dev binutils pkg-config libmicrohttpd-dev libcjson-dev libuv1-dev libgnutls28-dev
   python3 python3-venv ca-certificates curl)
 if [ -e core/base/blas.c ]; then packages+=(libopenblas-dev); fi
@@ -16,9 +16,11 @@ build) ;;
 test) packages+=(iproute2 libcmocka-dev libcurl4-gnutls-dev liblammps-dev mandoc nftables openssl valgrind) ;;
 lint) packages+=(libcmocka-dev clang-format clang-tidy git) ;;
 fuzz) packages+=(clang libclang-rt-14-dev) ;;
+package) packages+=(dpkg-dev) ;;
 deploy-files) packages+=(haproxy prometheus) ;;
 deploy)
-  packages+=(haproxy prometheus buildah podman runc netavark aardvark-dns iptables nftables iproute2 mmdebstrap)
+  packages+=(haproxy prometheus buildah podman runc netavark aardvark-dns iptables nftables iproute2 mmdebstrap
+    lintian mandoc systemd)
   ;;
 soak) packages+=(wrk) ;;
 page) packages+=(chromium fonts-liberation) ;;
@@ -32,6 +34,11 @@ if ! command -v dpkg-query >/dev/null; then
   echo "tools/setup.sh: not a Debian system; needed here are the counterparts of: ${packages[*]}" >&2
   exit 0
 fi
+
+# One after the other: apt-get does not run twice at a time.
+mkdir -p build
+exec 9>build/.setup-lock
+flock 9
 
 missing=()
 for package in "${packages[@]}"; do

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from irrepd.errors import ConnectionFailed
+from irrepd.program import TREE, find
 from irrepd.transport import Transport
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ def local(
 
     model: a name, or the path of a model file. models: the folder of the named ones, by default
     IRREPD_MODELS of the environment, or build/models of the source tree. daemon: the program, by
-    default IRREPD_DAEMON, or irrepd on the PATH, or of the source tree. flags: more of its flags.
+    default IRREPD_DAEMON, or that of the wheel, on the PATH, or of the source tree. flags: more of
+    its flags.
     ConnectionFailed: it does not start. Processes of one user with the same arguments share one.
     """
     from irrepd.calculator import IrrepCalculator
@@ -67,7 +69,7 @@ def local_url(
     flags: Sequence[str] = (),
 ) -> str:
     """`local` without ASE: a URL for `irrepd.Client`, good while this process lives."""
-    program, file = _program(daemon), _model_file(model, models)
+    program, file = find(daemon), _model_file(model, models)
     info = file.stat()
     what = [str(program), str(file), str(info.st_mtime_ns), str(info.st_size), _stem(model), *flags]
     folder = _base() / hashlib.sha256("\0".join(what).encode()).hexdigest()[:16]
@@ -88,30 +90,18 @@ def _is_path(model: str | os.PathLike[str]) -> bool:
     return not isinstance(model, str) or os.sep in model or model.endswith(".safetensors")
 
 
-def _tree() -> Path:
-    return Path(__file__).resolve().parents[3] / "build"
-
-
-def _program(daemon: str | os.PathLike[str] | None) -> Path:
-    named = daemon or os.environ.get("IRREPD_DAEMON") or shutil.which("irrepd")
-    path = Path(named or _tree() / "irrepd").resolve()
-    if not os.access(path, os.X_OK):
-        raise FileNotFoundError(
-            f"no daemon at {path}: name it by daemon= or IRREPD_DAEMON, or put irrepd on the PATH"
-        )
-    return path
-
-
 def _model_file(
     model: str | os.PathLike[str], models: str | os.PathLike[str] | None
 ) -> Path:
     if _is_path(model):
         path = Path(model)
     else:
-        folder = Path(models or os.environ.get("IRREPD_MODELS") or _tree() / "models")
+        folder = Path(models or os.environ.get("IRREPD_MODELS") or TREE / "models")
         path = folder / f"{model}.safetensors"
     if not path.is_file():
-        raise FileNotFoundError(f"no model file {path}")
+        raise FileNotFoundError(
+            f"no model file {path}: name its folder by models= or IRREPD_MODELS, or give its path"
+        )
     return path.resolve()
 
 

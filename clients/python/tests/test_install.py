@@ -16,7 +16,8 @@ from importlib.metadata import distribution
 import irrepd, irrepd.convert.__main__
 names = {point.name: point.load() for point in distribution("irrepd").entry_points}
 assert names["irrepd"].__ase_plugins__ == frozenset()
-print(irrepd.__file__, irrepd.__version__)
+assert distribution("irrepd").version == irrepd.__version__
+print(irrepd.__file__)
 """
 
 
@@ -39,6 +40,4 @@ def test_installed_package(tmp_path: Path) -> None:
         env=environment,
         cwd=tmp_path,
     )
-    home, version = done.stdout.split()
-    assert home == str(target / "irrepd" / "__init__.py")
-    assert f'version = "{version}"' in (PACKAGE / "pyproject.toml").read_text()
+    assert done.stdout.strip() == str(target / "irrepd" / "__init__.py")
