@@ -57,7 +57,7 @@ INPUT = """
 
 SOCKET = """<ffsocket name='irrepd' mode='{mode}' pbc='False'>
  <address>{address}</address><port>{port}</port>{more}
- <parameters>{{model: sevennet-0, species: Cu4, precision: float64}}</parameters></ffsocket>"""
+ <parameters>{{model: sevennet-0, species: Cu4, precision: {precision}}}</parameters></ffsocket>"""
 
 DIRECT = """<ffdirect name='irrepd' pbc='False'><pes>custom</pes><pes_path>pes.py</pes_path>
  <parameters>{template: template.xyz}</parameters></ffdirect>"""
@@ -168,8 +168,8 @@ def start_daemon(folder: Path, *sockets: str) -> Daemon:
     return Daemon(folder, *flags)
 
 
-def unix(name: str, more: str = "") -> str:
-    return SOCKET.format(mode="unix", address=name, port=31415, more=more)
+def unix(name: str, more: str = "", precision: str = "float64") -> str:
+    return SOCKET.format(mode="unix", address=name, port=31415, more=more, precision=precision)
 
 
 @dataclass
@@ -235,7 +235,8 @@ def test_dynamics_over_tcp(tmp_path: Path) -> None:
     port = names.port()
     daemon = start_daemon(tmp_path / "daemon-log", f"127.0.0.1:{port}")
     run = Run(tmp_path / "run", steps=10)
-    run.start(SOCKET.format(mode="inet", address="127.0.0.1", port=port, more="")).finish()
+    where = {"mode": "inet", "address": "127.0.0.1", "port": port}
+    run.start(SOCKET.format(**where, more="", precision="float64")).finish()
     compare_with_http(daemon.url, run, 0)
     rows = run.properties()
     assert np.ptp(rows[:, 1]) < 0.02 * np.ptp(rows[:, 2])
@@ -245,6 +246,19 @@ def test_dynamics_over_tcp(tmp_path: Path) -> None:
         assert row[2] * HARTREE == pytest.approx(atoms.get_potential_energy(), rel=1e-10)
         stress = -row[[3, 4, 5, 8, 7, 6]] * HARTREE / BOHR**3
         assert np.allclose(stress, atoms.get_stress(), rtol=1e-10, atol=1e-12)
+    assert daemon.stop() == 0
+
+
+@pytest.mark.skipif(
+    "IRREPD_TEST_DAEMON" in os.environ, reason="long, and nothing new to a sanitizer"
+)
+def test_a_picosecond_conserves_energy(tmp_path: Path) -> None:
+    name = names.unix()
+    daemon = start_daemon(tmp_path / "daemon-log", f"unix:{name}")
+    run = Run(tmp_path / "run", steps=2000).start(unix(name, precision="float32")).finish()
+    rows = run.properties() * HARTREE
+    assert len(rows) == 2001
+    assert np.ptp(rows[:, 2]) > 1e-3 * 4 and np.ptp(rows[:, 1]) < 1e-5 * 4
     assert daemon.stop() == 0
 
 

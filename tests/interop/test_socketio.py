@@ -8,6 +8,7 @@ import os
 import socket
 import struct
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -201,6 +202,43 @@ def test_refused_structure(server: Server) -> None:
             atoms.get_potential_energy()
         with pytest.warns(UserWarning, match="Atoms 0 and 1"):
             calculator.close()
+
+
+def metric(server: Server, name: str) -> float:
+    with urllib.request.urlopen(f"{server.url}/metrics") as answer:
+        lines = [line.split() for line in answer.read().decode().splitlines() if line[:1] != "#"]
+    return sum(float(value) for key, value in lines if key.split("{")[0] == f"irrepd_{name}")
+
+
+def test_structures_are_counted(server: Server) -> None:
+    """In the same metrics as those of HTTP requests, whose scheduler they share."""
+    names = ("inference_structures_total", "inference_atoms_total", "batch_structures_count")
+    before = [metric(server, name) for name in names]
+    atoms = bulk("Si")
+    with connected(server) as calculator:
+        atoms.calc = calculator
+        for step in range(3):
+            atoms.rattle(0.05, seed=step)
+            atoms.get_potential_energy()
+        assert metric(server, "socket_clients") == 1
+    added = [metric(server, name) - old for name, old in zip(names, before)]
+    assert added == [3, 6, 3]
+
+
+def test_limits_hold(tmp_path: Path) -> None:
+    daemon = Daemon(tmp_path / "log", "--max-atoms", "2", "--memory-budget", "1M")
+    client = Client(daemon.url)
+    body = {"protocol": "ipi", "address": f"127.0.0.1:{free_port()}", "model": MODEL}
+    with pytest.raises(ServerError, match="--max-atoms"):
+        client.call("POST", "/v1/sockets", {**body, "numbers": [14] * 3})
+    atoms = bulk("Si")
+    launch = ase_socket(daemon.url, MODEL)
+    with SocketIOCalculator(launch_client=launch, **endpoint("unix")) as atoms.calc:
+        with pytest.raises(OSError, match="memory"):
+            atoms.get_potential_energy()
+        with pytest.warns(UserWarning, match="memory"):
+            atoms.calc.close()
+    assert daemon.stop() == 0
 
 
 # --- a driver in the raw ------------------------------------------------------------------------

