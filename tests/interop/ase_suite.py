@@ -37,4 +37,4 @@ class SocketClient:
 
 ase.calculators.emt.EMT = EMT
 ase.calculators.socketio.SocketClient = SocketClient
-ase.calculators.socketio.PySocketIOClient = lambda _: ase_socket(**OPTIONS)
+ase.calculators.socketio.PySocketIOClient = lambda _: ase_socket(URL, "sevennet-0")
