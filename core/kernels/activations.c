@@ -12,11 +12,14 @@
 #define ERF erf
 #endif
 
-/* Exponentials are taken of negative numbers, so that none overflows. */
-static inline vec sigmoid(vec x) {
+/* Exponentials are taken of negative numbers, so that none overflows. The sigmoid, and one less the
+ * sigmoid with its own digits. */
+static inline vec sigmoid(vec x, vec *rest) {
   vec less_one;
   const vec e = vec_exp(-vec_abs(x), &less_one);
-  return vec_select((vec_bits)(x < 0), e, vec_all(1)) / (1 + e);
+  const vec large = 1 / (1 + e), small = e / (1 + e);
+  *rest = vec_select((vec_bits)(x < 0), large, small);
+  return vec_select((vec_bits)(x < 0), small, large);
 }
 
 static inline vec softplus(vec x) {
@@ -31,10 +34,15 @@ static inline vec shifted_softplus(vec x) {
   return vec_log1p(less_one / 2) + vec_positive_part(x);
 }
 
-static inline vec hyperbolic_tangent(vec x) {
+/* The tangent and its derivative. With p = e^(-2 |x|) it is (1 - p) / (1 + p) and, with more of its
+ * digits where p is small, 1 - 2 p / (1 + p); the derivative is 4 p / (1 + p)^2. */
+static inline vec hyperbolic_tangent(vec x, vec *derivative) {
   vec less_one;
-  vec_exp(-2 * vec_abs(x), &less_one);
-  const vec t = -less_one / (2 + less_one);
+  const vec argument = -2 * vec_abs(x), e = vec_exp(argument, &less_one);
+  const vec p = vec_select((vec_bits)(argument < EXP_LOWEST), vec_all(0), e);
+  const vec share = p / (1 + p);
+  const vec t = vec_select((vec_bits)(p < (real)0.25), 1 - 2 * share, -less_one / (2 + less_one));
+  *derivative = 4 * share / (1 + p);
   return vec_select((vec_bits)(x < 0), -t, t);
 }
 
@@ -53,49 +61,49 @@ static void gelu(vec x, vec *y, vec *dy) {
 }
 
 static inline void activate(enum activation kind, vec x, vec *y, vec *dy) {
+  vec slope, rest;
   *y = x;
   *dy = vec_all(1);
   switch (kind) {
   case ACTIVATION_IDENTITY:
     break;
   case ACTIVATION_SILU: {
-    const vec s = sigmoid(x);
+    const vec s = sigmoid(x, &rest);
     *y = x * s;
-    *dy = s * (1 + x * (1 - s));
+    *dy = s + *y * rest;
     break;
   }
   case ACTIVATION_TANH:
-    *y = hyperbolic_tangent(x);
-    *dy = 1 - *y * *y;
+    *y = hyperbolic_tangent(x, dy);
     break;
   case ACTIVATION_SSP:
     *y = shifted_softplus(x);
-    *dy = sigmoid(x);
+    *dy = sigmoid(x, &rest);
     break;
   case ACTIVATION_SIGMOID:
-    *y = sigmoid(x);
-    *dy = *y * (1 - *y);
+    *y = sigmoid(x, &rest);
+    *dy = *y * rest;
     break;
   case ACTIVATION_ABS:
     *y = vec_abs(x);
     *dy = sign(x);
     break;
   case ACTIVATION_TANH_SQUARE:
-    *y = hyperbolic_tangent(x * x);
-    *dy = 2 * x * (1 - *y * *y);
+    *y = hyperbolic_tangent(x * x, &slope);
+    *dy = 2 * x * slope;
     break;
   case ACTIVATION_GELU:
     gelu(x, y, dy);
     break;
   case ACTIVATION_MISH: {
-    const vec t = hyperbolic_tangent(softplus(x));
+    const vec t = hyperbolic_tangent(softplus(x), &slope);
     *y = x * t;
-    *dy = t + x * (1 - t * t) * sigmoid(x);
+    *dy = t + x * slope * sigmoid(x, &rest);
     break;
   }
   case ACTIVATION_SOFTPLUS:
     *y = softplus(x);
-    *dy = sigmoid(x);
+    *dy = sigmoid(x, &rest);
     break;
   }
 }
