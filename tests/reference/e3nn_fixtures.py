@@ -12,6 +12,8 @@ texts are quoted, "#" starts a comment line. Reals are float64 as %.17g: they re
     irreps "TEXT" "PARSED" "SORTED" dim    without zero multiplicities; sorted and simplified
     irreps_bad "TEXT"             e3nn refuses it
     product "IR1" "IR2" "IRREPS"  irreps in the product of the two
+    rotate "IRREPS" R             R is orthogonal; then features and what they turn into
+    tensor_product "A" "B" "OUT"  then features of A, of B, and their product
 """
 
 from __future__ import annotations
@@ -51,6 +53,13 @@ IRREPS = [
 IRREPS_BAD = [
     "1", "e", "x", "4x", "x1e", "4x1", "4x1f", "1e+", "+1e", "1e++0e", "1e,0e", "1.5x0e", "-1e",
     "4x-1e", "-4x1e", "4x4x1e", "1E", "0x10x1e", "1e 0e", "five", "4*1e",
+]  # fmt: skip
+
+
+# What is multiplied: entries that occur twice, are not sorted, and have all parities.
+FACTORS = [
+    ("1o", "1o"), ("2x0e+1o", "3x1o+2e"), ("2x1e+0o+3x2o", "1o+2x0o"), ("3o+1e", "2x3o+3e+1o"),
+    ("1o+0e+1o", "2x1e+1o+2x1e"), ("4e", "2o"), ("", "2x1o"),
 ]  # fmt: skip
 
 
@@ -118,13 +127,43 @@ def irreps_records() -> Iterator[str]:
             yield f'product "{a}" "{b}" "{o3.Irreps(list(a * b))}"'
 
 
+def rotation_records() -> Iterator[str]:
+    torch.manual_seed(7)
+    small = [text for text in IRREPS if o3.Irreps(text).dim < 200]
+    for i, text in enumerate(small):
+        irreps = o3.Irreps(text)
+        rotation = o3.rand_matrix() * (-1 if i % 2 else 1)
+        features = torch.randn(irreps.dim)
+        yield f'rotate "{text}" {reals(rotation.flatten().tolist())}'
+        yield reals(features.tolist())
+        turned = irreps.D_from_matrix(rotation) @ features if irreps.dim else features
+        yield reals(turned.tolist())
+
+
+def tensor_product_records() -> Iterator[str]:
+    torch.manual_seed(8)
+    for a, b in FACTORS:
+        product = o3.FullTensorProduct(a, b)
+        x, y = torch.randn(product.irreps_in1.dim), torch.randn(product.irreps_in2.dim)
+        yield f'tensor_product "{a}" "{b}" "{product.irreps_out.simplify()}"'
+        for values in (x, y, product(x, y)):
+            yield reals(values.tolist())
+
+
 def main() -> None:
     assert e3nn.__version__ == "0.6.0", e3nn.__version__
     torch.set_default_dtype(torch.float64)
     OUTPUT.parent.mkdir(exist_ok=True)
     with OUTPUT.open("w") as out:
         out.write(f"# Written by tests/reference/e3nn_fixtures.py with e3nn {e3nn.__version__}.\n")
-        for records in (wigner_3j_records, harmonics_records, wigner_d_records, irreps_records):
+        for records in (
+            wigner_3j_records,
+            harmonics_records,
+            wigner_d_records,
+            irreps_records,
+            rotation_records,
+            tensor_product_records,
+        ):
             out.writelines(f"{record}\n" for record in records())
 
 
