@@ -1,5 +1,6 @@
 #include "server/load_task.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,9 @@ static void work(uv_work_t *request) {
   struct load_task *task = request->data;
   model_load_file(task->evaluator, task->folder, task->path, &task->model, &task->facts,
                   &task->error);
+#ifdef __GLIBC__
+  malloc_trim(0); /* the file, and what the model was built from */
+#endif
   uv_sem_post(&task->worked);
 }
 

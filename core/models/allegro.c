@@ -169,7 +169,7 @@ static bool read_model(struct build *build, struct allegro *allegro) {
   allegro->scalars_width = (allegro->n_scalars + IRREP_LANES - 1) / IRREP_LANES * IRREP_LANES;
   allegro->tensors_width = (allegro->n_tensors + IRREP_LANES - 1) / IRREP_LANES * IRREP_LANES;
   allegro->environment_scale =
-      build_read(build, "environment_scale", 1, &build->program->n_species);
+      build_keep(build, "environment_scale", 1, &build->program->n_species);
   return allegro->environment_scale != NULL;
 }
 

@@ -91,14 +91,15 @@ bool build_value(struct build *build, const struct layout *layout, size_t *value
   return !build_no_memory(build);
 }
 
-double *build_read(struct build *build, const char *name, size_t n_dims, const size_t *shape) {
+static double *read_to(struct build *build, void *(*take)(struct program *, size_t, size_t),
+                       const char *name, size_t n_dims, const size_t *shape) {
   size_t count = 1;
   for (size_t i = 0; i < n_dims; i++)
     count = size_mul(count, shape[i]);
   /* Before memory is taken: a card may claim more than its file holds. */
   if (model_file_check(build->file, name, n_dims, shape, build->error) != IRREP_OK)
     return NULL;
-  double *values = program_take(build->program, count, sizeof *values);
+  double *values = take(build->program, count, sizeof *values);
   if (!values) {
     build_no_memory(build);
     return NULL;
@@ -108,44 +109,73 @@ double *build_read(struct build *build, const char *name, size_t n_dims, const s
   return values;
 }
 
-/* The matrix between two entries, its rows and columns moved to their places in the layouts. */
-static struct matrix place_matrix(struct build *build, const struct layout_entry *from,
-                                  const struct layout_entry *to, const double *file,
-                                  double *dense) {
-  memset(dense, 0, from->width * to->width * sizeof *dense);
+double *build_read(struct build *build, const char *name, size_t n_dims, const size_t *shape) {
+  return read_to(build, program_take_scratch, name, n_dims, shape);
+}
+
+double *build_keep(struct build *build, const char *name, size_t n_dims, const size_t *shape) {
+  return read_to(build, program_take, name, n_dims, shape);
+}
+
+/* The matrices of the file between two entries, whose rows and columns have places in layouts. */
+struct placed_matrix {
+  const struct layout_entry *from, *to;
+  const double *file; /* [n_species or 1][mul of from][mul of to] */
+};
+
+/* Packs the matrix of a species, or of all. */
+static void fill_matrix(const void *context, size_t species, double *weights) {
+  const struct placed_matrix *placed = context;
+  const struct layout_entry *from = placed->from, *to = placed->to;
+  const struct matrix matrix = matrix_from(from->width, to->width, 0);
+  const double *file = placed->file + species * from->mul * to->mul;
   for (size_t i = 0; i < from->mul; i++)
     for (size_t o = 0; o < to->mul; o++)
-      dense[from->place[i] * to->width + to->place[o]] = file[i * to->mul + o];
-  return program_matrix(build->program, from->width, to->width, dense);
+      matrix_put(&matrix, from->place[i], to->place[o], file[i * to->mul + o], weights);
+}
+
+/* Copies of two layouts' entries, which are the caller's, for as long as the program. */
+static struct placed_matrix *new_placed(struct build *build, const struct layout_entry *from,
+                                        const struct layout_entry *to, const double *file) {
+  struct placed_matrix *placed = program_take(build->program, 1, sizeof *placed);
+  struct layout_entry *entries = program_take(build->program, 2, sizeof *entries);
+  if (!placed || !entries)
+    return NULL;
+  entries[0] = *from;
+  entries[1] = *to;
+  *placed = (struct placed_matrix){&entries[0], &entries[1], file};
+  return placed;
 }
 
 static bool read_block(struct build *build, const char *name, const struct layout_entry *from,
                        const struct layout_entry *to, bool by_species, struct linear_block *block) {
-  const size_t n_species = build->program->n_species, n_matrices = by_species ? n_species : 1;
+  struct program *program = build->program;
   char tensor[TENSOR_NAME_MAX];
   snprintf(tensor, sizeof tensor, "%.90s.%d%c.weight", name, from->ir.l,
            from->ir.parity > 0 ? 'e' : 'o');
-  const size_t shape[3] = {n_species, from->mul, to->mul};
+  const size_t shape[3] = {program->n_species, from->mul, to->mul};
   const double *file =
-      build_read(build, tensor, by_species ? 3 : 2, by_species ? shape : shape + 1);
-  double *dense =
-      file ? program_take(build->program, size_mul(from->width, to->width), sizeof *dense) : NULL;
-  if (!file || !dense)
+      by_species ? build_keep(build, tensor, 3, shape) : build_read(build, tensor, 2, shape + 1);
+  const struct placed_matrix *placed = file ? new_placed(build, from, to, file) : NULL;
+  if (!placed)
     return build_no_memory(build), false;
+  const size_t reals = matrix_reals(from->width, to->width);
+  size_t stride = 0;
+  const size_t offset = by_species
+                            ? program_species_weights(program, reals, fill_matrix, placed, &stride)
+                            : program_weights(program, reals);
+  if (build_no_memory(build))
+    return false;
+  if (!by_species)
+    fill_matrix(placed, 0, program->weights + offset);
   *block = (struct linear_block){.n_m = (size_t)(2 * from->ir.l + 1),
                                  .in_offset = from->offset,
                                  .in_stride = from->width,
                                  .out_offset = to->offset,
-                                 .out_stride = to->width};
-  for (size_t s = 0; s < n_matrices; s++) {
-    const struct matrix matrix =
-        place_matrix(build, from, to, file + s * from->mul * to->mul, dense);
-    if (s == 0)
-      block->matrix = matrix;
-    else if (s == 1)
-      block->species_stride = matrix.packed - block->matrix.packed;
-  }
-  return !build_no_memory(build);
+                                 .out_stride = to->width,
+                                 .matrix = matrix_from(from->width, to->width, offset),
+                                 .species_stride = stride};
+  return true;
 }
 
 static bool read_bias(struct build *build, const char *name, const struct layout *to,

@@ -174,8 +174,10 @@ bool build_pair_repulsion(struct build *build);
 /* Fills program->radial and reads the tensors of its basis. */
 bool build_radial(struct build *build, double r_max);
 
-/* Reads tensor NAME of this shape into memory that lives as long as the program. */
+/* Reads tensor NAME of this shape into memory that lives until program_finish, or as long as the
+ * program. */
 double *build_read(struct build *build, const char *name, size_t n_dims, const size_t *shape);
+double *build_keep(struct build *build, const char *name, size_t n_dims, const size_t *shape);
 
 /* Says that memory has run out, if so. */
 bool build_no_memory(struct build *build);

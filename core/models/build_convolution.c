@@ -83,7 +83,8 @@ static double path_sign(const struct convolution_card *card, const struct path *
 static struct coupling *list_couplings(struct build *build, const struct convolution_card *card,
                                        struct path *paths, size_t n_paths, size_t *n_pairs,
                                        size_t *n_couplings) {
-  struct coupling_term *terms = program_take(build->program, COUPLING_TERMS_MAX, sizeof *terms);
+  struct coupling_term *terms =
+      program_take_scratch(build->program, COUPLING_TERMS_MAX, sizeof *terms);
   struct coupling *all = NULL;
   for (int pass = 0; terms && pass < 2; pass++) {
     size_t n = 0, pair = 0;
@@ -103,7 +104,7 @@ static struct coupling *list_couplings(struct build *build, const struct convolu
       pair += (size_t)(2 * path->l1 + 1) * n3;
     }
     if (!all)
-      all = program_take(build->program, n + 1, sizeof *all);
+      all = program_take_scratch(build->program, n + 1, sizeof *all);
     *n_pairs = pair;
     *n_couplings = n;
   }
@@ -196,7 +197,7 @@ bool build_convolution(struct build *build, const struct convolution_card *card,
     to->dim *= 2;
   struct convolution convolution = {.x_dim = from->dim, .out_dim = to->dim};
   struct filter filter = {0};
-  size_t *place = program_take(build->program, n_file_columns, sizeof *place);
+  size_t *place = program_take_scratch(build->program, n_file_columns, sizeof *place);
   struct card_object filter_card;
   if (!place || !couple_paths(build, card, paths, n_paths, &convolution))
     return build_no_memory(build), false;

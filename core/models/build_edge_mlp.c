@@ -39,7 +39,7 @@ static bool append_part(struct build *build, const struct scalars *in, const dou
                         const struct layout_entry *to, size_t out, bool accumulate) {
   struct program *program = build->program;
   struct linear_block *block = program_take(program, 1, sizeof *block);
-  double *dense = program_take(program, in->mul * to->width, sizeof *dense);
+  double *dense = program_take_scratch(program, in->mul * to->width, sizeof *dense);
   if (!block || !dense)
     return !build_no_memory(build);
   for (size_t i = 0; i < in->mul; i++)

@@ -4,7 +4,7 @@
 /* A table by species of receiver and sender, of positive numbers. */
 static const double *read_table(struct build *build, const char *name) {
   const size_t n = build->program->n_species, shape[2] = {n, n};
-  const double *table = build_read(build, name, 2, shape);
+  const double *table = build_keep(build, name, 2, shape);
   for (size_t i = 0; table && i < n * n; i++)
     if (!(table[i] > 0.0)) {
       irrep_fail(build->error, IRREP_BAD_MODEL_FILE, name, "a number that is not positive");
@@ -24,9 +24,9 @@ bool build_pair_repulsion(struct build *build) {
       card_number(&card, "p", 2.0, 100.0, &pair.p, build->error) != IRREP_OK ||
       card_size(&card, "num_terms", 1, PAIR_TERMS_MAX, &pair.n_terms, build->error) != IRREP_OK)
     return false;
-  pair.coefficients = build_read(build, "pair_repulsion.coefficients", 1, &pair.n_terms);
+  pair.coefficients = build_keep(build, "pair_repulsion.coefficients", 1, &pair.n_terms);
   pair.exponents =
-      pair.coefficients ? build_read(build, "pair_repulsion.exponents", 1, &pair.n_terms) : NULL;
+      pair.coefficients ? build_keep(build, "pair_repulsion.exponents", 1, &pair.n_terms) : NULL;
   pair.factor = pair.exponents ? read_table(build, "pair_repulsion.factor") : NULL;
   pair.length = pair.factor ? read_table(build, "pair_repulsion.length") : NULL;
   pair.r_max = pair.length ? read_table(build, "pair_repulsion.r_max") : NULL;

@@ -35,6 +35,16 @@ struct product_build {
   struct coefficient *coefficients;
 };
 
+/* What the weights of a species are made of: coefficients [first[e], first[e + 1]) belong to irrep
+ * e. */
+struct product_source {
+  size_t n_irreps, channels, n_coefficients;
+  const struct product_irrep *irreps;
+  size_t first[IRREPS_MAX + 1];
+  const struct term *terms;
+  const struct coefficient *coefficients;
+};
+
 static bool refuse(const struct product_build *p, const char *why) {
   irrep_fail(p->build->error, IRREP_BAD_MODEL_FILE, p->name, "%s", why);
   return false;
@@ -147,7 +157,7 @@ static bool read_irrep(struct build *build, const char *name, const struct card_
     irrep->tables[c] = build_read(build, tensor, 2, table);
     snprintf(tensor, sizeof tensor, "%.80s.%d%c.%zu.weight", name, ir.l, ir.parity > 0 ? 'e' : 'o',
              c + 1);
-    irrep->weights[c] = irrep->tables[c] ? build_read(build, tensor, 3, weights) : NULL;
+    irrep->weights[c] = irrep->tables[c] ? build_keep(build, tensor, 3, weights) : NULL;
     if (!irrep->weights[c])
       return false;
   }
@@ -179,11 +189,11 @@ static bool add_irrep(struct product_build *p, const struct product_irrep *irrep
   return true;
 }
 
-/* Coefficients [first, end) of one irrep and species for all channels, to their places. */
-static void fill_weights(const struct product_build *p, const struct product_irrep *irrep,
-                         size_t first, size_t end, size_t species, size_t channels,
-                         double *weights) {
-  for (size_t q = first; q < end; q++)
+/* The coefficients of one irrep and species for all channels, to their places. */
+static void fill_irrep(const struct product_source *p, size_t e, size_t species, double *weights) {
+  const struct product_irrep *irrep = &p->irreps[e];
+  const size_t channels = p->channels;
+  for (size_t q = p->first[e]; q < p->first[e + 1]; q++)
     for (size_t i = 0; i < p->coefficients[q].n_terms; i++) {
       const struct term *term = &p->terms[p->coefficients[q].first_term + i];
       const size_t nu = term->correlation - 1u;
@@ -194,17 +204,21 @@ static void fill_weights(const struct product_build *p, const struct product_irr
     }
 }
 
+static void fill_weights(const void *context, size_t species, double *weights) {
+  const struct product_source *source = context;
+  for (size_t e = 0; e < source->n_irreps; e++)
+    fill_irrep(source, e, species, weights);
+}
+
 static bool take_arrays(struct product_build *p, size_t n_terms, size_t n_components) {
   /* Each term makes at most one leaf and a node for each variable but its last. */
   const size_t n_nodes =
       size_add(size_mul(n_terms, PRODUCT_CORRELATION_MAX - 1), size_add(n_components, 1));
-  p->terms = calloc(n_terms + 1, sizeof *p->terms);
+  p->terms = program_take(p->build->program, n_terms + 1, sizeof *p->terms);
   p->nodes = program_take(p->build->program, n_nodes, sizeof *p->nodes);
   p->leaves = program_take(p->build->program, n_terms + 1, 1);
-  p->coefficients = calloc(size_add(n_nodes, n_terms), sizeof *p->coefficients);
-  if (p->terms && p->nodes && p->leaves && p->coefficients)
-    return true;
-  p->build->program->no_memory = true;
+  p->coefficients =
+      program_take(p->build->program, size_add(n_nodes, n_terms), sizeof *p->coefficients);
   return !build_no_memory(p->build);
 }
 
@@ -230,14 +244,14 @@ static bool take_variables(struct build *build, const struct layout *from, const
   return true;
 }
 
-/* All of the output's irreps, read and made into trees and weights; p's arrays are the caller's. */
-static bool fill_product(struct product_build *p, const struct product_card *card,
-                         const struct layout *from, const struct layout *to,
-                         struct product_irrep *irreps, struct product *product) {
+/* All of the output's irreps, read and made into trees. */
+static bool grow_trees(struct product_build *p, const struct product_card *card,
+                       const struct layout *from, const struct layout *to,
+                       struct product_irrep *irreps, struct product *product, size_t *first) {
   struct build *build = p->build;
   const size_t n_weights = card->by_species ? build->program->n_species : 1;
   const size_t mul = from->n ? from->entry[0].mul : 0;
-  size_t n_terms = 0, n_components = 0, first[IRREPS_MAX + 1] = {0};
+  size_t n_terms = 0, n_components = 0;
   for (size_t e = 0; e < to->n; e++) {
     if (to->entry[e].mul != mul)
       return refuse(p, "a product basis whose output has other channels than its input");
@@ -261,20 +275,26 @@ static bool fill_product(struct product_build *p, const struct product_card *car
   product->nodes = p->nodes;
   product->leaves = p->leaves;
   product->n_coefficients = p->n_coefficients;
-  const size_t stride = size_mul(product->channels, p->n_coefficients);
-  if (size_mul(stride, n_weights) > COEFFICIENTS_MAX) {
-    irrep_fail(build->error, IRREP_UNSUPPORTED_MODEL, p->name,
+  return true;
+}
+
+/* The weights of all species or, where they do not depend on it, of none. */
+static bool put_weights(struct product_build *p, bool by_species,
+                        const struct product_source *source, struct product *product) {
+  struct program *program = p->build->program;
+  const size_t count = size_mul(product->channels, p->n_coefficients);
+  if (size_mul(count, by_species ? program->n_species : 1) > COEFFICIENTS_MAX) {
+    irrep_fail(p->build->error, IRREP_UNSUPPORTED_MODEL, p->name,
                "a product basis of more than %zu coefficients", COEFFICIENTS_MAX);
     return false;
   }
-  product->weights = program_weights(build->program, stride * n_weights);
-  product->species_stride = card->by_species ? stride : 0;
-  if (build_no_memory(build))
+  product->weights = by_species ? program_species_weights(program, count, fill_weights, source,
+                                                          &product->species_stride)
+                                : program_weights(program, count);
+  if (build_no_memory(p->build))
     return false;
-  for (size_t s = 0; s < n_weights; s++)
-    for (size_t e = 0; e < to->n; e++)
-      fill_weights(p, &irreps[e], first[e], first[e + 1], s, mul,
-                   build->program->weights + product->weights + s * stride);
+  if (!by_species)
+    fill_weights(source, 0, program->weights + product->weights);
   return true;
 }
 
@@ -282,14 +302,20 @@ bool build_product(struct build *build, const struct product_card *card, size_t 
                    const struct layout *from, size_t out, const struct layout *to) {
   struct product product = {.in_dim = from->dim, .out_dim = to->dim};
   struct product_build p = {.build = build, .name = card->name};
+  struct product_source *source = program_take(build->program, 1, sizeof *source);
   struct product_irrep *irreps = program_take(build->program, IRREPS_MAX, sizeof *irreps);
-  if (!irreps)
+  if (!source || !irreps)
     return !build_no_memory(build);
-  const bool ok = take_variables(build, from, card->name, &product) &&
-                  fill_product(&p, card, from, to, irreps, &product);
-  free(p.terms);
-  free(p.coefficients);
-  if (!ok)
+  if (!take_variables(build, from, card->name, &product) ||
+      !grow_trees(&p, card, from, to, irreps, &product, source->first))
+    return false;
+  source->n_irreps = to->n;
+  source->channels = from->n ? from->entry[0].mul : 0;
+  source->n_coefficients = p.n_coefficients;
+  source->irreps = irreps;
+  source->terms = p.terms;
+  source->coefficients = p.coefficients;
+  if (!put_weights(&p, card->by_species, source, &product))
     return false;
   struct op *op = program_op(build->program, &op_product, in, out);
   if (!op)

@@ -77,7 +77,7 @@ static bool read_cutoff(struct build *build, const struct card_object *object,
 /* Lengths of pairs must be the same both ways: an edge and its reverse share their filter. */
 static bool read_pairs(struct build *build, struct radial *radial) {
   const size_t n = build->program->n_species, shape[2] = {n, n};
-  const double *r0 = build_read(build, "radial.r0", 2, shape);
+  const double *r0 = build_keep(build, "radial.r0", 2, shape);
   if (!r0)
     return false;
   for (size_t i = 0; i < n * n; i++)
@@ -96,7 +96,7 @@ static bool read_pair_cutoffs(struct build *build, struct radial *radial) {
   const size_t n = build->program->n_species, shape[2] = {n, n};
   if (!model_file_has(build->file, "radial.r_max"))
     return true;
-  double *stretch = build_read(build, "radial.r_max", 2, shape);
+  double *stretch = build_keep(build, "radial.r_max", 2, shape);
   if (!stretch)
     return false;
   radial->stretch_both_ways = true;
@@ -178,7 +178,7 @@ static bool read_matrices(struct build *build, const char *tensor, const struct 
   const size_t dims[4] = {n, n, rows, file_columns};
   const double *file =
       build_read(build, tensor, shape->by_pair ? 4 : 2, shape->by_pair ? dims : dims + 2);
-  double *dense = file ? program_take(program, rows * columns, sizeof *dense) : NULL;
+  double *dense = file ? program_take_scratch(program, rows * columns, sizeof *dense) : NULL;
   if (!file || !dense)
     return build_no_memory(build), false;
   for (size_t m = 0; m < n_matrices; m++, file += rows * file_columns) {

@@ -24,7 +24,8 @@ static bool hidden_layer(struct build *build, const char *mlp, size_t index, siz
   const size_t shape[2] = {scalars->mul, size};
   const double *file = build_read(build, name, 2, shape);
   struct linear_block *block = program_take(program, 1, sizeof *block);
-  double *dense = file ? program_take(program, scalars->width * to->dim, sizeof *dense) : NULL;
+  double *dense =
+      file ? program_take_scratch(program, scalars->width * to->dim, sizeof *dense) : NULL;
   struct gate_entry *entry = program_take(program, 1, sizeof *entry);
   if (!file || !block || !dense || !entry)
     return build_no_memory(build), false;
@@ -100,8 +101,8 @@ static bool last_layer(struct build *build, const char *mlp, size_t index, size_
 
 bool build_scale_and_shift(struct build *build, const double **scale, double **shift) {
   const size_t n_species = build->program->n_species;
-  *scale = build_read(build, "scale", 1, &n_species);
-  *shift = *scale ? build_read(build, "shift", 1, &n_species) : NULL;
+  *scale = build_keep(build, "scale", 1, &n_species);
+  *shift = *scale ? build_keep(build, "shift", 1, &n_species) : NULL;
   build->program->shift = *shift;
   return *shift != NULL;
 }

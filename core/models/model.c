@@ -8,6 +8,7 @@
 #include "core/program/dispatch.h"
 #include "core/program/evaluate.h"
 #include "core/program/model_file.h"
+#include "core/program/weights.h"
 #include "irrep/conventions.h"
 #include "irrep/model_format.h"
 
@@ -20,7 +21,7 @@ struct irrep_model {
   struct program program;
   struct species_map map;
   const struct kernels *kernels[2]; /* by precision */
-  void *weights[2];                 /* the program's, in each precision */
+  struct weights weights[2];        /* by precision */
   struct filter_tables tables;      /* for the model's own precision */
   struct irrep_model_card card;
   int32_t atomic_numbers[IRREP_MODEL_SPECIES_MAX];
@@ -109,20 +110,18 @@ static bool convert_weights(struct irrep_model *model, struct irrep_error *error
   struct program *program = &model->program;
   for (int p = 0; p < 2; p++) {
     const struct kernels *kernels = kernels_for(p ? IRREP_FLOAT64 : IRREP_FLOAT32, NULL);
-    const size_t bytes = size_mul(program->n_weights, kernels->real_size);
     model->kernels[p] = kernels;
-    model->weights[p] = bytes == SIZE_MAX ? NULL : aligned_alloc(IRREP_ALIGNMENT, bytes);
-    if (!model->weights[p]) {
+    if (weights_init(&model->weights[p], program, kernels) != IRREP_OK) {
       irrep_fail(error, IRREP_NO_MEMORY, "", "not enough memory for the weights");
       return false;
     }
-    kernels->from_double(program->n_weights, program->weights, model->weights[p]);
-    model->card.bytes += bytes;
+    model->card.bytes += weights_bytes(program, kernels);
   }
   free(program->weights);
   program->weights = NULL;
   const enum irrep_precision own = model->card.precision;
-  if (filter_tables_make(program, model->weights[IRREP_FLOAT64], model->kernels[own],
+  model->card.bytes += program->owned_bytes + weights_species_bytes(program, model->kernels[own]);
+  if (filter_tables_make(program, model->weights[IRREP_FLOAT64].data, model->kernels[own],
                          &model->tables) != IRREP_OK) {
     irrep_fail(error, IRREP_NO_MEMORY, "", "not enough memory for the filter tables");
     return false;
@@ -139,7 +138,7 @@ static struct executable executable_of(const struct irrep_model *model,
   return (struct executable){
       .program = &model->program,
       .kernels = plain ? kernels_plain(precision) : model->kernels[precision],
-      .weights = model->weights[precision],
+      .weights = model->weights[precision].data,
       .tables = tabulated && !exact_filters ? &model->tables : NULL,
   };
 }
@@ -192,8 +191,8 @@ void irrep_model_free(struct irrep_model *model) {
     return;
   program_fini(&model->program);
   filter_tables_fini(&model->tables);
-  free(model->weights[0]);
-  free(model->weights[1]);
+  weights_fini(&model->weights[0]);
+  weights_fini(&model->weights[1]);
   free(model->metadata);
   free(model);
 }
@@ -324,6 +323,15 @@ static enum irrep_status prepare(const struct irrep_model *model,
   return IRREP_OK;
 }
 
+/* The weights of the batch's elements, of which some may occur for the first time. What is written
+ * is the model's own matter: to its users it stays as it was loaded. */
+static enum irrep_status need_weights(const struct irrep_model *model,
+                                      enum irrep_precision precision, const struct batch *batch) {
+  struct weights *weights = &((struct irrep_model *)model)->weights[precision];
+  return weights_need(weights, &model->program, model->kernels[precision], batch->n_atoms,
+                      batch->species);
+}
+
 static void note(const struct irrep_evaluate_options *options, const char *operation) {
   if (options->profile)
     options->profile->note(options->profile, 0, operation, false);
@@ -350,6 +358,8 @@ enum irrep_status irrep_model_evaluate(const struct irrep_model *model,
       IRREP_OK)
     return irrep_fail(error, IRREP_NO_MEMORY, "arena", "the arena is smaller than planned");
   note(options, "neighbours");
+  if (need_weights(model, options->precision, &workspace.batch) != IRREP_OK)
+    return irrep_fail(error, IRREP_NO_MEMORY, "", "not enough memory for an element's weights");
   bool gradients = false;
   for (size_t s = 0; s < n_structures; s++)
     gradients = gradients || results[s].forces;

@@ -14,6 +14,9 @@
 #define ATOMS_Z 4
 #define ATOMS (ATOMS_X * ATOMS_Y * ATOMS_Z)
 
+/* Elements at most, in runs of atoms: weights are made for each. */
+#define ELEMENTS 2
+
 /* The lattice's spacing in cutoffs: six neighbours, few enough to be quick. */
 #define SPACING 0.75
 #define JITTER 0.04
@@ -39,7 +42,7 @@ static void make_crystal(struct crystal *c, const struct irrep_model_card *card)
   uint64_t state = 1;
   for (size_t i = 0; i < ATOMS; i++) {
     const size_t place[3] = {i % ATOMS_X, i / ATOMS_X % ATOMS_Y, i / (ATOMS_X * ATOMS_Y)};
-    c->numbers[i] = card->atomic_numbers[i % card->n_elements];
+    c->numbers[i] = card->atomic_numbers[i / (ATOMS / ELEMENTS) % card->n_elements];
     for (size_t a = 0; a < 3; a++)
       c->positions[i][a] = spacing * ((double)place[a] + JITTER * next_random(&state));
   }

@@ -16,11 +16,18 @@ void program_init(struct program *program) {
   *program = (struct program){0};
 }
 
-void program_fini(struct program *program) {
-  for (struct owned *o = program->owned, *next; o; o = next) {
+static void free_all(struct owned **list) {
+  for (struct owned *o = *list, *next; o; o = next) {
     next = o->next;
     free(o);
   }
+  *list = NULL;
+}
+
+void program_fini(struct program *program) {
+  free_all(&program->owned);
+  free_all(&program->scratch);
+  free(program->species_weights);
   free(program->values);
   free(program->ops);
   free(program->stages);
@@ -28,16 +35,25 @@ void program_fini(struct program *program) {
   program_init(program);
 }
 
-void *program_take(struct program *program, size_t count, size_t size) {
+static void *take(struct program *program, struct owned **list, size_t count, size_t size) {
   const size_t bytes = size_add(size_mul(count, size), sizeof(struct owned));
   struct owned *o = bytes == SIZE_MAX ? NULL : calloc(1, bytes);
   if (!o) {
     program->no_memory = true;
     return NULL;
   }
-  o->next = program->owned;
-  program->owned = o;
+  o->next = *list;
+  *list = o;
+  program->owned_bytes += list == &program->owned ? bytes : 0;
   return o->bytes;
+}
+
+void *program_take(struct program *program, size_t count, size_t size) {
+  return take(program, &program->owned, count, size);
+}
+
+void *program_take_scratch(struct program *program, size_t count, size_t size) {
+  return take(program, &program->scratch, count, size);
 }
 
 /* Room for one more element of an array that grows by doubling: n is a power of two when full. */
@@ -55,38 +71,68 @@ static size_t padded(size_t n) {
   return above == SIZE_MAX ? SIZE_MAX : above / IRREP_LANES * IRREP_LANES;
 }
 
-size_t program_weights(struct program *program, size_t count) {
-  const size_t offset = program->n_weights, end = size_add(offset, padded(count));
+/* Appends reals that are not written yet. */
+static size_t append(struct program *program, size_t count) {
+  const size_t offset = program->n_weights, end = size_add(offset, count);
   const size_t bytes = size_mul(end, sizeof(double));
   double *weights = bytes == SIZE_MAX ? NULL : realloc(program->weights, bytes);
   if (!weights) {
     program->no_memory = true;
     return PROGRAM_NONE;
   }
-  memset(weights + offset, 0, (end - offset) * sizeof(double));
   program->weights = weights;
   program->n_weights = end;
   return offset;
 }
 
-/* Panels of IRREP_LANES columns; element (k, n) of the result is dense[k * by_k + n * by_n]. */
-static void pack(size_t n_k, size_t n_columns, const double *dense, size_t by_k, size_t by_n,
-                 double *packed) {
-  for (size_t n = 0; n < n_columns; n++)
-    for (size_t k = 0; k < n_k; k++)
-      packed[n / IRREP_LANES * n_k * IRREP_LANES + k * IRREP_LANES + n % IRREP_LANES] =
-          dense[k * by_k + n * by_n];
+size_t program_weights(struct program *program, size_t count) {
+  const size_t offset = append(program, padded(count));
+  if (offset != PROGRAM_NONE)
+    memset(program->weights + offset, 0, padded(count) * sizeof(double));
+  return offset;
+}
+
+size_t program_species_weights(struct program *program, size_t count,
+                               void (*fill)(const void *context, size_t species, double *weights),
+                               const void *context, size_t *stride) {
+  struct species_weights *all = grown(program, program->species_weights, program->n_species_weights,
+                                      sizeof *program->species_weights);
+  if (!all)
+    return PROGRAM_NONE;
+  program->species_weights = all;
+  *stride = padded(count);
+  const size_t offset = append(program, size_mul(*stride, program->n_species));
+  if (offset != PROGRAM_NONE)
+    all[program->n_species_weights++] = (struct species_weights){offset, *stride, fill, context};
+  return offset;
+}
+
+/* The place of element (k, n) in panels of IRREP_LANES columns, each of n_k rows. */
+static size_t place_in_panels(size_t n_k, size_t k, size_t n) {
+  return n / IRREP_LANES * n_k * IRREP_LANES + k * IRREP_LANES + n % IRREP_LANES;
+}
+
+struct matrix matrix_from(size_t rows, size_t columns, size_t offset) {
+  return (struct matrix){rows, columns, offset, offset + rows * padded(columns)};
+}
+
+size_t matrix_reals(size_t rows, size_t columns) {
+  return size_add(size_mul(rows, padded(columns)), size_mul(columns, padded(rows)));
+}
+
+void matrix_put(const struct matrix *matrix, size_t row, size_t column, double value,
+                double *weights) {
+  weights[matrix->packed + place_in_panels(matrix->rows, row, column)] = value;
+  weights[matrix->packed_transpose + place_in_panels(matrix->columns, column, row)] = value;
 }
 
 struct matrix program_matrix(struct program *program, size_t rows, size_t columns,
                              const double *dense) {
-  struct matrix matrix = {.rows = rows, .columns = columns};
-  matrix.packed = program_weights(program, size_mul(rows, padded(columns)));
-  matrix.packed_transpose = program_weights(program, size_mul(columns, padded(rows)));
-  if (program->no_memory)
-    return matrix;
-  pack(rows, columns, dense, columns, 1, program->weights + matrix.packed);
-  pack(columns, rows, dense, 1, columns, program->weights + matrix.packed_transpose);
+  const size_t offset = program_weights(program, matrix_reals(rows, columns));
+  const struct matrix matrix = matrix_from(rows, columns, offset);
+  for (size_t r = 0; r < rows && !program->no_memory; r++)
+    for (size_t c = 0; c < columns; c++)
+      matrix_put(&matrix, r, c, dense[r * columns + c], program->weights);
   return matrix;
 }
 
@@ -181,7 +227,7 @@ static void measure_scratch(struct program *program) {
 }
 
 enum irrep_status program_finish(struct program *program, struct irrep_error *error) {
-  bool *marks = program_take(program, program->n_values + 1, sizeof *marks);
+  bool *marks = program_take_scratch(program, program->n_values + 1, sizeof *marks);
   if (program->no_memory || cut_stages(program) != IRREP_OK)
     return irrep_fail(error, IRREP_NO_MEMORY, "", "not enough memory to build the model");
   if (!order_adjoints(program, marks))
@@ -193,6 +239,7 @@ enum irrep_status program_finish(struct program *program, struct irrep_error *er
     return irrep_fail(error, IRREP_BAD_MODEL_FILE, "",
                       "features of edges in a model that reads those of neighbours");
   measure_scratch(program);
+  free_all(&program->scratch);
   if (program_plan_storage(program) != IRREP_OK)
     return irrep_fail(error, IRREP_NO_MEMORY, "", "not enough memory to build the model");
   return IRREP_OK;

@@ -84,6 +84,15 @@ struct stage {
   size_t first, end;
 };
 
+/* Weights [n_species][stride] at an offset, written species by species when the element first
+ * occurs: most of the elements of a universal model never do. */
+struct species_weights {
+  size_t offset, stride;
+  /* Writes the zeroed weights of one species. Thread-safe. */
+  void (*fill)(const void *context, size_t species, double *weights);
+  const void *context;
+};
+
 /* The fields are read by everybody and written by program_* only, but for the first group, which
  * the builder sets. Everything reachable is owned by the program. */
 struct program {
@@ -103,7 +112,9 @@ struct program {
   bool directed; /* an edge and its reverse have different filters */
 
   size_t n_weights; /* reals */
-  double *weights;  /* as built; each precision has its own copy later */
+  double *weights;  /* as built, but for those by species; each precision has its own copy later */
+  size_t n_species_weights;
+  struct species_weights *species_weights; /* in the order of their offsets */
 
   size_t whole_reals; /* for each atom: features and gradients of all atoms */
   size_t tile_reals;  /* for each row of a tile */
@@ -112,7 +123,8 @@ struct program {
   size_t width_max;   /* reals of the widest hidden filter layer */
   size_t pairs_max;   /* of a convolution or tensor product */
 
-  struct owned *owned;
+  struct owned *owned, *scratch;
+  size_t owned_bytes;
   bool no_memory; /* an allocation has failed; sticks */
 };
 
@@ -124,11 +136,27 @@ void program_fini(struct program *program);
 /* Zeroed memory that lives as long as the program; NULL (and no_memory) on failure. */
 void *program_take(struct program *program, size_t count, size_t size);
 
+/* The same until program_finish. */
+void *program_take_scratch(struct program *program, size_t count, size_t size);
+
 /* count zeroed reals in the weights, at an aligned offset. PROGRAM_NONE on failure; the pointer
  * program->weights + offset is valid until the next call. */
 size_t program_weights(struct program *program, size_t count);
 
-/* Packs dense [rows][columns] twice, as is and transposed. The source may lie in the weights. */
+/* The weights of all species, [n_species][count], of which `fill` writes one; its context lives as
+ * long as the program. Returns their offset, PROGRAM_NONE on failure, and the stride between
+ * species. */
+size_t program_species_weights(struct program *program, size_t count,
+                               void (*fill)(const void *context, size_t species, double *weights),
+                               const void *context, size_t *stride);
+
+/* A matrix in matrix_reals zeroed reals at an offset, packed twice: as is and transposed. */
+struct matrix matrix_from(size_t rows, size_t columns, size_t offset);
+size_t matrix_reals(size_t rows, size_t columns);
+void matrix_put(const struct matrix *matrix, size_t row, size_t column, double value,
+                double *weights);
+
+/* Packs dense [rows][columns] into the weights. The source may not lie in them. */
 struct matrix program_matrix(struct program *program, size_t rows, size_t columns,
                              const double *dense);
 

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct irrep_model; /* immutable after loading */
+struct irrep_model; /* the same to its users from loading on */
 
 enum irrep_precision { IRREP_FLOAT32, IRREP_FLOAT64 };
 
@@ -26,7 +26,7 @@ struct irrep_model_card {
   double r_max; /* Angstrom */
   enum irrep_precision
       precision; /* the one its authors trained and ship it in; the default of evaluation */
-  size_t bytes;  /* memory held by the loaded model */
+  size_t bytes;  /* memory of the loaded model, once each of its elements has occurred */
   const char
       *metadata; /* the file's "irrepd" entry: a JSON object, [metadata_size], NUL-terminated */
   size_t metadata_size;
@@ -113,11 +113,13 @@ enum irrep_status irrep_model_self_check(const struct irrep_model *model,
 
 /* Evaluates a batch of structures, each of which irrep_model_plan has accepted.
  *   structures  [n_structures]
- *   arena       [arena_bytes] aligned to IRREP_ALIGNMENT, at least irrep_model_bytes of the batch's
- * summed plans results     [n_structures]; results[i].status is OK or RESULT_NOT_FINITE, or what
- * plan would have said Allocates nothing and locks nothing; a structure's numbers have the same
- * bits whatever else is in the batch. OK, NO_MEMORY (arena too small), BAD_ARGUMENT, CANCELLED (no
- * result is meaningful). Thread-safe on distinct arenas. */
+ *   arena       [arena_bytes] aligned to IRREP_ALIGNMENT; irrep_model_bytes of the plans' sum
+ *   results     [n_structures]; their status is OK, RESULT_NOT_FINITE, or what plan would have said
+ *
+ * Allocates nothing and locks nothing, but where an element of the model occurs for the first time:
+ * its weights are made then. A structure's numbers have the same bits whatever else is in the
+ * batch. OK, NO_MEMORY (arena too small), BAD_ARGUMENT, CANCELLED (no result is meaningful).
+ * Thread-safe on distinct arenas. */
 enum irrep_status irrep_model_evaluate(const struct irrep_model *model,
                                        const struct irrep_evaluate_options *options,
                                        const struct irrep_structure *structures,

@@ -51,6 +51,17 @@ static inline void assert_build_error(const struct build_trial *trial, enum irre
   assert_true(strlen(trial->error.detail) > 10);
 }
 
+/* Writes the weights of all species, as happens when they first occur. */
+static inline void fill_species(struct program *program) {
+  for (size_t i = 0; i < program->n_species_weights; i++)
+    for (size_t s = 0; s < program->n_species; s++) {
+      const struct species_weights *by = &program->species_weights[i];
+      double *weights = program->weights + by->offset + s * by->stride;
+      memset(weights, 0, by->stride * sizeof *weights);
+      by->fill(by->context, s, weights);
+    }
+}
+
 /* Element (row, column) of a packed matrix, and of its transpose's packing. */
 static inline double matrix_at(const struct program *program, const struct matrix *matrix,
                                size_t row, size_t column) {

@@ -175,6 +175,7 @@ static void check_linear(bool by_species) {
   assert_ptr_equal(op->type, &op_linear);
   assert_true(op->in == 4 && op->out == 9 && op->accumulate);
   assert_int_equal(op->linear.n_blocks, 2);
+  fill_species(&trial.program);
   assert_true(op->linear.in_dim == from.dim && op->linear.out_dim == to.dim);
   assert_false(op->linear.covers_in || op->linear.covers_out);
   for (size_t s = 0; s < (by_species ? 2 : 1); s++) {

@@ -93,6 +93,7 @@ static void test_equals_sums_of_rows(void **state) {
   const struct product *op = &trial.program.ops[0].product;
   const struct kernels *kernels = kernels_for(IRREP_FLOAT64, NULL);
   double *weights = doubles_new(trial.program.n_weights);
+  fill_species(&trial.program);
   memcpy(weights, trial.program.weights, trial.program.n_weights * sizeof *weights);
   double *x = doubles_new(64), *y = doubles_new(64);
   rng_fill(&rng, 64, x);
