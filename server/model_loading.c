@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <uv.h>
@@ -83,7 +84,18 @@ static bool read_whole(int fd, unsigned char *bytes, size_t n) {
   return true;
 }
 
-/* The bytes of the file, malloc'ed; NULL and an error otherwise. */
+/* Memory for a file, in large pages where the system has them: it is touched once and goes. */
+static unsigned char *file_memory(size_t n) {
+  void *bytes = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (bytes == MAP_FAILED)
+    return NULL;
+#ifdef MADV_HUGEPAGE
+  madvise(bytes, n, MADV_HUGEPAGE);
+#endif
+  return bytes;
+}
+
+/* The bytes of the file, for munmap; NULL and an error otherwise. */
 static unsigned char *read_file(int fd, struct model_facts *facts, struct irrep_error *error) {
   struct stat info;
   if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
@@ -97,31 +109,49 @@ static unsigned char *read_file(int fd, struct model_facts *facts, struct irrep_
     return NULL;
   }
   const size_t n_bytes = facts->bytes = (size_t)info.st_size;
-  unsigned char *bytes = malloc(n_bytes);
+  unsigned char *bytes = file_memory(n_bytes);
   if (!bytes) {
     irrep_fail(error, IRREP_NO_MEMORY, "", "no memory to read a file of %zu bytes", n_bytes);
     return NULL;
   }
   if (!read_whole(fd, bytes, n_bytes)) {
     bad_file(error, "the file could not be read to its end");
-    free(bytes);
+    munmap(bytes, n_bytes);
     return NULL;
   }
   return bytes;
 }
 
-static bool sha256_hex(const unsigned char *bytes, size_t n, char hex[65]) {
+struct hash {
+  const unsigned char *bytes;
+  size_t n;
+  char *hex; /* [65]; empty when it could not be computed */
+};
+
+static void run_hash(void *context) {
   static const char digits[] = "0123456789abcdef";
-  unsigned char hash[32];
-  hex[0] = '\0';
-  if (gnutls_hash_fast(GNUTLS_DIG_SHA256, bytes, n, hash) != 0)
-    return false;
-  for (size_t i = 0; i < sizeof hash; i++) {
-    hex[2 * i] = digits[hash[i] >> 4];
-    hex[2 * i + 1] = digits[hash[i] & 15];
+  const struct hash *hash = context;
+  unsigned char sum[32];
+  hash->hex[0] = '\0';
+  if (gnutls_hash_fast(GNUTLS_DIG_SHA256, hash->bytes, hash->n, sum) != 0)
+    return;
+  for (size_t i = 0; i < sizeof sum; i++) {
+    hash->hex[2 * i] = digits[sum[i] >> 4];
+    hash->hex[2 * i + 1] = digits[sum[i] & 15];
   }
-  hex[2 * sizeof hash] = '\0';
-  return true;
+  hash->hex[2 * sizeof sum] = '\0';
+}
+
+/* Runs one piece of work in a thread of its own, if there is one, beside another. */
+static void side_by_side(void (*aside)(void *), void *context, void (*here)(void *),
+                         void *own_context) {
+  uv_thread_t thread;
+  const bool threaded = uv_thread_create(&thread, aside, context) == 0;
+  here(own_context);
+  if (threaded)
+    uv_thread_join(&thread);
+  else
+    aside(context);
 }
 
 /* Evaluates two atoms of the model's first element, so that what cannot work fails here. */
@@ -169,36 +199,35 @@ static void run_check(void *context) {
     check->deviation = (double)NAN;
 }
 
-/* Checks both precisions, side by side when there is a thread for it. */
 static void check_kernels(const struct evaluator *e, const struct irrep_model *model,
                           struct model_facts *facts) {
   struct check checks[2] = {{e, model, IRREP_FLOAT32, 0.0}, {e, model, IRREP_FLOAT64, 0.0}};
-  uv_thread_t thread;
-  const bool threaded = uv_thread_create(&thread, run_check, &checks[1]) == 0;
-  run_check(&checks[0]);
-  if (threaded)
-    uv_thread_join(&thread);
-  else
-    run_check(&checks[1]);
+  side_by_side(run_check, &checks[1], run_check, &checks[0]);
   const double a = checks[0].deviation, b = checks[1].deviation;
   facts->plain_kernels = a > 1.0 || b > 1.0;
   facts->deviation = isnan(a) || isnan(b) ? (double)NAN : fmax(a, b);
 }
 
-static enum irrep_status load_bytes(const struct evaluator *e, const unsigned char *bytes,
-                                    struct model_facts *facts, struct irrep_model **model,
-                                    struct irrep_error *error) {
-  enum irrep_status status = e->load(bytes, facts->bytes, model, error);
-  if (status != IRREP_OK)
-    return status;
-  status = try_pair(e, *model, error);
-  if (status == IRREP_OK) {
-    check_kernels(e, *model, facts);
+struct loading {
+  const struct evaluator *evaluator;
+  const unsigned char *bytes;
+  struct model_facts *facts;
+  struct irrep_model **model;
+  struct irrep_error *error;
+};
+
+static void run_loading(void *context) {
+  const struct loading *loading = context;
+  const struct evaluator *e = loading->evaluator;
+  struct irrep_model **model = loading->model;
+  if (e->load(loading->bytes, loading->facts->bytes, model, loading->error) != IRREP_OK)
+    return;
+  if (try_pair(e, *model, loading->error) == IRREP_OK) {
+    check_kernels(e, *model, loading->facts);
   } else {
     e->free(*model);
     *model = NULL;
   }
-  return status;
 }
 
 enum irrep_status model_load_file(const struct evaluator *evaluator, const char *folder,
@@ -214,10 +243,14 @@ enum irrep_status model_load_file(const struct evaluator *evaluator, const char 
   close(fd);
   if (!bytes)
     return error->status;
-  enum irrep_status status =
-      sha256_hex(bytes, facts->bytes, facts->sha256)
-          ? load_bytes(evaluator, bytes, facts, model, error)
-          : irrep_fail(error, IRREP_NO_MEMORY, "", "the file could not be hashed");
-  free(bytes);
-  return status;
+  struct hash hash = {bytes, facts->bytes, facts->sha256};
+  struct loading loading = {evaluator, bytes, facts, model, error};
+  side_by_side(run_hash, &hash, run_loading, &loading);
+  munmap(bytes, facts->bytes);
+  if (*model && facts->sha256[0] == '\0') {
+    evaluator->free(*model);
+    *model = NULL;
+    irrep_fail(error, IRREP_NO_MEMORY, "", "the file could not be hashed");
+  }
+  return *model ? IRREP_OK : error->status;
 }

@@ -46,28 +46,44 @@ bool build_embedding(struct build *build, size_t *value, struct layout *layout) 
          put_table(build, layout, table, *value);
 }
 
+/* The tensor of a linear map of an embedding; species by species, for it may be the largest of all.
+ */
+struct embedding_map {
+  char tensor[TENSOR_NAME_MAX];
+  const struct layout_entry *x, *y;
+  bool by_species;
+};
+
+/* Adds the map of one row, [from's dim] to [to's dim]; weights [mul of x][mul of y] is scratch. */
+static bool map_row(struct build *build, const struct embedding_map *map, size_t species,
+                    const double *row, double *weights, double *out) {
+  const struct layout_entry *x = map->x, *y = map->y;
+  const size_t shape[3] = {build->program->n_species, x->mul, y->mul};
+  const bool by_species = map->by_species;
+  if (model_file_read_rows(build->file, map->tensor, by_species ? 3 : 2,
+                           by_species ? shape : shape + 1, by_species ? species : 0,
+                           by_species ? 1 : x->mul, weights, build->error) != IRREP_OK)
+    return false;
+  for (size_t i = 0; i < x->mul; i++)
+    for (size_t o = 0; o < y->mul; o++)
+      out[y->offset + y->place[o]] += row[x->place[i]] * weights[i * y->mul + o];
+  return true;
+}
+
 bool build_linear_embedding(struct build *build, const char *name, const double *table,
                             const struct layout *from, size_t out, const struct layout *to,
                             bool by_species) {
   const size_t n_species = build->program->n_species;
-  const struct layout_entry *x = &from->entry[0], *y = layout_find(to, x->ir);
-  double *rows = program_take(build->program, size_mul(n_species, to->dim), sizeof *rows);
-  if (!rows)
+  const struct layout_entry *x = &from->entry[0];
+  struct embedding_map map = {.x = x, .y = layout_find(to, x->ir), .by_species = by_species};
+  double *rows = program_take_scratch(build->program, size_mul(n_species, to->dim), sizeof *rows);
+  double *weights =
+      program_take_scratch(build->program, size_mul(x->mul, map.y ? map.y->mul : 0), sizeof *rows);
+  if (!rows || !weights)
     return !build_no_memory(build);
-  if (y) {
-    char tensor[TENSOR_NAME_MAX];
-    const size_t shape[3] = {n_species, x->mul, y->mul};
-    snprintf(tensor, sizeof tensor, "%.90s.0%c.weight", name, x->ir.parity > 0 ? 'e' : 'o');
-    const double *weights =
-        build_read(build, tensor, by_species ? 3 : 2, by_species ? shape : shape + 1);
-    if (!weights)
+  snprintf(map.tensor, sizeof map.tensor, "%.90s.0%c.weight", name, x->ir.parity > 0 ? 'e' : 'o');
+  for (size_t s = 0; map.y && s < n_species; s++)
+    if (!map_row(build, &map, s, table + s * from->dim, weights, rows + s * to->dim))
       return false;
-    for (size_t s = 0; s < n_species; s++)
-      for (size_t i = 0; i < x->mul; i++)
-        for (size_t o = 0; o < y->mul; o++)
-          rows[s * to->dim + y->offset + y->place[o]] +=
-              table[s * from->dim + x->place[i]] *
-              weights[((by_species ? s : 0) * x->mul + i) * y->mul + o];
-  }
   return put_table(build, to, rows, out);
 }

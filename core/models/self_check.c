@@ -8,10 +8,11 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* Atoms along the axes of a crystal that fills one tile of rows and begins another. */
-#define ATOMS_X 3
-#define ATOMS_Y 3
-#define ATOMS_Z 4
+/* Atoms along the axes of a crystal. All of them, and those of one element, are no multiple of what
+ * kernels do at a time. */
+#define ATOMS_X 2
+#define ATOMS_Y 2
+#define ATOMS_Z 5
 #define ATOMS (ATOMS_X * ATOMS_Y * ATOMS_Z)
 
 /* Elements at most, in runs of atoms: weights are made for each. */

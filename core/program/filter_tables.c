@@ -7,6 +7,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Segments over all of r_max, intervals of one, and bytes of all tables at most. */
 #define SEGMENTS 16
@@ -35,6 +36,7 @@ struct exact {
   size_t n_columns;
   uint32_t pairs[EDGE_TILE];
   double *embedding, *value, *derivative, *scratch;
+  double *fit; /* [2 * HERMITE_TERMS_MAX][columns] of one interval */
 };
 
 static void exact_at(const struct exact *exact, size_t n, const double *r) {
@@ -98,26 +100,6 @@ uint32_t filter_tables_locate(const struct filter_tables *tables, double r, doub
   return (uint32_t)(segment->first_row + interval * tables->n_terms);
 }
 
-/* The rows of one interval: its filters at n_points distances, then the matrix to coefficients. */
-static void fill_interval(const struct exact *exact, const struct filter_tables *tables,
-                          const double *matrix, double begin, double end, double *rows) {
-  const size_t columns = exact->n_columns, n_terms = tables->n_terms, n_points = n_terms / 2;
-  double r[HERMITE_POINTS_MAX];
-  for (size_t i = 0; i < n_points; i++)
-    r[i] = begin + (end - begin) * (double)i / (double)(n_points - 1);
-  r[n_points - 1] = end;
-  exact_at(exact, n_points, r);
-  for (size_t k = 0; k < n_terms; k++)
-    for (size_t c = 0; c < columns; c++) {
-      double sum = 0.0;
-      for (size_t i = 0; i < n_points; i++)
-        sum += matrix[k * n_terms + 2 * i] * exact->value[i * columns + c] +
-               matrix[k * n_terms + 2 * i + 1] * exact->derivative[i * columns + c] *
-                   (end - begin) / 2.0;
-      rows[k * columns + c] = sum;
-    }
-}
-
 /* Where interval i of a segment begins. */
 static double interval_begin(const struct table_segment *segment, size_t i) {
   if (i == segment->n_intervals)
@@ -126,53 +108,107 @@ static double interval_begin(const struct table_segment *segment, size_t i) {
          (segment->end - segment->begin) * (double)i / (double)segment->n_intervals;
 }
 
+/* The larger number; NaN is none. */
+static double larger(double a, double b) {
+  return b > a ? b : a;
+}
+
 /* Errors of values and of derivatives, and the sizes that they are relative to. */
 struct misfit {
   double value, slope, value_size, slope_size;
 };
 
-/* Adds to a misfit that of one interval: two places in each gap between its points, close to where
- * such a polynomial errs most. */
-static void measure_interval(const struct exact *exact, const struct filter_tables *tables,
-                             const double *rows, double begin, double end, struct misfit *misfit) {
+/* Distances at which an interval's filter is computed: those that the polynomial goes through, and
+ * to measure it two places in each gap between them, close to where it errs most. */
+struct places {
+  size_t n_fitted, n_measured;
+};
+
+static void write_places(const struct places *places, double begin, double end, double *r) {
+  const size_t n = places->n_fitted;
+  for (size_t i = 0; i < n; i++)
+    r[i] = i + 1 == n ? end : begin + (end - begin) * (double)i / (double)(n - 1);
+  for (size_t i = 0; i < places->n_measured; i++)
+    r[n + i] =
+        begin + (end - begin) * ((double)i + (i % 2 ? 0.4 : 0.6)) / (double)places->n_measured;
+}
+
+/* The rows of one interval: the matrix of coefficients times its values and derivatives, which are
+ * those from place `first` on. */
+static void fit_interval(const struct exact *exact, const struct filter_tables *tables,
+                         const double *matrix, size_t first, double width, double *rows) {
   const size_t columns = exact->n_columns, n_terms = tables->n_terms;
-  const size_t n_places = n_terms - 2;
-  double r[HERMITE_TERMS_MAX];
-  for (size_t i = 0; i < n_places; i++)
-    r[i] = begin + (end - begin) * ((double)i + (i % 2 ? 0.4 : 0.6)) / (double)n_places;
-  exact_at(exact, n_places, r);
-  for (size_t i = 0; i < n_places; i++) {
-    double weights[2 * HERMITE_TERMS_MAX];
-    powers(n_terms, 2.0 * (r[i] - begin) / (end - begin) - 1.0, end - begin, weights);
-    for (size_t c = 0; c < columns; c++) {
-      const double exact_value = exact->value[i * columns + c];
-      const double exact_slope = exact->derivative[i * columns + c];
-      double value = 0.0, slope = 0.0;
-      for (size_t k = 0; k < n_terms; k++) {
-        value += weights[k] * rows[k * columns + c];
-        slope += weights[n_terms + k] * rows[k * columns + c];
-      }
-      misfit->value = fmax(misfit->value, fabs(value - exact_value));
-      misfit->slope = fmax(misfit->slope, fabs(slope - exact_slope));
-      misfit->value_size = fmax(misfit->value_size, fabs(exact_value));
-      misfit->slope_size = fmax(misfit->slope_size, fabs(exact_slope));
+  double weights[HERMITE_TERMS_MAX][2 * HERMITE_TERMS_MAX] = {{0}};
+  uint32_t row_of[HERMITE_TERMS_MAX] = {0};
+  for (size_t i = 0; i < n_terms / 2; i++) {
+    memcpy(exact->fit + 2 * i * columns, exact->value + (first + i) * columns,
+           columns * sizeof(double));
+    memcpy(exact->fit + (2 * i + 1) * columns, exact->derivative + (first + i) * columns,
+           columns * sizeof(double));
+  }
+  for (size_t k = 0; k < n_terms; k++)
+    for (size_t j = 0; j < n_terms; j++)
+      weights[k][j] = matrix[k * n_terms + j] * (j % 2 ? width / 2.0 : 1.0);
+  exact->kernels->filter_table(n_terms, columns, n_terms, exact->fit, row_of, weights, rows, NULL);
+}
+
+/* Adds to a misfit that of one interval, exact from place `first` on. */
+static void measure_interval(const struct exact *exact, const struct filter_tables *tables,
+                             const struct places *places, const double *rows, size_t first,
+                             const double *r, double begin, double end, struct misfit *misfit) {
+  const size_t columns = exact->n_columns, n_terms = tables->n_terms;
+  double weights[HERMITE_TERMS_MAX][2 * HERMITE_TERMS_MAX];
+  uint32_t row_of[HERMITE_TERMS_MAX] = {0};
+  double *value = exact->fit, *slope = exact->fit + places->n_measured * columns;
+  for (size_t i = 0; i < places->n_measured; i++)
+    powers(n_terms, 2.0 * (r[i] - begin) / (end - begin) - 1.0, end - begin, weights[i]);
+  exact->kernels->filter_table(places->n_measured, columns, n_terms, rows, row_of, weights, value,
+                               slope);
+  for (size_t i = 0; i < places->n_measured * columns; i++) {
+    const double exact_value = exact->value[first * columns + i];
+    const double exact_slope = exact->derivative[first * columns + i];
+    misfit->value = larger(misfit->value, fabs(value[i] - exact_value));
+    misfit->slope = larger(misfit->slope, fabs(slope[i] - exact_slope));
+    misfit->value_size = larger(misfit->value_size, fabs(exact_value));
+    misfit->slope_size = larger(misfit->slope_size, fabs(exact_slope));
+  }
+}
+
+/* Fills one segment's rows [n_intervals * n_terms][n_columns] of one filter and, unless misfit is
+ * NULL, adds to that. As many intervals are computed at once as there is room for. */
+static void fill_segment(const struct exact *exact, const struct filter_tables *tables,
+                         const struct table_segment *segment, const double *matrix, double *rows,
+                         struct misfit *misfit) {
+  const struct places places = {tables->n_terms / 2, misfit ? tables->n_terms - 2 : 0};
+  const size_t n_each = places.n_fitted + places.n_measured, n_at_once = EDGE_TILE / n_each;
+  for (size_t first = 0; first < segment->n_intervals; first += n_at_once) {
+    const size_t left = segment->n_intervals - first, n = left < n_at_once ? left : n_at_once;
+    double r[EDGE_TILE];
+    for (size_t i = 0; i < n; i++)
+      write_places(&places, interval_begin(segment, first + i),
+                   interval_begin(segment, first + i + 1), r + i * n_each);
+    exact_at(exact, n * n_each, r);
+    for (size_t i = 0; i < n; i++) {
+      const double begin = interval_begin(segment, first + i);
+      const double end = interval_begin(segment, first + i + 1);
+      double *interval = rows + (first + i) * tables->n_terms * exact->n_columns;
+      const size_t measured = i * n_each + places.n_fitted;
+      fit_interval(exact, tables, matrix, i * n_each, end - begin, interval);
+      if (misfit)
+        measure_interval(exact, tables, &places, interval, measured, r + measured, begin, end,
+                         misfit);
     }
   }
 }
 
-/* Fills one segment's rows [n_intervals * n_terms][n_columns] of one filter; its error. */
-static double fill_segment(const struct exact *exact, const struct filter_tables *tables,
-                           const struct table_segment *segment, const struct misfit *typical,
-                           const double *matrix, double *rows) {
+/* The error of one segment's rows, which are filled. */
+static double error_of(const struct exact *exact, const struct filter_tables *tables,
+                       const struct table_segment *segment, const struct misfit *typical,
+                       const double *matrix, double *rows) {
   struct misfit misfit = {0.0, 0.0, typical->value_size, typical->slope_size};
-  for (size_t i = 0; i < segment->n_intervals; i++) {
-    const double begin = interval_begin(segment, i), end = interval_begin(segment, i + 1);
-    double *interval = rows + i * tables->n_terms * exact->n_columns;
-    fill_interval(exact, tables, matrix, begin, end, interval);
-    measure_interval(exact, tables, interval, begin, end, &misfit);
-  }
+  fill_segment(exact, tables, segment, matrix, rows, &misfit);
   const double value = misfit.value > 0.0 ? misfit.value / misfit.value_size : 0.0;
-  return fmax(value, misfit.slope > 0.0 ? misfit.slope / misfit.slope_size : 0.0);
+  return larger(value, misfit.slope > 0.0 ? misfit.slope / misfit.slope_size : 0.0);
 }
 
 /* The sizes of one filter at typical distances. */
@@ -183,8 +219,8 @@ static struct misfit typical_sizes(const struct exact *exact, double r_max) {
     r[i] = r_max * (R_TYPICAL + (1.0 - R_TYPICAL) * (double)i / EDGE_TILE);
   exact_at(exact, EDGE_TILE, r);
   for (size_t i = 0; i < EDGE_TILE * exact->n_columns; i++) {
-    sizes.value_size = fmax(sizes.value_size, fabs(exact->value[i]));
-    sizes.slope_size = fmax(sizes.slope_size, fabs(exact->derivative[i]));
+    sizes.value_size = larger(sizes.value_size, fabs(exact->value[i]));
+    sizes.slope_size = larger(sizes.slope_size, fabs(exact->derivative[i]));
   }
   return sizes;
 }
@@ -220,14 +256,14 @@ static bool refine_one(const struct exact *exact, struct filter_tables *tables, 
   const struct misfit typical = typical_sizes(exact, exact->program->radial.r_max);
   for (size_t s = 0; s < tables->n_segments; s++) {
     struct table_segment *segment = &tables->segments[s];
-    double error = fill_segment(exact, tables, segment, &typical, matrix, rows);
+    double error = error_of(exact, tables, segment, &typical, matrix, rows);
     while (!(error < bound) && segment->n_intervals < INTERVALS_MAX) {
       segment->n_intervals *= 2;
-      error = fill_segment(exact, tables, segment, &typical, matrix, rows);
+      error = error_of(exact, tables, segment, &typical, matrix, rows);
     }
     if (!(error < bound))
       return false;
-    tables->error = fmax(tables->error, error);
+    tables->error = larger(tables->error, error);
   }
   return true;
 }
@@ -251,8 +287,7 @@ static void write_table(const struct exact *exact, const struct kernels *kernels
     const struct table_segment *segment = &tables->segments[s];
     const size_t reals = segment->n_intervals * tables->n_terms * exact->n_columns;
     const size_t begin = offset + segment->first_row * exact->n_columns;
-    const struct misfit sizes = {0};
-    fill_segment(exact, tables, segment, &sizes, matrix, rows);
+    fill_segment(exact, tables, segment, matrix, rows, NULL);
     kernels->from_double(reals, rows, (unsigned char *)tables->data + begin * kernels->real_size);
   }
 }
@@ -302,6 +337,7 @@ static bool take_exact(struct exact *exact, struct arena *arena) {
   exact->value = arena_take(arena, EDGE_TILE * columns, sizeof(double));
   exact->derivative = arena_take(arena, EDGE_TILE * columns, sizeof(double));
   exact->scratch = arena_take(arena, 4 * EDGE_TILE * width, sizeof(double));
+  exact->fit = arena_take(arena, 2 * HERMITE_TERMS_MAX * columns, sizeof(double));
   return !arena->failed;
 }
 
@@ -321,7 +357,8 @@ enum irrep_status filter_tables_make(const struct program *program, const void *
   tables->offsets = calloc(program->n_ops, sizeof *tables->offsets);
   enum irrep_status status = IRREP_NO_MEMORY;
   double *rows =
-      malloc(size_mul(INTERVALS_MAX * HERMITE_TERMS_MAX * sizeof *rows, program->columns_max));
+      aligned_alloc(IRREP_ALIGNMENT, size_mul(INTERVALS_MAX * HERMITE_TERMS_MAX * sizeof *rows,
+                                              program->columns_max));
   if (scratch && rows && tables->offsets && take_exact(&exact, &arena))
     status = make(program, kernels, &exact, rows, tables);
   free(rows);

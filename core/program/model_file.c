@@ -4,7 +4,6 @@
 #include "core/base/json.h"
 #include "irrep/model_format.h"
 
-#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -201,25 +200,50 @@ enum irrep_status model_file_check(const struct model_file *file, const char *na
   return fits ? IRREP_OK : bad(error, name, "the tensor's shape does not fit the card");
 }
 
+static void from_floats(size_t n, const unsigned char *bytes, double *out) {
+  for (size_t i = 0; i < n; i++) {
+    float x;
+    memcpy(&x, bytes + i * sizeof x, sizeof x);
+    out[i] = (double)x;
+  }
+}
+
+/* Without a branch for each: files are large. */
+static bool all_finite(size_t n, const double *values) {
+  const uint64_t exponent = UINT64_C(0x7ff) << 52;
+  uint64_t n_bad = 0;
+  for (size_t i = 0; i < n; i++) {
+    uint64_t bits;
+    memcpy(&bits, &values[i], sizeof bits);
+    n_bad += (bits & exponent) == exponent;
+  }
+  return n_bad == 0;
+}
+
 enum irrep_status model_file_read(struct model_file *file, const char *name, size_t n_dims,
                                   const size_t *shape, double *out, struct irrep_error *error) {
+  return model_file_read_rows(file, name, n_dims, shape, 0, n_dims > 0 ? shape[0] : 1, out, error);
+}
+
+enum irrep_status model_file_read_rows(struct model_file *file, const char *name, size_t n_dims,
+                                       const size_t *shape, size_t first, size_t n, double *out,
+                                       struct irrep_error *error) {
   const enum irrep_status status = model_file_check(file, name, n_dims, shape, error);
   if (status != IRREP_OK)
     return status;
   struct tensor *tensor = find(file, name);
-  const unsigned char *bytes = file->data + tensor->begin;
-  const size_t count = (tensor->end - tensor->begin) / tensor->size_of_element;
-  for (size_t i = 0; i < count; i++) {
-    if (tensor->size_of_element == sizeof(float)) {
-      float x;
-      memcpy(&x, bytes + i * sizeof x, sizeof x);
-      out[i] = (double)x;
-    } else {
-      memcpy(&out[i], bytes + i * sizeof(double), sizeof(double));
-    }
-    if (!isfinite(out[i]))
-      return bad(error, name, "the tensor holds a number that is not finite");
+  size_t count = n, skipped = first; /* no overflow: the tensor is as large */
+  for (size_t i = 1; i < n_dims; i++) {
+    count *= shape[i];
+    skipped *= shape[i];
   }
+  const unsigned char *bytes = file->data + tensor->begin + skipped * tensor->size_of_element;
+  if (tensor->size_of_element == sizeof(float))
+    from_floats(count, bytes, out);
+  else
+    memcpy(out, bytes, count * sizeof(double));
+  if (!all_finite(count, out))
+    return bad(error, name, "the tensor holds a number that is not finite");
   tensor->used = true;
   return IRREP_OK;
 }

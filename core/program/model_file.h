@@ -47,6 +47,11 @@ enum irrep_status model_file_check(const struct model_file *file, const char *na
 enum irrep_status model_file_read(struct model_file *file, const char *name, size_t n_dims,
                                   const size_t *shape, double *out, struct irrep_error *error);
 
+/* The same for rows [first, first + n) of the first dimension. */
+enum irrep_status model_file_read_rows(struct model_file *file, const char *name, size_t n_dims,
+                                       const size_t *shape, size_t first, size_t n, double *out,
+                                       struct irrep_error *error);
+
 /* Whether every tensor was read; otherwise UNSUPPORTED_MODEL, naming one that was not. */
 enum irrep_status model_file_all_used(const struct model_file *file, struct irrep_error *error);
 
