@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum state { ABSENT, UNDER_WAY, READY };
+
 static void *real_at(const struct weights *weights, const struct kernels *kernels, size_t offset) {
   return (unsigned char *)weights->data + offset * kernels->real_size;
 }
@@ -23,33 +25,27 @@ static void convert(struct weights *weights, const struct program *program,
   }
 }
 
+void weights_fini(struct weights *weights) {
+  free(weights->state);
+  free(weights->data);
+  *weights = (struct weights){0};
+}
+
 enum irrep_status weights_init(struct weights *weights, const struct program *program,
                                const struct kernels *kernels) {
   /* A multiple of the alignment, as all offsets are. */
   const size_t bytes = size_mul(program->n_weights + IRREP_LANES, kernels->real_size);
   *weights = (struct weights){0};
-  weights->ready = calloc(program->n_species, sizeof *weights->ready);
+  weights->state = calloc(program->n_species, sizeof *weights->state);
   weights->data = bytes == SIZE_MAX ? NULL : aligned_alloc(IRREP_ALIGNMENT, bytes);
-  if (!weights->ready || !weights->data || pthread_mutex_init(&weights->mutex, NULL) != 0) {
-    free(weights->ready);
-    free(weights->data);
-    weights->data = NULL;
+  if (!weights->state || !weights->data) {
+    weights_fini(weights);
     return IRREP_NO_MEMORY;
   }
   convert(weights, program, kernels);
   return IRREP_OK;
 }
 
-void weights_fini(struct weights *weights) {
-  if (!weights->data)
-    return;
-  pthread_mutex_destroy(&weights->mutex);
-  free(weights->ready);
-  free(weights->data);
-  weights->data = NULL;
-}
-
-/* With the mutex held. */
 static enum irrep_status make(struct weights *weights, const struct program *program,
                               const struct kernels *kernels, size_t species) {
   size_t longest = 0;
@@ -67,22 +63,29 @@ static enum irrep_status make(struct weights *weights, const struct program *pro
                          real_at(weights, kernels, by->offset + species * by->stride));
   }
   free(exact);
-  atomic_store_explicit(&weights->ready[species], true, memory_order_release);
   return IRREP_OK;
+}
+
+/* By the thread that turns ABSENT into UNDER_WAY. */
+static enum irrep_status need_one(struct weights *weights, const struct program *program,
+                                  const struct kernels *kernels, size_t species) {
+  atomic_int *state = &weights->state[species];
+  enum irrep_status status = IRREP_OK;
+  while (status == IRREP_OK && atomic_load_explicit(state, memory_order_acquire) != READY) {
+    int absent = ABSENT;
+    if (!atomic_compare_exchange_strong(state, &absent, UNDER_WAY))
+      continue;
+    status = make(weights, program, kernels, species);
+    atomic_store_explicit(state, status == IRREP_OK ? READY : ABSENT, memory_order_release);
+  }
+  return status;
 }
 
 enum irrep_status weights_need(struct weights *weights, const struct program *program,
                                const struct kernels *kernels, size_t n, const uint32_t *species) {
   enum irrep_status status = IRREP_OK;
-  for (size_t i = 0; i < n && program->n_species_weights > 0 && status == IRREP_OK; i++) {
-    atomic_bool *ready = &weights->ready[species[i]];
-    if (atomic_load_explicit(ready, memory_order_acquire))
-      continue;
-    pthread_mutex_lock(&weights->mutex);
-    if (!atomic_load(ready))
-      status = make(weights, program, kernels, species[i]);
-    pthread_mutex_unlock(&weights->mutex);
-  }
+  for (size_t i = 0; i < n && program->n_species_weights > 0 && status == IRREP_OK; i++)
+    status = need_one(weights, program, kernels, species[i]);
   return status;
 }
 

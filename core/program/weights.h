@@ -5,13 +5,11 @@
 
 #include "core/program/program.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 
 struct weights {
-  void *data;         /* reals, aligned to IRREP_ALIGNMENT */
-  atomic_bool *ready; /* [n_species] */
-  pthread_mutex_t mutex;
+  void *data;        /* reals, aligned to IRREP_ALIGNMENT */
+  atomic_int *state; /* [n_species] whether they are there */
 };
 
 /* Converts what the program's builder has written. NO_MEMORY; then there is nothing to finish. */
@@ -20,7 +18,8 @@ enum irrep_status weights_init(struct weights *weights, const struct program *pr
 
 void weights_fini(struct weights *weights);
 
-/* Writes what the atoms' species need and is not there yet. NO_MEMORY. Thread-safe.
+/* Writes what the atoms' species need and is not there yet; if another thread is about it, which
+ * takes a millisecond or so, waits for that. NO_MEMORY. Thread-safe.
  *   species  [n] of the program's */
 enum irrep_status weights_need(struct weights *weights, const struct program *program,
                                const struct kernels *kernels, size_t n, const uint32_t *species);
