@@ -16,10 +16,11 @@ include mk/package.mk
 LISTEN ?= 127.0.0.1:8421
 MODELS ?= build/models
 SECONDS ?= 60
+MINUTES ?= 10
 QUICK ?=
 FAMILY ?=
 
-.PHONY: all serve test test-pythons test-page test-deploy unit-tests models models-all bench fuzz fuzz-binaries \
+.PHONY: all serve test test-pythons test-page test-deploy unit-tests models models-all bench soak fuzz fuzz-binaries \
         fuzz-replays lint format reference accuracy clean distclean help
 
 all: $(B)/irrepd $(B)/libirrep.a $(B)/libirrep.so $(B)/man/irrepd.1 ## build build/irrepd, build/libirrep.a and build/libirrep.so
@@ -49,6 +50,9 @@ models-all: models ## write also the models that only tests use, to build/models
 
 bench: all models $(B)/bench/libteam.so $(BENCH_PROGRAMS) $(if $(QUICK),,$(VENV_PEERS)) | $(VENV_TESTS) ## print tables of ratios against the peers (QUICK=1: ours alone; FAMILY=mace: one peer)
 	$(PYTHON_TESTS) tests/bench/bench.py $(if $(QUICK),--quick) $(if $(FAMILY),--family $(FAMILY))
+
+soak: all models $(B)/faults/failing_malloc.so $(B)/bench/load $(SETUP)/soak | $(VENV_TESTS) ## mixed load for MINUTES=10, then figures of load beyond the capacity
+	$(PYTHON_TESTS) tests/soak/soak.py --minutes $(MINUTES)
 
 fuzz: $(SETUP)/fuzz ## run every fuzz target for SECONDS=60 each
 	$(MAKE) SANITIZER=fuzzer fuzz-binaries

@@ -34,6 +34,7 @@ PYTEST_FOLDERS = (
     "tests/physics",
     "tests/http",
     "tests/faults",
+    "tests/soak",
     "tests/interop",
     "tests/deploy/test_install.py",
     "tests/deploy/test_systemd.py",

@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ANSWER_MAX 65536
+#define ANSWER_MAX (1 << 20)
 #define SAMPLES_MAX 200000
 
 struct sample {

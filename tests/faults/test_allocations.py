@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import json
-import mmap
-import os
 import shutil
 import socket
-import struct
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 
 import pytest
-from daemon import MODEL, MODELS, PREDICT, ROOT, Answer, Daemon, Factory
+from allocations import Allocations
+from daemon import MODEL, MODELS, PREDICT, Answer, Daemon, Factory
 from ipi_driver import Driver, Session
 
 from irrepd import binary
 
-PRELOADED = Path(os.environ.get("IRREPD_TEST_FAULTS", ROOT / "build" / "faults"))
 JSON = {"Content-Type": "application/json"}
 SILICON = {
     "id": "s",
@@ -33,26 +29,6 @@ SMALL = json.dumps({"structures": [SILICON]}).encode()
 BAD = json.dumps({"structures": [SILICON, {"numbers": [0], "positions": [[0, 0, 0]]}]}).encode()
 Ask = Callable[[], Answer]
 ON_A_WORKER = SMALL + b" " * (300 << 10)
-
-
-class Allocations:
-    """What failing_malloc.c counts, and which allocation it lets fail."""
-
-    def __init__(self, path: Path):
-        path.write_bytes(bytes(32))
-        with path.open("r+b") as file:
-            self._shared = mmap.mmap(file.fileno(), 32)
-
-    def fail(self, nth: int) -> None:
-        struct.pack_into("<q", self._shared, 0, nth)
-
-    @property
-    def n_failed(self) -> int:
-        return struct.unpack_from("<q", self._shared, 8)[0]
-
-    @property
-    def n_live(self) -> int:
-        return struct.unpack_from("<q", self._shared, 24)[0]
 
 
 @dataclass
@@ -76,21 +52,13 @@ class Failing:
                 return seen
             nth += step
 
-    def settle(self) -> int:
-        """The blocks that are held when nothing has been asked for a while."""
-        held, before = self.allocations.n_live, -1
-        while held != before:
-            time.sleep(0.05)
-            held, before = self.allocations.n_live, held
-        return held
-
     def check(self, ask: Ask, step: int = 1) -> None:
         """The first sweep makes what is kept for good: series of metrics, room in arrays."""
         assert status_of(ask) == 200
         assert len(self.sweep(ask, step)) > 1
-        before = self.settle()
+        before = self.allocations.settled()
         self.sweep(ask, step)
-        assert self.settle() <= before
+        assert self.allocations.settled() <= before
 
 
 def status_of(ask: Callable[[], Answer]) -> int:
@@ -107,13 +75,9 @@ def failing(start: Factory, tmp_path: Path) -> Callable[..., Failing]:
 
     def make(*flags: str, model: str = MODEL) -> Failing:
         shutil.copy(MODELS / f"{model}.safetensors", served)
-        path = tmp_path / "allocations"
-        allocations = Allocations(path)
-        preloaded = {
-            "LD_PRELOAD": str(PRELOADED / "failing_malloc.so"),
-            "FAILING_MALLOC": str(path),
-        }
-        daemon = start("--workers", "1", *flags, models=served, environment=preloaded)
+        allocations = Allocations(tmp_path / "allocations")
+        environment = allocations.environment
+        daemon = start("--workers", "1", *flags, models=served, environment=environment)
         return Failing(daemon, allocations)
 
     return make

@@ -1,0 +1,183 @@
+#!/usr/bin/env python3
+"""Hours of mixed load on one daemon: `make soak MINUTES=10`.
+
+A leg of traffic warms up; after each further leg, with nothing under way, the daemon must hold the
+same blocks of memory, descriptors and threads as before, and its metrics must add up to what was
+sent. Then come the figures of measures.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+
+from allocations import Allocations
+from daemon import MODELS, Daemon
+from ipi_driver import Driver
+from measures import MEASURES
+from traffic import LEFT, LOADED, PREDICT, STEADY, SWAPPED, Traffic
+
+SOURCES = {
+    STEADY: "sevennet-0",
+    SWAPPED: "schnet-small",
+    LOADED: "so3net-small",
+    LEFT: "sevennet-0",
+}
+FLAGS = ("--workers", "2", "--request-timeout-ms", "1500", "--max-structures", "1024")
+LEGS = 4
+RESIDENT_MORE = 8 << 20  # bytes that malloc may keep besides what is held
+
+
+@dataclass
+class State:
+    """What the daemon holds when nothing is under way."""
+
+    blocks: int
+    descriptors: int
+    threads: int
+    resident: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.blocks} blocks, {self.descriptors} descriptors, {self.threads} threads, "
+            f"{self.resident / 2**20:.1f} MiB"
+        )
+
+
+def state_of(daemon: Daemon, allocations: Allocations) -> State:
+    daemon.wait_for(lambda: is_idle(daemon), "the end of all work")
+    blocks = allocations.settled()
+    process = Path(f"/proc/{daemon.process.pid}")
+    fields = dict(line.split(":", 1) for line in (process / "status").read_text().splitlines())
+    return State(
+        blocks=blocks,
+        descriptors=len(list((process / "fd").iterdir())),
+        threads=int(fields["Threads"]),
+        resident=int(fields["VmRSS"].split()[0]) << 10,
+    )
+
+
+def is_idle(daemon: Daemon) -> bool:
+    status = daemon.ask("GET", "/v1/status").json()
+    states = {model["state"] for model in status["models"]}
+    return (
+        status["connections"] <= 1
+        and status["queue"]["structures"] == status["batches_running"] == 0
+        and states == {"ready"}
+    )
+
+
+def differences(traffic: Traffic) -> list[str]:
+    """Where the daemon's metrics are other than what the clients have sent and got."""
+    daemon, ledger = traffic.daemon, traffic.ledger
+    found = []
+
+    def compare(what: str, told: float, counted: float, maybe: float = 0) -> None:
+        if not counted <= told <= counted + maybe:
+            more = f" to {counted + maybe:.0f}" if maybe else ""
+            found.append(f"{what}: the daemon says {told:.0f}, the clients {counted:.0f}{more}")
+
+    for (route, status), n in sorted(ledger.answers.items()):
+        if not route.startswith("/v1/models/"):
+            continue
+        told = daemon.metric("http_requests_total", route=route, code=str(status))
+        if (route, status) == (PREDICT, 200):
+            told += daemon.metric("requests_cancelled_total", reason="disconnect")
+            compare(f"{route} 200, and left", told, n + ledger.left, ledger.reset)
+        else:
+            compare(f"{route} {status}", told, n)
+    for model in (STEADY, SWAPPED, LOADED):
+        told = daemon.metric("inference_structures_total", model=model, outcome="ok")
+        compare(f"structures of {model}", told, ledger.structures[model])
+    compare("late requests", daemon.metric("http_rejected_total", reason="timeout"), ledger.late)
+    for name in ("queue_structures", "queue_atoms", "memory_planned_bytes"):
+        compare(name, daemon.metric(name), 0)
+    batches = daemon.metric("batch_structures_count")
+    compare("batches", daemon.metric("batch_flush_total"), batches)
+    return found
+
+
+def soak(folder: Path, seconds: float, seed: int = 1) -> list[str]:
+    """Runs the legs; what was wrong."""
+    models = folder / "models"
+    models.mkdir()
+    for name, source in SOURCES.items():
+        shutil.copy(MODELS / f"{source}.safetensors", models / f"{name}.safetensors")
+    driver = Driver()
+    allocations = Allocations(folder / "allocations")
+    engine = f"{driver.address},model={STEADY},species=OHH"
+    daemon = Daemon(
+        folder, *FLAGS, "--ipi", engine, models=models, environment=allocations.environment
+    ).wait_ready()
+    traffic = Traffic(daemon, models, driver, seed)
+    states, wrong = [], []
+    for leg in range(1 + LEGS):
+        begun, before = time.monotonic(), sum(traffic.ledger.answers.values())
+        traffic.run(seconds / (1 + LEGS))
+        rate = (sum(traffic.ledger.answers.values()) - before) / (time.monotonic() - begun)
+        wrong += traffic.ledger.faults
+        if wrong:
+            break
+        states.append(state_of(daemon, allocations))
+        print(f"leg {leg}: {rate:.0f} answers/s, then {states[-1]}", flush=True)
+        wrong += differences(traffic)
+    wrong += [] if wrong else growth(states)
+    report(traffic)
+    traffic.session.close()
+    driver.close()
+    daemon.end()
+    return wrong
+
+
+def growth(states: list[State]) -> list[str]:
+    """What has become more since the first leg after the warm-up."""
+    first, last = states[1], states[-1]
+    bounds = {
+        "blocks": first.blocks,
+        "descriptors": first.descriptors,
+        "threads": first.threads,
+        "resident": first.resident + RESIDENT_MORE,
+    }
+    return [
+        f"{name} grew from {getattr(first, name)} to {getattr(last, name)}"
+        for name, bound in bounds.items()
+        if getattr(last, name) > bound
+    ]
+
+
+def report(traffic: Traffic) -> None:
+    ledger = traffic.ledger
+    statuses: dict[int, int] = {}
+    for (_, status), n in ledger.answers.items():
+        statuses[status] = statuses.get(status, 0) + n
+    print(f"answers by status: {dict(sorted(statuses.items()))}")
+    print(f"structures with numbers: {dict(sorted(ledger.structures.items()))}")
+    print(
+        f"{ledger.left + ledger.reset} clients left, {ledger.reset} of them by a reset; "
+        f"{ledger.late} requests were late; a model was replaced {ledger.swaps} times, and "
+        f"{len(traffic.shas)} versions of it answered"
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="irrepd-soak-") as folder:
+        wrong = soak(Path(folder), 60 * arguments.minutes, arguments.seed)
+        for measure in MEASURES:
+            wrong += measure(Path(folder))
+    print("\n".join(wrong[:40]) if wrong else "all as it must be")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
