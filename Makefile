@@ -17,10 +17,11 @@ LISTEN ?= 127.0.0.1:8421
 MODELS ?= build/models
 SECONDS ?= 60
 MINUTES ?= 10
+EXAMPLES ?= 100
 QUICK ?=
 FAMILY ?=
 
-.PHONY: all serve test test-pythons test-page test-deploy unit-tests models models-all bench soak fuzz fuzz-binaries \
+.PHONY: all serve test test-api test-pythons test-page test-deploy unit-tests models models-all bench soak fuzz fuzz-binaries \
         fuzz-replays lint format reference accuracy clean distclean help
 
 all: $(B)/irrepd $(B)/libirrep.a $(B)/libirrep.so $(B)/man/irrepd.1 ## build build/irrepd, build/libirrep.a and build/libirrep.so
@@ -53,6 +54,9 @@ bench: all models $(B)/bench/libteam.so $(BENCH_PROGRAMS) $(if $(QUICK),,$(VENV_
 
 soak: all models $(B)/faults/failing_malloc.so $(B)/bench/load $(SETUP)/soak | $(VENV_TESTS) ## mixed load for MINUTES=10, then figures of load beyond the capacity
 	$(PYTHON_TESTS) tests/soak/soak.py --minutes $(MINUTES)
+
+test-api: all models $(SETUP)/test | $(VENV_TESTS) ## ask a daemon what /openapi.json allows and forbids, EXAMPLES=100 of each operation
+	IRREPD_API_EXAMPLES=$(EXAMPLES) $(PYTHON_TESTS) -m pytest -q -p no:cacheprovider tests/http/test_openapi.py
 
 fuzz: $(SETUP)/fuzz ## run every fuzz target for SECONDS=60 each
 	$(MAKE) SANITIZER=fuzzer fuzz-binaries

@@ -48,6 +48,7 @@ def test_python(text: str, server_url: str, tmp_path: Path) -> None:
     with_url = text.replace(f'"{DEFAULT}"', "URL").replace(
         'evaluate(cells, precision="float64")', 'evaluate(cells, client=URL, precision="float64")'
     )
+    with_url = with_url.replace(f'"{DEFAULT[7:]}"', "URL[7:]")
     daemon = os.environ.get("IRREPD_TEST_DAEMON", str(ROOT / "build" / "irrepd"))
     tmp_path.chmod(0o700)
     run([sys.executable, "-c", start + with_url], IRREPD_DAEMON=daemon, TMPDIR=str(tmp_path))
