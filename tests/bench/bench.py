@@ -1,7 +1,7 @@
 """Speed of irrepd, side by side with the codes that it is compared with.
 
     make bench                  everything, each peer in a virtual environment of its own
-    make bench FAMILY=mace      one peer (sevenn, mace, nequip, schnetpack, neighbours)
+    make bench FAMILY=mace      one part (sevenn, mace, nequip, schnetpack, neighbours, drivers)
     make bench QUICK=1          without peers: SevenNet-0 alone, the GEMM kernel, large systems
 
 Results go to build/bench/results/ as JSON; the tables of all that is there are printed at the end.
@@ -24,13 +24,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "clients" / "python
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "support"))
 import alone
 import chart
+import drivers
 import ratios
 import served
 from sides import MODELS, OUTPUT, NotAvailable, processor
 
 RESULTS = OUTPUT / "results"
 FAMILIES = ("sevenn", "mace", "nequip", "schnetpack")
-PARTS = (*FAMILIES, "neighbours")  # each measured by itself with FAMILY=
+PARTS = (*FAMILIES, "neighbours", "drivers")  # each measured by itself with FAMILY=
 
 
 def save(name: str, rows: Any) -> None:
@@ -79,6 +80,8 @@ def extras(name: str) -> None:
                 print(f"bench: {what}: {error}", file=sys.stderr)
     elif name == "neighbours":
         save(name, alone.neighbours())
+    elif name == "drivers":
+        save(name, drivers.measure())
 
 
 def report() -> None:
@@ -109,6 +112,8 @@ def report() -> None:
         print(f"\n{served.table(load('served')['rows'])}")
     if load("neighbours")["rows"]:
         print(f"\n{load('neighbours')['rows']}")
+    if load("drivers")["rows"]:
+        print(f"\n{drivers.table(load('drivers')['rows'])}")
 
 
 def described(about: dict[str, Any]) -> str:
@@ -131,6 +136,7 @@ def main() -> None:
         return
     if given.quick:
         alone.quick()
+        print(f"\n{drivers.table(drivers.measure())}")
         return
     if not given.report:
         for name in [given.family] if given.family else PARTS:
