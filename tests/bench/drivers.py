@@ -121,8 +121,8 @@ def measure() -> list[dict[str, Any]]:
 
 def table(rows: list[dict[str, Any]]) -> str:
     lines = [
-        "A step of programs that drive the daemon, SevenNet-0, Cu: all of it, and what of it is spent "
-        "outside the core\n",
+        "A step of programs that drive the daemon, SevenNet-0, Cu: all of it, and the rest that is "
+        "spent outside the core\n",
         "| program | atoms | step ms min | median | max | rest us min | median | max |",
         "|---" * 8 + "|",
     ]

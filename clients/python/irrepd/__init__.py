@@ -3,6 +3,7 @@
     irrepd.Client           the HTTP interface, without dependencies beyond numpy
     irrepd.IrrepCalculator  a calculator for ASE
     irrepd.evaluate         a stream of structures, many requests under way
+    irrepd.dask             the same over replicas of the daemon, by Dask
     irrepd.ase_socket       the daemon behind ASE's SocketIOCalculator
     irrepd.local            a calculator with a private daemon
     irrepd.convert          python3 -m irrepd.convert CHECKPOINT MODEL.safetensors

@@ -63,7 +63,7 @@ def evaluate(
     ask = _Question(asked, model, tuple(properties), precision)
 
     def run(entries: Iterator[dict[str, Any]]) -> Iterator[Result]:
-        return _stream(_batches(entries, batch_atoms, batch_structures), ask, in_flight)
+        return _stream(batches_of(entries, batch_atoms, batch_structures), ask, in_flight)
 
     return _results(iter(map(entry_of, structures)), ask, run, output, bar, own)
 
@@ -176,9 +176,10 @@ def _stream(
         pool.shutdown(wait=False)
 
 
-def _batches(
+def batches_of(
     entries: Iterator[dict[str, Any]], most_atoms: int, most_structures: int
 ) -> Iterator[list[dict[str, Any]]]:
+    """Entries as lists with at most so many atoms (unless one has more) and structures."""
     batch: list[dict[str, Any]] = []
     n_atoms = 0
     for entry in entries:
