@@ -21,8 +21,8 @@ EXAMPLES ?= 100
 QUICK ?=
 FAMILY ?=
 
-.PHONY: all serve test test-api test-pythons test-page test-deploy unit-tests models models-all bench soak fuzz fuzz-binaries \
-        fuzz-replays lint format reference accuracy clean distclean help
+.PHONY: all serve test test-api test-pythons test-page test-clusters test-deploy unit-tests models models-all bench soak \
+        fuzz fuzz-binaries fuzz-replays lint format reference accuracy clean distclean help
 
 all: $(B)/irrepd $(B)/libirrep.a $(B)/libirrep.so $(B)/man/irrepd.1 ## build build/irrepd, build/libirrep.a and build/libirrep.so
 
@@ -38,7 +38,10 @@ test-pythons: ## run the tests of clients/python with python3.9 to python3.13, a
 test-page: all models $(SETUP)/page | $(VENV_PAGE) ## test the page at / in Chromium; pictures of it go to build/page/
 	build/venv-page/bin/python -m pytest -q -p no:cacheprovider --durations=5 tests/page
 
-test-deploy: all models $(VENV_DEPLOY) $(SETUP)/deploy$(if $(QUICK),-files, test-page wheel deb) ## test docker/: images, compose, Kubernetes, scale-out, the page and the packages (QUICK=1: its files alone)
+test-clusters: all models | $(VENV_CLUSTERS) ## test irrepd.dask and the example for Ray with clusters on this machine
+	build/venv-clusters/bin/python -m pytest -q -p no:cacheprovider --durations=5 tests/clusters
+
+test-deploy: all models $(VENV_DEPLOY) $(SETUP)/deploy$(if $(QUICK),-files, test-page test-clusters wheel deb) ## test docker/: images, compose, Kubernetes, scale-out, the page and the packages (QUICK=1: its files alone)
 	$(PYTHON_DEPLOY) -m pytest -q -p no:cacheprovider --durations=10 tests/deploy$(if $(QUICK),/test_files.py)
 
 unit-tests: $(UNIT_TESTS) ## build the C tests, build/tests/test_*

@@ -34,6 +34,13 @@ $(VENV_DEPLOY): tests/deploy/requirements.txt | $(SETUP)/build
 	$(PYTHON_DEPLOY) -m pip install $(PIP_FLAGS) -r $<
 	@touch $@
 
+# Dask and Ray, for the tests of bulk work over replicas.
+VENV_CLUSTERS := build/venv-clusters/.ready
+$(VENV_CLUSTERS): tests/clusters/requirements.txt | $(SETUP)/build
+	python3 -m venv build/venv-clusters
+	build/venv-clusters/bin/python -m pip install $(PIP_FLAGS) -r $<
+	@touch $@
+
 # What looks at the page in a browser.
 VENV_PAGE := build/venv-page/.ready
 $(VENV_PAGE): tests/page/requirements.txt | $(SETUP)/build

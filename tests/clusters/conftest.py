@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,8 @@ for folder in (ROOT / "clients" / "python", ROOT / "tests" / "support"):
     sys.path.insert(0, str(folder))
 
 from daemon import Daemon  # noqa: E402
+
+os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)  # for the processes of the clusters
 
 
 class Fleet:

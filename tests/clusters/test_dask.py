@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -23,8 +25,6 @@ N = 3000
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[distributed.Client]:
-    path = os.pathsep.join([str(ROOT / "clients" / "python"), *sys.path])
-    os.environ["PYTHONPATH"] = path
     options = {"n_workers": 2, "threads_per_worker": 2, "dashboard_address": None}
     with distributed.LocalCluster(**options) as made, distributed.Client(made) as client:
         yield client
@@ -76,6 +76,16 @@ def test_refusals_are_results(fleet: Fleet, model: str, cluster: distributed.Cli
     assert [result.ok for result in run] == [True, False, True]
     with pytest.raises(irrepd.ServerError, match="absent"):
         list(irrepd.dask.evaluate(entries, "absent", fleet.urls, cluster=cluster))
+
+
+def test_recipe(fleet: Fleet) -> None:
+    """The README's, as it is pasted."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (text,) = [block for block in blocks if "irrepd.dask" in block]
+    text = text.replace('"http://127.0.0.1:8421"', repr(fleet.urls)[1:-1])
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
+    assert -11 < float(done.stdout) < -8
+    assert fleet.n_computed() == [1000, 1000, 0]
 
 
 def test_replicas_and_workers_that_die(

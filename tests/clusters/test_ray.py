@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -30,7 +29,6 @@ def test_example(fleet: Fleet, model: str, tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         timeout=300,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "clients" / "python")},
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]

@@ -42,8 +42,9 @@ def test_there_are_recipes() -> None:
 
 @pytest.mark.parametrize("text", PYTHON)
 def test_python(text: str, server_url: str, tmp_path: Path) -> None:
-    if "phonopy" in text:
-        pytest.importorskip("phonopy")
+    for package in ("phonopy", "distributed"):
+        if package in text:
+            pytest.importorskip(package)
     start = f"URL = {server_url!r}\n"
     with_url = text.replace(f'"{DEFAULT}"', "URL").replace(
         'evaluate(cells, precision="float64")', 'evaluate(cells, client=URL, precision="float64")'
