@@ -48,7 +48,7 @@ static bool build_two_body(struct build *build, struct allegro *allegro, size_t 
     return false;
   struct op *op = program_op(build->program, &op_two_body, PROGRAM_NONE, *value);
   if (!op)
-    return !build_no_memory(build);
+    return build_give_up(build);
   op->message.filter = filter;
   op->message.convolution.n_columns = layout->dim;
   add_scalars(allegro, *value, layout->dim);
@@ -62,7 +62,7 @@ static bool append_harmonics(struct build *build, const struct allegro *allegro,
                              size_t out) {
   struct op *op = program_op(build->program, type, in, out);
   if (!op)
-    return !build_no_memory(build);
+    return build_give_up(build);
   op->harmonics.weighted = (struct weighted_harmonics){
       .l_max = build->program->l_max,
       .in_dim = dim,
@@ -166,8 +166,8 @@ static bool read_model(struct build *build, struct allegro *allegro) {
     return false;
   build->program->l_max = (int)l_max;
   allegro->n_degrees = l_max + 1;
-  allegro->scalars_width = (allegro->n_scalars + IRREP_LANES - 1) / IRREP_LANES * IRREP_LANES;
-  allegro->tensors_width = (allegro->n_tensors + IRREP_LANES - 1) / IRREP_LANES * IRREP_LANES;
+  allegro->scalars_width = padded(allegro->n_scalars);
+  allegro->tensors_width = padded(allegro->n_tensors);
   allegro->environment_scale =
       build_keep(build, "environment_scale", 1, &build->program->n_species);
   return allegro->environment_scale != NULL;

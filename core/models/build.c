@@ -7,14 +7,15 @@
 #include <stdio.h>
 #include <string.h>
 
-static size_t padded(size_t n) {
-  return (n + IRREP_LANES - 1) / IRREP_LANES * IRREP_LANES;
-}
-
 bool build_no_memory(struct build *build) {
   if (build->program->no_memory)
     irrep_fail(build->error, IRREP_NO_MEMORY, "", "not enough memory to build the model");
   return build->program->no_memory;
+}
+
+bool build_give_up(struct build *build) {
+  build_no_memory(build);
+  return false;
 }
 
 bool layout_append(struct build *build, struct layout *layout, struct irrep ir, const size_t *mul,
@@ -31,7 +32,7 @@ bool layout_append(struct build *build, struct layout *layout, struct irrep ir, 
   *entry = (struct layout_entry){.ir = ir, .mul = total, .offset = layout->dim};
   entry->place = program_take(build->program, total, sizeof *entry->place);
   if (!entry->place)
-    return !build_no_memory(build);
+    return build_give_up(build);
   for (size_t g = 0, channel = 0; g < n_groups; g++) {
     for (size_t i = 0; i < mul[g]; i++)
       entry->place[channel++] = entry->width + i;
@@ -158,7 +159,7 @@ static bool read_block(struct build *build, const char *name, const struct layou
       by_species ? build_keep(build, tensor, 3, shape) : build_read(build, tensor, 2, shape + 1);
   const struct placed_matrix *placed = file ? new_placed(build, from, to, file) : NULL;
   if (!placed)
-    return build_no_memory(build), false;
+    return build_give_up(build);
   const size_t reals = matrix_reals(from->width, to->width);
   size_t stride = 0;
   const size_t offset = by_species
@@ -204,7 +205,7 @@ bool build_linear(struct build *build, const char *name, size_t in, const struct
   struct linear linear = {.in_dim = from->dim, .out_dim = to->dim};
   struct linear_block *blocks = program_take(build->program, from->n, sizeof *blocks);
   if (!blocks)
-    return !build_no_memory(build);
+    return build_give_up(build);
   for (size_t i = 0; i < from->n; i++) {
     const struct layout_entry *entry = layout_find(to, from->entry[i].ir);
     if (!entry)
@@ -220,7 +221,7 @@ bool build_linear(struct build *build, const char *name, size_t in, const struct
     return false;
   struct op *op = program_op(build->program, &op_linear, in, out);
   if (!op)
-    return !build_no_memory(build);
+    return build_give_up(build);
   op->accumulate = accumulate;
   op->linear = linear;
   return true;

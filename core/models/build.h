@@ -7,6 +7,7 @@
 #include "core/program/card.h"
 #include "core/program/model_file.h"
 #include "core/program/program.h"
+#include "irrep/conventions.h"
 
 /* A model being built. Calls that return false have filled the error; a builder then gives up. */
 struct build {
@@ -25,6 +26,11 @@ struct layout_entry {
   size_t mul, width, offset;
   size_t *place; /* [mul] */
 };
+
+/* Channels with their padding. */
+static inline size_t padded(size_t channels) {
+  return (channels + IRREP_LANES - 1) / IRREP_LANES * IRREP_LANES;
+}
 
 /* How the features that the file calls by their irreps lie in a row. Each irrep occurs once. */
 struct layout {
@@ -49,6 +55,9 @@ bool build_irreps(struct build *build, const struct card_object *object, const c
 /* Reads the name of an activation at "activation". */
 bool build_activation(struct build *build, const struct card_object *object,
                       enum activation *activation);
+
+/* Appends an activation of all channels of a value, from one value to another of the same dim. */
+bool build_activated(struct build *build, enum activation activation, size_t in, size_t out);
 
 /* Appends a value with a layout. */
 bool build_value(struct build *build, const struct layout *layout, size_t *value);
@@ -179,7 +188,10 @@ bool build_radial(struct build *build, double r_max);
 double *build_read(struct build *build, const char *name, size_t n_dims, const size_t *shape);
 double *build_keep(struct build *build, const char *name, size_t n_dims, const size_t *shape);
 
-/* Says that memory has run out, if so. */
+/* Whether memory has run out; then says so. */
 bool build_no_memory(struct build *build);
+
+/* For calls that give up: says that memory has run out, if so. Always false. */
+bool build_give_up(struct build *build);
 
 #endif

@@ -147,7 +147,7 @@ static void place_columns(struct path *paths, size_t n_paths, bool summed, size_
   size_t file_column = 0;
   for (size_t p = 0; p < n_paths; p++) {
     const size_t channels = paths[p].channels;
-    const size_t width = (channels + IRREP_LANES - 1) / IRREP_LANES * IRREP_LANES;
+    const size_t width = padded(channels);
     paths[p].channels = width;
     paths[p].filter_column = summed ? (size_t)paths[p].l2 * width : convolution->n_columns;
     if (paths[p].filter_column < convolution->n_columns)
@@ -169,7 +169,7 @@ static bool couple_paths(struct build *build, const struct convolution_card *car
       !make_sparse(build, couplings, n_couplings, n_pairs, true, &convolution->by_pair) ||
       !make_sparse(build, couplings, n_couplings, HARMONICS(convolution->l_max), false,
                    &convolution->by_harmonic))
-    return build_no_memory(build), false;
+    return build_give_up(build);
   convolution->paths = paths;
   convolution->n_paths = n_paths;
   return true;
@@ -180,7 +180,7 @@ bool build_convolution(struct build *build, const struct convolution_card *card,
   size_t n_paths, n_file_columns = 0, degrees = 0;
   struct path *paths = program_take(build->program, PATHS_MAX, sizeof *paths);
   if (!paths)
-    return !build_no_memory(build);
+    return build_give_up(build);
   if (!list_paths(build, from, card, paths, &n_paths, to))
     return false;
   for (size_t p = 0; p < n_paths; p++) {
@@ -200,16 +200,16 @@ bool build_convolution(struct build *build, const struct convolution_card *card,
   size_t *place = program_take_scratch(build->program, n_file_columns, sizeof *place);
   struct card_object filter_card;
   if (!place || !couple_paths(build, card, paths, n_paths, &convolution))
-    return build_no_memory(build), false;
+    return build_give_up(build);
   place_columns(paths, n_paths, card->summed, place, &convolution);
   if (card_object(card->layer, "filter", &filter_card, build->error) != IRREP_OK ||
       !build_filter(build, card->filter, &filter_card, n_file_columns, place, convolution.n_columns,
                     &filter) ||
       !build_value(build, to, out))
-    return build_no_memory(build), false;
+    return build_give_up(build);
   struct op *op = program_op(build->program, &op_convolution, in, *out);
   if (!op)
-    return !build_no_memory(build);
+    return build_give_up(build);
   op->message.convolution = convolution;
   op->message.filter = filter;
   return true;
@@ -233,7 +233,7 @@ bool build_density(struct build *build, const char *name, const struct card_obje
     return false;
   struct op *op = program_op(build->program, &op_density, *value, out);
   if (!op)
-    return !build_no_memory(build);
+    return build_give_up(build);
   op->message.convolution.n_columns = IRREP_LANES;
   op->message.filter = filter;
   op->message.offset = offset;

@@ -5,10 +5,6 @@
 
 #include <stdio.h>
 
-static size_t padded(size_t n) {
-  return (n + IRREP_LANES - 1) / IRREP_LANES * IRREP_LANES;
-}
-
 bool build_edge_value(struct build *build, size_t dim, size_t *value) {
   *value = program_value(build->program, dim);
   if (build_no_memory(build))
@@ -41,7 +37,7 @@ static bool append_part(struct build *build, const struct scalars *in, const dou
   struct linear_block *block = program_take(program, 1, sizeof *block);
   double *dense = program_take_scratch(program, in->mul * to->width, sizeof *dense);
   if (!block || !dense)
-    return !build_no_memory(build);
+    return build_give_up(build);
   for (size_t i = 0; i < in->mul; i++)
     for (size_t o = 0; o < to->mul; o++)
       dense[i * to->width + to->place[o]] = rows[i * to->mul + o];
@@ -77,24 +73,6 @@ static bool append_layer(struct build *build, const char *name, size_t index,
   return true;
 }
 
-static bool append_activation(struct build *build, size_t in, size_t dim, enum activation kind,
-                              size_t *out) {
-  struct gate_entry *entry = program_take(build->program, 1, sizeof *entry);
-  if (!entry || !build_edge_value(build, dim, out))
-    return build_no_memory(build), false;
-  *entry = (struct gate_entry){.n_m = 1,
-                               .channels = dim,
-                               .in_stride = dim,
-                               .out_stride = dim,
-                               .activation = kind,
-                               .scale = 1.0};
-  struct op *op = program_op(build->program, &op_gate, in, *out);
-  if (!op)
-    return !build_no_memory(build);
-  op->gate = (struct gate){dim, dim, 1, entry};
-  return true;
-}
-
 /* All layers but the last. */
 static bool append_hidden(struct build *build, const char *name, const struct card_object *card,
                           struct scalars *in, size_t *n_in, size_t *n_hidden) {
@@ -111,7 +89,7 @@ static bool append_hidden(struct build *build, const char *name, const struct ca
     size_t linear, active;
     if (!layout_append(build, &to, (struct irrep){0, 1}, &hidden[k], 1) ||
         !append_layer(build, name, k, in, *n_in, &to.entry[0], &linear) ||
-        !append_activation(build, linear, to.dim, kind, &active))
+        !build_edge_value(build, to.dim, &active) || !build_activated(build, kind, linear, active))
       return false;
     in[0] = (struct scalars){active, to.dim, 0, hidden[k]};
     *n_in = 1;

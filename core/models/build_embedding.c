@@ -33,7 +33,7 @@ bool build_embedding_table(struct build *build, struct layout *layout, const dou
   const double *file = build_read(build, "embedding.weight", 2, shape);
   double *rows = program_take(build->program, n_species * layout->dim, sizeof *rows);
   if (!file || !rows)
-    return build_no_memory(build), false;
+    return build_give_up(build);
   for (size_t s = 0; s < n_species; s++)
     memcpy(rows + s * layout->dim, file + s * mul, mul * sizeof *file);
   *table = rows;
@@ -80,7 +80,7 @@ bool build_linear_embedding(struct build *build, const char *name, const double 
   double *weights =
       program_take_scratch(build->program, size_mul(x->mul, map.y ? map.y->mul : 0), sizeof *rows);
   if (!rows || !weights)
-    return !build_no_memory(build);
+    return build_give_up(build);
   snprintf(map.tensor, sizeof map.tensor, "%.90s.0%c.weight", name, x->ir.parity > 0 ? 'e' : 'o');
   for (size_t s = 0; map.y && s < n_species; s++)
     if (!map_row(build, &map, s, table + s * from->dim, weights, rows + s * to->dim))

@@ -1,5 +1,21 @@
-/* Gates: scalars of the same row that multiply its other features. */
+/* Activations, and gates: scalars of the same row that multiply its other features. */
 #include "core/models/build.h"
+
+bool build_activated(struct build *build, enum activation activation, size_t in, size_t out) {
+  const size_t dim = build->program->values[in].dim;
+  struct gate_entry *entry = program_take(build->program, 1, sizeof *entry);
+  struct op *op = program_op(build->program, &op_gate, in, out);
+  if (!entry || !op)
+    return build_give_up(build);
+  *entry = (struct gate_entry){.n_m = 1,
+                               .channels = dim,
+                               .in_stride = dim,
+                               .out_stride = dim,
+                               .activation = activation,
+                               .scale = 1.0};
+  op->gate = (struct gate){dim, dim, 1, entry};
+  return true;
+}
 
 bool gate_input_layout(struct build *build, const struct irreps *irreps_out, struct irrep *gate_ir,
                        struct layout *layout) {
@@ -41,7 +57,7 @@ bool build_equivariant_gate(struct build *build, const struct card_object *layer
   if (!entries || !layout_of_irreps(build, irreps_out, to) || !build_value(build, to, out) ||
       card_object(layer, "gate", &card, build->error) != IRREP_OK ||
       card_only(&card, keys, build->error) != IRREP_OK)
-    return build_no_memory(build), false;
+    return build_give_up(build);
   const struct layout_entry *gates = layout_find(from, gate_ir);
   size_t gate = gates ? to->entry[gates - from->entry].mul : 0; /* the next gate's channel */
   for (size_t i = 0; i < to->n; i++) {
@@ -70,7 +86,7 @@ bool build_equivariant_gate(struct build *build, const struct card_object *layer
   }
   struct op *op = program_op(build->program, &op_gate, in, *out);
   if (!op)
-    return !build_no_memory(build);
+    return build_give_up(build);
   op->gate = (struct gate){from->dim, to->dim, to->n, entries};
   return true;
 }

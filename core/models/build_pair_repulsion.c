@@ -34,7 +34,7 @@ bool build_pair_repulsion(struct build *build) {
     return false;
   struct op *op = program_op(build->program, &op_pair_repulsion, PROGRAM_NONE, PROGRAM_NONE);
   if (!op)
-    return !build_no_memory(build);
+    return build_give_up(build);
   op->pair_repulsion = pair;
   return true;
 }

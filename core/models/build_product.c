@@ -227,7 +227,7 @@ static bool take_variables(struct build *build, const struct layout *from, const
                            struct product *product) {
   size_t n = 0, *offsets = program_take(build->program, PRODUCT_VARIABLES_MAX, sizeof *offsets);
   if (!offsets)
-    return !build_no_memory(build);
+    return build_give_up(build);
   product->channels = from->n ? from->entry[0].width : 0;
   for (size_t e = 0; e < from->n; e++)
     for (size_t m = 0; m < (size_t)(2 * from->entry[e].ir.l + 1); m++) {
@@ -263,7 +263,7 @@ static bool grow_trees(struct product_build *p, const struct product_card *card,
   }
   struct product_output *outputs = program_take(build->program, n_components + 1, sizeof *outputs);
   if (!outputs || !take_arrays(p, n_terms, n_components))
-    return build_no_memory(build), false;
+    return build_give_up(build);
   for (size_t e = 0; e < to->n; e++) {
     if (!add_irrep(p, &irreps[e], to->entry[e].ir, product->n_variables, &to->entry[e],
                    outputs + product->n_outputs))
@@ -305,7 +305,7 @@ bool build_product(struct build *build, const struct product_card *card, size_t 
   struct product_source *source = program_take(build->program, 1, sizeof *source);
   struct product_irrep *irreps = program_take(build->program, IRREPS_MAX, sizeof *irreps);
   if (!source || !irreps)
-    return !build_no_memory(build);
+    return build_give_up(build);
   if (!take_variables(build, from, card->name, &product) ||
       !grow_trees(&p, card, from, to, irreps, &product, source->first))
     return false;
@@ -319,7 +319,7 @@ bool build_product(struct build *build, const struct product_card *card, size_t 
     return false;
   struct op *op = program_op(build->program, &op_product, in, out);
   if (!op)
-    return !build_no_memory(build);
+    return build_give_up(build);
   op->product = product;
   return true;
 }

@@ -26,9 +26,8 @@ static bool hidden_layer(struct build *build, const char *mlp, size_t index, siz
   struct linear_block *block = program_take(program, 1, sizeof *block);
   double *dense =
       file ? program_take_scratch(program, scalars->width * to->dim, sizeof *dense) : NULL;
-  struct gate_entry *entry = program_take(program, 1, sizeof *entry);
-  if (!file || !block || !dense || !entry)
-    return build_no_memory(build), false;
+  if (!file || !block || !dense)
+    return build_give_up(build);
   for (size_t i = 0; i < scalars->mul; i++)
     for (size_t o = 0; o < size; o++)
       dense[scalars->place[i] * to->dim + o] = file[i * size + o];
@@ -54,19 +53,11 @@ static bool hidden_layer(struct build *build, const char *mlp, size_t index, siz
     linear.has_bias = true;
     linear.bias_size = to->dim;
   }
-  *entry = (struct gate_entry){.n_m = 1,
-                               .channels = to->dim,
-                               .in_stride = to->dim,
-                               .out_stride = to->dim,
-                               .activation = activation,
-                               .scale = 1.0};
   struct op *op = program_op(program, &op_linear, in, linear_out);
-  if (op)
-    op->linear = linear;
-  op = program_op(program, &op_gate, linear_out, *out);
-  if (op)
-    op->gate = (struct gate){to->dim, to->dim, 1, entry};
-  return !build_no_memory(build);
+  if (!op)
+    return build_give_up(build);
+  op->linear = linear;
+  return build_activated(build, activation, linear_out, *out);
 }
 
 static bool last_layer(struct build *build, const char *mlp, size_t index, size_t in,

@@ -17,7 +17,7 @@ static bool list_couplings(struct build *build, const struct layout *from, const
                            size_t n, double *dense) {
   struct coupling_term *terms = program_take(build->program, COUPLING_TERMS_MAX, sizeof *terms);
   if (!terms)
-    return !build_no_memory(build);
+    return build_give_up(build);
   for (size_t i = 0; i < from->n; i++)
     for (size_t j = 0; j < from->n; j++)
       for (size_t k = 0; k < to->n; k++) {
@@ -97,7 +97,7 @@ bool build_self_product(struct build *build, size_t in, const struct layout *fro
     return false;
   struct op *op = program_op(build->program, &op_self_product, in, out);
   if (!op)
-    return !build_no_memory(build);
+    return build_give_up(build);
   op->self_product = product;
   return true;
 }

@@ -105,7 +105,7 @@ static bool put_pairs(struct build *build, const struct term *terms, size_t n_te
   uint32_t *first = program_take(build->program, n_terms + 1, sizeof *first);
   uint32_t *component = program_take(build->program, n_terms, sizeof *component);
   if (!pairs || !first || !component)
-    return !build_no_memory(build);
+    return build_give_up(build);
   size_t n = 0;
   for (size_t t = 0; t < n_terms; t++) {
     component[t] = terms[t].component;

@@ -10,21 +10,6 @@
 
 static const struct irrep scalar = {0, 1};
 
-/* out = activation of in, both of one layout. */
-static bool build_activated(struct build *build, enum activation activation, size_t in,
-                            const struct layout *layout, size_t *out) {
-  struct gate_entry *entry = program_take(build->program, 1, sizeof *entry);
-  if (!entry || !build_value(build, layout, out))
-    return build_no_memory(build), false;
-  *entry = (struct gate_entry){
-      .n_m = 1, .channels = layout->dim, .activation = activation, .scale = 1.0};
-  struct op *op = program_op(build->program, &op_gate, in, *out);
-  if (!op)
-    return !build_no_memory(build);
-  op->gate = (struct gate){layout->dim, layout->dim, 1, entry};
-  return true;
-}
-
 /* embedding: the features as numbers by species, or NULL once they are more than that. */
 static bool build_layer(struct build *build, const struct card_object *card, size_t index,
                         const double *embedding, size_t features, const struct layout *layout) {
@@ -55,7 +40,8 @@ static bool build_layer(struct build *build, const struct card_object *card, siz
     return false;
   snprintf(name, sizeof name, "layers.%zu.linear_down", index);
   if (!build_linear(build, name, mid, &mid_layout, down, layout, false, false) ||
-      !build_activated(build, activation, down, layout, &activated))
+      !build_value(build, layout, &activated) ||
+      !build_activated(build, activation, down, activated))
     return false;
   snprintf(name, sizeof name, "layers.%zu.linear_out", index);
   return build_linear(build, name, activated, layout, features, layout, false, true);

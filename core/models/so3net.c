@@ -48,7 +48,7 @@ static bool build_gate(struct build *build, const char *prefix, size_t in,
   snprintf(name, sizeof name, "%s.linear_gate", prefix);
   if (!entries || !build_value(build, &input, &gated) || !build_value(build, from, out) ||
       !build_linear(build, name, in, from, gated, &input, false, false))
-    return build_no_memory(build), false;
+    return build_give_up(build);
   for (size_t i = 0; i < from->n; i++) {
     const struct layout_entry *x = &input.entry[i], *y = &from->entry[i];
     entries[i] = (struct gate_entry){.gated = true,
@@ -64,7 +64,7 @@ static bool build_gate(struct build *build, const char *prefix, size_t in,
   }
   struct op *op = program_op(build->program, &op_gate, gated, *out);
   if (!op)
-    return !build_no_memory(build);
+    return build_give_up(build);
   op->gate = (struct gate){input.dim, from->dim, from->n, entries};
   return true;
 }
@@ -96,7 +96,7 @@ static bool build_layer(struct build *build, const struct card_object *card, con
     return false;
   struct op *op = program_op(build->program, &op_add, *value, out);
   if (!op)
-    return !build_no_memory(build);
+    return build_give_up(build);
   op->accumulate = true;
   *value = out;
   *layout = out_layout;

@@ -83,11 +83,30 @@ static void test_refuses(void **state) {
   }
 }
 
+static void test_activation_of_a_whole_row(void **state) {
+  (void)state;
+  struct build_trial trial;
+  struct writer writer = {0};
+  const size_t one = 1;
+  writer_add(&writer, "unused", 1, &one, 1.0);
+  build_trial_init(&trial, &writer, card);
+  const size_t in = program_value(&trial.program, 48), out = program_value(&trial.program, 48);
+  assert_true(build_activated(&trial.build, ACTIVATION_SSP, in, out));
+  const struct op *op = &trial.program.ops[0];
+  assert_true(op->type == &op_gate && op->in == in && op->out == out);
+  assert_true(op->gate.in_dim == 48 && op->gate.out_dim == 48 && op->gate.n_entries == 1);
+  const struct gate_entry *entry = &op->gate.entries[0];
+  assert_true(entry->n_m == 1 && entry->channels == 48 && !entry->gated && entry->scale == 1.0);
+  assert_int_equal(entry->activation, ACTIVATION_SSP);
+  build_trial_fini(&trial);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_gates_follow_their_scalars),
       cmocka_unit_test(test_odd_scalars_gate_where_there_are_no_even_ones),
       cmocka_unit_test(test_refuses),
+      cmocka_unit_test(test_activation_of_a_whole_row),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
