@@ -21,8 +21,8 @@ EXAMPLES ?= 100
 QUICK ?=
 FAMILY ?=
 
-.PHONY: all serve test test-api test-pythons test-page test-clusters test-deploy unit-tests models models-all bench soak \
-        fuzz fuzz-binaries fuzz-replays lint format reference accuracy clean distclean help
+.PHONY: all serve test test-api test-http test-pythons test-page test-clusters test-deploy unit-tests models models-all \
+        bench soak fuzz fuzz-binaries fuzz-replays lint format reference accuracy clean distclean help
 
 all: $(B)/irrepd $(B)/libirrep.a $(B)/libirrep.so $(B)/man/irrepd.1 ## build build/irrepd, build/libirrep.a and build/libirrep.so
 
@@ -43,6 +43,12 @@ test-clusters: all models | $(VENV_CLUSTERS) ## test irrepd.dask and the example
 
 test-deploy: all models $(VENV_DEPLOY) $(SETUP)/deploy$(if $(QUICK),-files, test-page test-clusters wheel deb) ## test docker/: images, compose, Kubernetes, scale-out, the page and the packages (QUICK=1: its files alone)
 	$(PYTHON_DEPLOY) -m pytest -q -p no:cacheprovider --durations=10 tests/deploy$(if $(QUICK),/test_files.py)
+
+test-http: $(B)/irrepd models $(B)/faults/failing_malloc.so $(SETUP)/test | $(VENV_TESTS) ## run the tests over HTTP and under faults (SANITIZER=thread or address,undefined: of that daemon)
+	IRREPD_TEST_DAEMON='$(CURDIR)/$(B)/irrepd' IRREPD_TEST_PATIENCE=$(if $(SANITIZER),300,60) \
+	  TSAN_OPTIONS=second_deadlock_stack=1 ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1 \
+	  $(PYTHON_TESTS) -m pytest -q --tb=short -p no:cacheprovider tests/http tests/faults/test_network.py \
+	  tests/faults/test_restart.py $(if $(SANITIZER),,tests/faults/test_allocations.py)
 
 unit-tests: $(UNIT_TESTS) ## build the C tests, build/tests/test_*
 

@@ -23,7 +23,7 @@ DAEMON = Path(os.environ.get("IRREPD_TEST_DAEMON", ROOT / "build" / "irrepd"))
 MODELS = Path(os.environ.get("IRREPD_TEST_MODELS", ROOT / "build" / "models"))
 MODEL = "sevennet-0"
 PREDICT = f"/v1/models/{MODEL}/predict"
-PATIENCE = 60.0
+PATIENCE = float(os.environ.get("IRREPD_TEST_PATIENCE", "60"))  # seconds; for sanitizers more
 
 
 @dataclass
