@@ -44,7 +44,7 @@ test-clusters: all models | $(VENV_CLUSTERS) ## test irrepd.dask and the example
 test-deploy: all models $(VENV_DEPLOY) $(SETUP)/deploy$(if $(QUICK),-files, test-page test-clusters wheel deb) ## test docker/: images, compose, Kubernetes, scale-out, the page and the packages (QUICK=1: its files alone)
 	$(PYTHON_DEPLOY) -m pytest -q -p no:cacheprovider --durations=10 tests/deploy$(if $(QUICK),/test_files.py)
 
-test-http: $(B)/irrepd models $(B)/faults/failing_malloc.so $(SETUP)/test | $(VENV_TESTS) ## run the tests over HTTP and under faults (SANITIZER=thread or address,undefined: of that daemon)
+test-http: $(B)/irrepd models $(if $(SANITIZER),,$(B)/faults/failing_malloc.so) $(SETUP)/test | $(VENV_TESTS) ## run the tests over HTTP and under faults (SANITIZER=thread or address,undefined: of that daemon)
 	IRREPD_TEST_DAEMON='$(CURDIR)/$(B)/irrepd' IRREPD_TEST_PATIENCE=$(if $(SANITIZER),300,60) \
 	  TSAN_OPTIONS=second_deadlock_stack=1 ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1 \
 	  $(PYTHON_TESTS) -m pytest -q --tb=short -p no:cacheprovider tests/http tests/faults/test_network.py \

@@ -58,9 +58,8 @@ static const struct option options[] = {
     {"workers", "N", OPTION_COUNT, "0", FIELD(workers), 0, 4096,
      "evaluating threads; 0: one for each core that the process or its container may use"},
     {"memory-budget", "BYTES", OPTION_BYTES, "2G", FIELD(memory_budget), 1u << 20, SIZE_MAX / 4,
-     "planned bytes of all batches under way and queued; unless told, at most half of the memory "
-     "of "
-     "the machine or container"},
+     "planned bytes of all batches under way; unless told, at most half of the memory of the "
+     "machine or container"},
     {"max-batch-bytes", "BYTES", OPTION_BYTES, "256M", FIELD(max_batch_bytes), 1u << 16,
      SIZE_MAX / 4, "planned bytes of one batch"},
     {"max-delay-us", "N", OPTION_COUNT, "2000", FIELD(max_delay_us), 0, 10000000,
