@@ -28,6 +28,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 REPORTS = ROOT / "build/reports"
 PYTHON = ROOT / "build/venv/bin/python"
+PYTHON_DEPLOY = ROOT / "build/venv-deploy/bin/python"
+DEPLOY_FILES = "tests/deploy/test_files.py"
 PYTEST_FOLDERS = (
     "clients/python/tests",
     "tests/reference",
@@ -198,13 +200,13 @@ def run_replay(folder: str, source: Path) -> Outcome:
     return outcome
 
 
-def run_pytest(folder: str, name: str, **env: str) -> Outcome:
+def run_pytest(folder: str, name: str, python: Path = PYTHON, **env: str) -> Outcome:
     started = time.monotonic()
     stem = re.sub(r"\W+", "-", name)
     report, log = REPORTS / f"{stem}.xml", REPORTS / f"{stem}.log"
     report.unlink(missing_ok=True)
     command = [
-        str(PYTHON),
+        str(python),
         "-m",
         "pytest",
         "-q",
@@ -269,6 +271,8 @@ def run_all(jobs: int, variables: list[str], lint: bool) -> list[Outcome]:
     step(*run_unit_tests("build", jobs))
     for folder in PYTEST_FOLDERS:
         step(run_pytest(folder, folder))
+    step(run_make("deploy environment", ["build/venv-deploy/.ready", *variables], jobs))
+    step(run_pytest(DEPLOY_FILES, DEPLOY_FILES, PYTHON_DEPLOY))
     sanitized = [SANITIZED, "unit-tests", "fuzz-replays", f"{SANITIZED_FOLDER}/irrepd"]
     step(run_make("build sanitized", [*sanitized, *variables], jobs))
     step(*run_unit_tests(SANITIZED_FOLDER, jobs))
