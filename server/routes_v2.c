@@ -20,7 +20,7 @@ void route_v2(struct routes *routes, struct http_exchange *exchange, const char 
   cJSON_AddStringToObject(root, "name", "irrepd");
   cJSON_AddStringToObject(root, "version", IRREPD_VERSION);
   cJSON *extensions = cJSON_AddArrayToObject(root, "extensions");
-  cJSON_AddItemToArray(extensions, cJSON_CreateString("binary_tensor_data"));
+  tree_append(extensions, cJSON_CreateString("binary_tensor_data"));
   reply_json(exchange, 200, root);
 }
 
@@ -71,8 +71,8 @@ static void add_tensors(cJSON *root, const char *name, const struct tensor *tens
     cJSON_AddStringToObject(tensor, "datatype", tensors[i].datatype);
     cJSON *shape = cJSON_AddArrayToObject(tensor, "shape");
     for (size_t k = 0; k < 3 && tensors[i].shape[k] != 0; k++)
-      cJSON_AddItemToArray(shape, cJSON_CreateNumber(tensors[i].shape[k]));
-    cJSON_AddItemToArray(array, tensor);
+      tree_append(shape, cJSON_CreateNumber(tensors[i].shape[k]));
+    tree_append(array, tensor);
   }
 }
 

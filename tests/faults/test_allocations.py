@@ -102,6 +102,29 @@ def test_predictions(failing: Callable[..., Failing]) -> None:
     it.check(lambda: it.daemon.ask("POST", f"/v1/models/{MODEL}/estimate", SMALL, JSON))
 
 
+def kserve_infer() -> bytes:
+    arrays = {
+        "n_atoms": ("INT32", [1], [2]),
+        "numbers": ("INT32", [2], SILICON["numbers"]),
+        "positions": ("FP64", [2, 3], SILICON["positions"]),
+        "cell": ("FP64", [1, 3, 3], [SILICON["cell"]]),
+        "pbc": ("BOOL", [1, 3], [[True] * 3]),
+    }
+    inputs = [
+        {"name": name, "datatype": datatype, "shape": shape, "data": data}
+        for name, (datatype, shape, data) in arrays.items()
+    ]
+    return json.dumps({"inputs": inputs}).encode()
+
+
+def test_kserve(failing: Callable[..., Failing]) -> None:
+    it = failing()
+    it.daemon.wait_ready()
+    infer, text = f"/v2/models/{MODEL}/infer", kserve_infer()
+    it.check(lambda: it.daemon.ask("POST", infer, text, JSON))
+    it.check(lambda: it.daemon.ask("GET", f"/v2/models/{MODEL}"), 5)
+
+
 @pytest.mark.parametrize(
     ("path", "step"),
     [("/v1/status", 3), ("/v1/models", 50), (f"/v1/models/{MODEL}", 13), ("/metrics", 1)],

@@ -211,6 +211,19 @@ def test_bad_options(daemon: Daemon, options: dict[str, Any]) -> None:
     assert pointer(answer).startswith(f"#/{next(iter(options))}")
 
 
+def test_one_bad_structure_among_63_good_ones(daemon: Daemon) -> None:
+    good = [crystal(seed) for seed in range(63)]
+    alone = [daemon.predict(one(structure)).json()["results"][0] for structure in good]
+    bad = {"numbers": [8, 8], "positions": [[0, 0, 0], [0, 0, 0]]}
+    answer = daemon.predict({"structures": [*good[:40], bad, *good[40:]]})
+    assert answer.status == 200
+    results = answer.json()["results"]
+    fault = results.pop(40)
+    assert results == alone
+    assert (fault["status"], fault["error"]["status"]) == ("error", 422)
+    assert fault["error"]["errors"][0]["pointer"].startswith("#/structures/40")
+
+
 def test_limits(daemon: Daemon) -> None:
     atom = {"numbers": [14], "positions": [[0, 0, 0]]}
     assert daemon.predict({"structures": [atom] * 64}).status == 200
