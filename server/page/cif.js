@@ -106,26 +106,45 @@ function readOperation(text, tag) {
 
 const wrap = (x) => ((x % 1) + 1) % 1;
 
-const isSameSite = (a) => (b) => a.every((x, i) => {
+const isSameSite = (a, b) => a.every((x, i) => {
   const apart = x - b[i];
   return Math.abs(apart - Math.round(apart)) < SAME_SITE;
 });
 
+/** Sites of all orbits in slices along x, so that looking one up takes no time. */
+class Taken {
+  static SLICES = 500; // wider than SAME_SITE
+  slices = new Map();
+
+  add(site, number) {
+    const slice = Math.floor(site[0] * Taken.SLICES);
+    if (!this.slices.has(slice)) this.slices.set(slice, []);
+    this.slices.get(slice).push({ site, number });
+  }
+
+  find(site) {
+    const slice = Math.floor(wrap(site[0]) * Taken.SLICES), { SLICES } = Taken;
+    return [slice - 1, slice, slice + 1]
+      .flatMap((near) => this.slices.get((near + SLICES) % SLICES) ?? [])
+      .find((other) => isSameSite(other.site, site));
+  }
+}
+
 /** Each site with its images under the operations, once each; sites that repeat an earlier one are
  * left out. */
 function orbitsOf(sites, numbers, operations) {
-  const orbits = [];
-  sites.forEach((site, i) => {
-    const before = orbits.find(({ orbit }) => orbit.some(isSameSite(site)));
-    if (before && before.number !== numbers[i])
+  const taken = new Taken();
+  return sites.flatMap((site, i) => {
+    const before = taken.find(site), number = numbers[i];
+    if (before && before.number !== number)
       throw new Fault("Two elements of the CIF share a site: leave one occupant to each site.");
-    if (before) return;
+    if (before) return [];
     const orbit = [];
     for (const rows of operations) {
       const image = rows.map((r) => wrap(r[0] * site[0] + r[1] * site[1] + r[2] * site[2] + r[3]));
-      if (!orbit.some(isSameSite(image))) orbit.push(image);
+      if (!orbit.some((other) => isSameSite(other, image))) orbit.push(image);
     }
-    orbits.push({ number: numbers[i], orbit });
+    for (const image of orbit) taken.add(image, number);
+    return [{ number, orbit }];
   });
-  return orbits;
 }

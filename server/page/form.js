@@ -9,7 +9,7 @@ import { parse } from "./formats.js";
 import { length } from "./geometry.js";
 import { showAnswer, showFailure } from "./result.js";
 import { curlLines, predictPath, pythonLines, requestOf } from "./snippets.js";
-import { View } from "./view.js";
+import { ATOMS_MAX, View } from "./view.js";
 
 const TYPING_MS = 250; // without a key, before a text is read
 const FILE_MAX = 5e6; // bytes
@@ -205,6 +205,7 @@ class Form {
       showFailure(byId("answer"), error);
     }
     this.showModels();
+    setText(byId("hint"), byId("answer").className === "error" ? "Not calculated: see below." : "Done.");
   }
 
   show(answer, milliseconds) {
@@ -227,7 +228,8 @@ class Form {
 
 function describe({ numbers, cell, pbc }) {
   const axes = ["a", "b", "c"].filter((_, axis) => pbc[axis]).join(", ");
+  const part = numbers.length > ATOMS_MAX ? ` (${ATOMS_MAX.toLocaleString("en")} drawn)` : "";
   const size = cell ? `, cell ${cell.map((vector) => fixed(length(vector), 3)).join(" × ")} Å` : "";
-  return `${formula(numbers)}, ${plural(numbers.length, "atom")}${size}, ` +
+  return `${formula(numbers)}, ${plural(numbers.length, "atom")}${part}${size}, ` +
     (axes ? `periodic along ${axes}` : "not periodic");
 }

@@ -7,7 +7,8 @@ import { addGestures } from "./gestures.js";
 import { add, bondsOf, dot, length, multiply, scale, subtract, toCartesian, withImages }
   from "./geometry.js";
 
-const BONDS_MAX = 4000, ATOMS_MAX = 20000; // drawn
+const BONDS_MAX = 4000; // atoms, beyond which bonds are left out
+export const ATOMS_MAX = 20000; // drawn
 const EDGE_PARTS = 8; // of a cell's edge, so that it passes behind and before atoms
 const SPRITES_MAX = 500;
 const CORNERS = [0, 1, 2, 3, 4, 5, 6, 7].map((n) => [n & 1, (n >> 1) & 1, n >> 2]);
@@ -159,7 +160,7 @@ export class View {
         const depth = this.project(scale(add(start, middle), 0.5))[2];
         const shade = (lighter) => tint(number, lighter, this.fog(depth), this.paper);
         return { depth, draw: () => {
-          this.line(start, middle, Math.max(2, 0.17 * this.unit), shade(-14));
+          if (this.unit > 8) this.line(start, middle, 0.17 * this.unit, shade(-14));
           this.line(start, middle, Math.max(1, 0.11 * this.unit), shade(4));
         } };
       });
@@ -203,7 +204,7 @@ export class View {
   }
 
   arrowItems() {
-    const most = this.forces ? Math.max(...this.forces.map(length)) : 0;
+    const most = (this.forces ?? []).reduce((longest, f) => Math.max(longest, length(f)), 0);
     if (most < 1e-5) return [];
     const factor = Math.max(1, 0.3 * this.reach) / most, style = colour("--force");
     return this.atoms.slice(0, this.forces.length).flatMap(({ index, position }) => {
@@ -221,12 +222,12 @@ export class View {
     const a = this.project(start), b = this.project(tip), { paint } = this;
     const away = Math.hypot(b[0] - a[0], b[1] - a[1]);
     if (away < 2) return;
-    const head = Math.min(9, away * 0.6), [x, y] = [(b[0] - a[0]) / away, (b[1] - a[1]) / away];
+    const head = Math.min(11, away * 0.6), [x, y] = [(b[0] - a[0]) / away, (b[1] - a[1]) / away];
     const neck = [b[0] - x * head, b[1] - y * head];
     paint.beginPath();
     paint.moveTo(a[0], a[1]);
     paint.lineTo(neck[0], neck[1]);
-    paint.lineWidth = 2.5;
+    paint.lineWidth = 3;
     paint.strokeStyle = paint.fillStyle = style;
     paint.stroke();
     paint.beginPath();
