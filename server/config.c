@@ -51,6 +51,8 @@ static const struct option options[] = {
      "listen beyond loopback, for anyone who reaches the port"},
     {"keys", "FILE", OPTION_TEXT, "", FIELD(keys), 0, 4095,
      "API keys: lines of NAME SCOPES SHA256, scopes predict, admin or both; see tools/make_key.py"},
+    {"user", "NAME", OPTION_TEXT, "", FIELD(user), 0, 255,
+     "become this user once the address is taken; keys, certificate and models are read as it"},
     {"tls-cert", "FILE", OPTION_TEXT, "", FIELD(tls_cert), 0, 4095,
      "serve HTTPS with this certificate, and the chain behind it, in PEM; needs --tls-key"},
     {"tls-key", "FILE", OPTION_TEXT, "", FIELD(tls_key), 0, 4095,
@@ -499,5 +501,6 @@ void config_free(struct config *config) {
   free(config->keys);
   free(config->tls_cert);
   free(config->tls_key);
+  free(config->user);
   memset(config, 0, sizeof *config);
 }

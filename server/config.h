@@ -45,9 +45,10 @@ struct config {
   char *keys;         /* --keys FILE of API keys, see auth.h; "": none */
   char *tls_cert;     /* --tls-cert FILE: the certificate and its chain, PEM; "": plain HTTP */
   char *tls_key;      /* --tls-key FILE: its key; both or none */
-  bool allow_remote;  /* --allow-remote: listen beyond loopback without keys */
-  bool log_requests;  /* --log-requests: one log line for each request answered */
-  bool check_only;    /* --check-config */
+  char *user;        /* --user NAME: whom a daemon that root has started becomes; "": nobody else */
+  bool allow_remote; /* --allow-remote: listen beyond loopback without keys */
+  bool log_requests; /* --log-requests: one log line for each request answered */
+  bool check_only;   /* --check-config */
   const char *healthcheck; /* --healthcheck URL, of argv; NULL: serve */
 };
 

@@ -9,6 +9,7 @@
 #include "server/metrics.h"
 #include "server/notify.h"
 #include "server/predict.h"
+#include "server/privileges.h"
 #include "server/profile.h"
 #include "server/registry.h"
 #include "server/routes.h"
@@ -190,8 +191,10 @@ static void on_drain_delay(uv_timer_t *timer) {
 
 static void on_signal(uv_signal_t *handle, int number) {
   struct daemon *daemon = handle->data;
-  if (daemon->routes.draining)
+  if (daemon->routes.draining) {
+    listener_close(&daemon->listener);
     _exit(1);
+  }
   log_write(LOG_INFO, "draining", LOG_STRING, "signal", number == SIGTERM ? "SIGTERM" : "SIGINT",
             LOG_END);
   daemon->routes.draining = true;
@@ -287,13 +290,17 @@ static struct http_server *start_http(struct daemon *daemon) {
 /* Returns NULL, or what could not be started. */
 static const char *start(struct daemon *daemon, struct irrep_error *error) {
   struct routes *routes = &daemon->routes;
+  const struct config *config = daemon->config;
+  if (listener_open(&daemon->listener, config->listen, config->allow_remote || has_keys(config),
+                    error) != IRREP_OK)
+    return "listener";
+  /* From here on as the user: what cannot be read again after a SIGHUP is not read at all. */
+  if (privileges_drop(config->user, daemon->listener.unix_path, error) != IRREP_OK)
+    return "user";
   if (load_keys(daemon, error) != IRREP_OK)
     return "keys";
-  if (load_certificate(daemon->config, &daemon->tls, error) != IRREP_OK)
+  if (load_certificate(config, &daemon->tls, error) != IRREP_OK)
     return "certificate";
-  if (listener_open(&daemon->listener, daemon->config->listen,
-                    daemon->config->allow_remote || daemon->keys != NULL, error) != IRREP_OK)
-    return "listener";
   if (daemon->tls != NULL && !listener_encrypt(&daemon->listener)) {
     irrep_fail(error, IRREP_BAD_ARGUMENT, "tls-cert", UNIX_IS_PLAIN);
     return "listener";
@@ -395,6 +402,10 @@ static enum irrep_status check_folder(const struct config *config, struct irrep_
   return IRREP_OK;
 }
 
+static enum irrep_status check_user(const struct config *config, struct irrep_error *error) {
+  return privileges_check(config->user, error);
+}
+
 static enum irrep_status check_keys(const struct config *config, struct irrep_error *error) {
   struct auth *keys = NULL;
   const enum irrep_status status =
@@ -416,7 +427,7 @@ static enum irrep_status check_address(const struct config *config, struct irrep
 
 int daemon_check(const struct config *config) {
   enum irrep_status (*const checks[])(const struct config *, struct irrep_error *) = {
-      check_folder, check_keys, check_address, sockets_check_flags};
+      check_folder, check_user, check_keys, check_address, sockets_check_flags};
   struct irrep_error error = {0};
   for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
     if (checks[i](config, &error) != IRREP_OK) {

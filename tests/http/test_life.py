@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pwd
 import re
+import shutil
 import signal
 import socket
 import stat
 import subprocess
+import tempfile
 import threading
 from pathlib import Path
 from typing import Any
@@ -325,3 +328,32 @@ def test_a_full_queue(start: Factory) -> None:
         assert check(read_raw(first)).status == 200
         assert check(read_raw(second)).status == 200
     assert daemon.predict(body(1, n=2)).status == 200
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_daemon_of_root_becomes_another_user(tmp_path: Path) -> None:
+    open_to_all = Path(tempfile.mkdtemp())
+    try:
+        open_to_all.chmod(0o755)
+        models, keys = open_to_all / "models", open_to_all / "keys"
+        shutil.copytree(MODELS, models, ignore=lambda _, names: {n for n in names if "net" in n})
+        keys.write_text(f"one predict {'ab' * 32}\n")
+        daemon = Daemon(tmp_path, "--user", "nobody", "--keys", str(keys), models=models)
+        try:
+            nobody = pwd.getpwnam("nobody").pw_uid
+            status = Path(f"/proc/{daemon.process.pid}/status").read_text()
+            for name in ("Uid", "Gid"):
+                ids = re.search(rf"^{name}:\s(.*)$", status, re.M)
+                assert ids and "0" not in ids[1].split()
+            assert re.search(rf"^Uid:\t{nobody}\t{nobody}\t{nobody}\t{nobody}$", status, re.M)
+            assert re.search(r"^NoNewPrivs:\t1$", status, re.M)
+            assert daemon.ask("GET", "/v1/health/live").status == 200
+        finally:
+            daemon.end()
+        keys.chmod(0o600)  # of root: the user cannot read it
+        refused = run("--models", models, "--user", "nobody", "--keys", keys, "--listen", "[::1]:0")
+        assert refused.returncode == 1 and "Permission denied" in refused.stderr
+    finally:
+        shutil.rmtree(open_to_all)
+    unknown = run("--check-config", "--models", MODELS, "--user", "no-such-user-here")
+    assert unknown.returncode == 1 and "--user" in unknown.stderr
