@@ -60,16 +60,15 @@ class Form {
       button.addEventListener("click", () => this.copy(button));
   }
 
+  /** Files may be dropped anywhere; texts drop into the text area by themselves. */
   addDrop() {
-    const over = (event) => {
+    const onDrag = (event) => {
+      if (!event.dataTransfer.types.includes("Files")) return;
       event.preventDefault();
       byId("drop").classList.toggle("over", event.type === "dragover");
+      if (event.type === "drop") this.open(event.dataTransfer.files[0]);
     };
-    for (const type of ["dragover", "dragleave", "drop"]) addEventListener(type, over);
-    addEventListener("drop", ({ dataTransfer }) => {
-      if (dataTransfer.files[0]) this.open(dataTransfer.files[0]);
-      else if (dataTransfer.getData("text")) this.setText(dataTransfer.getData("text"));
-    });
+    for (const type of ["dragover", "dragleave", "drop"]) addEventListener(type, onDrag);
   }
 
   async open(file) {
