@@ -11,7 +11,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from installed import BUILD, MODELS, run
+from engine import Engine
+from installed import BUILD, MODELS, ROOT, run
 
 DIST = BUILD / "dist"
 CHECKPOINT = "sevenn/pretrained_potentials/SevenNet_0__11Jul2024/checkpoint_sevennet_0.pth"
@@ -119,6 +120,19 @@ def test_the_debian_packages_name_what_they_need() -> None:
     assert fields("libirrep-dev")["Depends"].startswith(f"libirrep0 (= {version})")
     control = run("dpkg-deb", "--info", only("irrepd_*.deb"), "conffiles")
     assert control == "/etc/default/irrepd\n"
+
+
+def test_installed_in_a_new_debian(engine: Engine) -> None:
+    image = engine.base()
+    script = "tests/deploy/try_packages.sh build/dist build/models".split()
+    volumes = [
+        flag
+        for path in ("build/dist", "build/models", "tests/deploy")
+        for flag in ("--volume", f"{ROOT / path}:/project/{path}:ro")
+    ]
+    options = ["run", "--rm", "--pull=never", "--network=host", "--env", "DISPOSABLE=1", *volumes]
+    said = engine.podman(*options, "--workdir", "/project", image, *script, timeout=600)
+    assert said.splitlines()[-1] == "the Debian packages work" and "the wheel works" in said
 
 
 @pytest.mark.skipif(shutil.which("lintian") is None, reason="needs lintian")
