@@ -50,7 +50,7 @@ static const struct option options[] = {
     {"allow-remote", "", OPTION_SWITCH, "false", FIELD(allow_remote), 0, 0,
      "listen beyond loopback, for anyone who reaches the port"},
     {"keys", "FILE", OPTION_TEXT, "", FIELD(keys), 0, 4095,
-     "API keys: lines of NAME SCOPES SHA256, scopes predict, admin or both; see tools/make_key.py"},
+     "API keys: lines of NAME SCOPES SHA256, scopes predict, admin or both; see irrepd(1)"},
     {"user", "NAME", OPTION_TEXT, "", FIELD(user), 0, 255,
      "become this user once the address is taken; keys, certificate and models are read as it"},
     {"tls-cert", "FILE", OPTION_TEXT, "", FIELD(tls_cert), 0, 4095,
