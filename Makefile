@@ -11,8 +11,9 @@ endif
 
 include mk/build.mk
 include mk/python.mk
-include mk/package.mk
 
+PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
 LISTEN ?= 127.0.0.1:8421
 MODELS ?= build/models
 SECONDS ?= 60
@@ -21,8 +22,11 @@ EXAMPLES ?= 100
 QUICK ?=
 FAMILY ?=
 
-.PHONY: all serve test test-api test-http test-pythons test-page test-clusters test-deploy unit-tests models models-all \
-        bench soak fuzz fuzz-binaries fuzz-replays lint format reference accuracy clean distclean help
+# Packages of the same commit have the same bytes.
+export SOURCE_DATE_EPOCH ?= $(or $(shell git log -1 --format=%ct 2>/dev/null),0)
+
+# All that `make help` lists.
+.PHONY: $(shell sed -nE 's/^([a-z-]+):.* [#][#] .*/\1/p' $(firstword $(MAKEFILE_LIST))) fuzz-binaries fuzz-replays
 
 all: $(B)/irrepd $(B)/libirrep.a $(B)/libirrep.so $(B)/man/irrepd.1 ## build build/irrepd, build/libirrep.a and build/libirrep.so
 
@@ -91,6 +95,15 @@ reference: | $(VENV_REFERENCE) $(VENV_REFERENCES) ## write the fixtures of tests
 accuracy: all models models-all | $(VENV_TESTS) ## print the table of errors against the references
 	$(PYTHON_TESTS) tests/reference/table.py
 
+install: all ## install the daemon, the library, manual pages and a systemd unit (PREFIX=, DESTDIR=)
+	tools/install.sh '$(B)' '$(DESTDIR)' '$(PREFIX)' '$(LIBDIR)'
+
+wheel: build/irrepd | $(VENV_PACKAGE) ## write build/dist/irrepd-*.whl: the Python package with the daemon and its libraries
+	PATH="$(CURDIR)/build/venv-package/bin:$$PATH" python tools/make_wheel.py build/irrepd build/dist
+
+deb: all $(SETUP)/package ## write Debian packages to build/dist/: irrepd, python3-irrepd, libirrep0, libirrep-dev
+	tools/make_deb.sh build build/dist
+
 clean: ## remove what was compiled; models, wheels and virtual environments stay
 	rm -rf build/obj build/asan build/tsan build/fuzz build/tests build/reports build/lint build/man \
 	  build/irrepd build/lib*
@@ -99,7 +112,7 @@ distclean: ## remove build/ altogether
 	rm -rf build
 
 help: ## list the targets
-	@sed -nE 's/^([a-z-]+):.* ## (.*)/  make \1|\2/p' Makefile mk/package.mk | \
-	  awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+	@sed -nE 's/^([a-z-]+):.* ## (.*)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
+	  awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
 	@echo
 	@echo '  variables: JOBS= CC= V=1 (show commands) SANITIZER=address,undefined or thread (own folders build/asan, build/tsan)'

@@ -171,6 +171,11 @@ $(B)/irrepd: $(MAIN_OBJECT) $(B)/libserver.a $(B)/libirrep.a
 	$(call say,ld)
 	$(Q)$(CC) -o $@ $^ $(LDFLAGS_COMMON) $(SERVER_LIBS) $(CORE_LIBS)
 
+# With the flags that the daemon has.
+$(B)/man/irrepd.1: docs/man/irrepd.1 tools/man_options.sh $(B)/irrepd
+	@mkdir -p $(@D)
+	@tools/man_options.sh $(B)/irrepd $< > $@
+
 $(SERVER_TESTS): $(B)/libserver.a
 $(SERVER_TESTS): TEST_LIBS = $(B)/libserver.a $(B)/libirrep.a $(SERVER_LIBS)
 TEST_LIBS = $(B)/libirrep.a

@@ -26,6 +26,13 @@ $(VENV_LINT): tools/requirements-lint.txt | $(SETUP)/build
 	$(VENV_LINT_BIN)/python -m pip install $(PIP_FLAGS) -r $<
 	@touch $@
 
+# For the wheel that carries the daemon.
+VENV_PACKAGE := build/venv-package/.ready
+$(VENV_PACKAGE): tools/requirements-package.txt | $(SETUP)/build
+	python3 -m venv build/venv-package
+	build/venv-package/bin/python -m pip install $(PIP_FLAGS) -r $<
+	@touch $@
+
 # For the tests of docker/: linters of container files, podman-compose.
 VENV_DEPLOY := build/venv-deploy/.ready
 PYTHON_DEPLOY := build/venv-deploy/bin/python
