@@ -115,7 +115,8 @@ static const struct option options[] = {
     {"check-config", "", OPTION_SWITCH, "false", FIELD(check_only), 0, 0,
      "check flags, address and models folder, and exit"},
     {"healthcheck", "URL", OPTION_ACTION, "", 0, 1, 1023,
-     "ask the daemon at http://HOST:PORT or unix:PATH whether it is ready, and exit with 0 if so"},
+     "ask the daemon at http(s)://HOST:PORT or unix:PATH whether it is ready, and exit with 0 if "
+     "so"},
     {"version", "", OPTION_ACTION, "", 0, 0, 0, "print the version and exit"},
     {"help", "", OPTION_ACTION, "", 0, 0, 0, "print this and exit"},
 };

@@ -3,6 +3,7 @@
 #include "server/sockets/address.h"
 
 #include <errno.h>
+#include <gnutls/gnutls.h>
 #include <netdb.h>
 #include <poll.h>
 #include <stdbool.h>
@@ -16,7 +17,7 @@
 #include <unistd.h>
 
 #define DEFAULT_PATH "/v1/health/ready"
-#define WANTED "http://HOST:PORT/PATH or unix:PATH is wanted"
+#define WANTED "http://HOST:PORT/PATH, https://HOST:PORT/PATH or unix:PATH is wanted"
 #define TIMED_OUT "no answer in time"
 
 /* A status line, with room for a long reason. */
@@ -26,6 +27,9 @@ struct check {
   char host[300]; /* of the Host header */
   const char *path;
   int64_t deadline_ms;
+  bool encrypts;
+  gnutls_session_t session; /* once it encrypts; otherwise NULL */
+  gnutls_certificate_credentials_t credentials;
 };
 
 static int64_t now_ms(void) {
@@ -65,6 +69,54 @@ static const char *connect_to(const struct check *check, const struct sockaddr *
   return failed == 0 ? NULL : strerror(failed);
 }
 
+/* Waits until the session can go on. Returns NULL, or why it cannot. */
+static const char *go_on(const struct check *check, int fd, ssize_t result) {
+  if (gnutls_error_is_fatal((int)result))
+    return gnutls_strerror((int)result);
+  const bool writes = gnutls_record_get_direction(check->session) == 1;
+  return wait_for(check, fd, writes ? POLLOUT : POLLIN) ? NULL : TIMED_OUT;
+}
+
+/* The certificate is not looked at: nothing is told but the path, and little is believed. */
+static const char *encrypt(struct check *check, int fd) {
+  const char *why = NULL;
+  int result = gnutls_certificate_allocate_credentials(&check->credentials);
+  if (result == 0)
+    result = gnutls_init(&check->session, GNUTLS_CLIENT | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL);
+  if (result == 0)
+    result = gnutls_set_default_priority(check->session);
+  if (result == 0)
+    result = gnutls_credentials_set(check->session, GNUTLS_CRD_CERTIFICATE, check->credentials);
+  if (result != 0)
+    return gnutls_strerror(result);
+  gnutls_transport_set_int(check->session, fd);
+  for (result = gnutls_handshake(check->session); result != 0 && why == NULL;
+       result = why == NULL ? gnutls_handshake(check->session) : result)
+    why = go_on(check, fd, result);
+  return why;
+}
+
+/* As send and recv of a socket that does not wait; what a session has to wait for is EAGAIN. */
+static ssize_t put(const struct check *check, int fd, const char *bytes, size_t size) {
+  if (check->session == NULL)
+    return send(fd, bytes, size, MSG_NOSIGNAL);
+  const ssize_t n = gnutls_record_send(check->session, bytes, size);
+  errno = n < 0 && gnutls_error_is_fatal((int)n) ? EPROTO : EAGAIN;
+  return n < 0 ? -1 : n;
+}
+
+static ssize_t get(const struct check *check, int fd, char *bytes, size_t size) {
+  if (check->session == NULL)
+    return recv(fd, bytes, size, 0);
+  const ssize_t n = gnutls_record_recv(check->session, bytes, size);
+  errno = n < 0 && gnutls_error_is_fatal((int)n) ? EPROTO : EAGAIN;
+  return n < 0 ? -1 : n;
+}
+
+static bool has_more(const struct check *check) {
+  return check->session != NULL && gnutls_record_check_pending(check->session) > 0;
+}
+
 static const char *ask(const struct check *check, int fd) {
   char request[2048];
   const int length =
@@ -73,7 +125,7 @@ static const char *ask(const struct check *check, int fd) {
   if (length < 0 || (size_t)length >= sizeof request)
     return "the URL is too long";
   for (size_t sent = 0; sent < (size_t)length;) {
-    const ssize_t n = send(fd, request + sent, (size_t)length - sent, MSG_NOSIGNAL);
+    const ssize_t n = put(check, fd, request + sent, (size_t)length - sent);
     if (n > 0)
       sent += (size_t)n;
     else if (errno != EAGAIN && errno != EINTR)
@@ -88,9 +140,9 @@ static const char *ask(const struct check *check, int fd) {
 static const char *listen_to(const struct check *check, int fd, char line[STATUS_LINE_MAX]) {
   size_t got = 0;
   while (got < STATUS_LINE_MAX - 1) {
-    if (!wait_for(check, fd, POLLIN))
+    if (!has_more(check) && !wait_for(check, fd, POLLIN))
       return TIMED_OUT;
-    const ssize_t n = recv(fd, line + got, STATUS_LINE_MAX - 1 - got, 0);
+    const ssize_t n = get(check, fd, line + got, STATUS_LINE_MAX - 1 - got);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
       continue;
     if (n < 0)
@@ -165,6 +217,9 @@ static const char *connect_url(struct check *check, const char *url, int *fd) {
     return connect_unix(check, url + 5, fd);
   if (strncmp(url, "http://", 7) == 0)
     return connect_http(check, url + 7, fd);
+  check->encrypts = strncmp(url, "https://", 8) == 0;
+  if (check->encrypts)
+    return connect_http(check, url + 8, fd);
   return WANTED;
 }
 
@@ -173,6 +228,8 @@ int healthcheck_run(const char *url, int timeout_ms) {
   char line[STATUS_LINE_MAX];
   int fd = -1;
   const char *why = connect_url(&check, url, &fd);
+  if (why == NULL && check.encrypts)
+    why = encrypt(&check, fd);
   if (why == NULL)
     why = ask(&check, fd);
   if (why == NULL)
@@ -181,6 +238,10 @@ int healthcheck_run(const char *url, int timeout_ms) {
     why = line + strlen("HTTP/1.1 ");
   if (why != NULL)
     fprintf(stderr, "irrepd: --healthcheck %.300s: %s\n", url, why);
+  if (check.session != NULL)
+    gnutls_deinit(check.session);
+  if (check.credentials != NULL)
+    gnutls_certificate_free_credentials(check.credentials);
   if (fd >= 0)
     close(fd);
   return why == NULL ? 0 : 1;

@@ -5,9 +5,10 @@
 
 #define HEALTHCHECK_TIMEOUT_MS 4000
 
-/* GETs http://HOST:PORT/PATH, or of unix:PATH (the socket's file); where no path is asked for,
- * /v1/health/ready. Returns the exit status: 0 after an answer of 200 within timeout_ms (the lookup
- * of a name not counted), 1 otherwise, with one line on stderr that says why. Blocks. */
+/* GETs http://HOST:PORT/PATH, https (whosever the certificate is), or of unix:PATH (the socket's
+ * file); where no path is asked for, /v1/health/ready. Returns the exit status: 0 after an answer
+ * of 200 within timeout_ms (the lookup of a name not counted), 1 otherwise, with one line on stderr
+ * that says why. Blocks. */
 int healthcheck_run(const char *url, int timeout_ms);
 
 #endif

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import socket
 import time
 from http.client import RemoteDisconnected
+from pathlib import Path
 
 import pytest
 from conftest import PATIENCE, PREDICT, Answer, Daemon, Factory, check, kind, read_raw
@@ -208,6 +210,45 @@ def test_bodies_together_too_large(start: Factory) -> None:
         daemon.wait_for(lambda: kind(daemon.predict(ATOM)) == "too-many-bodies", "a refusal")
         assert daemon.ask("GET", "/v1/models").status == 200
     daemon.wait_for(lambda: daemon.predict(ATOM).status == 200, "the body to be forgotten")
+
+
+def memory(daemon: Daemon) -> int:
+    """Its largest resident memory so far, in bytes."""
+    status = Path(f"/proc/{daemon.process.pid}/status").read_text()
+    found = re.search(r"^VmHWM:\s+(\d+) kB$", status, re.M)
+    assert found
+    return 1024 * int(found[1])
+
+
+def test_promises_cost_no_memory(start: Factory) -> None:
+    daemon = start("--max-body-bytes", "1G", "--max-receiving-bytes", "1G").wait_ready()
+    assert daemon.predict(ATOM).status == 200
+    before = memory(daemon)
+    declared = [daemon.connect() for _ in range(50)]
+    for peer in declared:
+        peer.sendall(post(b"Content-Length: 1000000000", body=b"{"))
+    assert daemon.ask("GET", "/v1/health/ready").status == 200
+    for peer in declared:
+        peer.close()
+    assert memory(daemon) - before < 32 << 20
+    zeros = b'{"structures":[{"numbers":[' + b"0," * 10_000_000 + b"0]}]}"
+    answer = daemon.predict(zeros)
+    assert (answer.status, kind(answer)) == (400, "malformed-json")
+    assert memory(daemon) - before < 200 << 20
+
+
+def test_endless_chunks(start: Factory) -> None:
+    daemon = start("--max-body-bytes", "4M").wait_ready()
+    before = memory(daemon)
+    with daemon.connect() as peer:
+        peer.sendall(post(CHUNKED, body=b""))
+        with contextlib.suppress(OSError):
+            for _ in range(1000):
+                peer.sendall(chunked(b" " * 65536))
+        with contextlib.suppress(OSError, RemoteDisconnected):
+            assert read_raw(peer).status == 413
+    assert memory(daemon) - before < 32 << 20
+    assert daemon.ask("GET", "/v1/health/ready").status == 200
 
 
 def test_slow_clients(start: Factory) -> None:

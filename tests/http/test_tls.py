@@ -136,6 +136,14 @@ def test_the_c_client_and_curl(secure: Daemon, authority: Authority, tmp_path: P
     assert json.loads(pasted.stdout)["results"][0]["status"] == "ok"
 
 
+def test_the_health_check(secure: Daemon) -> None:
+    command = [str(DAEMON), "--healthcheck"]
+    assert subprocess.run([*command, secure.url], timeout=PATIENCE).returncode == 0
+    for url in (f"{secure.url}/nothing", secure.url.replace("https", "http")):
+        bad = subprocess.run([*command, url], capture_output=True, text=True, timeout=PATIENCE)
+        assert bad.returncode == 1 and "--healthcheck" in bad.stderr
+
+
 @pytest.mark.parametrize(
     ("request_bytes", "status"),
     [

@@ -172,12 +172,26 @@ static void test_nobody_answers(void **state) {
   expect_said("Connection refused");
 }
 
+/* Who answers in the clear is not believed. */
+static void test_https_without_tls(void **state) {
+  (void)state;
+  struct server server = {.answer = "HTTP/1.1 200 OK\r\n\r\n"};
+  char url[200];
+  listen_tcp(&server, "");
+  snprintf(url, sizeof url, "https%s", server.url + strlen("http"));
+  assert_int_equal(pthread_create(&server.thread, NULL, serve, &server), 0);
+  assert_int_equal(run(url, 500), 1);
+  shutdown(server.listening, SHUT_RDWR);
+  pthread_join(server.thread, NULL);
+  close(server.listening);
+}
+
 static void test_bad_urls(void **state) {
   (void)state;
   char long_path[1200] = "http://127.0.0.1:1/";
   static const char *const urls[] = {"",
                                      "127.0.0.1:8421",
-                                     "https://127.0.0.1:8421",
+                                     "https://127.0.0.1",
                                      "http://",
                                      "http://127.0.0.1",
                                      "http://127.0.0.1:0",
@@ -202,7 +216,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_ready),          cmocka_unit_test(test_paths),
       cmocka_unit_test(test_not_ready),      cmocka_unit_test(test_unix_socket),
-      cmocka_unit_test(test_nobody_answers), cmocka_unit_test(test_bad_urls),
+      cmocka_unit_test(test_nobody_answers), cmocka_unit_test(test_https_without_tls),
+      cmocka_unit_test(test_bad_urls),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
