@@ -176,7 +176,7 @@ static void test_nobody_answers(void **state) {
 static void test_https_without_tls(void **state) {
   (void)state;
   struct server server = {.answer = "HTTP/1.1 200 OK\r\n\r\n"};
-  char url[200];
+  char url[220];
   listen_tcp(&server, "");
   snprintf(url, sizeof url, "https%s", server.url + strlen("http"));
   assert_int_equal(pthread_create(&server.thread, NULL, serve, &server), 0);
