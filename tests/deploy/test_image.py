@@ -28,11 +28,20 @@ HARDENED = ("--read-only", "--cap-drop=all", "--security-opt=no-new-privileges",
 class Container:
     """irrepd as README's `docker run` starts it: read-only, on a bridge, its port on loopback."""
 
-    def __init__(self, engine: Engine, image: str, key: Key, *flags: str, memory: str = "1g"):
+    def __init__(
+        self,
+        engine: Engine,
+        image: str,
+        key: Key,
+        *flags: str,
+        memory: str = "1g",
+        cores: str = "2",
+    ):
         self.engine, self.key, self.port = engine, key, free_port()
         self.name = f"irrepd-{self.port}"
         engine.podman(
-            *("run", "--detach", "--name", self.name, *HARDENED, "--memory", memory),
+            *("run", "--detach", "--name", self.name, *HARDENED),
+            *("--memory", memory, "--cpus", cores),
             *("--publish", f"127.0.0.1:{self.port}:8421"),
             *("--volume", f"{key.file}:/run/secrets/keys:ro", image),
             *("--keys", "/run/secrets/keys", *flags),
@@ -125,9 +134,9 @@ def test_a_stop_drains(engine: Engine, full: str, key: Key) -> None:
 
 def test_a_memory_limit_refuses_rather_than_dies(engine: Engine, full: str, key: Key) -> None:
     """The budget follows the limit; what fits queues for it, what does not is refused."""
-    container = Container(engine, full, key, memory="512m")
-    memory = json.loads(container.ask("GET", "/v1/status")[1])["memory"]
-    assert memory["budget_bytes"] == 256 << 20
+    container = Container(engine, full, key, memory="512m", cores="0.5")
+    state = json.loads(container.ask("GET", "/v1/status")[1])
+    assert state["memory"]["budget_bytes"] == 256 << 20 and state["workers"]["count"] == 1
     status, body = container.ask("POST", PREDICT, {"structures": [crystal(14)]})
     assert (status, json.loads(body)["retryable"]) == (422, False)
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
