@@ -49,10 +49,12 @@ test-deploy: all models $(VENV_DEPLOY) $(SETUP)/deploy$(if $(QUICK),-files, test
 	$(PYTHON_DEPLOY) -m pytest -q -p no:cacheprovider --durations=10 tests/deploy$(if $(QUICK),/test_files.py)
 
 test-http: $(B)/irrepd models $(if $(SANITIZER),,$(B)/faults/failing_malloc.so) $(SETUP)/test | $(VENV_TESTS) ## run the tests over HTTP and under faults (SANITIZER=thread or address,undefined: of that daemon)
-	IRREPD_TEST_DAEMON='$(CURDIR)/$(B)/irrepd' IRREPD_TEST_PATIENCE=$(if $(SANITIZER),300,60) \
-	  TSAN_OPTIONS=second_deadlock_stack=1 ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1 \
-	  $(PYTHON_TESTS) -m pytest -q --tb=short -p no:cacheprovider tests/http tests/faults/test_network.py \
-	  tests/faults/test_restart.py $(if $(SANITIZER),,tests/faults/test_allocations.py)
+	export IRREPD_TEST_DAEMON='$(CURDIR)/$(B)/irrepd' IRREPD_TEST_PATIENCE=$(if $(SANITIZER),300,60) \
+	  ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1; \
+	for folder in tests/http tests/faults; do \
+	  $(PYTHON_TESTS) -m pytest -q --tb=short -p no:cacheprovider $$folder \
+	    $(if $(SANITIZER),--ignore=tests/faults/test_allocations.py) || exit 1; \
+	done
 
 unit-tests: $(UNIT_TESTS) ## build the C tests, build/tests/test_*
 
