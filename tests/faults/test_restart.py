@@ -14,7 +14,7 @@ sys.path.insert(0, str(ROOT / "clients" / "python"))
 import irrepd
 from irrepd.client import Client
 
-N_STRUCTURES = 3000
+N_STRUCTURES = 2000
 N_THREADS = 3
 
 

@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from soak import soak
 
-SECONDS = 14.0
+SECONDS = 10.0
 
 
 def test_nothing_grows_and_the_metrics_add_up(tmp_path: Path) -> None:
