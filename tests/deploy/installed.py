@@ -1,4 +1,4 @@
-"""What `make install` lays out, below a folder of the tests."""
+"""What `make install` lays out, below a folder of the tests, and what `make wheel deb` wrote."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from daemon import MODELS, ROOT
 
-__all__ = ["BUILD", "MODELS", "PREFIX", "ROOT", "install", "run"]
+__all__ = ["BUILD", "DIST", "MODELS", "PREFIX", "ROOT", "install", "only", "run"]
 
 BUILD = ROOT / "build"
+DIST = BUILD / "dist"
 PREFIX = "/usr/local"
 
 
@@ -33,3 +34,10 @@ def install(folder: Path) -> Path:
     """Installs what is built; the folder that stands for PREFIX."""
     run("tools/install.sh", "build", folder, PREFIX, f"{PREFIX}/lib", cwd=ROOT)
     return folder / PREFIX.lstrip("/")
+
+
+def only(pattern: str) -> Path:
+    """The package of build/dist/ with such a name."""
+    found = sorted(DIST.glob(pattern))
+    assert len(found) == 1, f"make wheel deb writes one {pattern} to {DIST}; there is {found}"
+    return found[0]

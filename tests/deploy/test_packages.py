@@ -12,9 +12,8 @@ from pathlib import Path
 
 import pytest
 from engine import Engine
-from installed import BUILD, MODELS, ROOT, run
+from installed import BUILD, DIST, MODELS, ROOT, only, run
 
-DIST = BUILD / "dist"
 CHECKPOINT = "sevenn/pretrained_potentials/SevenNet_0__11Jul2024/checkpoint_sevennet_0.pth"
 ENERGY = "-10.765818"  # eV, of the structure below by sevennet-0
 PROGRAM = """
@@ -27,12 +26,6 @@ silicon = irrepd.structure([14, 14], [[0, 0, 0], [1.4, 1.3, 1.3]], cell)
 with irrepd.Client(local_url(sys.argv[1])) as client:
     print(client.predict("sevennet-0", [silicon], precision="float64")[0]["energy"])
 """
-
-
-def only(pattern: str) -> Path:
-    found = sorted(DIST.glob(pattern))
-    assert len(found) == 1, f"make wheel deb writes one {pattern} to {DIST}; there is {found}"
-    return found[0]
 
 
 def clean_environment(**more: str) -> dict[str, str]:

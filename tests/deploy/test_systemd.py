@@ -1,4 +1,4 @@
-"""The systemd unit, as systemd-analyze judges it."""
+"""The systemd unit, as systemd-analyze judges it; test_service.py runs it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pytest
 from installed import PREFIX, install
 
 EXPOSURE_MAX = 20  # tenths
-
 pytestmark = pytest.mark.skipif(
     shutil.which("systemd-analyze") is None, reason="needs systemd-analyze, of the package systemd"
 )
