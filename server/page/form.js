@@ -167,8 +167,10 @@ class Form {
     if (byId("code").hidden) return;
     const given = [this.structure, model, byId("precision").value];
     this.code = { curl: curlLines(...given), python: pythonLines(...given) };
-    for (const [id, text] of Object.entries(this.code))
-      setText(byId(id), text.length > CODE_MAX ? `${text.slice(0, CODE_MAX)}\n… (Copy takes all of it)` : text);
+    for (const [id, text] of Object.entries(this.code)) {
+      const rest = text.length > CODE_MAX ? "\n… (Copy takes all of it)" : "";
+      setText(byId(id), text.slice(0, CODE_MAX) + rest);
+    }
   }
 
   /** Browsers give the clipboard to https and localhost only; elsewhere the text is selected. */

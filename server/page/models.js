@@ -7,10 +7,12 @@ const STATES = { ready: "Ready", loading: "Loading", unloaded: "Not loaded", fai
 /** models: of /v1/status; cards: of /v1/models; rateOf(name): structures a second or null. */
 export function showModels(models, cards, rateOf) {
   const rows = models.map((model) => {
+    const state = el("span", { class: "pill", "data-kind": model.state },
+      STATES[model.state] ?? model.state);
     const card = cards.find(({ name }) => name === model.name) ?? {};
     return el("tr", {},
       el("th", { scope: "row" }, model.name, model.pinned ? el("span", { class: "tag" }, "pinned") : null),
-      el("td", {}, el("span", { class: "pill", "data-kind": model.state }, STATES[model.state] ?? model.state),
+      el("td", {}, state,
         model.error ? el("span", { class: "note" }, ` ${model.error}`) : null),
       el("td", {}, card.variant ?? card.architecture ?? "–",
         card.precision ? el("span", { class: "note" }, ` ${card.precision}`) : null),

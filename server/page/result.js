@@ -52,7 +52,8 @@ function forceTable(forces, sizes, numbers, onPick) {
   const heads = ["Atom", "Element", "x", "y", "z", "size"].map((name, i) =>
     el("th", { scope: "col", class: i > 1 ? "number" : "" }, name));
   return table("Forces, eV/Å; atoms count from 0", heads, rows,
-    more > 0 ? `The first ${ROWS_MAX} atoms; ${more.toLocaleString("en")} more are in the answer of the curl line.` : "");
+    more > 0 ? `The first ${ROWS_MAX} atoms; the curl line gives the other ${more.toLocaleString("en")}.`
+      : "");
 }
 
 function stressTable(stress) {

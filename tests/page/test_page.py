@@ -281,3 +281,17 @@ def test_damaged_model(visit: Visitor, start: Factory, tmp_path: Path) -> None:
     expect(page.locator("#models tbody tr")).to_contain_text("Failed")
     expect(page.locator("#state")).to_have_text("No model")
     assert page.locator("#model option").count() == 0
+
+
+def test_large_structure(page: Page, tmp_path: Path) -> None:
+    """More atoms than rows of the table, bonds of the view and characters of the lines."""
+    place = [(x, y, z) for x in range(18) for y in range(18) for z in range(18)]
+    atoms = [f"Ar {3.8 * x} {3.8 * y} {3.8 * z + 0.05 * (x % 2)}" for x, y, z in place]
+    path = tmp_path / "argon.xyz"
+    path.write_text(f"{len(atoms)}\nargon\n" + "\n".join(atoms))
+    page.set_input_files("#file", path)
+    expect(page.locator("#parsed")).to_contain_text("Ar5832, 5,832 atoms")
+    page.click("#go")
+    expect(page.locator("#answer table tbody tr")).to_have_count(500, timeout=60000)
+    expect(page.locator("#answer")).to_contain_text("the curl line gives the other 5,332.")
+    expect(page.locator("#curl")).to_contain_text("… (Copy takes all of it)")
