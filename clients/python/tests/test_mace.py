@@ -134,8 +134,14 @@ def add_tensor(model: Record) -> None:
 
 
 REFUSED = {
-    "EnergyDipolesMACE": set_kind("", "EnergyDipolesMACE"),
-    "joint_embedding": set_state("", joint_embedding=True),
+    "EnergyDipolesMACE; supported: MACE, ScaleShiftMACE": set_kind("", "EnergyDipolesMACE"),
+    "the model is a .*AtomicDipolesMACE": set_kind("", "AtomicDipolesMACE"),
+    "AtomicDielectricMACE": set_kind("", "AtomicDielectricMACE"),
+    "PolarMACE": set_kind("", "PolarMACE"),
+    "GeneralNonLinearBiasReadoutBlock": set_kind("readouts.1", "GeneralNonLinearBiasReadoutBlock"),
+    "embedding_specs, joint_embedding; supported: apply_cutoff": set_state(
+        "", embedding_specs={"charge": {}}, joint_embedding=True
+    ),
     "LAMMPS": set_state("", lammps_mliap=True),
     "AttResidual": set_kind("interactions.1", "RealAgnosticAttResidualInteractionBlock"),
     "conv_fusion": set_state("interactions.0", conv_fusion=True),
@@ -149,12 +155,8 @@ REFUSED = {
     "smoothness": set_state("radial_embedding", smoothness=2),
     "MorseBasis": set_kind("pair_repulsion_fn", "MorseBasis"),
     "LinearDipoleReadoutBlock": set_kind("readouts.0", "LinearDipoleReadoutBlock"),
-    "gelu": set_state(
-        "readouts.1.non_linearity.acts.0", f=Global("torch.nn.functional", "gelu")
-    ),
-    "correlation 5": set_state(
-        "products.0.symmetric_contractions.contractions.0", correlation=5
-    ),
+    "gelu": set_state("readouts.1.non_linearity.acts.0", f=Global("torch.nn.functional", "gelu")),
+    "correlation 5": set_state("products.0.symmetric_contractions.contractions.0", correlation=5),
     "leaves out the self-connection": set_state("products.1", use_sc=False),
     "component": set_state("spherical_harmonics", normalization="norm"),
     "node_embedding.bias": add_tensor,

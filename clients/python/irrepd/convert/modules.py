@@ -45,7 +45,8 @@ class Module:
         """Its kind, which must be one of these."""
         if self.kind not in kinds:
             known = ", ".join(kinds)
-            raise FormatError(f"'{self.path}' is a {self._record.function}; supported: {known}")
+            where = f"'{self.path}'" if self.path else "the model"
+            raise FormatError(f"{where} is a {self._record.function}; supported: {known}")
         return self.kind
 
     def __contains__(self, name: str) -> bool:
@@ -105,8 +106,9 @@ class Module:
         extra = {n for n in names if isinstance(n, str) and not n.startswith("_")} - known
         extra -= {"training"}
         if extra:
-            listed = ", ".join(sorted(extra)[:5])
-            raise FormatError(f"'{self.path or self.kind}' has parts not understood: {listed}")
+            parts, listed = ", ".join(sorted(extra)[:5]), ", ".join(sorted(known))
+            where = self.path or self.kind
+            raise FormatError(f"'{where}' has parts not understood: {parts}; supported: {listed}")
 
 
 def is_module(record: Any) -> bool:

@@ -143,4 +143,5 @@ class Config:
         extra = self.names() - known
         if extra:
             parts = ", ".join(sorted(map(described, extra)))
-            raise FormatError(f"option '{key}' has unknown parts: {parts}")
+            listed = ", ".join(sorted(known))
+            raise FormatError(f"option '{key}' has unknown parts: {parts}; supported: {listed}")
