@@ -60,7 +60,7 @@ VENV_REFERENCE := build/venv-reference/.ready
 VENV_REFERENCE_PYTHON := build/venv-reference/bin/python
 $(VENV_REFERENCE): tests/reference/requirements.txt
 
-# Families of upstream codes that need an environment each, and their script NAME_fixtures.py.
+# Families of upstream codes that need an environment each.
 REFERENCES := $(patsubst tests/reference/requirements-%.txt,%,$(wildcard tests/reference/requirements-*.txt))
 VENV_REFERENCES := $(REFERENCES:%=build/venv-reference-%/.ready)
 $(VENV_REFERENCES): build/venv-reference-%/.ready: tests/reference/requirements-%.txt

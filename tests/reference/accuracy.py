@@ -11,7 +11,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from libirrep import Model, Result
 from models import committed_names
-from structures import FIXTURES, Structure, load
+from structures import COPIES, FIXTURES, Structure, displaced, load
 
 SEVENNET = (
     "sevennet-0",
@@ -22,6 +22,7 @@ SEVENNET = (
 )
 MODELS = (*SEVENNET, *committed_names())
 PROPERTIES = ("energy", "forces", "stress")
+SMALLEST = 1e-3  # of the largest error: a structure below has next to no edges
 BOUNDS = {"energy": 1e-9, "forces": 1e-8, "stress": 1e-9}  # eV/atom, eV/A, eV/A^3 in float64
 
 
@@ -68,14 +69,9 @@ def references(model: str) -> dict[str, Reference]:
     return found
 
 
-def evaluate(
-    model: Model, cases: dict[str, Reference], precision: str, exact_filters: bool = False
-) -> dict[str, Result]:
+def evaluate(model: Model, cases: dict[str, Reference], precision: str) -> dict[str, Result]:
     """Every structure alone, one after the other."""
-    return {
-        name: model.evaluate_one(case.structure, precision, exact_filters)
-        for name, case in cases.items()
-    }
+    return {name: model.evaluate_one(case.structure, precision) for name, case in cases.items()}
 
 
 def errors(result: Result, case: Reference) -> Errors:
@@ -96,6 +92,42 @@ def errors(result: Result, case: Reference) -> Errors:
         absolute[name] = np.nan if expect_none else (worst if np.isfinite(worst) else np.inf)
         relative[name] = absolute[name] / (1 + np.max(np.abs(reference)))
     return Errors(absolute, relative)
+
+
+def copies_of(model: str) -> int:
+    """How many displaced copies of a structure upstream's float32 was measured on besides it."""
+    return 0 if model in SEVENNET else COPIES
+
+
+def float32_errors(
+    model: Model, case: Reference, copies: int, exact_filters: bool = False
+) -> dict[str, float]:
+    """The largest errors over a structure and displaced copies, against the model's own float64.
+
+    That agrees with upstream's in float64 to far more digits than float32 has (test_float64).
+    """
+    found = []
+    for near in displaced(case.structure, copies):
+        single = model.evaluate_one(near, "float32", exact_filters)
+        double = model.evaluate_one(near, "float64", exact_filters=True)
+        found.append(
+            (
+                abs(single.energy - double.energy) / len(near.numbers),
+                np.abs(single.forces - double.forces).max(),
+                np.nan if single.stress is None else np.abs(single.stress - double.stress).max(),
+            )
+        )
+    return dict(zip(PROPERTIES, np.max(found, axis=0).tolist()))
+
+
+def log_ratios(ours: list[dict[str, float]], theirs: list[dict[str, float]]) -> dict[str, list]:
+    """By property the logarithm of our error over theirs, of each structure that has one."""
+    found: dict[str, list[float]] = {}
+    for name in PROPERTIES:
+        pairs = np.array([(a[name], b[name]) for a, b in zip(ours, theirs)])
+        known = (pairs > SMALLEST * np.nanmax(pairs, axis=0)).all(axis=1)
+        found[name] = np.log(pairs[known, 0] / pairs[known, 1]).tolist()
+    return found
 
 
 def largest(values: dict[str, dict[str, float]]) -> dict[str, tuple[float, str]]:

@@ -2,7 +2,7 @@
 
     python tests/reference/allegro_fixtures.py [--only NAME]
 
-needs the packages of requirements-allegro.txt; for the rest see nequip_fixtures.py.
+needs the packages of requirements-nequip.txt; for the rest see nequip_fixtures.py.
 """
 
 from __future__ import annotations

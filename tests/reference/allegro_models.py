@@ -29,7 +29,6 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "allegro-l2": {
         "_target_": "allegro.model.AllegroModel",
         **SMALL,
-        "seed": 12,
         "l_max": 2,
         "parity": True,
         "num_layers": 2,

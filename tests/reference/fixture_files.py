@@ -14,14 +14,13 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "clients" / "python"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from edges import find_edges
-from structures import FIXTURES, Structure, load
+from structures import COPIES, FIXTURES, Structure, displaced, load
 
 from irrepd import safetensors
 
 ROOT = Path(__file__).resolve().parents[2]
 JOINED = ("energies", "forces", "numbers")  # of all structures, one after the other
 MEASURED = "upstream_float32_errors"  # depends on the processor, unlike all other arrays
-COPIES = 7  # of a structure, for that
 
 
 class Evaluation(NamedTuple):
@@ -46,7 +45,6 @@ def answers(
     r_max: float,
     chosen: Iterable[str] | Mapping[str, Structure],
     packages: Sequence[str],
-    copies: int = COPIES,
 ) -> dict[str, np.ndarray]:
     """The arrays of a fixture (accuracy.py) from upstream in float64 and in float32.
 
@@ -68,7 +66,7 @@ def answers(
         rows["virial"].append(-here.strain_derivative)
         rows["stress"].append(here.strain_derivative / volume)
         rows["n_edges"].append(len(edges.receivers))
-        rows[MEASURED].append(_rough_errors(exact, rough, structure, volume, copies))
+        rows[MEASURED].append(_rough_errors(exact, rough, structure, volume))
     arrays = {
         key: np.concatenate(values) if key in JOINED else np.array(values)
         for key, values in rows.items()
@@ -78,20 +76,15 @@ def answers(
 
 
 def _rough_errors(
-    exact: Evaluate, rough: Evaluate, structure: Structure, volume: float, copies: int
+    exact: Evaluate, rough: Evaluate, structure: Structure, volume: float
 ) -> np.ndarray:
     """How far float32 is off: the largest error over the structure and displaced copies.
 
     One alone is luck: where symmetry or round coordinates help, the error is far below what the
     next structure has.
     """
-    rng = np.random.default_rng(5)
     errors = []
-    for copy in range(1 + copies):
-        width = 0.01 if copy else 0.0  # Angstrom
-        moved = structure.positions + width * rng.uniform(-1, 1, structure.positions.shape)
-        deformation = np.eye(3) + 0.1 * width * rng.uniform(-1, 1, (3, 3))
-        near = structure._replace(positions=moved @ deformation, cell=structure.cell @ deformation)
+    for near in displaced(structure, COPIES):
         here, there = exact(near), rough(near)
         errors.append(
             (
@@ -155,7 +148,7 @@ def save_model(name: str, converted: Path) -> bool:
     path = FIXTURES / f"{name}.safetensors"
     if path.exists():
         stored, text_stored = safetensors.read(path)
-        if text_stored["irrepd"] == text and list(stored) == list(small):
+        if text_stored["irrepd"] == text and stored.keys() == small.keys():
             if all(_same(stored[key], tensor) for key, tensor in small.items()):
                 return False
     path.parent.mkdir(exist_ok=True)

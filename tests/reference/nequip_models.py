@@ -147,7 +147,6 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
         "convnet_nonlinearity_gates": {"e": "tanh", "o": "tanh"},
         "readout_mlp_hidden_layers_depth": 1,
         "readout_mlp_nonlinearity": "softplus",
-        "seed": 12,
         "per_type_energy_shifts": 1.5,
     },
 }

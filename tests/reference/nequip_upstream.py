@@ -39,9 +39,6 @@ from irrepd import safetensors
 from irrepd.convert.nequip_model import SYMBOLS
 
 PACKAGES = ("torch", "nequip", "e3nn", "numpy")
-# Of a structure, for the float32 error. nequip works out distances, harmonics and Bessel functions
-# in float64: what is left is rounding, of which few copies show the tail by luck only.
-COPIES = 63
 STRUCTURES = (
     "atom-isolated", "atom-tiny-cell", "atom-left-handed", "dimer-n2", "dimer-stretched",
     "s22-water-dimer", "s22-adenine-thymine", "g2-ethanol", "slab-pt-co", "wire-nanotube",
@@ -201,7 +198,7 @@ def make(
     check_derivatives(exact, chosen["batio3"])
     check_calculator(exact, chosen["quartz"], options)
     save_model(name, converted)
-    save_answers(name, answers(exact, rough, exact.r_max, chosen, PACKAGES, COPIES))
+    save_answers(name, answers(exact, rough, exact.r_max, chosen, PACKAGES))
 
 
 def main(

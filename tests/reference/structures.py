@@ -13,6 +13,7 @@ import numpy as np
 
 FIXTURES = Path(__file__).resolve().parent / "fixtures"
 CUTOFF = 5.0  # Angstrom, of all four checkpoints
+COPIES = 7  # of a structure, displaced, on which float32 is judged; a single number is luck
 SUBSET = (  # for the checkpoints other than the default one
     "atom-isolated", "atom-tiny-cell", "atom-left-handed", "dimer-n2", "dimer-stretched",
     "dimer-h2", "dimers-of-all-lengths", "s22-water-dimer", "g2-thiophene", "slab-pt-co",
@@ -42,6 +43,16 @@ def load() -> dict[str, Structure]:
             data["names"], data["n_atoms"], ends, data["cells"], data["pbc"]
         )
     }
+
+
+def displaced(structure: Structure, copies: int) -> Iterator[Structure]:
+    """The structure itself, and copies whose atoms and cell are moved by 0.01 A or so."""
+    rng = np.random.default_rng(5)
+    for copy in range(1 + copies):
+        width = 0.01 if copy else 0.0  # Angstrom
+        moved = structure.positions + width * rng.uniform(-1, 1, structure.positions.shape)
+        deformation = np.eye(3) + 0.1 * width * rng.uniform(-1, 1, (3, 3))
+        yield structure._replace(positions=moved @ deformation, cell=structure.cell @ deformation)
 
 
 def pack(structures: dict[str, Structure]) -> dict[str, np.ndarray]:

@@ -3,9 +3,10 @@
 float64: each structure within 1e-9 eV/atom, 1e-8 eV/Angstrom and 1e-9 eV/Angstrom^3, each times
 1 + the largest absolute value of the reference.
 
-float32: no further off than upstream's own float32. The two round differently, so that single
-structures say little; compared is, for each model and property, the largest error over all its
-structures: ours must not be above upstream's.
+float32: no further off than upstream's own float32 over the same structures and displaced copies of
+them. The two round differently, so that one structure says little: compared is the geometric mean,
+over structures, of our error over upstream's. It is at most 1 over the models of an architecture.
+For one model it is at most SPREAD: some have six stresses only, whose mean is known to a fifth.
 """
 
 from __future__ import annotations
@@ -14,19 +15,32 @@ from functools import cache
 
 import numpy as np
 import pytest
-from accuracy import BOUNDS, MODELS, PROPERTIES, SEVENNET, errors, evaluate, largest, references
+from accuracy import (
+    BOUNDS,
+    MODELS,
+    PROPERTIES,
+    SEVENNET,
+    copies_of,
+    errors,
+    evaluate,
+    float32_errors,
+    log_ratios,
+    references,
+)
 from edges import find_edges
 from libirrep import Model
 from models import model_path
 from structures import SUBSET, load
 
+SPREAD = 1.5
+ARCHITECTURES = ("sevennet", "schnet", "so3net", "nequip", "allegro", "mace")
 ALL_ELEMENTS = {*range(1, 84), *range(89, 95)}
 
 
 @cache
-def evaluated(name: str, precision: str, exact_filters: bool = False):
+def evaluated(name: str, precision: str):
     cases = references(name)
-    return cases, evaluate(Model(model_path(name)), cases, precision, exact_filters)
+    return cases, evaluate(Model(model_path(name)), cases, precision)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -55,14 +69,29 @@ def test_float64_by_atom_and_virial(name):
         assert result.n_edges == case.n_edges, key
 
 
+@cache
+def ratios(name: str, exact_filters: bool) -> dict[str, list[float]]:
+    """log_ratios of a model."""
+    model, cases = Model(model_path(name)), references(name).values()
+    ours = [float32_errors(model, case, copies_of(name), exact_filters) for case in cases]
+    return log_ratios(ours, [case.upstream_float32 for case in cases])
+
+
 @pytest.mark.parametrize("exact_filters", (False, True), ids=("tables", "exact"))
 @pytest.mark.parametrize("name", MODELS)
-def test_float32_is_no_worse_than_upstream(name, exact_filters):
-    cases, results = evaluated(name, "float32", exact_filters)
-    ours = largest({key: errors(results[key], case).absolute for key, case in cases.items()})
-    theirs = largest({key: case.upstream_float32 for key, case in cases.items()})
+def test_float32_of_a_model(name, exact_filters):
+    found = {prop: np.exp(np.mean(r)) for prop, r in ratios(name, exact_filters).items()}
+    assert all(ratio <= SPREAD for ratio in found.values()), found
+
+
+@pytest.mark.parametrize("exact_filters", (False, True), ids=("tables", "exact"))
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_float32_is_no_worse_than_upstream(architecture, exact_filters):
+    models = [name for name in MODELS if name.partition("/")[0].startswith(architecture)]
+    assert len(models) >= 5
     for prop in PROPERTIES:
-        assert ours[prop][0] <= theirs[prop][0], f"{prop}: {ours[prop]} against {theirs[prop]}"
+        means = [np.mean(ratios(name, exact_filters)[prop]) for name in models]
+        assert np.mean(means) <= 0, f"{prop}: {dict(zip(models, np.exp(means)))}"
 
 
 @pytest.mark.parametrize("name", MODELS)
