@@ -240,10 +240,10 @@ struct kernels {
   void (*filter_adjoint)(size_t n_edges, size_t n_columns, const void *derivatives,
                          const void *grad_out, double *grad_distance);
 
-  /* Filters of a tile of edges from a table of polynomial coefficients.
-   *   table       [..][n_columns], of which each edge reads n_rows from its first row on
-   *   weights     [n_edges][2][n_rows] of those rows in the value and in the derivative
-   *   out, derivative as for filter */
+  /* Filters of a tile of edges, at most EDGE_TILE, from a table of polynomial coefficients.
+   *   table       [..][n_columns], of which each edge reads n_rows, at most 8, from its first row
+   * on weights     [n_edges][2][n_rows] of those rows in the value and in the derivative out,
+   * derivative as for filter */
   void (*filter_table)(size_t n_edges, size_t n_columns, size_t n_rows, const void *table,
                        const uint32_t *first_rows, const void *weights, void *out,
                        void *derivative);

@@ -239,6 +239,17 @@ class Batch:
             if forces:
                 result.forces = out.ctypes.data_as(POINTER(c_double))
 
+    def count_edges(self) -> None:
+        """Plans each structure anew, as is done when it arrives."""
+        plan, error = _Plan(), _Error()
+        for structure in self._structures:
+            _check(
+                _library.irrep_model_plan(
+                    self._model._handle, byref(structure), SIZE_MAX, byref(plan), byref(error)
+                ),
+                error,
+            )
+
     def run(self) -> None:
         """The bare call."""
         error = _Error()

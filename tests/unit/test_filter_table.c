@@ -1,13 +1,13 @@
 #include "tests/unit/support_kernels.h"
 
-#define EDGES 7
+#define EDGES EDGE_TILE
 
 /* out[e] = sum of the rows from first_rows[e] on, each times its weight. */
 static void check(const struct kernels *kernels) {
-  static const size_t sizes[][2] = {{16, 2}, {48, 6}, {80, 8}};
+  static const size_t sizes[][2] = {{16, 2}, {48, 6}, {80, 8}, {1040, 8}, {1024, 3}};
   struct rng rng = {3};
   for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-    const size_t columns = sizes[i][0], n_rows = sizes[i][1], table_rows = 3 * n_rows;
+    const size_t columns = sizes[i][0], n_rows = sizes[i][1], table_rows = 40 * n_rows;
     struct reals table = reals_random(kernels, &rng, table_rows * columns);
     struct reals weights = reals_random(kernels, &rng, EDGES * 2 * n_rows);
     struct reals out = reals_zero(kernels, EDGES * columns);
@@ -16,7 +16,7 @@ static void check(const struct kernels *kernels) {
     double *value = doubles_new(EDGES * columns), *derivative = doubles_new(EDGES * columns);
     uint32_t first[EDGES];
     for (size_t e = 0; e < EDGES; e++) {
-      first[e] = (uint32_t)rng_below(&rng, table_rows - n_rows + 1);
+      first[e] = (uint32_t)(e % 3 ? rng_below(&rng, table_rows - n_rows + 1) : n_rows);
       for (size_t c = 0; c < columns; c++)
         for (size_t j = 0; j < n_rows; j++) {
           const double row = table.exact[(first[e] + j) * columns + c];
