@@ -5,6 +5,8 @@
  *
  * Without arguments it prints its compiler. */
 #include "tests/unit/support_convolution.h"
+#include "tests/unit/support_self_product.h"
+#include "tests/unit/support_tensor_product.h"
 
 #include <stdio.h>
 #include <valgrind/callgrind.h>
@@ -19,7 +21,7 @@
 
 #define ROWS 32
 #define EDGES 48
-#define TABLE_ROWS 6
+#define TABLE_ROWS 8
 
 struct bench {
   const struct kernels *kernels;
@@ -124,7 +126,7 @@ static void run_filter_table(struct bench *b) {
   struct reals slope = reals_zero(b->kernels, EDGES * columns);
   uint32_t first[EDGES];
   for (uint32_t e = 0; e < EDGES; e++)
-    first[e] = e / 2 % (3 * TABLE_ROWS);
+    first[e] = e * 5 % 4 * TABLE_ROWS;
   begin();
   b->kernels->filter_table(EDGES, columns, TABLE_ROWS, table.data, first, weights.data, out.data,
                            slope.data);
@@ -184,6 +186,93 @@ static void run_product(struct bench *b) {
   reals_free(&weights), reals_free(&x), reals_free(&y), reals_free(&grad);
 }
 
+/* Couplings at random, of degrees up to 2. */
+static void run_self_product(struct bench *b) {
+  static struct test_self_product p;
+  const struct kernels *k = b->kernels;
+  self_product_init(&p, SELF_COMPONENTS, 64);
+  const size_t in = p.op.in_dim, out = p.op.out_dim;
+  struct reals weights = reals_of(k, p.n_terms, p.values), x = random_reals(b, ROWS * in);
+  struct reals y = reals_zero(k, ROWS * out), grad = reals_zero(k, ROWS * in);
+  begin();
+  k->self_product(&p.op, ROWS, weights.data, x.data, y.data);
+  end("self_product");
+  begin();
+  k->self_product_adjoint(&p.op, ROWS, weights.data, x.data, y.data, grad.data, false);
+  end("self_product_adjoint");
+  reals_free(&weights), reals_free(&x), reals_free(&y), reals_free(&grad);
+}
+
+/* Terms at random, of degrees up to 2; two receivers. */
+static void run_tensor_product(struct bench *b) {
+  static struct test_tensor_product p;
+  const struct kernels *k = b->kernels;
+  tensor_product_init(&p, 32);
+  uint32_t receivers[EDGES];
+  for (size_t e = 0; e < EDGES; e++)
+    receivers[e] = e >= EDGES / 2;
+  struct reals weights = random_reals(b, p.n_terms * 32), x = random_reals(b, EDGES * p.op.in_dim);
+  struct reals sums = random_reals(b, 2 * p.op.sums_dim);
+  struct reals y = reals_zero(k, EDGES * p.op.out_dim), grad = reals_zero(k, EDGES * p.op.in_dim);
+  struct reals grad_sums = reals_zero(k, 2 * p.op.sums_dim);
+  struct reals scratch = reals_zero(k, 2 * p.op.n_pairs * IRREP_LANES);
+  begin();
+  k->tensor_product(&p.op, EDGES, receivers, 0, weights.data, x.data, sums.data, y.data,
+                    scratch.data);
+  end("tensor_product");
+  begin();
+  k->tensor_product_adjoint(&p.op, EDGES, receivers, 0, weights.data, x.data, sums.data, y.data,
+                            grad.data, false, grad_sums.data, scratch.data);
+  end("tensor_product_adjoint");
+  reals_free(&weights), reals_free(&x), reals_free(&sums), reals_free(&y), reals_free(&grad);
+  reals_free(&grad_sums), reals_free(&scratch);
+}
+
+/* Degrees up to 2 with 32 scalars each, summed over the edges of two receivers. */
+static void run_weighted_harmonics(struct bench *b) {
+  const struct kernels *k = b->kernels;
+  const struct weighted_harmonics op = {.l_max = 2, .in_dim = 96, .channels = 32};
+  const size_t h = HARMONICS(2);
+  struct reals harmonics = random_reals(b, EDGES * h), x = random_reals(b, EDGES * op.in_dim);
+  struct reals sums = reals_zero(k, 2 * h * 32), grad = reals_zero(k, EDGES * op.in_dim);
+  double factors[EDGES], *grad_harmonics = doubles_new(EDGES * h);
+  uint32_t rows[EDGES];
+  for (size_t e = 0; e < EDGES; e++) {
+    rows[e] = e >= EDGES / 2;
+    factors[e] = 0.5;
+  }
+  begin();
+  k->weighted_harmonics(&op, EDGES, rows, factors, harmonics.data, x.data, sums.data);
+  end("weighted_harmonics");
+  begin();
+  k->weighted_harmonics_adjoint(&op, EDGES, rows, factors, harmonics.data, x.data, sums.data,
+                                grad.data, false, grad_harmonics);
+  end("weighted_harmonics_adjoint");
+  reals_free(&harmonics), reals_free(&x), reals_free(&sums), reals_free(&grad);
+  free(grad_harmonics);
+}
+
+/* And the division of 128 reals a row by it. */
+static void run_density(struct bench *b) {
+  const struct kernels *k = b->kernels;
+  struct reals filters = random_reals(b, EDGES * IRREP_LANES), x = random_reals(b, ROWS * 128);
+  struct reals y = reals_zero(k, ROWS * 128), grad = reals_zero(k, ROWS * 128);
+  double sums[ROWS], grad_sums[ROWS] = {0}, *grad_distance = doubles_new(EDGES);
+  uint32_t receivers[EDGES] = {0};
+  for (size_t r = 0; r < ROWS; r++)
+    sums[r] = 2.0;
+  begin();
+  k->density(EDGES, IRREP_LANES, receivers, 0, filters.data, sums);
+  k->divide(ROWS, 128, sums, x.data, y.data);
+  end("density");
+  begin();
+  k->divide_adjoint(ROWS, 128, sums, x.data, y.data, grad.data, false, grad_sums);
+  k->density_adjoint(EDGES, IRREP_LANES, receivers, 0, filters.data, grad_sums, grad_distance);
+  end("density_adjoint");
+  reals_free(&filters), reals_free(&x), reals_free(&y), reals_free(&grad);
+  free(grad_distance);
+}
+
 int main(int argc, char **argv) {
   if (argc != 3) {
     printf("%s %d\n", COMPILER, COMPILER_MAJOR);
@@ -200,5 +289,9 @@ int main(int argc, char **argv) {
   run_convolution(&b);
   run_filter_table(&b);
   run_product(&b);
+  run_self_product(&b);
+  run_tensor_product(&b);
+  run_weighted_harmonics(&b);
+  run_density(&b);
   return 0;
 }
