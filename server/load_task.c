@@ -1,8 +1,10 @@
 #include "server/load_task.h"
 
-#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 static void free_task(struct load_task *task) {
   uv_sem_destroy(&task->worked);

@@ -55,19 +55,24 @@ static void cut_segments(const struct radial *radial, struct filter_tables *tabl
   for (size_t i = 1; i <= SEGMENTS; i++) {
     double end = radial->r_max * (double)i / SEGMENTS;
     if (begin < kink && kink < end)
-      tables->segments[tables->n_segments++] = (struct table_segment){begin, kink, 1, 0};
+      tables->segments[tables->n_segments++] =
+          (struct table_segment){.begin = begin, .end = kink, .n_intervals = 1};
     begin = begin < kink && kink < end ? kink : begin;
-    tables->segments[tables->n_segments++] = (struct table_segment){begin, end, 1, 0};
+    tables->segments[tables->n_segments++] =
+        (struct table_segment){.begin = begin, .end = end, .n_intervals = 1};
     begin = end;
   }
 }
 
 /* Places the segments' rows one after the other. */
-static void number_rows(struct filter_tables *tables) {
+static void number_rows(struct filter_tables *tables, double r_max) {
   tables->n_rows = 0;
+  tables->per_length = SEGMENTS / r_max;
   for (size_t s = 0; s < tables->n_segments; s++) {
-    tables->segments[s].first_row = tables->n_rows;
-    tables->n_rows += tables->segments[s].n_intervals * tables->n_terms;
+    struct table_segment *segment = &tables->segments[s];
+    segment->first_row = tables->n_rows;
+    segment->per_length = (double)segment->n_intervals / (segment->end - segment->begin);
+    tables->n_rows += segment->n_intervals * tables->n_terms;
   }
 }
 
@@ -75,28 +80,37 @@ size_t filter_tables_width(const struct filter_tables *tables) {
   return 2 * tables->n_terms;
 }
 
-/* Powers of s and then their derivatives by r, for an interval of this width. */
-static void powers(size_t n_terms, double s, double width, double *weights) {
+/* The larger number; NaN is none. */
+static double larger(double a, double b) {
+  return b > a ? b : a;
+}
+
+/* Powers of s and then their derivatives by r, for an interval of which `per_length` cover an
+ * Angstrom. */
+static void powers(size_t n_terms, double s, double per_length, double *weights) {
   double *slopes = weights + n_terms;
   weights[0] = 1.0;
   slopes[0] = 0.0;
   for (size_t k = 1; k < n_terms; k++) {
     weights[k] = s * weights[k - 1];
-    slopes[k] = (double)k * weights[k - 1] * 2.0 / width;
+    slopes[k] = (double)(2 * k) * per_length * weights[k - 1];
   }
 }
 
 uint32_t filter_tables_locate(const struct filter_tables *tables, double r, double *weights) {
-  size_t i = 0;
+  /* Segments are equally long, but for one that may be cut in two. */
+  size_t i = (size_t)(r * tables->per_length);
+  i = i < tables->n_segments ? i : tables->n_segments - 1;
+  while (i > 0 && r < tables->segments[i].begin)
+    i--;
   while (i + 1 < tables->n_segments && r >= tables->segments[i].end)
     i++;
   const struct table_segment *segment = &tables->segments[i];
-  const double width = (segment->end - segment->begin) / (double)segment->n_intervals;
-  const double x = fmax((r - segment->begin) / width, 0.0);
+  const double x = larger((r - segment->begin) * segment->per_length, 0.0);
   size_t interval = (size_t)x;
   if (interval >= segment->n_intervals)
     interval = segment->n_intervals - 1;
-  powers(tables->n_terms, 2.0 * (x - (double)interval) - 1.0, width, weights);
+  powers(tables->n_terms, 2.0 * (x - (double)interval) - 1.0, segment->per_length, weights);
   return (uint32_t)(segment->first_row + interval * tables->n_terms);
 }
 
@@ -106,11 +120,6 @@ static double interval_begin(const struct table_segment *segment, size_t i) {
     return segment->end;
   return segment->begin +
          (segment->end - segment->begin) * (double)i / (double)segment->n_intervals;
-}
-
-/* The larger number; NaN is none. */
-static double larger(double a, double b) {
-  return b > a ? b : a;
 }
 
 /* Errors of values and of derivatives, and the sizes that they are relative to. */
@@ -161,7 +170,7 @@ static void measure_interval(const struct exact *exact, const struct filter_tabl
   uint32_t row_of[HERMITE_TERMS_MAX] = {0};
   double *value = exact->fit, *slope = exact->fit + places->n_measured * columns;
   for (size_t i = 0; i < places->n_measured; i++)
-    powers(n_terms, 2.0 * (r[i] - begin) / (end - begin) - 1.0, end - begin, weights[i]);
+    powers(n_terms, 2.0 * (r[i] - begin) / (end - begin) - 1.0, 1.0 / (end - begin), weights[i]);
   exact->kernels->filter_table(places->n_measured, columns, n_terms, rows, row_of, weights, value,
                                slope);
   for (size_t i = 0; i < places->n_measured * columns; i++) {
@@ -311,7 +320,7 @@ static enum irrep_status make(const struct program *program, const struct kernel
   cut_segments(&program->radial, tables);
   hermite_matrix(tables->n_terms / 2, matrix);
   const bool fine = refine(program, exact, tables, bound_of(kernels->precision), matrix, rows);
-  number_rows(tables);
+  number_rows(tables, program->radial.r_max);
   for (size_t i = 0; i < program->n_ops; i++)
     if (is_message(&program->ops[i])) {
       tables->offsets[i] = reals;

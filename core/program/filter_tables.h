@@ -22,12 +22,14 @@
 struct table_segment {
   double begin, end; /* Angstrom */
   size_t n_intervals;
-  size_t first_row; /* of a table; each interval has a row for each power */
+  double per_length; /* intervals of an Angstrom */
+  size_t first_row;  /* of a table; each interval has a row for each power */
 };
 
 struct filter_tables {
   size_t n_terms; /* powers, 2 * n_points; 0: there are no tables */
   size_t n_segments, n_rows;
+  double per_length; /* segments of an Angstrom */
   struct table_segment segments[TABLE_SEGMENTS_MAX];
   size_t n_pairs;  /* of species with tables of their own; 1: all share one */
   size_t *offsets; /* [n_ops] of an operation's tables in data, in reals */
