@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import stat
 import subprocess
 from pathlib import Path
 
 import pytest
-from installed import PREFIX, install
+from installed import PREFIX, install, run
 
 EXPOSURE_MAX = 20  # tenths
 pytestmark = pytest.mark.skipif(
@@ -40,3 +42,14 @@ def test_every_setting_is_known(unit: Path) -> None:
 def test_it_is_sandboxed(unit: Path) -> None:
     done = analyze("security", "--offline=true", f"--threshold={EXPOSURE_MAX}", unit)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give files to others")
+def test_its_user_and_folder(tmp_path: Path) -> None:
+    install(tmp_path)
+    (tmp_path / "etc").mkdir()
+    run("systemd-sysusers", f"--root={tmp_path}")
+    run("systemd-tmpfiles", f"--root={tmp_path}", "--create", "--prefix=/var/lib/irrepd")
+    assert "\nirrepd:x:" in "\n" + (tmp_path / "etc" / "passwd").read_text()
+    folder = (tmp_path / "var" / "lib" / "irrepd" / "models").stat()
+    assert (folder.st_uid, stat.S_IMODE(folder.st_mode)) == (0, 0o755)
