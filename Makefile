@@ -111,7 +111,7 @@ deb: all $(SETUP)/package ## write Debian packages to build/dist/: irrepd, pytho
 	tools/make_deb.sh build build/dist
 
 clean: ## remove what was compiled; models, wheels and virtual environments stay
-	rm -rf build/obj build/asan build/tsan build/fuzz build/tests build/reports build/lint build/man \
+	rm -rf build/obj build/asan build/tsan build/fuzz build/tests build/reports build/lint build/man build/dist \
 	  build/irrepd build/lib*
 
 distclean: ## remove build/ altogether

@@ -19,43 +19,19 @@ $(VENV_TESTS): $(TESTS_REQUIREMENTS) | $(VENV)
 	$(PYTHON) -m pip install $(PIP_FLAGS) -r tests/requirements.txt
 	@touch $@
 
+# Environments of their own for ruff, mypy (lint); the wheel that carries the daemon (package); linters of container
+# files, podman-compose (deploy); Dask and Ray (clusters); a browser that is led (page).
 VENV_LINT := build/venv-lint/.ready
 VENV_LINT_BIN := build/venv-lint/bin
-$(VENV_LINT): tools/requirements-lint.txt | $(SETUP)/build
-	python3 -m venv build/venv-lint
-	$(VENV_LINT_BIN)/python -m pip install $(PIP_FLAGS) -r $<
-	@touch $@
-
-# For the wheel that carries the daemon.
 VENV_PACKAGE := build/venv-package/.ready
-$(VENV_PACKAGE): tools/requirements-package.txt | $(SETUP)/build
-	python3 -m venv build/venv-package
-	build/venv-package/bin/python -m pip install $(PIP_FLAGS) -r $<
-	@touch $@
-
-# For the tests of docker/: linters of container files, podman-compose.
 VENV_DEPLOY := build/venv-deploy/.ready
 PYTHON_DEPLOY := build/venv-deploy/bin/python
-$(VENV_DEPLOY): tests/deploy/requirements.txt | $(SETUP)/build
-	python3 -m venv build/venv-deploy
-	$(PYTHON_DEPLOY) -m pip install $(PIP_FLAGS) -r $<
-	@touch $@
-
-# Dask and Ray, for the tests of bulk work over replicas.
 VENV_CLUSTERS := build/venv-clusters/.ready
-$(VENV_CLUSTERS): tests/clusters/requirements.txt | $(SETUP)/build
-	python3 -m venv build/venv-clusters
-	build/venv-clusters/bin/python -m pip install $(PIP_FLAGS) -r $<
-	@touch $@
-
-# What looks at the page in a browser.
 VENV_PAGE := build/venv-page/.ready
-$(VENV_PAGE): tests/page/requirements.txt | $(SETUP)/build
-	python3 -m venv build/venv-page
-	build/venv-page/bin/python -m pip install $(PIP_FLAGS) -r $<
-	@touch $@
+$(VENV_LINT) $(VENV_PACKAGE): build/venv-%/.ready: tools/requirements-%.txt
+$(VENV_DEPLOY) $(VENV_CLUSTERS) $(VENV_PAGE): build/venv-%/.ready: tests/%/requirements.txt
 
-# The upstream codes that fixtures come from. torch goes first, alone, so that nothing pulls another build of it.
+# The upstream codes that fixtures come from.
 VENV_REFERENCE := build/venv-reference/.ready
 VENV_REFERENCE_PYTHON := build/venv-reference/bin/python
 $(VENV_REFERENCE): tests/reference/requirements.txt
@@ -70,7 +46,9 @@ PEERS := $(if $(FAMILY),$(filter-out drivers,$(FAMILY)),sevenn mace nequip schne
 VENV_PEERS := $(PEERS:%=build/venv-peer-%/.ready)
 $(VENV_PEERS): build/venv-peer-%/.ready: tests/bench/requirements-%.txt
 
-$(VENV_REFERENCE) $(VENV_REFERENCES) $(VENV_PEERS): | $(SETUP)/build
+# torch goes first, alone, so that nothing pulls another build of it.
+$(VENV_LINT) $(VENV_PACKAGE) $(VENV_DEPLOY) $(VENV_CLUSTERS) $(VENV_PAGE) $(VENV_REFERENCE) $(VENV_REFERENCES) \
+  $(VENV_PEERS): | $(SETUP)/build
 	python3 -m venv $(@D)
 	$(if $(shell grep -s '^torch==' $<),$(@D)/bin/python -m pip install $(PIP_FLAGS) "$$(grep -E '^torch==' $<)")
 	$(@D)/bin/python -m pip install $(PIP_FLAGS) -r $<
