@@ -1,39 +1,13 @@
 /* The product basis: from coupling tables and weights to one polynomial a component and species. */
 #include "core/base/arena.h"
 #include "core/models/build.h"
+#include "core/models/product_tree.h"
 #include "irrep/conventions.h"
 #include "irrep/model_format.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #define COEFFICIENTS_MAX ((size_t)1 << 28) /* of all channels and species */
-
-/* One row of a coupling table. The key sorts terms by component and monomial, a monomial before
- * those that continue it; variables count from 1, and 0 ends them. */
-struct term {
-  unsigned char key[1 + PRODUCT_CORRELATION_MAX + 1];
-  unsigned char correlation;
-  uint32_t path;
-  double value;
-};
-
-/* A coefficient is the sum over its terms of value times weight. */
-struct coefficient {
-  size_t first_term, n_terms;
-};
-
-/* The product basis of one layer while it is built. Arrays are sized by the number of terms. */
-struct product_build {
-  struct build *build;
-  const char *name;
-  size_t n_terms, n_nodes, n_leaves, n_coefficients;
-  struct term *terms;
-  struct product_node *nodes;
-  uint8_t *leaves;
-  struct coefficient *coefficients;
-};
 
 /* What the weights of a species are made of: coefficients [first[e], first[e + 1]) belong to irrep
  * e. */
@@ -45,82 +19,16 @@ struct product_source {
   const struct coefficient *coefficients;
 };
 
+/* The product basis of one layer while it is built. */
+struct product_build {
+  struct build *build;
+  const char *name;
+  struct product_tree tree;
+};
+
 static bool refuse(const struct product_build *p, const char *why) {
   irrep_fail(p->build->error, IRREP_BAD_MODEL_FILE, p->name, "%s", why);
   return false;
-}
-
-static bool integer_in(double x, size_t end, size_t *value) {
-  if (!(x >= 0.0 && x < (double)end))
-    return false;
-  *value = (size_t)x;
-  return (double)*value == x;
-}
-
-/* Takes the rows of one table: component, variables in ascending order, path, value. */
-static bool take_rows(struct product_build *p, const double *rows, size_t n, size_t correlation,
-                      size_t n_components, size_t n_variables, size_t n_paths) {
-  for (size_t i = 0; i < n; i++, rows += correlation + 3) {
-    struct term *term = &p->terms[p->n_terms++];
-    size_t component, path, previous = 0;
-    *term =
-        (struct term){.correlation = (unsigned char)correlation, .value = rows[correlation + 2]};
-    if (!integer_in(rows[0], n_components, &component) ||
-        !integer_in(rows[correlation + 1], n_paths, &path))
-      return refuse(p, "a coupling with a component or path that does not exist");
-    term->key[0] = (unsigned char)component;
-    term->path = (uint32_t)path;
-    for (size_t j = 0; j < correlation; j++) {
-      size_t variable;
-      if (!integer_in(rows[1 + j], n_variables, &variable) || variable < previous)
-        return refuse(p, "a coupling of variables that do not exist or do not ascend");
-      term->key[1 + j] = (unsigned char)(variable + 1);
-      previous = variable;
-    }
-  }
-  return true;
-}
-
-static int compare_terms(const void *a, const void *b) {
-  const struct term *x = a, *y = b;
-  const int order = memcmp(x->key, y->key, sizeof x->key);
-  return order ? order : (x->path > y->path) - (x->path < y->path);
-}
-
-static void add_coefficient(struct product_build *p, size_t first, size_t end) {
-  p->coefficients[p->n_coefficients++] = (struct coefficient){first, end - first};
-}
-
-/* The end of the terms from `first` on that share their first `depth` variables. */
-static size_t group_end(const struct product_build *p, size_t first, size_t end, size_t depth) {
-  size_t i = first + 1;
-  while (i < end && memcmp(p->terms[i].key, p->terms[first].key, 1 + depth) == 0)
-    i++;
-  return i;
-}
-
-/* Appends the node of the monomial that all terms of [first, end) begin with, and what is below. */
-static void add_node(struct product_build *p, size_t first, size_t end, size_t depth) {
-  struct product_node *node = &p->nodes[p->n_nodes++];
-  size_t own = first;
-  while (own < end && p->terms[own].correlation == depth)
-    own++;
-  node->depth = (uint8_t)depth;
-  node->variable = depth ? (uint8_t)(p->terms[first].key[depth] - 1) : 0;
-  add_coefficient(p, first, own);
-  for (size_t i = own, next; depth < PRODUCT_CORRELATION_MAX && i < end; i = next) {
-    next = group_end(p, i, end, depth + 1);
-    if (p->terms[next - 1].correlation > depth + 1)
-      continue;
-    p->leaves[p->n_leaves++] = (uint8_t)(p->terms[i].key[1 + depth] - 1);
-    add_coefficient(p, i, next);
-    node->n_leaves++;
-  }
-  for (size_t i = own, next; depth < PRODUCT_CORRELATION_MAX && i < end; i = next) {
-    next = group_end(p, i, end, depth + 1);
-    if (p->terms[next - 1].correlation > depth + 1)
-      add_node(p, i, next, depth + 1);
-  }
 }
 
 /* One irrep of the output: its tables, weights and place. */
@@ -164,28 +72,21 @@ static bool read_irrep(struct build *build, const char *name, const struct card_
   return true;
 }
 
-/* The trees of an irrep's components; their terms stay in p until the weights are made. */
+/* The trees of an irrep's components; their terms stay until the weights are made. */
 static bool add_irrep(struct product_build *p, const struct product_irrep *irrep, struct irrep ir,
                       size_t n_variables, const struct layout_entry *entry,
                       struct product_output *outputs) {
-  const size_t first = p->n_terms, n_components = (size_t)(2 * ir.l + 1);
-  for (size_t c = 0; c < irrep->n_correlations; c++)
-    if (!take_rows(p, irrep->tables[c], irrep->n_terms[c], c + 1, n_components, n_variables,
-                   irrep->n_paths[c]))
-      return false;
-  qsort(p->terms + first, p->n_terms - first, sizeof *p->terms, compare_terms);
-  for (size_t m = 0, i = first; m < n_components; m++) {
-    size_t end = i;
-    while (end < p->n_terms && p->terms[end].key[0] == m)
-      end++;
-    outputs[m] = (struct product_output){.out_offset = entry->offset + m * entry->width,
-                                         .first_node = p->n_nodes,
-                                         .first_leaf = p->n_leaves,
-                                         .first_coefficient = p->n_coefficients};
-    add_node(p, i, end, 0);
-    outputs[m].n_nodes = p->n_nodes - outputs[m].first_node;
-    i = end;
+  const size_t first = p->tree.n_terms, n_components = (size_t)(2 * ir.l + 1);
+  for (size_t c = 0; c < irrep->n_correlations; c++) {
+    const struct product_bounds bounds = {n_components, n_variables, irrep->n_paths[c]};
+    const char *why =
+        product_tree_add(&p->tree, irrep->tables[c], irrep->n_terms[c], c + 1, &bounds);
+    if (why)
+      return refuse(p, why);
   }
+  product_tree_grow(&p->tree, first, n_components, outputs);
+  for (size_t m = 0; m < n_components; m++)
+    outputs[m].out_offset = entry->offset + m * entry->width;
   return true;
 }
 
@@ -208,18 +109,6 @@ static void fill_weights(const void *context, size_t species, double *weights) {
   const struct product_source *source = context;
   for (size_t e = 0; e < source->n_irreps; e++)
     fill_irrep(source, e, species, weights);
-}
-
-static bool take_arrays(struct product_build *p, size_t n_terms, size_t n_components) {
-  /* Each term makes at most one leaf and a node for each variable but its last. */
-  const size_t n_nodes =
-      size_add(size_mul(n_terms, PRODUCT_CORRELATION_MAX - 1), size_add(n_components, 1));
-  p->terms = program_take(p->build->program, n_terms + 1, sizeof *p->terms);
-  p->nodes = program_take(p->build->program, n_nodes, sizeof *p->nodes);
-  p->leaves = program_take(p->build->program, n_terms + 1, 1);
-  p->coefficients =
-      program_take(p->build->program, size_add(n_nodes, n_terms), sizeof *p->coefficients);
-  return !build_no_memory(p->build);
 }
 
 /* The variables: the components of the input in the order of its irreps. */
@@ -262,19 +151,19 @@ static bool grow_trees(struct product_build *p, const struct product_card *card,
       n_terms = size_add(n_terms, irreps[e].n_terms[c]);
   }
   struct product_output *outputs = program_take(build->program, n_components + 1, sizeof *outputs);
-  if (!outputs || !take_arrays(p, n_terms, n_components))
+  if (!outputs || !product_tree_take(&p->tree, build->program, n_terms, n_components))
     return build_give_up(build);
   for (size_t e = 0; e < to->n; e++) {
     if (!add_irrep(p, &irreps[e], to->entry[e].ir, product->n_variables, &to->entry[e],
                    outputs + product->n_outputs))
       return false;
     product->n_outputs += (size_t)(2 * to->entry[e].ir.l + 1);
-    first[e + 1] = p->n_coefficients;
+    first[e + 1] = p->tree.n_coefficients;
   }
   product->outputs = outputs;
-  product->nodes = p->nodes;
-  product->leaves = p->leaves;
-  product->n_coefficients = p->n_coefficients;
+  product->nodes = p->tree.nodes;
+  product->leaves = p->tree.leaves;
+  product->n_coefficients = p->tree.n_coefficients;
   return true;
 }
 
@@ -282,7 +171,7 @@ static bool grow_trees(struct product_build *p, const struct product_card *card,
 static bool put_weights(struct product_build *p, bool by_species,
                         const struct product_source *source, struct product *product) {
   struct program *program = p->build->program;
-  const size_t count = size_mul(product->channels, p->n_coefficients);
+  const size_t count = size_mul(product->channels, p->tree.n_coefficients);
   if (size_mul(count, by_species ? program->n_species : 1) > COEFFICIENTS_MAX) {
     irrep_fail(p->build->error, IRREP_UNSUPPORTED_MODEL, p->name,
                "a product basis of more than %zu coefficients", COEFFICIENTS_MAX);
@@ -311,10 +200,10 @@ bool build_product(struct build *build, const struct product_card *card, size_t 
     return false;
   source->n_irreps = to->n;
   source->channels = from->n ? from->entry[0].mul : 0;
-  source->n_coefficients = p.n_coefficients;
+  source->n_coefficients = p.tree.n_coefficients;
   source->irreps = irreps;
-  source->terms = p.terms;
-  source->coefficients = p.coefficients;
+  source->terms = p.tree.terms;
+  source->coefficients = p.tree.coefficients;
   if (!put_weights(&p, card->by_species, source, &product))
     return false;
   struct op *op = program_op(build->program, &op_product, in, out);
