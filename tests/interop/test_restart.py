@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -50,6 +51,9 @@ def lammps(url: str) -> np.ndarray:
     return np.array([[float(x) for x in line.split()] for line in body.splitlines()[1:]])
 
 
+@pytest.mark.skipif(
+    "IRREPD_TEST_DAEMON" in os.environ, reason="long, and nothing new to a sanitizer"
+)
 @pytest.mark.parametrize("program", [ase, lammps])
 def test_program_goes_on(program: Callable[[str], np.ndarray], tmp_path: Path) -> None:
     daemon = Daemon(tmp_path / "first")
