@@ -102,7 +102,8 @@ def test_requests_while_loading_get_a_retry_or_an_answer(start: Factory) -> None
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_drains(start: Factory, number: int) -> None:
-    daemon = start("--workers", "1").wait_ready()
+    patience = str(int(1000 * PATIENCE))
+    daemon = start("--workers", "1", "--drain-timeout-ms", patience).wait_ready()
     with contextlib.ExitStack() as stack:
         peers = [stack.enter_context(daemon.connect()) for _ in range(3)]
         for peer in peers:
