@@ -22,9 +22,6 @@ EXAMPLES ?= 100
 QUICK ?=
 FAMILY ?=
 
-# Packages of the same commit have the same bytes.
-export SOURCE_DATE_EPOCH ?= $(or $(shell git log -1 --format=%ct 2>/dev/null),0)
-
 # All that `make help` lists.
 .PHONY: $(shell sed -nE 's/^([a-z-]+):.* [#][#] .*/\1/p' $(firstword $(MAKEFILE_LIST))) fuzz-binaries fuzz-replays
 
@@ -103,6 +100,9 @@ accuracy: all models models-all | $(VENV_TESTS) ## print the table of errors aga
 
 install: all ## install the daemon, the library, manual pages and a systemd unit (PREFIX=, DESTDIR=)
 	tools/install.sh '$(B)' '$(DESTDIR)' '$(PREFIX)' '$(LIBDIR)'
+
+# The same bytes from the same commit.
+wheel deb: export SOURCE_DATE_EPOCH := $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null),0)
 
 wheel: build/irrepd | $(VENV_PACKAGE) ## write build/dist/irrepd-*.whl: the Python package with the daemon and its libraries
 	PATH="$(CURDIR)/build/venv-package/bin:$$PATH" python tools/make_wheel.py build/irrepd build/dist

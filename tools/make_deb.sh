@@ -12,6 +12,7 @@ version=$(sed -nE 's/^#define IRREPD_VERSION "(.*)"/\1/p' server/version.h)
 machine=$(dpkg --print-architecture)
 libdir=usr/lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH)
 maintainer="${DEBFULLNAME:-irrepd} <${DEBEMAIL:-irrepd@localhost}>"
+export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-0}
 stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT
 
