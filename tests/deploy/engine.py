@@ -38,7 +38,7 @@ def why_not() -> str | None:
     return f"not installed: {', '.join(missing)} (make test-deploy)" if missing else None
 
 
-def wait_for(condition: Callable[[], Any], what: str, patience: float = 60.0) -> Any:
+def wait_for(condition: Callable[[], Any], what: str, patience: float = 120.0) -> Any:
     """What the condition gives as soon as that is true."""
     deadline = time.monotonic() + patience
     while not (found := condition()):

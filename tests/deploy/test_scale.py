@@ -18,7 +18,7 @@ from engine import ROOT, free_port, wait_for, why_not
 from fleet import DAEMON, HAProxy, Load, Process, Replica, ask
 
 PREDICT = "/v1/models/sevennet-0/predict"
-FLAGS = ("--workers", "1", "--drain-delay-ms", "2000")
+FLAGS = ("--workers", "1", "--drain-delay-ms", "2000", "--drain-timeout-ms", "110000")
 
 pytestmark = pytest.mark.skipif(shutil.which("haproxy") is None, reason="haproxy is not installed")
 
