@@ -17,9 +17,9 @@
 static inline vec sigmoid(vec x, vec *rest) {
   vec less_one;
   const vec e = vec_exp(-vec_abs(x), &less_one);
-  const vec large = 1 / (1 + e), small = e / (1 + e);
-  *rest = vec_select((vec_bits)(x < 0), large, small);
-  return vec_select((vec_bits)(x < 0), small, large);
+  const vec_bits negative = (vec_bits)(x < 0);
+  *rest = vec_select(negative, vec_all(1), e) / (1 + e);
+  return vec_select(negative, e, vec_all(1)) / (1 + e);
 }
 
 static inline vec softplus(vec x) {
@@ -60,7 +60,8 @@ static void gelu(vec x, vec *y, vec *dy) {
   }
 }
 
-static inline void activate(enum activation kind, vec x, vec *y, vec *dy) {
+static inline __attribute__((always_inline)) void activate(enum activation kind, vec x, vec *y,
+                                                           vec *dy) {
   vec slope, rest;
   *y = x;
   *dy = vec_all(1);
@@ -116,22 +117,36 @@ static void activate_rest(enum activation kind, size_t n, const real *in, real *
   memcpy(lanes, in, n * sizeof(real));
   activate(kind, vec_read(lanes), &y, &dy);
   for (size_t i = 0; i < n; i++) {
-    out[i] = y[i];
+    if (out)
+      out[i] = y[i];
     if (derivative)
       derivative[i] = dy[i];
+  }
+}
+
+/* Whole vectors. Where one of the two is NULL at the call, it is not computed. */
+static inline __attribute__((always_inline)) void
+activate_whole(enum activation kind, size_t n, const real *in, real *out, real *derivative) {
+  for (size_t i = 0; i < n; i += VECTOR_LANES) {
+    vec y, dy;
+    activate(kind, vec_read(in + i), &y, &dy);
+    if (out)
+      vec_write(out + i, y);
+    if (derivative)
+      vec_write(derivative + i, dy);
   }
 }
 
 void KERNEL(activation)(enum activation kind, size_t n, const real *in, real *out,
                         real *derivative) {
   const size_t whole = n / VECTOR_LANES * VECTOR_LANES;
-  for (size_t i = 0; i < whole; i += VECTOR_LANES) {
-    vec y, dy;
-    activate(kind, vec_read(in + i), &y, &dy);
-    vec_write(out + i, y);
-    if (derivative)
-      vec_write(derivative + i, dy);
-  }
-  if (n > whole)
-    activate_rest(kind, n - whole, in + whole, out + whole, derivative ? derivative + whole : NULL);
+  if (!derivative)
+    activate_whole(kind, whole, in, out, NULL);
+  else if (!out)
+    activate_whole(kind, whole, in, NULL, derivative);
+  else
+    activate_whole(kind, whole, in, out, derivative);
+  if (whole < n)
+    activate_rest(kind, n - whole, in + whole, out ? out + whole : NULL,
+                  derivative ? derivative + whole : NULL);
 }

@@ -7,8 +7,8 @@
 
 #include <stddef.h>
 
-/* out[i] = activation(in[i]) and, unless NULL, derivative[i] = activation'(in[i]). In place is
- * allowed. Activations of zero are finite, so padding stays harmless. */
+/* out[i] = activation(in[i]) and derivative[i] = activation'(in[i]), of which one may be NULL. In
+ * place is allowed. Activations of zero are finite, so padding stays harmless. */
 void KERNEL(activation)(enum activation kind, size_t n, const real *in, real *out,
                         real *derivative);
 
