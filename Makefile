@@ -65,7 +65,7 @@ bench: all models $(B)/bench/libteam.so $(BENCH_PROGRAMS) $(if $(QUICK),,$(VENV_
 	$(PYTHON_TESTS) tests/bench/bench.py $(if $(QUICK),--quick) $(if $(FAMILY),--family $(FAMILY))
 
 soak: all models $(B)/faults/failing_malloc.so $(B)/bench/load $(SETUP)/soak | $(VENV_TESTS) ## mixed load for MINUTES=10, then figures of load beyond the capacity
-	$(PYTHON_TESTS) tests/soak/soak.py --minutes $(MINUTES)
+	$(PYTHON_TESTS) -u tests/soak/soak.py --minutes $(MINUTES)
 
 test-api: all models $(SETUP)/test | $(VENV_TESTS) ## ask a daemon what /openapi.json allows and forbids, EXAMPLES=100 of each operation
 	IRREPD_API_EXAMPLES=$(EXAMPLES) $(PYTHON_TESTS) -m pytest -q -p no:cacheprovider tests/http/test_openapi.py
