@@ -4,7 +4,7 @@
 
 needs the packages of requirements-mace.txt and build/libirrep.so. mace-torch builds each network
 in float64, and once more for its float32. The converter reads it in a process without torch.
-Both evaluate structures of 2 to 27 atoms and displaced copies of them. Fails where a bound of
+Both evaluate structures of 2 to 14 atoms and displaced copies of them. Fails where a bound of
 accuracy.py does not hold; prints the table of README.md.
 
 Hyperparameters:
