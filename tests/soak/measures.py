@@ -33,7 +33,10 @@ LORIS_MS = 10_000
 N_BULK = 100_000
 BULK_BATCH_MS = 50
 TIMES_CAPACITY = 10
-PAIR = {"numbers": [14, 14], "positions": [[0, 0, 0], [0, 0, 2.2]]}
+PAIR = {
+    "numbers": [14, 14],
+    "positions": [[0.12345678, 0.12345678, 0.12345678], [0.12345678, 0.12345678, 2.37654321]],
+}
 
 
 def copper(seed: int, n: int = 2) -> dict[str, Any]:
