@@ -28,13 +28,13 @@ static enum irrep_status find(const char *user, struct account *account,
 }
 
 enum irrep_status privileges_check(const char *user, struct irrep_error *error) {
-  struct account account;
+  struct account account = {0};
   return user == NULL || user[0] == '\0' ? IRREP_OK : find(user, &account, error);
 }
 
 enum irrep_status privileges_drop(const char *user, const char *unix_path,
                                   struct irrep_error *error) {
-  struct account account;
+  struct account account = {0};
   prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   if (user == NULL || user[0] == '\0')
     return IRREP_OK;
