@@ -192,6 +192,7 @@ def test_versions(secure: Daemon, authority: Authority, version: ssl.TLSVersion)
         assert "GCM" in peer.cipher()[0]
 
 
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
 def test_old_versions_are_refused(secure: Daemon, authority: Authority) -> None:
     old = authority.context()
     old.set_ciphers("DEFAULT:@SECLEVEL=0")
