@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Texts of less than 8 bytes a value are no structures with coordinates, unless they are small. */
-#define VALUES_MIN ((size_t)1 << 20)
+/* A value takes 64 bytes of a tree. Texts of less than 8 bytes a value are hardly structures with
+ * coordinates; small ones, or those of 100,000 terse dimers, may be. */
+#define VALUES_MIN ((size_t)2 << 20)
 #define BYTES_PER_VALUE 8
 
 static cJSON *build(const char *text, size_t size, bool mask) {
@@ -30,8 +31,8 @@ cJSON *codec_tree(const char *text, size_t size, struct problem *problem) {
   const size_t max_values =
       size / BYTES_PER_VALUE > VALUES_MIN ? size / BYTES_PER_VALUE : VALUES_MIN;
   if (!json_scan(text, size, max_values, &scan)) {
-    problem_of_kind(problem, PROBLEM_MALFORMED_JSON, "", "at byte %zu: %s", scan.position,
-                    scan.message);
+    problem_of_kind(problem, scan.too_many ? PROBLEM_TOO_MANY_VALUES : PROBLEM_MALFORMED_JSON, "",
+                    "at byte %zu: %s", scan.position, scan.message);
     return NULL;
   }
   cJSON *root = build(text, size, scan.n_masked > 0);

@@ -12,6 +12,7 @@ struct scanner {
   const char *at, *end;
   const char *message, *error_at;
   size_t values_left;
+  bool too_many;
   size_t n_masked;
   size_t depth;
   uint32_t objects; /* bit d-1: the container at depth d is an object */
@@ -224,7 +225,8 @@ static bool scan_value(struct scanner *s) {
   do {
     bool entered;
     skip_blanks(s);
-    if (s->values_left-- == 0)
+    s->too_many = s->values_left-- == 0;
+    if (s->too_many)
       return fail(s, s->at, "more values than a request of this size may have");
     if (!open_container(s, &entered))
       return false;
@@ -242,6 +244,7 @@ bool json_scan(const char *text, size_t size, size_t max_values, struct json_sca
   bool good = scan_value(&s);
   *scan = (struct json_scan){.message = s.message,
                              .position = good ? 0 : (size_t)(s.error_at - text),
+                             .too_many = s.too_many,
                              .n_masked = s.n_masked};
   return good;
 }

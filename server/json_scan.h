@@ -12,6 +12,7 @@
 struct json_scan {
   const char *message; /* static text of what is wrong, NULL when nothing is */
   size_t position;     /* of what is wrong, in bytes from the start */
+  bool too_many;       /* what is wrong is that there are more than max_values */
   size_t n_masked;     /* words NaN, Infinity and -Infinity, which many writers put for numbers, and
                           numbers longer than JSON_SCAN_NUMBER_MAX: see json_scan_mask */
 };

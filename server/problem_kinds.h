@@ -24,6 +24,7 @@
   X(MISSING_CELL, 422, "missing-cell", "periodic axis without a cell")                             \
   X(TOO_LARGE, 422, "too-large", "structure larger than the limits")                               \
   X(TOO_MANY_STRUCTURES, 422, "too-many-structures", "too many structures in one request")         \
+  X(TOO_MANY_VALUES, 413, "too-many-values", "too many values in one request")                     \
   X(UNAUTHORIZED, 401, "unauthorized", "no valid API key")                                         \
   X(FORBIDDEN, 403, "forbidden", "not allowed")                                                    \
   X(UNKNOWN_MODEL, 404, "unknown-model", "no such model")                                          \

@@ -46,11 +46,38 @@ static void test_malformed(void **state) {
   assert_null(codec_tree("", 0, &problem));
 }
 
+static char *zeros(size_t n) {
+  char *text = malloc(2 * n + 1);
+  assert_non_null(text);
+  for (size_t i = 0; i < n; i++)
+    memcpy(text + 2 * i, ",0", 2);
+  text[0] = '[';
+  text[2 * n] = ']';
+  return text;
+}
+
+/* The array is a value too. */
+static void test_too_many_values(void **state) {
+  (void)state;
+  const size_t most = ((size_t)2 << 20) - 1;
+  struct problem problem = {0};
+  char *text = zeros(most + 1);
+  assert_null(codec_tree(text, 2 * most + 3, &problem));
+  assert_int_equal(problem.status, 413);
+  free(text);
+  text = zeros(most);
+  cJSON *root = codec_tree(text, 2 * most + 1, &problem);
+  assert_non_null(root);
+  cJSON_Delete(root);
+  free(text);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_trees),
       cmocka_unit_test(test_a_long_number_at_the_end),
       cmocka_unit_test(test_malformed),
+      cmocka_unit_test(test_too_many_values),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
