@@ -288,7 +288,7 @@ static void test_dense_text(void **state) {
   struct request r = {0};
   struct problem p;
   assert_false(codec_json_read(text, 2 * n + 1, &limits, &r, &p));
-  assert_int_equal(p.status, 400);
+  assert_int_equal(p.status, 413);
   assert_non_null(strstr(p.detail, "more values"));
   request_fini(&r);
   free(text);
