@@ -45,7 +45,8 @@ def draw(rows: list[dict[str, Any]], caption: str) -> str:
             f'<rect x="{LEFT}" y="{y - 7:.1f}" width="{x(middle) - LEFT:.1f}" height="14" '
             'fill="#4477aa"/>'
             f'<line x1="{x(low):.1f}" x2="{x(high):.1f}" y1="{y:.1f}" y2="{y:.1f}" stroke="#222"/>'
-            f'<text x="{x(high) + 6:.1f}" y="{y + 4:.1f}">{middle:.0f}</text>'
+            f'<text x="{x(max(high, row["target"] or 0)) + 6:.1f}" y="{y + 4:.1f}">'
+            f"{middle:.0f}</text>"
         )
         if row["target"]:
             parts.append(
