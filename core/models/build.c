@@ -13,11 +13,6 @@ bool build_no_memory(struct build *build) {
   return build->program->no_memory;
 }
 
-bool build_give_up(struct build *build) {
-  build_no_memory(build);
-  return false;
-}
-
 bool layout_append(struct build *build, struct layout *layout, struct irrep ir, const size_t *mul,
                    size_t n_groups) {
   size_t total = 0;
