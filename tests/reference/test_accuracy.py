@@ -3,10 +3,10 @@
 float64: each structure within 1e-9 eV/atom, 1e-8 eV/Angstrom and 1e-9 eV/Angstrom^3, each times
 1 + the largest absolute value of the reference.
 
-float32: no further off than upstream's own float32 over the same structures and displaced copies of
-them. The two round differently, so that one structure says little: compared is the geometric mean of
-our error over upstream's. It is at most 1 for each model, over structures and properties, and for
-each property, over structures and the models of an architecture.
+float32: no further off than upstream's own float32 over the same structures and displaced copies
+of them. The two round differently, so that one structure says little: compared is the geometric
+mean of our error over upstream's. It is at most 1 for each model, over structures and properties,
+and for each property, over structures and the models of an architecture.
 """
 
 from __future__ import annotations
