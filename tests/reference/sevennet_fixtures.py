@@ -32,9 +32,10 @@ from sevenn.train.dataload import unlabeled_atoms_to_graph
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from edges import find_edges
+from fixture_files import save_answers
 from structures import FIXTURES, SUBSET, Structure, build, pack
 
-MEASURED = "sevenn_float32_errors"  # depends on the processor, unlike all other arrays
+MEASURED = "sevenn_float32_errors"
 PACKAGES = ("torch", "sevenn", "e3nn", "ase", "numpy")
 VOIGT = ([0, 1, 2, 0, 1, 2], [0, 1, 2, 1, 2, 0])  # xx yy zz xy yz zx, sevenn's order
 
@@ -212,27 +213,6 @@ def make(name: str, checkpoint: Checkpoint, structures: dict[str, Structure]) ->
     }
 
 
-def save(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Writes the file unless it holds the same references already, up to rounding."""
-    if path.exists():
-        with np.load(path, allow_pickle=False) as stored:
-            if set(stored.files) == set(arrays) and all(
-                key == MEASURED or _same(stored[key], value) for key, value in arrays.items()
-            ):
-                print(f"{path.name}: unchanged")
-                return
-    np.savez_compressed(path, **arrays)
-    print(f"{path.name}: written, {path.stat().st_size} bytes")
-
-
-def _same(a: np.ndarray, b: np.ndarray) -> bool:
-    if a.shape != b.shape or a.dtype.kind != b.dtype.kind:
-        return False
-    if a.dtype.kind != "f":
-        return np.array_equal(a, b)
-    return np.allclose(a, b, rtol=1e-12, atol=1e-12, equal_nan=True)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", choices=CHECKPOINTS, help="one checkpoint")
@@ -241,11 +221,11 @@ def main() -> None:
     torch.set_num_threads(1)
     FIXTURES.mkdir(exist_ok=True)
     structures = build()
-    save(FIXTURES / "structures.npz", pack(structures))
+    save_answers("structures", pack(structures))
     for name, checkpoint in CHECKPOINTS.items():
         if only in (None, name):
             print(name, flush=True)
-            save(FIXTURES / f"{name}.npz", make(name, checkpoint, structures))
+            save_answers(name, make(name, checkpoint, structures))
 
 
 if __name__ == "__main__":
