@@ -63,7 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
       check_item(&request, &request.items[i]);
   } else {
     struct text text = {0};
-    require(problem.status == 400 || problem.status == 422);
+    require(problem.status == 400 || problem.status == 413 || problem.status == 422);
     answer_json_error(&text, NULL, &problem);
     check_text(&text);
   }
