@@ -17,7 +17,7 @@ test) packages+=(iproute2 libcmocka-dev libcurl4-gnutls-dev liblammps-dev mandoc
 lint) packages+=(libcmocka-dev clang-format clang-tidy git) ;;
 fuzz) packages+=(clang libclang-rt-14-dev) ;;
 package) packages+=(dpkg-dev) ;;
-deploy-files) packages+=(haproxy prometheus) ;;
+deploy-files) packages+=(haproxy prometheus systemd) ;;
 deploy)
   packages+=(haproxy prometheus buildah podman runc netavark aardvark-dns iptables nftables iproute2 mmdebstrap
     lintian mandoc systemd)
