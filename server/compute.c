@@ -124,8 +124,10 @@ static enum irrep_status evaluate(struct batch *batch, const struct compute *com
   const enum irrep_status status =
       compute->evaluator->evaluate(batch->model->model, &options, arrays->structures,
                                    batch->n_entries, arena, bytes, arrays->results, error);
-  if (helped)
+  if (helped) {
     workers_close_team(compute->workers, &team);
+    batch->helped_ns = team.helped_ns;
+  }
   return status;
 }
 

@@ -1,16 +1,23 @@
-/* How long a computation takes, guessed from the size of what is computed: the unit of cost is the
- * work for one edge, of which an atom takes as much as COST_OF_ATOM. */
+/* How long a batch takes one thread, by the atoms and edges in it: two rates, learned from the
+ * batches that were computed. */
 #ifndef SERVER_COST_H
 #define SERVER_COST_H
 
 #include "irrep/model.h"
 
-/* The edges of an atom that take as long as its own operations, in the models that we have timed;
- * errors of a factor of two hardly matter to what is made of it. */
-#define COST_OF_ATOM 16.0
+/* Zero-initialised nothing is known. */
+struct cost_rates {
+  double atom, edge; /* seconds */
+};
 
-static inline double cost_of(const struct irrep_plan *plan) {
-  return COST_OF_ATOM * (double)plan->n_atoms + (double)plan->n_edges;
+static inline double cost_seconds(const struct cost_rates *rates, const struct irrep_plan *plan) {
+  return rates->atom * (double)plan->n_atoms + rates->edge * (double)plan->n_edges;
 }
+
+/* Corrects the rates by a batch that took so many seconds of all threads that had a part in it: a
+ * relaxed step of Kaczmarz's method (Bull. Acad. Pol. Sci. Lett. A 35, 355 (1937)). It moves them
+ * only along the batch's own proportion of atoms to edges, so that what many batches of a dense
+ * crystal have taught does not undo what is known of molecules. */
+void cost_learn(struct cost_rates *rates, const struct irrep_plan *plan, double seconds);
 
 #endif

@@ -12,14 +12,15 @@ static void put_milliseconds(struct text *text, const char *key, double seconds)
 
 static void put_sizes(struct text *text, const struct predict_job *job,
                       const struct irrep_plan *plan) {
+  const size_t n_threads = 1 + compute_helpers_max(job->compute, plan->n_atoms);
   text_puts(text, "\"n_atoms\":");
   text_put_size(text, plan->n_atoms);
   text_puts(text, ",\"n_edges\":");
   text_put_size(text, plan->n_edges);
   text_puts(text, ",\"bytes\":");
-  text_put_size(text, job->evaluator->bytes(job->loaded->model, job->precision, plan));
-  put_milliseconds(text,
-                   ",\"compute_ms\":", cost_of(plan) * job->loaded->cost_seconds[job->precision]);
+  text_put_size(text, job->compute->evaluator->bytes(job->loaded->model, job->precision, plan));
+  put_milliseconds(text, ",\"compute_ms\":",
+                   cost_seconds(&job->loaded->rates[job->precision], plan) / (double)n_threads);
 }
 
 static void put_item(struct text *text, const struct predict_job *job,

@@ -5,8 +5,9 @@
 #include "server/predict_job.h"
 #include "server/text.h"
 
-/* Writes the answer of a planned job. queue_seconds: until what waits now is done. Times are null
- * where nothing has been measured yet. Thread-safe on distinct texts. */
+/* Writes the answer of a planned job. queue_seconds: until what waits now is done. Times are
+ * those with all workers idle, null where nothing has been measured yet. Thread-safe on distinct
+ * texts. */
 void estimate_write(struct text *text, const struct predict_job *job, double queue_seconds);
 
 #endif

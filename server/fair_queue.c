@@ -1,5 +1,6 @@
 #include "server/fair_queue.h"
 
+#include "server/plan_sum.h"
 #include "server/scheduler.h"
 
 static void ring_append(struct fair_queue *queue, struct flow *flow) {
@@ -32,6 +33,7 @@ void fair_append(struct fair_queue *queue, struct entry *entry) {
   entry->flow_previous = flow->last;
   *(flow->last ? &flow->last->flow_next : &flow->first) = entry;
   flow->last = entry;
+  plan_add(&flow->waiting, &entry->plan);
   if (!flow->next)
     ring_append(queue, flow);
 }
@@ -42,6 +44,7 @@ void fair_unlink(struct fair_queue *queue, struct entry *entry) {
   *(entry->next ? &entry->next->previous : &queue->last) = entry->previous;
   *(entry->flow_previous ? &entry->flow_previous->flow_next : &flow->first) = entry->flow_next;
   *(entry->flow_next ? &entry->flow_next->flow_previous : &flow->last) = entry->flow_previous;
+  plan_subtract(&flow->waiting, &entry->plan);
   if (!flow->first)
     ring_unlink(queue, flow);
 }

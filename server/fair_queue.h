@@ -6,14 +6,17 @@
 #ifndef SERVER_FAIR_QUEUE_H
 #define SERVER_FAIR_QUEUE_H
 
+#include "irrep/model.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
 struct entry; /* scheduler.h */
 
-/* Zero-initialised it is empty; it may be used again whenever it is. All fields are private. */
+/* Zero-initialised it is empty; it may be used again whenever it is. */
 struct flow {
-  struct entry *first, *last;
+  struct irrep_plan waiting;    /* of its entries together; read-only */
+  struct entry *first, *last;   /* private, like the rest */
   struct flow *previous, *next; /* the ring of the flows that wait */
   struct entry *at;             /* of a walk: its next entry, and the next flow of those left */
   struct flow *after;

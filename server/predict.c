@@ -260,7 +260,7 @@ static struct predict_job *begin_job(struct predictor *p, const char *request_id
   job->client = entered;
   job->predictor = p;
   job->context = context;
-  job->evaluator = p->compute.evaluator;
+  job->compute = &p->compute;
   job->limits = (struct codec_limits){p->config->max_structures, p->config->max_atoms};
   job->begun_ns = uv_hrtime();
   p->n_jobs++;

@@ -38,8 +38,9 @@ void predict_job_fail(struct predict_job *job, enum problem_kind kind, const cha
 
 static void choose_precision(struct predict_job *job) {
   const struct request *request = &job->request;
-  job->precision = request->has_precision ? request->precision
-                                          : job->evaluator->card(job->loaded->model)->precision;
+  job->precision = request->has_precision
+                       ? request->precision
+                       : job->compute->evaluator->card(job->loaded->model)->precision;
 }
 
 /* Room for the numbers of each structure, which are its energy and what properties ask for. */
@@ -128,7 +129,7 @@ static void make_predictions(struct predict_job *job) {
 void predict_job_plan(struct predict_job *job) {
   uint64_t begun_ns = uv_hrtime();
   choose_precision(job);
-  if (!request_plan(&job->request, job->evaluator, job->loaded->model, job->precision,
+  if (!request_plan(&job->request, job->compute->evaluator, job->loaded->model, job->precision,
                     job->bounds[job->precision], &job->gone))
     predict_job_fail(job, PROBLEM_NO_MEMORY, "no memory to plan the structures");
   else

@@ -32,7 +32,7 @@ struct predict_job {
   size_t json_size;        /* of a KServe body */
   struct kserve_wish wish; /* of such a body */
   double queue_seconds;    /* when it estimates: until what waits is done */
-  const struct evaluator *evaluator;
+  const struct compute *compute;
   struct codec_limits limits;
   struct bounds bounds[2]; /* by precision */
   char *body;              /* [body_size] a copy to be read on a worker; otherwise NULL */

@@ -10,7 +10,7 @@
 
 void predictor_update_gauges(struct predictor *p, const struct served_model *served) {
   struct scheduler_load load = scheduler_load(p->scheduler, served);
-  metrics_queue(p->metrics, served->name, load.waiting_structures, load.waiting_atoms);
+  metrics_queue(p->metrics, served->name, load.waiting.n_structures, load.waiting.n_atoms);
   metrics_memory(p->metrics, workers_planned(p->workers), p->config->memory_budget);
 }
 
@@ -273,8 +273,8 @@ static struct scheduler_limits limits_of(const struct config *config) {
 struct predict_load predictor_load_of(const struct predictor *p,
                                       const struct served_model *served) {
   const struct scheduler_load load = scheduler_load(p->scheduler, served);
-  return (struct predict_load){.queued_structures = load.waiting_structures,
-                               .queued_atoms = load.waiting_atoms,
+  return (struct predict_load){.queued_structures = load.waiting.n_structures,
+                               .queued_atoms = load.waiting.n_atoms,
                                .batches_running = load.batches_running};
 }
 

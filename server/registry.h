@@ -13,6 +13,7 @@
 
 #include "irrep/model.h"
 #include "server/bounds.h"
+#include "server/cost.h"
 #include "server/model_loading.h"
 
 #include <stdbool.h>
@@ -34,7 +35,7 @@ struct loaded_model {
   size_t file_bytes;
   bool plain_kernels;         /* to be evaluated with plain kernels and without tables */
   struct bounds_cache bounds; /* these two: the predictor's */
-  double cost_seconds[2]; /* by precision: measured time of a unit of cost (cost.h); 0: unknown */
+  struct cost_rates rates[2]; /* by precision */
   /* Private */
   struct file_stamp stamp;
   size_t n_holders;

@@ -1,6 +1,7 @@
 #include "server/scheduler.h"
 
 #include "server/cost.h"
+#include "server/plan_sum.h"
 
 #include <stdlib.h>
 
@@ -9,8 +10,9 @@
 
 #define RETRY_NS UINT64_C(10000000)
 
-/* The weight of the last batch in the measured rate. */
-#define RATE_WEIGHT 0.25
+/* How much of the time of a batch that can finish somebody's request those may fill whose own takes
+ * several batches anyway: then a short request has its answer within one and a half batches. */
+#define GUEST_PART 0.5
 
 /* Freed when nothing waits or runs in it. */
 struct lane {
@@ -39,6 +41,7 @@ struct candidate {
   struct lane *lane;
   enum request_priority first; /* the queue that it begins with */
   bool urgent;                 /* its head is interactive or counts as such */
+  bool serves_short;           /* it has structures of a request that one batch can finish */
   size_t n_entries, bytes;
   struct irrep_plan sum;
   const char *reason;
@@ -46,16 +49,9 @@ struct candidate {
 
 /* Queues and lanes */
 
-static void load_add(struct scheduler_load *load, const struct entry *entry) {
-  load->waiting_structures++;
-  load->waiting_atoms += entry->plan.n_atoms;
-  load->waiting_cost += cost_of(&entry->plan);
-}
-
-static void load_subtract(struct scheduler_load *load, const struct entry *entry) {
-  load->waiting_structures--;
-  load->waiting_atoms -= entry->plan.n_atoms;
-  load->waiting_cost -= cost_of(&entry->plan);
+/* How long one worker takes, at the measured rates; 0 before there are any. */
+static double lane_seconds(const struct lane *lane, const struct irrep_plan *plan) {
+  return cost_seconds(&lane->model->rates[lane->precision], plan);
 }
 
 static struct lane *lane_of(struct scheduler *s, struct loaded_model *model,
@@ -74,7 +70,7 @@ static struct lane *lane_of(struct scheduler *s, struct loaded_model *model,
 }
 
 static void free_if_empty(struct scheduler *s, struct lane *lane) {
-  if (lane->load.waiting_structures > 0 || lane->load.batches_running > 0)
+  if (lane->load.waiting.n_structures > 0 || lane->load.batches_running > 0)
     return;
   struct lane **at = &s->lanes;
   while (*at != lane)
@@ -85,8 +81,8 @@ static void free_if_empty(struct scheduler *s, struct lane *lane) {
 
 static void leave_queue(struct scheduler *s, struct entry *entry) {
   fair_unlink(&entry->lane->queues[entry->priority], entry);
-  load_subtract(&entry->lane->load, entry);
-  load_subtract(&s->load, entry);
+  plan_subtract(&entry->lane->load.waiting, &entry->plan);
+  plan_subtract(&s->load.waiting, &entry->plan);
   entry->state = ENTRY_IDLE;
 }
 
@@ -127,7 +123,7 @@ static bool more_expected(const struct scheduler *s) {
 /* Adding and removing */
 
 bool scheduler_has_room(const struct scheduler *s, size_t n, size_t n_atoms) {
-  const size_t waiting = s->load.waiting_structures, atoms = s->load.waiting_atoms;
+  const size_t waiting = s->load.waiting.n_structures, atoms = s->load.waiting.n_atoms;
   const size_t most = s->limits.max_queue_atoms;
   if (waiting > s->limits.max_queue || n > s->limits.max_queue - waiting)
     return false;
@@ -145,8 +141,8 @@ enum scheduler_added scheduler_add(struct scheduler *s, struct loaded_model *mod
   entry->batch = NULL;
   entry->state = ENTRY_WAITING;
   fair_append(&lane->queues[entry->priority], entry);
-  load_add(&lane->load, entry);
-  load_add(&s->load, entry);
+  plan_add(&lane->load.waiting, &entry->plan);
+  plan_add(&s->load.waiting, &entry->plan);
   if (entry->deadline_ns < s->earliest_deadline_ns)
     s->earliest_deadline_ns = entry->deadline_ns;
   return SCHEDULER_ADDED;
@@ -205,19 +201,23 @@ static enum request_priority first_queue(const struct lane *lane, uint64_t now) 
   return bulk_first ? PRIORITY_BULK : PRIORITY_INTERACTIVE;
 }
 
-static struct irrep_plan plan_sum(const struct irrep_plan *a, const struct irrep_plan *b) {
-  return (struct irrep_plan){a->n_structures + b->n_structures, a->n_atoms + b->n_atoms,
-                             a->n_edges + b->n_edges};
+/* Whether what is planned takes longer than a part of the time that a batch may take. */
+static bool takes_longer(const struct scheduler *s, const struct lane *lane,
+                         const struct irrep_plan *plan, double part) {
+  return s->limits.max_batch_ns > 0 &&
+         lane_seconds(lane, plan) * 1e9 > part * (double)s->limits.max_batch_ns;
 }
 
-/* Why a batch of a lane cannot take more than `sum`, of so many bytes; NULL when it can. */
-static const char *reason_to_close(const struct scheduler *s, const struct lane *lane,
-                                   const struct irrep_plan *sum, size_t bytes) {
+/* Why a batch cannot take an entry, with which it would be `sum` of so many bytes; NULL when it
+ * can. */
+static const char *reason_to_close(const struct scheduler *s, const struct candidate *c,
+                                   const struct entry *entry, const struct irrep_plan *sum,
+                                   size_t bytes) {
   if (bytes > s->limits.max_batch_bytes || sum->n_structures > SCHEDULER_BATCH_MAX ||
       sum->n_atoms > BATCH_INDEX_MAX || sum->n_edges > BATCH_INDEX_MAX)
     return "full";
-  const double ns = cost_of(sum) * lane->model->cost_seconds[lane->precision] * 1e9;
-  return s->limits.max_batch_ns > 0 && ns > (double)s->limits.max_batch_ns ? "time" : NULL;
+  const bool is_guest = c->serves_short && takes_longer(s, c->lane, &entry->flow->waiting, 1);
+  return takes_longer(s, c->lane, sum, is_guest ? GUEST_PART : 1) ? "time" : NULL;
 }
 
 /* Fills a candidate from one queue of its lane up to its share. Whether it can take more. */
@@ -226,16 +226,18 @@ static bool fill_from(const struct scheduler *s, struct candidate *c, enum reque
   const struct scheduler_hooks *h = &s->hooks;
   struct fair_walk walk = fair_walk_begin(&c->lane->queues[which]);
   for (const struct entry *e; (e = fair_walk_next(&walk));) {
-    struct irrep_plan sum = plan_sum(&c->sum, &e->plan);
+    struct irrep_plan sum = c->sum;
+    plan_add(&sum, &e->plan);
     size_t bytes = h->bytes(h->context, c->lane->model, c->lane->precision, &sum);
     c->reason = bytes > free_bytes ? "full"
-                : c->n_entries > 0 ? reason_to_close(s, c->lane, &sum, bytes)
+                : c->n_entries > 0 ? reason_to_close(s, c, e, &sum, bytes)
                                    : NULL;
     if (c->reason)
       return false;
     c->n_entries++;
     c->sum = sum;
     c->bytes = bytes;
+    c->serves_short = c->serves_short || !takes_longer(s, c->lane, &e->flow->waiting, 1);
     if (sum.n_atoms >= share_atoms)
       return false;
   }
@@ -285,12 +287,12 @@ static struct candidate choose(struct scheduler *s, uint64_t now) {
   const struct scheduler_hooks *h = &s->hooks;
   struct candidate best = {0};
   size_t idle = h->idle_workers(h->context);
-  if (idle == 0 || s->load.waiting_structures == 0)
+  if (idle == 0 || s->load.waiting.n_structures == 0)
     return best;
   size_t free_bytes = h->free_bytes(h->context);
-  size_t share_atoms = s->load.waiting_atoms / idle + (s->load.waiting_atoms % idle > 0);
+  size_t share_atoms = s->load.waiting.n_atoms / idle + (s->load.waiting.n_atoms % idle > 0);
   for (struct lane *lane = s->lanes; lane; lane = lane->next) {
-    if (lane->load.waiting_structures == 0)
+    if (lane->load.waiting.n_structures == 0)
       continue;
     struct candidate c = {.lane = lane, .first = first_queue(lane, now)};
     c.urgent = c.first == PRIORITY_INTERACTIVE || grown_patient(lane->queues[c.first].first, now);
@@ -350,10 +352,9 @@ void scheduler_run(struct scheduler *s) {
 }
 
 static void note_rate(const struct batch *batch) {
-  double *rate = &batch->model->cost_seconds[batch->precision];
-  const double now = (double)batch->evaluate_ns * 1e-9 / cost_of(&batch->sum);
-  if (batch->evaluate_ns > 0 && !atomic_load(&batch->cancelled))
-    *rate = *rate > 0 ? *rate + RATE_WEIGHT * (now - *rate) : now;
+  if (!atomic_load(&batch->cancelled))
+    cost_learn(&batch->model->rates[batch->precision], &batch->sum,
+               (double)(batch->evaluate_ns + batch->helped_ns) * 1e-9);
 }
 
 void scheduler_finished(struct scheduler *s, struct batch *batch) {
@@ -382,7 +383,7 @@ void scheduler_set_limits(struct scheduler *s, const struct scheduler_limits *li
 double scheduler_backlog_seconds(const struct scheduler *s) {
   double seconds = 0;
   for (const struct lane *lane = s->lanes; lane; lane = lane->next)
-    seconds += lane->load.waiting_cost * lane->model->cost_seconds[lane->precision];
+    seconds += lane_seconds(lane, &lane->load.waiting);
   return seconds;
 }
 
@@ -392,9 +393,7 @@ struct scheduler_load scheduler_load(const struct scheduler *s, const struct ser
     return s->load;
   for (const struct lane *lane = s->lanes; lane; lane = lane->next)
     if (lane->model->served == model) {
-      load.waiting_structures += lane->load.waiting_structures;
-      load.waiting_atoms += lane->load.waiting_atoms;
-      load.waiting_cost += lane->load.waiting_cost;
+      plan_add(&load.waiting, &lane->load.waiting);
       load.batches_running += lane->load.batches_running;
     }
   return load;

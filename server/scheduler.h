@@ -15,7 +15,8 @@
  *   full   cannot take the next structure: planned bytes above max_batch_bytes or above what is
  *          free of the memory budget, or SCHEDULER_BATCH_MAX structures,
  *   time   would take longer than max_batch_ns with the next structure, at the measured rate: the
- *          answers of all wait for the longest,
+ *          answers of all wait for the longest. A request that takes several batches anyway fills
+ *          only half of that time where the batch has structures of shorter requests,
  *   delay  has waited for max_delay since its oldest structure arrived,
  *   drain  nothing more will be accepted,
  *   idle   no more is expected: as many requests are present as have been at any time in the last
@@ -77,6 +78,7 @@ struct batch {
   const char *reason;                        /* static: why it began */
   atomic_int cancelled;                      /* set when nobody wants any of it */
   uint64_t began_ns, evaluate_ns, encode_ns; /* for whoever runs it */
+  uint64_t helped_ns;                        /* the time that helpers have computed meanwhile */
   struct lane *lane;                         /* private */
   size_t n_live;                             /* private */
   size_t n_entries;
@@ -151,8 +153,8 @@ void scheduler_set_limits(struct scheduler *scheduler, const struct scheduler_li
 double scheduler_backlog_seconds(const struct scheduler *scheduler);
 
 struct scheduler_load {
-  size_t waiting_structures, waiting_atoms, batches_running;
-  double waiting_cost; /* cost.h */
+  struct irrep_plan waiting;
+  size_t batches_running;
 };
 
 /* Of one model, or of all when model is NULL. */

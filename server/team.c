@@ -1,5 +1,13 @@
 #include "server/team.h"
 
+#include <time.h>
+
+static uint64_t now_ns(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
 /* Takes tasks until none is left, or until *wanted. */
 static size_t work(struct team *team, size_t thread, const atomic_bool *wanted) {
   size_t n_done = 0;
@@ -106,8 +114,11 @@ size_t team_help(struct team *team, const atomic_bool *wanted) {
     seen = team->round;
     team->n_working++;
     pthread_mutex_unlock(team->mutex);
+    const uint64_t begun_ns = now_ns();
     n_done += work(team, 1 + place, wanted);
+    const uint64_t took_ns = now_ns() - begun_ns;
     pthread_mutex_lock(team->mutex);
+    team->helped_ns += took_ns;
     if (--team->n_working == 0)
       pthread_cond_broadcast(&team->changed);
   }

@@ -23,6 +23,7 @@ struct team {
   bool sharing;                  /* there are tasks */
   bool taken[IRREP_HELPERS_MAX]; /* places of helpers */
   size_t n_helping;
+  uint64_t helped_ns; /* by helpers, in tasks; read once the team is finished */
   atomic_size_t n_working;
   atomic_uint_fast64_t round; /* of tasks shared out */
   void (*task)(void *context, size_t thread, size_t index);

@@ -105,7 +105,7 @@ static inline int set_up(void **state) {
 
 static inline int tear_down(void **state) {
   struct fixture *f = *state;
-  size_t waiting = scheduler_load(f->scheduler, NULL).waiting_structures;
+  size_t waiting = scheduler_load(f->scheduler, NULL).waiting.n_structures;
   size_t running = scheduler_load(f->scheduler, NULL).batches_running;
   scheduler_free(f->scheduler);
   free(f);

@@ -20,7 +20,8 @@ static void test_text(void **state) {
   assert_non_null(job);
   job->served = &served;
   job->loaded = &loaded;
-  job->evaluator = &fake_evaluator;
+  const struct compute compute = {.evaluator = &fake_evaluator};
+  job->compute = &compute;
   job->limits = (struct codec_limits){4, 8};
   job->bounds[0] = (struct bounds){.max_edges = 1000, .max_bytes = 1000000};
   predict_job_read(job, body, strlen(body));
@@ -36,7 +37,7 @@ static void test_text(void **state) {
   assert_non_null(strstr(written, "],\"total\":{\"n_atoms\":2,\"n_edges\":2,\"bytes\":2002,"
                                   "\"compute_ms\":null,\"queue_ms\":0}}"));
   free(written);
-  loaded.cost_seconds[IRREP_FLOAT32] = 1e-3; /* 2 atoms of 16 edges each, and 2 edges */
+  loaded.rates[IRREP_FLOAT32] = (struct cost_rates){.atom = 16e-3, .edge = 1e-3};
   estimate_write(&text, job, 1.5);
   written = text_take(&text, NULL);
   assert_non_null(strstr(written, "\"compute_ms\":34}"));

@@ -12,6 +12,7 @@
 struct fixture {
   struct served_model served;
   struct loaded_model loaded;
+  struct compute compute;
   struct predict_job *job;
 };
 
@@ -21,13 +22,14 @@ static int set_up(void **state) {
     return -1;
   *state = f;
   f->served = (struct served_model){.name = "m"};
+  f->compute = (struct compute){.evaluator = &fake_evaluator};
   f->loaded = (struct loaded_model){.served = &f->served, .model = fake_model(), .sha256 = "00"};
   f->job = predict_job_new("r");
   if (!f->loaded.model || !f->job)
     return -1;
   f->job->served = &f->served;
   f->job->loaded = &f->loaded;
-  f->job->evaluator = &fake_evaluator;
+  f->job->compute = &f->compute;
   f->job->limits = (struct codec_limits){.max_structures = 4, .max_atoms = 8};
   f->job->begun_ns = 1000;
   for (size_t i = 0; i < 2; i++)

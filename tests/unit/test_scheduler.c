@@ -22,9 +22,9 @@ static void test_waiting_becomes_a_batch(void **state) {
   for (int i = 0; i < 9; i++)
     arrive(f, 8);
   assert_int_equal(f->n_batches, 1);
-  assert_int_equal(scheduler_load(f->scheduler, &silicon_served).waiting_structures, 10);
-  assert_int_equal(scheduler_load(f->scheduler, &silicon_served).waiting_atoms, 80);
-  assert_int_equal(scheduler_load(f->scheduler, &gold_served).waiting_atoms, 0);
+  assert_int_equal(scheduler_load(f->scheduler, &silicon_served).waiting.n_structures, 10);
+  assert_int_equal(scheduler_load(f->scheduler, &silicon_served).waiting.n_atoms, 80);
+  assert_int_equal(scheduler_load(f->scheduler, &gold_served).waiting.n_atoms, 0);
   end(f);
   scheduler_run(f->scheduler);
   expect_batch(f, 0, 10, "idle");
@@ -313,7 +313,7 @@ static void test_remove(void **state) {
   for (size_t i = 0; i < 4; i++)
     entries[i] = add(f, 8);
   scheduler_remove(f->scheduler, entries[1]);
-  assert_int_equal(scheduler_load(f->scheduler, NULL).waiting_structures, 3);
+  assert_int_equal(scheduler_load(f->scheduler, NULL).waiting.n_structures, 3);
   assert_int_equal(entries[1]->state, ENTRY_IDLE);
   f->idle = 1;
   scheduler_run(f->scheduler);

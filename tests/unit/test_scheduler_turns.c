@@ -28,7 +28,7 @@ static void test_requests_take_turns(void **state) {
   assert_ptr_equal(f->batches[0]->entries[1], small);
   assert_ptr_equal(f->batches[0]->entries[2], other);
   end_all(f);
-  assert_int_equal(scheduler_load(f->scheduler, NULL).waiting_structures, 0);
+  assert_int_equal(scheduler_load(f->scheduler, NULL).waiting.n_structures, 0);
 }
 
 /* Two requests of many share each batch. */
@@ -89,17 +89,49 @@ static void test_rate(void **state) {
     scheduler_run(f->scheduler);
     f->batches[0]->evaluate_ns = times[i];
     end(f);
-    assert_true(silicon.cost_seconds[IRREP_FLOAT32] < before);
-    before = silicon.cost_seconds[IRREP_FLOAT32];
+    assert_true(silicon.rates[IRREP_FLOAT32].atom < before);
+    before = silicon.rates[IRREP_FLOAT32].atom;
   }
-  assert_true(before > 20e-3 / 160 && before < 60e-3 / 160);
+  assert_true(before > 20e-3 / 10 && before < 60e-3 / 10);
   struct entry *entry = add(f, 10);
   scheduler_run(f->scheduler);
   scheduler_remove(f->scheduler, entry);
   f->batches[0]->evaluate_ns = 1;
   end(f);
-  assert_true(silicon.cost_seconds[IRREP_FLOAT32] == before);
-  assert_true(silicon.cost_seconds[IRREP_FLOAT64] == 0);
+  assert_true(silicon.rates[IRREP_FLOAT32].atom == before);
+  assert_true(silicon.rates[IRREP_FLOAT64].atom == 0);
+}
+
+/* A request of many batches fills only half of the batches that it shares with shorter ones, and
+ * all of those that it shares with its like. */
+static void test_short_requests_end_soon(void **state) {
+  struct fixture *f = *state;
+  const struct scheduler_limits limits = {
+      .max_batch_bytes = 10000, .max_queue = 300, .max_batch_ns = 100 * MS, .max_delay_ns = 2 * MS};
+  scheduler_set_limits(f->scheduler, &limits);
+  silicon.rates[IRREP_FLOAT32].atom = 1e-3;
+  f->idle = 0;
+  add_request(f, 100, 10); /* 1 s */
+  add_request(f, 60, 10);  /* 0.6 s */
+  f->idle = 1;
+  scheduler_run(f->scheduler);
+  expect_batch(f, 0, 10, "time");
+  add(f, 10);
+  end(f);
+  scheduler_run(f->scheduler);
+  expect_batch(f, 0, 5, "time");
+  end(f);
+  scheduler_run(f->scheduler);
+  expect_batch(f, 0, 10, "time");
+  add_request(f, 9, 10);
+  const struct entry *last = &f->entries[f->n_entries - 1];
+  while (last->state == ENTRY_WAITING) {
+    end(f);
+    scheduler_run(f->scheduler);
+    assert_in_range(f->batches[0]->n_entries, 5, 6); /* its own may go beyond the half */
+  }
+  scheduler_drain(f->scheduler);
+  end_all(f);
 }
 
 static void test_atoms_bound(void **state) {
@@ -126,7 +158,7 @@ static void test_forgets_models(void **state) {
   struct entry *entry = add_to(f, &gold, IRREP_FLOAT64, PRIORITY_BULK, 5);
   scheduler_remove(f->scheduler, entry);
   gold.served = NULL; /* a lane that was left would look */
-  assert_int_equal(scheduler_load(f->scheduler, &gold_served).waiting_structures, 0);
+  assert_int_equal(scheduler_load(f->scheduler, &gold_served).waiting.n_structures, 0);
   add(f, 5);
   scheduler_run(f->scheduler);
   end_all(f);
@@ -135,9 +167,13 @@ static void test_forgets_models(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-      TEST(test_requests_take_turns), TEST(test_equal_shares),
-      TEST(test_time_bound),          TEST(test_rate),
-      TEST(test_atoms_bound),         TEST(test_forgets_models),
+      TEST(test_requests_take_turns),
+      TEST(test_equal_shares),
+      TEST(test_time_bound),
+      TEST(test_rate),
+      TEST(test_atoms_bound),
+      TEST(test_forgets_models),
+      TEST(test_short_requests_end_soon),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
