@@ -332,9 +332,8 @@ static void on_late(void *context) {
     refuse_unread(x, &problem, "timeout");
     return;
   }
-  /* Half a request line, of which the library tells nothing; a handshake looks the same. */
-  const bool in_line = server->options.tls == NULL && peer_has_sent(connection->peer);
-  if (x == NULL && (connection->request_line_seen || in_line)) {
+  /* Of half a request line the library tells nothing. */
+  if (x == NULL && (connection->request_line_seen || peer_has_sent(connection->peer))) {
     metrics_http_rejected(server->options.metrics, "timeout");
     answer_unread(connection, "", "-", &problem);
   }

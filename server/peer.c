@@ -16,7 +16,7 @@ struct peer {
   int fd;
   gnutls_session_t session; /* NULL: plain */
   int handles_open;         /* the memory goes when libuv has let go of both */
-  uint64_t bytes_marked;
+  uint64_t marked;
   peer_event late, gone;
   void *context;
 };
@@ -29,11 +29,13 @@ struct tcp_info_more {
 
 _Static_assert(offsetof(struct tcp_info_more, bytes_received) == 128, "layout of the kernel's ABI");
 
-/* 0 where the system does not tell: on Unix sockets. */
-static uint64_t bytes_received(int fd) {
+/* Bytes, or records of a TLS session; 0 where the system does not tell: on Unix sockets. */
+static uint64_t received(const struct peer *peer) {
   struct tcp_info_more info = {0};
   socklen_t size = sizeof info;
-  return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 ? info.bytes_received : 0;
+  if (peer->session != NULL)
+    return tls_records_received(peer->session);
+  return getsockopt(peer->fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 ? info.bytes_received : 0;
 }
 
 static void on_closed(uv_handle_t *handle) {
@@ -115,11 +117,11 @@ void peer_deadline(struct peer *peer, uint64_t milliseconds) {
 }
 
 void peer_mark(struct peer *peer) {
-  peer->bytes_marked = bytes_received(peer->fd);
+  peer->marked = received(peer);
 }
 
 bool peer_has_sent(const struct peer *peer) {
-  return bytes_received(peer->fd) > peer->bytes_marked;
+  return received(peer) > peer->marked;
 }
 
 bool peer_has_unread(const struct peer *peer) {

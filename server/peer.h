@@ -34,8 +34,8 @@ bool peer_name(int fd, char *name);
 /* Calls late in so many milliseconds instead of whenever was set before; 0: never. */
 void peer_deadline(struct peer *peer, uint64_t milliseconds);
 
-/* Whether bytes have arrived since the last peer_mark, or at all without one; always false on Unix
- * sockets. */
+/* Whether bytes, but those of a handshake, have arrived since the last peer_mark, or at all without
+ * one; always false on Unix sockets. */
 void peer_mark(struct peer *peer);
 bool peer_has_sent(const struct peer *peer);
 

@@ -188,6 +188,19 @@ int tls_retrieve(gnutls_session_t session, const struct gnutls_cert_retr_st *inf
   return 0;
 }
 
+/* The end of a handshake of TLS 1.2 is a record of the keys that it has agreed on. */
+uint64_t tls_records_received(gnutls_session_t session) {
+  unsigned char number[8];
+  uint64_t n = 0;
+  if (gnutls_cipher_get(session) == GNUTLS_CIPHER_NULL ||
+      gnutls_record_get_state(session, 1, NULL, NULL, NULL, number) != 0)
+    return 0;
+  for (size_t i = 0; i < sizeof number; i++)
+    n = n << 8 | number[i];
+  const uint64_t n_handshake = gnutls_protocol_get_version(session) == GNUTLS_TLS1_2 ? 1 : 0;
+  return n > n_handshake ? n - n_handshake : 0;
+}
+
 void tls_last_words(gnutls_session_t session, const char *text, size_t size) {
   while (size > 0) {
     const ssize_t sent = gnutls_record_send(session, text, size);

@@ -10,6 +10,7 @@
 #include <gnutls/abstract.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* TLS 1.3, and 1.2 with forward secrecy; authenticated encryption only. */
 #define TLS_PRIORITIES                                                                             \
@@ -36,6 +37,9 @@ int tls_retrieve(gnutls_session_t session, const struct gnutls_cert_retr_st *inf
                  gnutls_pcert_st **certificates, unsigned *n_certificates,
                  gnutls_ocsp_data_st **ocsp, unsigned *n_ocsp, gnutls_privkey_t *key,
                  unsigned *flags);
+
+/* Records that the client has sent after its handshake, until it changes keys; 0 before that. */
+uint64_t tls_records_received(gnutls_session_t session);
 
 /* Sends bytes as far as the socket takes them at once, and ends our side's stream; nothing is sent
  * before the handshake is done. */

@@ -13,7 +13,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from engine import ROOT, free_port, wait_for
 DAEMON = ROOT / "build" / "irrepd"
 MODELS = ROOT / "build" / "models"
 JSON = {"Content-Type": "application/json"}
+HALFWAY = 0.05  # seconds
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -45,15 +46,25 @@ def ask(
     body: Any = None,
     headers: dict[str, str] | None = None,
     timeout: float = 120.0,
+    pause: float = 0.0,
 ) -> tuple[int, bytes]:
-    """One request on a connection of its own, to HOST:PORT or a socket's path; never repeated."""
+    """One request on a connection of its own, to HOST:PORT or a socket's path; never repeated. Its
+    body comes in two halves with a pause between them."""
+
+    def halves(text: bytes) -> Iterator[bytes]:
+        yield text[: len(text) // 2]
+        time.sleep(pause)
+        yield text[len(text) // 2 :]
+
     if address.startswith("/"):
         connection: http.client.HTTPConnection = UnixConnection(address, timeout)
     else:
         connection = http.client.HTTPConnection(address, timeout=timeout)
     try:
-        text = None if body is None else json.dumps(body).encode()
-        connection.request(method, path, text, {**JSON, **(headers or {})})
+        text = b"" if body is None else json.dumps(body).encode()
+        size = {"Content-Length": str(len(text))} if text else {}
+        sent = halves(text) if text else None
+        connection.request(method, path, sent, {**JSON, **size, **(headers or {})})
         answer = connection.getresponse()
         return answer.status, answer.read()
     finally:
@@ -159,7 +170,8 @@ class HAProxy(Process):
 
 @dataclass
 class Load:
-    """Clients that ask for one structure after the other, and never ask again."""
+    """Clients that ask for one structure after the other, and never ask again. Their bodies come in
+    pieces, as large ones do on a network: a proxy must not have passed on what it cannot repeat."""
 
     address: str
     path: str
@@ -185,7 +197,9 @@ class Load:
             begun = time.monotonic()
             request = {"structures": [self.structures[which]]}
             try:
-                status, body = ask(self.address, "POST", self.path, request, self.headers)
+                status, body = ask(
+                    self.address, "POST", self.path, request, self.headers, pause=HALFWAY
+                )
             except (OSError, http.client.HTTPException) as error:
                 self.errors.append(repr(error))
                 continue

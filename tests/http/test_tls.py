@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from authority import Authority, flags
 from conftest import DAEMON, MODEL, MODELS, PATIENCE, ROOT, Daemon, Factory, check, kind, read_raw
 from test_framing import ATOM, CHUNKED, LIVE, chunked, is_closed, length, post, read_all
 from test_life import body, busy
@@ -23,39 +24,9 @@ from irrepd import Client, ConnectionFailed, IrrepCalculator
 STRUCTURES = json.loads(ATOM)["structures"]
 
 
-class Authority:
-    """Makes certificates for 127.0.0.1 in a folder, below an authority of its own."""
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-        self.ca = folder / "ca.pem"
-        self._openssl("req -x509 -nodes -subj /CN=authority -keyout ca.key -out ca.pem", new=True)
-
-    def _openssl(self, arguments: str, new: bool = False) -> None:
-        key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256" if new else ""
-        command = ["openssl", *arguments.split(), *key.split()]
-        subprocess.run(command, cwd=self.folder, check=True, capture_output=True)
-
-    def issue(self, name: str) -> tuple[Path, Path]:
-        self._openssl(f"req -nodes -subj /CN={name} -keyout {name}.key -out {name}.csr", new=True)
-        (self.folder / "names").write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n")
-        self._openssl(
-            f"x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -set_serial {hash(name) % 10**9} "
-            f"-extfile names -out {name}.pem"
-        )
-        return self.folder / f"{name}.pem", self.folder / f"{name}.key"
-
-    def context(self) -> ssl.SSLContext:
-        return ssl.create_default_context(cafile=str(self.ca))
-
-
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("authority"))
-
-
-def flags(pair: tuple[Path, Path]) -> list[str]:
-    return ["--tls-cert", str(pair[0]), "--tls-key", str(pair[1])]
 
 
 @pytest.fixture(scope="module")
@@ -206,15 +177,31 @@ def test_old_versions_are_refused(secure: Daemon, authority: Authority) -> None:
             shake_hands(secure, context).close()
 
 
-def test_slow_clients(start: Factory, authority: Authority) -> None:
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_slow_clients(start: Factory, authority: Authority, version: ssl.TLSVersion) -> None:
+    context = authority.context()
+    context.minimum_version = context.maximum_version = version
     daemon = start(
-        *flags(authority.issue("slow")), "--request-timeout-ms", "300", tls=authority.context()
+        *flags(authority.issue("slow")), "--request-timeout-ms", "300", tls=context
     ).wait_ready()
-    for request in (LIVE + b"X-Half", post(b"Content-Length: 1000", body=b"{")):
-        answer = daemon.raw(request)
-        assert (answer.status, kind(answer)) == (408, "request-timeout")
+    whole = LIVE + b"\r\n"
+    for request in (LIVE[:9], LIVE + b"X-Half", post(b"Content-Length: 1000", body=b"{")):
+        with daemon.connect() as peer:
+            peer.sendall(request)
+            answer = read_raw(peer)
+            assert (answer.status, kind(answer)) == (408, "request-timeout")
+        with daemon.connect() as peer:
+            peer.sendall(whole)
+            assert read_raw(peer).status == 200
+            peer.sendall(request)
+            assert read_raw(peer).status == 408
+    assert daemon.metric("http_rejected_total", reason="timeout") == 6
     with daemon.connect() as silent:
         assert is_closed(silent)  # nothing was asked, nothing is answered
+    with daemon.connect() as satisfied:
+        satisfied.sendall(whole)
+        assert read_raw(satisfied).status == 200
+        assert is_closed(satisfied)
     with socket.create_connection((daemon.host, daemon.port), timeout=PATIENCE) as mute:
         assert mute.recv(100)[:1] in (b"", b"\x15")  # no handshake: an alert at most
     assert daemon.ask("GET", "/v1/health/live").status == 200

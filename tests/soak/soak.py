@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Hours of mixed load on one daemon: `make soak MINUTES=10`.
+"""Hours of mixed load on a daemon, and on one with TLS and keys: `make soak MINUTES=10`.
 
 A leg of traffic warms up; after each further leg, with nothing under way, the daemon must hold the
 same number of blocks of memory, descriptors and threads as before, and its metrics must add up to
@@ -9,16 +9,20 @@ what was sent. Then come the figures of measures.py.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import shutil
 import sys
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from allocations import Allocations
+from authority import Authority
+from authority import flags as tls_flags
 from daemon import MODELS, Daemon
 from ipi_driver import Driver
 from measures import MEASURES
@@ -86,7 +90,7 @@ def differences(traffic: Traffic) -> list[str]:
             found.append(f"{what}: the daemon says {told:.0f}, the clients {counted:.0f}{more}")
 
     for (route, status), n in sorted(ledger.answers.items()):
-        if not route.startswith("/v1/models/"):
+        if not route.startswith(("/v1/models/", "/v2/models/")):
             continue
         told = daemon.metric("http_requests_total", route=route, code=str(status))
         if (route, status) == (PREDICT, 200):
@@ -105,8 +109,35 @@ def differences(traffic: Traffic) -> list[str]:
     return found
 
 
-def soak(folder: Path, seconds: float, seed: int = 1) -> list[str]:
+class Open:
+    """A daemon that asks nobody who he is."""
+
+    def __init__(self, folder: Path):
+        self.flags: list[str] = []
+        self.options: dict[str, Any] = {}
+
+    def renew(self) -> None:
+        """What the daemon reads again on SIGHUP."""
+
+
+class Guarded(Open):
+    """A daemon with TLS and keys, whose certificate changes."""
+
+    def __init__(self, folder: Path):
+        self.authority = Authority(folder)
+        keys = folder / "keys"
+        keys.write_text(f"soak predict,admin {hashlib.sha256(b'soak').hexdigest()}\n")
+        self.flags = [*tls_flags(self.authority.issue("soak")), "--keys", str(keys)]
+        context = self.authority.context()
+        self.options = {"tls": context, "headers": {"Authorization": "Bearer soak"}}
+
+    def renew(self) -> None:
+        self.authority.issue("soak")
+
+
+def soak(folder: Path, seconds: float, kind: type[Open], seed: int = 1) -> list[str]:
     """Runs the legs; what was wrong."""
+    door = kind(folder)
     models = folder / "models"
     models.mkdir()
     for name, source in SOURCES.items():
@@ -115,9 +146,15 @@ def soak(folder: Path, seconds: float, seed: int = 1) -> list[str]:
     allocations = Allocations(folder / "allocations")
     engine = f"{driver.address},model={STEADY},species=OHH"
     daemon = Daemon(
-        folder, *FLAGS, "--ipi", engine, models=models, environment=allocations.environment
+        folder,
+        *FLAGS,
+        *door.flags,
+        *("--ipi", engine),
+        models=models,
+        environment=allocations.environment,
+        **door.options,
     ).wait_ready()
-    traffic = Traffic(daemon, models, driver, seed)
+    traffic = Traffic(daemon, models, driver, seed, door.renew)
     states, wrong = [], []
     for leg in range(1 + LEGS):
         begun, before = time.monotonic(), sum(traffic.ledger.answers.values())
@@ -172,8 +209,12 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
+    wrong = []
+    for kind in (Open, Guarded):
+        with tempfile.TemporaryDirectory(prefix="irrepd-soak-") as folder:
+            print((kind.__doc__ or "").rstrip("."), flush=True)
+            wrong += soak(Path(folder), 60 * arguments.minutes / 2, kind, arguments.seed)
     with tempfile.TemporaryDirectory(prefix="irrepd-soak-") as folder:
-        wrong = soak(Path(folder), 60 * arguments.minutes, arguments.seed)
         for measure in MEASURES:
             wrong += measure(Path(folder))
     print("\n".join(wrong[:40]) if wrong else "all as it must be")

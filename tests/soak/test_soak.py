@@ -7,10 +7,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
-from soak import soak
+import pytest
+from soak import Guarded, Open, soak
 
-SECONDS = 10.0
+SECONDS = 8.0
 
 
-def test_nothing_grows_and_the_metrics_add_up(tmp_path: Path) -> None:
-    assert soak(tmp_path, SECONDS) == []
+@pytest.mark.parametrize("kind", [Open, Guarded])
+def test_nothing_grows_and_the_metrics_add_up(tmp_path: Path, kind: type[Open]) -> None:
+    assert soak(tmp_path, SECONDS, kind) == []

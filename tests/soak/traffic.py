@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ STEADY, SWAPPED, LOADED, LEFT = "steady", "swapped", "loaded", "left"
 JSON = {"Content-Type": "application/json"}
 BINARY = {"Content-Type": binary.MEDIA_TYPE, "Accept": binary.MEDIA_TYPE}
 PREDICT = "/v1/models/{m}/predict"
+INFER = "/v2/models/{m}/infer"
 N_BATCH = 300
 
 
@@ -43,7 +44,19 @@ def body_of(*structures: dict[str, Any], **options: Any) -> bytes:
     return json.dumps({"structures": structures, **options}).encode()
 
 
+def tensors_of(structure: dict[str, Any]) -> bytes:
+    """The body of an infer call for one structure."""
+    tensors = [
+        ("n_atoms", "INT32", [1], [len(structure["numbers"])]),
+        ("numbers", "INT32", [len(structure["numbers"])], structure["numbers"]),
+        ("positions", "FP64", [len(structure["numbers"]), 3], structure["positions"]),
+    ]
+    keys = ("name", "datatype", "shape", "data")
+    return json.dumps({"inputs": [dict(zip(keys, tensor)) for tensor in tensors]}).encode()
+
+
 SMALL = [body_of(molecule(seed)) for seed in range(32)]
+TENSORS = [tensors_of(molecule(seed)) for seed in range(32)]
 BATCH = body_of(*(molecule(seed) for seed in range(N_BATCH))) + b" " * (256 << 10)
 CUBE_EDGE = 12.0
 
@@ -88,10 +101,18 @@ class Ledger:
 
 
 class Traffic:
-    """All clients on one daemon, which serves the models of `folder` and calls at `driver`."""
+    """All clients on one daemon, which serves the models of `folder` and calls at `driver`. Before
+    its files are read again, `renew` makes them new."""
 
-    def __init__(self, daemon: Daemon, folder: Path, driver: Driver, seed: int):
-        self.daemon, self.folder, self.driver = daemon, folder, driver
+    def __init__(
+        self,
+        daemon: Daemon,
+        folder: Path,
+        driver: Driver,
+        seed: int,
+        renew: Callable[[], None] = lambda: None,
+    ):
+        self.daemon, self.folder, self.driver, self.renew = daemon, folder, driver, renew
         self.ledger = Ledger()
         self.random = random.Random(seed)
         self.shas: set[str] = set()
@@ -120,7 +141,8 @@ class Traffic:
 
     def small(self, connection: HTTPConnection) -> None:
         i = self.random.randrange(len(SMALL))
-        connection.request("POST", f"/v1/models/{STEADY}/predict", SMALL[i], JSON)
+        path, headers = f"/v1/models/{STEADY}/predict", {**JSON, **self.daemon.headers}
+        connection.request("POST", path, SMALL[i], headers)
         answer = check(read(connection.getresponse()))
         self.ledger.answered(PREDICT, answer, STEADY, 1)
         self._expect(self._results(answer) == self.wanted[i], "a small request: other numbers")
@@ -144,6 +166,26 @@ class Traffic:
         )
         self._expect(same, "a binary request: other numbers")
 
+    def infer(self) -> None:
+        i = self.random.randrange(len(TENSORS))
+        answer = self.daemon.ask("POST", INFER.format(m=STEADY), TENSORS[i], JSON)
+        self.ledger.answered(INFER, answer, STEADY, 1)
+        self._expect(answer.status == 200, f"an infer call: {answer.status}")
+        outputs = {tensor["name"]: tensor["data"] for tensor in answer.json()["outputs"]}
+        forces = [x for row in self.wanted[i][0]["forces"] for x in row]
+        self._expect(outputs["forces"] == forces, "an infer call: other numbers")
+
+    def stranger(self) -> None:
+        """Somebody without a key, where keys are asked for."""
+        if not self.daemon.headers:
+            return
+        wrong = {**JSON, "Authorization": "Bearer of nothing"}
+        path = f"/v1/models/{STEADY}/predict"
+        answer = self.daemon.ask("POST", path, SMALL[0], wrong)
+        self.ledger.answered(PREDICT, answer)
+        self._expect(answer.status == 401, f"a stranger: {answer.status}")
+        time.sleep(0.02)
+
     def bad(self) -> None:
         method, route, body, status = self.random.choice(BAD)
         model = "none" if status == 404 else STEADY
@@ -155,7 +197,7 @@ class Traffic:
         """Goes away before the answer, at any moment; some by a reset."""
         body = body_of(*(molecule(seed) for seed in range(self.random.randrange(1, 64))))
         with self.daemon.connect() as peer:
-            peer.sendall(head(LEFT, len(body)) + body)
+            peer.sendall(self.head(LEFT, len(body)) + body)
             resets = self.random.random() < 0.5
             self.ledger.add("reset" if resets else "left")
             time.sleep(self.random.random() * 0.02)
@@ -166,7 +208,7 @@ class Traffic:
         """Byte by byte, but in time."""
         body = SMALL[0]
         with self.daemon.connect() as peer:
-            data = head(STEADY, len(body)) + body
+            data = self.head(STEADY, len(body)) + body
             for i in range(0, len(data), 40):
                 peer.sendall(data[i : i + 40])
                 time.sleep(0.02)
@@ -177,7 +219,7 @@ class Traffic:
     def late(self) -> None:
         """Stops in the middle of the head, or of the body."""
         size = len(SMALL[0])
-        data = head(STEADY, size) + SMALL[0]
+        data = self.head(STEADY, size) + SMALL[0]
         with self.daemon.connect() as peer:
             peer.sendall(data[: self.random.choice([30, len(data) - 10])])
             answer = check_late(read_raw(peer))
@@ -188,6 +230,7 @@ class Traffic:
         """Replaces a model's file by one of other bytes; asks it before and after."""
         self.ledger.add("swaps")
         replace(self.folder / f"{SWAPPED}.safetensors", 1 + self.ledger.swaps % 7)
+        self.renew()
         self.daemon.signal(signal.SIGHUP)
         for i in range(10):
             answer = self._ask(SWAPPED, SMALL[i])
@@ -225,6 +268,9 @@ class Traffic:
         self.ledger.answered("/v1/models/{m}/estimate", answer)
         self._expect(answer.status == 200, f"an estimate: {answer.status}")
 
+    def head(self, model: str, size: int) -> bytes:
+        return head(model, size, self.daemon.headers)
+
     # All of them at once.
 
     def run(self, seconds: float) -> None:
@@ -244,6 +290,7 @@ class Traffic:
 
         acts = [self.batch, self.binary, self.bad, self.bad, self.leave, self.leave, self.slow]
         acts += [self.late, self.late, self.swap, self.load, self.engine, self.watch, self.estimate]
+        acts += [self.infer, self.stranger]
         threads = [threading.Thread(target=keep_alive) for _ in range(4)]
         threads += [threading.Thread(target=repeat, args=(act,)) for act in acts]
         for thread in threads:
@@ -252,8 +299,9 @@ class Traffic:
             thread.join()
 
 
-def head(model: str, size: int) -> bytes:
+def head(model: str, size: int, headers: Mapping[str, str]) -> bytes:
     lines = [f"POST /v1/models/{model}/predict HTTP/1.1", "Host: x"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
     lines += ["Content-Type: application/json", f"Content-Length: {size}", "", ""]
     return "\r\n".join(lines).encode()
 

@@ -47,8 +47,10 @@ class Daemon:
         host: str = "127.0.0.1",
         environment: Mapping[str, str] | None = None,
         tls: ssl.SSLContext | None = None,
+        headers: Mapping[str, str] | None = None,
     ):
         self.host, self.tls = host, tls
+        self.headers = headers or {}  # of every `ask`
         self.log = folder / "log"
         self.lines: list[str] = []
         self.url = ""
@@ -103,7 +105,7 @@ class Daemon:
     ) -> Answer:
         """One request on a connection of its own."""
         with contextlib.closing(self.connection()) as connection:
-            connection.request(method, path, body, headers or {})
+            connection.request(method, path, body, {**self.headers, **(headers or {})})
             return check(read(connection.getresponse()))
 
     def raw(self, request: bytes, method: str = "GET") -> Answer:
