@@ -68,7 +68,7 @@ def test_no_request_fails(
     replicas = fleet(3, *FLAGS)
     proxy = HAProxy(tmp_path, [replica.address for replica in replicas])
     ending(proxy)
-    load = Load(proxy.address, PREDICT, [crystal(6), crystal(7)]).start(6)
+    load = Load(proxy.address, PREDICT, [crystal(7), crystal(8)]).start(6)
 
     def busy(replica: Replica) -> bool:
         state = json.loads(ask(replica.address, "GET", "/v1/status")[1])
