@@ -16,7 +16,7 @@
  *          free of the memory budget, or SCHEDULER_BATCH_MAX structures,
  *   time   would take longer than max_batch_ns with the next structure, at the measured rate: the
  *          answers of all wait for the longest. A request that takes several batches anyway fills
- *          only half of that time where the batch has structures of shorter requests,
+ *          only a quarter of that time where the batch has structures of shorter requests,
  *   delay  has waited for max_delay since its oldest structure arrived,
  *   drain  nothing more will be accepted,
  *   idle   no more is expected: as many requests are present as have been at any time in the last

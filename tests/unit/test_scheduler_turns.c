@@ -102,12 +102,12 @@ static void test_rate(void **state) {
   assert_true(silicon.rates[IRREP_FLOAT64].atom == 0);
 }
 
-/* A request of many batches fills only half of the batches that it shares with shorter ones, and
- * all of those that it shares with its like. */
+/* A request of many batches fills only a quarter of the batches that it shares with shorter ones,
+ * and all of those that it shares with its like. */
 static void test_short_requests_end_soon(void **state) {
   struct fixture *f = *state;
   const struct scheduler_limits limits = {
-      .max_batch_bytes = 10000, .max_queue = 300, .max_batch_ns = 100 * MS, .max_delay_ns = 2 * MS};
+      .max_batch_bytes = 10000, .max_queue = 300, .max_batch_ns = 200 * MS, .max_delay_ns = 2 * MS};
   scheduler_set_limits(f->scheduler, &limits);
   silicon.rates[IRREP_FLOAT32].atom = 1e-3;
   f->idle = 0;
@@ -115,20 +115,20 @@ static void test_short_requests_end_soon(void **state) {
   add_request(f, 60, 10);  /* 0.6 s */
   f->idle = 1;
   scheduler_run(f->scheduler);
-  expect_batch(f, 0, 10, "time");
+  expect_batch(f, 0, 20, "time");
   add(f, 10);
   end(f);
   scheduler_run(f->scheduler);
   expect_batch(f, 0, 5, "time");
   end(f);
   scheduler_run(f->scheduler);
-  expect_batch(f, 0, 10, "time");
+  expect_batch(f, 0, 20, "time");
   add_request(f, 9, 10);
   const struct entry *last = &f->entries[f->n_entries - 1];
   while (last->state == ENTRY_WAITING) {
     end(f);
     scheduler_run(f->scheduler);
-    assert_in_range(f->batches[0]->n_entries, 5, 6); /* its own may go beyond the half */
+    assert_in_range(f->batches[0]->n_entries, 5, 6); /* its own may go beyond the quarter */
   }
   scheduler_drain(f->scheduler);
   end_all(f);
