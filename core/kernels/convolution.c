@@ -75,8 +75,10 @@ path_adjoint_x(const size_t n1, const size_t n3, const struct path *path, const 
 #pragma GCC unroll 13
       for (size_t m3 = 0; m3 < n3; m3++)
         h += t[(m1 * n3 + m3) * GROUP] * g[m3];
-      real *gx_m = gx + m1 * path->x_stride + c;
-      vec_store(gx_m, vec_load(gx_m) + w * h);
+      if (gx) {
+        real *gx_m = gx + m1 * path->x_stride + c;
+        vec_store(gx_m, vec_load(gx_m) + w * h);
+      }
       gw += vec_load(x + m1 * path->x_stride + c) * h;
     }
     sum += gw * vec_load(derivative + c);
@@ -186,7 +188,7 @@ void KERNEL(convolution_adjoint)(const struct convolution *op, size_t n_edges, c
     const real *derivative = (const real *)derivatives + e * op->n_columns;
     const real *x_row = (const real *)x + receivers[e] * op->x_dim;
     const real *g_row = (const real *)grad_out + senders[e] * op->out_dim;
-    real *gx_row = (real *)grad_x + (receivers[e] - first_row) * op->x_dim;
+    real *gx_row = grad_x ? (real *)grad_x + (receivers[e] - first_row) * op->x_dim : NULL;
     vec radial = {0};
     if (e % GROUP == 0)
       couple(op, n_edges - e < GROUP ? n_edges - e : GROUP, weights,
@@ -196,7 +198,7 @@ void KERNEL(convolution_adjoint)(const struct convolution *op, size_t n_edges, c
       const real *t = (const real *)scratch + path->first_pair * GROUP + e % GROUP;
       BY_DEGREES(path_adjoint_x, path, t, filter + path->filter_column,
                  derivative + path->filter_column, x_row + path->x_offset, g_row + path->out_offset,
-                 gx_row + path->x_offset, &radial)
+                 gx_row ? gx_row + path->x_offset : NULL, &radial)
       if (path->l2 > 0)
         BY_DEGREES(path_adjoint_t, path, filter + path->filter_column, x_row + path->x_offset,
                    g_row + path->out_offset, gt + path->first_pair)

@@ -106,6 +106,7 @@ struct convolution {
   size_t n_paths;
   const struct path *paths;
   struct sparse by_pair, by_harmonic;
+  bool scalar; /* one path of scalars alone, with coefficient 1: out_i = sum of x_j filter(r) */
 };
 
 /* An MLP on the radial basis of an edge, times the edge's envelope, gives the filter. */
@@ -126,6 +127,15 @@ struct filter {
                                  one for all */
   size_t bias_stride;         /* likewise between the first biases */
   bool envelope;              /* otherwise it is 1 and not looked at */
+};
+
+/* What a tile's edges read of a table of polynomials. */
+struct filter_reads {
+  const void *table;          /* reals [..][n_columns] */
+  const uint32_t *first_rows; /* [n_edges] */
+  size_t n_rows;              /* from there on, one for each power of the place in the interval */
+  const void *weights;        /* reals [n_edges][2][n_rows]: those powers, and their derivatives by
+                                 distance; all zero beyond the cutoff */
 };
 
 /* The most variables of one monomial of a product basis, and of all. */
@@ -275,6 +285,16 @@ struct kernels {
                               const void *harmonics, const void *filters, const void *derivatives,
                               const void *x, const void *grad_out, void *grad_x,
                               double *grad_harmonics, double *grad_distance, void *scratch);
+
+  /* The same of scalars (convolution.scalar) with the filters of a table in one go. grad_x NULL: it
+   * is not wanted. */
+  void (*scalar_convolution)(const struct filter_reads *filters, size_t n_edges, size_t dim,
+                             const uint32_t *senders, const uint32_t *receivers, size_t first_row,
+                             const void *x, void *out);
+  void (*scalar_convolution_adjoint)(const struct filter_reads *filters, size_t n_edges, size_t dim,
+                                     const uint32_t *senders, const uint32_t *receivers,
+                                     size_t first_row, const void *x, const void *grad_out,
+                                     void *grad_x, double *grad_distance);
 
   /* Product basis: Batatia et al. 2022, eq. 10 and 11, with the generalised Clebsch-Gordan
    * coefficients and the weights of a species multiplied out; evaluated as nested sums. */

@@ -9,6 +9,7 @@
 #include "core/kernels/gate.h"
 #include "core/kernels/linear.h"
 #include "core/kernels/product.h"
+#include "core/kernels/scalar_convolution.h"
 #include "core/kernels/self_product.h"
 #include "core/kernels/tensor_product.h"
 #include "core/kernels/weighted_harmonics.h"
@@ -77,6 +78,8 @@ const struct kernels KERNEL(kernels) = {
     .filter_table = KERNEL(filter_table),
     .convolution = KERNEL(convolution),
     .convolution_adjoint = KERNEL(convolution_adjoint),
+    .scalar_convolution = KERNEL(scalar_convolution),
+    .scalar_convolution_adjoint = KERNEL(scalar_convolution_adjoint),
     .density = KERNEL(density),
     .density_adjoint = KERNEL(density_adjoint),
     .divide = KERNEL(divide),

@@ -175,6 +175,13 @@ static bool couple_paths(struct build *build, const struct convolution_card *car
   return true;
 }
 
+static bool is_scalar(const struct convolution *convolution, const double *weights) {
+  const struct path *path = convolution->paths;
+  return convolution->n_paths == 1 && path->l1 == 0 && path->l2 == 0 &&
+         weights[convolution->by_pair.values] == 1.0 && convolution->x_dim == path->channels &&
+         convolution->out_dim == path->channels && convolution->n_columns == path->channels;
+}
+
 bool build_convolution(struct build *build, const struct convolution_card *card, size_t in,
                        const struct layout *from, size_t *out, struct layout *to) {
   size_t n_paths, n_file_columns = 0, degrees = 0;
@@ -202,6 +209,7 @@ bool build_convolution(struct build *build, const struct convolution_card *card,
   if (!place || !couple_paths(build, card, paths, n_paths, &convolution))
     return build_give_up(build);
   place_columns(paths, n_paths, card->summed, place, &convolution);
+  convolution.scalar = is_scalar(&convolution, build->program->weights);
   if (card_object(card->layer, "filter", &filter_card, build->error) != IRREP_OK ||
       !build_filter(build, card->filter, &filter_card, n_file_columns, place, convolution.n_columns,
                     &filter) ||

@@ -13,6 +13,20 @@ static void pairs_of(const struct run *run, size_t first, size_t n, bool reverse
                batch->species[from[first + e]];
 }
 
+struct filter_reads edge_filters_reads(const struct run *run, const struct op *op, size_t first,
+                                       enum edge_direction direction) {
+  const struct workspace *w = run->workspace;
+  const struct filter_tables *tables = run->tables;
+  const size_t real = run->kernels->real_size;
+  const bool reversed = direction == EDGES_REVERSED;
+  return (struct filter_reads){
+      .table = (unsigned char *)tables->data + tables->offsets[op - run->program->ops] * real,
+      .first_rows = (reversed ? w->reverse_table_rows : w->table_rows) + first,
+      .n_rows = tables->n_terms,
+      .weights = (unsigned char *)(reversed ? w->reverse_embedding : w->embedding) +
+                 first * filter_tables_width(tables) * real};
+}
+
 void edge_filters_write(const struct run *run, const struct op *op, size_t first, size_t n,
                         enum edge_direction direction, void *filters, void *derivatives) {
   const struct workspace *w = run->workspace;

@@ -19,6 +19,10 @@ enum edge_direction { EDGES_AS_GIVEN, EDGES_REVERSED };
 struct edge_filters edge_filters_next(const struct run *run, const struct op *op, size_t first,
                                       size_t end, enum edge_direction direction, bool derivatives);
 
+/* What an operation reads of its table for the edges from `first` on. */
+struct filter_reads edge_filters_reads(const struct run *run, const struct op *op, size_t first,
+                                       enum edge_direction direction);
+
 /* Writes the filters of n edges, at most EDGE_TILE, and their derivatives or NULL. */
 void edge_filters_write(const struct run *run, const struct op *op, size_t first, size_t n,
                         enum edge_direction direction, void *filters, void *derivatives);

@@ -5,6 +5,11 @@
 
 #include <string.h>
 
+/* Whether filters are read and used in one go: they never lie in memory then. */
+static bool in_one_go(const struct run *run, const struct op *op) {
+  return run->tables && op->message.convolution.scalar && !run->program->directed;
+}
+
 static void forward(const struct run *run, const struct op *op) {
   const struct batch *batch = &run->workspace->batch;
   const struct convolution *convolution = &op->message.convolution;
@@ -12,6 +17,13 @@ static void forward(const struct run *run, const struct op *op) {
   const void *x = run_all_features(run, op->in);
   void *out = run_features(run, op->out);
   memset(out, 0, run->n_rows * convolution->out_dim * run->kernels->real_size);
+  if (in_one_go(run, op)) {
+    const struct filter_reads reads = edge_filters_reads(run, op, run->first_edge, EDGES_AS_GIVEN);
+    run->kernels->scalar_convolution(&reads, run->n_edges, convolution->out_dim,
+                                     batch->senders + run->first_edge,
+                                     batch->receivers + run->first_edge, run->first_row, x, out);
+    return;
+  }
   for (size_t e = batch->first_edge[run->first_row]; e < end; e += EDGE_TILE) {
     const struct edge_filters edges = edge_filters_next(run, op, e, end, EDGES_AS_GIVEN, false);
     run->kernels->convolution(convolution, edges.n, run->weights, batch->senders + e,
@@ -27,9 +39,17 @@ static void adjoint(const struct run *run, const struct op *op) {
   const size_t harmonics = HARMONICS(run->program->l_max);
   const size_t end = batch->first_edge[run->first_row + run->n_rows];
   const void *x = run_all_features(run, op->in), *grad_out = run_all_gradients(run, op->out);
-  void *grad_x = run_gradient(run, op->in);
-  if (!op->grad_accumulate)
+  void *grad_x = op->grad_unused ? NULL : run_gradient(run, op->in);
+  if (grad_x && !op->grad_accumulate)
     memset(grad_x, 0, run->n_rows * convolution->x_dim * run->kernels->real_size);
+  if (in_one_go(run, op)) {
+    const struct filter_reads reads = edge_filters_reads(run, op, run->first_edge, EDGES_REVERSED);
+    run->kernels->scalar_convolution_adjoint(&reads, run->n_edges, convolution->x_dim,
+                                             batch->senders + run->first_edge,
+                                             batch->receivers + run->first_edge, run->first_row, x,
+                                             grad_out, grad_x, w->grad_distance + run->first_edge);
+    return;
+  }
   for (size_t e = batch->first_edge[run->first_row]; e < end; e += EDGE_TILE) {
     const struct edge_filters edges = edge_filters_next(run, op, e, end, EDGES_REVERSED, true);
     run->kernels->convolution_adjoint(

@@ -174,6 +174,16 @@ static enum irrep_status cut_stages(struct program *program) {
   return IRREP_OK;
 }
 
+/* Whether a value is the same wherever the atoms are, so that nobody asks for its gradient. */
+static bool is_fixed(const struct program *program, size_t value) {
+  for (size_t i = 0; i < program->n_ops; i++) {
+    const struct op *op = &program->ops[i];
+    if (op->type->has_out && op->out == value && op->type != &op_embedding)
+      return false;
+  }
+  return true;
+}
+
 /* Backwards, the first adjoint that reaches a gradient writes it and the others add; forwards,
  * nothing may be read before it is written. */
 static bool order_adjoints(struct program *program, bool *marks) {
@@ -197,6 +207,7 @@ static bool order_adjoints(struct program *program, bool *marks) {
       return false;
     if (!op->type->has_in)
       continue;
+    op->grad_unused = op->type == &op_convolution && is_fixed(program, op->in);
     op->grad_accumulate = marks[op->in];
     marks[op->in] = true;
     if (op->type->has_sums)

@@ -53,6 +53,7 @@ struct op {
   size_t sums;          /* a second input, of atoms, where the type has it */
   bool accumulate;      /* adds to out, which an earlier operation has written */
   bool grad_accumulate; /* the adjoint adds to the gradient of in; set by program_finish */
+  bool grad_unused;     /* nobody asks for the gradient of in; likewise, of convolutions alone */
   union {
     struct {
       size_t table; /* weights [n_species][dim of out] */

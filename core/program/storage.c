@@ -37,13 +37,15 @@ static void reach_op(const struct op *op, size_t time, size_t adjoint, struct sp
   const struct op_type *type = op->type;
   if (type->has_in) {
     reach(&features[op->in], time);
-    reach(&gradients[op->in], adjoint);
+    if (!op->grad_unused)
+      reach(&gradients[op->in], adjoint);
     if (type->keeps_in)
       reach(&features[op->in], adjoint);
   }
   if (type->has_out) {
     reach(&features[op->out], time);
-    reach(&gradients[op->out], adjoint);
+    if (type->adjoint)
+      reach(&gradients[op->out], adjoint);
   }
 }
 
@@ -109,6 +111,8 @@ enum irrep_status program_plan_storage(struct program *program) {
     reach_stages(program, features, gradients);
   for (size_t i = 0; i < 2 * n; i++) {
     struct span *span = &spans[i];
+    if (span->first == PROGRAM_NONE)
+      continue;
     span->storage->whole = !program->local && span->first != span->last;
     span->space = span->storage->whole              ? SPACE_WHOLE
                   : program->values[i % n].of_edges ? SPACE_EDGES

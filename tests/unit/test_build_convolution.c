@@ -123,6 +123,31 @@ static void test_even_harmonics(void **state) {
   build_trial_fini(&trial);
 }
 
+/* Scalars that meet nothing but the constant harmonic. */
+static void test_scalar_convolutions_are_known(void **state) {
+  (void)state;
+  static const size_t five = 5;
+  static const struct {
+    int l_max;
+    const char *mid;
+    bool scalar;
+  } cases[] = {{0, "5x0e", true}, {1, "5x0e", true}, {1, "5x0e+5x1o", false}, {1, "5x1o", false}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    struct build_trial trial;
+    struct layout from = {0}, to;
+    struct writer writer = {.rng = {14}};
+    const size_t columns = strchr(cases[i].mid, '+') ? 10 : 5;
+    writer_add(&writer, "f.0.weight", 2, (const size_t[]){4, columns}, 1.0);
+    build_trial_init(&trial, &writer, LAYER);
+    trial.program.l_max = cases[i].l_max;
+    trial.program.radial.n_basis = 4;
+    assert_true(layout_append(&trial.build, &from, (struct irrep){0, 1}, &five, 1));
+    assert_true(build(&trial, &from, cases[i].mid, true, false, &to));
+    assert_int_equal(trial.program.ops[0].message.convolution.scalar, cases[i].scalar);
+    build_trial_fini(&trial);
+  }
+}
+
 static void test_refuses(void **state) {
   (void)state;
   static const struct {
@@ -173,9 +198,8 @@ static void test_bounds_paths_and_columns(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_paths_in_the_formats_order),
-      cmocka_unit_test(test_even_harmonics),
-      cmocka_unit_test(test_refuses),
+      cmocka_unit_test(test_paths_in_the_formats_order),    cmocka_unit_test(test_even_harmonics),
+      cmocka_unit_test(test_scalar_convolutions_are_known), cmocka_unit_test(test_refuses),
       cmocka_unit_test(test_bounds_paths_and_columns),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -256,6 +256,18 @@ static void test_adjoint_equals_sum_over_terms(void **state) {
   for_each_table(check_adjoint);
 }
 
+/* The other gradients do not depend on whether that by x is wanted. */
+static void check_without_x(const struct trial *trial, const struct gradients *all) {
+  struct gradients some = gradients_new(all->x.kernels, trial);
+  void *const grad_x = some.x.data;
+  some.x.data = NULL;
+  adjoint(trial, 0, trial->n_edges, &some);
+  assert_memory_equal(some.y, all->y, trial->n_edges * trial->n_harmonics * sizeof(double));
+  assert_memory_equal(some.distance, all->distance, trial->n_edges * sizeof(double));
+  some.x.data = grad_x;
+  gradients_free(&some);
+}
+
 /* Wherever the list of edges is cut, every result has the same bits. */
 static void check_cuts(const struct kernels *kernels) {
   for (size_t c = 0; c < N_CASES; c++) {
@@ -265,6 +277,7 @@ static void check_cuts(const struct kernels *kernels) {
     struct gradients all = gradients_new(kernels, &trial);
     forward(&trial, 0, trial.n_edges, 0, &whole);
     adjoint(&trial, 0, trial.n_edges, &all);
+    check_without_x(&trial, &all);
     for (size_t step = 1; step < trial.n_edges; step = 2 * step + 1) {
       struct reals parts = rows_before(kernels, &trial);
       struct gradients some = gradients_new(kernels, &trial);

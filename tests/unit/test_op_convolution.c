@@ -1,23 +1,43 @@
+#include "core/program/edge_filters.h"
 #include "core/program/geometry.h"
 #include "tests/unit/support_op.h"
 
-/* embedding -> convolution -> readout; the convolution's input may have a second reader. */
-static void start(struct op_trial *trial, const struct kernels *kernels, bool shared) {
+/* What the convolution's input is. */
+enum input {
+  FIXED,  /* an embedding alone, whose gradient nobody asks for */
+  ALONE,  /* more than that */
+  SHARED, /* and it has a second reader */
+  N_INPUTS
+};
+
+/* embedding -> convolution -> readout. */
+static void start_with(struct op_trial *trial, const struct kernels *kernels, enum input input,
+                       const char *irreps) {
   struct rng rng = {5};
   struct program *program = &trial->program;
   test_program_begin(program, (struct program_options){0});
   const size_t in = put_embedding(program, &rng, 64), out = program_value(program, 64);
+  if (input != FIXED) {
+    struct op *op = program_op(program, &op_linear, put_embedding(program, &rng, 64), in);
+    op->accumulate = true;
+    op->linear = put_linear(program, &rng, irreps, irreps, false);
+  }
+  const size_t index = program->n_ops;
   struct op *op = program_op(program, &op_convolution, in, out);
-  op->message.convolution = put_convolution(program, "16x0e+16x1e", "16x0e+16x1e");
+  op->message.convolution = put_convolution(program, irreps, irreps);
   op->message.filter = put_filter(program, &rng, op->message.convolution.n_columns);
   put_readout(program, &rng, out);
-  if (shared)
+  if (input == SHARED)
     put_readout(program, &rng, in);
-  op_trial_start(trial, kernels, 1);
+  op_trial_start(trial, kernels, index);
   struct workspace *w = &trial->test.workspace;
   geometry_forward(&trial->test.executable, w, 0, w->batch.n_edges);
   rng_fill(&rng, w->batch.n_edges * HARMONICS(program->l_max), w->grad_harmonics);
   rng_fill(&rng, w->batch.n_edges, w->grad_distance);
+}
+
+static void start(struct op_trial *trial, const struct kernels *kernels, enum input input) {
+  start_with(trial, kernels, input, "16x0e+16x1e");
 }
 
 /* All filters and derivatives of the edges that the tile's atoms receive, in one go. */
@@ -63,7 +83,7 @@ static const void *harmonics_at(const struct op_trial *trial, size_t edge) {
 
 static void check_forward(const struct kernels *kernels) {
   struct op_trial trial = {0};
-  start(&trial, kernels, false);
+  start(&trial, kernels, ALONE);
   struct messages m = messages_new(&trial);
   const struct batch *batch = &trial.test.workspace.batch;
   struct reals x = op_rows(&trial, trial.op->in, false);
@@ -83,9 +103,9 @@ static void check_forward(const struct kernels *kernels) {
 }
 
 static void check_adjoint(const struct kernels *kernels) {
-  for (int shared = 0; shared < 2; shared++) {
+  for (enum input input = 0; input < N_INPUTS; input++) {
     struct op_trial trial = {0};
-    start(&trial, kernels, shared);
+    start(&trial, kernels, input);
     struct messages m = messages_new(&trial);
     struct workspace *w = &trial.test.workspace;
     const size_t n = w->batch.n_edges, n_y = HARMONICS(trial.program.l_max);
@@ -94,14 +114,15 @@ static void check_adjoint(const struct kernels *kernels) {
     memcpy(grad_r, w->grad_distance, n * sizeof(double));
     struct reals x = op_rows(&trial, trial.op->in, false), g = op_rows(&trial, trial.op->out, true);
     struct reals before = op_rows(&trial, trial.op->in, true), tile = tile_rows(&before, 64);
-    assert_int_equal(trial.op->grad_accumulate, shared);
-    if (!shared)
+    assert_int_equal(trial.op->grad_unused, input == FIXED);
+    assert_int_equal(trial.op->grad_accumulate, input == SHARED);
+    if (input == ALONE)
       memset(tile.data, 0, tile.n * kernels->real_size);
     kernels->convolution_adjoint(&trial.op->message.convolution, m.n, trial.test.weights.data,
                                  w->batch.senders + m.first, w->batch.receivers + m.first, OP_FIRST,
                                  harmonics_at(&trial, m.first), m.filters.data, m.derivatives.data,
-                                 x.data, g.data, tile.data, grad_y + m.first * n_y,
-                                 grad_r + m.first, m.scratch.data);
+                                 x.data, g.data, input == FIXED ? NULL : tile.data,
+                                 grad_y + m.first * n_y, grad_r + m.first, m.scratch.data);
     trial.op->type->adjoint(&trial.run, trial.op);
     assert_tile_written(&trial, trial.op->in, true, &before, &tile);
     assert_memory_equal(w->grad_harmonics, grad_y, n * n_y * sizeof(double));
@@ -126,6 +147,59 @@ static void test_adjoint_adds_for_the_tiles_edges(void **state) {
   for_each_table(check_adjoint);
 }
 
+/* Scalars with the filters of tables: one kernel does both. */
+static void check_scalars(const struct kernels *kernels) {
+  for (enum input input = 0; input < N_INPUTS; input++) {
+    struct op_trial trial = {0};
+    struct filter_tables tables;
+    start_with(&trial, kernels, input, "64x0e");
+    struct workspace *w = &trial.test.workspace;
+    struct reals weights =
+        reals_of(kernels_for(IRREP_FLOAT64, NULL), trial.program.n_weights, trial.program.weights);
+    assert_int_equal(filter_tables_make(&trial.program, weights.data, kernels, &tables), IRREP_OK);
+    assert_true(tables.n_terms > 0);
+    trial.test.executable.tables = trial.run.tables = &tables;
+    ((struct op *)(uintptr_t)trial.op)->message.convolution.scalar = true;
+    w->embedding = w->reverse_embedding =
+        aligned_new(w->batch.n_edges * filter_tables_width(&tables) * kernels->real_size);
+    geometry_forward(&trial.test.executable, w, 0, w->batch.n_edges);
+
+    const size_t first = trial.run.first_edge, n = trial.run.n_edges;
+    const struct filter_reads reads =
+        edge_filters_reads(&trial.run, trial.op, first, EDGES_AS_GIVEN);
+    struct reals x = op_rows(&trial, trial.op->in, false), g = op_rows(&trial, trial.op->out, true);
+    struct reals out = op_rows(&trial, trial.op->out, false),
+                 out_tile = reals_zero(kernels, OP_ROWS * 64);
+    struct reals grad_x = op_rows(&trial, trial.op->in, true), tile = tile_rows(&grad_x, 64);
+    double *grad_r = doubles_new(w->batch.n_edges);
+    memcpy(grad_r, w->grad_distance, w->batch.n_edges * sizeof(double));
+    if (input == ALONE)
+      memset(tile.data, 0, tile.n * kernels->real_size);
+    kernels->scalar_convolution(&reads, n, 64, w->batch.senders + first, w->batch.receivers + first,
+                                OP_FIRST, x.data, out_tile.data);
+    kernels->scalar_convolution_adjoint(&reads, n, 64, w->batch.senders + first,
+                                        w->batch.receivers + first, OP_FIRST, x.data, g.data,
+                                        input == FIXED ? NULL : tile.data, grad_r + first);
+    trial.op->type->forward(&trial.run, trial.op);
+    assert_tile_written(&trial, trial.op->out, false, &out, &out_tile);
+    trial.op->type->adjoint(&trial.run, trial.op);
+    assert_tile_written(&trial, trial.op->in, true, &grad_x, &tile);
+    assert_memory_equal(w->grad_distance, grad_r, w->batch.n_edges * sizeof(double));
+    struct reals *const owned[] = {&weights, &x, &g, &out, &out_tile, &grad_x, &tile};
+    for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
+      reals_free(owned[i]);
+    free(grad_r);
+    free(w->embedding);
+    filter_tables_fini(&tables);
+    op_trial_end(&trial);
+  }
+}
+
+static void test_scalars_go_with_tables(void **state) {
+  (void)state;
+  for_each_table(check_scalars);
+}
+
 static void test_type(void **state) {
   (void)state;
   assert_string_equal(op_convolution.name, "convolution");
@@ -137,6 +211,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_forward_writes_the_tile),
       cmocka_unit_test(test_adjoint_adds_for_the_tiles_edges),
+      cmocka_unit_test(test_scalars_go_with_tables),
       cmocka_unit_test(test_type),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

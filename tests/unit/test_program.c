@@ -189,6 +189,32 @@ static void test_adjoints_write_once_and_then_add(void **state) {
   program_fini(&program);
 }
 
+/* Convolutions of what does not move with the atoms; other operations are not looked at. */
+static void test_gradients_of_embeddings_are_unused(void **state) {
+  (void)state;
+  struct program program;
+  test_program_init(&program, (struct program_options){.n_layers = 3});
+  for (size_t i = 0; i < program.n_ops; i++)
+    assert_false(program.ops[i].grad_unused); /* a linear map lies between */
+  program_fini(&program);
+
+  program_init(&program);
+  for (size_t i = 0; i < 5; i++)
+    program_value(&program, IRREP_LANES);
+  program_op(&program, &op_embedding, PROGRAM_NONE, 0);
+  program_op(&program, &op_embedding, PROGRAM_NONE, 1);
+  program_op(&program, &op_linear, 0, 1)->accumulate = true;
+  program_op(&program, &op_convolution, 0, 2);
+  program_op(&program, &op_convolution, 1, 3);
+  program_op(&program, &op_convolution, 3, 4);
+  program_op(&program, &op_readout, 2, PROGRAM_NONE);
+  program_op(&program, &op_readout, 4, PROGRAM_NONE);
+  assert_int_equal(program_finish(&program, NULL), IRREP_OK);
+  for (size_t i = 0; i < program.n_ops; i++)
+    assert_int_equal(program.ops[i].grad_unused, i == 3);
+  program_fini(&program);
+}
+
 /* A program of empty operations, each {type, in, out, accumulate}. */
 struct step {
   const struct op_type *type;
@@ -270,6 +296,7 @@ int main(void) {
       cmocka_unit_test(test_stages_begin_at_convolutions),
       cmocka_unit_test(test_widest_filters),
       cmocka_unit_test(test_adjoints_write_once_and_then_add),
+      cmocka_unit_test(test_gradients_of_embeddings_are_unused),
       cmocka_unit_test(test_accepts_chains),
       cmocka_unit_test(test_refuses_what_is_no_chain),
       cmocka_unit_test(test_fini_leaves_an_empty_program),

@@ -48,13 +48,15 @@ static struct plan plan_of(const struct program *program) {
     const size_t adjoint = stages + 2 * (stages - 1 - stage) + (op->type->reads_neighbours ? 1 : 0);
     if (op->type->has_in) {
       touch(&plan, op->in, stage);
-      touch(&plan, n + op->in, adjoint);
+      if (!op->grad_unused)
+        touch(&plan, n + op->in, adjoint);
       if (op->type->keeps_in)
         touch(&plan, op->in, adjoint);
     }
     if (op->type->has_out) {
       touch(&plan, op->out, stage);
-      touch(&plan, n + op->out, adjoint);
+      if (op->type->adjoint)
+        touch(&plan, n + op->out, adjoint);
     }
   }
   return plan;
@@ -142,6 +144,23 @@ static void test_convolutions_find_all_atoms(void **state) {
   program_fini(&program);
 }
 
+/* A gradient that nobody asks for has no place. */
+static void test_fixed_values_have_no_gradient(void **state) {
+  (void)state;
+  struct program program;
+  struct rng rng = {1};
+  test_program_begin(&program, (struct program_options){0});
+  const size_t in = put_embedding(&program, &rng, 64), out = program_value(&program, 16);
+  program_op(&program, &op_convolution, in, out);
+  put_readout(&program, &rng, out);
+  assert_int_equal(program_finish(&program, NULL), IRREP_OK);
+  assert_true(program.ops[1].grad_unused);
+  assert_int_equal(program.whole_reals, 64 + 16); /* features of in, gradient of out */
+  assert_int_equal(program.tile_reals, 16);       /* features of out */
+  check_plan(&program);
+  program_fini(&program);
+}
+
 /* A value that lives in one stage only needs no more than a tile. */
 static void test_local_values_stay_in_the_tile(void **state) {
   (void)state;
@@ -198,7 +217,9 @@ static bool uses(const struct program *program, size_t value, bool gradient, siz
   const struct op *o = &program->ops[op];
   const struct op_type *type = o->type;
   const bool in = type->has_in && o->in == value, out = type->has_out && o->out == value;
-  return gradient == backward ? in || out : !gradient && in && type->keeps_in;
+  if (gradient == backward)
+    return in || (out && (!backward || type->adjoint));
+  return !gradient && in && type->keeps_in;
 }
 
 /* The first and last time of an array: operations forward, then backward. */
@@ -262,6 +283,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_small_programs),
       cmocka_unit_test(test_convolutions_find_all_atoms),
+      cmocka_unit_test(test_fixed_values_have_no_gradient),
       cmocka_unit_test(test_local_values_stay_in_the_tile),
       cmocka_unit_test(test_random_programs),
       cmocka_unit_test(test_local_programs),
