@@ -17,6 +17,7 @@ from irrepd.errors import FormatError
 from irrepd.results import Result, Results
 
 MEDIA_TYPE = "application/x-safetensors"
+_FIELDS = {"id", "numbers", "positions", "cell", "pbc"}
 
 
 def encode(
@@ -24,22 +25,25 @@ def encode(
     properties: Sequence[str] | None,
     precision: str | None,
 ) -> bytes:
-    """A request's body; ids stay with the caller."""
-    positions = [np.asarray(s["positions"], dtype="<f8").reshape(-1, 3) for s in structures]
-    numbers = [np.asarray(s["numbers"], dtype="<i4").reshape(-1) for s in structures]
-    if any(len(x) != len(z) for x, z in zip(positions, numbers)):
-        raise ValueError("positions are needed for every atom")
+    """A request's body; ids stay with the caller. ValueError: JSON is to say what is wrong."""
+    if any(not entry.keys() <= _FIELDS for entry in structures):
+        raise ValueError("an entry has a field that arrays do not carry")
+    numbers = [_numbers_of(entry) for entry in structures]
+    positions = [_array(s["positions"], (len(z), 3)) for s, z in zip(structures, numbers)]
     cells = np.zeros((len(structures), 3, 3))
     pbc = np.zeros((len(structures), 3), dtype="u1")
     for i, entry in enumerate(structures):
         if entry.get("cell") is not None:
-            cells[i] = entry["cell"]
+            cells[i] = _array(entry["cell"], (3, 3))
         periodic = entry.get("pbc")
-        pbc[i] = (entry.get("cell") is not None) if periodic is None else periodic
+        if periodic is None:
+            pbc[i] = entry.get("cell") is not None
+        else:
+            pbc[i] = _array(periodic, (3,), "b")
     tensors = {
         "n_atoms": np.array([len(z) for z in numbers], dtype="<i4"),
         "numbers": np.concatenate(numbers),
-        "positions": np.concatenate(positions),
+        "positions": np.concatenate(positions).astype("<f8"),
         "cell": cells,
         "pbc": pbc,
     }
@@ -51,6 +55,21 @@ def encode(
     if precision is not None:
         options["precision"] = precision
     return safetensors.dumps(tensors, options)
+
+
+def _numbers_of(entry: dict[str, Any]) -> np.ndarray:
+    numbers = _array(entry["numbers"], (len(entry["numbers"]),), "iu")
+    small = numbers.astype("<i4")
+    if not np.array_equal(small, numbers):
+        raise ValueError("atomic numbers are due")
+    return small
+
+
+def _array(values: Any, shape: tuple[int, ...], kinds: str = "iuf") -> np.ndarray:
+    array = np.asarray(values)
+    if array.shape != shape or array.dtype.kind not in kinds:
+        raise ValueError(f"an array of shape {shape} and kind {kinds} is due")
+    return array
 
 
 def decode(

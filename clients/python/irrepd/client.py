@@ -27,21 +27,23 @@ def structure(
     numbers: Iterable[int],
     positions: Any,
     cell: Any = None,
-    pbc: Sequence[bool] | None = None,
+    pbc: bool | Sequence[bool] | None = None,
     id: str | None = None,
 ) -> dict[str, Any]:
-    """One entry of a request's "structures": positions [N][3] and cell [3][3] in Angstrom.
+    """One entry of a request's "structures": atomic numbers [N], positions [N][3] in Angstrom.
 
-    A cell of zeros counts as none, as in ASE.
+    cell: [3][3] in Angstrom, rows are lattice vectors; zeros count as none, as in ASE. pbc: which
+    axes are periodic, three or one for all; by default all with a cell and none without. id: comes
+    back with the result.
     """
     result: dict[str, Any] = {
-        "numbers": [int(number) for number in numbers],
+        "numbers": [_whole(number) for number in numbers],
         "positions": np.asarray(positions, dtype=float).tolist(),
     }
     if cell is not None and np.any(cell):
         result["cell"] = np.asarray(cell, dtype=float).tolist()
     if pbc is not None:
-        result["pbc"] = [bool(periodic) for periodic in pbc]
+        result["pbc"] = [bool(periodic) for periodic in (pbc if np.ndim(pbc) else [pbc] * 3)]
     if id is not None:
         result["id"] = id
     return result
@@ -50,6 +52,33 @@ def structure(
 def structure_of(atoms: Any, id: str | None = None) -> dict[str, Any]:
     """`structure` of an ase.Atoms."""
     return structure(atoms.numbers, atoms.positions, atoms.cell.array, atoms.pbc, id)
+
+
+def entry_of(given: Any) -> dict[str, Any]:
+    """`structure` of an ase.Atoms or a pymatgen structure; a dictionary as it is."""
+    if isinstance(given, dict):
+        return given
+    if hasattr(given, "get_positions"):
+        return structure_of(given)
+    if hasattr(given, "cart_coords") and hasattr(given, "atomic_numbers"):
+        lattice = getattr(given, "lattice", None)
+        if lattice is None:
+            return structure(given.atomic_numbers, given.cart_coords)
+        return structure(given.atomic_numbers, given.cart_coords, lattice.matrix, lattice.pbc)
+    raise TypeError(
+        f"{type(given).__name__} is no structure: give a sequence of irrepd.structure(...), "
+        "ase.Atoms or pymatgen structures"
+    )
+
+
+def _whole(number: Any) -> int:
+    try:
+        whole = int(number)
+    except (TypeError, ValueError):
+        whole = 0
+    if not whole or whole != number:
+        raise ValueError(f"{number!r} is no atomic number, as 8 is for oxygen")
+    return whole
 
 
 class Client:
@@ -107,30 +136,34 @@ class Client:
     def predict(
         self,
         model: str,
-        structures: Sequence[dict[str, Any]],
+        structures: Iterable[Any],
         properties: Sequence[str] | None = None,
         precision: str | None = None,
     ) -> Results:
         """Results of structures, in their order; a faulty one among several has status "error".
 
+        structures: of one request, what `irrepd.structure` gives, ase.Atoms or pymatgen structures.
+        properties: of "energy", "forces", "stress" (these by default) and "energies".
+        precision: "float32", "float64" or None for the model's own.
+
         In a request of one a fault is a ServerError. From BINARY_FROM atoms on the bodies are
         binary, if the daemon takes that; the numbers are the same.
         """
-        structures = list(structures)
+        entries = [entry_of(given) for given in structures]
         path = _path_of(model) + "/predict"
-        n_atoms = sum(len(entry["numbers"]) for entry in structures)
+        n_atoms = sum(len(entry.get("numbers", ())) for entry in entries)
         if self._takes_binary and n_atoms >= BINARY_FROM:
-            results = self._predict_binary(path, structures, properties, precision)
+            results = self._predict_binary(path, entries, properties, precision)
             if results is not None:
                 return results
-        body: dict[str, Any] = {"structures": structures}
+        body: dict[str, Any] = {"structures": entries}
         if properties is not None:
             body["properties"] = list(properties)
         if precision is not None:
             body["precision"] = precision
         answer = self.call("POST", path, body)
         results = answer.get("results") if isinstance(answer, dict) else None
-        if not isinstance(results, list) or len(results) != len(structures):
+        if not isinstance(results, list) or len(results) != len(entries):
             raise ConnectionFailed(f"{self.url} answered with other results than were asked for")
         return Results(Result.of(entry) for entry in results)
 
@@ -143,7 +176,10 @@ class Client:
     ) -> Results | None:
         """None: to be asked as JSON, which the daemon takes or in which it says what is wrong."""
         wanted = PROPERTIES[:3] if properties is None else properties
-        data = binary.encode(structures, properties, precision)
+        try:
+            data = binary.encode(structures, properties, precision)
+        except (KeyError, TypeError, ValueError):
+            return None
         headers = {"Accept": _ACCEPT_BINARY, "Content-Type": binary.MEDIA_TYPE}
         try:
             answer = self._repeat("POST", path, data, headers)
@@ -190,7 +226,7 @@ class Client:
         if body is not None:
             headers["Content-Type"] = "application/json"
             try:
-                data = json.dumps(body, allow_nan=False).encode()
+                data = json.dumps(body, allow_nan=False, default=_plain).encode()
             except ValueError:
                 raise ValueError("positions and cell must be finite numbers") from None
         return _decoded(self._repeat(method, path, data, headers).body)
@@ -237,6 +273,13 @@ class Client:
 
 def _path_of(model: str) -> str:
     return f"/v1/models/{urllib.parse.quote(model, safe='')}"
+
+
+def _plain(value: Any) -> Any:
+    """Arrays and numbers of numpy as JSON has them."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.tolist()
+    raise TypeError(f"a {type(value).__name__} has no place in a request")
 
 
 def _decoded(text: bytes) -> Any:

@@ -17,16 +17,22 @@ class ServerError(RuntimeError):
         self.problem = problem
         self.retry_after = retry_after
         text = str(problem.get("detail") or problem.get("title") or "no detail")
-        pointers = [
-            str(error.get("pointer"))
-            for error in problem.get("errors") or []
-            if isinstance(error, dict) and error.get("pointer")
-        ]
-        where = f" ({', '.join(pointers)})" if pointers else ""
+        where = f" ({', '.join(self.pointers)})" if self.pointers else ""
         super().__init__(f"irrepd answered {status}: {text}{where}")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.status, self.problem, self.retry_after)
+
+    @property
+    def pointers(self) -> list[str]:
+        """Where in the request the fault is, as in "#/structures/0/numbers/3"."""
+        errors = self.problem.get("errors") or []
+        found = [error.get("pointer") for error in errors if isinstance(error, dict)]
+        return [str(pointer) for pointer in found if pointer]
+
+    def concerns(self, *fields: str) -> bool:
+        """Whether the fault is in one of these fields of the request, such as "/precision"."""
+        return any(pointer.startswith(f"#{field}") for pointer in self.pointers for field in fields)
 
     @property
     def retryable(self) -> bool:

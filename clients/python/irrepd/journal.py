@@ -33,13 +33,18 @@ def with_journal(
 ) -> Iterator[Result]:
     """The results that the file has, then those of the other entries, which it is given.
 
-    heading: of a new file; ValueError when the file's is another, or its structures are.
+    heading: of a new file; ValueError when the file's is another, or its structures are, or it is
+    no file of results.
     """
     heading = {"form": _FORM, **heading}
     with open(path, "a+b") as file:
         file.seek(0)
         first = _line(file)
         if first is None:
+            file.seek(0)
+            text = _text(heading)
+            if not text.startswith(file.read(len(text) + 1)):
+                raise ValueError(f"{os.fspath(path)} is no file of results: name a new one")
             file.truncate(0)
             _append(file, heading)
         elif first != heading:
@@ -81,7 +86,11 @@ def _line(file: BinaryIO) -> dict[str, Any] | None:
 
 
 def _append(file: BinaryIO, value: dict[str, Any]) -> None:
-    file.write(json.dumps(value, separators=(",", ":")).encode() + b"\n")
+    file.write(_text(value))
+
+
+def _text(value: dict[str, Any]) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode() + b"\n"
 
 
 def _plain(result: Result) -> dict[str, Any]:

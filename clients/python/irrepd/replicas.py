@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
-from irrepd.client import DEFAULT_URL, PROPERTIES, Client
+from irrepd.client import DEFAULT_URL, PROPERTIES, Client, entry_of
 from irrepd.errors import ConnectionFailed
 from irrepd.results import Result
-from irrepd.stream import batches_of, entry_of, evaluate
+from irrepd.stream import batches_of, evaluate
 
 BATCH_STRUCTURES = 1000
 BATCH_ATOMS = 20000
@@ -25,10 +25,14 @@ def batches(
     return batches_of(map(entry_of, structures), batch_atoms, batch_structures)
 
 
+def as_urls(urls: str | Sequence[str]) -> tuple[str, ...]:
+    return (urls,) if isinstance(urls, str) else tuple(urls)
+
+
 def evaluate_batch(
     batch: Sequence[Any],
     model: str = "sevennet-0",
-    urls: Sequence[str] = (DEFAULT_URL,),
+    urls: str | Sequence[str] = (DEFAULT_URL,),
     first: int = 0,
     *,
     properties: Sequence[str] = PROPERTIES[:3],
@@ -36,9 +40,11 @@ def evaluate_batch(
 ) -> list[Result]:
     """Results of a batch, by the replica urls[first % len(urls)], or by the next that answers.
 
+    urls: of the replicas, or one that serves them all. properties, precision: see `Client.predict`.
     Connections stay open for the next batch of the process; a key comes from IRREPD_KEY.
     ConnectionFailed: none answers.
     """
+    urls = as_urls(urls)
     if not urls:
         raise ValueError("urls must name at least one daemon")
     patience = _PATIENCE if len(urls) > 1 else None

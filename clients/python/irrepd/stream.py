@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Union
 
-from irrepd.client import DEFAULT_URL, PROPERTIES, Client, structure_of
+from irrepd.client import DEFAULT_URL, PROPERTIES, Client, entry_of
 from irrepd.errors import ServerError
 from irrepd.journal import with_journal
 from irrepd.progress import Progress
@@ -39,14 +39,14 @@ def evaluate(
     """The results of an iterable's structures, in their order, as they come.
 
     structures: what `irrepd.structure` gives, ase.Atoms, or pymatgen structures. client: or its
-    URL. batch_atoms, batch_structures: what a request holds at most. in_flight: requests under way.
-    A refused structure has status "error"; what concerns all, such as an unknown model, is a
-    ServerError.
+    URL. properties, precision: as for `Client.predict`. batch_atoms, batch_structures: what a
+    request holds at most. in_flight: requests under way. A refused structure has status "error";
+    what concerns all, such as an unknown model, is a ServerError.
 
     output: a file that takes a line of JSON for each result. Where a run was cut off, the same call
     again yields what the file has and evaluates the rest; ValueError when the file is of another
-    model or of other structures. progress: a bar on standard error; a number: of the structures,
-    where the iterable has no length.
+    model, of other structures or of another kind. progress: a bar on standard error; a number: of
+    the structures, where the iterable has no length.
 
     Memory holds about in_flight + 1 requests, however long the iterable is. Closing the iterator
     early leaves the requests that are under way to end unread.
@@ -59,7 +59,8 @@ def evaluate(
     bar = Progress(total) if progress else None
     own = Client(client) if isinstance(client, str) else None
     asked = own or client
-    assert isinstance(asked, Client)
+    if not isinstance(asked, Client):
+        raise TypeError(f"client must be an irrepd.Client or a URL, not a {type(asked).__name__}")
     ask = _Question(asked, model, tuple(properties), precision)
 
     def run(entries: Iterator[dict[str, Any]]) -> Iterator[Result]:
@@ -91,24 +92,6 @@ def _results(
             own.close()
 
 
-def entry_of(structure: Any) -> dict[str, Any]:
-    """A request's entry of one of the kinds of structures that `evaluate` takes."""
-    if isinstance(structure, dict):
-        return structure
-    if hasattr(structure, "get_positions"):
-        return structure_of(structure)
-    if hasattr(structure, "cart_coords") and hasattr(structure, "atomic_numbers"):
-        from irrepd.client import structure as plain
-
-        lattice = getattr(structure, "lattice", None)
-        if lattice is None:
-            return plain(structure.atomic_numbers, structure.cart_coords)
-        return plain(
-            structure.atomic_numbers, structure.cart_coords, lattice.matrix, lattice.pbc
-        )
-    raise TypeError(f"a {type(structure).__name__} is no structure")
-
-
 class _Question:
     """What is asked of every structure."""
 
@@ -128,13 +111,19 @@ class _Question:
         }
 
     def __call__(self, entries: list[dict[str, Any]]) -> list[Result]:
-        """Results; in halves where a request is too large, a refusal of one as its result."""
+        """Results; in halves where a request is too large, a refusal of one as its result.
+
+        A structure that finds the daemon busy as long as a request may take is a ServerError.
+        """
         deadline = time.monotonic() + self.client.timeout
         results = self._ask(entries)
         while True:
             busy = [i for i, result in enumerate(results) if _is_busy(result)]
-            if not busy or time.monotonic() > deadline:
+            if not busy:
                 return results
+            if time.monotonic() > deadline:
+                problem = results[busy[0]]["error"]
+                raise ServerError(problem["status"], problem)
             time.sleep(_PAUSE)
             again = self._ask([entries[i] for i in busy])
             for i, result in zip(busy, again):
@@ -144,7 +133,7 @@ class _Question:
         try:
             return self.client.predict(self.model, entries, self.properties, self.precision)
         except ServerError as error:
-            if error.status not in (413, 422):
+            if error.status not in (413, 422) or error.concerns("/properties", "/precision"):
                 raise
             if len(entries) == 1:
                 named = {"id": entries[0]["id"]} if entries[0].get("id") is not None else {}

@@ -16,7 +16,7 @@ from irrepd.errors import ConnectionFailed
 
 _UNIX = "unix:"
 
-Verify = Union[bool, str]
+Verify = Union[bool, str, "os.PathLike[str]"]
 
 
 class Answer(NamedTuple):
@@ -157,8 +157,11 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 def _tls_context(verify: Verify) -> ssl.SSLContext:
-    if isinstance(verify, str):
-        return ssl.create_default_context(cafile=verify)
+    if not isinstance(verify, bool):
+        try:
+            return ssl.create_default_context(cafile=os.fspath(verify))
+        except OSError as error:
+            raise ValueError(f"no certificates to trust in {os.fspath(verify)}: {error}") from error
     context = ssl.create_default_context()
     if not verify:
         context.check_hostname = False

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fake_server import FakeServer, answer_and_close, busy, hang_up
+from ase.build import molecule
+from fake_server import FakeServer, Handler, answer_and_close, busy, hang_up
 
 from irrepd import client as client_module
 from irrepd.client import PROPERTIES, Client, structure
@@ -62,6 +63,28 @@ def test_structure_leaves_out_what_is_not_given() -> None:
         "pbc": [False, False, False],
         "id": "a",
     }
+
+
+def test_one_pbc_is_that_of_all_axes() -> None:
+    assert structure([8], [[0, 0, 0]], np.eye(3), True)["pbc"] == [True] * 3
+    assert structure([8], [[0, 0, 0]], np.eye(3), np.bool_(False))["pbc"] == [False] * 3
+
+
+@pytest.mark.parametrize("number", [8.7, "O", None, float("nan")])
+def test_numbers_are_whole(number: Any) -> None:
+    with pytest.raises(ValueError, match="no atomic number"):
+        structure([1, number], [[0, 0, 0], [0, 0, 1]])
+    assert structure(np.array([8.0]), [[0, 0, 0]])["numbers"] == [8]
+
+
+def test_structures_of_ase_and_plain_arrays(server: FakeServer) -> None:
+    atoms = molecule("H2O")
+    plain = {"numbers": atoms.numbers, "positions": atoms.positions, "pbc": atoms.pbc}
+    with Client(server.url) as client:
+        one, other = client.predict("springs", iter([atoms, plain]))
+    assert one["energy"] == other["energy"] == pytest.approx(
+        (atoms.positions**2 @ [0.5, 1.0, 1.5]).sum()
+    )
 
 
 def test_numbers_that_are_not_finite_are_not_sent(server: FakeServer) -> None:
@@ -184,6 +207,33 @@ def test_large_requests_are_binary_where_the_daemon_takes_that(
     assert len(server.headers) == 4 + (not takes_binary)  # 415 is believed once and for all
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"numbers": [1.5] * 1000},
+        {"numbers": [2**40] * 1000},
+        {"positions": [0.0] * 3000},
+        {"cell": [9.0, 9.0, 9.0]},
+        {"pbc": [0.5, 1, 1]},
+        {"charge": 1},
+    ],
+)
+def test_what_the_binary_form_cannot_say_goes_as_json(
+    server: FakeServer, change: dict[str, Any]
+) -> None:
+    """So that the daemon refuses it; arrays would be converted, broadcast or left out."""
+
+    def refuse(handler: Handler) -> bool:
+        handler.problem(422, "as JSON says")
+        return True
+
+    server.faults = [refuse]
+    with Client(server.url) as client, pytest.raises(ServerError, match="as JSON says"):
+        client.predict("springs", [{**many(1000), **change}])
+    name = next(iter(change))
+    assert server.requests[-1]["structures"][0][name] == change[name]
+
+
 def test_refusals_in_binary_answers_get_their_words(server: FakeServer) -> None:
     entries = [many(client_module.BINARY_FROM), structure([118], [[0, 0, 0]], id="bad")]
     with Client(server.url) as client:
@@ -216,9 +266,12 @@ def test_tls(server: FakeServer, tmp_path: Path) -> None:
     url = server.url.replace("http", "https")
     with Client(url) as client, pytest.raises(ConnectionFailed, match="certificate"):
         energy(client)
-    for verify in (str(certificate), False):
+    for verify in (str(certificate), certificate, False):
         with Client(url, verify=verify) as client:
             assert energy(client) == 0.125
+    for absent in (tmp_path / "absent.pem", key):
+        with pytest.raises(ValueError, match=str(absent)):
+            Client(url, verify=absent)
 
 
 def test_unix_socket(tmp_path: Path) -> None:

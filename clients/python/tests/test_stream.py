@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 from ase.build import molecule
-from fake_server import FakeServer, Handler, busy
+from fake_server import FakeServer, Handler, busy, problem_of
 
 import irrepd
 from irrepd import Client, ServerError, structure
 from irrepd.progress import Progress
-from irrepd.stream import entry_of
 
 
 def atoms(count: int, n_atoms: int = 1) -> Iterator[dict[str, Any]]:
@@ -66,8 +65,8 @@ def test_kinds_of_structures(server: FakeServer) -> None:
     found = list(irrepd.evaluate(given, "springs", server.url))
     assert [result.ok for result in found] == [True] * 3
     assert [result["stress"] is None for result in found] == [True, True, False]
-    with pytest.raises(TypeError, match="int"):
-        entry_of(3)
+    with pytest.raises(TypeError, match="Atom is no structure"):
+        list(irrepd.evaluate(molecule("H2O"), "springs", server.url))
 
 
 def test_refusals_are_results_and_the_rest_goes_on(server: FakeServer) -> None:
@@ -82,6 +81,19 @@ def test_what_concerns_all_is_raised(server: FakeServer) -> None:
     with pytest.raises(ServerError) as caught:
         list(irrepd.evaluate(atoms(3), "absent", server.url))
     assert caught.value.status == 404
+    for options in ({"properties": ["dipole"]}, {"precision": "float16"}):
+        field = f"#/{next(iter(options))}"
+
+        def refuse(handler: Handler, field: str = field) -> bool:
+            handler.answer(422, problem_of(422, "not so", field), "application/problem+json")
+            return True
+
+        server.faults = [refuse] * 9
+        with pytest.raises(ServerError, match=field):
+            list(irrepd.evaluate(atoms(3), "springs", server.url, **options))
+        server.faults = []
+    with pytest.raises(TypeError, match="a URL, not a object"):
+        irrepd.evaluate(atoms(3), "springs", object())  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="in_flight"):
         irrepd.evaluate(atoms(3), "springs", server.url, in_flight=0)
 
@@ -98,6 +110,9 @@ def test_busy_daemon_and_busy_items_are_asked_again(server: FakeServer) -> None:
     found = list(irrepd.evaluate(atoms(4), "springs", server.url))
     assert energies(found) == EXPECTED[:4]
     assert [len(request["structures"]) for request in server.requests] == [4, 4, 1]
+    server.faults = [busy_item] * 100
+    with Client(server.url, timeout=0.5) as client, pytest.raises(ServerError, match="queue full"):
+        list(irrepd.evaluate(atoms(4), "springs", client))
 
 
 def test_an_endless_stream_is_read_as_it_is_needed(server: FakeServer) -> None:
@@ -170,6 +185,26 @@ def test_files_of_other_runs_are_refused(server: FakeServer, tmp_path: Path) -> 
             list(irrepd.evaluate(entries, "springs", server.url, output=path, **options))
     assert path.read_bytes() == before
     assert json.loads(before.splitlines()[0])["model"] == "springs"
+
+
+@pytest.mark.parametrize("text", ["2\n\nH 0 0 0\nH 0 0 1\n", "notes", "[1]\n", '{"form":"x'])
+def test_files_of_another_kind_stay_as_they_are(
+    server: FakeServer, tmp_path: Path, text: str
+) -> None:
+    path = tmp_path / "frames.xyz"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=r"frames\.xyz is no file of results"):
+        list(irrepd.evaluate(atoms(5), "springs", server.url, output=path))
+    assert path.read_text() == text
+
+
+def test_a_file_cut_off_in_its_heading_begins_anew(server: FakeServer, tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    list(irrepd.evaluate(atoms(5), "springs", server.url, output=path))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:20])
+    assert energies(irrepd.evaluate(atoms(5), "springs", server.url, output=path)) == EXPECTED[:5]
+    assert path.read_bytes() == whole
 
 
 class Terminal:
