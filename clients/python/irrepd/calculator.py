@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from ase.calculators.calculator import (
     CalculatorSetupError,
     PropertyNotImplementedError,
     all_changes,
+    equal,
     external_calculators,
     register_calculator_class,
 )
@@ -28,12 +30,15 @@ class IrrepCalculator(Calculator):
     busy daemon included. key, verify: see `Client`; a key is no parameter, so that ASE writes it
     into no file.
 
-    Units are ASE's. There is no stress unless all three axes are periodic. A changed charge or spin
-    in atoms.info is a changed configuration. May be pickled, copied and carried across a fork.
-    ASE knows the class by the name "irrepd" once this module is imported. Raises irrepd.ServerError
-    where the daemon refuses a structure and irrepd.ConnectionFailed where it cannot be reached.
+    Units and shapes are ASE's: energy eV, energies [N] eV, forces [N][3] eV/Angstrom, stress [6]
+    (xx, yy, zz, yz, xz, xy; tension positive) eV/Angstrom^3, which there is only with three
+    periodic axes. A changed charge or spin in atoms.info is a changed configuration. May be
+    pickled, copied, carried across a fork, and shared by the images of a band. ASE knows the class
+    by the name "irrepd" once this module is imported. Raises irrepd.ServerError where the daemon
+    refuses a structure and irrepd.ConnectionFailed where it cannot be reached.
     """
 
+    name = "irrepd"
     implemented_properties = ["energy", "free_energy", "forces", "stress", "energies"]  # noqa: RUF012
     ignored_changes = {"initial_magmoms", "initial_charges"}  # noqa: RUF012
 
@@ -57,6 +62,8 @@ class IrrepCalculator(Calculator):
         unknown = set(kwargs) - {"url", "model", "precision", "timeout", "verify"}
         if unknown:
             raise CalculatorSetupError(f"IrrepCalculator has no parameter {sorted(unknown)}")
+        if isinstance(kwargs.get("verify"), os.PathLike):
+            kwargs["verify"] = os.fspath(kwargs["verify"])  # parameters are written to files
         changed = super().set(**kwargs)
         if changed:
             self.reset()
@@ -69,7 +76,7 @@ class IrrepCalculator(Calculator):
         """What has changed since the last calculation."""
         changes = super().check_state(atoms, tol)
         if self.atoms is not None:
-            changes += [x for x in _STATE if atoms.info.get(x) != self.atoms.info.get(x)]
+            changes += [x for x in _STATE if not equal(atoms.info.get(x), self.atoms.info.get(x))]
         return changes
 
     def calculate(

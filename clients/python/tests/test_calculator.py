@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import json
 import pickle
 from copy import deepcopy
+from pathlib import Path
 
+import ase.io
 import numpy as np
 import pytest
 from ase import Atoms
@@ -12,7 +15,8 @@ from ase.calculators.calculator import (
     PropertyNotImplementedError,
     get_calculator_class,
 )
-from ase.optimize import BFGS
+from ase.mep import NEB
+from ase.optimize import BFGS, FIRE
 from fake_server import FakeServer, busy
 
 import irrepd
@@ -128,6 +132,38 @@ def test_charge_and_spin_of_info_are_compared(
         atoms.info.update(info)
         atoms.get_forces()
     assert len(server.requests) == 3
+
+
+def test_info_may_hold_arrays(server: FakeServer, calculator: IrrepCalculator) -> None:
+    atoms = molecule("H2O")
+    atoms.calc = calculator
+    for spin in ([1, 2], [1, 2], [1, 3]):
+        atoms.info["spin"] = np.array(spin)
+        atoms.get_forces()
+    assert len(server.requests) == 2
+
+
+def test_images_of_a_band_share_a_calculator(calculator: IrrepCalculator) -> None:
+    images = [Atoms("H", [[x, 0.5, 0]]) for x in (-1.0, -0.4, 0.1, 1.0)]
+    for image in images:
+        image.calc = calculator
+    band = NEB(images, method="improvedtangent", allow_shared_calculator=True)
+    FIRE(band, logfile=None).run(fmax=0.01, steps=5)
+    for image in images:
+        x = image.positions
+        assert image.get_potential_energy() == pytest.approx((x**2 @ [0.5, 1, 1.5]).sum())
+        assert np.allclose(image.get_forces(), -x * [1, 2, 3])
+
+
+def test_files_of_ase_name_the_calculator(calculator: IrrepCalculator, tmp_path: Path) -> None:
+    atoms = molecule("H2O")
+    atoms.calc = calculator
+    energy = atoms.get_potential_energy()
+    atoms.write(tmp_path / "x.traj")
+    stored = ase.io.read(tmp_path / "x.traj").calc
+    assert (stored.name, stored.results["energy"]) == ("irrepd", energy)
+    calculator.set(verify=tmp_path)
+    json.dumps(calculator.todict())
 
 
 def test_keys_are_no_parameters(server: FakeServer) -> None:
