@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return _run(options)
+    except BrokenPipeError:  # whoever read the lines has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except (ConnectionFailed, ServerError, OSError, ValueError) as error:
         print(f"irrepd: {error}", file=sys.stderr)
     except ImportError as error:
@@ -92,8 +96,8 @@ class _Run:
 
         self.options = options
         self.is_journal = bool(options.output) and options.output.endswith(".jsonl")
-        if self.is_journal and not options.resume:
-            Path(options.output).unlink(missing_ok=True)
+        if self.is_journal and not options.resume and os.path.exists(options.output):
+            raise ValueError(f"{options.output} exists: add --resume to go on, or remove it")
         self.source = frames.read(options.file, options.index, options.format)
         self.writer = None
         if options.output and not self.is_journal:

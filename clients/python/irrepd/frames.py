@@ -73,6 +73,21 @@ def attach(atoms: Any, result: Result) -> Any:
     return atoms
 
 
+def _format_of(path: str) -> Any:
+    """ASE's format of a file to write. ValueError: there will be none."""
+    from ase.io.formats import UnknownFileTypeError, filetype, ioformats
+
+    try:
+        form = ioformats.get(filetype(path, read=False))
+    except UnknownFileTypeError:
+        form = None
+    if form is None or not form.can_write:
+        raise ValueError(f"ASE writes no format called as in {path}: try .extxyz or .traj")
+    if not os.path.isdir(os.path.dirname(path) or "."):
+        raise ValueError(f"there is no folder for {path}")
+    return form
+
+
 class Writer:
     """Writes frames with their results, to PATH.part until all are there.
 
@@ -87,9 +102,11 @@ class Writer:
         self.last: Any = None
         self._kept: list[Any] = []
         self._file: Any = None
+        self._is_single = False
         if not self.is_stream:
             if resume:
                 raise ValueError("only .xyz, .extxyz and .jsonl files can be resumed")
+            self._is_single = _format_of(path).single
             return
         if os.path.exists(self.part) and os.path.getsize(self.part) > 0 and not resume:
             raise ValueError(
@@ -123,6 +140,8 @@ class Writer:
     def write(self, atoms: Any, result: Result) -> None:
         attach(atoms, result)
         if self._file is None:
+            if self._is_single and self._kept:
+                raise ValueError(f"{self.path} is of a format for one frame: choose another")
             self._kept.append(atoms)
             return
         import ase.io

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import ase.io
@@ -10,6 +13,7 @@ from ase import Atoms
 from ase.build import bulk, molecule
 from fake_server import FakeServer, hang_up
 
+import irrepd
 from irrepd.__main__ import main
 
 
@@ -90,6 +94,7 @@ def test_failures_are_one_line(
         ([broken, "--url", server.url], "cannot be read"),
         ([frames, "--url", server.url, "--batch", "0"], "--batch"),
         ([frames, "--url", "gopher://x"], "gopher"),
+        ([frames, "--url", "https://x", "--ca-file", tmp_path / "absent.pem"], "absent.pem"),
     ]
     for arguments, expected in cases:
         assert main(list(map(str, arguments))) == 2
@@ -130,6 +135,36 @@ def test_interrupted_output_goes_on(
     ase.io.write(path, frames[::-1])
     assert run(server, path, "--output", output, "--resume") == 2
     assert "other frames" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["out.nothing", "out", "absent/out.traj", "exists.jsonl"])
+def test_outputs_that_cannot_be_are_refused_at_once(
+    server: FakeServer, frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    (tmp_path / "exists.jsonl").write_text("results of an hour\n")
+    assert run(server, frames, "--output", tmp_path / name) == 2
+    assert name in capsys.readouterr().err
+    assert not server.requests
+    assert (tmp_path / "exists.jsonl").read_text() == "results of an hour\n"
+
+
+def test_formats_of_one_frame(
+    server: FakeServer, frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(server, frames, "--output", tmp_path / "POSCAR", "--index", "1") == 0
+    assert len(ase.io.read(tmp_path / "POSCAR")) == 8
+    assert run(server, frames, "--output", tmp_path / "POSCAR") == 2
+    assert "one frame" in capsys.readouterr().err
+
+
+def test_a_reader_of_lines_may_leave(server: FakeServer, frames: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "irrepd", frames, "--url", server.url, "--model", "springs"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(irrepd.__file__).parents[1])}
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, env=environment)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, b"")
 
 
 def test_results_alone(server: FakeServer, frames: Path, tmp_path: Path) -> None:
