@@ -156,7 +156,8 @@ def _start(folder: Path, program: Path, file: Path, name: str, flags: Sequence[s
     _place(file, models / f"{name}.safetensors")
     environment = {k: v for k, v in os.environ.items() if not k.startswith("IRREPD_")}
     package = str(Path(__file__).resolve().parent.parent)
-    environment["PYTHONPATH"] = os.pathsep.join([package, os.environ.get("PYTHONPATH", "")])
+    paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment["PYTHONPATH"] = os.pathsep.join(paths)
     listen = f"unix:{folder / 'socket'}"
     command = [str(program), "--models", str(models), "--listen", listen, *flags]
     with subprocess.Popen(
@@ -221,9 +222,10 @@ def _supervise(folder: Path, name: str, command: Sequence[str]) -> None:
         if state == "ready":
             break
         if state == "failed" or daemon.poll() is not None or time.monotonic() > deadline:
-            print("cannot load the model" if state == "failed" else "does not start", flush=True)
             daemon.kill()
             daemon.wait()
+            shutil.rmtree(folder / "models", ignore_errors=True)
+            print("cannot load the model" if state == "failed" else "does not start", flush=True)
             return
         time.sleep(0.02)
     print("ready", flush=True)
@@ -242,6 +244,7 @@ def _wait_for_the_last(folder: Path, daemon: subprocess.Popen[bytes]) -> None:
                 continue
             daemon.terminate()  # whoever comes now waits for the lock, then starts another
             daemon.wait()
+            shutil.rmtree(folder / "models", ignore_errors=True)
 
 
 if __name__ == "__main__":

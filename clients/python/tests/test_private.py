@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -59,11 +60,15 @@ def is_there(url: str) -> bool:
     return private._answers(Path(url.removeprefix("unix:")))
 
 
-def wait_until_gone(url: str) -> None:
+def wait_until(holds: Callable[[], bool], otherwise: str) -> None:
     deadline = time.monotonic() + 30
-    while Path(url.removeprefix("unix:")).exists():
-        assert time.monotonic() < deadline, "the daemon stays"
+    while not holds():
+        assert time.monotonic() < deadline, otherwise
         time.sleep(0.02)
+
+
+def wait_until_gone(url: str) -> None:
+    wait_until(lambda: not Path(url.removeprefix("unix:")).exists(), "the daemon stays")
 
 
 @needs_daemon
@@ -84,6 +89,7 @@ def test_shared_by_processes_and_gone_with_the_last(environment: Path) -> None:
     assert again == url and is_there(url)
     leave(third)
     wait_until_gone(url)
+    wait_until(lambda: not list(environment.rglob("*.safetensors")), "its models stay")
 
 
 @needs_daemon
@@ -105,6 +111,7 @@ def test_damaged_models_are_named(environment: Path, tmp_path: Path) -> None:
     damaged.write_bytes(b"\1" * 100)
     with pytest.raises(ConnectionFailed, match="cannot load"):
         private.local_url(damaged)
+    assert not list(environment.rglob("*.safetensors"))
 
 
 def test_missing_programs_and_models(environment: Path, tmp_path: Path) -> None:
