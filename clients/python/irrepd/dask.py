@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from irrepd.client import DEFAULT_URL, PROPERTIES
 from irrepd.journal import fingerprint
-from irrepd.replicas import BATCH_ATOMS, BATCH_STRUCTURES, batches, evaluate_batch
+from irrepd.replicas import BATCH_ATOMS, BATCH_STRUCTURES, as_urls, batches, evaluate_batch
 from irrepd.results import Result
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def evaluate(
     structures: Iterable[Any],
     model: str = "sevennet-0",
-    urls: Sequence[str] = (DEFAULT_URL,),
+    urls: str | Sequence[str] = (DEFAULT_URL,),
     *,
     cluster: distributed.Client | None = None,
     properties: Sequence[str] = PROPERTIES[:3],
@@ -35,10 +35,11 @@ def evaluate(
     """The results of an iterable's structures, in their order, as they come.
 
     structures, model, properties, precision: as for `irrepd.evaluate`. urls: of the replicas as the
-    workers reach them. cluster: default the current client of dask.distributed. batch_structures,
-    batch_atoms: what a task holds at most; it should take a second or so, as Dask takes
-    milliseconds for each. ahead: tasks under way, by default two for each thread of the cluster.
-    Memory holds about that many batches. A batch whose worker dies is computed again.
+    workers reach them, or one that serves them all. cluster: default the current client of
+    dask.distributed. batch_structures, batch_atoms: what a task holds at most; it should take a
+    second or so, as Dask takes milliseconds for each. ahead: tasks under way, by default two for
+    each thread of the cluster. Memory holds about that many batches. A batch whose worker dies is
+    computed again.
     """
     from distributed import get_client
 
@@ -54,7 +55,7 @@ def evaluate(
         try:
             for i, batch in enumerate(tasks):
                 task = where.submit(
-                    evaluate_batch, batch, model, tuple(urls), i, **options, pure=False
+                    evaluate_batch, batch, model, as_urls(urls), i, **options, pure=False
                 )
                 under_way.append(task)
                 while len(under_way) >= most:
@@ -70,7 +71,7 @@ def evaluate(
 def map_bag(
     bag: dask.bag.Bag,
     model: str = "sevennet-0",
-    urls: Sequence[str] = (DEFAULT_URL,),
+    urls: str | Sequence[str] = (DEFAULT_URL,),
     *,
     properties: Sequence[str] = PROPERTIES[:3],
     precision: str | None = None,
@@ -87,7 +88,7 @@ def map_bag(
             yield from evaluate_batch(
                 batch,
                 model,
-                tuple(urls),
+                as_urls(urls),
                 fingerprint(batch[0]) + i,  # partitions begin at different replicas
                 properties=tuple(properties),
                 precision=precision,

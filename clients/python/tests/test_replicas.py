@@ -20,6 +20,10 @@ def test_batches() -> None:
     assert [len(batch) for batch in batches(ENTRIES, 100, 2)] == [2, 2, 2]
 
 
+def test_one_url(server: FakeServer) -> None:
+    assert len(evaluate_batch(ENTRIES, "springs", server.url, 3)) == 6
+
+
 def test_replicas_take_turns(server: FakeServer) -> None:
     with FakeServer() as other:
         for first in range(4):
