@@ -43,7 +43,7 @@ def structure(
     if cell is not None and np.any(cell):
         result["cell"] = np.asarray(cell, dtype=float).tolist()
     if pbc is not None:
-        result["pbc"] = [bool(periodic) for periodic in (pbc if np.ndim(pbc) else [pbc] * 3)]
+        result["pbc"] = [bool(periodic) for periodic in np.broadcast_to(pbc, 3)]
     if id is not None:
         result["id"] = id
     return result
