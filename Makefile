@@ -46,6 +46,7 @@ test-deploy: all models $(VENV_DEPLOY) $(SETUP)/deploy$(if $(QUICK),-files, test
 	$(PYTHON_DEPLOY) -m pytest -q -p no:cacheprovider --durations=10 tests/deploy$(if $(QUICK),/test_files.py)
 
 test-http: $(B)/irrepd models $(if $(SANITIZER),,$(B)/faults/failing_malloc.so) $(SETUP)/test | $(VENV_TESTS) ## run the tests over HTTP and under faults (SANITIZER=thread or address,undefined: of that daemon)
+	$(if $(SANITIZER),$(MAKE) SANITIZER= all) # the tests load the library
 	export IRREPD_TEST_DAEMON='$(CURDIR)/$(B)/irrepd' IRREPD_TEST_PATIENCE=$(if $(SANITIZER),300,60) \
 	  ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1; \
 	for folder in tests/http tests/faults; do \
