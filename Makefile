@@ -23,15 +23,15 @@ QUICK ?=
 FAMILY ?=
 
 # All that `make help` lists.
-.PHONY: $(shell sed -nE 's/^([a-z-]+):.* [#][#] .*/\1/p' $(firstword $(MAKEFILE_LIST))) fuzz-binaries fuzz-replays
+.PHONY: $(shell sed -nE 's/^([a-z-]+):.* [#][#] .*/\1/p' $(firstword $(MAKEFILE_LIST))) deploy-needs fuzz-binaries fuzz-replays
 
 all: $(B)/irrepd $(B)/libirrep.a $(B)/libirrep.so $(B)/man/irrepd.1 ## build build/irrepd, build/libirrep.a and build/libirrep.so
 
 serve: all $(if $(filter build/models,$(MODELS)),models) ## build, make the models, serve them on LISTEN= (MODELS= another folder)
 	exec $(B)/irrepd --models '$(MODELS)' --listen '$(LISTEN)'
 
-test: $(SETUP)/test ## run every test; the last line counts what passed and failed (LINT=1: lint too)
-	@python3 tools/run_tests.py $(if $(LINT),--lint) --jobs $(JOBS) -- $(MAKEOVERRIDES)
+test: $(SETUP)/test ## run every test; the last line counts what passed and failed (LINT=1: lint too; DEPLOY=1: test-deploy too)
+	@python3 tools/run_tests.py $(if $(LINT),--lint) $(if $(DEPLOY),--deploy) --jobs $(JOBS) -- $(MAKEOVERRIDES)
 
 test-pythons: ## run the tests of clients/python with python3.9 to python3.13, as far as they are there (PYTHONS=)
 	tools/test_pythons.sh $(PYTHONS)
@@ -41,6 +41,8 @@ test-page: all models $(SETUP)/page | $(VENV_PAGE) ## test the page at / in Chro
 
 test-clusters: all models | $(VENV_CLUSTERS) ## test irrepd.dask and the example for Ray with clusters on this machine
 	build/venv-clusters/bin/python -m pytest -q -p no:cacheprovider --durations=5 tests/clusters
+
+deploy-needs: all models $(VENV_DEPLOY) $(VENV_CLUSTERS) $(VENV_PAGE) $(SETUP)/deploy $(SETUP)/page wheel deb
 
 test-deploy: all models $(VENV_DEPLOY) $(SETUP)/deploy$(if $(QUICK),-files, test-page test-clusters wheel deb) ## test docker/: images, compose, Kubernetes, scale-out, the page and the packages (QUICK=1: its files alone)
 	$(PYTHON_DEPLOY) -m pytest -q -p no:cacheprovider --durations=10 tests/deploy$(if $(QUICK),/test_files.py)

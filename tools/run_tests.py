@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Builds and runs every test of the project, to the end whatever fails on the way.
 
-    tools/run_tests.py [--lint] [--jobs N] [-- MAKE_VARIABLES...]
+    tools/run_tests.py [--lint] [--deploy] [--jobs N] [-- MAKE_VARIABLES...]
 
 The steps: build, models, C unit tests, pytest folder by folder, then under AddressSanitizer and
-UBSan the C unit tests, the seeds of the fuzz targets and some of the tests over HTTP. Reports go to
-build/reports/. The last line is `N passed, N failed`, a sum over the test cases of cmocka and
+UBSan the C unit tests, the seeds of the fuzz targets and some of the tests over HTTP; with --deploy
+also what `make test-deploy` runs. Reports go to build/reports/. The last line is `N passed, N failed`, a sum over the test cases of cmocka and
 pytest; a step that fails without naming a test case (a broken build, a crash, a timeout, a run of
 no test at all) counts as one failure. The exit status is 1 when anything failed. Needs only the
 standard library.
@@ -27,9 +27,17 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 REPORTS = ROOT / "build/reports"
-PYTHON = ROOT / "build/venv/bin/python"
-PYTHON_DEPLOY = ROOT / "build/venv-deploy/bin/python"
-DEPLOY_FILES = "tests/deploy/test_files.py"
+# What runs of tests/deploy without --deploy, and what `make test-deploy` runs; by environment.
+FILES = {
+    "tests/deploy/test_install.py": "build/venv",
+    "tests/deploy/test_systemd.py": "build/venv",
+    "tests/deploy/test_files.py": "build/venv-deploy",
+}
+DEPLOY = {
+    "tests/page": "build/venv-page",
+    "tests/clusters": "build/venv-clusters",
+    "tests/deploy": "build/venv-deploy",
+}
 PYTEST_FOLDERS = (
     "clients/python/tests",
     "tests/reference",
@@ -38,8 +46,6 @@ PYTEST_FOLDERS = (
     "tests/faults",
     "tests/soak",
     "tests/interop",
-    "tests/deploy/test_install.py",
-    "tests/deploy/test_systemd.py",
     "tests/bench",
 )
 SANITIZED = "SANITIZER=address,undefined"
@@ -200,13 +206,13 @@ def run_replay(folder: str, source: Path) -> Outcome:
     return outcome
 
 
-def run_pytest(folder: str, name: str, python: Path = PYTHON, **env: str) -> Outcome:
+def run_pytest(folder: str, name: str, venv: str = "build/venv", **env: str) -> Outcome:
     started = time.monotonic()
     stem = re.sub(r"\W+", "-", name)
     report, log = REPORTS / f"{stem}.xml", REPORTS / f"{stem}.log"
     report.unlink(missing_ok=True)
     command = [
-        str(python),
+        str(ROOT / venv / "bin/python"),
         "-m",
         "pytest",
         "-q",
@@ -245,7 +251,7 @@ def show(outcome: Outcome) -> Outcome:
     return outcome
 
 
-def run_all(jobs: int, variables: list[str], lint: bool) -> list[Outcome]:
+def run_all(jobs: int, variables: list[str], lint: bool, deploy: bool) -> list[Outcome]:
     outcomes: list[Outcome] = []
 
     def step(*results: Outcome) -> None:
@@ -271,8 +277,10 @@ def run_all(jobs: int, variables: list[str], lint: bool) -> list[Outcome]:
     step(*run_unit_tests("build", jobs))
     for folder in PYTEST_FOLDERS:
         step(run_pytest(folder, folder))
-    step(run_make("deploy environment", ["build/venv-deploy/.ready", *variables], jobs))
-    step(run_pytest(DEPLOY_FILES, DEPLOY_FILES, PYTHON_DEPLOY))
+    needs = "deploy-needs" if deploy else "build/venv-deploy/.ready"
+    step(run_make("deploy environment", [needs, *variables], 1))
+    for folder, venv in (DEPLOY if deploy else FILES).items():
+        step(run_pytest(folder, folder, venv))
     sanitized = [SANITIZED, "unit-tests", "fuzz-replays", f"{SANITIZED_FOLDER}/irrepd"]
     step(run_make("build sanitized", [*sanitized, *variables], jobs))
     step(*run_unit_tests(SANITIZED_FOLDER, jobs))
@@ -287,6 +295,7 @@ def run_all(jobs: int, variables: list[str], lint: bool) -> list[Outcome]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--lint", action="store_true", help="run `make lint` too, as one test")
+    parser.add_argument("--deploy", action="store_true", help="also what `make test-deploy` runs")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("variables", nargs="*", help="variables for make, such as CC=gcc")
     arguments = parser.parse_args()
@@ -294,7 +303,7 @@ def main() -> int:
     started = time.monotonic()
     shutil.rmtree(REPORTS, ignore_errors=True)
     REPORTS.mkdir(parents=True)
-    outcomes = run_all(arguments.jobs, arguments.variables, arguments.lint)
+    outcomes = run_all(arguments.jobs, arguments.variables, arguments.lint, arguments.deploy)
     passed = sum(outcome.passed for outcome in outcomes)
     failed = sum(outcome.failed for outcome in outcomes)
     skipped = sum(outcome.skipped for outcome in outcomes)

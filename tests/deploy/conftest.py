@@ -44,6 +44,9 @@ def engine() -> Iterator[Engine]:
     if reason:
         pytest.skip(reason)
     engine = Engine()
+    reason = engine.why_not()
+    if reason:
+        pytest.skip(reason)
     yield engine
     if not os.environ.get("IRREPD_KEEP_CONTAINERS"):
         engine.podman("rm", "--all", "--force", "--time", "0", check=False)

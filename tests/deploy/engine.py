@@ -31,7 +31,8 @@ SLIM = (
 
 
 def why_not() -> str | None:
-    """Why there can be no containers here, or None."""
+    """Why there cannot be containers or networks of our own here, as far as that is seen at once; or
+    None."""
     if os.geteuid() != 0:
         return "needs root: containers of their own storage and network"
     missing = [program for program in PROGRAMS if shutil.which(program) is None]
@@ -122,6 +123,15 @@ class Engine:
         self.build_from(BASE, "\n".join(lines), "--timestamp", EPOCH)
         tar.unlink()
         return BASE
+
+    def why_not(self) -> str | None:
+        """Why a container of nothing but Debian does not run here, or None."""
+        flags = ("--rm", "--pull=never", "--read-only", "--memory=64m", "--user=10001")
+        try:
+            self.podman("run", *flags, self.base(), "true")
+        except AssertionError as error:
+            return f"no containers here: {str(error).strip().splitlines()[-1]}"
+        return None
 
     def build(self, target: str, *flags: str, tag: str = "") -> str:
         """Builds a target of docker/Dockerfile; what was built before is reused."""
