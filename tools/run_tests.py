@@ -5,10 +5,10 @@
 
 The steps: build, models, C unit tests, pytest folder by folder, then under AddressSanitizer and
 UBSan the C unit tests, the seeds of the fuzz targets and some of the tests over HTTP; with --deploy
-also what `make test-deploy` runs. Reports go to build/reports/. The last line is `N passed, N failed`, a sum over the test cases of cmocka and
-pytest; a step that fails without naming a test case (a broken build, a crash, a timeout, a run of
-no test at all) counts as one failure. The exit status is 1 when anything failed. Needs only the
-standard library.
+also what `make test-deploy` runs. Reports go to build/reports/. The last line is `N passed, N
+failed`, a sum over the test cases of cmocka and pytest; a step that fails without naming a test
+case (a broken build, a crash, a timeout, a run of no test at all) counts as one failure. The exit
+status is 1 when anything failed. Needs only the standard library.
 """
 
 from __future__ import annotations

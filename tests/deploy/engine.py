@@ -31,8 +31,7 @@ SLIM = (
 
 
 def why_not() -> str | None:
-    """Why there cannot be containers or networks of our own here, as far as that is seen at once; or
-    None."""
+    """Why there cannot be containers or networks here, as far as that is seen at once; or None."""
     if os.geteuid() != 0:
         return "needs root: containers of their own storage and network"
     missing = [program for program in PROGRAMS if shutil.which(program) is None]
