@@ -82,8 +82,8 @@ static const struct option options[] = {
      "body of one request; beyond: 413"},
     {"max-receiving-bytes", "BYTES", OPTION_BYTES, "512M", FIELD(max_receiving_bytes), 1024,
      SIZE_MAX / 4,
-     "bodies of all connections while they are received; beyond: 503; unless told, at most an "
-     "eighth of the memory"},
+     "bodies being received and answers not yet read, of all connections, and as much again of "
+     "requests that wait; beyond: 503; unless told, at most an eighth of the memory"},
     {"max-structures", "N", OPTION_COUNT, "4096", FIELD(max_structures), 1, 1u << 20,
      "structures of one request; beyond: 422"},
     {"max-atoms", "N", OPTION_COUNT, "1000000", FIELD(max_atoms), 1, 100000000,

@@ -20,6 +20,9 @@
 #define CONNECTION_MEMORY (64u * 1024) /* libmicrohttpd's, headers and upload window */
 #define GONE_MS 100    /* for bytes that were sent before the client closed its side */
 #define LINGER_MS 1000 /* how long a refused body is still read, so that the answer arrives */
+#define ANSWER_RATE                                                                                \
+  64 /* bytes a millisecond that a client has to take of an answer, beside the                     \
+        time for a request */
 
 /* Where a request stands. */
 enum stage {
@@ -49,6 +52,7 @@ struct exchange {
   enum stage stage;
   int status;
   struct MHD_Response *response;
+  size_t answer_bytes; /* of the response, in the budget until they have left */
   struct http_body body;
   uint64_t begun_ns;
   struct http_facts facts;
@@ -114,9 +118,12 @@ static void wake(struct connection *connection) {
 
 static void exchange_send(struct http_exchange *exchange, struct http_reply *reply) {
   struct exchange *x = (struct exchange *)exchange;
+  struct http_server *server = x->connection->server;
   const bool waiting = x->stage == STAGE_WAITING;
   x->status = reply->status;
-  x->response = http_response(reply, x->request_id, x->connection->server->draining);
+  x->response = http_response(reply, x->request_id, server->draining);
+  x->answer_bytes = x->response != NULL ? reply->size : 0;
+  server->budget.used += x->answer_bytes;
   x->stage = STAGE_REPLIED;
   account(x, x->status);
   if (waiting)
@@ -133,10 +140,15 @@ void http_reply_problem(struct http_exchange *exchange, const struct problem *pr
   http_reply(exchange, &reply);
 }
 
+/* The library ends clients that take nothing of an answer for a while; others are to take it in
+ * time. */
 static enum MHD_Result queue(struct exchange *x) {
+  const struct connection *connection = x->connection;
   if (x->response == NULL)
     return MHD_NO;
-  return MHD_queue_response(x->connection->mhd, (unsigned)x->status, x->response);
+  peer_deadline(connection->peer,
+                connection->server->options.request_timeout_ms + x->answer_bytes / ANSWER_RATE);
+  return MHD_queue_response(connection->mhd, (unsigned)x->status, x->response);
 }
 
 /* Answers a request that libmicrohttpd is still reading, when it takes no response. */
@@ -374,6 +386,7 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **slot,
   struct connection *connection = x->connection;
   *slot = NULL;
   http_body_drop(&x->body, &server->budget);
+  server->budget.used -= x->answer_bytes;
   if (x->response != NULL)
     MHD_destroy_response(x->response);
   free(x);

@@ -9,8 +9,9 @@
 
 struct http_budget {
   size_t max_body_bytes;      /* of one body */
-  size_t max_receiving_bytes; /* of all */
-  size_t used;                /* memory held by all */
+  size_t max_receiving_bytes; /* of all, and of the answers that have not left: those are never
+                                 refused, but bodies are as long as they take the room */
+  size_t used;                /* memory held by all that */
 };
 
 /* Zero-initialised it is empty. */

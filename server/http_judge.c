@@ -43,7 +43,8 @@ void http_problem_body(struct problem *problem, size_t max_body_bytes) {
 
 void http_problem_bodies(struct problem *problem, size_t max_receiving_bytes) {
   problem_set(problem, 503, "too-many-bodies", "too many bodies under way", "",
-              "All connections together may send %zu bytes at a time (--max-receiving-bytes).",
+              "Bodies that arrive and answers that have not left may take %zu bytes together "
+              "(--max-receiving-bytes).",
               max_receiving_bytes);
 }
 

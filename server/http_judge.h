@@ -30,7 +30,7 @@ const char *http_judge(const struct http_facts *facts, size_t max_body_bytes, ch
 /* The body exceeds max_body_bytes, as found while receiving. */
 void http_problem_body(struct problem *problem, size_t max_body_bytes);
 
-/* All bodies together exceed max_receiving_bytes. */
+/* All bodies, and the answers that have not left, exceed max_receiving_bytes together. */
 void http_problem_bodies(struct problem *problem, size_t max_receiving_bytes);
 
 /* The request has not arrived in time. */

@@ -40,6 +40,7 @@ void predict_free_job(struct predict_job *job) {
   if (job->client)
     clients_leave(&p->clients, job->client);
   drop_body(job);
+  p->held_bytes -= job->held_bytes;
   predict_job_free(job);
   p->n_jobs--;
   if (p->draining && p->n_jobs == 0)
@@ -167,9 +168,7 @@ static void plan(struct predict_job *job) {
 /* Keeps a copy of the body until it can be read; otherwise the job has failed. */
 static bool keep_body(struct predict_job *job, const char *body, size_t size) {
   struct predictor *p = job->predictor;
-  const size_t most = p->config->max_receiving_bytes;
-  const bool fits = most == 0 || (p->held_bytes <= most && size <= most - p->held_bytes);
-  job->body = fits ? malloc(size + 1) : NULL;
+  job->body = predictor_may_hold(p, size) ? malloc(size + 1) : NULL;
   if (!job->body) {
     predict_job_fail(job, PROBLEM_NO_MEMORY, "no memory for the body");
     return false;

@@ -37,6 +37,7 @@ struct predict_job {
   struct bounds bounds[2]; /* by precision */
   char *body;              /* [body_size] a copy to be read on a worker; otherwise NULL */
   size_t body_size;
+  size_t held_bytes; /* of the request, counted while it waits and is computed */
   uint64_t begun_ns;
   atomic_bool gone; /* the client has gone */
   bool counts_as_reading, on_worker, is_ready;

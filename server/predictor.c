@@ -201,6 +201,12 @@ int predictor_retry_after(const struct predictor *p) {
   return seconds < 1 ? 1 : seconds > 60 ? 60 : (int)ceil(seconds);
 }
 
+bool predictor_may_hold(const struct predictor *p, size_t bytes) {
+  const size_t most = p->config->max_receiving_bytes;
+  return most == 0 || p->held_bytes == 0 ||
+         (p->held_bytes <= most && bytes <= most - p->held_bytes);
+}
+
 /* The most structures of one client that may wait: three quarters of the queue unless told. */
 static size_t client_share(const struct config *config) {
   const size_t share = config->max_queue - config->max_queue / 4;
@@ -221,6 +227,8 @@ static void admit(struct predict_job *job, size_t n) {
     predict_job_fail(job, PROBLEM_TOO_MANY_STRUCTURES, "more structures than the queue holds");
   else if (!scheduler_has_room(p->scheduler, n, predict_job_atoms(job)))
     predict_job_fail(job, PROBLEM_QUEUE_FULL, "too many structures are waiting; try again later");
+  else if (!predictor_may_hold(p, job->request.bytes))
+    predict_job_fail(job, PROBLEM_QUEUE_FULL, "requests of too many bytes wait; try again later");
   else if (waiting > share - n)
     predict_job_fail(job, PROBLEM_CLIENT_QUOTA,
                      "too many structures of this client are waiting; try again later");
@@ -243,6 +251,8 @@ void predictor_schedule(struct predict_job *job) {
     predict_make_ready(job);
     return;
   }
+  job->held_bytes = job->request.bytes;
+  p->held_bytes += job->held_bytes;
   job->n_open = job->request.n_items + 1; /* one more, so that it is not ready before the end */
   for (size_t i = 0; i < job->request.n_items; i++) {
     struct prediction *prediction = &job->predictions[i];

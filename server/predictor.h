@@ -23,7 +23,7 @@ struct predictor {
   uv_idle_t *idle;
   struct predict_job *ready, **ready_end; /* to be delivered */
   size_t n_jobs;
-  size_t held_bytes; /* of bodies that wait to be read */
+  size_t held_bytes; /* of bodies that wait to be read, and of requests since */
   bool draining;
   void (*drained)(void *context);
   void *drained_context;
@@ -34,6 +34,9 @@ void predictor_schedule(struct predict_job *job);
 
 /* Begins what is due, and sets the timer for what will be. */
 void predictor_run(struct predictor *predictor);
+
+/* Whether so many bytes more may be held. */
+bool predictor_may_hold(const struct predictor *predictor, size_t bytes);
 
 /* A structure has left the queue: gives its place back to the client. */
 void predictor_left_queue(struct predict_job *job);

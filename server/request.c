@@ -31,6 +31,7 @@ static struct request_block *block_new(struct request *request, size_t size) {
   if (block) {
     *block = (struct request_block){.next = request->blocks, .size = size};
     request->blocks = block;
+    request->bytes += size;
   }
   return block;
 }

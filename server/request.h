@@ -37,6 +37,7 @@ struct request {
   bool has_deadline;
   double deadline_ms; /* from the arrival of the request, when has_deadline */
   enum request_priority priority;
+  size_t bytes;                 /* that it holds; read-only */
   struct request_block *blocks; /* private */
 };
 

@@ -212,6 +212,18 @@ def test_bodies_together_too_large(start: Factory) -> None:
     daemon.wait_for(lambda: daemon.predict(ATOM).status == 200, "the body to be forgotten")
 
 
+def test_answers_that_are_not_read(start: Factory) -> None:
+    daemon = start("--max-body-bytes", "32M", "--max-receiving-bytes", "32M").wait_ready()
+    structures = [{"id": "x" * (28 << 20)}, {"numbers": [14], "positions": [[0, 0, 0]]}]
+    body = json.dumps({"structures": structures}).encode()
+    with daemon.connect() as deaf:
+        deaf.sendall(post(length(body), body=body))
+        blank = b" " * (8 << 20)
+        daemon.wait_for(lambda: kind(daemon.predict(blank)) == "too-many-bodies", "a refusal")
+        assert daemon.predict(ATOM).status == 200
+    daemon.wait_for(lambda: daemon.predict(blank).status == 400, "the answer to be forgotten")
+
+
 def memory(daemon: Daemon) -> int:
     """Its largest resident memory so far, in bytes."""
     status = Path(f"/proc/{daemon.process.pid}/status").read_text()

@@ -75,7 +75,8 @@ static void handle(void *context, struct http_exchange *exchange) {
   free(text);
 }
 
-static void begin(struct fixture *f, uint64_t timeout_ms) {
+/* send_buffer: of its connections; 0: the system's. */
+static void begin_with(struct fixture *f, uint64_t timeout_ms, int send_buffer) {
   struct listener listener;
   unsigned port = 0;
   memset(f, 0, sizeof *f);
@@ -85,6 +86,8 @@ static void begin(struct fixture *f, uint64_t timeout_ms) {
   assert_int_equal(listener_open(&listener, "127.0.0.1:0", false, NULL), IRREP_OK);
   assert_int_equal(sscanf(listener.url, "http://127.0.0.1:%u", &port), 1);
   f->port = (uint16_t)port;
+  if (send_buffer > 0)
+    setsockopt(listener.fd, SOL_SOCKET, SO_SNDBUF, &send_buffer, sizeof send_buffer);
   const struct http_options options = {.listen_fd = listener.fd,
                                        .max_body_bytes = BODY_MAX,
                                        .max_receiving_bytes = 2 * BODY_MAX,
@@ -98,6 +101,10 @@ static void begin(struct fixture *f, uint64_t timeout_ms) {
   assert_non_null(f->server);
 }
 
+static void begin(struct fixture *f, uint64_t timeout_ms) {
+  begin_with(f, timeout_ms, 0);
+}
+
 static void end(struct fixture *f) {
   http_stop(f->server);
   uv_run(&f->loop, UV_RUN_DEFAULT);
@@ -105,13 +112,20 @@ static void end(struct fixture *f) {
   metrics_free(f->metrics);
 }
 
-static void dial(const struct fixture *f, struct client *client) {
+/* receive_buffer: 0 for the system's. */
+static void dial_with(const struct fixture *f, struct client *client, int receive_buffer) {
   struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(f->port)};
   to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   client->size = 0;
   client->ended = false;
   client->fd = socket(AF_INET, SOCK_STREAM, 0);
+  if (receive_buffer > 0)
+    setsockopt(client->fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
   assert_int_equal(connect(client->fd, (const struct sockaddr *)&to, sizeof to), 0);
+}
+
+static void dial(const struct fixture *f, struct client *client) {
+  dial_with(f, client, 0);
 }
 
 static void tell(const struct client *client, const char *text) {
@@ -298,6 +312,31 @@ static void test_slow_requests(void **state) {
   end(f);
 }
 
+/* It takes something all the time, but not 64 bytes a millisecond. */
+static void test_slow_reader(void **state) {
+  (void)state;
+  static char request[BODY_MAX];
+  struct fixture *f = &fixture_of_test;
+  struct client *c = &client_of_test;
+  const int small = 4096, body = 60000;
+  const int head = snprintf(request, sizeof request,
+                            "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", body);
+  memset(request + head, 'x', (size_t)body);
+  begin_with(f, 20, small);
+  dial_with(f, c, small);
+  tell(c, request);
+  while (!c->ended) {
+    const ssize_t n = recv(c->fd, c->got, 100, MSG_DONTWAIT);
+    c->ended = n == 0;
+    c->size += n > 0 ? (size_t)n : 0;
+    for (int i = 0; i < 15; i++)
+      turn(f);
+  }
+  close(c->fd);
+  assert_true(c->size > 0 && c->size < (size_t)body);
+  end(f);
+}
+
 static void keep(struct fixture *f, struct client *c) {
   const size_t before = f->n_kept;
   dial(f, c);
@@ -421,6 +460,7 @@ int main(void) {
       cmocka_unit_test(test_refusals),
       cmocka_unit_test(test_bodies_that_are_not_admitted),
       cmocka_unit_test(test_slow_requests),
+      cmocka_unit_test(test_slow_reader),
       cmocka_unit_test(test_replies_that_come_later),
       cmocka_unit_test(test_clients_that_leave),
       cmocka_unit_test(test_drain),

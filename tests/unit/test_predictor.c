@@ -154,6 +154,30 @@ static void test_limits_change(void **state) {
   end(&a, 200);
 }
 
+/* A request alone may hold more than all together. */
+static void test_bytes_that_wait(void **state) {
+  struct fake_served *fake = *state;
+  struct call busy[2], a, b;
+  occupy(fake, busy);
+  const size_t most = fake->predictor->held_bytes + 10000;
+  fake->config.max_receiving_bytes = most;
+  begin(fake, &a, "a", 2, false);
+  assert_true(fake->predictor->held_bytes <= most);
+  begin(fake, &b, "b", 30, false);
+  finish(fake, &b);
+  assert_string_equal(get(b.json, "type")->valuestring, "urn:irrepd:queue-full");
+  end(&b, 503);
+  release(fake, busy);
+  finish(fake, &a);
+  end(&a, 200);
+  assert_int_equal(fake->predictor->held_bytes, 0);
+  begin(fake, &b, "b", 30, false);
+  assert_true(fake->predictor->held_bytes > 10000);
+  finish(fake, &b);
+  end(&b, 200);
+  assert_int_equal(fake->predictor->held_bytes, 0);
+}
+
 /* Nothing is computed, and the sizes are those that were planned. */
 static void test_estimate(void **state) {
   struct fake_served *fake = *state;
@@ -258,11 +282,9 @@ static void test_swap_under_load(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-      TEST(test_share_of_a_client),
-      TEST(test_limits_change),
-      TEST(test_estimate),
-      TEST(test_waits_for_the_model),
-      TEST(test_model_that_cannot_be_loaded),
+      TEST(test_share_of_a_client),   TEST(test_limits_change),
+      TEST(test_bytes_that_wait),     TEST(test_estimate),
+      TEST(test_waits_for_the_model), TEST(test_model_that_cannot_be_loaded),
       TEST(test_swap_under_load),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
