@@ -1,6 +1,7 @@
 #include "server/http.h"
 
 #include "server/http_body.h"
+#include "server/http_fields.h"
 #include "server/http_judge.h"
 #include "server/http_response.h"
 #include "server/http_text.h"
@@ -86,18 +87,10 @@ static struct connection *connection_of(struct MHD_Connection *mhd) {
   return info == NULL ? NULL : info->socket_context;
 }
 
-static const char *method_label(const char *method) {
-  static const char *const known[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"};
-  for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-    if (strcmp(method, known[i]) == 0)
-      return known[i];
-  return "other";
-}
-
 static void account(const struct exchange *x, int status) {
   const struct http_options *o = &x->connection->server->options;
   const double seconds = (double)(uv_hrtime() - x->begun_ns) * 1e-9;
-  const char *method = method_label(x->public.method);
+  const char *method = http_method_label(x->public.method);
   metrics_http_request(o->metrics, x->public.route, method, status, seconds);
   if (o->log_requests)
     log_write(LOG_INFO, "request", LOG_STRING, "request_id", x->request_id, LOG_STRING, "method",
@@ -202,17 +195,9 @@ static enum MHD_Result on_field(void *context, enum MHD_ValueKind kind, const ch
     value = value == NULL ? "" : value;
   }
   http_framing_field(&x->facts.framing, name, value);
-  if (strcasecmp(name, "content-type") == 0)
-    x->public.content_type = value;
-  else if (strcasecmp(name, "content-encoding") == 0)
-    x->public.content_encoding = value;
-  else if (strcasecmp(name, "authorization") == 0)
-    x->public.authorization = x->public.authorization == NULL ? value : "";
-  else if (strcasecmp(name, "inference-header-content-length") == 0)
-    x->public.inference_header_length = x->public.inference_header_length == NULL ? value : "";
-  else if (strcasecmp(name, "if-none-match") == 0)
-    x->public.if_none_match = x->public.if_none_match == NULL ? value : "";
-  else if (strcasecmp(name, "accept") == 0)
+  if (http_fields_keep(&x->public, name, value))
+    return MHD_YES;
+  if (strcasecmp(name, "accept") == 0)
     http_accept_add(x->accept, sizeof x->accept, value);
   else if (strcasecmp(name, "x-request-id") == 0 && http_request_id_valid(value))
     snprintf(x->request_id, sizeof x->request_id, "%s", value);

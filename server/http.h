@@ -41,12 +41,14 @@ struct http_reply {
 struct http_exchange {
   const char *method;
   const char *path;         /* decoded, without the query */
-  const char *content_type; /* these six: NULL where the request has no such field */
+  const char *accept;       /* of all such fields; NULL: none */
+  const char *content_type; /* these six: NULL where there is no such field, "" where there are
+                               several */
   const char *content_encoding;
-  const char *accept;
-  const char *authorization; /* these three: "" where there are several such fields */
+  const char *authorization;
   const char *inference_header_length;
   const char *if_none_match;
+  const char *origin;
   const char *body; /* [size]; until the handler returns */
   size_t size;
   const char *request_id;

@@ -73,6 +73,14 @@ bool http_request_id_valid(const char *text) {
   return n > 0;
 }
 
+const char *http_method_label(const char *method) {
+  static const char *const known[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"};
+  for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+    if (strcmp(method, known[i]) == 0)
+      return known[i];
+  return "other";
+}
+
 bool http_traceparent_valid(const char *text) {
   static const char hex[] = "0123456789abcdef";
   return strlen(text) == HTTP_TRACEPARENT_SIZE - 1 && strncmp(text, "00-", 3) == 0 &&

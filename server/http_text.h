@@ -21,6 +21,9 @@ bool http_path_decode(const char *target, char *path, size_t size);
 /* Whether text is 1 to 128 characters of [A-Za-z0-9._:/+=@-]. */
 bool http_request_id_valid(const char *text);
 
+/* The method as a label of metrics; "other" for those that are hardly known. */
+const char *http_method_label(const char *method);
+
 /* Longest W3C traceparent that is passed on, with its NUL. */
 #define HTTP_TRACEPARENT_SIZE 56
 

@@ -165,12 +165,15 @@ static bool refuse(struct problem *problem, enum problem_kind kind, const char *
   return false;
 }
 
-/* Without keys, whoever is on this machine administers. Pages that a browser shows cannot: a POST
- * of JSON to another site needs a permission that is never given. */
+/* Without keys, whoever is on this machine administers. Pages that a browser shows cannot, be it
+ * under a name that was made to mean this machine: it tells the origin of what they post. */
 static bool may_without_keys(const struct http_exchange *exchange, enum access access,
                              struct problem *problem) {
-  return access != ACCESS_ADMIN || exchange->local ||
-         refuse(problem, PROBLEM_FORBIDDEN, "This is done from the server's own machine only.");
+  if (access != ACCESS_ADMIN || (exchange->local && exchange->origin == NULL))
+    return true;
+  return refuse(problem, PROBLEM_FORBIDDEN,
+                exchange->local ? "Pages in a browser do this with a key only."
+                                : "This is done from the server's own machine only.");
 }
 
 /* Whether the client's key, if the daemon has keys, admits it; otherwise the problem says why not.

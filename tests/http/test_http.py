@@ -124,6 +124,16 @@ def test_media_types_of_bodies(daemon: Daemon, headers: dict[str, str]) -> None:
     assert (answer.status, kind(answer)) == (415, "unsupported-media-type")
 
 
+@pytest.mark.parametrize("name", ["Content-Type", "Content-Encoding"])
+def test_two_types_of_a_body(daemon: Daemon, name: str) -> None:
+    values = ["text/plain", "application/json"] if name == "Content-Type" else ["gzip", "identity"]
+    fields = [f"{name}: {value}" for value in values]
+    if name != "Content-Type":
+        fields.append("Content-Type: application/json")
+    head = [f"POST {PREDICT} HTTP/1.1", "Host: x", "Content-Length: 2", *fields, "", "{}"]
+    assert daemon.raw("\r\n".join(head).encode()).status == 415
+
+
 def test_request_ids(daemon: Daemon) -> None:
     given = daemon.ask("GET", "/v1/health/live", headers={"X-Request-Id": "job-7/a.b:c"})
     assert given.headers["x-request-id"] == "job-7/a.b:c"

@@ -140,6 +140,9 @@ def test_load_and_unload(start: Factory, folder: Path) -> None:
     assert (unknown.status, kind(unknown)) == (404, "unknown-model")
     assert call(daemon, "b", "load", b'{"force":true}').status == 400
     assert daemon.ask("POST", "/v1/models/b/load", b"").status == 415
+    page = {"Content-Type": "application/json", "Origin": "http://rebound.example:8421"}
+    assert daemon.ask("POST", "/v1/models/b/unload", b"{}", page).status == 403
+    assert states(daemon) == "rrr"
 
 
 class Load:

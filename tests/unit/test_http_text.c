@@ -69,6 +69,13 @@ static void test_request_ids(void **state) {
 #define TRACE "4bf92f3577b34da6a3ce929d0e0e4736"
 #define PARENT "00f067aa0ba902b7"
 
+static void test_method_labels(void **state) {
+  (void)state;
+  assert_string_equal(http_method_label("HEAD"), "HEAD");
+  assert_string_equal(http_method_label("head"), "other");
+  assert_string_equal(http_method_label("BREW"), "other");
+}
+
 static void test_traceparents(void **state) {
   (void)state;
   assert_true(http_traceparent_valid("00-" TRACE "-" PARENT "-01"));
@@ -235,6 +242,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_paths),
       cmocka_unit_test(test_request_ids),
+      cmocka_unit_test(test_method_labels),
       cmocka_unit_test(test_traceparents),
       cmocka_unit_test(test_media_types),
       cmocka_unit_test(test_accept),
