@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define FIX "irrepd"
 #define TYPES_MAX 118
@@ -79,6 +80,17 @@ static void compute(void *context, int64_t step, int n_local, int *tags, double 
     set_virial(engine, cell, &result);
 }
 
+/* What the answers are good for: energies in eV, for all atoms, each of a known element. */
+static void check(const struct engine *engine) {
+  const char *units = lammps_extract_global(engine->lammps, "units");
+  if (units == NULL || strcmp(units, "metal") != 0)
+    stop("the input must say: units metal");
+  if (lammps_extract_setting(engine->lammps, "world_size") != 1)
+    stop("LAMMPS must run as one process: the daemon needs all atoms at once");
+  if (lammps_extract_setting(engine->lammps, "ntypes") != engine->n_types)
+    stop("as many atomic numbers are due as LAMMPS has types");
+}
+
 /* A whole number of the command line, from min to max. */
 static int integer(const char *text, long min, long max) {
   char *end;
@@ -103,6 +115,7 @@ int main(int argc, char **argv) {
   if (engine.client == NULL || engine.lammps == NULL)
     stop("cannot start");
   lammps_file(engine.lammps, argv[3]);
+  check(&engine);
   lammps_command(engine.lammps, "fix " FIX " all external pf/callback 1 1");
   lammps_command(engine.lammps, "fix_modify " FIX " energy yes virial yes");
   lammps_set_fix_external_callback(engine.lammps, FIX, compute, &engine);

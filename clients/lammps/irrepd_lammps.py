@@ -38,8 +38,12 @@ class Forces:
         url: str = "http://127.0.0.1:8421",
         precision: str | None = None,
     ):
+        if lmp.extract_global("units") != "metal":
+            raise ValueError("the input must say: units metal")
         if lmp.extract_setting("world_size") > 1:
             raise ValueError("LAMMPS must run as one process: the daemon needs all atoms at once")
+        if lmp.extract_setting("ntypes") != len(numbers):
+            raise ValueError("as many atomic numbers are due as LAMMPS has types")
         self.lmp, self.client = lmp, Client(url)
         self.model, self.precision = model, precision
         self.fault: Exception | None = None
@@ -103,12 +107,15 @@ def main() -> None:
     from ase.data import atomic_numbers
     from lammps import lammps
 
+    unknown = [symbol for symbol in options.species if symbol not in atomic_numbers]
+    if unknown:
+        parser.error(f"no element is called {unknown[0]}")
+    numbers = [atomic_numbers[symbol] for symbol in options.species]
     lmp = lammps(cmdargs=["-log", "none"])
     lmp.file(options.input)
-    numbers = [atomic_numbers[symbol] for symbol in options.species]
     try:
         Forces(lmp, numbers, options.model, options.url, options.precision).run(options.steps)
-    except (ConnectionFailed, ServerError) as error:
+    except (ConnectionFailed, ServerError, ValueError) as error:
         sys.exit(f"irrepd: {error}")
 
 

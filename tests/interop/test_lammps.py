@@ -152,6 +152,32 @@ def test_refusals_end_the_run(program: list[object], tmp_path: Path) -> None:
         ran(command_of(command, setup, 5))
 
 
+@pytest.mark.parametrize("program", ["python", "c"], indirect=True)
+@pytest.mark.parametrize(
+    ("given", "instead", "said"),
+    [
+        ("units           metal", "units real", "units metal"),
+        ("create_box      1", "create_box 2", "as LAMMPS has types"),
+    ],
+)
+def test_inputs_that_do_not_fit_are_refused(
+    program: list[object], tmp_path: Path, given: str, instead: str, said: str
+) -> None:
+    text = (CLIENTS / "lammps" / "in.silicon").read_text()
+    assert given in text
+    setup = tmp_path / "in.setup"
+    setup.write_text(text.replace(given, instead).replace("mass            1", "mass *"))
+    with pytest.raises(AssertionError, match=said):
+        ran(command_of(program, setup, 1))
+
+
+@pytest.mark.parametrize("program", ["c"], indirect=True)
+def test_one_process_alone(program: list[object], tmp_path: Path) -> None:
+    setup = CLIENTS / "lammps" / "in.silicon"
+    with pytest.raises(AssertionError, match="as one process"):
+        ran(["mpirun", "--oversubscribe", "-np", 2, *command_of(program, setup, 1)])
+
+
 def test_client_in_c(tmp_path: Path, server_url: str) -> None:
     if not has("libcurl"):
         pytest.skip("needs libcurl4-gnutls-dev")
