@@ -2,19 +2,23 @@
 
 #include <cjson/cJSON.h>
 #include <curl/curl.h>
+#include <locale.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define ATTEMPTS 20
+#define ATTEMPTS 60
+#define TIMEOUT 600L /* seconds of one attempt */
 #define ANSWER_MAX ((size_t)1 << 30)
 
 struct irrepd_client {
   CURL *curl;
   struct curl_slist *headers;
   char *precision;
+  locale_t plain; /* numbers with a point, whatever the program's locale has */
+  bool has_answered;
   char url[1024];
 };
 
@@ -135,23 +139,37 @@ static size_t receive(char *data, size_t size, size_t count, void *context) {
   return answer->failed ? 0 : size * count;
 }
 
-/* The HTTP status, or -1. */
-static int post(struct irrepd_client *client, const struct text *request, struct text *answer,
-                curl_off_t *retry_after, struct irrepd_result *result) {
+/* One attempt; *status is that of HTTP, or -1. Whether to ask again after *pause seconds: the
+ * daemon is busy, or has answered before and cannot be reached, as while it is started anew. */
+static bool post(struct irrepd_client *client, const struct text *request, struct text *answer,
+                 int *status, curl_off_t *pause, struct irrepd_result *result) {
   answer->size = 0;
+  *status = -1;
+  *pause = 1;
   curl_easy_setopt(client->curl, CURLOPT_POSTFIELDS, request->data);
   curl_easy_setopt(client->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->size);
   curl_easy_setopt(client->curl, CURLOPT_WRITEDATA, answer);
   const CURLcode code = curl_easy_perform(client->curl);
   if (code != CURLE_OK || answer->size == 0) {
     snprintf(result->message, sizeof result->message, "%.120s: %s", client->url,
-             curl_easy_strerror(code));
-    return -1;
+             code != CURLE_OK ? curl_easy_strerror(code) : "an empty answer");
+    return client->has_answered && code != CURLE_OPERATION_TIMEDOUT && code != CURLE_WRITE_ERROR;
   }
-  long status = 0;
-  curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, &status);
-  curl_easy_getinfo(client->curl, CURLINFO_RETRY_AFTER, retry_after);
-  return (int)status;
+  long code_of_http = 0;
+  curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, &code_of_http);
+  curl_easy_getinfo(client->curl, CURLINFO_RETRY_AFTER, pause);
+  client->has_answered = true;
+  *status = (int)code_of_http;
+  return *status == 503 || *status == 429;
+}
+
+static int ask(struct irrepd_client *client, const struct text *request, struct text *answer,
+               struct irrepd_result *result) {
+  int status;
+  curl_off_t pause;
+  for (int i = 1; post(client, request, answer, &status, &pause, result) && i < ATTEMPTS; i++)
+    sleep(pause < 1 ? 1 : pause > 60 ? 60 : (unsigned)pause);
+  return status;
 }
 
 static bool is_finite(const struct irrepd_structure *s) {
@@ -173,18 +191,13 @@ int irrepd_predict(struct irrepd_client *client, const struct irrepd_structure *
     snprintf(result->message, sizeof result->message, "positions and cell must be finite");
     return -1;
   }
+  const locale_t before = uselocale(client->plain);
   write_request(&request, client, structure);
   if (request.failed) {
     snprintf(result->message, sizeof result->message, "no memory for the request");
     goto done;
   }
-  for (int i = 0; i < ATTEMPTS; i++) {
-    curl_off_t pause = 1;
-    status = post(client, &request, &answer, &pause, result);
-    if (status != 503 && status != 429)
-      break;
-    sleep(pause < 1 ? 1 : pause > 60 ? 60 : (unsigned)pause);
-  }
+  status = ask(client, &request, &answer, result);
   if (status == 200 && read_result(answer.data, structure->n_atoms, result)) {
     status = 0;
   } else if (status == 200) {
@@ -194,6 +207,7 @@ int irrepd_predict(struct irrepd_client *client, const struct irrepd_structure *
     read_problem(answer.data, result);
   }
 done:
+  uselocale(before);
   free(request.data);
   free(answer.data);
   return status;
@@ -209,7 +223,9 @@ static bool add_header(struct irrepd_client *client, const char *line) {
 
 static bool set_up(struct irrepd_client *client, const char *url, const char *model,
                    const char *key) {
-  const bool is_unix = strncmp(url, "unix:", 5) == 0;
+  const bool is_unix = strncmp(url, "unix:/", 6) == 0;
+  if (!is_unix && strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
+    return false;
   char *name = curl_easy_escape(client->curl, model, 0);
   const int length = snprintf(client->url, sizeof client->url, "%s/v1/models/%s/predict",
                               is_unix ? "http://localhost" : url, name != NULL ? name : "");
@@ -227,6 +243,7 @@ static bool set_up(struct irrepd_client *client, const char *url, const char *mo
   curl_easy_setopt(client->curl, CURLOPT_HTTPHEADER, client->headers);
   curl_easy_setopt(client->curl, CURLOPT_WRITEFUNCTION, receive);
   curl_easy_setopt(client->curl, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(client->curl, CURLOPT_TIMEOUT, TIMEOUT);
   return curl_easy_setopt(client->curl, CURLOPT_URL, client->url) == CURLE_OK;
 }
 
@@ -237,8 +254,9 @@ struct irrepd_client *irrepd_client_new(const char *url, const char *model, cons
     return NULL;
   client->curl = curl_easy_init();
   client->precision = precision != NULL ? strdup(precision) : NULL;
-  if (client->curl == NULL || (precision != NULL && client->precision == NULL) ||
-      !set_up(client, url, model, key)) {
+  client->plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+  if (client->curl == NULL || client->plain == (locale_t)0 ||
+      (precision != NULL && client->precision == NULL) || !set_up(client, url, model, key)) {
     irrepd_client_free(client);
     return NULL;
   }
@@ -254,6 +272,8 @@ void irrepd_client_free(struct irrepd_client *client) {
     return;
   curl_slist_free_all(client->headers);
   curl_easy_cleanup(client->curl);
+  if (client->plain != (locale_t)0)
+    freelocale(client->plain);
   free(client->precision);
   free(client);
 }

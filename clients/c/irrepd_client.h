@@ -29,8 +29,8 @@ struct irrepd_result {
 };
 
 /* url: http://HOST:PORT, https://HOST:PORT, or unix:/PATH. key: an API key, or NULL. precision:
- * "float32", "float64", or NULL for the model's own. NULL without memory, or when the url is none.
- * Free with irrepd_client_free. */
+ * "float32", "float64", or NULL for the model's own. NULL without memory, or when the url is none
+ * of these. Free with irrepd_client_free. */
 struct irrepd_client *irrepd_client_new(const char *url, const char *model, const char *precision,
                                         const char *key);
 
@@ -42,7 +42,8 @@ void irrepd_client_free(struct irrepd_client *client); /* NULL is allowed */
 
 /* Evaluates one structure. 0: result is filled; otherwise the HTTP status of the refusal, or -1
  * when there was no proper answer, with result->message set and forces as they were. Waits while
- * the daemon is busy. */
+ * the daemon is busy, and a minute for one that has answered this client before and is gone; gives
+ * up after ten minutes without an answer. */
 int irrepd_predict(struct irrepd_client *client, const struct irrepd_structure *structure,
                    struct irrepd_result *result);
 

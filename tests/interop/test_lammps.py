@@ -60,6 +60,14 @@ def compiled(target: Path, sources: list[str], *more: str, compiler: str = "gcc"
     return target
 
 
+def compiled_engine(folder: Path) -> Path:
+    if not (has("libcurl") and Path("/usr/include/lammps/library.h").exists()):
+        pytest.skip("needs libcurl4-gnutls-dev and liblammps-dev")
+    sources = ["lammps/irrepd_lammps.c", "c/irrepd_client.c"]
+    assert shutil.which("mpicc")
+    return compiled(folder / "engine", sources, "-llammps", compiler="mpicc")
+
+
 def ran(command: list[object]) -> str:
     environment = {
         **os.environ,
@@ -88,11 +96,7 @@ def program(request: pytest.FixtureRequest, tmp_path: Path, server_url: str) -> 
         script = CLIENTS / "lammps" / "irrepd_lammps.py"
         options = ["--species", "Si", "--model", MODEL, "--url", server_url]
         return [sys.executable, script, *options]
-    if not (has("libcurl") and Path("/usr/include/lammps/library.h").exists()):
-        pytest.skip("needs libcurl4-gnutls-dev and liblammps-dev")
-    sources = ["lammps/irrepd_lammps.c", "c/irrepd_client.c"]
-    assert shutil.which("mpicc")
-    return [compiled(tmp_path / "engine", sources, "-llammps", compiler="mpicc"), server_url, MODEL]
+    return [compiled_engine(tmp_path), server_url, MODEL]
 
 
 def command_of(program: list[object], setup: Path, steps: int) -> list[object]:
@@ -197,3 +201,34 @@ def test_client_in_c(tmp_path: Path, server_url: str) -> None:
     assert float(mine[-1][2]) == pytest.approx(atoms.get_stress()[0], abs=1e-9)
     refused = subprocess.run([example, server_url, "absent"], capture_output=True, text=True)
     assert refused.returncode == 1 and 'No model is called "absent"' in refused.stderr
+    for url in ("127.0.0.1:8421", "unix:name", "file:///etc/hostname"):
+        refused = subprocess.run([example, url, MODEL], capture_output=True, text=True)
+        assert (refused.returncode, refused.stderr) == (2, f"no client for {url}\n")
+
+
+COMMA = 'LC_NUMERIC\ndecimal_point "<U002C>"\nthousands_sep ""\ngrouping -1\nEND LC_NUMERIC\n'
+
+
+def test_client_in_c_where_numbers_have_commas(
+    tmp_path: Path, server_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program that takes its locale from the environment, as those with windows do."""
+    if not has("libcurl"):
+        pytest.skip("needs libcurl4-gnutls-dev")
+    (tmp_path / "comma.src").write_text(COMMA)
+    make = ["localedef", "-c", "-i", tmp_path / "comma.src", tmp_path / "comma"]
+    subprocess.run(make, capture_output=True, check=False)
+    if not (tmp_path / "comma" / "LC_NUMERIC").exists():
+        pytest.skip("localedef needs the package locales")
+    main = tmp_path / "main.c"
+    main.write_text(
+        "#include <locale.h>\n#include <stdio.h>\n#define main example\n"
+        f'#include "{CLIENTS / "c" / "example.c"}"\n#undef main\n'
+        'int main(int argc, char **argv) { setlocale(LC_ALL, ""); return example(argc, argv); }\n'
+    )
+    program = compiled(tmp_path / "program", [str(main), "c/irrepd_client.c"])
+    plain = ran([program, server_url, MODEL])
+    monkeypatch.setenv("LOCPATH", str(tmp_path))
+    monkeypatch.setenv("LC_ALL", "comma")
+    commas = ran([program, server_url, MODEL])
+    assert "," in commas and commas.replace(",", ".") == plain

