@@ -1,16 +1,10 @@
 #include "server/clients.h"
 
+#include "server/fnv.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* FNV-1a. */
-static uint64_t hash_of(const char *name) {
-  uint64_t hash = UINT64_C(14695981039346656037);
-  for (const unsigned char *c = (const unsigned char *)name; *c; c++)
-    hash = (hash ^ *c) * UINT64_C(1099511628211);
-  return hash;
-}
 
 static struct client **bucket_of(struct clients *clients, uint64_t hash) {
   return &clients->buckets[hash % CLIENT_BUCKETS];
@@ -19,7 +13,7 @@ static struct client **bucket_of(struct clients *clients, uint64_t hash) {
 struct client *clients_enter(struct clients *clients, const char *name) {
   char cut[CLIENT_NAME_SIZE];
   snprintf(cut, sizeof cut, "%s", name);
-  const uint64_t hash = hash_of(cut);
+  const uint64_t hash = fnv_add(FNV_BEGIN, cut, strlen(cut));
   struct client **bucket = bucket_of(clients, hash), *client = *bucket;
   while (client && (client->hash != hash || strcmp(client->name, cut) != 0))
     client = client->next;

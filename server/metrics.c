@@ -1,5 +1,6 @@
 #include "server/metrics.h"
 
+#include "server/fnv.h"
 #include "server/text.h"
 #include "server/version.h"
 
@@ -15,8 +16,10 @@
 #define LABELS_MAX 3
 #define LABEL_SIZE_MAX 96
 
-/* Bounds what a mistake in a caller's labels can take; models times outcomes stay far below. */
-#define SERIES_MAX 4096
+/* Bounds what a mistake in a caller's labels can take: each of a thousand models has some 30, and
+ * with --profile as many again. */
+#define SERIES_MAX ((size_t)1 << 17)
+#define N_BUCKETS 4096
 
 enum kind { COUNTER, GAUGE, SECONDS, SIZES };
 
@@ -82,7 +85,8 @@ _Static_assert(sizeof second_bounds / sizeof *second_bounds == N_BOUNDS, "bounds
 _Static_assert(sizeof size_bounds / sizeof *size_bounds == N_BOUNDS, "bounds of sizes");
 
 struct series {
-  struct series *next;
+  struct series *next, *next_in_bucket;
+  enum family_id family;
   char labels[LABELS_MAX][LABEL_SIZE_MAX];
   double value;      /* of a histogram: the sum of what it saw */
   uint64_t counts[]; /* of a histogram: [N_BOUNDS + 1], each bucket alone */
@@ -90,6 +94,7 @@ struct series {
 
 struct metrics {
   struct series *series[N_FAMILIES]; /* lists, newest first */
+  struct series *buckets[N_BUCKETS]; /* all of them, by hash */
   size_t n_series;
 };
 
@@ -97,12 +102,20 @@ static bool is_histogram(const struct family *family) {
   return family->kind == SECONDS || family->kind == SIZES;
 }
 
+static struct series **bucket_of(struct metrics *m, enum family_id id, const char *const labels[]) {
+  uint64_t hash = FNV_BEGIN + (uint64_t)id;
+  for (size_t i = 0; i < LABELS_MAX; i++)
+    hash = fnv_add(hash, labels[i], strnlen(labels[i], LABEL_SIZE_MAX - 1)) + 1;
+  return &m->buckets[hash % N_BUCKETS];
+}
+
 /* The series of a family with these labels, made when it is new; NULL when it cannot be. */
 static struct series *find(struct metrics *m, enum family_id id, const char *a, const char *b,
                            const char *c) {
   const char *labels[LABELS_MAX] = {a, b, c};
-  for (struct series *s = m->series[id]; s; s = s->next) {
-    size_t same = 0;
+  struct series **bucket = bucket_of(m, id, labels);
+  for (struct series *s = *bucket; s; s = s->next_in_bucket) {
+    size_t same = s->family == id ? 0 : LABELS_MAX + 1;
     while (same < LABELS_MAX && strncmp(s->labels[same], labels[same], LABEL_SIZE_MAX - 1) == 0)
       same++;
     if (same == LABELS_MAX)
@@ -115,8 +128,11 @@ static struct series *find(struct metrics *m, enum family_id id, const char *a, 
     return NULL;
   for (size_t i = 0; i < LABELS_MAX; i++)
     snprintf(s->labels[i], LABEL_SIZE_MAX, "%s", labels[i]);
+  s->family = id;
   s->next = m->series[id];
   m->series[id] = s;
+  s->next_in_bucket = *bucket;
+  *bucket = s;
   m->n_series++;
   return s;
 }

@@ -1,3 +1,4 @@
+#include "server/fnv.h"
 #include "server/routes.h"
 
 #include <inttypes.h>
@@ -64,12 +65,9 @@ static const struct page_file *find_file(const char *name) {
   return NULL;
 }
 
-/* FNV-1a of the contents: it tells versions of a file apart, nothing more. */
 static void write_etag(const struct page_file *file, char etag[24]) {
-  uint64_t hash = 0xcbf29ce484222325;
-  for (const char *c = file->start; c < file->end; c++)
-    hash = (hash ^ (unsigned char)*c) * 0x100000001b3;
-  snprintf(etag, 24, "\"%016" PRIx64 "\"", hash);
+  snprintf(etag, 24, "\"%016" PRIx64 "\"",
+           fnv_add(FNV_BEGIN, file->start, (size_t)(file->end - file->start)));
 }
 
 /* Whether If-None-Match, NULL for none, names the version. */

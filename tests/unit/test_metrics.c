@@ -171,26 +171,45 @@ static void test_bounded(void **state) {
   (void)state;
   struct metrics *m = metrics_new();
   char reason[32];
-  for (int i = 0; i < 6000; i++) {
+  for (int i = 0; i < 140000; i++) {
     snprintf(reason, sizeof reason, "r%d", i);
     metrics_http_rejected(m, reason);
   }
   char *text = render(m);
   assert_non_null(strstr(text, "reason=\"r0\""));
-  assert_null(strstr(text, "reason=\"r5999\""));
+  assert_null(strstr(text, "reason=\"r139999\""));
+  free(text);
+  metrics_free(m);
+}
+
+static void test_a_thousand_models(void **state) {
+  (void)state;
+  struct metrics *m = metrics_new();
+  for (int i = 0; i < 1024; i++) {
+    char name[32];
+    snprintf(name, sizeof name, "model-%d", i);
+    metrics_model_state(m, name, "ready", 1);
+    metrics_model_load(m, name, "ok");
+    metrics_batch(m, name, "idle", 1, 2, 0.01);
+    metrics_structure_done(m, name, "ok", 2, 2);
+    metrics_structure_done(m, name, "ok", 2, 2);
+  }
+  metrics_http_request(m, "/v1/status", "GET", 200, 0.01);
+  char *text = render(m);
+  assert_true(value(text, "irrepd_inference_atoms_total{model=\"model-0\"}") == 4);
+  assert_true(value(text, "irrepd_inference_atoms_total{model=\"model-1023\"}") == 4);
+  assert_true(value(text, "irrepd_http_requests_total{route=\"/v1/status\",method=\"GET\","
+                          "code=\"200\"}") == 1);
   free(text);
   metrics_free(m);
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_counters_and_gauges),
-      cmocka_unit_test(test_histograms),
-      cmocka_unit_test(test_states_exclude_each_other),
-      cmocka_unit_test(test_process_and_build),
-      cmocka_unit_test(test_labels_are_escaped),
-      cmocka_unit_test(test_format),
-      cmocka_unit_test(test_bounded),
+      cmocka_unit_test(test_counters_and_gauges),       cmocka_unit_test(test_histograms),
+      cmocka_unit_test(test_states_exclude_each_other), cmocka_unit_test(test_process_and_build),
+      cmocka_unit_test(test_labels_are_escaped),        cmocka_unit_test(test_format),
+      cmocka_unit_test(test_a_thousand_models),         cmocka_unit_test(test_bounded),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
