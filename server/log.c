@@ -1,6 +1,9 @@
 #include "server/log.h"
 
+#include "server/utf8.h"
+
 #include <math.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,47 +31,32 @@ static bool append_text(struct line *line, const char *text) {
   return append(line, text, strlen(text));
 }
 
-/* Bytes of the UTF-8 character at text, 0 when it is not one (RFC 3629). */
-static size_t utf8_length(const unsigned char *text) {
-  const unsigned char c = text[0];
-  if (c < 0x80)
-    return 1;
-  const size_t n = c >= 0xc2 && c < 0xe0   ? 2
-                   : c >= 0xe0 && c < 0xf0 ? 3
-                   : c >= 0xf0 && c < 0xf5 ? 4
-                                           : 0;
-  for (size_t i = 1; i < n; i++)
-    if ((text[i] & 0xc0) != 0x80)
-      return 0;
-  if ((c == 0xe0 && text[1] < 0xa0) || (c == 0xed && text[1] >= 0xa0) ||
-      (c == 0xf0 && text[1] < 0x90) || (c == 0xf4 && text[1] >= 0x90))
-    return 0;
-  return n;
-}
-
 /* Bounds one string so that the fields after it find room too. */
 #define LOG_STRING_MAX 1024
+
+/* How long a reader of the log may hold up the daemon for a line, before that is lost. */
+#define LOG_PATIENCE_MS 10
 
 static bool append_string(struct line *line, const char *text) {
   if (text == NULL)
     return append_text(line, "null");
   if (!append(line, "\"", 1))
     return false;
-  const unsigned char *at = (const unsigned char *)text;
-  for (bool fits = true;
-       *at != '\0' && fits && (size_t)(at - (const unsigned char *)text) < LOG_STRING_MAX;) {
+  const char *at = text, *const end = text + strlen(text);
+  for (bool fits = true; at < end && fits && at - text < LOG_STRING_MAX;) {
     char escaped[8];
-    const size_t n = utf8_length(at);
+    const unsigned char c = (unsigned char)*at;
+    const size_t n = utf8_sequence(at, end);
     if (n == 0)
       fits = append_text(line, "\\ufffd");
-    else if (*at == '"' || *at == '\\') {
-      snprintf(escaped, sizeof escaped, "\\%c", *at);
+    else if (c == '"' || c == '\\') {
+      snprintf(escaped, sizeof escaped, "\\%c", c);
       fits = append_text(line, escaped);
-    } else if (*at < 0x20 || *at == 0x7f) {
-      snprintf(escaped, sizeof escaped, "\\u%04x", *at);
+    } else if (c < 0x20 || c == 0x7f) {
+      snprintf(escaped, sizeof escaped, "\\u%04x", c);
       fits = append_text(line, escaped);
     } else
-      fits = append(line, (const char *)at, n);
+      fits = append(line, at, n);
     at += n == 0 ? 1 : n;
   }
   line->text[line->size++] = '"'; /* LOG_TAIL keeps room */
@@ -133,7 +121,11 @@ void log_write(enum log_level level, const char *message, ...) {
   va_start(fields, message);
   const size_t size = log_format(line, level, message, fields);
   va_end(fields);
-  /* A log that cannot be written has nowhere to be reported. */
-  const ssize_t written = write(STDERR_FILENO, line, size);
-  (void)written;
+  /* A log that cannot be written has nowhere to be reported. A pipe that has room takes a whole
+   * line, so that the write does not wait. */
+  struct pollfd sink = {.fd = STDERR_FILENO, .events = POLLOUT};
+  if (poll(&sink, 1, LOG_PATIENCE_MS) == 1) {
+    const ssize_t written = write(STDERR_FILENO, line, size);
+    (void)written;
+  }
 }

@@ -14,7 +14,7 @@ enum log_kind { LOG_END, LOG_STRING, LOG_INTEGER, LOG_NUMBER };
 
 /* log_write(LOG_INFO, "model ready", LOG_STRING, "model", name, LOG_INTEGER, "bytes", (long long)n,
  *           LOG_NUMBER, "seconds", (double)s, LOG_END): strings are escaped, a line is one write.
- * Thread-safe. */
+ * Lines that stderr does not take within 10 ms are lost: nobody reads them. Thread-safe. */
 void log_write(enum log_level level, const char *message, ...);
 
 /* The line that log_write would write, newline and NUL included, into line [LOG_LINE_MAX]; returns

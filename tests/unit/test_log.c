@@ -1,6 +1,8 @@
+#define _GNU_SOURCE /* F_SETPIPE_SZ */
 #include "server/log.h"
 
 #include <cjson/cJSON.h>
+#include <fcntl.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -101,12 +103,39 @@ static void test_one_write_on_stderr(void **state) {
   assert_non_null(strstr(got, "\"level\":\"info\",\"message\":\"hello\",\"n\":1}\n"));
 }
 
+/* It would wait for good. */
+static void test_nobody_reads(void **state) {
+  (void)state;
+  int ends[2];
+  char page[4096] = "";
+  assert_int_equal(pipe(ends), 0);
+  assert_true(fcntl(ends[1], F_SETPIPE_SZ, (int)sizeof page) == (int)sizeof page);
+  assert_int_equal(write(ends[1], page, sizeof page), sizeof page);
+  const int saved = dup(STDERR_FILENO);
+  dup2(ends[1], STDERR_FILENO);
+  alarm(20);
+  log_write(LOG_INFO, "lost", LOG_END);
+  assert_int_equal(read(ends[0], page, sizeof page), sizeof page);
+  log_write(LOG_INFO, "read", LOG_END);
+  alarm(0);
+  dup2(saved, STDERR_FILENO);
+  close(saved);
+  close(ends[1]);
+  const ssize_t n = read(ends[0], page, sizeof page - 1);
+  close(ends[0]);
+  assert_true(n > 0);
+  page[n] = '\0';
+  assert_non_null(strstr(page, "\"message\":\"read\"}\n"));
+  assert_null(strstr(page, "lost"));
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_fields),
       cmocka_unit_test(test_utf8),
       cmocka_unit_test(test_long_strings_are_cut),
       cmocka_unit_test(test_one_write_on_stderr),
+      cmocka_unit_test(test_nobody_reads),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
