@@ -1,17 +1,23 @@
 #include "server/secret_file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
+#include <unistd.h>
 
 enum irrep_status secret_file_open(const char *flag, const char *path, mode_t forbidden,
                                    FILE **file, struct irrep_error *error) {
   struct stat info;
-  *file = fopen(path, "re");
+  /* A FIFO would wait for a writer. */
+  const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  *file = fd < 0 ? NULL : fdopen(fd, "r");
   if (*file == NULL || fstat(fileno(*file), &info) != 0) {
     const int reason = errno;
     if (*file != NULL)
       fclose(*file);
+    else if (fd >= 0)
+      close(fd);
     return irrep_fail(error, IRREP_BAD_ARGUMENT, flag, "--%s %.100s: %s", flag, path,
                       strerror(reason));
   }

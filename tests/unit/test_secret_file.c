@@ -54,10 +54,29 @@ static void test_what_is_no_file(void **state) {
   assert_non_null(strstr(error.detail, "No such file"));
 }
 
+/* Nobody writes to it: it is not waited for. */
+static void test_fifo(void **state) {
+  (void)state;
+  char folder[] = "/tmp/irrepd-secret-XXXXXX", path[64];
+  struct irrep_error error = {0};
+  FILE *file = NULL;
+  assert_non_null(mkdtemp(folder));
+  snprintf(path, sizeof path, "%s/keys", folder);
+  assert_int_equal(mkfifo(path, 0600), 0);
+  alarm(20);
+  assert_int_equal(secret_file_open("keys", path, SECRET_FROM_WRITERS, &file, &error),
+                   IRREP_BAD_ARGUMENT);
+  alarm(0);
+  assert_non_null(strstr(error.detail, "regular file"));
+  unlink(path);
+  rmdir(folder);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_modes),
       cmocka_unit_test(test_what_is_no_file),
+      cmocka_unit_test(test_fifo),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
