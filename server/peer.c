@@ -1,9 +1,9 @@
 #include "server/peer.h"
 
+#include "server/loopback.h"
 #include "server/tls.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
+#include <netdb.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,29 +84,18 @@ void peer_free(struct peer *peer) {
 }
 
 bool peer_name(int fd, char *name) {
-  union {
-    struct sockaddr any;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-    struct sockaddr_storage storage;
-  } address = {0};
-  socklen_t size = sizeof address;
+  struct sockaddr_storage storage = {0};
+  const struct sockaddr *address = (const struct sockaddr *)&storage;
+  socklen_t size = sizeof storage;
   snprintf(name, PEER_NAME_SIZE, "unknown");
-  if (getpeername(fd, &address.any, &size) != 0)
+  if (getpeername(fd, (struct sockaddr *)&storage, &size) != 0)
     return false;
-  switch (address.any.sa_family) {
-  case AF_UNIX:
+  if (address->sa_family == AF_UNIX) {
     snprintf(name, PEER_NAME_SIZE, "unix");
     return true;
-  case AF_INET:
-    inet_ntop(AF_INET, &address.v4.sin_addr, name, PEER_NAME_SIZE);
-    return ntohl(address.v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
-  case AF_INET6:
-    inet_ntop(AF_INET6, &address.v6.sin6_addr, name, PEER_NAME_SIZE);
-    return IN6_IS_ADDR_LOOPBACK(&address.v6.sin6_addr);
-  default:
-    return false;
   }
+  getnameinfo(address, size, name, PEER_NAME_SIZE, NULL, 0, NI_NUMERICHOST);
+  return is_loopback(address);
 }
 
 void peer_deadline(struct peer *peer, uint64_t milliseconds) {

@@ -155,11 +155,38 @@ static void test_names(void **state) {
   end(f);
 }
 
+/* IPv4 on a socket of both: 127.0.0.1 is this machine there too. */
+static void test_name_on_a_socket_of_both(void **state) {
+  (void)state;
+  struct sockaddr_in6 at = {.sin6_family = AF_INET6};
+  struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+  socklen_t size = sizeof at;
+  char name[PEER_NAME_SIZE];
+  const int listening = socket(AF_INET6, SOCK_STREAM, 0), client = socket(AF_INET, SOCK_STREAM, 0);
+  if (listening < 0)
+    skip(); /* the system has no IPv6 */
+  assert_int_equal(bind(listening, (const struct sockaddr *)&at, sizeof at), 0);
+  assert_int_equal(listen(listening, 1), 0);
+  assert_int_equal(getsockname(listening, (struct sockaddr *)&at, &size), 0);
+  to.sin_port = at.sin6_port;
+  assert_int_equal(connect(client, (const struct sockaddr *)&to, sizeof to), 0);
+  const int accepted = accept(listening, NULL, NULL);
+  assert_true(peer_name(accepted, name));
+  assert_string_equal(name, "::ffff:127.0.0.1");
+  close(accepted);
+  close(client);
+  close(listening);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_deadline),   cmocka_unit_test(test_orderly_end),
-      cmocka_unit_test(test_reset),      cmocka_unit_test(test_bytes_since_the_mark),
-      cmocka_unit_test(test_last_words), cmocka_unit_test(test_names),
+      cmocka_unit_test(test_deadline),
+      cmocka_unit_test(test_orderly_end),
+      cmocka_unit_test(test_reset),
+      cmocka_unit_test(test_bytes_since_the_mark),
+      cmocka_unit_test(test_last_words),
+      cmocka_unit_test(test_names),
+      cmocka_unit_test(test_name_on_a_socket_of_both),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
