@@ -34,6 +34,11 @@ bool layout_append(struct build *build, struct layout *layout, struct irrep ir, 
     entry->width += padded(mul[g]);
   }
   layout->dim += (size_t)(2 * ir.l + 1) * entry->width;
+  if (layout->dim > IRREP_MODEL_ROW_MAX) {
+    irrep_fail(build->error, IRREP_UNSUPPORTED_MODEL, "model", "features of more than %u numbers",
+               IRREP_MODEL_ROW_MAX);
+    return false;
+  }
   layout->n++;
   return true;
 }

@@ -46,23 +46,35 @@ bool build_embedding(struct build *build, size_t *value, struct layout *layout) 
          put_table(build, layout, table, *value);
 }
 
-/* The tensor of a linear map of an embedding; species by species, for it may be the largest of all.
- */
+/* The tensor of a linear map of an embedding, [mul of x][mul of y] or one for each species; read
+ * species by species, for it may be the largest of all. */
 struct embedding_map {
   char tensor[TENSOR_NAME_MAX];
   const struct layout_entry *x, *y;
-  bool by_species;
+  size_t n_dims, shape[3];
 };
+
+static struct embedding_map map_of(const struct build *build, const char *name,
+                                   const struct layout_entry *x, const struct layout_entry *y,
+                                   bool by_species) {
+  struct embedding_map map = {.x = x, .y = y, .n_dims = by_species ? 3 : 2};
+  size_t *shape = map.shape;
+  if (by_species)
+    *shape++ = build->program->n_species;
+  shape[0] = x->mul;
+  shape[1] = y->mul;
+  snprintf(map.tensor, sizeof map.tensor, "%.90s.0%c.weight", name, x->ir.parity > 0 ? 'e' : 'o');
+  return map;
+}
 
 /* Adds the map of one row, [from's dim] to [to's dim]; weights [mul of x][mul of y] is scratch. */
 static bool map_row(struct build *build, const struct embedding_map *map, size_t species,
                     const double *row, double *weights, double *out) {
   const struct layout_entry *x = map->x, *y = map->y;
-  const size_t shape[3] = {build->program->n_species, x->mul, y->mul};
-  const bool by_species = map->by_species;
-  if (model_file_read_rows(build->file, map->tensor, by_species ? 3 : 2,
-                           by_species ? shape : shape + 1, by_species ? species : 0,
-                           by_species ? 1 : x->mul, weights, build->error) != IRREP_OK)
+  const bool by_species = map->n_dims == 3;
+  if (model_file_read_rows(build->file, map->tensor, map->n_dims, map->shape,
+                           by_species ? species : 0, by_species ? 1 : x->mul, weights,
+                           build->error) != IRREP_OK)
     return false;
   for (size_t i = 0; i < x->mul; i++)
     for (size_t o = 0; o < y->mul; o++)
@@ -70,20 +82,34 @@ static bool map_row(struct build *build, const struct embedding_map *map, size_t
   return true;
 }
 
+/* Adds the map of all rows, [n_species][from's dim] to [n_species][to's dim]. */
+static bool map_rows(struct build *build, const struct embedding_map *map, const double *table,
+                     size_t from_dim, double *rows, size_t to_dim) {
+  /* Before memory is taken: a card may claim more than its file holds. */
+  if (model_file_check(build->file, map->tensor, map->n_dims, map->shape, build->error) != IRREP_OK)
+    return false;
+  double *weights =
+      program_take_scratch(build->program, size_mul(map->x->mul, map->y->mul), sizeof *weights);
+  if (!weights)
+    return build_give_up(build);
+  for (size_t s = 0; s < build->program->n_species; s++)
+    if (!map_row(build, map, s, table + s * from_dim, weights, rows + s * to_dim))
+      return false;
+  return true;
+}
+
 bool build_linear_embedding(struct build *build, const char *name, const double *table,
                             const struct layout *from, size_t out, const struct layout *to,
                             bool by_species) {
-  const size_t n_species = build->program->n_species;
-  const struct layout_entry *x = &from->entry[0];
-  struct embedding_map map = {.x = x, .y = layout_find(to, x->ir), .by_species = by_species};
-  double *rows = program_take_scratch(build->program, size_mul(n_species, to->dim), sizeof *rows);
-  double *weights =
-      program_take_scratch(build->program, size_mul(x->mul, map.y ? map.y->mul : 0), sizeof *rows);
-  if (!rows || !weights)
+  const struct layout_entry *x = &from->entry[0], *y = layout_find(to, x->ir);
+  double *rows = program_take_scratch(build->program, size_mul(build->program->n_species, to->dim),
+                                      sizeof *rows);
+  if (!rows)
     return build_give_up(build);
-  snprintf(map.tensor, sizeof map.tensor, "%.90s.0%c.weight", name, x->ir.parity > 0 ? 'e' : 'o');
-  for (size_t s = 0; map.y && s < n_species; s++)
-    if (!map_row(build, &map, s, table + s * from->dim, weights, rows + s * to->dim))
+  if (y) {
+    const struct embedding_map map = map_of(build, name, x, y, by_species);
+    if (!map_rows(build, &map, table, from->dim, rows, to->dim))
       return false;
+  }
   return put_table(build, to, rows, out);
 }

@@ -263,5 +263,6 @@
 #define IRREP_MODEL_SPECIES_MAX 118
 #define IRREP_MODEL_LAYERS_MAX 16
 #define IRREP_MODEL_CHANNELS_MAX 65536 /* of an irrep or a filter */
+#define IRREP_MODEL_ROW_MAX (1u << 18) /* numbers of one atom's, or edge's, features, padded */
 
 #endif

@@ -1,3 +1,4 @@
+#include "irrep/model_format.h"
 #include "tests/unit/support_build.h"
 
 static const struct irrep scalar = {0, 1}, vector = {1, -1};
@@ -46,6 +47,22 @@ static void test_layout_refuses(void **state) {
   build_trial_fini(&trial);
 }
 
+/* A few bytes of a card must not claim rows, and so tables and tiles, of any size. */
+static void test_layout_bounds_the_row(void **state) {
+  (void)state;
+  static const size_t most = 65536, one = 1;
+  struct build_trial trial;
+  struct layout layout = {0};
+  start(&trial, "{\"model\":{}}");
+  assert_true(layout_append(&trial.build, &layout, scalar, &most, 1));
+  assert_true(layout_append(&trial.build, &layout, vector, &most, 1));
+  assert_int_equal(layout.dim, IRREP_MODEL_ROW_MAX);
+  assert_false(layout_append(&trial.build, &layout, (struct irrep){0, -1}, &one, 1));
+  assert_build_error(&trial, IRREP_UNSUPPORTED_MODEL, "model");
+  assert_int_equal(layout.n, 2);
+  build_trial_fini(&trial);
+}
+
 static void test_layout_of_irreps(void **state) {
   (void)state;
   struct build_trial trial;
@@ -67,7 +84,8 @@ static void test_layout_of_irreps(void **state) {
 
 static void test_irreps_and_activations(void **state) {
   (void)state;
-  static const char *const names[] = {"identity", "silu", "tanh", "ssp", "sigmoid", "abs"};
+  static const char *const names[] = {"identity", "silu", "tanh", "ssp",     "sigmoid",
+                                      "abs",      "gelu", "mish", "softplus"};
   struct build_trial trial;
   struct irreps irreps;
   enum activation activation;
@@ -233,6 +251,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_layout_places_groups),
       cmocka_unit_test(test_layout_refuses),
+      cmocka_unit_test(test_layout_bounds_the_row),
       cmocka_unit_test(test_layout_of_irreps),
       cmocka_unit_test(test_irreps_and_activations),
       cmocka_unit_test(test_read),
