@@ -14,6 +14,9 @@
 #define INTERVALS_MAX 256
 #define BYTES_MAX ((size_t)256 << 20)
 
+/* Multiply-adds, at most, for finding out how fine the tables must be: some seconds. */
+#define WORK_MAX 0x1p36
+
 /* Pairs of species at most: making their tables takes time. */
 #define PAIRS_MAX 36
 
@@ -36,7 +39,9 @@ struct exact {
   size_t n_columns;
   uint32_t pairs[EDGE_TILE];
   double *embedding, *value, *derivative, *scratch;
-  double *fit; /* [2 * HERMITE_TERMS_MAX][columns] of one interval */
+  double *fit;      /* [2 * HERMITE_TERMS_MAX][columns] of one interval */
+  size_t row_bytes; /* of a row of all operations' tables for all pairs */
+  double work;      /* multiply-adds so far */
 };
 
 static void exact_at(const struct exact *exact, size_t n, const double *r) {
@@ -258,21 +263,43 @@ static size_t count_pairs(const struct program *program) {
   return 1;
 }
 
+/* Whether tables of these intervals, of which there will only be more, are small enough. */
+static bool fits(const struct exact *exact, const struct filter_tables *tables) {
+  size_t n_intervals = 0;
+  for (size_t s = 0; s < tables->n_segments; s++)
+    n_intervals += tables->segments[s].n_intervals;
+  return size_mul(exact->row_bytes, n_intervals * tables->n_terms) <= BYTES_MAX;
+}
+
+/* Counts the work of a filter at n distances, values and derivatives; false beyond WORK_MAX. */
+static bool spend(struct exact *exact, size_t n) {
+  const struct filter *filter = exact->filter;
+  for (size_t k = 0; k < filter->n_layers; k++)
+    exact->work += 2.0 * (double)n * (double)filter->layers[k].matrix.rows *
+                   (double)filter->layers[k].matrix.columns;
+  return exact->work <= WORK_MAX;
+}
+
 /* Halves the intervals of each segment until the error of one filter is below the bound. False
- * where INTERVALS_MAX are not enough. */
-static bool refine_one(const struct exact *exact, struct filter_tables *tables, double bound,
+ * where that takes more than INTERVALS_MAX, BYTES_MAX or WORK_MAX. */
+static bool refine_one(struct exact *exact, struct filter_tables *tables, double bound,
                        const double *matrix, double *rows) {
+  const size_t n_each = 3 * tables->n_terms / 2 - 2;
+  if (!fits(exact, tables) || !spend(exact, EDGE_TILE))
+    return false;
   const struct misfit typical = typical_sizes(exact, exact->program->radial.r_max);
   for (size_t s = 0; s < tables->n_segments; s++) {
     struct table_segment *segment = &tables->segments[s];
-    double error = error_of(exact, tables, segment, &typical, matrix, rows);
-    while (!(error < bound) && segment->n_intervals < INTERVALS_MAX) {
-      segment->n_intervals *= 2;
-      error = error_of(exact, tables, segment, &typical, matrix, rows);
+    for (;; segment->n_intervals *= 2) {
+      if (segment->n_intervals > INTERVALS_MAX || !fits(exact, tables) ||
+          !spend(exact, segment->n_intervals * n_each))
+        return false;
+      const double error = error_of(exact, tables, segment, &typical, matrix, rows);
+      if (error < bound) {
+        tables->error = larger(tables->error, error);
+        break;
+      }
     }
-    if (!(error < bound))
-      return false;
-    tables->error = larger(tables->error, error);
   }
   return true;
 }
@@ -316,21 +343,23 @@ static void write_tables(const struct program *program, const struct kernels *ke
 static enum irrep_status make(const struct program *program, const struct kernels *kernels,
                               struct exact *exact, double *rows, struct filter_tables *tables) {
   double matrix[HERMITE_TERMS_MAX * HERMITE_TERMS_MAX];
-  size_t reals = 0;
+  size_t n_columns = 0;
   cut_segments(&program->radial, tables);
   hermite_matrix(tables->n_terms / 2, matrix);
-  const bool fine = refine(program, exact, tables, bound_of(kernels->precision), matrix, rows);
-  number_rows(tables, program->radial.r_max);
   for (size_t i = 0; i < program->n_ops; i++)
     if (is_message(&program->ops[i])) {
-      tables->offsets[i] = reals;
-      reals += tables->n_pairs * tables->n_rows * program->ops[i].message.convolution.n_columns;
+      tables->offsets[i] = n_columns;
+      n_columns += program->ops[i].message.convolution.n_columns;
     }
-  tables->bytes = size_mul(reals, kernels->real_size);
-  if (!fine || tables->bytes > BYTES_MAX) {
+  exact->row_bytes = tables->n_pairs * n_columns * kernels->real_size;
+  if (!refine(program, exact, tables, bound_of(kernels->precision), matrix, rows)) {
     filter_tables_fini(tables);
     return IRREP_OK;
   }
+  number_rows(tables, program->radial.r_max);
+  for (size_t i = 0; i < program->n_ops; i++)
+    tables->offsets[i] *= tables->n_pairs * tables->n_rows;
+  tables->bytes = exact->row_bytes * tables->n_rows;
   tables->data = aligned_alloc(IRREP_ALIGNMENT, tables->bytes);
   if (!tables->data)
     return IRREP_NO_MEMORY;

@@ -41,7 +41,8 @@ struct filter_tables {
 /* Makes the tables of all convolutions of a program.
  *   weights   in float64, for the kernels of float64
  *   kernels   of the precision that the tables are for
- * OK also when the filters cannot be tabulated in reasonable size: then n_terms is 0. NO_MEMORY.
+ * OK also when the filters cannot be tabulated in reasonable size and time: then n_terms is 0.
+ * NO_MEMORY. Thread-safe.
  * The caller owns the tables (filter_tables_fini). */
 enum irrep_status filter_tables_make(const struct program *program, const void *weights,
                                      const struct kernels *kernels, struct filter_tables *tables);

@@ -169,9 +169,45 @@ static void no_convolutions_no_tables(void **state) {
   program_fini(&program);
 }
 
+static void assert_no_tables(const struct trial *trial) {
+  struct filter_tables tables;
+  assert_int_equal(filter_tables_make(&trial->program, trial->weights,
+                                      kernels_for(IRREP_FLOAT32, NULL), &tables),
+                   IRREP_OK);
+  assert_int_equal(tables.n_terms, 0);
+  filter_tables_fini(&tables);
+}
+
+/* A filter so large that measuring tables would take minutes is not even computed once: it claims
+ * weights that are not there. */
+static void no_tables_where_they_take_too_long(void **state) {
+  (void)state;
+  struct trial trial;
+  trial_init(&trial, CUTOFF_POLYNOMIAL);
+  trial.layers[0].matrix.rows = trial.layers[0].matrix.columns = (size_t)1 << 20;
+  assert_no_tables(&trial);
+  trial_fini(&trial);
+}
+
+/* 6 elements, pairs of which have tables of their own: at one interval a segment beyond 256 MB. */
+static void no_tables_where_they_are_too_large(void **state) {
+  (void)state;
+  struct trial trial;
+  trial_init(&trial, CUTOFF_POLYNOMIAL);
+  struct filter *filter = &trial.program.ops[0].message.filter;
+  trial.program.n_species = 6;
+  filter->bias_stride = 16;
+  trial.program.ops[0].message.convolution.n_columns = (size_t)1 << 20;
+  assert_no_tables(&trial);
+  trial_fini(&trial);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(agree_with_the_filter), cmocka_unit_test(slope_is_that_of_the_value),
-      cmocka_unit_test(vanish_at_r_max), cmocka_unit_test(no_convolutions_no_tables)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(agree_with_the_filter),
+                                     cmocka_unit_test(slope_is_that_of_the_value),
+                                     cmocka_unit_test(vanish_at_r_max),
+                                     cmocka_unit_test(no_convolutions_no_tables),
+                                     cmocka_unit_test(no_tables_where_they_take_too_long),
+                                     cmocka_unit_test(no_tables_where_they_are_too_large)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
