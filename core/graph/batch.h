@@ -3,6 +3,7 @@
 #define CORE_GRAPH_BATCH_H
 
 #include "core/base/arena.h"
+#include "core/graph/neighbours.h"
 #include "irrep/model.h"
 
 #include <stddef.h>
@@ -12,6 +13,7 @@
 struct batch_span {
   size_t first_atom, n_atoms;
   size_t first_edge, n_edges;
+  size_t first_pair, n_pairs; /* of neighbours.h */
 };
 
 /* All arrays lie in the arena that batch_take was given. Edges as neighbours.h gives them. */
@@ -34,25 +36,32 @@ struct species_map {
 enum irrep_status batch_check(const struct species_map *map,
                               const struct irrep_structure *structure, struct irrep_error *error);
 
-/* Checks the structures and counts their edges, once the spans have been taken from the arena.
- * One that is refused (as batch_check and neighbours_count refuse it, or with NO_MEMORY for lack of
+/* Bytes of scratch for batch_measure and batch_fill of a batch of that size; SIZE_MAX on overflow.
+ */
+size_t batch_scratch_bytes(const struct irrep_plan *size);
+
+/* Checks the structures and finds their edges, once the spans have been taken from the arena.
+ * One that is refused (as batch_check and neighbours_find refuse it, or with NO_MEMORY for lack of
  * scratch) gets its status in results and an empty span, and counts for nothing.
- *   scratch  [scratch_bytes] for the neighbour lists
+ *   scratch  [scratch_bytes] aligned to IRREP_ALIGNMENT
  *   spans    [n_structures]
  *   results  [n_structures]; status and n_edges are written
+ *   pairs    those of all structures, at the start of scratch
  * Returns the sums. */
 struct irrep_plan batch_measure(const struct species_map *map, double r_max,
                                 const struct irrep_structure *structures, size_t n_structures,
                                 void *scratch, size_t scratch_bytes, struct batch_span *spans,
-                                struct irrep_result *results);
+                                struct irrep_result *results, struct neighbour_pairs *pairs);
 
 /* Takes the spans of a batch of that size, then its other arrays; check arena->failed. */
 void batch_take_spans(struct batch *batch, struct arena *arena, size_t n_structures);
 void batch_take(struct batch *batch, struct arena *arena, const struct irrep_plan *size);
 
-/* Fills the other arrays from the structures that have a span. scratch as for batch_measure. */
-void batch_fill(struct batch *batch, const struct species_map *map, double r_max,
-                const struct irrep_structure *structures, void *scratch,
-                struct irrep_result *results);
+/* Fills the other arrays from the structures that have a span.
+ *   pairs    as batch_measure found them; they may have moved
+ *   scratch  [batch_scratch_bytes]; the pairs may lie in it: they are moved to its start */
+void batch_fill(struct batch *batch, const struct species_map *map,
+                const struct irrep_structure *structures, const struct neighbour_pairs *pairs,
+                void *scratch, const struct irrep_result *results);
 
 #endif

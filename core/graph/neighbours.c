@@ -31,19 +31,11 @@
 /* Atoms looked at in one go. */
 #define BLOCK 128
 
-/* Where edges go; senders is NULL to count only. */
-struct edge_sink {
-  uint32_t *cursor; /* [n_atoms] edges of a receiver so far; when writing, index of the next one */
-  uint32_t *senders;
-  double *vectors;
-  uint32_t atom_base;
-};
-
 struct search {
   const struct irrep_structure *structure;
   const struct grid *grid;
-  struct edge_sink sink;
-  double r_max, reach; /* reach: r_max and what the places in the grid may be off */
+  struct neighbour_pairs *pairs; /* NULL to count only */
+  double r_max, reach;           /* reach: r_max and what the places in the grid may be off */
   size_t max_edges, n_edges;
   uint64_t work;
   enum irrep_status status;
@@ -99,6 +91,18 @@ static bool fail_overlap(struct search *search, size_t receiver, size_t sender, 
   return false;
 }
 
+static void put_pair(struct neighbour_pairs *pairs, size_t receiver, size_t sender, bool back,
+                     const double vector[3]) {
+  const size_t i = pairs->n++;
+  if (i >= pairs->room)
+    return;
+  struct neighbour_pair *pair = &pairs->pair[i];
+  pair->receiver = (uint32_t)receiver;
+  pair->sender = (uint32_t)sender;
+  for (size_t k = 0; k < 3; k++)
+    pair->vector[k] = back ? -vector[k] : vector[k];
+}
+
 /* Decides about the pair of the sender under way and one image of the atom in a slot. */
 static bool take_pair(struct search *search, size_t slot, const double period[3]) {
   const struct grid_atom *atom = &search->grid->atoms[slot];
@@ -118,16 +122,9 @@ static bool take_pair(struct search *search, size_t slot, const double period[3]
   if (d2 < IRREP_DISTANCE_MIN * IRREP_DISTANCE_MIN)
     return fail_overlap(search, receiver, sender, sqrt(d2));
 
-  struct edge_sink *sink = &search->sink;
-  size_t edge = sink->cursor[receiver]++;
   search->n_edges += self ? 1 : 2;
-  if (!sink->senders) {
-    sink->cursor[sender] += self ? 0 : 1;
-    return true;
-  }
-  sink->senders[edge] = search->sender + sink->atom_base;
-  for (size_t k = 0; k < 3; k++)
-    sink->vectors[3 * edge + k] = back ? -vector[k] : vector[k];
+  if (search->pairs)
+    put_pair(search->pairs, receiver, sender, back, vector);
   return true;
 }
 
@@ -160,9 +157,11 @@ static bool in_row(const struct grid_atom *atom, const struct row *row) {
          atom->slice[2] >= row->low && atom->slice[2] <= row->high;
 }
 
-/* Writes the slots from [begin, end) that are within reach of a point; returns their number. */
-static size_t slots_within(const struct grid *grid, size_t begin, size_t end, const double point[3],
-                           double reach, uint32_t slots[BLOCK]) {
+/* Writes the slots from [begin, end) that are within reach of a point; returns their number. A
+ * function of its own, so that all of the loop stays in registers. */
+static __attribute__((noinline)) size_t slots_within(const struct grid *grid, size_t begin,
+                                                     size_t end, const double point[3],
+                                                     double reach, uint32_t slots[BLOCK]) {
   const double *x = grid->place[0], *y = grid->place[1], *z = grid->place[2];
   size_t n = 0;
   for (size_t i = begin; i < end; i++) {
@@ -309,115 +308,98 @@ static bool visit_sender(struct search *search, uint32_t sender) {
   return true;
 }
 
-/* Runs a search over all senders; sink.cursor must be set. */
-static enum irrep_status search_all(struct search *search, struct edge_sink sink) {
-  search->sink = sink;
-  search->n_edges = 0;
-  search->work = 0;
-  for (size_t i = 0; i < search->structure->n_atoms; i++)
-    if (!visit_sender(search, (uint32_t)i))
-      return search->status;
-  return IRREP_OK;
-}
-
 /* Calls */
-
-static bool accepts(double r_max) {
-  return r_max > 0 && r_max <= IRREP_LENGTH_MAX;
-}
-
-/* Lays the grid and a cursor for each atom out in an arena. */
-static void scratch_take(struct arena *arena, size_t n_atoms, struct grid *grid,
-                         uint32_t **cursor) {
-  *cursor = arena_take(arena, n_atoms, sizeof **cursor);
-  grid_take(grid, n_atoms, arena);
-}
 
 size_t neighbours_scratch_bytes(const struct irrep_structure *structure, double r_max) {
   struct arena arena = arena_counting();
   struct grid grid;
-  uint32_t *cursor;
   (void)r_max;
-  scratch_take(&arena, structure->n_atoms, &grid, &cursor);
+  grid_take(&grid, structure->n_atoms, &arena);
   return arena.failed ? SIZE_MAX : arena.used;
 }
 
-/* Builds the grid in scratch, and clears the cursors. */
-static struct search search_new(const struct irrep_structure *structure, double r_max,
-                                void *scratch, struct grid *grid, uint32_t **cursor) {
-  struct arena arena = arena_over(scratch, neighbours_scratch_bytes(structure, r_max));
-  scratch_take(&arena, structure->n_atoms, grid, cursor);
-  memset(*cursor, 0, structure->n_atoms * sizeof **cursor);
-  grid_build(grid, structure, THICKNESS * r_max);
-  return (struct search){.structure = structure,
-                         .grid = grid,
-                         .r_max = r_max,
-                         .reach = r_max * (1 + REACH_MARGIN) + 2 * grid->slack,
-                         .max_edges = UINT32_MAX};
-}
-
-enum irrep_status neighbours_count(const struct irrep_structure *structure, double r_max,
-                                   size_t max_edges, void *scratch, size_t *n_edges,
-                                   struct irrep_error *error) {
-  struct grid grid;
-  uint32_t *cursor;
-  if (!accepts(r_max))
+enum irrep_status neighbours_find(const struct irrep_structure *structure, double r_max,
+                                  size_t max_edges, void *scratch, struct neighbour_pairs *pairs,
+                                  size_t *n_edges, struct irrep_error *error) {
+  if (!(r_max > 0 && r_max <= IRREP_LENGTH_MAX))
     return irrep_fail(error, IRREP_BAD_ARGUMENT, "", "A cutoff of %g Angstrom is not accepted",
                       r_max);
-  struct search search = search_new(structure, r_max, scratch, &grid, &cursor);
-  search.error = error;
-  if (max_edges < search.max_edges)
-    search.max_edges = max_edges;
-  enum irrep_status status = search_all(&search, (struct edge_sink){.cursor = cursor});
-  if (status == IRREP_OK)
-    *n_edges = search.n_edges;
-  return status;
-}
-
-/* Writes the edges whose sender comes after their receiver, from those the other way round. On
- * entry cursor[i] is behind the edges that receiver i has; they begin at first_edge[i]. Going
- * backwards through them turns the order of their shifts around, as the sign does. */
-static void mirror(const struct edge_sink *sink, const uint32_t *first_edge, size_t n_atoms) {
-  for (size_t i = 0; i < n_atoms; i++) {
-    for (size_t edge = sink->cursor[i]; edge-- > first_edge[i];) {
-      size_t other = sink->senders[edge] - sink->atom_base;
-      if (other == i)
-        continue;
-      size_t reverse = sink->cursor[other]++;
-      sink->senders[reverse] = (uint32_t)i + sink->atom_base;
-      for (size_t k = 0; k < 3; k++)
-        sink->vectors[3 * reverse + k] = -sink->vectors[3 * edge + k];
-    }
-  }
-}
-
-enum irrep_status neighbours_fill(const struct irrep_structure *structure, double r_max,
-                                  void *scratch, size_t n_edges, uint32_t atom_base,
-                                  uint32_t edge_base, uint32_t *first_edge, uint32_t *senders,
-                                  uint32_t *receivers, double *vectors) {
+  struct arena arena = arena_over(scratch, neighbours_scratch_bytes(structure, r_max));
   struct grid grid;
-  uint32_t *cursor;
-  size_t n_atoms = structure->n_atoms;
-  if (!accepts(r_max) || n_edges > UINT32_MAX - edge_base || n_atoms > UINT32_MAX - atom_base)
-    return IRREP_BAD_ARGUMENT;
-  struct search search = search_new(structure, r_max, scratch, &grid, &cursor);
-  search.max_edges = n_edges;
-  if (search_all(&search, (struct edge_sink){.cursor = cursor}) || search.n_edges != n_edges)
-    return IRREP_BAD_ARGUMENT;
+  grid_take(&grid, structure->n_atoms, &arena);
+  grid_build(&grid, structure, THICKNESS * r_max);
+  struct search search = {.structure = structure,
+                          .grid = &grid,
+                          .pairs = pairs,
+                          .r_max = r_max,
+                          .reach = r_max * (1 + REACH_MARGIN) + 2 * grid.slack,
+                          .max_edges = max_edges < UINT32_MAX ? max_edges : UINT32_MAX,
+                          .error = error};
+  for (size_t i = 0; i < structure->n_atoms; i++)
+    if (!visit_sender(&search, (uint32_t)i))
+      return search.status;
+  *n_edges = search.n_edges;
+  return IRREP_OK;
+}
 
+/* The list that is being written. */
+struct edge_list {
+  uint32_t *cursor; /* [n_atoms] index of the next edge of a receiver */
+  uint32_t *senders;
+  double *vectors;
+  uint32_t atom_base;
+};
+
+/* Counts each receiver's edges and sets the cursors to their places. */
+static void divide_among_receivers(const struct neighbour_pairs *pairs, size_t n_atoms,
+                                   uint32_t *first_edge, uint32_t *cursor) {
+  memset(cursor, 0, n_atoms * sizeof *cursor);
+  for (size_t p = 0; p < pairs->n; p++) {
+    const struct neighbour_pair *pair = &pairs->pair[p];
+    cursor[pair->receiver]++;
+    cursor[pair->sender] += pair->sender != pair->receiver;
+  }
   first_edge[0] = 0;
   for (size_t i = 0; i < n_atoms; i++) {
     first_edge[i + 1] = first_edge[i] + cursor[i];
     cursor[i] = first_edge[i];
   }
-  struct edge_sink sink = {cursor, senders, vectors, atom_base};
-  search_all(&search, sink);
-  mirror(&sink, first_edge, n_atoms);
+}
+
+static void put_edge(struct edge_list *list, size_t receiver, size_t sender, double sign,
+                     const double vector[3]) {
+  const size_t edge = list->cursor[receiver]++;
+  list->senders[edge] = (uint32_t)sender + list->atom_base;
+  for (size_t k = 0; k < 3; k++)
+    list->vectors[3 * edge + k] = sign * vector[k];
+}
+
+/* Writes the edges whose sender comes after their receiver, from those the other way round. On
+ * entry cursor[i] is behind the edges that receiver i has; they begin at first_edge[i]. Going
+ * backwards through them turns the order of their shifts around, as the sign does. */
+static void mirror(struct edge_list *list, const uint32_t *first_edge, size_t n_atoms) {
+  for (size_t i = 0; i < n_atoms; i++)
+    for (size_t edge = list->cursor[i]; edge-- > first_edge[i];) {
+      const size_t other = list->senders[edge] - list->atom_base;
+      if (other != i)
+        put_edge(list, other, i, -1, list->vectors + 3 * edge);
+    }
+}
+
+void neighbours_fill(const struct neighbour_pairs *pairs, size_t n_atoms, uint32_t *cursor,
+                     uint32_t atom_base, uint32_t edge_base, uint32_t *first_edge,
+                     uint32_t *senders, uint32_t *receivers, double *vectors) {
+  struct edge_list list = {cursor, senders, vectors, atom_base};
+  divide_among_receivers(pairs, n_atoms, first_edge, cursor);
+  for (size_t p = 0; p < pairs->n; p++) {
+    const struct neighbour_pair *pair = &pairs->pair[p];
+    put_edge(&list, pair->receiver, pair->sender, 1, pair->vector);
+  }
+  mirror(&list, first_edge, n_atoms);
   for (size_t i = 0; i < n_atoms; i++) {
     for (size_t edge = first_edge[i]; edge < first_edge[i + 1]; edge++)
       receivers[edge] = (uint32_t)i + atom_base;
     first_edge[i] += edge_base;
   }
   first_edge[n_atoms] += edge_base;
-  return IRREP_OK;
 }

@@ -43,7 +43,7 @@ enum irrep_status irrep_model_plan(const struct irrep_model *model,
   /* Edges are numbered by 32 bits. */
   const size_t bound = max_edges < UINT32_MAX ? max_edges : UINT32_MAX;
   *plan = (struct irrep_plan){.n_structures = 1, .n_atoms = structure->n_atoms};
-  status = neighbours_count(structure, r_max, bound, scratch, &plan->n_edges, error);
+  status = neighbours_find(structure, r_max, bound, scratch, NULL, &plan->n_edges, error);
   free(scratch);
   return status;
 }
@@ -123,27 +123,29 @@ static void gather(const struct workspace *workspace, const struct irrep_structu
     result->status = IRREP_RESULT_NOT_FINITE;
 }
 
-/* The graph of the batch, and room for everything else: the edges are counted with the rest of the
- * arena as scratch, then all arrays are taken at their exact sizes. */
+/* The graph of the batch, and room for everything else: the edges are found with the rest of the
+ * arena as scratch, then all arrays are taken at their exact sizes. Those that come before `whole`
+ * lie where the edges were found, and are not written before these have moved to it. */
 static enum irrep_status prepare(const struct irrep_model *model,
                                  const struct executable *executable,
                                  const struct irrep_structure *structures, size_t n_structures,
                                  struct arena *arena, struct workspace *workspace,
                                  struct irrep_result *results) {
   const double r_max = model->card.r_max;
+  struct neighbour_pairs pairs;
   batch_take_spans(&workspace->batch, arena, n_structures);
   if (arena->failed)
     return IRREP_NO_MEMORY;
   const struct irrep_plan size =
       batch_measure(&model->map, r_max, structures, n_structures, arena->base + arena->used,
-                    arena->size - arena->used, workspace->batch.spans, results);
+                    arena->size - arena->used, workspace->batch.spans, results, &pairs);
   for (size_t s = 0; s < n_structures; s++)
     if (results[s].status == IRREP_NO_MEMORY)
       return IRREP_NO_MEMORY;
   workspace_take(workspace, executable, arena, &size);
   if (arena->failed)
     return IRREP_NO_MEMORY;
-  batch_fill(&workspace->batch, &model->map, r_max, structures, workspace->whole, results);
+  batch_fill(&workspace->batch, &model->map, structures, &pairs, workspace->whole, results);
   return IRREP_OK;
 }
 

@@ -1,7 +1,6 @@
 #include "core/program/evaluate.h"
 
 #include "core/e3/spherical_harmonics.h"
-#include "core/graph/neighbours.h"
 #include "core/program/geometry.h"
 #include "core/program/local.h"
 #include "core/program/run.h"
@@ -35,8 +34,7 @@ void workspace_take(struct workspace *w, const struct executable *executable, st
   w->grad_harmonics = arena_take(arena, size_mul(size->n_edges, harmonics), sizeof(double));
   w->grad_distance = arena_take(arena, size->n_edges, sizeof(double));
   w->whole_bytes = size_mul(size_mul(size->n_atoms, program->whole_reals), real);
-  const struct irrep_structure all = {.n_atoms = size->n_atoms};
-  const size_t scratch = neighbours_scratch_bytes(&all, program->radial.r_max);
+  const size_t scratch = batch_scratch_bytes(size);
   if (scratch > w->whole_bytes)
     w->whole_bytes = scratch;
   w->whole = arena_take(arena, w->whole_bytes, 1);

@@ -36,7 +36,8 @@ static double *silicon(size_t side, size_t *n_atoms) {
 
 struct arrays {
   void *scratch;
-  uint32_t *first_edge, *senders, *receivers;
+  struct neighbour_pairs pairs;
+  uint32_t *cursor, *first_edge, *senders, *receivers;
   double *vectors;
 };
 
@@ -45,12 +46,14 @@ static int measure(const struct irrep_structure *structure, struct arrays *a, si
   do {
     size_t n;
     double t0 = now();
-    if (neighbours_count(structure, R_MAX, n_edges, a->scratch, &n, NULL))
+    if (neighbours_find(structure, R_MAX, n_edges, a->scratch, NULL, &n, NULL))
       return 1;
     double t1 = now();
-    if (neighbours_fill(structure, R_MAX, a->scratch, n, 0, 0, a->first_edge, a->senders,
-                        a->receivers, a->vectors))
+    a->pairs.n = 0;
+    if (neighbours_find(structure, R_MAX, n_edges, a->scratch, &a->pairs, &n, NULL))
       return 1;
+    neighbours_fill(&a->pairs, structure->n_atoms, a->cursor, 0, 0, a->first_edge, a->senders,
+                    a->receivers, a->vectors);
     double t2 = now();
     count_time = t1 - t0 < count_time ? t1 - t0 : count_time;
     fill_time = t2 - t1 < fill_time ? t2 - t1 : fill_time;
@@ -72,14 +75,19 @@ static int bench(size_t side) {
   size_t bytes = neighbours_scratch_bytes(&s, R_MAX);
   a.scratch = aligned_alloc(IRREP_ALIGNMENT, (bytes / IRREP_ALIGNMENT + 1) * IRREP_ALIGNMENT);
   if (s.positions && a.scratch &&
-      neighbours_count(&s, R_MAX, SIZE_MAX, a.scratch, &n_edges, NULL) == IRREP_OK) {
+      neighbours_find(&s, R_MAX, SIZE_MAX, a.scratch, NULL, &n_edges, NULL) == IRREP_OK) {
+    a.pairs.room = n_edges;
+    a.pairs.pair = malloc(n_edges * sizeof *a.pairs.pair);
+    a.cursor = malloc(s.n_atoms * sizeof *a.cursor);
     a.first_edge = malloc((s.n_atoms + 1) * sizeof *a.first_edge);
     a.senders = malloc(n_edges * sizeof *a.senders);
     a.receivers = malloc(n_edges * sizeof *a.receivers);
     a.vectors = malloc(3 * n_edges * sizeof *a.vectors);
-    if (a.first_edge && a.senders && a.receivers && a.vectors)
+    if (a.pairs.pair && a.cursor && a.first_edge && a.senders && a.receivers && a.vectors)
       failed = measure(&s, &a, n_edges);
   }
+  free(a.pairs.pair);
+  free(a.cursor);
   free(a.first_edge);
   free(a.senders);
   free(a.receivers);

@@ -76,9 +76,25 @@ static void scratch_free(void *scratch, const struct irrep_structure *s, double 
 static enum irrep_status count(const struct irrep_structure *s, double r_max, size_t max_edges,
                                size_t *n_edges, struct irrep_error *error) {
   void *scratch = scratch_new(s, r_max);
-  enum irrep_status status = neighbours_count(s, r_max, max_edges, scratch, n_edges, error);
+  enum irrep_status status = neighbours_find(s, r_max, max_edges, scratch, NULL, n_edges, error);
   scratch_free(scratch, s, r_max);
   return status;
+}
+
+/* Everything that is found, in an array without room to spare. */
+static struct neighbour_pairs pairs_new(const struct irrep_structure *s, double r_max, size_t n) {
+  struct neighbour_pairs counted = {0}, pairs = {0};
+  void *scratch = scratch_new(s, r_max);
+  size_t n_edges;
+  assert_int_equal(neighbours_find(s, r_max, n, scratch, &counted, &n_edges, NULL), IRREP_OK);
+  assert_int_equal(n_edges, n);
+  pairs.room = counted.n;
+  pairs.pair = allocate(pairs.room, sizeof *pairs.pair);
+  assert_int_equal(neighbours_find(s, r_max, n, scratch, &pairs, &n_edges, NULL), IRREP_OK);
+  assert_int_equal(n_edges, n);
+  assert_int_equal(pairs.n, pairs.room);
+  scratch_free(scratch, s, r_max);
+  return pairs;
 }
 
 static struct list neighbours(const struct irrep_structure *s, double r_max) {
@@ -87,14 +103,15 @@ static struct list neighbours(const struct irrep_structure *s, double r_max) {
   assert_int_equal(structure_check(s, &error), IRREP_OK);
   assert_int_equal(count(s, r_max, SIZE_MAX, &list.n, &error), IRREP_OK);
   uint32_t *first = allocate(s->n_atoms + 1, sizeof *first);
+  uint32_t *cursor = allocate(s->n_atoms, sizeof *cursor);
   uint32_t *senders = allocate(list.n, sizeof *senders);
   uint32_t *receivers = allocate(list.n, sizeof *receivers);
   double *vectors = allocate(3 * list.n, sizeof *vectors);
-  void *scratch = scratch_new(s, r_max);
-  assert_int_equal(neighbours_fill(s, r_max, scratch, list.n, ATOM_BASE, EDGE_BASE, first, senders,
-                                   receivers, vectors),
-                   IRREP_OK);
-  scratch_free(scratch, s, r_max);
+  struct neighbour_pairs pairs = pairs_new(s, r_max, list.n);
+  neighbours_fill(&pairs, s->n_atoms, cursor, ATOM_BASE, EDGE_BASE, first, senders, receivers,
+                  vectors);
+  free(pairs.pair);
+  free(cursor);
   list.edges = allocate(list.n, sizeof *list.edges);
   assert_int_equal(first[0], EDGE_BASE);
   assert_int_equal(first[s->n_atoms], EDGE_BASE + list.n);

@@ -244,8 +244,9 @@ static inline struct test_run test_run_new(const struct program *program,
   struct batch_span *spans = aligned_new(n * sizeof *spans);
   const size_t scratch_bytes = (size_t)1 << 20;
   void *scratch = aligned_new(scratch_bytes);
+  struct neighbour_pairs pairs;
   const struct irrep_plan size = batch_measure(&map, program->radial.r_max, structures, n, scratch,
-                                               scratch_bytes, spans, results);
+                                               scratch_bytes, spans, results, &pairs);
   struct arena arena = arena_counting();
   for (int pass = 0; pass < 2; pass++) {
     batch_take_spans(&run.workspace.batch, &arena, n);
@@ -258,7 +259,7 @@ static inline struct test_run test_run_new(const struct program *program,
   }
   memset(run.arena, 0xff, arena.used); /* NaN wherever nothing is written */
   memcpy(run.workspace.batch.spans, spans, n * sizeof *spans);
-  batch_fill(&run.workspace.batch, &map, program->radial.r_max, structures, scratch, results);
+  batch_fill(&run.workspace.batch, &map, structures, &pairs, scratch, results);
   for (size_t s = 0; s < n; s++)
     assert_int_equal(results[s].status, IRREP_OK);
   free(scratch);

@@ -77,8 +77,10 @@ static void test_measure_sums_what_is_accepted(void **state) {
   struct batch_span spans[N_MIXTURE];
   struct irrep_result results[N_MIXTURE];
   void *scratch = aligned_new(SCRATCH_BYTES);
-  const struct irrep_plan size =
-      batch_measure(&map, R_MAX, mixture(), N_MIXTURE, scratch, SCRATCH_BYTES, spans, results);
+  struct neighbour_pairs pairs;
+  const struct irrep_plan size = batch_measure(&map, R_MAX, mixture(), N_MIXTURE, scratch,
+                                               SCRATCH_BYTES, spans, results, &pairs);
+  assert_int_equal(pairs.n, 3 + 4 + 4);
   size_t first_atom = 0, first_edge = 0;
   for (size_t s = 0; s < N_MIXTURE; s++) {
     assert_int_equal(results[s].status, expected[s]);
@@ -89,6 +91,7 @@ static void test_measure_sums_what_is_accepted(void **state) {
     assert_int_equal(spans[s].first_edge, first_edge);
     first_atom += n_atoms[s];
     first_edge += n_edges[s];
+    assert_int_equal(spans[s].n_pairs, s == 2 ? n_edges[s] : n_edges[s] / 2);
   }
   assert_int_equal(size.n_structures, N_MIXTURE);
   assert_int_equal(size.n_atoms, 9);
@@ -102,19 +105,59 @@ static void test_measure_refuses_what_has_no_scratch(void **state) {
   const struct irrep_structure structures[] = {molecule(4), molecule(1)};
   struct batch_span spans[2];
   struct irrep_result results[2];
-  const size_t bytes = neighbours_scratch_bytes(&structures[0], R_MAX);
-  assert_true(neighbours_scratch_bytes(&structures[1], R_MAX) < bytes);
+  struct neighbour_pairs pairs;
+  const size_t grid = neighbours_scratch_bytes(&structures[0], R_MAX);
+  assert_true(neighbours_scratch_bytes(&structures[1], R_MAX) < grid);
+  const size_t bytes = grid + 2 * IRREP_ALIGNMENT; /* the four pairs */
   void *scratch = aligned_new(bytes);
-  struct irrep_plan size =
-      batch_measure(&map, R_MAX, structures, 2, scratch, bytes - 1, spans, results);
-  assert_int_equal(results[0].status, IRREP_NO_MEMORY);
-  assert_int_equal(results[1].status, IRREP_OK);
-  assert_int_equal(size.n_atoms, 1);
-  assert_int_equal(spans[1].first_atom, 0);
-  size = batch_measure(&map, R_MAX, structures, 2, scratch, bytes, spans, results);
+  for (size_t i = 0; i < 2; i++) { /* no room for the grid; for the last pair */
+    const struct irrep_plan size = batch_measure(&map, R_MAX, structures, 2, scratch,
+                                                 (i ? bytes : grid) - 1, spans, results, &pairs);
+    assert_int_equal(results[0].status, IRREP_NO_MEMORY);
+    assert_int_equal(results[1].status, IRREP_OK);
+    assert_int_equal(size.n_atoms, 1);
+    assert_int_equal(spans[1].first_atom, 0);
+    assert_int_equal(pairs.n, 0);
+  }
+  const struct irrep_plan size =
+      batch_measure(&map, R_MAX, structures, 2, scratch, bytes, spans, results, &pairs);
   assert_int_equal(results[0].status, IRREP_OK);
   assert_int_equal(size.n_atoms, 5);
   free(scratch);
+}
+
+/* What is wrong with a structure is told also where its pairs have no room. */
+static void test_refusals_need_no_room(void **state) {
+  (void)state;
+  static const double close[] = {0, 0, 0, 1, 0, 0, 2, 0, 0, 2, 0, 1e-4};
+  const struct species_map map = water_map();
+  struct irrep_structure structure = molecule(4);
+  struct batch_span span;
+  struct irrep_result result;
+  struct neighbour_pairs pairs;
+  const size_t bytes = neighbours_scratch_bytes(&structure, R_MAX);
+  void *scratch = aligned_new(bytes);
+  structure.positions = close;
+  batch_measure(&map, R_MAX, &structure, 1, scratch, bytes, &span, &result, &pairs);
+  assert_int_equal(result.status, IRREP_ATOMS_OVERLAP);
+  free(scratch);
+}
+
+/* The scratch of a batch is enough for it, however it is divided among structures. */
+static void test_scratch_bytes(void **state) {
+  (void)state;
+  const struct species_map map = water_map();
+  struct batch_span spans[N_MIXTURE];
+  struct irrep_result results[N_MIXTURE];
+  struct neighbour_pairs pairs;
+  const size_t bytes = batch_scratch_bytes(&(struct irrep_plan){N_MIXTURE, 9, 18});
+  void *scratch = aligned_new(bytes);
+  batch_measure(&map, R_MAX, mixture(), N_MIXTURE, scratch, bytes, spans, results, &pairs);
+  assert_true(pairs.n <= pairs.room);
+  assert_true(pairs.n * sizeof *pairs.pair + 9 * sizeof(uint32_t) <= bytes);
+  free(scratch);
+  assert_true(batch_scratch_bytes(&(struct irrep_plan){1, SIZE_MAX / 2, 0}) == SIZE_MAX);
+  assert_true(batch_scratch_bytes(&(struct irrep_plan){1, 1, SIZE_MAX / 2}) == SIZE_MAX);
 }
 
 /* The spans and arrays of a batch of the mixture, in memory of exactly the size that was counted.
@@ -122,14 +165,15 @@ static void test_measure_refuses_what_has_no_scratch(void **state) {
 struct taken {
   struct batch batch;
   struct irrep_result results[N_MIXTURE];
+  struct neighbour_pairs pairs;
   void *memory, *scratch;
 };
 
 static struct taken take_mixture(const struct species_map *map) {
   struct taken t = {.scratch = aligned_new(SCRATCH_BYTES)};
   struct batch_span spans[N_MIXTURE];
-  const struct irrep_plan size =
-      batch_measure(map, R_MAX, mixture(), N_MIXTURE, t.scratch, SCRATCH_BYTES, spans, t.results);
+  const struct irrep_plan size = batch_measure(map, R_MAX, mixture(), N_MIXTURE, t.scratch,
+                                               SCRATCH_BYTES, spans, t.results, &t.pairs);
   struct arena arena = arena_counting();
   batch_take_spans(&t.batch, &arena, N_MIXTURE);
   batch_take(&t.batch, &arena, &size);
@@ -140,7 +184,7 @@ static struct taken take_mixture(const struct species_map *map) {
   memcpy(t.batch.spans, spans, sizeof spans);
   batch_take(&t.batch, &arena, &size);
   assert_false(arena.failed);
-  batch_fill(&t.batch, map, R_MAX, mixture(), t.scratch, t.results);
+  batch_fill(&t.batch, map, mixture(), &t.pairs, t.scratch, t.results);
   return t;
 }
 
@@ -174,13 +218,17 @@ static void test_edges_as_alone(void **state) {
   struct taken t = take_mixture(&map);
   for (size_t s = 0; s < N_MIXTURE; s++) {
     const struct batch_span *span = &t.batch.spans[s];
-    uint32_t first_edge[8], senders[16], receivers[16];
+    uint32_t first_edge[8], cursor[8], senders[16], receivers[16];
     double vectors[48];
+    struct neighbour_pair found[16];
+    struct neighbour_pairs pairs = {found, 16, 0};
+    size_t n_edges;
     if (t.results[s].status != IRREP_OK)
       continue;
-    assert_int_equal(neighbours_fill(&mixture()[s], R_MAX, t.scratch, span->n_edges, 0, 0,
-                                     first_edge, senders, receivers, vectors),
+    assert_int_equal(neighbours_find(&mixture()[s], R_MAX, 16, t.scratch, &pairs, &n_edges, NULL),
                      IRREP_OK);
+    assert_int_equal(n_edges, span->n_edges);
+    neighbours_fill(&pairs, span->n_atoms, cursor, 0, 0, first_edge, senders, receivers, vectors);
     assert_memory_equal(t.batch.vectors + 3 * span->first_edge, vectors,
                         span->n_edges * 3 * sizeof *vectors);
     for (size_t e = 0; e < span->n_edges; e++)
@@ -213,11 +261,13 @@ static void test_nothing_is_a_batch_too(void **state) {
   void *memory = aligned_new(1024);
   struct arena arena = arena_over(memory, 1024);
   batch_take_spans(&batch, &arena, 0);
-  const struct irrep_plan size = batch_measure(&map, R_MAX, NULL, 0, NULL, 0, batch.spans, NULL);
+  struct neighbour_pairs pairs;
+  const struct irrep_plan size =
+      batch_measure(&map, R_MAX, NULL, 0, NULL, 0, batch.spans, NULL, &pairs);
   assert_int_equal(size.n_atoms + size.n_edges + size.n_structures, 0);
   batch_take(&batch, &arena, &size);
   assert_false(arena.failed);
-  batch_fill(&batch, &map, R_MAX, NULL, NULL, NULL);
+  batch_fill(&batch, &map, NULL, &pairs, NULL, NULL);
   assert_int_equal(batch.first_edge[0], 0);
   free(memory);
 }
@@ -227,6 +277,8 @@ int main(void) {
       cmocka_unit_test(test_check_knows_the_elements),
       cmocka_unit_test(test_measure_sums_what_is_accepted),
       cmocka_unit_test(test_measure_refuses_what_has_no_scratch),
+      cmocka_unit_test(test_refusals_need_no_room),
+      cmocka_unit_test(test_scratch_bytes),
       cmocka_unit_test(test_filled_graph_is_the_structures_one_after_the_other),
       cmocka_unit_test(test_edges_as_alone),
       cmocka_unit_test(test_take_fails_on_overflow_and_lack_of_room),

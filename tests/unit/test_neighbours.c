@@ -460,33 +460,50 @@ static void overlap_with_own_image(void **unused) {
 static void bad_arguments(void **unused) {
   (void)unused;
   static const double cutoffs[] = {0, -1, NAN, INFINITY, 2e6};
-  double positions[6] = {0, 0, 0, 1, 0, 0}, vectors[9];
-  uint32_t first[3], senders[3], receivers[3];
+  double positions[6] = {0, 0, 0, 1, 0, 0};
   struct irrep_structure s = {.n_atoms = 2, .positions = positions};
-  struct irrep_error error = {0};
-  size_t n;
-  void *scratch = scratch_new(&s, 2);
   for (size_t i = 0; i < sizeof cutoffs / sizeof *cutoffs; i++) {
-    assert_int_equal(neighbours_count(&s, cutoffs[i], 9, scratch, &n, &error), IRREP_BAD_ARGUMENT);
-    assert_int_equal(
-        neighbours_fill(&s, cutoffs[i], scratch, 2, 0, 0, first, senders, receivers, vectors),
-        IRREP_BAD_ARGUMENT);
+    size_t n = 99;
+    struct irrep_error error = {0};
+    assert_int_equal(count(&s, cutoffs[i], 9, &n, &error), IRREP_BAD_ARGUMENT);
+    assert_int_equal(n, 99);
   }
-  for (size_t wrong = 0; wrong <= 3; wrong++)
-    assert_int_equal(
-        neighbours_fill(&s, 2, scratch, wrong, 0, 0, first, senders, receivers, vectors),
-        wrong == 2 ? IRREP_OK : IRREP_BAD_ARGUMENT);
-  assert_int_equal(
-      neighbours_fill(&s, 2, scratch, 2, UINT32_MAX - 1, 0, first, senders, receivers, vectors),
-      IRREP_BAD_ARGUMENT);
-  assert_int_equal(
-      neighbours_fill(&s, 2, scratch, 2, 0, UINT32_MAX - 1, first, senders, receivers, vectors),
-      IRREP_BAD_ARGUMENT);
-  assert_int_equal(
-      neighbours_fill(&s, 2, scratch, 2, 0, UINT32_MAX - 2, first, senders, receivers, vectors),
-      IRREP_OK);
-  assert_int_equal(first[2], UINT32_MAX);
+}
+
+/* What has no room is counted, and what lies behind the room is left alone. */
+static void pairs_without_room(void **unused) {
+  (void)unused;
+  double positions[12] = {0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1};
+  struct irrep_structure s = {.n_atoms = 4, .positions = positions};
+  void *scratch = scratch_new(&s, 2);
+  for (size_t room = 0; room <= 6; room++) {
+    struct neighbour_pair found[7], behind;
+    memset(found, 0xa5, sizeof found);
+    memset(&behind, 0xa5, sizeof behind);
+    struct neighbour_pairs pairs = {.pair = found, .room = room};
+    size_t n = 0;
+    assert_int_equal(neighbours_find(&s, 2, SIZE_MAX, scratch, &pairs, &n, NULL), IRREP_OK);
+    assert_int_equal(n, 12);
+    assert_int_equal(pairs.n, 6);
+    for (size_t i = 0; i < 7; i++)
+      assert_int_equal(memcmp(&found[i], &behind, sizeof behind) != 0, i < room);
+  }
   scratch_free(scratch, &s, 2);
+}
+
+/* Indices up to the largest. */
+static void largest_bases(void **unused) {
+  (void)unused;
+  double positions[6] = {0, 0, 0, 1, 0, 0}, vectors[6];
+  uint32_t first[3], cursor[2], senders[2], receivers[2];
+  struct irrep_structure s = {.n_atoms = 2, .positions = positions};
+  struct neighbour_pairs pairs = pairs_new(&s, 2, 2);
+  neighbours_fill(&pairs, 2, cursor, UINT32_MAX - 2, UINT32_MAX - 2, first, senders, receivers,
+                  vectors);
+  assert_int_equal(first[2], UINT32_MAX);
+  assert_int_equal(senders[0], UINT32_MAX - 1);
+  assert_int_equal(receivers[1], UINT32_MAX - 1);
+  free(pairs.pair);
 }
 
 static void scratch_is_linear(void **unused) {
@@ -523,6 +540,8 @@ int main(void) {
       cmocka_unit_test(overlaps),
       cmocka_unit_test(overlap_with_own_image),
       cmocka_unit_test(bad_arguments),
+      cmocka_unit_test(pairs_without_room),
+      cmocka_unit_test(largest_bases),
       cmocka_unit_test(scratch_is_linear),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
