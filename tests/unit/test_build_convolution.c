@@ -174,11 +174,11 @@ static void test_bounds_paths_and_columns(void **state) {
   (void)state;
   struct build_trial trial;
   struct layout from, to;
-  static const size_t many = 30000;
+  static const size_t many = 23000;
   start(&trial, &from);
   struct layout wide = {0};
   assert_true(layout_append(&trial.build, &wide, (struct irrep){0, 1}, &many, 1));
-  assert_false(build(&trial, &wide, "30000x0e+30000x1o+30000x2e", true, true, &to));
+  assert_false(build(&trial, &wide, "23000x0e+23000x1o+23000x2e", true, true, &to));
   assert_build_error(&trial, IRREP_UNSUPPORTED_MODEL, "f");
   /* Degrees up to 6 with both parities and all harmonics: far more than 256 paths. */
   struct layout all = {0};
