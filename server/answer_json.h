@@ -1,4 +1,4 @@
-/* The JSON answer of a predict call, written as api.md gives it. */
+/* The JSON answer of a predict call, written as openapi.json describes it. */
 #ifndef SERVER_ANSWER_JSON_H
 #define SERVER_ANSWER_JSON_H
 

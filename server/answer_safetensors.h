@@ -1,4 +1,4 @@
-/* The binary answer of a predict call, as api.md gives it: what was asked for of energy F64[B],
+/* The binary answer of a predict call, as openapi.json describes it: what was asked for of energy F64[B],
  * forces F64[sum N,3], stress F64[B,3,3] and energies F64[sum N], and status I32[B].
  *
  * status is 0, or the HTTP status that the structure would have alone; then its numbers are NaN, as

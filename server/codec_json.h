@@ -1,4 +1,4 @@
-/* The JSON body of a predict call, read strictly by api.md.
+/* The JSON body of a predict call, read strictly by openapi.json.
  *
  * Faults of the whole request: malformed JSON, an unknown key and a key given twice (at any level)
  * are a 400; a known key of the envelope that is missing or has a value of the wrong type, shape or

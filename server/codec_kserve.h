@@ -4,7 +4,7 @@
  *
  * Inputs are the ragged arrays of ragged.h: n_atoms INT32, numbers INT32, positions FP64; cell FP64
  * and pbc BOOL (UINT8 too) are optional. Their data is a flat or nested list, or binary. Outputs
- * are energy, forces, stress, energies and status; those of api.md's default and status when none
+ * are energy, forces, stress, energies and status; those of predict's default and status when none
  * are named. Parameters: precision, deadline_ms, priority (a name, or Triton's number: 0 and 1 are
  * interactive, more is bulk), timeout (microseconds, as Triton has it) and binary_data_output.
  *

@@ -1,5 +1,5 @@
-/* The binary body of a predict call: ragged arrays in a safetensors container, as api.md gives
- * them.
+/* The binary body of a predict call: ragged arrays in a safetensors container, as
+ * openapi.json describes them.
  *
  * Tensors: n_atoms I32[B], numbers I32[sum N], positions F64[sum N,3]; cell F64[B,3,3] and pbc
  * U8[B,3] (BOOL too) are as optional as in JSON. Options are strings of __metadata__: properties

@@ -36,14 +36,15 @@ static int format_target(char *text, size_t size, const char *url) {
 }
 
 size_t example_command(char *text, size_t size, const char *url, const char *model,
-                       const struct irrep_model_card *card) {
+                       const struct irrep_model_card *card, bool with_keys) {
   char structure[256], target[400];
   if (format_structure(structure, sizeof structure, card) < 0 ||
       format_target(target, sizeof target, url) < 0)
     return 0;
   const int n = snprintf(text, size,
                          "curl -s %s/v1/models/%s/predict -H 'Content-Type: application/json' "
-                         "-d '{\"structures\":[{%s}]}'",
-                         target, model, structure);
+                         "%s-d '{\"structures\":[{%s}]}'",
+                         target, model,
+                         with_keys ? "-H \"Authorization: Bearer $IRREPD_KEY\" " : "", structure);
   return n > 0 && (size_t)n < size ? (size_t)n : 0;
 }

@@ -122,7 +122,7 @@ static void announce(struct daemon *daemon) {
   /* Last of all, so that `make serve` ends in the command to paste. */
   say("irrepd: ready");
   if (served != NULL && example_command(command, sizeof command, daemon->listener.url, served->name,
-                                        registry_card(served)) > 0)
+                                        registry_card(served), daemon->routes.auth != NULL) > 0)
     say(command);
 }
 

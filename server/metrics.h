@@ -1,4 +1,4 @@
-/* Counters, gauges and histograms in the Prometheus text format (0.0.4), with the names of api.md.
+/* Counters, gauges and histograms in the Prometheus text format (0.0.4).
  *
  * Kept on the loop thread only. Labels hold configured names only: routes, methods and reasons are
  * enumerations, models are those of the registry. */

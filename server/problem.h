@@ -1,5 +1,4 @@
-/* Error bodies: application/problem+json (RFC 9457) with errors[].pointer and retryable, as api.md
- * gives them. */
+/* Error bodies: application/problem+json (RFC 9457) with errors[].pointer and retryable. */
 #ifndef SERVER_PROBLEM_H
 #define SERVER_PROBLEM_H
 

@@ -1,5 +1,5 @@
 /* Structures as ragged arrays, which the binary bodies of predict and of /v2 have in common: those
- * of all structures one behind the other, as api.md gives them. */
+ * of all structures one behind the other, as openapi.json describes them. */
 #ifndef SERVER_RAGGED_H
 #define SERVER_RAGGED_H
 

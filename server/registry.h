@@ -25,7 +25,7 @@ struct metrics;
 
 enum model_state { MODEL_UNLOADED, MODEL_LOADING, MODEL_READY, MODEL_FAILED };
 
-const char *model_state_name(enum model_state state); /* "ready", ... as in api.md */
+const char *model_state_name(enum model_state state); /* "ready", ... as in openapi.json */
 
 /* One loading of a model's file. */
 struct loaded_model {

@@ -1,4 +1,4 @@
-/* The paths of api.md: from a complete request to its answer. Used on the loop thread. */
+/* The paths of openapi.json: from a complete request to its answer. Used on the loop thread. */
 #ifndef SERVER_ROUTES_H
 #define SERVER_ROUTES_H
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -117,6 +118,15 @@ def test_the_client(start: Factory, keys: Path, monkeypatch: pytest.MonkeyPatch)
         with pytest.raises(ServerError) as caught:
             client.predict(MODEL, structures)
         assert caught.value.status == 403
+
+
+def test_the_printed_command(start: Factory, keys: Path) -> None:
+    daemon = start("--keys", str(keys)).wait_ready()
+    command = ["bash", "-c", daemon.lines[-1]]
+    for key, member in ((USER, "results"), ("wrong", "detail")):
+        environment = {**os.environ, "IRREPD_KEY": key}
+        done = subprocess.run(command, env=environment, capture_output=True, check=True)
+        assert json.loads(done.stdout)[member]
 
 
 def test_keys_are_read_again(start: Factory, keys: Path) -> None:

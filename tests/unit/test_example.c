@@ -26,7 +26,7 @@ static cJSON *structure_of(const char *text) {
 static void expect(const int32_t *numbers, size_t n, int first, bool has_cell) {
   const struct irrep_model_card card = {.atomic_numbers = numbers, .n_elements = n};
   char text[1024];
-  const size_t size = example_command(text, sizeof text, "http://127.0.0.1:1", "m", &card);
+  const size_t size = example_command(text, sizeof text, "http://127.0.0.1:1", "m", &card, false);
   assert_int_equal(size, strlen(text));
   assert_null(strchr(text, '\n'));
   cJSON *structure = structure_of(text);
@@ -36,7 +36,7 @@ static void expect(const int32_t *numbers, size_t n, int first, bool has_cell) {
   assert_int_equal(cJSON_GetArraySize(given), cJSON_GetArraySize(positions));
   assert_int_equal(cJSON_HasObjectItem(structure, "cell"), has_cell);
   cJSON_Delete(structure);
-  assert_int_equal(example_command(text, size, "http://127.0.0.1:1", "m", &card), 0);
+  assert_int_equal(example_command(text, size, "http://127.0.0.1:1", "m", &card, false), 0);
 }
 
 static void test_structures(void **state) {
@@ -53,14 +53,17 @@ static void test_targets(void **state) {
   char text[1024];
   const char *tcp =
       "curl -s http://[::1]:8/v1/models/m-1/predict -H 'Content-Type: application/json'";
-  assert_true(example_command(text, sizeof text, "http://[::1]:8", "m-1", &card) > 0);
+  assert_true(example_command(text, sizeof text, "http://[::1]:8", "m-1", &card, false) > 0);
   assert_int_equal(strncmp(text, tcp, strlen(tcp)), 0);
   const char *local = "curl -s --unix-socket '/a b/s' http://localhost/v1/models/m/predict ";
-  assert_true(example_command(text, sizeof text, "https://[::1]:8", "m-1", &card) > 0);
+  assert_true(example_command(text, sizeof text, "https://[::1]:8", "m-1", &card, false) > 0);
   assert_int_equal(strncmp(text, "curl -s -k https://[::1]:8/v1/", 30), 0);
-  assert_true(example_command(text, sizeof text, "unix:/a b/s", "m", &card) > 0);
+  assert_true(example_command(text, sizeof text, "unix:/a b/s", "m", &card, false) > 0);
   assert_int_equal(strncmp(text, local, strlen(local)), 0);
-  assert_int_equal(example_command(text, sizeof text, "unix:/a'b", "m", &card), 0);
+  assert_int_equal(example_command(text, sizeof text, "unix:/a'b", "m", &card, false), 0);
+  assert_true(example_command(text, sizeof text, "http://[::1]:8", "m-1", &card, true) > 0);
+  assert_int_equal(strncmp(text, tcp, strlen(tcp)), 0);
+  assert_non_null(strstr(text, " -H \"Authorization: Bearer $IRREPD_KEY\" -d '"));
 }
 
 int main(void) {
