@@ -1,4 +1,4 @@
-"""The README's recipes of the chapter 'Use it from ...' run as they are pasted."""
+"""The README's Python, and its recipes of the chapter 'Use it from ...', run as they are pasted."""
 
 from __future__ import annotations
 
@@ -17,9 +17,14 @@ from ase.build import bulk
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULT = "http://127.0.0.1:8421"
-CHAPTER = re.search(r"\n## Use it from.*?(?=\n## )", (ROOT / "README.md").read_text(), re.DOTALL)
+README = (ROOT / "README.md").read_text()
+CHAPTER = re.search(r"\n## Use it from.*?(?=\n## )", README, re.DOTALL)
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", CHAPTER[0] if CHAPTER else "", re.DOTALL)
-PYTHON = [text for language, text in BLOCKS if language == "python"]
+PYTHON = [
+    text
+    for page in (README, (ROOT / "clients" / "python" / "README.md").read_text())
+    for text in re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+]
 SHELL = [text for language, text in BLOCKS if not language and "clients/" in text]
 ENGINES = [text for text in SHELL if "build/irrepd --models" in text]  # with a daemon of their own
 SHELL = [text for text in SHELL if text not in ENGINES]
@@ -42,7 +47,7 @@ def run(command: list[str], cwd: Path = ROOT, **environment: str) -> str:
 
 
 def test_there_are_recipes() -> None:
-    assert len(PYTHON) >= 4 and len(SHELL) >= 3 and len(ENGINES) == 2
+    assert len(PYTHON) >= 8 and len(SHELL) >= 3 and len(ENGINES) == 2
 
 
 @pytest.mark.parametrize("text", PYTHON)
