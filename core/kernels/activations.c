@@ -17,7 +17,7 @@
 static inline vec sigmoid(vec x, vec *rest) {
   vec less_one;
   const vec e = vec_exp(-vec_abs(x), &less_one);
-  const vec_bits negative = (vec_bits)(x < 0);
+  const vec_mask negative = vec_less(x, vec_all(0));
   *rest = vec_select(negative, vec_all(1), e) / (1 + e);
   return vec_select(negative, e, vec_all(1)) / (1 + e);
 }
@@ -39,16 +39,17 @@ static inline vec shifted_softplus(vec x) {
 static inline vec hyperbolic_tangent(vec x, vec *derivative) {
   vec less_one;
   const vec argument = -2 * vec_abs(x), e = vec_exp(argument, &less_one);
-  const vec p = vec_select((vec_bits)(argument < EXP_LOWEST), vec_all(0), e);
+  const vec p = vec_select(vec_less(argument, vec_all(EXP_LOWEST)), vec_all(0), e);
   const vec share = p / (1 + p);
-  const vec t = vec_select((vec_bits)(p < (real)0.25), 1 - 2 * share, -less_one / (2 + less_one));
+  const vec t =
+      vec_select(vec_less(p, vec_all((real)0.25)), 1 - 2 * share, -less_one / (2 + less_one));
   *derivative = 4 * share / (1 + p);
-  return vec_select((vec_bits)(x < 0), -t, t);
+  return vec_select(vec_less(x, vec_all(0)), -t, t);
 }
 
 static inline vec sign(vec x) {
-  return vec_select((vec_bits)(x > 0), vec_all(1), vec_all(0)) -
-         vec_select((vec_bits)(x < 0), vec_all(1), vec_all(0));
+  return vec_select(vec_less(vec_all(0), x), vec_all(1), vec_all(0)) -
+         vec_select(vec_less(x, vec_all(0)), vec_all(1), vec_all(0));
 }
 
 /* Lane by lane: the one activation here that needs the error function. */

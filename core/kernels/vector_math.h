@@ -6,6 +6,9 @@
 
 #include <stdint.h>
 #include <string.h>
+#if VECTOR_BYTES == 64
+#include <immintrin.h>
+#endif
 
 #if IRREP_REAL_BITS == 32
 typedef uint32_t vec_bits __attribute__((vector_size(VECTOR_BYTES), may_alias));
@@ -42,17 +45,46 @@ static inline void vec_write(real *p, vec v) {
   memcpy(p, &v, sizeof v);
 }
 
-/* In lanes where the mask's bits are set a, in others b; comparisons of vectors give such masks. */
-static inline vec vec_select(vec_bits mask, vec a, vec b) {
-  return (vec)(((vec_bits)a & mask) | ((vec_bits)b & ~mask));
+/* Lanes where a < b; a where the mask has a lane, b elsewhere. Of AVX-512 the compiler would make
+ * masks into vectors, by an instruction that waits for what its register held before. */
+#if VECTOR_BYTES == 64 && IRREP_REAL_BITS == 32
+typedef __mmask16 vec_mask;
+
+static inline vec_mask vec_less(vec a, vec b) {
+  return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_LT_OQ);
 }
 
+static inline vec vec_select(vec_mask mask, vec a, vec b) {
+  return (vec)_mm512_mask_blend_ps(mask, (__m512)b, (__m512)a);
+}
+#elif VECTOR_BYTES == 64
+typedef __mmask8 vec_mask;
+
+static inline vec_mask vec_less(vec a, vec b) {
+  return _mm512_cmp_pd_mask((__m512d)a, (__m512d)b, _CMP_LT_OQ);
+}
+
+static inline vec vec_select(vec_mask mask, vec a, vec b) {
+  return (vec)_mm512_mask_blend_pd(mask, (__m512d)b, (__m512d)a);
+}
+#else
+typedef vec_bits vec_mask;
+
+static inline vec_mask vec_less(vec a, vec b) {
+  return (vec_bits)(a < b);
+}
+
+static inline vec vec_select(vec_mask mask, vec a, vec b) {
+  return (vec)(((vec_bits)a & mask) | ((vec_bits)b & ~mask));
+}
+#endif
+
 static inline vec vec_abs(vec x) {
-  return vec_select((vec_bits)(x < 0), -x, x) + 0; /* -0 becomes 0 */
+  return vec_select(vec_less(x, vec_all(0)), -x, x) + 0; /* -0 becomes 0 */
 }
 
 static inline vec vec_positive_part(vec x) {
-  return vec_select((vec_bits)(x < 0), vec_all(0), x);
+  return vec_select(vec_less(x, vec_all(0)), vec_all(0), x);
 }
 
 /* e^x and, with its own digits, e^x - 1, for x <= 0. With x = n ln 2 + r they are 2^n (e^r - 1)
@@ -61,7 +93,7 @@ static inline vec vec_positive_part(vec x) {
  * ones of the mantissa. */
 static inline vec vec_exp(vec x, vec *less_one) {
   const real magic = (real)1.5 * (real)((uint64_t)1 << MANTISSA_BITS);
-  const vec y = vec_select((vec_bits)(x < EXP_LOWEST), vec_all(EXP_LOWEST), x);
+  const vec y = vec_select(vec_less(x, vec_all(EXP_LOWEST)), vec_all(EXP_LOWEST), x);
   const vec shifted = y * (real)1.44269504088896340736 + magic;
   const vec n = shifted - magic;
   const vec r = (y - n * LN2_HIGH) - n * LN2_LOW;
