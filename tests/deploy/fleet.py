@@ -162,6 +162,12 @@ class HAProxy(Process):
         except OSError:
             return False
 
+    def is_idle(self) -> bool:
+        """Whether no request is under way, as HAProxy counts them."""
+        text = ask(self.metrics, "GET", "/metrics")[1].decode()
+        found = re.findall(r"^haproxy_server_current_sessions{.*} (\d+)$", text, re.M)
+        return bool(found) and set(found) == {"0"}
+
     def lost(self, number: int) -> bool:
         """Whether the log says that a replica's check failed last."""
         found = re.findall(rf"Server by_load/replica-{number} is (UP|DOWN)", self.log.read_text())
