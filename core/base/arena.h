@@ -21,7 +21,7 @@ struct arena arena_counting(void);
  * which sets failed. */
 void *arena_take(struct arena *arena, size_t count, size_t size);
 
-/* a + b and a * b; SIZE_MAX where that overflows. Sizes that have reached SIZE_MAX stay there. */
+/* a + b and a * b; SIZE_MAX where that overflows. SIZE_MAX stays there, but for times 0. */
 size_t size_add(size_t a, size_t b);
 size_t size_mul(size_t a, size_t b);
 

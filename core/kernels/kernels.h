@@ -241,7 +241,7 @@ struct kernels {
    *   embedding    [n_edges][2][n_basis + 1] radial basis and envelope; their derivatives
    *   out          [n_edges][columns] padded
    *   derivative   [n_edges][columns] by distance, or NULL
-   *   scratch      4 * EDGE_TILE * max(width, LANES) reals */
+   *   scratch      4 * EDGE_TILE * width reals */
   void (*filter)(const struct filter *op, size_t n_edges, const void *weights,
                  const uint32_t *pairs, const void *embedding, void *out, void *derivative,
                  void *scratch);
@@ -251,9 +251,10 @@ struct kernels {
                          const void *grad_out, double *grad_distance);
 
   /* Filters of a tile of edges, at most EDGE_TILE, from a table of polynomial coefficients.
-   *   table       [..][n_columns], of which each edge reads n_rows, at most 8, from its first row
-   * on weights     [n_edges][2][n_rows] of those rows in the value and in the derivative out,
-   * derivative as for filter */
+   *   table            [..][n_columns], of which each edge reads n_rows, from its first row on
+   *   n_rows           at most 8
+   *   weights          [n_edges][2][n_rows] of those rows in the value and in the derivative
+   *   out, derivative  as for filter */
   void (*filter_table)(size_t n_edges, size_t n_columns, size_t n_rows, const void *table,
                        const uint32_t *first_rows, const void *weights, void *out,
                        void *derivative);

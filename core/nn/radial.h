@@ -62,7 +62,7 @@ struct radial {
 
 /* The embedding at one distance: e_k(r) = b_k(r) cutoff(r) and an envelope of 1 or, with
  * radial->envelope, e_k(r) = b_k(r) and the cutoff as envelope.
- *   pair        sender's species * n_species + receiver's; not looked at without a transform
+ *   pair        receiver's species * n_species + sender's; not looked at without a transform
  *   r           Angstrom, > 0; at r >= r_max the cutoff is zero
  *   value       [RADIAL_WIDTH]
  *   derivative  [RADIAL_WIDTH] by r

@@ -16,7 +16,7 @@ struct scratch {
   void *edges;         /* reals [edge_reals][EDGE_ROWS] */
   void *filters;       /* reals [2][EDGE_TILE][columns_max] */
   void *filter_layers; /* reals [4][EDGE_TILE][width_max] */
-  void *pairs;         /* reals [pairs_max][2][IRREP_LANES] */
+  void *pairs;         /* reals [2][pairs_max][IRREP_LANES] */
 };
 
 /* The arrays of one evaluation, all in the caller's arena. */

@@ -12,8 +12,8 @@
  *
  * Feature layout: an atom's features are one row of reals. Each entry of the irreps takes (2l+1) *
  * mul_padded reals, m outside and channels innermost and contiguous: element (m, channel) lies at m
- * * mul_padded + channel. mul_padded is the multiplicity rounded up to IRREP_LANES; padding is
- * zero.
+ * * mul_padded + channel. mul_padded is the multiplicity rounded up to IRREP_LANES; what lies in
+ * the padding is finite, and weights for it are zero.
  *
  * Order of m: that of e3nn. Inside l the components run m = -l..l of the real harmonics about the y
  * axis, so l = 1 is (x, y, z). Harmonic (l, m) has the index l*l + l + m.

@@ -1,7 +1,9 @@
 /* A model: loaded once from the bytes of a model file, then shared by any number of threads.
  *
- *     irrep_model_load -> irrep_model_plan each structure -> irrep_model_bytes for a batch ->
- * irrep_model_evaluate */
+ *   irrep_model_load      once
+ *   irrep_model_plan      each structure
+ *   irrep_model_bytes     for a batch of them: the memory that the next call needs
+ *   irrep_model_evaluate  that batch */
 #ifndef IRREP_MODEL_H
 #define IRREP_MODEL_H
 
@@ -26,7 +28,8 @@ struct irrep_model_card {
   double r_max; /* Angstrom */
   enum irrep_precision
       precision; /* the one its authors trained and ship it in; the default of evaluation */
-  size_t bytes;  /* memory of the loaded model, once each of its elements has occurred */
+  size_t bytes;  /* memory of the loaded model, once each of its elements has occurred in that
+                    precision */
   const char
       *metadata; /* the file's "irrepd" entry: a JSON object, [metadata_size], NUL-terminated */
   size_t metadata_size;
@@ -86,10 +89,10 @@ void irrep_model_free(struct irrep_model *model);
 /* The card of a model. Thread-safe. */
 const struct irrep_model_card *irrep_model_card(const struct irrep_model *model);
 
-/* Checks a structure against a model and counts its edges: the time is linear in atoms, scratch
- * memory is taken from the heap and given back. max_edges bounds the count (SIZE_MAX: no bound).
- * NO_ATOMS, NOT_FINITE, UNKNOWN_ELEMENT, SINGULAR_CELL, ATOMS_OVERLAP, TOO_LARGE, NO_MEMORY;
- * error->field names the field and index. Thread-safe. */
+/* Checks a structure against a model and counts its edges: the time is linear in atoms and edges,
+ * scratch memory is taken from the heap and given back. max_edges bounds the count (SIZE_MAX: no
+ * bound). NO_ATOMS, NOT_FINITE, UNKNOWN_ELEMENT, SINGULAR_CELL, ATOMS_OVERLAP, TOO_LARGE,
+ * NO_MEMORY; error->field names the field and index. Thread-safe. */
 enum irrep_status irrep_model_plan(const struct irrep_model *model,
                                    const struct irrep_structure *structure, size_t max_edges,
                                    struct irrep_plan *plan, struct irrep_error *error);

@@ -1,7 +1,8 @@
 /* Statuses of every call that can fail, and the caller-owned record that says what failed where.
  *
- * All functions of irrep return an enum irrep_status. Where they take a struct irrep_error, they
- * fill it on failure only; it may be NULL. Nothing in the library prints, aborts or exits. */
+ * Every function of irrep that can fail returns an enum irrep_status. Where it takes a struct
+ * irrep_error, that is filled on failure only, and may be NULL. Nothing in the library prints,
+ * aborts or exits. */
 #ifndef IRREP_STATUS_H
 #define IRREP_STATUS_H
 
