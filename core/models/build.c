@@ -65,8 +65,8 @@ bool build_irreps(struct build *build, const struct card_object *object, const c
   if (card_string(object, key, text, sizeof text, build->error) != IRREP_OK)
     return false;
   if (irreps_parse(text, irreps, &why) != IRREP_OK || irreps->n == 0) {
-    irrep_fail(build->error, IRREP_BAD_MODEL_FILE, key, "irreps \"%.100s\": %.100s", text,
-               irreps->n == 0 ? "none" : why.detail);
+    irrep_fail(build->error, IRREP_BAD_MODEL_FILE, card_place(object, key).text,
+               "irreps \"%.100s\": %.100s", text, irreps->n == 0 ? "none" : why.detail);
     return false;
   }
   return true;

@@ -3,11 +3,16 @@
 #include <stdio.h>
 #include <string.h>
 
+struct card_place card_place(const struct card_object *object, const char *key) {
+  struct card_place place;
+  snprintf(place.text, sizeof place.text, "%s%s%s", object->where, object->where[0] ? "/" : "",
+           key);
+  return place;
+}
+
 static enum irrep_status bad(const struct card_object *object, const char *key, const char *detail,
                              struct irrep_error *error) {
-  char field[128];
-  snprintf(field, sizeof field, "%s%s%s", object->where, object->where[0] ? "/" : "", key);
-  return irrep_fail(error, IRREP_BAD_MODEL_FILE, field, "%s", detail);
+  return irrep_fail(error, IRREP_BAD_MODEL_FILE, card_place(object, key).text, "%s", detail);
 }
 
 enum irrep_status card_open(const char *text, size_t size, struct card_object *card,
@@ -51,7 +56,7 @@ enum irrep_status card_only(const struct card_object *object, const char *const 
     while (allowed[i] && strcmp(allowed[i], name) != 0)
       i++;
     if (!allowed[i])
-      return irrep_fail(error, IRREP_UNSUPPORTED_MODEL, name,
+      return irrep_fail(error, IRREP_UNSUPPORTED_MODEL, card_place(object, name).text,
                         "the card's object \"%s\" has a key that is not supported: \"%s\"",
                         object->where, name);
     if (seen >> i & 1)
@@ -173,6 +178,6 @@ enum irrep_status card_choice(const struct card_object *object, const char *key,
     const size_t used = strlen(list);
     snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", names[i]);
   }
-  return irrep_fail(error, IRREP_UNSUPPORTED_MODEL, key,
+  return irrep_fail(error, IRREP_UNSUPPORTED_MODEL, card_place(object, key).text,
                     "\"%s\" is not supported here; supported: %s", text, list);
 }

@@ -1,7 +1,8 @@
 /* Reads the card of a model file: lookups in a JSON object, each with its check and its message.
  *
  * An object is a bookmark: a json_reader that stands before it. Every call leaves it there. Errors
- * are BAD_MODEL_FILE and name `where`, the key's place in the card, e.g. "model/layers/1". */
+ * are BAD_MODEL_FILE, unless something else is said, and their field is the key's place in the
+ * card, e.g. "model/layers/1/filter". */
 #ifndef CORE_PROGRAM_CARD_H
 #define CORE_PROGRAM_CARD_H
 
@@ -13,8 +14,15 @@
 
 struct card_object {
   struct json_reader json;
-  char where[64];
+  char where[64]; /* its own place in the card */
 };
+
+struct card_place {
+  char text[132];
+};
+
+/* The place of a key of the object. */
+struct card_place card_place(const struct card_object *object, const char *key);
 
 /* The whole card, checked to be one JSON object. text must outlive it. */
 enum irrep_status card_open(const char *text, size_t size, struct card_object *card,

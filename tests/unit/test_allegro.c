@@ -274,7 +274,7 @@ static void test_bad_cards_are_refused(void **state) {
       {"\"num_scalars\":3", "\"num_scalars\":4", IRREP_BAD_MODEL_FILE, "two_body.1.weight"},
       {"\"num_tensors\":2", "\"num_tensors\":0", IRREP_BAD_MODEL_FILE, "model/num_tensors"},
       {"\"l_max\":2", "\"l_max\":7", IRREP_BAD_MODEL_FILE, "model/l_max"},
-      {"\"l_max\":2", "\"lmax\":2", IRREP_UNSUPPORTED_MODEL, "lmax"},
+      {"\"l_max\":2", "\"lmax\":2", IRREP_UNSUPPORTED_MODEL, "model/lmax"},
       {"\"polynomial\",\"p\":6", "\"none\"", IRREP_UNSUPPORTED_MODEL, "radial/cutoff"},
   };
   for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {

@@ -94,13 +94,13 @@ static void test_irreps_and_activations(void **state) {
   assert_true(build_irreps(&trial.build, &trial.build.model, "a", &irreps));
   assert_int_equal(irreps.n, 2);
   assert_false(build_irreps(&trial.build, &trial.build.model, "b", &irreps));
-  assert_build_error(&trial, IRREP_BAD_MODEL_FILE, "b");
+  assert_build_error(&trial, IRREP_BAD_MODEL_FILE, "model/b");
   assert_false(build_irreps(&trial.build, &trial.build.model, "c", &irreps));
-  assert_build_error(&trial, IRREP_BAD_MODEL_FILE, "c");
+  assert_build_error(&trial, IRREP_BAD_MODEL_FILE, "model/c");
   assert_false(build_irreps(&trial.build, &trial.build.model, "d", &irreps));
   assert_build_error(&trial, IRREP_BAD_MODEL_FILE, "model/d");
   assert_false(build_activation(&trial.build, &trial.build.model, &activation));
-  assert_build_error(&trial, IRREP_UNSUPPORTED_MODEL, "activation");
+  assert_build_error(&trial, IRREP_UNSUPPORTED_MODEL, "model/activation");
   build_trial_fini(&trial);
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     char card[64];

@@ -45,8 +45,8 @@ static void test_refuses(void **state) {
       {"20x0e", 2, 19, IRREP_BAD_MODEL_FILE, "embedding.weight"},
       {"20x1e", 2, 20, IRREP_UNSUPPORTED_MODEL, "model/irreps_embedding"},
       {"10x0e+10x0o", 2, 20, IRREP_UNSUPPORTED_MODEL, "model/irreps_embedding"},
-      {"", 2, 20, IRREP_BAD_MODEL_FILE, "irreps_embedding"},
-      {"20", 2, 20, IRREP_BAD_MODEL_FILE, "irreps_embedding"},
+      {"", 2, 20, IRREP_BAD_MODEL_FILE, "model/irreps_embedding"},
+      {"20", 2, 20, IRREP_BAD_MODEL_FILE, "model/irreps_embedding"},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     struct build_trial trial;

@@ -66,9 +66,10 @@ static void test_filter_refuses(void **state) {
        "model/filter/hidden"},
       {FILTER("\"hidden\":[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1],\"activation\":\"silu\""),
        IRREP_BAD_MODEL_FILE, "model/filter/hidden"},
-      {FILTER("\"hidden\":[20],\"activation\":\"relu\""), IRREP_UNSUPPORTED_MODEL, "activation"},
+      {FILTER("\"hidden\":[20],\"activation\":\"relu\""), IRREP_UNSUPPORTED_MODEL,
+       "model/filter/activation"},
       {FILTER("\"hidden\":[20],\"activation\":\"silu\",\"norm\":1"), IRREP_UNSUPPORTED_MODEL,
-       "norm"},
+       "model/filter/norm"},
       {FILTER("\"hidden\":[],\"activation\":\"silu\""), IRREP_BAD_MODEL_FILE, "f.0.weight"},
       {FILTER("\"hidden\":[20,5],\"activation\":\"silu\""), IRREP_BAD_MODEL_FILE, "f.2.weight"},
   };

@@ -67,7 +67,7 @@ static void test_refuses_cards(void **state) {
       {CARD("\"num_terms\":0,\"p\":6"), IRREP_BAD_MODEL_FILE, "model/pair_repulsion/num_terms"},
       {CARD("\"num_terms\":17,\"p\":6"), IRREP_BAD_MODEL_FILE, "model/pair_repulsion/num_terms"},
       {CARD(TERMS ",\"p\":1.5"), IRREP_BAD_MODEL_FILE, "model/pair_repulsion/p"},
-      {CARD(TERMS ",\"p\":6,\"units\":1"), IRREP_UNSUPPORTED_MODEL, "units"},
+      {CARD(TERMS ",\"p\":6,\"units\":1"), IRREP_UNSUPPORTED_MODEL, "model/pair_repulsion/units"},
       {CARD("\"num_terms\":2,\"p\":6"), IRREP_BAD_MODEL_FILE, "pair_repulsion.coefficients"},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -126,7 +126,7 @@ static void test_refuses(void **state) {
       {"{\"model\":{\"readout\":{\"hidden\":[20]}}}", IRREP_BAD_MODEL_FILE,
        "model/readout/activation"},
       {"{\"model\":{\"readout\":{\"hidden\":[20],\"activation\":\"silu\",\"x\":1}}}",
-       IRREP_UNSUPPORTED_MODEL, "x"},
+       IRREP_UNSUPPORTED_MODEL, "model/readout/x"},
       {CARD("[0]"), IRREP_BAD_MODEL_FILE, "model/readout/hidden"},
       {CARD("[4097]"), IRREP_BAD_MODEL_FILE, "model/readout/hidden"},
       {CARD("[]"), IRREP_BAD_MODEL_FILE, "readout.0.weight"},

@@ -160,6 +160,11 @@ static void test_errors_name_the_path(void **state) {
   card_object(&card, "object", &object, NULL);
   card_object(&object, "inner", &inner, NULL);
   assert_bad(card_size(&inner, "x", 0, 9, &n, &error), &error, "object/inner/x");
+  static const char *const none[] = {NULL};
+  assert_int_equal(card_only(&object, none, &error), IRREP_UNSUPPORTED_MODEL);
+  assert_string_equal(error.field, "object/inner");
+  assert_string_equal(card_place(&inner, "x").text, "object/inner/x");
+  assert_string_equal(card_place(&card, "x").text, "x");
   card_objects(&card, "objects", 3, objects, &n, NULL);
   assert_bad(card_size(&objects[1], "a", 0, 9, &n, &error), &error, "objects/1/a");
 }
@@ -212,6 +217,11 @@ static void test_choice(void **state) {
   assert_non_null(strstr(error.detail, "relu"));
   assert_non_null(strstr(error.detail, "silu, tanh"));
   assert_int_equal(card_choice(&card, "d", names, &index, &error), IRREP_UNSUPPORTED_MODEL);
+  struct card_object e;
+  const struct card_object outer = card_of("{\"e\":{\"b\":\"relu\"}}");
+  assert_int_equal(card_object(&outer, "e", &e, NULL), IRREP_OK);
+  assert_int_equal(card_choice(&e, "b", names, &index, &error), IRREP_UNSUPPORTED_MODEL);
+  assert_string_equal(error.field, "e/b");
   assert_bad(card_choice(&card, "c", names, &index, &error), &error, "c");
   assert_bad(card_choice(&card, "missing", names, &index, &error), &error, "missing");
 }

@@ -321,27 +321,27 @@ static void test_refuses_cards(void **state) {
       {"\"l_max\":1,", "", BAD, "model/l_max"},
       {"\"l_max\":1", "\"l_max\":7", BAD, "model/l_max"},
       {"\"l_max\":1", "\"l_max\":1.5", BAD, "model/l_max"},
-      {"\"l_max\":1", "\"L_max\":1", UNSUPPORTED, "L_max"},
+      {"\"l_max\":1", "\"L_max\":1", UNSUPPORTED, "model/L_max"},
       {"\"l_max\":1", "\"l_max\":1,\"l_max\":1", BAD, "model/l_max"},
       {"\"edge_parity\":\"even\",", "", BAD, "model/edge_parity"},
-      {"\"even\"", "\"odd\"", UNSUPPORTED, "edge_parity"},
-      {"\"unit\"", "\"gas\"", UNSUPPORTED, "edge_harmonics"},
+      {"\"even\"", "\"odd\"", UNSUPPORTED, "model/edge_parity"},
+      {"\"unit\"", "\"gas\"", UNSUPPORTED, "model/edge_harmonics"},
       {"\"unit\"", "3", BAD, "model/edge_harmonics"},
       {"\"layers\":[", "\"layers\":[5,", BAD, "model/layers"},
       {"\"layers\":[", "\"layers\":[{},", BAD, "model/layers/0/self_connection"},
-      {FIRST_OUT, "\"irreps_out\":\"\"", BAD, "irreps_out"},
-      {FIRST_OUT, "\"irreps_out\":\"3x0x\"", BAD, "irreps_out"},
+      {FIRST_OUT, "\"irreps_out\":\"\"", BAD, "model/layers/0/irreps_out"},
+      {FIRST_OUT, "\"irreps_out\":\"3x0x\"", BAD, "model/layers/0/irreps_out"},
       {FIRST_OUT, "\"irreps_out\":\"3x0e+1x0e+2x1e\"", UNSUPPORTED, "model"},
-      {FIRST_OUT, "\"irreps_out\":\"70000x0e\"", BAD, "irreps_out"},
+      {FIRST_OUT, "\"irreps_out\":\"70000x0e\"", BAD, "model/layers/0/irreps_out"},
       {FIRST_OUT, "\"irreps_out\":\"65536x0e+2x1e\"", UNSUPPORTED, "model"},
       {FIRST_MID, "\"irreps_mid\":5", BAD, "model/layers/0/irreps_mid"},
       {FIRST_MID, "\"irreps_mid\":\"2x0e+3x1e\"", BAD, "model/layers"},
       {FIRST_MID, "\"irreps_mid\":\"3x0e+3x1e+1x2e\"", BAD, "model/layers"},
       {FIRST_MID, "\"irreps_mid\":\"3x0e+3x1e+1x0e\"", UNSUPPORTED, "model"},
       {FIRST_MID ",\"self_connection\":\"linear\"", FIRST_MID ",\"self_connection\":\"skip\"",
-       UNSUPPORTED, "self_connection"},
-      {FIRST_MID, FIRST_MID ",\"dropout\":0.5", UNSUPPORTED, "dropout"},
-      {"\"readout\":", "\"extra\":", UNSUPPORTED, "extra"},
+       UNSUPPORTED, "model/layers/0/self_connection"},
+      {FIRST_MID, FIRST_MID ",\"dropout\":0.5", UNSUPPORTED, "model/layers/0/dropout"},
+      {"\"readout\":", "\"extra\":", UNSUPPORTED, "model/extra"},
   };
   assert_refusals(&plain, refusals, sizeof refusals / sizeof *refusals);
 }
@@ -351,14 +351,16 @@ static void test_refuses_gates(void **state) {
   (void)state;
   static const struct tiny_choices one_layer = {.l_max = 1, .layers = {"4x0e"}};
   static const struct refusal refusals[] = {
-      {"\"gate\":{", "\"gates\":{", UNSUPPORTED, "gates"},
-      {"\"gate\":{", "\"gate\":{\"norm\":1,", UNSUPPORTED, "norm"},
-      {"\"scalars\":{\"0e\"", "\"scalars\":{\"1e\"", UNSUPPORTED, "1e"},
+      {"\"gate\":{", "\"gates\":{", UNSUPPORTED, "model/layers/0/gates"},
+      {"\"gate\":{", "\"gate\":{\"norm\":1,", UNSUPPORTED, "model/layers/0/gate/norm"},
+      {"\"scalars\":{\"0e\"", "\"scalars\":{\"1e\"", UNSUPPORTED, "model/layers/0/gate/scalars/1e"},
       {"\"scalars\":{", "\"scalars\":{\"0e\":{},", BAD, "model/layers/0/gate/scalars/0e"},
       {"\"scale\":1.6", "\"scale\":1e7", BAD, "model/layers/0/gate/scalars/0e/scale"},
-      {"\"silu\",\"scale\":1.6", "\"relu\",\"scale\":1.6", UNSUPPORTED, "activation"},
+      {"\"silu\",\"scale\":1.6", "\"relu\",\"scale\":1.6", UNSUPPORTED,
+       "model/layers/0/gate/scalars/0e/activation"},
       {",\"scale\":1.6", "", BAD, "model/layers/0/gate/scalars/0e/scale"},
-      {"\"scale\":1.6", "\"scale\":1.6,\"shift\":0", UNSUPPORTED, "shift"},
+      {"\"scale\":1.6", "\"scale\":1.6,\"shift\":0", UNSUPPORTED,
+       "model/layers/0/gate/scalars/0e/shift"},
   };
   assert_refusals(&one_layer, refusals, sizeof refusals / sizeof *refusals);
 }

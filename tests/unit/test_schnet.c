@@ -144,11 +144,11 @@ static void test_bad_cards_are_refused(void **state) {
       {"\"irreps_mid\":\"7x0e\"", "\"irreps_mid\":\"8x0e\"", IRREP_BAD_MODEL_FILE,
        "layers.0.linear_up.0e.weight"},
       {"\"activation\":\"ssp\",\"filter\"", "\"activation\":\"cube\",\"filter\"",
-       IRREP_UNSUPPORTED_MODEL, "activation"},
+       IRREP_UNSUPPORTED_MODEL, "model/layers/0/activation"},
       {"\"5x0e\"", "\"5x0e+1x1o\"", IRREP_UNSUPPORTED_MODEL, "model/irreps_embedding"},
       {"\"aggregation\":\"sum\"", "\"aggregation\":\"max\"", IRREP_UNSUPPORTED_MODEL,
-       "aggregation"},
-      {"\"aggregation\":\"sum\"", "\"shared\":\"sum\"", IRREP_UNSUPPORTED_MODEL, "shared"},
+       "model/aggregation"},
+      {"\"aggregation\":\"sum\"", "\"shared\":\"sum\"", IRREP_UNSUPPORTED_MODEL, "model/shared"},
   };
   for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
     struct tiny tiny = schnet_new(1);

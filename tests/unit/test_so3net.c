@@ -78,9 +78,9 @@ static void test_bad_cards_are_refused(void **state) {
       {"\"l_max\":2", "\"l_max\":7", IRREP_BAD_MODEL_FILE, "model/l_max"},
       {"\"l_max\":2", "\"l_max\":1", IRREP_BAD_MODEL_FILE, "layers.0.filter.0.weight"},
       {"{\"filter\":", "{\"irreps_mid\":\"5x0e\",\"filter\":", IRREP_UNSUPPORTED_MODEL,
-       "irreps_mid"},
+       "model/layers/0/irreps_mid"},
       {"\"aggregation\":\"sum\"", "\"aggregation\":\"max\"", IRREP_UNSUPPORTED_MODEL,
-       "aggregation"},
+       "model/aggregation"},
   };
   for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
     struct tiny tiny = so3net_new(2, 1);
