@@ -150,7 +150,7 @@ static void test_refuses(void **state) {
                 "{\"n_paths\":[1],\"n_terms\":[3]}]}}"},
        NULL,
        NULL,
-       "more",
+       "model/irreps/0/more",
        IRREP_UNSUPPORTED_MODEL},
       {{0}, "3x0e+2x1o", NULL, "p", IRREP_UNSUPPORTED_MODEL},
       {{0},
