@@ -16,7 +16,9 @@ void intake_expect(struct intake *intake, int phase, void *target, size_t size) 
   intake->filled = 0;
 }
 
-bool intake_take(struct intake *intake, const unsigned char *bytes, size_t size, size_t *used) {
+/* Takes what the part wants of bytes [size] from *used on, which it advances. Whether the part is
+ * whole. */
+static bool take(struct intake *intake, const unsigned char *bytes, size_t size, size_t *used) {
   size_t n = intake->wanted - intake->filled;
   if (n > size - *used)
     n = size - *used;
@@ -24,6 +26,16 @@ bool intake_take(struct intake *intake, const unsigned char *bytes, size_t size,
   intake->filled += n;
   *used += n;
   return intake->filled == intake->wanted;
+}
+
+int intake_feed(struct intake *intake, const unsigned char *bytes, size_t size, size_t *used,
+                int (*advance)(void *parser), void *parser) {
+  int message = intake->phase == INTAKE_DEAD ? INTAKE_BAD : INTAKE_MORE;
+  *used = 0;
+  while (message == INTAKE_MORE && *used < size)
+    if (take(intake, bytes, size, used))
+      message = advance(parser);
+  return message;
 }
 
 int intake_fault(struct intake *intake, const char *format, ...) {

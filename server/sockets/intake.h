@@ -26,9 +26,11 @@ bool intake_begun(const struct intake *intake); /* anything was ever expected */
 /* The next part: size bytes, at least one, to target. */
 void intake_expect(struct intake *intake, int phase, void *target, size_t size);
 
-/* Takes what the part wants of bytes [size] from *used on, which it advances. Whether the part is
- * whole. */
-bool intake_take(struct intake *intake, const unsigned char *bytes, size_t size, size_t *used);
+/* Takes bytes [size] part by part, and calls advance with the parser after each that is whole: it
+ * expects the next one and returns INTAKE_MORE, or what is whole now, at which this ends. *used
+ * gets how many bytes. Returns INTAKE_MORE when all are used, INTAKE_BAD after a fault. */
+int intake_feed(struct intake *intake, const unsigned char *bytes, size_t size, size_t *used,
+                int (*advance)(void *parser), void *parser);
 
 /* Nothing can follow, for this reason. Returns INTAKE_BAD. */
 __attribute__((format(printf, 2, 3))) int intake_fault(struct intake *intake, const char *format,

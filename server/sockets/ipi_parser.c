@@ -109,7 +109,8 @@ static enum ipi_message take_count(struct ipi_parser *p) {
 }
 
 /* What follows from a part that is complete. */
-static enum ipi_message advance(struct ipi_parser *p) {
+static int advance(void *parser) {
+  struct ipi_parser *p = parser;
   switch ((enum phase)p->intake.phase) {
   case HEADER:
     return take_header(p);
@@ -128,17 +129,12 @@ static enum ipi_message advance(struct ipi_parser *p) {
   case POSITIONS:
     return ended(p, IPI_POSDATA);
   }
-  return IPI_BAD;
+  return INTAKE_BAD;
 }
 
 enum ipi_message ipi_parser_feed(struct ipi_parser *p, const unsigned char *bytes, size_t size,
                                  size_t *used) {
-  enum ipi_message message = p->intake.phase == INTAKE_DEAD ? IPI_BAD : IPI_MORE;
   if (!intake_begun(&p->intake))
     intake_expect(&p->intake, HEADER, p->scratch, IPI_HEADER_SIZE);
-  *used = 0;
-  while (message == IPI_MORE && *used < size)
-    if (intake_take(&p->intake, bytes, size, used))
-      message = advance(p);
-  return message;
+  return (enum ipi_message)intake_feed(&p->intake, bytes, size, used, advance, p);
 }

@@ -114,7 +114,8 @@ static enum mdi_message take_command(struct mdi_parser *p) {
   return ended(p, MDI_COMMAND);
 }
 
-static enum mdi_message advance(struct mdi_parser *p) {
+static int advance(void *parser) {
+  struct mdi_parser *p = parser;
   switch ((enum phase)p->intake.phase) {
   case VERSION:
     return take_version(p);
@@ -127,17 +128,12 @@ static enum mdi_message advance(struct mdi_parser *p) {
   case DATA:
     return ended(p, MDI_DATA);
   }
-  return MDI_BAD;
+  return INTAKE_BAD;
 }
 
 enum mdi_message mdi_parser_feed(struct mdi_parser *p, const unsigned char *bytes, size_t size,
                                  size_t *used) {
-  enum mdi_message message = p->intake.phase == INTAKE_DEAD ? MDI_BAD : MDI_MORE;
   if (!intake_begun(&p->intake))
     intake_expect(&p->intake, VERSION, p->scratch, 3 * sizeof(int32_t));
-  *used = 0;
-  while (message == MDI_MORE && *used < size)
-    if (intake_take(&p->intake, bytes, size, used))
-      message = advance(p);
-  return message;
+  return (enum mdi_message)intake_feed(&p->intake, bytes, size, used, advance, p);
 }

@@ -11,27 +11,57 @@
 
 static const unsigned char letters[] = "abcdefgh";
 
-/* Two parts, of three and four bytes, from portions of every size. */
+#define WHOLE 3
+
+/* Messages of two parts, of three and four bytes. */
+struct parser {
+  struct intake intake;
+  char parts[2][5];
+};
+
+static int advance(void *context) {
+  struct parser *parser = context;
+  if (parser->parts[0][0] == '!')
+    return intake_fault(&parser->intake, "no");
+  const bool ends = parser->intake.phase == 8;
+  intake_expect(&parser->intake, ends ? 7 : 8, parser->parts[!ends], ends ? 3 : 4);
+  return ends ? WHOLE : INTAKE_MORE;
+}
+
+/* The first message ends before the last byte, whatever portions they come in. */
 static void test_portions(void **state) {
   (void)state;
   for (size_t portion = 1; portion <= 8; portion++) {
-    struct intake intake = {0};
-    char parts[2][5] = {"", ""};
-    size_t n_parts = 0, used = 0;
-    assert_false(intake_begun(&intake));
-    intake_expect(&intake, 7, parts[0], 3);
-    assert_true(intake_begun(&intake));
-    assert_int_equal(intake.phase, 7);
-    while (n_parts < 2) {
-      const size_t end = used + portion < 8 ? used + portion : 8;
-      while (used < end && n_parts < 2)
-        if (intake_take(&intake, letters, end, &used) && ++n_parts == 1)
-          intake_expect(&intake, 8, parts[1], 4);
+    struct parser parser = {0};
+    size_t sum = 0, used = 0;
+    int message = INTAKE_MORE;
+    assert_false(intake_begun(&parser.intake));
+    intake_expect(&parser.intake, 7, parser.parts[0], 3);
+    assert_true(intake_begun(&parser.intake));
+    assert_int_equal(parser.intake.phase, 7);
+    while (message == INTAKE_MORE) {
+      const size_t n = portion < 8 - sum ? portion : 8 - sum;
+      message = intake_feed(&parser.intake, letters + sum, n, &used, advance, &parser);
+      assert_true(used == n || message == WHOLE);
+      sum += used;
     }
-    assert_int_equal(used, 7);
-    assert_string_equal(parts[0], "abc");
-    assert_string_equal(parts[1], "defg");
+    assert_int_equal(message, WHOLE);
+    assert_int_equal(sum, 7);
+    assert_string_equal(parser.parts[0], "abc");
+    assert_string_equal(parser.parts[1], "defg");
   }
+}
+
+static void test_nothing_after_a_fault(void **state) {
+  (void)state;
+  static const unsigned char marks[] = "!!!";
+  struct parser parser = {0};
+  size_t used = 0;
+  intake_expect(&parser.intake, 7, parser.parts[0], 3);
+  assert_int_equal(intake_feed(&parser.intake, marks, 3, &used, advance, &parser), INTAKE_BAD);
+  assert_int_equal(used, 3);
+  assert_int_equal(intake_feed(&parser.intake, marks, 3, &used, advance, &parser), INTAKE_BAD);
+  assert_int_equal(used, 0);
 }
 
 static void test_fault(void **state) {
@@ -65,6 +95,7 @@ static void test_resize(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_portions),
+      cmocka_unit_test(test_nothing_after_a_fault),
       cmocka_unit_test(test_fault),
       cmocka_unit_test(test_resize),
   };
