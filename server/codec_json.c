@@ -294,14 +294,6 @@ static bool read_structures(struct reader *r, const cJSON *array) {
   return !r->failed;
 }
 
-/* The index of a string among names; n when it is none of them. */
-static size_t choose(const cJSON *json, const char *const names[], size_t n) {
-  size_t i = cJSON_IsString(json) ? 0 : n;
-  while (i < n && strcmp(names[i], json->valuestring) != 0)
-    i++;
-  return i;
-}
-
 static bool read_properties(struct reader *r, const cJSON *array) {
   static const char *const names[] = {"energy", "forces", "stress", "energies"};
   static const unsigned flags[] = {PROPERTY_ENERGY, PROPERTY_FORCES, PROPERTY_STRESS,
@@ -317,7 +309,7 @@ static bool read_properties(struct reader *r, const cJSON *array) {
   r->request->properties = 0;
   size_t index = 0;
   for (const cJSON *child = array->child; child; child = child->next, index++) {
-    size_t i = choose(child, names, sizeof names / sizeof *names);
+    size_t i = codec_choose(child, names, sizeof names / sizeof *names);
     if (i == sizeof names / sizeof *names) {
       char pointer[64];
       snprintf(pointer, sizeof pointer, "#/properties/%zu", index);
@@ -333,7 +325,7 @@ static bool read_precision(struct reader *r, const cJSON *json) {
   static const char *const names[] = {[IRREP_FLOAT32] = "float32", [IRREP_FLOAT64] = "float64"};
   if (!json)
     return true;
-  size_t i = choose(json, names, 2);
+  size_t i = codec_choose(json, names, 2);
   if (i == 2)
     return whole_fault(r, cJSON_IsString(json) ? PROBLEM_WRONG_VALUE : PROBLEM_WRONG_TYPE,
                        "#/precision", "\"float32\" or \"float64\" is due");
@@ -347,7 +339,7 @@ static bool read_priority(struct reader *r, const cJSON *json) {
       [PRIORITY_INTERACTIVE] = "interactive", [PRIORITY_BULK] = "bulk"};
   if (!json)
     return true;
-  size_t i = choose(json, names, 2);
+  size_t i = codec_choose(json, names, 2);
   if (i == 2)
     return whole_fault(r, cJSON_IsString(json) ? PROBLEM_WRONG_VALUE : PROBLEM_WRONG_TYPE,
                        "#/priority", "\"interactive\" or \"bulk\" is due");

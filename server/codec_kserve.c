@@ -74,23 +74,6 @@ static bool find_keys(struct reader *r, const cJSON *object, const char *const k
   return true;
 }
 
-/* Whole numbers up to 2^53 are exact in JSON's doubles. */
-static bool whole_number(const cJSON *json, size_t *number) {
-  if (!cJSON_IsNumber(json) || !(json->valuedouble >= 0 && json->valuedouble <= 0x1p53) ||
-      json->valuedouble != floor(json->valuedouble))
-    return false;
-  *number = (size_t)json->valuedouble;
-  return true;
-}
-
-/* The index of a string among names [n]; n when it is none of them. */
-static size_t choose(const cJSON *json, const char *const names[], size_t n) {
-  size_t i = cJSON_IsString(json) ? 0 : n;
-  while (i < n && strcmp(names[i], json->valuestring) != 0)
-    i++;
-  return i;
-}
-
 /* --- inputs ----------------------------------------------------------------------------------- */
 
 /* Where the elements of an array go. */
@@ -153,7 +136,7 @@ static bool read_list(struct reader *r, enum ragged_name name, const cJSON *list
 
 static bool read_bytes(struct reader *r, enum ragged_name name, const cJSON *size, size_t bytes) {
   size_t given = 0;
-  if (!whole_number(size, &given) || given != bytes)
+  if (!codec_whole_number(size, &given) || given != bytes)
     return fault(r, PROBLEM_WRONG_SHAPE, "parameters/binary_data_size",
                  "the bytes of the shape are due");
   if (given > (size_t)(r->data_end - r->data))
@@ -171,7 +154,7 @@ static bool read_shape(struct reader *r, enum ragged_name name, const cJSON *arr
   bool good = cJSON_IsArray(array);
   for (const cJSON *child = good ? array->child : NULL; child && good; child = child->next) {
     size_t extent = 0;
-    good = whole_number(child, &extent) && rank < kind->rank &&
+    good = codec_whole_number(child, &extent) && rank < kind->rank &&
            (rank == 0 || extent == kind->columns[rank - 1]);
     if (good)
       r->arrays[name].shape[rank++] = extent;
@@ -285,7 +268,7 @@ static bool read_outputs(struct reader *r, const cJSON *array) {
 
 static bool read_precision(struct reader *r, const cJSON *json) {
   static const char *const names[] = {[IRREP_FLOAT32] = "float32", [IRREP_FLOAT64] = "float64"};
-  const size_t i = choose(json, names, 2);
+  const size_t i = codec_choose(json, names, 2);
   if (i == 2)
     return fault(r, PROBLEM_WRONG_VALUE, "precision", "\"float32\" or \"float64\" is due");
   r->request->has_precision = true;
@@ -296,8 +279,8 @@ static bool read_precision(struct reader *r, const cJSON *json) {
 static bool read_priority(struct reader *r, const cJSON *json) {
   static const char *const names[] = {
       [PRIORITY_INTERACTIVE] = "interactive", [PRIORITY_BULK] = "bulk"};
-  size_t i = choose(json, names, 2), level = 0;
-  if (i == 2 && !whole_number(json, &level))
+  size_t i = codec_choose(json, names, 2), level = 0;
+  if (i == 2 && !codec_whole_number(json, &level))
     return fault(r, PROBLEM_WRONG_VALUE, "priority",
                  "\"interactive\", \"bulk\" or a whole number is due");
   if (i == 2)

@@ -1,11 +1,11 @@
 #include "server/codec_safetensors.h"
 
+#include "server/codec_tree.h"
 #include "server/json_scan.h"
 #include "server/problem_kinds.h"
 #include "server/ragged.h"
 
 #include <cjson/cJSON.h>
-#include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,15 +70,6 @@ static bool name_fault(struct reader *r, enum problem_kind kind, const char *nam
 
 /* The container */
 
-/* Whole numbers up to 2^53 are exact in JSON's doubles. */
-static bool whole_number(const cJSON *json, size_t *number) {
-  if (!cJSON_IsNumber(json) || !(json->valuedouble >= 0 && json->valuedouble <= 0x1p53) ||
-      json->valuedouble != floor(json->valuedouble))
-    return false;
-  *number = (size_t)json->valuedouble;
-  return true;
-}
-
 static bool shape_fault(struct reader *r, enum ragged_name name) {
   return fault(r, PROBLEM_WRONG_SHAPE, ragged_kinds[name].name, kinds[name].due);
 }
@@ -90,7 +81,7 @@ static bool read_shape(struct reader *r, enum ragged_name name, const cJSON *arr
     return malformed(r, "a tensor's shape is an array");
   for (const cJSON *child = array->child; child; child = child->next, rank++) {
     size_t extent = 0;
-    if (!whole_number(child, &extent))
+    if (!codec_whole_number(child, &extent))
       return malformed(r, "a tensor's shape is of whole numbers");
     if (rank >= kind->rank || (rank > 0 && extent != kind->columns[rank - 1]))
       return shape_fault(r, name);
@@ -103,8 +94,8 @@ static bool read_offsets(struct reader *r, enum ragged_name name, const cJSON *a
   const cJSON *first = cJSON_IsArray(array) ? array->child : NULL;
   struct extent *extent = &r->extents[name];
   size_t bytes = 0;
-  if (!first || !first->next || first->next->next || !whole_number(first, &extent->begin) ||
-      !whole_number(first->next, &extent->end))
+  if (!first || !first->next || first->next->next || !codec_whole_number(first, &extent->begin) ||
+      !codec_whole_number(first->next, &extent->end))
     return malformed(r, "a tensor's data_offsets are two whole numbers");
   if (extent->begin > extent->end || extent->end > r->data_size)
     return malformed(r, "a tensor reaches beyond the body");

@@ -4,6 +4,7 @@
 #include "server/problem_kinds.h"
 
 #include <cjson/cJSON.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,4 +40,19 @@ cJSON *codec_tree(const char *text, size_t size, struct problem *problem) {
   if (!root)
     problem_of_kind(problem, PROBLEM_NO_MEMORY, "", "no memory for the request");
   return root;
+}
+
+bool codec_whole_number(const cJSON *json, size_t *number) {
+  if (!cJSON_IsNumber(json) || !(json->valuedouble >= 0 && json->valuedouble <= 0x1p53) ||
+      json->valuedouble != floor(json->valuedouble))
+    return false;
+  *number = (size_t)json->valuedouble;
+  return true;
+}
+
+size_t codec_choose(const cJSON *json, const char *const names[], size_t n) {
+  size_t i = cJSON_IsString(json) ? 0 : n;
+  while (i < n && strcmp(names[i], json->valuestring) != 0)
+    i++;
+  return i;
 }

@@ -4,6 +4,7 @@
 
 #include "server/problem.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct cJSON;
@@ -12,5 +13,11 @@ struct cJSON;
  * tree is the caller's, to be given to cJSON_Delete, and takes some 80 bytes a value. NULL: it is
  * malformed or there is no memory, as the problem says. Thread-safe. */
 struct cJSON *codec_tree(const char *text, size_t size, struct problem *problem);
+
+/* Whether a value is a whole number from 0 to 2^53, up to which JSON's doubles are exact. */
+bool codec_whole_number(const struct cJSON *json, size_t *number);
+
+/* The index of a string among names [n]; n when it is none of them. */
+size_t codec_choose(const struct cJSON *json, const char *const names[], size_t n);
 
 #endif

@@ -72,12 +72,40 @@ static void test_too_many_values(void **state) {
   free(text);
 }
 
+static void test_whole_numbers(void **state) {
+  (void)state;
+  static const char *const others[] = {"-1", "1.5", "9007199254740994", "\"1\"", "true", "null"};
+  size_t number = 7;
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+    cJSON *json = cJSON_Parse(others[i]);
+    assert_false(codec_whole_number(json, &number));
+    cJSON_Delete(json);
+  }
+  assert_int_equal(number, 7);
+  cJSON *json = cJSON_Parse("9007199254740992");
+  assert_true(codec_whole_number(json, &number));
+  assert_int_equal(number, UINT64_C(9007199254740992));
+  cJSON_Delete(json);
+}
+
+static void test_choices(void **state) {
+  (void)state;
+  static const char *const names[] = {"one", "two"};
+  cJSON *two = cJSON_CreateString("two"), *other = cJSON_CreateString("Two");
+  cJSON *number = cJSON_CreateNumber(1);
+  assert_int_equal(codec_choose(two, names, 2), 1);
+  assert_int_equal(codec_choose(other, names, 2), 2);
+  assert_int_equal(codec_choose(number, names, 2), 2);
+  cJSON_Delete(two);
+  cJSON_Delete(other);
+  cJSON_Delete(number);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_trees),
-      cmocka_unit_test(test_a_long_number_at_the_end),
-      cmocka_unit_test(test_malformed),
-      cmocka_unit_test(test_too_many_values),
+      cmocka_unit_test(test_trees),         cmocka_unit_test(test_a_long_number_at_the_end),
+      cmocka_unit_test(test_malformed),     cmocka_unit_test(test_too_many_values),
+      cmocka_unit_test(test_whole_numbers), cmocka_unit_test(test_choices),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
