@@ -75,6 +75,7 @@ static enum irrep_status open_unix(struct listener *listener, const char *addres
   if (bound != 0)
     return refuse(listener, address, strerror(reason), error);
   memcpy(listener->unix_path, path, strlen(path) + 1);
+  lstat(path, &listener->unix_file);
   if (listen(listener->fd, BACKLOG) != 0) {
     const char *why = strerror(errno);
     unlink(path);
@@ -170,11 +171,20 @@ bool listener_encrypt(struct listener *listener) {
   return true;
 }
 
+/* The file may be that of a daemon which came when this one did not accept any more. */
+static bool owns_file(const struct listener *listener) {
+  const struct stat *own = &listener->unix_file;
+  struct stat info;
+  return lstat(listener->unix_path, &info) == 0 && info.st_dev == own->st_dev &&
+         info.st_ino == own->st_ino && info.st_mtim.tv_sec == own->st_mtim.tv_sec &&
+         info.st_mtim.tv_nsec == own->st_mtim.tv_nsec;
+}
+
 void listener_close(struct listener *listener) {
   if (listener->fd >= 0)
     close(listener->fd);
   listener->fd = -1;
-  if (listener->unix_path[0] != '\0')
+  if (listener->unix_path[0] != '\0' && owns_file(listener))
     unlink(listener->unix_path);
   listener->unix_path[0] = '\0';
 }

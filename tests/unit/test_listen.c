@@ -106,6 +106,27 @@ static void test_unix(void **state) {
   rmdir(folder);
 }
 
+/* A daemon that drains does not accept any more, and the next one may have come. */
+static void test_unix_successor(void **state) {
+  (void)state;
+  char folder[] = "/tmp/irrepd-listen-XXXXXX", path[64], address[80];
+  struct listener before, after;
+  struct stat info;
+  assert_non_null(mkdtemp(folder));
+  snprintf(path, sizeof path, "%s/s", folder);
+  snprintf(address, sizeof address, "unix:%s", path);
+  assert_int_equal(listener_open(&before, address, false, NULL), IRREP_OK);
+  close(before.fd);
+  before.fd = -1;
+  usleep(20000); /* file systems count time in steps of some milliseconds */
+  assert_int_equal(listener_open(&after, address, false, NULL), IRREP_OK);
+  listener_close(&before);
+  assert_int_equal(stat(path, &info), 0);
+  listener_close(&after);
+  assert_int_equal(stat(path, &info), -1);
+  rmdir(folder);
+}
+
 static void test_unix_paths(void **state) {
   (void)state;
   char address[160] = "unix:";
@@ -119,9 +140,8 @@ static void test_unix_paths(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_tcp),
-      cmocka_unit_test(test_addresses),
-      cmocka_unit_test(test_unix),
+      cmocka_unit_test(test_tcp),        cmocka_unit_test(test_addresses),
+      cmocka_unit_test(test_unix),       cmocka_unit_test(test_unix_successor),
       cmocka_unit_test(test_unix_paths),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
