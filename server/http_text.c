@@ -223,6 +223,17 @@ static void take_encoding(struct http_framing *framing, const char *value) {
   framing->chunked = true;
 }
 
+/* Empty, or the characters of a host and a port (RFC 3986, 3.2), and blanks behind. */
+static void take_host(struct http_framing *framing, const char *value) {
+  size_t n = strlen(value);
+  while (n > 0 && is_blank(value[n - 1]))
+    n--;
+  for (size_t i = 0; i < n; i++)
+    if (!is_alphanumeric(value[i]) && strchr("-._~%!$&'()*+,;=:[]", value[i]) == NULL)
+      set_fault(framing, "Host is no host with or without a port");
+  framing->hosts++;
+}
+
 void http_framing_field(struct http_framing *framing, const char *name, const char *value) {
   framing->fields++;
   if (!is_token(name))
@@ -234,7 +245,7 @@ void http_framing_field(struct http_framing *framing, const char *name, const ch
   else if (strcasecmp(name, "transfer-encoding") == 0)
     take_encoding(framing, value);
   else if (strcasecmp(name, "host") == 0)
-    framing->hosts++;
+    take_host(framing, value);
   else if (strcasecmp(name, "expect") == 0)
     framing->expects_continue = strcasecmp(value, "100-continue") == 0;
 }

@@ -74,7 +74,7 @@ void http_framing_field(struct http_framing *framing, const char *name, const ch
  * is whatever two parsers could read in two ways (RFC 9112, 6.3 and 11.2): repeated or malformed
  * Content-Length, Transfer-Encoding other than one "chunked", both of them, either in HTTP/1.0 or
  * below in the case of Transfer-Encoding, names that are no tokens, control characters in values,
- * and in HTTP/1.1 anything but one Host. */
+ * and in HTTP/1.1 anything but one Host, or one that is none. */
 const char *http_framing_verdict(const struct http_framing *framing, bool http_1_1);
 
 #endif

@@ -92,6 +92,7 @@ def is_closed(peer: socket.socket) -> bool:
         pytest.param(b"GET /v1/health/live HTTP/1.0\r\n: 1\r\n\r\n", id="no name, first line"),
         pytest.param(post(b"Host: y", length()), id="two hosts"),
         pytest.param(LIVE.replace(b"Host: x\r\n", b"") + b"\r\n", id="no host"),
+        pytest.param(LIVE.replace(b"Host: x", b"Host: x y") + b"\r\n", id="two words as host"),
         pytest.param(b"GET /v1/health/live HTTP/1.1\nHost: x\r\n\r\n", id="line ended by LF"),
         pytest.param(b"GET /v1/ health HTTP/1.1\r\nHost: x\r\n\r\n", id="blank in path"),
         pytest.param(b"GET v1 HTTP/1.1\r\nHost: x\r\n\r\n", id="relative path"),

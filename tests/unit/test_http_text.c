@@ -200,6 +200,9 @@ static void test_good_framing(void **state) {
   assert_int_equal(framing.fields, 2);
   assert_null(VERDICT_1_0(NULL));
   assert_null(VERDICT_1_0("Host", "x", "Content-Length", "1"));
+  static const char *const hosts[] = {"a-b_c.example:8421", "[::1]:80", "127.0.0.1", "%41", "x \t"};
+  for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++)
+    assert_null(VERDICT("Host", hosts[i]));
 }
 
 static void test_bad_framing(void **state) {
@@ -216,6 +219,9 @@ static void test_bad_framing(void **state) {
   assert_non_null(VERDICT(NULL));
   assert_non_null(VERDICT("Host", "x", "host", "x"));
   assert_non_null(VERDICT_1_0("Host", "x", "Host", "x"));
+  static const char *const hosts[] = {"a b", "a/b", "user@a", "a?", "a\\b", "<a>", "\xc3\xa9"};
+  for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++)
+    assert_non_null(VERDICT("Host", hosts[i]));
   assert_non_null(VERDICT("Host", "x", "Content-Length", "1", "Content-Length", "1"));
   assert_int_equal(framing.content_length, 1);
   assert_non_null(VERDICT("Host", "x", "Content-Length", "1", "Transfer-Encoding", "chunked"));
