@@ -47,9 +47,40 @@ void predict_free_job(struct predict_job *job) {
     deliver_soon(p);
 }
 
+static void write_on_worker(struct work *work, void *arena, size_t bytes) {
+  struct predict_job *job = (struct predict_job *)work;
+  (void)arena;
+  (void)bytes;
+  if (!atomic_load(&job->gone))
+    predict_job_reply(job, &job->reply);
+}
+
+static void end_writing(struct work *work) {
+  struct predict_job *job = (struct predict_job *)work;
+  job->on_worker = false;
+  if (atomic_load(&job->gone))
+    predict_free_job(job);
+  else
+    predict_make_ready(job);
+}
+
+static void start_on_worker(struct predict_job *job,
+                            void (*run)(struct work *work, void *arena, size_t bytes),
+                            void (*done)(struct work *work)) {
+  job->on_worker = true;
+  job->work.run = run;
+  job->work.done = done;
+  workers_queue(job->predictor->workers, &job->work);
+}
+
 void predict_make_ready(struct predict_job *job) {
   struct predictor *p = job->predictor;
   predict_leave_reading(job);
+  if (!job->is_written && predict_job_writes_long(job)) {
+    job->is_written = true;
+    start_on_worker(job, write_on_worker, end_writing);
+    return;
+  }
   job->is_ready = true;
   job->next = NULL;
   *p->ready_end = job;
@@ -93,7 +124,10 @@ static void deliver(struct predictor *p) {
   predict_done done = job->done;
   void *context = job->context;
   unlink_ready(p, job);
-  predict_job_reply(job, &reply);
+  if (!job->is_written)
+    predict_job_reply(job, &job->reply);
+  reply = job->reply;
+  job->reply.body = NULL;
   predict_free_job(job);
   done(context, &reply);
 }
@@ -147,10 +181,7 @@ static void end_reading(struct work *work) {
 }
 
 static void continue_on_worker(struct predict_job *job) {
-  job->on_worker = true;
-  job->work.run = read_on_worker;
-  job->work.done = end_reading;
-  workers_queue(job->predictor->workers, &job->work);
+  start_on_worker(job, read_on_worker, end_reading);
 }
 
 /* Plans a job that has been read, unless it has failed, here or on a worker. */

@@ -9,6 +9,9 @@
 #define ANSWER_TYPE "application/json"
 #define PROBLEM_TYPE "application/problem+json"
 
+/* Numbers of more atoms take milliseconds. */
+#define WRITE_ON_LOOP_ATOMS 5000
+
 struct predict_job *predict_job_new(const char *request_id) {
   struct predict_job *job = calloc(1, sizeof *job);
   if (!job)
@@ -26,6 +29,7 @@ void predict_job_free(struct predict_job *job) {
     free(job->predictions[i].answer);
   request_fini(&job->request);
   free(job->request_id);
+  free(job->reply.body);
   free(job->body);
   free(job);
 }
@@ -216,6 +220,14 @@ static void reply_answer(const struct predict_job *job, struct reply *reply) {
     write_results(job, &text);
   }
   reply->body = text_take(&text, &reply->size);
+}
+
+/* Other formats hold bytes, or texts that workers have written with each structure. */
+bool predict_job_writes_long(const struct predict_job *job) {
+  const unsigned listed = job->wish.outputs & ~job->wish.binary;
+  return !job->failed && job->answer_format == FORMAT_KSERVE &&
+         (listed & (PROPERTY_FORCES | PROPERTY_ENERGIES)) != 0 &&
+         predict_job_atoms(job) > WRITE_ON_LOOP_ATOMS;
 }
 
 void predict_job_reply(const struct predict_job *job, struct reply *reply) {

@@ -55,14 +55,16 @@ struct predict_job {
                                      to be answered in binary */
   uint64_t read_ns, plan_ns;
   struct answer_timing timing;
+  struct reply reply; /* once it is written beforehand; its body is the job's until it is taken */
+  bool is_written;
 };
 
 /* A job with a copy of request_id; NULL without memory. */
 struct predict_job *predict_job_new(const char *request_id);
 void predict_job_free(struct predict_job *job);
 
-/* Reads the body; a fault of the whole sets failed. Thread-safe on
- * distinct jobs, as is predict_job_plan. */
+/* Reads the body; a fault of the whole sets failed. Thread-safe on distinct jobs, as is
+ * predict_job_plan. */
 void predict_job_read(struct predict_job *job, const char *body, size_t size);
 
 /* Takes structures that were submitted and makes room for their results; a fault sets failed. */
@@ -84,7 +86,11 @@ void predict_job_time(struct predict_job *job, const struct prediction *predicti
 /* The first problem of the job or its structures; NULL when there is none. */
 const struct problem *predict_job_problem(const struct predict_job *job);
 
-/* Writes the reply, of which the body is NULL when there was no memory even for an error. */
+/* Whether writing the reply is work for a worker: each number of many atoms becomes text. */
+bool predict_job_writes_long(const struct predict_job *job);
+
+/* Writes the reply, of which the body is NULL when there was no memory even for an error.
+ * Thread-safe on distinct jobs. */
 void predict_job_reply(const struct predict_job *job, struct reply *reply);
 
 #endif

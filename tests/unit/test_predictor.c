@@ -154,6 +154,71 @@ static void test_limits_change(void **state) {
   end(&a, 200);
 }
 
+#define MANY 30
+#define ATOMS 200
+
+/* Begins a call of many structures, whose forces are to be listed as JSON. */
+static void begin_listing(struct fake_served *fake, struct call *call) {
+  static const int32_t one = ATOMS, silicon = 14;
+  static const double origin[3];
+  struct text body = {0};
+  char head[512];
+  *call = (struct call){0};
+  const int n =
+      snprintf(head, sizeof head,
+               "{\"inputs\":["
+               "{\"name\":\"n_atoms\",\"datatype\":\"INT32\",\"shape\":[%d],"
+               "\"parameters\":{\"binary_data_size\":%d}},"
+               "{\"name\":\"numbers\",\"datatype\":\"INT32\",\"shape\":[%d],"
+               "\"parameters\":{\"binary_data_size\":%d}},"
+               "{\"name\":\"positions\",\"datatype\":\"FP64\",\"shape\":[%d,3],"
+               "\"parameters\":{\"binary_data_size\":%d}}],\"outputs\":[{\"name\":\"forces\"}]}",
+               MANY, 4 * MANY, MANY * ATOMS, 4 * MANY * ATOMS, MANY * ATOMS, 24 * MANY * ATOMS);
+  text_add(&body, head, (size_t)n);
+  for (int i = 0; i < MANY; i++)
+    text_add(&body, (const char *)&one, sizeof one);
+  for (int i = 0; i < MANY * ATOMS; i++)
+    text_add(&body, (const char *)&silicon, sizeof silicon);
+  for (int i = 0; i < MANY * ATOMS; i++)
+    text_add(&body, (const char *)origin, sizeof origin);
+  const struct predict_call request = {.model = FAKE_MODEL,
+                                       .body = body.bytes,
+                                       .size = body.size,
+                                       .json_size = (size_t)n,
+                                       .request_id = "r",
+                                       .body_format = FORMAT_KSERVE,
+                                       .answer_format = FORMAT_KSERVE,
+                                       .done = on_done,
+                                       .context = call};
+  call->job = predict_call(fake->predictor, &request);
+  assert_non_null(call->job);
+  text_fini(&body);
+}
+
+/* Written on a worker, be it that somebody still waits for it or not. */
+static void test_long_answers(void **state) {
+  struct fake_served *fake = *state;
+  struct call call;
+  begin_listing(fake, &call);
+  finish(fake, &call);
+  const cJSON *output = cJSON_GetArrayItem(get(call.json, "outputs"), 0);
+  assert_int_equal(cJSON_GetArraySize(get(output, "data")), 3 * MANY * ATOMS);
+  end(&call, 200);
+  begin_listing(fake, &call);
+  while (!call.job->is_written)
+    uv_run(&fake->loop, UV_RUN_ONCE);
+  assert_true(call.job->on_worker);
+  predict_cancel(call.job);
+  while (fake->predictor->n_jobs > 0)
+    uv_run(&fake->loop, UV_RUN_ONCE);
+  assert_int_equal(call.n_replies, 0);
+  begin_listing(fake, &call);
+  while (!call.job->is_ready)
+    uv_run(&fake->loop, UV_RUN_NOWAIT);
+  predict_cancel(call.job);
+  assert_int_equal(fake->predictor->n_jobs, 0);
+}
+
 /* A request alone may hold more than all together. */
 static void test_bytes_that_wait(void **state) {
   struct fake_served *fake = *state;
@@ -285,7 +350,7 @@ int main(void) {
       TEST(test_share_of_a_client),   TEST(test_limits_change),
       TEST(test_bytes_that_wait),     TEST(test_estimate),
       TEST(test_waits_for_the_model), TEST(test_model_that_cannot_be_loaded),
-      TEST(test_swap_under_load),
+      TEST(test_swap_under_load),     TEST(test_long_answers),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
