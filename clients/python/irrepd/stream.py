@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Any, Union
 
 from irrepd.client import DEFAULT_URL, PROPERTIES, Client, entry_of
@@ -151,10 +152,10 @@ def _stream(
     batches: Iterator[list[dict[str, Any]]], ask: _Question, in_flight: int
 ) -> Iterator[Result]:
     under_way: deque[Future[list[Result]]] = deque()
-    pool = ThreadPoolExecutor(in_flight, thread_name_prefix="irrepd")
+    turn = threading.Semaphore(in_flight)
     try:
         for batch in batches:
-            under_way.append(pool.submit(ask, batch))
+            under_way.append(_asked(batch, ask, turn))
             while under_way and (len(under_way) > in_flight or under_way[0].done()):
                 yield from under_way.popleft().result()
         while under_way:
@@ -162,7 +163,25 @@ def _stream(
     finally:
         for future in under_way:
             future.cancel()
-        pool.shutdown(wait=False)
+
+
+def _asked(
+    batch: list[dict[str, Any]], ask: _Question, turn: threading.Semaphore
+) -> Future[list[Result]]:
+    """Results to come, by a thread that does not keep the program from ending."""
+    future: Future[list[Result]] = Future()
+
+    def run() -> None:
+        with turn:
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                future.set_result(ask(batch))
+            except BaseException as error:
+                future.set_exception(error)
+
+    threading.Thread(target=run, name="irrepd", daemon=True).start()
+    return future
 
 
 def batches_of(

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -165,6 +167,20 @@ def test_a_reader_of_lines_may_leave(server: FakeServer, frames: Path) -> None:
     done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, env=environment)
     os.close(writing)
     assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_an_interrupt_ends_it_at_once(frames: Path) -> None:
+    """Also where the daemon is silent."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        command = [sys.executable, "-m", "irrepd", frames, "--url", url]
+        environment = {**os.environ, "PYTHONPATH": str(Path(irrepd.__file__).parents[1])}
+        with subprocess.Popen(command, env=environment) as program, silent.accept()[0]:
+            program.send_signal(signal.SIGINT)
+            try:
+                assert program.wait(30) == 130
+            finally:
+                program.kill()
 
 
 def test_results_alone(server: FakeServer, frames: Path, tmp_path: Path) -> None:
