@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from queue import SimpleQueue
 from typing import Any, Union
 
 from irrepd.client import DEFAULT_URL, PROPERTIES, Client, entry_of
@@ -22,6 +23,7 @@ IN_FLIGHT = 4
 _PAUSE = 0.2  # seconds before a structure that found the daemon busy is asked again
 
 Path = Union[str, "os.PathLike[str]"]
+_Task = tuple["Future[list[Result]]", list[dict[str, Any]]]
 
 
 def evaluate(
@@ -152,10 +154,13 @@ def _stream(
     batches: Iterator[list[dict[str, Any]]], ask: _Question, in_flight: int
 ) -> Iterator[Result]:
     under_way: deque[Future[list[Result]]] = deque()
-    turn = threading.Semaphore(in_flight)
+    tasks: SimpleQueue[_Task | None] = SimpleQueue()
+    for _ in range(in_flight):  # threads that do not keep the program from ending
+        threading.Thread(target=_work, args=(tasks, ask), name="irrepd", daemon=True).start()
     try:
         for batch in batches:
-            under_way.append(_asked(batch, ask, turn))
+            under_way.append(Future())
+            tasks.put((under_way[-1], batch))
             while under_way and (len(under_way) > in_flight or under_way[0].done()):
                 yield from under_way.popleft().result()
         while under_way:
@@ -163,25 +168,21 @@ def _stream(
     finally:
         for future in under_way:
             future.cancel()
+        for _ in range(in_flight):
+            tasks.put(None)
 
 
-def _asked(
-    batch: list[dict[str, Any]], ask: _Question, turn: threading.Semaphore
-) -> Future[list[Result]]:
-    """Results to come, by a thread that does not keep the program from ending."""
-    future: Future[list[Result]] = Future()
-
-    def run() -> None:
-        with turn:
-            if not future.set_running_or_notify_cancel():
-                return
+def _work(tasks: SimpleQueue[_Task | None], ask: _Question) -> None:
+    while True:
+        task = tasks.get()
+        if task is None:
+            return
+        future, batch = task
+        if future.set_running_or_notify_cancel():
             try:
                 future.set_result(ask(batch))
             except BaseException as error:
                 future.set_exception(error)
-
-    threading.Thread(target=run, name="irrepd", daemon=True).start()
-    return future
 
 
 def batches_of(

@@ -185,5 +185,6 @@ def test_ase_knows_the_calculator_by_name() -> None:
 
 def test_lazy_attributes() -> None:
     assert irrepd.IrrepCalculator is IrrepCalculator
+    assert set(irrepd.__all__) == set(irrepd._HOMES) <= set(dir(irrepd))
     with pytest.raises(AttributeError, match="nothing"):
         _ = irrepd.nothing
