@@ -8,12 +8,6 @@
 
 #include <string.h>
 
-/* Reals of an edge's way to its filters, computed or read. */
-static size_t embedding_width(const struct executable *executable) {
-  return executable->tables ? filter_tables_width(executable->tables)
-                            : 2 * RADIAL_WIDTH(&executable->program->radial);
-}
-
 void workspace_take(struct workspace *w, const struct executable *executable, struct arena *arena,
                     const struct irrep_plan *size) {
   const struct program *program = executable->program;

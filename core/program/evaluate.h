@@ -25,8 +25,8 @@ struct workspace {
   double *energies;             /* [n_atoms] eV */
   double *gradient;             /* [n_edges][3] of the energy by the edge vectors; eV/Angstrom */
   void *harmonics;              /* reals [n_edges][HARMONICS(l_max)] */
-  void *embedding;              /* reals [n_edges][2][RADIAL_WIDTH]: value and derivative; or, with
-                                   tables, [n_edges][filter_tables_width] */
+  void *embedding;              /* reals [n_edges][embedding_width]: the radial basis and its
+                                   derivative or, with tables, the place in them */
   uint32_t *table_rows;         /* [n_edges] */
   void *reverse_embedding;      /* embedding and table_rows of the reverse of each edge: the same */
   uint32_t *reverse_table_rows; /* arrays, unless pairs have cutoffs that depend on the direction */
@@ -45,6 +45,12 @@ struct executable {
   const struct filter_tables *tables; /* NULL: filters are computed for each edge */
   struct irrep_profile *profile;      /* or NULL */
 };
+
+/* Reals of an edge's way to its filters, computed or read. */
+static inline size_t embedding_width(const struct executable *executable) {
+  return executable->tables ? filter_tables_width(executable->tables)
+                            : 2 * RADIAL_WIDTH(&executable->program->radial);
+}
 
 /* Takes the arrays, but for the batch's spans, from an arena, which may be a counting one; check
  * arena->failed. */

@@ -93,12 +93,12 @@ static double larger(double a, double b) {
 /* Powers of s and then their derivatives by r, for an interval of which `per_length` cover an
  * Angstrom. */
 static void powers(size_t n_terms, double s, double per_length, double *weights) {
-  double *slopes = weights + n_terms;
+  double *slopes = weights + n_terms, power = 1.0;
   weights[0] = 1.0;
   slopes[0] = 0.0;
   for (size_t k = 1; k < n_terms; k++) {
-    weights[k] = s * weights[k - 1];
-    slopes[k] = (double)(2 * k) * per_length * weights[k - 1];
+    slopes[k] = (double)(2 * k) * per_length * power;
+    weights[k] = power *= s;
   }
 }
 

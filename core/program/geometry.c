@@ -42,45 +42,58 @@ static void make_solid_adjoint(int l_max, size_t n, const double *vectors, doubl
 }
 
 /* How an edge from a sender to a receiver gets its filters: its radial embedding, or its place in
- * the tables. Beyond the cutoff of its pair all is zero. */
+ * the tables. Beyond the cutoff of the pair all is zero. */
 static void embed(const struct executable *executable, uint32_t receiver, uint32_t sender, double r,
-                  void *embedding, uint32_t *table_row) {
+                  double *numbers, uint32_t *table_row) {
   const struct radial *radial = &executable->program->radial;
   const struct filter_tables *tables = executable->tables;
   const size_t pair = receiver * executable->program->n_species + sender;
-  const size_t n = tables ? filter_tables_width(tables) : 2 * RADIAL_WIDTH(radial);
+  const size_t n = embedding_width(executable);
   const double stretch = radial->stretch ? radial->stretch[pair] : 1.0;
-  double numbers[2 * RADIAL_WIDTH_MAX];
   *table_row = 0;
   if (!(r * stretch < radial->r_max)) {
     memset(numbers, 0, n * sizeof *numbers);
-  } else {
-    if (tables)
-      *table_row = filter_tables_locate(tables, r * stretch, numbers) +
-                   (uint32_t)(tables->n_pairs > 1 ? pair * tables->n_rows : 0);
-    else
-      radial_embedding(radial, pair, r * stretch, numbers, numbers + n / 2);
-    for (size_t i = n / 2; i < n; i++)
-      numbers[i] *= stretch;
+    return;
   }
-  executable->kernels->from_double(n, numbers, embedding);
+  if (tables)
+    *table_row = filter_tables_locate(tables, r * stretch, numbers) +
+                 (uint32_t)(tables->n_pairs > 1 ? pair * tables->n_rows : 0);
+  else
+    radial_embedding(radial, pair, r * stretch, numbers, numbers + n / 2);
+  for (size_t i = n / 2; radial->stretch && i < n; i++)
+    numbers[i] *= stretch;
 }
 
-/* An edge, and its reverse where that is not the same. */
-static void embed_edge(const struct executable *executable, struct workspace *w, size_t edge) {
-  const struct radial *radial = &executable->program->radial;
+/* Edges that are embedded together. */
+#define GROUP 4
+
+static void embed_group(const struct executable *executable, struct workspace *w, size_t first,
+                        size_t n_edges, bool reversed) {
   const struct batch *batch = &w->batch;
-  const uint32_t receiver = batch->species[batch->receivers[edge]];
-  const uint32_t sender = batch->species[batch->senders[edge]];
-  const double r = length(batch->vectors + 3 * edge);
-  const size_t n =
-      executable->tables ? filter_tables_width(executable->tables) : 2 * RADIAL_WIDTH(radial);
-  const size_t offset = edge * n * executable->kernels->real_size;
-  embed(executable, receiver, sender, r, (unsigned char *)w->embedding + offset,
-        &w->table_rows[edge]);
-  if (w->reverse_embedding != w->embedding)
-    embed(executable, sender, receiver, r, (unsigned char *)w->reverse_embedding + offset,
-          &w->reverse_table_rows[edge]);
+  const uint32_t *to = reversed ? batch->senders : batch->receivers;
+  const uint32_t *from = reversed ? batch->receivers : batch->senders;
+  uint32_t *table_rows = reversed ? w->reverse_table_rows : w->table_rows;
+  unsigned char *embedding = reversed ? w->reverse_embedding : w->embedding;
+  const size_t n = embedding_width(executable);
+  double numbers[GROUP * 2 * RADIAL_WIDTH_MAX];
+  for (size_t i = 0; i < n_edges; i++) {
+    const size_t e = first + i;
+    embed(executable, batch->species[to[e]], batch->species[from[e]],
+          length(batch->vectors + 3 * e), numbers + i * n, &table_rows[e]);
+  }
+  executable->kernels->from_double(n_edges * n, numbers,
+                                   embedding + first * n * executable->kernels->real_size);
+}
+
+/* Edges and their reverses, where those are not the same. */
+static void embed_edges(const struct executable *executable, struct workspace *w, size_t first,
+                        size_t end) {
+  for (size_t e = first; e < end; e += GROUP) {
+    const size_t n = end - e < GROUP ? end - e : GROUP;
+    embed_group(executable, w, e, n, false);
+    if (w->reverse_embedding != w->embedding)
+      embed_group(executable, w, e, n, true);
+  }
 }
 
 void geometry_forward(const struct executable *executable, struct workspace *workspace,
@@ -98,8 +111,7 @@ void geometry_forward(const struct executable *executable, struct workspace *wor
     kernels->from_double(n_tile * harmonics, y,
                          (unsigned char *)workspace->harmonics +
                              first * harmonics * kernels->real_size);
-    for (size_t e = 0; e < n_tile; e++)
-      embed_edge(executable, workspace, first + e);
+    embed_edges(executable, workspace, first, first + n_tile);
   }
 }
 
