@@ -178,7 +178,7 @@ def test_an_interrupt_ends_it_at_once(frames: Path) -> None:
         with subprocess.Popen(
             command,
             env=environment,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # not so in a shell's &
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # not in a shell's &
         ) as program, silent.accept()[0]:
             program.send_signal(signal.SIGINT)
             try:
