@@ -164,6 +164,10 @@ enum irrep_status irrep_rotate(const char *irreps, const double matrix[3][3], si
   if (status != IRREP_OK)
     return status;
   const double inversion = proper_part(matrix, rotation);
+  status =
+      irrep_wigner_d(0, rotation, d, error); /* refuses a matrix also where nothing is turned */
+  if (status != IRREP_OK)
+    return status;
   const size_t dim = irreps_unpadded_dim(&parsed);
   find_offsets(&parsed, offsets);
   for (size_t e = 0; e < parsed.n; e++) {
@@ -202,16 +206,19 @@ enum irrep_status irrep_wigner_3j(int l1, int l2, int l3, double *w3j, struct ir
                     IRREP_L_MAX);
 }
 
+static bool has_direction(const double v[3]) {
+  const bool zero = v[0] == 0.0 && v[1] == 0.0 && v[2] == 0.0;
+  return isfinite(v[0]) && isfinite(v[1]) && isfinite(v[2]) && !zero;
+}
+
 enum irrep_status irrep_spherical_harmonics(int l_max, size_t n, const double *vectors, double *y,
                                             struct irrep_error *error) {
   if (l_max < 0 || l_max > IRREP_L_MAX)
     return irrep_fail(error, IRREP_BAD_ARGUMENT, "l_max", "degree %d; at most %d", l_max,
                       IRREP_L_MAX);
-  for (size_t i = 0; i < n; i++) {
-    const double *v = vectors + 3 * i;
-    if (!isnormal(v[0] * v[0] + v[1] * v[1] + v[2] * v[2]))
+  for (size_t i = 0; i < n; i++)
+    if (!has_direction(vectors + 3 * i))
       return irrep_fail(error, IRREP_BAD_ARGUMENT, "vectors", "vector %zu has no direction", i);
-  }
   spherical_harmonics(l_max, n, vectors, y);
   return IRREP_OK;
 }

@@ -152,6 +152,12 @@ static void test_tables_are_public(void **state) {
   assert_int_equal(irrep_spherical_harmonics(1, 1, vector, y, NULL), IRREP_OK);
   const double expected[4] = {1.0, 0.0, 0.0, sqrt(3.0)};
   assert_close(y, expected, 4, 1e-15);
+  const double lengths[] = {5e-324, 1e-200, 1e300};
+  for (size_t i = 0; i < 3; i++) {
+    const double along[3] = {0.0, 0.0, lengths[i]};
+    assert_int_equal(irrep_spherical_harmonics(1, 1, along, y, NULL), IRREP_OK);
+    assert_close(y, expected, 4, 1e-15);
+  }
   assert_int_equal(irrep_wigner_d(1, quarter, d, NULL), IRREP_OK);
   assert_close(d, quarter[0], 9, 1e-15);
   assert_int_equal(irrep_wigner_3j(0, 0, 0, w3j, NULL), IRREP_OK);
@@ -184,11 +190,16 @@ static void test_bad_arguments(void **state) {
   assert_refused(irrep_irreps_product("0e", "4q", text, sizeof text, &error), &error, "");
   assert_refused(irrep_tensor_product("4e", "3e", 1, x, x, out, &error), &error, "degree 7");
   assert_refused(irrep_rotate("1o", stretch, 1, x, out, &error), &error, "orthogonal");
+  assert_refused(irrep_rotate("", stretch, 1, x, out, &error), &error, "orthogonal");
   assert_refused(irrep_wigner_d(IRREP_L_MAX + 1, stretch, out, &error), &error, "degree");
   assert_refused(irrep_wigner_3j(1, 1, 3, out, &error), &error, "triangle");
   assert_refused(irrep_spherical_harmonics(-1, 1, x, out, &error), &error, "degree -1");
   assert_refused(irrep_spherical_harmonics(1, 1, zero, out, &error), &error, "vector 0");
   assert_int_equal(irrep_spherical_harmonics(1, 1, zero, out, NULL), IRREP_BAD_ARGUMENT);
+  const double bad[] = {(double)NAN, (double)INFINITY};
+  for (size_t i = 0; i < 2; i++)
+    assert_refused(irrep_spherical_harmonics(1, 1, (const double[3]){1.0, bad[i]}, out, &error),
+                   &error, "vector 0");
 }
 
 int main(void) {
