@@ -80,7 +80,7 @@ bool build_pair_filter(struct build *build, const char *name, const struct card_
 /* Appends the embedding: scalars of "irreps_embedding" from "embedding.weight" [n_species][mul]. */
 bool build_embedding(struct build *build, size_t *value, struct layout *layout);
 
-/* The embedding as numbers, [n_species][dim of its layout], that live as long as the program. */
+/* The embedding as numbers, [n_species][dim of its layout], that live until program_finish. */
 bool build_embedding_table(struct build *build, struct layout *layout, const double **table);
 
 /* Appends the linear map NAME, without bias, of an embedding given as numbers: as a function of the

@@ -31,7 +31,7 @@ bool build_embedding_table(struct build *build, struct layout *layout, const dou
   const size_t n_species = build->program->n_species, mul = layout->entry[0].mul;
   const size_t shape[2] = {n_species, mul};
   const double *file = build_read(build, "embedding.weight", 2, shape);
-  double *rows = program_take(build->program, n_species * layout->dim, sizeof *rows);
+  double *rows = program_take_scratch(build->program, n_species * layout->dim, sizeof *rows);
   if (!file || !rows)
     return build_give_up(build);
   for (size_t s = 0; s < n_species; s++)

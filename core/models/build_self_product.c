@@ -15,7 +15,8 @@ double so3net_sign(int l1, int l2, int l3) {
 /* C [pairs a * n + b][m3] as dense rows of n outputs. */
 static bool list_couplings(struct build *build, const struct layout *from, const struct layout *to,
                            size_t n, double *dense) {
-  struct coupling_term *terms = program_take(build->program, COUPLING_TERMS_MAX, sizeof *terms);
+  struct coupling_term *terms =
+      program_take_scratch(build->program, COUPLING_TERMS_MAX, sizeof *terms);
   if (!terms)
     return build_give_up(build);
   for (size_t i = 0; i < from->n; i++)
@@ -91,7 +92,7 @@ bool build_self_product(struct build *build, size_t in, const struct layout *fro
   product.in_offset = component_offsets(build, from, &product.n_components);
   product.out_offset = component_offsets(build, to, &product.n_outputs);
   const size_t n = product.n_components;
-  double *dense = program_take(build->program, n * n * n, sizeof *dense);
+  double *dense = program_take_scratch(build->program, n * n * n, sizeof *dense);
   if (build_no_memory(build) || !list_couplings(build, from, to, n, dense) ||
       !make_pairs(build, n, dense, &product))
     return false;

@@ -57,7 +57,7 @@ static int order_terms(const void *a, const void *b) {
 static struct term *list_terms(struct build *build, const struct path_entry *paths, size_t n_paths,
                                size_t *n_terms) {
   struct coupling_term *couplings =
-      program_take(build->program, COUPLING_TERMS_MAX, sizeof *couplings);
+      program_take_scratch(build->program, COUPLING_TERMS_MAX, sizeof *couplings);
   struct term *terms = NULL;
   for (int pass = 0; couplings && pass < 2; pass++) {
     size_t total = 0;
@@ -77,7 +77,7 @@ static struct term *list_terms(struct build *build, const struct path_entry *pat
     }
     *n_terms = total;
     if (pass == 0)
-      terms = program_take(build->program, total, sizeof *terms);
+      terms = program_take_scratch(build->program, total, sizeof *terms);
     if (!terms)
       break;
   }
