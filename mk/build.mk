@@ -46,8 +46,6 @@ endif
 Q := $(if $(V),,@)
 say = $(if $(V),,@echo '  $(1)  $@')
 
-HAVE_BLAS := $(if $(wildcard core/base/blas.c),yes)
-
 CFLAGS_COMMON := -std=gnu11 $(OPTIMIZE) $(WARNINGS) -I. -Iinclude -fPIC -pthread $(SANITIZER_FLAGS) \
   $(if $(filter clang,$(CC)),,-fno-semantic-interposition) $(CFLAGS_EXTRA)
 CFLAGS_PLAIN := $(CFLAGS_COMMON) $(ISA_FLAGS) -ffp-contract=off
@@ -67,7 +65,7 @@ LDFLAGS_COMMON := -pthread -Wl,-z,noexecstack,-z,relro,-z,now $(SANITIZER_FLAGS)
 SERVER_CFLAGS = $(shell pkg-config --cflags libmicrohttpd libcjson libuv gnutls)
 # libstdc++, for std::to_chars, is linked in.
 SERVER_LIBS = $(shell pkg-config --libs libmicrohttpd libcjson libuv gnutls) -static-libgcc -l:libstdc++.a
-CORE_LIBS = $(if $(HAVE_BLAS),-lopenblas) -lm
+CORE_LIBS := -lm
 
 KERNEL_SOURCES := $(wildcard core/kernels/*.c)
 CORE_SOURCES := $(filter-out $(KERNEL_SOURCES),$(wildcard core/*/*.c))
@@ -99,7 +97,7 @@ SERVER_TESTS := $(filter-out $(CORE_TESTS),$(UNIT_TESTS) $(FUZZ_BINARIES) $(FUZZ
 
 # Installs what is missing, once for each group; see tools/setup.sh.
 SETUP := build/.setup
-$(SETUP)/%: tools/setup.sh $(wildcard core/base/blas.c)
+$(SETUP)/%: tools/setup.sh
 	@mkdir -p $(@D)
 	@tools/setup.sh $*
 	@touch $@

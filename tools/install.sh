@@ -16,8 +16,6 @@ install -m 644 "$build/libirrep.so" "$root$libdir/libirrep.so.0"
 ln -sf libirrep.so.0 "$root$libdir/libirrep.so"
 install -D -m 644 -t "$root$prefix/include/irrep" include/irrep/*.h
 
-private_libs="-lm"
-if [ -e core/base/blas.c ]; then private_libs="-lopenblas -lm"; fi
 install -d "$root$libdir/pkgconfig"
 cat >"$root$libdir/pkgconfig/irrep.pc" <<END
 prefix=$prefix
@@ -28,7 +26,7 @@ Name: irrep
 Description: Equivariant interatomic potentials: load, plan, evaluate
 Version: $version
 Libs: -L\${libdir} -lirrep
-Libs.private: $private_libs
+Libs.private: -lm
 Cflags: -I\${includedir}
 END
 

@@ -29,7 +29,6 @@ CORE_RANK = {"base": 0, "e3": 1, "graph": 1, "nn": 2, "kernels": 3, "program": 4
 
 # Libraries that only the named files may include.
 ONLY_IN = {
-    "cblas.h": ("core/base/blas.c",),
     "microhttpd.h": (
         "server/http.c",
         "server/http_response.c",

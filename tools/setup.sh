@@ -10,7 +10,6 @@ set -euo pipefail
 group=${1:?usage: tools/setup.sh build|test|lint|fuzz|soak|page|package|deploy-files|deploy}
 packages=(gcc g++ libc6-dev binutils pkg-config libmicrohttpd-dev libcjson-dev libuv1-dev libgnutls28-dev
   python3 python3-venv ca-certificates curl)
-if [ -e core/base/blas.c ]; then packages+=(libopenblas-dev); fi
 case $group in
 build) ;;
 test) packages+=(iproute2 libcmocka-dev libcurl4-gnutls-dev liblammps-dev mandoc nftables openssl valgrind) ;;
