@@ -12,7 +12,7 @@ static void adjoint(const struct run *run, const struct op *op) {
                                      run_gradient(run, op->in), op->grad_accumulate);
 }
 
-const struct op_type op_self_product = {.name = "self_product",
+const struct op_type op_self_product = {.name = "self product",
                                         .has_in = true,
                                         .has_out = true,
                                         .keeps_in = true,

@@ -138,4 +138,20 @@ static inline void check_op_adjoint(struct op_trial *trial, op_kernel *kernel, b
   op_trial_end(trial);
 }
 
+/* Makes a trial; with `shared` the operation's input has a second reader behind it. */
+typedef void op_start(struct op_trial *trial, const struct kernels *kernels, bool shared);
+
+/* Both, and the adjoint also where it adds to what the second reader's has written. */
+static inline void check_op(const struct kernels *kernels, op_start *start, op_kernel *forward,
+                            op_kernel *adjoint) {
+  struct op_trial trial = {0};
+  start(&trial, kernels, false);
+  check_op_forward(&trial, forward);
+  for (int shared = 0; shared < 2; shared++) {
+    trial = (struct op_trial){0};
+    start(&trial, kernels, shared);
+    check_op_adjoint(&trial, adjoint, shared);
+  }
+}
+
 #endif

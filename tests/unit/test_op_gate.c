@@ -22,28 +22,13 @@ static void adjoint(const struct op_call *call) {
                               call->accumulate);
 }
 
-static void check_forward(const struct kernels *kernels) {
-  struct op_trial trial = {0};
-  start(&trial, kernels, false);
-  check_op_forward(&trial, forward);
+static void check(const struct kernels *kernels) {
+  check_op(kernels, start, forward, adjoint);
 }
 
-static void check_adjoint(const struct kernels *kernels) {
-  for (int shared = 0; shared < 2; shared++) {
-    struct op_trial trial = {0};
-    start(&trial, kernels, shared);
-    check_op_adjoint(&trial, adjoint, shared);
-  }
-}
-
-static void test_forward_writes_the_tile(void **state) {
+static void test_writes_the_tile(void **state) {
   (void)state;
-  for_each_table(check_forward);
-}
-
-static void test_adjoint_writes_the_tile(void **state) {
-  (void)state;
-  for_each_table(check_adjoint);
+  for_each_table(check);
 }
 
 static void test_type(void **state) {
@@ -56,8 +41,7 @@ static void test_type(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_forward_writes_the_tile),
-      cmocka_unit_test(test_adjoint_writes_the_tile),
+      cmocka_unit_test(test_writes_the_tile),
       cmocka_unit_test(test_type),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
