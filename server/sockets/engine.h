@@ -17,7 +17,7 @@
 #include <stddef.h>
 
 enum engine_event {
-  ENGINE_READ,    /* all bytes are used: more are wanted */
+  ENGINE_READ,    /* more bytes are wanted; those that were not used, once `out` has been taken */
   ENGINE_COMPUTE, /* a request is to be evaluated before more bytes are fed */
   ENGINE_END,     /* the driver has said that it is done */
   ENGINE_FAULT,   /* `fault` says why nothing goes on */
@@ -62,6 +62,9 @@ struct engine_kind {
    * understands as a failure, if there is such a thing. */
   void (*refuse)(struct engine *engine);
 };
+
+/* What `out` may hold before no further message is answered. */
+#define ENGINE_OUT_ENOUGH ((size_t)64 << 10)
 
 extern const struct engine_kind engine_ipi, engine_mdi;
 

@@ -170,7 +170,7 @@ static enum engine_event ipi_feed(struct engine *engine, const unsigned char *by
   struct ipi *ipi = ipi_of(engine);
   enum engine_event event = ENGINE_READ;
   *used = 0;
-  while (event == ENGINE_READ && *used < size) {
+  while (event == ENGINE_READ && *used < size && engine->out.size < ENGINE_OUT_ENOUGH) {
     size_t n = 0;
     const enum ipi_message message = ipi_parser_feed(&ipi->parser, bytes + *used, size - *used, &n);
     *used += n;

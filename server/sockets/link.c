@@ -239,8 +239,12 @@ static bool handle(struct link *link, enum engine_event event) {
 /* Feeds the engine as long as it takes bytes and the driver takes what it answers. */
 static void process(struct link *link) {
   struct engine *engine = link->engine;
-  if (link->sending || link->computing)
+  if (link->computing)
     return;
+  if (link->sending) {
+    watch(link);
+    return;
+  }
   link->sending = !stream_send(link->stream, &engine->out);
   bool goes_on = !link->sending;
   while (goes_on) {

@@ -388,7 +388,7 @@ static enum engine_event mdi_feed(struct engine *engine, const unsigned char *by
   struct mdi *mdi = mdi_of(engine);
   enum engine_event event = ENGINE_READ;
   *used = 0;
-  while (event == ENGINE_READ && *used < size) {
+  while (event == ENGINE_READ && *used < size && engine->out.size < ENGINE_OUT_ENOUGH) {
     size_t n = 0;
     const enum mdi_message message = mdi_parser_feed(&mdi->parser, bytes + *used, size - *used, &n);
     *used += n;

@@ -69,7 +69,8 @@ static inline struct session_end session_run(const struct engine_kind *kind,
     const size_t left = size - at, n = left < portion ? left : portion;
     size_t used = 0;
     end.event = kind->feed(engine, bytes + at, n, &used);
-    session_check(used <= n && (used == n || end.event != ENGINE_READ));
+    session_check(used <= n &&
+                  (used == n || end.event != ENGINE_READ || engine->out.size >= ENGINE_OUT_ENOUGH));
     at += used;
     if (end.event == ENGINE_COMPUTE)
       end.event = session_compute(engine, &end) ? ENGINE_READ : ENGINE_FAULT;

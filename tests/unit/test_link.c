@@ -236,6 +236,41 @@ static void test_silence(void **state) {
   expect_closed(f, &text, "silent in the middle of a message");
 }
 
+/* The answers that it does not take are followed by a structure. */
+static void test_answers_that_are_not_taken(void **state) {
+  enum { N_ATOMS = 500 };
+  static const double far[3 * N_ATOMS];
+  static int32_t silicon[N_ATOMS];
+  struct fixture *f = *state;
+  struct text text = {0};
+  char greeting[20];
+  const int32_t n_atoms = N_ATOMS;
+  for (size_t i = 0; i < N_ATOMS; i++)
+    silicon[i] = 14;
+  f->served.config.request_timeout_ms = 50;
+  f->spec.kind = &engine_mdi;
+  open_both(f);
+  put_greeting(&text);
+  put_command(&text, ">NATOMS");
+  put_mdi(&text, 1, 1, &n_atoms, sizeof n_atoms);
+  put_command(&text, ">ELEMENTS");
+  put_mdi(&text, 1, N_ATOMS, silicon, sizeof silicon);
+  put_command(&text, ">COORDS");
+  put_mdi(&text, 2, 3 * N_ATOMS, far, sizeof far);
+  send_text(f, &text);
+  assert_true(peer_receive(&f->peer, greeting, sizeof greeting));
+  for (int i = 0; i < 20; i++) {
+    for (int k = 0; k < 5; k++)
+      put_command(&text, "<COORDS");
+    put_command(&text, ">CELL");
+    put_mdi(&text, 2, 9, far, 9 * sizeof *far);
+    put_command(&text, "<ENERGY");
+  }
+  send_text(f, &text);
+  wait_for_state(f, LINK_CLOSED);
+  expect_reason(f, "does not take its answer");
+}
+
 /* Between messages a driver may be silent for as long as it likes. */
 static void test_patience(void **state) {
   struct fixture *f = *state;
@@ -423,6 +458,7 @@ int main(void) {
       TEST(test_unknown_element),
       TEST(test_unknown_model),
       TEST(test_silence),
+      TEST(test_answers_that_are_not_taken),
       TEST(test_patience),
       TEST(test_gone_while_computing),
       TEST(test_gone_in_a_message),

@@ -291,12 +291,41 @@ static void test_refusal(void **state) {
   engine->kind->free(engine);
 }
 
+/* What a driver asks for is kept within bounds until it takes it. */
+static void test_answers_that_are_not_taken(void **state) {
+  (void)state;
+  struct engine *engine = make();
+  const int32_t n = 50;
+  static const double many[150];
+  send(engine, ">NATOMS", 1, 1, &n);
+  send(engine, ">COORDS", 2, 3 * n, many);
+  struct text text = {0};
+  for (int i = 0; i < 1000; i++)
+    put_command(&text, "<COORDS");
+  size_t used = 0, sum = 0;
+  while (sum < text.size) {
+    assert_int_equal(
+        engine->kind->feed(engine, (const unsigned char *)text.bytes + sum, text.size - sum, &used),
+        ENGINE_READ);
+    assert_true(used > 0 && engine->out.size < ENGINE_OUT_ENOUGH + 2000);
+    engine->out.size = 0;
+    sum += used;
+  }
+  text_fini(&text);
+  engine->kind->free(engine);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_structure),  cmocka_unit_test(test_reading_back),
-      cmocka_unit_test(test_discovery),  cmocka_unit_test(test_faults),
-      cmocka_unit_test(test_no_stress),  cmocka_unit_test(test_other_atoms),
-      cmocka_unit_test(test_not_finite), cmocka_unit_test(test_refusal),
+      cmocka_unit_test(test_structure),
+      cmocka_unit_test(test_reading_back),
+      cmocka_unit_test(test_discovery),
+      cmocka_unit_test(test_faults),
+      cmocka_unit_test(test_no_stress),
+      cmocka_unit_test(test_other_atoms),
+      cmocka_unit_test(test_not_finite),
+      cmocka_unit_test(test_refusal),
+      cmocka_unit_test(test_answers_that_are_not_taken),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
