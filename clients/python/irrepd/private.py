@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 _START_SECONDS = 120.0
 _POLL = 0.1  # seconds
+_BASE_MAX = 107 - len("/0123456789abcdef/socket")  # bytes; the kernel bounds a socket's path
 _PR_SET_PDEATHSIG = 1
 _leases: dict[Path, int] = {}  # folder -> descriptor of its locked file `users`
 
@@ -108,10 +109,13 @@ def _model_file(
 def _base() -> Path:
     """A folder of this user's, in which no other user can put anything."""
     runtime = os.environ.get("XDG_RUNTIME_DIR")
+    name = f"irrepd-{os.getuid()}"
     if runtime and _is_mine(Path(runtime)):
         base = Path(runtime) / "irrepd"
     else:
-        base = Path(tempfile.gettempdir()) / f"irrepd-{os.getuid()}"
+        base = Path(tempfile.gettempdir()) / name
+    if len(os.fsencode(base)) > _BASE_MAX:
+        base = Path("/tmp") / name
     base.mkdir(mode=0o700, exist_ok=True)
     if not _is_mine(base):
         raise PermissionError(f"{base} is not a folder of this user's alone")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -119,6 +120,18 @@ def test_missing_programs_and_models(environment: Path, tmp_path: Path) -> None:
         private.local_url(daemon=tmp_path / "absent")
     with pytest.raises(FileNotFoundError, match="absent"):
         private.local_url("absent", daemon=sys.executable)
+
+
+def test_long_paths_are_not_for_sockets(
+    environment: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    long = tmp_path / ("x" * 100)
+    (long / "irrepd").mkdir(parents=True, mode=0o700)
+    long.chmod(0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(long))
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(private._base() / f"test-{os.getpid()}"))
+    (private._base() / f"test-{os.getpid()}").unlink()
 
 
 def test_folders_of_others_are_not_used(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
