@@ -317,20 +317,6 @@ def test_precedence_of_flag_environment_and_file(
     assert (limits["max_queue"], limits["max_atoms"], limits["max_structures"]) == (11, 22, 33)
 
 
-def test_a_full_queue(start: Factory) -> None:
-    daemon = start("--workers", "1", "--max-queue", "2").wait_ready()
-    with daemon.connect() as first, daemon.connect() as second:
-        post(first, body(1, n=10))
-        daemon.wait_for(lambda: busy(daemon), "the computation")
-        post(second, body(2, n=2))
-        daemon.wait_for(lambda: queued(daemon) == 2, "the queue")
-        refused = daemon.predict(body(1, n=2))
-        assert (refused.status, kind(refused)) == (503, "queue-full")
-        assert check(read_raw(first)).status == 200
-        assert check(read_raw(second)).status == 200
-    assert daemon.predict(body(1, n=2)).status == 200
-
-
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_a_daemon_of_root_becomes_another_user(tmp_path: Path) -> None:
     open_to_all = Path(tempfile.mkdtemp())

@@ -120,15 +120,20 @@ def test_more_than_it_can_do(start: Factory) -> None:
     assert daemon.metric("queue_structures") == 0
 
 
-def test_a_clients_share(start: Factory) -> None:
-    daemon = start("--workers", "1", "--max-queue-client", "2").wait_ready()
+@pytest.mark.parametrize(
+    ("flag", "answer"),
+    [("--max-queue", (503, "queue-full")), ("--max-queue-client", (429, "client-quota"))],
+)
+def test_a_full_queue(start: Factory, flag: str, answer: tuple[int, str]) -> None:
+    """Of all clients, and of one client."""
+    daemon = start("--workers", "1", flag, "2").wait_ready()
     with daemon.connect() as first, daemon.connect() as second:
         post(first, body(1, n=10))
         daemon.wait_for(lambda: busy(daemon), "the computation")
         post(second, body(2, n=2))
         daemon.wait_for(lambda: queued(daemon) == 2, "the queue")
         refused = daemon.predict(body(1, n=2))
-        assert (refused.status, kind(refused)) == (429, "client-quota")
+        assert (refused.status, kind(refused)) == answer
         assert check(read_raw(first)).status == 200
         assert check(read_raw(second)).status == 200
     assert daemon.predict(body(1, n=2)).status == 200
