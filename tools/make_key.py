@@ -11,9 +11,15 @@ the Python client). kill -HUP makes the daemon read its file again.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import secrets
 import sys
+
+
+def opener(path: str, flags: int) -> int:
+    """Only the owner may change a new file, whatever the umask: the daemon takes no other."""
+    return os.open(path, flags, 0o644)
 
 
 def main(arguments: list[str]) -> int:
@@ -30,7 +36,7 @@ def main(arguments: list[str]) -> int:
     key = "irrepd_" + secrets.token_urlsafe(32)
     line = f"{name} {scopes} {hashlib.sha256(key.encode()).hexdigest()}\n"
     if len(arguments) == 3:
-        with open(arguments[2], "a", encoding="ascii") as file:
+        with open(arguments[2], "a", encoding="ascii", opener=opener) as file:
             file.write(line)
     else:
         sys.stderr.write(line)

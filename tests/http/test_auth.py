@@ -165,7 +165,11 @@ def test_made_keys(start: Factory, tmp_path: Path) -> None:
     tool = [sys.executable, str(ROOT / "tools" / "make_key.py")]
     made = [
         subprocess.run(
-            [*tool, name, "predict", str(path)], capture_output=True, text=True, check=True
+            [*tool, name, "predict", str(path)],
+            capture_output=True,
+            text=True,
+            check=True,
+            umask=0o002,
         )
         for name in ("one", "two")
     ]
