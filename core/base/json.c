@@ -311,8 +311,8 @@ size_t json_string_bound(const struct json_reader *r) {
   for (const char *at = first; at < r->end; at++) {
     if (*at == '"')
       return (size_t)(at - first) + 1;
-    if (*at == '\\')
-      at++;
+    if (*at == '\\' && ++at == r->end)
+      break;
   }
   return 0;
 }
