@@ -56,12 +56,12 @@ static inline __attribute__((always_inline)) void path_forward(const size_t n1, 
   }
 }
 
-/* Gradients of one path of one edge by x (added to gx) and by the filter, contracted with the
- * filter's derivative (added to *radial). */
+/* Gradients of one path of one edge by x (added to gx, if wanted) and by the filter, contracted
+ * with the filter's derivative (added to *radial). */
 static inline __attribute__((always_inline)) void
-path_adjoint_x(const size_t n1, const size_t n3, const struct path *path, const real *t,
-               const real *filter, const real *derivative, const real *x, const real *gout,
-               real *gx, vec *radial) {
+path_adjoint_x(const size_t n1, const size_t n3, const struct path *path, const bool wanted,
+               const real *t, const real *filter, const real *derivative, const real *x,
+               const real *gout, real *gx, vec *radial) {
   vec sum = *radial;
   for (size_t c = 0; c < path->channels; c += VECTOR_LANES) {
     const vec w = vec_load(filter + c);
@@ -75,7 +75,7 @@ path_adjoint_x(const size_t n1, const size_t n3, const struct path *path, const 
 #pragma GCC unroll 13
       for (size_t m3 = 0; m3 < n3; m3++)
         h += t[(m1 * n3 + m3) * GROUP] * g[m3];
-      if (gx) {
+      if (wanted) {
         real *gx_m = gx + m1 * path->x_stride + c;
         vec_store(gx_m, vec_load(gx_m) + w * h);
       }
@@ -196,9 +196,14 @@ void KERNEL(convolution_adjoint)(const struct convolution *op, size_t n_edges, c
     for (size_t p = 0; p < op->n_paths; p++) {
       const struct path *path = &op->paths[p];
       const real *t = (const real *)scratch + path->first_pair * GROUP + e % GROUP;
-      BY_DEGREES(path_adjoint_x, path, t, filter + path->filter_column,
-                 derivative + path->filter_column, x_row + path->x_offset, g_row + path->out_offset,
-                 gx_row ? gx_row + path->x_offset : NULL, &radial)
+      if (grad_x)
+        BY_DEGREES(path_adjoint_x, path, true, t, filter + path->filter_column,
+                   derivative + path->filter_column, x_row + path->x_offset,
+                   g_row + path->out_offset, gx_row + path->x_offset, &radial)
+      else
+        BY_DEGREES(path_adjoint_x, path, false, t, filter + path->filter_column,
+                   derivative + path->filter_column, x_row + path->x_offset,
+                   g_row + path->out_offset, NULL, &radial)
       if (path->l2 > 0)
         BY_DEGREES(path_adjoint_t, path, filter + path->filter_column, x_row + path->x_offset,
                    g_row + path->out_offset, gt + path->first_pair)

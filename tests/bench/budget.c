@@ -118,6 +118,32 @@ static void run_convolution(struct bench *b) {
   convolution_free(c);
 }
 
+/* SchNet's layer of 128 channels; one receiver of atoms behind it. */
+static void run_scalar_convolution(struct bench *b) {
+  const struct kernels *k = b->kernels;
+  const size_t dim = 128;
+  struct reals table = random_reals(b, 4 * TABLE_ROWS * dim);
+  struct reals powers = random_reals(b, EDGES * 2 * TABLE_ROWS);
+  struct reals x = random_reals(b, EDGES * dim), grad = random_reals(b, EDGES * dim);
+  struct reals out = reals_zero(k, dim);
+  double *grad_distance = doubles_new(EDGES);
+  uint32_t senders[EDGES], receivers[EDGES] = {0}, first[EDGES];
+  for (uint32_t e = 0; e < EDGES; e++) {
+    senders[e] = e;
+    first[e] = e * 5 % 4 * TABLE_ROWS;
+  }
+  const struct filter_reads filters = {table.data, first, TABLE_ROWS, powers.data};
+  begin();
+  k->scalar_convolution(&filters, EDGES, dim, senders, receivers, 0, x.data, out.data);
+  end("scalar_convolution");
+  begin();
+  k->scalar_convolution_adjoint(&filters, EDGES, dim, senders, receivers, 0, x.data, grad.data,
+                                out.data, grad_distance);
+  end("scalar_convolution_adjoint");
+  reals_free(&table), reals_free(&powers), reals_free(&x), reals_free(&grad), reals_free(&out);
+  free(grad_distance);
+}
+
 static void run_filter_table(struct bench *b) {
   const size_t columns = 640;
   struct reals table = random_reals(b, 4 * TABLE_ROWS * columns);
@@ -287,6 +313,7 @@ int main(int argc, char **argv) {
   run_linear(&b);
   run_gate(&b);
   run_convolution(&b);
+  run_scalar_convolution(&b);
   run_filter_table(&b);
   run_product(&b);
   run_self_product(&b);
