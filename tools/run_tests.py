@@ -56,7 +56,7 @@ SANITIZER_ENVIRONMENT = {
     "UBSAN_OPTIONS": "print_stacktrace=1",
 }
 UNIT_TIMEOUT = 300.0
-PYTEST_TIMEOUT = 900.0
+PYTEST_TIMEOUT = 1800.0
 
 
 @dataclass
