@@ -8,7 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A value takes 64 bytes of a tree. Texts of less than 8 bytes a value are hardly structures with
+/* What a value takes of a tree, with a short key and a short string. */
+#define VALUE_BYTES 144
+
+/* Texts of less than 8 bytes a value are hardly structures with
  * coordinates; small ones, or those of 100,000 terse dimers, may be. */
 #define VALUES_MIN ((size_t)2 << 20)
 #define BYTES_PER_VALUE 8
@@ -27,11 +30,18 @@ static cJSON *build(const char *text, size_t size, bool mask) {
   return root;
 }
 
+static size_t values_max(size_t size) {
+  return size / BYTES_PER_VALUE > VALUES_MIN ? size / BYTES_PER_VALUE : VALUES_MIN;
+}
+
+size_t codec_tree_bytes(size_t size) {
+  const size_t most = values_max(size), all = size / 2 + 1; /* a digit and a comma each */
+  return VALUE_BYTES * (all < most ? all : most);
+}
+
 cJSON *codec_tree(const char *text, size_t size, struct problem *problem) {
   struct json_scan scan;
-  const size_t max_values =
-      size / BYTES_PER_VALUE > VALUES_MIN ? size / BYTES_PER_VALUE : VALUES_MIN;
-  if (!json_scan(text, size, max_values, &scan)) {
+  if (!json_scan(text, size, values_max(size), &scan)) {
     problem_of_kind(problem, scan.too_many ? PROBLEM_TOO_MANY_VALUES : PROBLEM_MALFORMED_JSON, "",
                     "at byte %zu: %s", scan.position, scan.message);
     return NULL;

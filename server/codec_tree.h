@@ -10,9 +10,12 @@
 struct cJSON;
 
 /* Reads text [size] strictly (json_scan.h), NaN and Infinity as numbers that no field accepts. The
- * tree is the caller's, to be given to cJSON_Delete, and takes some 80 bytes a value. NULL: it is
- * malformed or there is no memory, as the problem says. Thread-safe. */
+ * tree is the caller's, to be given to cJSON_Delete. NULL: it is malformed or there is no memory,
+ * as the problem says. Thread-safe. */
 struct cJSON *codec_tree(const char *text, size_t size, struct problem *problem);
+
+/* The most memory that the tree of a text of this size takes. */
+size_t codec_tree_bytes(size_t size);
 
 /* Whether a value is a whole number from 0 to 2^53, up to which JSON's doubles are exact. */
 bool codec_whole_number(const struct cJSON *json, size_t *number);

@@ -79,7 +79,7 @@ static const struct option options[] = {
     {"profile", "", OPTION_SWITCH, "false", FIELD(profile), 0, 0,
      "take the time of each operation, for /metrics, /v1/status and a table in the log at the end"},
     {"max-body-bytes", "BYTES", OPTION_BYTES, "64M", FIELD(max_body_bytes), 1024, 1u << 30,
-     "body of one request; beyond: 413"},
+     "body of one request; beyond: 413; unless told, at most a 32nd of the memory"},
     {"max-receiving-bytes", "BYTES", OPTION_BYTES, "512M", FIELD(max_receiving_bytes), 1024,
      SIZE_MAX / 4,
      "bodies being received and answers not yet read, of all connections, and as much again of "
@@ -409,6 +409,8 @@ static void fit_defaults(struct config *config) {
     config->memory_budget = memory / 2;
   if (config->max_receiving_bytes > memory / 8)
     config->max_receiving_bytes = memory / 8;
+  if (config->max_body_bytes > memory / 32) /* some 16 times of which its tree may take */
+    config->max_body_bytes = memory / 32;
 }
 
 /* What makes sense together only. */

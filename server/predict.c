@@ -1,5 +1,6 @@
 #include "server/predict.h"
 
+#include "server/codec_tree.h"
 #include "server/predictor.h"
 
 #include <stdio.h>
@@ -9,6 +10,23 @@
 /* Larger bodies are read, and requests of more atoms planned, on a worker. */
 #define READ_ON_LOOP_BYTES ((size_t)256 << 10)
 #define PLAN_ON_LOOP_ATOMS 512
+
+/* Lists of jobs */
+
+static void append(struct predict_job ***list_end, struct predict_job *job) {
+  job->next = NULL;
+  **list_end = job;
+  *list_end = &job->next;
+}
+
+static void take_out(struct predict_job **list, struct predict_job ***list_end,
+                     struct predict_job *job) {
+  while (*list != job)
+    list = &(*list)->next;
+  *list = job->next;
+  if (!*list)
+    *list_end = list;
+}
 
 /* Ends of jobs */
 
@@ -82,19 +100,12 @@ void predict_make_ready(struct predict_job *job) {
     return;
   }
   job->is_ready = true;
-  job->next = NULL;
-  *p->ready_end = job;
-  p->ready_end = &job->next;
+  append(&p->ready_end, job);
   deliver_soon(p);
 }
 
 static void unlink_ready(struct predictor *p, struct predict_job *job) {
-  struct predict_job **at = &p->ready;
-  while (*at != job)
-    at = &(*at)->next;
-  *at = job->next;
-  if (!*at)
-    p->ready_end = at;
+  take_out(&p->ready, &p->ready_end, job);
 }
 
 /* The job goes first: whoever hears of its end may begin the next, and is one client, not two. */
@@ -169,25 +180,51 @@ static void read_on_worker(struct work *work, void *arena, size_t bytes) {
     predict_job_plan(job);
 }
 
+static void read_next(struct predictor *p);
+
 /* The workers' settled hook runs the scheduler afterwards. */
 static void end_reading(struct work *work) {
   struct predict_job *job = (struct predict_job *)work;
+  struct predictor *p = job->predictor;
   job->on_worker = false;
+  p->tree_bytes -= job->tree_bytes;
+  job->tree_bytes = 0;
   drop_body(job);
   if (atomic_load(&job->gone))
     predict_free_job(job);
   else
     end_planning(job);
+  read_next(p);
 }
 
-static void continue_on_worker(struct predict_job *job) {
-  start_on_worker(job, read_on_worker, end_reading);
+/* Reads bodies on workers, in their order, as many at a time as their trees may take memory. */
+static void read_next(struct predictor *p) {
+  const size_t most = p->config->max_receiving_bytes;
+  for (struct predict_job *job; (job = p->unread);) {
+    const size_t json_size = job->body_format == FORMAT_JSON     ? job->body_size
+                             : job->body_format == FORMAT_KSERVE ? job->json_size
+                                                                 : 0;
+    const size_t bytes = codec_tree_bytes(json_size);
+    if (most > 0 && p->tree_bytes > 0 && (p->tree_bytes > most || bytes > most - p->tree_bytes))
+      return;
+    take_out(&p->unread, &p->unread_end, job);
+    job->is_unread = false;
+    job->tree_bytes = bytes;
+    p->tree_bytes += bytes;
+    start_on_worker(job, read_on_worker, end_reading);
+  }
+}
+
+static void read_soon(struct predict_job *job) {
+  job->is_unread = true;
+  append(&job->predictor->unread_end, job);
+  read_next(job->predictor);
 }
 
 /* Plans a job that has been read, unless it has failed, here or on a worker. */
 static void plan(struct predict_job *job) {
   if (!job->failed && predict_job_atoms(job) > PLAN_ON_LOOP_ATOMS) {
-    continue_on_worker(job);
+    start_on_worker(job, read_on_worker, end_reading);
     return;
   }
   if (!job->failed)
@@ -223,7 +260,7 @@ static void hold(struct predict_job *job, struct loaded_model *loaded) {
 
 static void read_kept(struct predict_job *job) {
   if (job->body && job->body_size > READ_ON_LOOP_BYTES) {
-    continue_on_worker(job);
+    read_soon(job);
     return;
   }
   if (job->body)
@@ -314,7 +351,7 @@ struct predict_job *predict_call(struct predictor *p, const struct predict_call 
   } else if (!found || !keep_body(job, call->body, call->size)) {
     predict_make_ready(job);
   } else if (job->loaded) {
-    continue_on_worker(job);
+    read_soon(job);
   } else {
     wait_for_model(job);
   }
@@ -359,6 +396,8 @@ void predict_cancel(struct predict_job *job) {
   metrics_request_cancelled(p->metrics, "disconnect");
   if (job->is_ready)
     unlink_ready(p, job);
+  if (job->is_unread)
+    take_out(&p->unread, &p->unread_end, job);
   predict_leave_reading(job);
   if (job->on_worker)
     return;

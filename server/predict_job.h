@@ -38,12 +38,13 @@ struct predict_job {
   char *body;              /* [body_size] a copy to be read on a worker; otherwise NULL */
   size_t body_size;
   size_t held_bytes; /* of the request, counted while it waits and is computed */
+  size_t tree_bytes; /* what reading the body may take, counted meanwhile */
   uint64_t begun_ns;
   atomic_bool gone; /* the client has gone */
-  bool counts_as_reading, on_worker, is_ready;
+  bool counts_as_reading, is_unread, on_worker, is_ready;
   size_t n_open;            /* structures without an outcome */
   size_t n_running;         /* of them in batches */
-  struct predict_job *next; /* to be delivered */
+  struct predict_job *next; /* to be read, or to be delivered */
   /* Set by the functions below */
   char *request_id;
   struct request request;

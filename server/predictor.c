@@ -351,6 +351,7 @@ struct predictor *predictor_new_with(const struct evaluator *evaluator, uv_loop_
                           .compute = {.evaluator = evaluator,
                                       .exact_filters = config->exact_filters,
                                       .profiles = config->profile},
+                          .unread_end = &p->unread,
                           .ready_end = &p->ready};
   p->timer = calloc(1, sizeof *p->timer);
   p->idle = calloc(1, sizeof *p->idle);

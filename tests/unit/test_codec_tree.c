@@ -101,11 +101,20 @@ static void test_choices(void **state) {
   cJSON_Delete(number);
 }
 
+static void test_bytes(void **state) {
+  (void)state;
+  assert_true(codec_tree_bytes(0) > 0);
+  assert_true(codec_tree_bytes(1000) >= 500 * sizeof(cJSON));
+  assert_true(codec_tree_bytes((size_t)4 << 20) == codec_tree_bytes((size_t)16 << 20));
+  assert_true(codec_tree_bytes((size_t)64 << 20) >= ((size_t)8 << 20) * sizeof(cJSON));
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_trees),         cmocka_unit_test(test_a_long_number_at_the_end),
       cmocka_unit_test(test_malformed),     cmocka_unit_test(test_too_many_values),
       cmocka_unit_test(test_whole_numbers), cmocka_unit_test(test_choices),
+      cmocka_unit_test(test_bytes),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -219,6 +219,54 @@ static void test_long_answers(void **state) {
   assert_int_equal(fake->predictor->n_jobs, 0);
 }
 
+/* Begins a call of a pair whose body takes long to read, for it is mostly blanks. */
+static void begin_long(struct fake_served *fake, struct call *call) {
+  struct text body = {0};
+  text_puts(&body, "{\"structures\":[" PAIR "]");
+  for (int i = 0; i < 300000; i++)
+    text_puts(&body, " ");
+  text_puts(&body, "}");
+  *call = (struct call){0};
+  const struct predict_call request = {.model = FAKE_MODEL,
+                                       .body = body.bytes,
+                                       .size = body.size,
+                                       .request_id = "r",
+                                       .done = on_done,
+                                       .context = call};
+  call->job = predict_call(fake->predictor, &request);
+  assert_non_null(call->job);
+  text_fini(&body);
+}
+
+/* Trees of two such bodies are more than may be at a time. */
+static void test_reading_in_turns(void **state) {
+  struct fake_served *fake = *state;
+  struct call calls[4];
+  fake->config.max_receiving_bytes = (size_t)40 << 20;
+  for (size_t i = 0; i < 4; i++) {
+    begin_long(fake, &calls[i]);
+    assert_true(calls[i].job->on_worker == (i == 0) && calls[i].job->is_unread == (i > 0));
+  }
+  predict_cancel(calls[3].job);
+  predict_cancel(calls[1].job);
+  finish(fake, &calls[2]);
+  assert_int_equal(fake->predictor->tree_bytes, 0);
+  assert_null(fake->predictor->unread);
+  finish(fake, &calls[0]);
+  end(&calls[0], 200);
+  end(&calls[2], 200);
+  assert_true(calls[1].n_replies == 0 && calls[3].n_replies == 0);
+  fake->config.max_receiving_bytes = (size_t)90 << 20;
+  for (size_t i = 0; i < 2; i++) {
+    begin_long(fake, &calls[i]);
+    assert_true(calls[i].job->on_worker);
+  }
+  for (size_t i = 0; i < 2; i++) {
+    finish(fake, &calls[i]);
+    end(&calls[i], 200);
+  }
+}
+
 /* A request alone may hold more than all together. */
 static void test_bytes_that_wait(void **state) {
   struct fake_served *fake = *state;
@@ -351,6 +399,7 @@ int main(void) {
       TEST(test_bytes_that_wait),     TEST(test_estimate),
       TEST(test_waits_for_the_model), TEST(test_model_that_cannot_be_loaded),
       TEST(test_swap_under_load),     TEST(test_long_answers),
+      TEST(test_reading_in_turns),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
