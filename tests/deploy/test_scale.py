@@ -16,6 +16,7 @@ import yaml
 from conftest import Key, crystal
 from engine import ROOT, free_port, wait_for, why_not
 from fleet import DAEMON, HAProxy, Load, Process, Replica, ask
+from network import NotPermitted, run
 
 PREDICT = "/v1/models/sevennet-0/predict"
 FLAGS = ("--workers", "1", "--drain-delay-ms", "2000", "--drain-timeout-ms", "110000")
@@ -175,9 +176,12 @@ def namespaces() -> Iterator[tuple[list[str], list[str], str]]:
         *(f"ip -n {name} link set {link} up" for name in (near, far) for link in ("lo", "cable")),
     ]
     try:
-        for command in commands:
-            subprocess.run(command.split(), check=True, capture_output=True)
         inside = [["ip", "netns", "exec", name] for name in (near, far)]
+        try:
+            for command in [*(command.split() for command in commands), [*inside[0], "true"]]:
+                run(*command)
+        except NotPermitted as reason:
+            pytest.skip(str(reason))
         yield inside[0], inside[1], "198.18.0.2"
     finally:
         for name in (near, far):
