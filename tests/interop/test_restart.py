@@ -71,7 +71,10 @@ def test_program_goes_on(program: Callable[[str], np.ndarray], tmp_path: Path) -
     daemon.process.kill()
     daemon.process.wait()
     daemon = Daemon(tmp_path / "second", "--listen", url.removeprefix("http://"))
-    thread.join()
-    assert len(found) == 1 and np.array_equal(found[0], whole)
-    assert 0 < n_computed(url) < N_STEPS
-    assert daemon.stop() == 0
+    try:
+        thread.join()
+        assert len(found) == 1 and np.array_equal(found[0], whole)
+        assert 0 < n_computed(url) < N_STEPS
+    finally:
+        status = daemon.stop()
+    assert status == 0
