@@ -46,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--url", default=DEFAULT_URL, help="of the daemon, or unix:/PATH (%(default)s)")
     add("--model", default="sevennet-0", help="name of the model (%(default)s)")
     add("--precision", choices=("float32", "float64"), help="default: the model's")
+    add("--priority", choices=("interactive", "bulk"), help="bulk lets the interactive go first")
     add("--index", default=":", help="frames in ASE's notation (%(default)s)")
     add("--format", help="of FILE, if its name does not tell")
     add(
@@ -79,6 +80,7 @@ def _run(options: argparse.Namespace) -> int:
             client,
             properties=PROPERTIES,
             precision=options.precision,
+            priority=options.priority,
             batch_atoms=options.batch_atoms,
             batch_structures=options.batch,
             in_flight=options.in_flight,

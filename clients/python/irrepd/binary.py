@@ -24,6 +24,7 @@ def encode(
     structures: Sequence[dict[str, Any]],
     properties: Sequence[str] | None,
     precision: str | None,
+    priority: str | None = None,
 ) -> bytes:
     """A request's body; ids stay with the caller. ValueError: JSON is to say what is wrong."""
     if any(not entry.keys() <= _FIELDS for entry in structures):
@@ -49,12 +50,9 @@ def encode(
     }
     if not (np.isfinite(tensors["positions"]).all() and np.isfinite(cells).all()):
         raise ValueError("positions and cell must be finite numbers")
-    options = {}
-    if properties is not None:
-        options["properties"] = ",".join(properties)
-    if precision is not None:
-        options["precision"] = precision
-    return safetensors.dumps(tensors, options)
+    wanted = None if properties is None else ",".join(properties)
+    options = {"properties": wanted, "precision": precision, "priority": priority}
+    return safetensors.dumps(tensors, {k: v for k, v in options.items() if v is not None})
 
 
 def _numbers_of(entry: dict[str, Any]) -> np.ndarray:

@@ -139,45 +139,49 @@ class Client:
         structures: Iterable[Any],
         properties: Sequence[str] | None = None,
         precision: str | None = None,
+        priority: str | None = None,
     ) -> Results:
         """Results of structures, in their order; a faulty one among several has status "error".
 
         structures: of one request, what `irrepd.structure` gives, ase.Atoms or pymatgen structures.
         properties: of "energy", "forces", "stress" (these by default) and "energies".
-        precision: "float32", "float64" or None for the model's own.
+        precision: "float32", "float64" or None for the model's own. priority: "interactive" (the
+        default) or "bulk", which lets the interactive go first.
 
         In a request of one a fault is a ServerError. From BINARY_FROM atoms on the bodies are
         binary, if the daemon takes that; the numbers are the same.
         """
         entries = [entry_of(given) for given in structures]
         path = _path_of(model) + "/predict"
+        given = {"properties": properties, "precision": precision, "priority": priority}
+        options = {name: value for name, value in given.items() if value is not None}
         n_atoms = sum(len(entry.get("numbers", ())) for entry in entries)
         if self._takes_binary and n_atoms >= BINARY_FROM:
-            results = self._predict_binary(path, entries, properties, precision)
+            results = self._predict_binary(path, entries, options)
             if results is not None:
                 return results
-        body: dict[str, Any] = {"structures": entries}
-        if properties is not None:
-            body["properties"] = list(properties)
-        if precision is not None:
-            body["precision"] = precision
-        answer = self.call("POST", path, body)
-        results = answer.get("results") if isinstance(answer, dict) else None
-        if not isinstance(results, list) or len(results) != len(entries):
+        return self._predict_json(path, entries, options)
+
+    def _predict_json(
+        self, path: str, entries: list[dict[str, Any]], options: dict[str, Any]
+    ) -> Results:
+        answer = self.call("POST", path, {"structures": entries, **options})
+        found = answer.get("results") if isinstance(answer, dict) else None
+        results = Results(map(Result.of, found if isinstance(found, list) else ()))
+        if len(results) != len(entries) or not all(map(Result.is_of, results, entries)):
             raise ConnectionFailed(f"{self.url} answered with other results than were asked for")
-        return Results(Result.of(entry) for entry in results)
+        return results
 
     def _predict_binary(
         self,
         path: str,
-        structures: list[dict[str, Any]],
-        properties: Sequence[str] | None,
-        precision: str | None,
+        entries: list[dict[str, Any]],
+        options: dict[str, Any],
     ) -> Results | None:
         """None: to be asked as JSON, which the daemon takes or in which it says what is wrong."""
-        wanted = PROPERTIES[:3] if properties is None else properties
+        wanted = options.get("properties", PROPERTIES[:3])
         try:
-            data = binary.encode(structures, properties, precision)
+            data = binary.encode(entries, **{"properties": None, "precision": None, **options})
         except (KeyError, TypeError, ValueError):
             return None
         headers = {"Accept": _ACCEPT_BINARY, "Content-Type": binary.MEDIA_TYPE}
@@ -185,7 +189,7 @@ class Client:
             answer = self._repeat("POST", path, data, headers)
             if answer.kind != binary.MEDIA_TYPE:
                 raise FormatError(f"an answer of type '{answer.kind}'")
-            results = binary.decode(answer.body, structures, wanted)
+            results = binary.decode(answer.body, entries, wanted)
         except FormatError:
             self._takes_binary = False
             return None
@@ -196,22 +200,18 @@ class Client:
             return None
         faults = [i for i, result in enumerate(results) if not result.ok]
         for i in faults:
-            results[i] = self._in_words(path, structures[i], properties, precision)
+            results[i] = self._in_words(path, entries[i], options)
         return results
 
     def _in_words(
         self,
         path: str,
         entry: dict[str, Any],
-        properties: Sequence[str] | None,
-        precision: str | None,
+        options: dict[str, Any],
     ) -> Result:
         """A structure again, as JSON: the binary answer gives only the number of its fault."""
-        body: dict[str, Any] = {"structures": [entry], "properties": properties or PROPERTIES[:3]}
-        if precision is not None:
-            body["precision"] = precision
         try:
-            return Result.of(self.call("POST", path, body)["results"][0])
+            return self._predict_json(path, [entry], options)[0]
         except ServerError as error:
             named = {} if entry.get("id") is None else {"id": entry["id"]}
             return Result(**named, status="error", error=error.problem)

@@ -28,18 +28,19 @@ def evaluate(
     cluster: distributed.Client | None = None,
     properties: Sequence[str] = PROPERTIES[:3],
     precision: str | None = None,
+    priority: str | None = None,
     batch_structures: int = BATCH_STRUCTURES,
     batch_atoms: int = BATCH_ATOMS,
     ahead: int | None = None,
 ) -> Iterator[Result]:
     """The results of an iterable's structures, in their order, as they come.
 
-    structures, model, properties, precision: as for `irrepd.evaluate`. urls: of the replicas as the
-    workers reach them, or one that serves them all. cluster: default the current client of
-    dask.distributed. batch_structures, batch_atoms: what a task holds at most; it should take a
-    second or so, as Dask takes milliseconds for each. ahead: tasks under way, by default two for
-    each thread of the cluster. Memory holds about that many batches. A batch whose worker dies is
-    computed again.
+    structures, model, properties, precision, priority: as for `irrepd.evaluate`. urls: of the
+    replicas as the workers reach them, or one that serves them all. cluster: default the current
+    client of dask.distributed. batch_structures, batch_atoms: what a task holds at most; it should
+    take a second or so, as Dask takes milliseconds for each. ahead: tasks under way, by default two
+    for each thread of the cluster. Memory holds about that many batches. A batch whose worker dies
+    is computed again.
     """
     from distributed import get_client
 
@@ -47,7 +48,7 @@ def evaluate(
         raise ValueError("batch_structures, batch_atoms and ahead must be at least 1")
     where = get_client() if cluster is None else cluster
     most = ahead or 2 * max(1, sum(where.nthreads().values()))
-    options = {"properties": tuple(properties), "precision": precision}
+    options = {"properties": tuple(properties), "precision": precision, "priority": priority}
     tasks = batches(structures, batch_structures, batch_atoms)
 
     def run() -> Iterator[Result]:
@@ -75,6 +76,7 @@ def map_bag(
     *,
     properties: Sequence[str] = PROPERTIES[:3],
     precision: str | None = None,
+    priority: str | None = None,
     batch_structures: int = BATCH_STRUCTURES,
     batch_atoms: int = BATCH_ATOMS,
 ) -> dask.bag.Bag:
@@ -92,6 +94,7 @@ def map_bag(
                 fingerprint(batch[0]) + i,  # partitions begin at different replicas
                 properties=tuple(properties),
                 precision=precision,
+                priority=priority,
             )
 
     return bag.map_partitions(evaluate_partition)

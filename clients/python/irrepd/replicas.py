@@ -37,10 +37,12 @@ def evaluate_batch(
     *,
     properties: Sequence[str] = PROPERTIES[:3],
     precision: str | None = None,
+    priority: str | None = None,
 ) -> list[Result]:
     """Results of a batch, by the replica urls[first % len(urls)], or by the next that answers.
 
-    urls: of the replicas, or one that serves them all. properties, precision: see `Client.predict`.
+    urls: of the replicas, or one that serves them all. properties, precision, priority:
+    see `Client.predict`.
     Connections stay open for the next batch of the process; a key comes from IRREPD_KEY.
     ConnectionFailed: none answers.
     """
@@ -48,12 +50,11 @@ def evaluate_batch(
     if not urls:
         raise ValueError("urls must name at least one daemon")
     patience = _PATIENCE if len(urls) > 1 else None
+    options: dict[str, Any] = {"properties": properties, "precision": precision}
     for i in range(len(urls)):
         client = _client(urls[(first + i) % len(urls)], patience)
         try:
-            return list(
-                evaluate(batch, model, client, properties=properties, precision=precision)
-            )
+            return list(evaluate(batch, model, client, **options, priority=priority))
         except ConnectionFailed:
             if i == len(urls) - 1:
                 raise

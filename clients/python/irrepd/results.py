@@ -31,6 +31,12 @@ class Result(dict[str, Any]):
             result["forces"] = result["forces"].reshape(-1, 3)
         return result
 
+    def is_of(self, entry: dict[str, Any]) -> bool:
+        """Whether it can be an answer to this entry of a request."""
+        forces = self.get("forces")
+        has_size = forces is None or len(forces) == len(entry["numbers"])
+        return has_size and self.get("id") == entry.get("id")
+
     @property
     def ok(self) -> bool:
         return self.get("status") == "ok"

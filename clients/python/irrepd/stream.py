@@ -22,6 +22,8 @@ BATCH_STRUCTURES = 256
 IN_FLIGHT = 4
 _PAUSE = 0.2  # seconds before a structure that found the daemon busy is asked again
 
+_FOR_ALL = ("/properties", "/precision", "/priority")  # fields of a request
+
 Path = Union[str, "os.PathLike[str]"]
 _Task = tuple["Future[list[Result]]", list[dict[str, Any]]]
 
@@ -33,6 +35,7 @@ def evaluate(
     *,
     properties: Sequence[str] = PROPERTIES[:3],
     precision: str | None = None,
+    priority: str | None = None,
     batch_atoms: int = BATCH_ATOMS,
     batch_structures: int = BATCH_STRUCTURES,
     in_flight: int = IN_FLIGHT,
@@ -42,9 +45,9 @@ def evaluate(
     """The results of an iterable's structures, in their order, as they come.
 
     structures: what `irrepd.structure` gives, ase.Atoms, or pymatgen structures. client: or its
-    URL. properties, precision: as for `Client.predict`. batch_atoms, batch_structures: what a
-    request holds at most. in_flight: requests under way. A refused structure has status "error";
-    what concerns all, such as an unknown model, is a ServerError.
+    URL. properties, precision, priority: as for `Client.predict`. batch_atoms, batch_structures:
+    what a request holds at most. in_flight: requests under way. A refused structure has status
+    "error"; what concerns all, such as an unknown model, is a ServerError.
 
     output: a file that takes a line of JSON for each result. Where a run was cut off, the same call
     again yields what the file has and evaluates the rest; ValueError when the file is of another
@@ -64,7 +67,7 @@ def evaluate(
     asked = own or client
     if not isinstance(asked, Client):
         raise TypeError(f"client must be an irrepd.Client or a URL, not a {type(asked).__name__}")
-    ask = _Question(asked, model, tuple(properties), precision)
+    ask = _Question(asked, model, tuple(properties), precision, priority)
 
     def run(entries: Iterator[dict[str, Any]]) -> Iterator[Result]:
         return _stream(batches_of(entries, batch_atoms, batch_structures), ask, in_flight)
@@ -99,10 +102,15 @@ class _Question:
     """What is asked of every structure."""
 
     def __init__(
-        self, client: Client, model: str, properties: tuple[str, ...], precision: str | None
+        self,
+        client: Client,
+        model: str,
+        properties: tuple[str, ...],
+        precision: str | None,
+        priority: str | None,
     ):
         self.client, self.model = client, model
-        self.properties, self.precision = properties, precision
+        self.properties, self.precision, self.priority = properties, precision, priority
 
     def heading(self) -> dict[str, Any]:
         """What a file of answers begins with."""
@@ -134,9 +142,11 @@ class _Question:
 
     def _ask(self, entries: list[dict[str, Any]]) -> list[Result]:
         try:
-            return self.client.predict(self.model, entries, self.properties, self.precision)
+            return self.client.predict(
+                self.model, entries, self.properties, self.precision, self.priority
+            )
         except ServerError as error:
-            if error.status not in (413, 422) or error.concerns("/properties", "/precision"):
+            if error.status not in (413, 422) or error.concerns(*_FOR_ALL):
                 raise
             if len(entries) == 1:
                 named = {"id": entries[0]["id"]} if entries[0].get("id") is not None else {}

@@ -130,7 +130,7 @@ def request_of(body: bytes) -> dict[str, Any]:
         for z, x, c, p in rows
     ]
     properties = options.get("properties", "energy,forces,stress").split(",")
-    return {"binary": True, "structures": structures, "properties": properties}
+    return {**options, "binary": True, "structures": structures, "properties": properties}
 
 
 def binary_of(results: list[dict[str, Any]]) -> bytes:

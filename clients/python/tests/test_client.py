@@ -103,6 +103,28 @@ def test_refusal_names_what_is_wrong(server: FakeServer) -> None:
     assert (copy.status, str(copy)) == (422, str(caught.value))
 
 
+@pytest.mark.parametrize(("name", "n_forces"), [("theirs", 1), ("mine", 2), ("mine", 0)])
+def test_answers_of_other_structures_are_refused(
+    server: FakeServer, name: str, n_forces: int
+) -> None:
+    def other(handler: Handler) -> bool:
+        result = {"status": "ok", "energy": 1.0, "forces": [[0, 0, 0]] * n_forces, "id": name}
+        handler.answer(200, {"results": [result]})
+        return True
+
+    server.faults = [other]
+    with Client(server.url) as client, pytest.raises(ConnectionFailed, match="other results"):
+        client.predict("springs", [structure([1], [[0.5, 0, 0]], id="mine")])
+
+
+def test_priority(server: FakeServer) -> None:
+    with Client(server.url) as client:
+        client.predict("springs", [ATOM], priority="bulk")
+        client.predict("springs", [many(1000)], priority="bulk")
+    assert [request["priority"] for request in server.requests] == ["bulk", "bulk"]
+    assert "binary" in server.requests[1]
+
+
 def test_fault_among_several_is_an_item(server: FakeServer) -> None:
     with Client(server.url) as client:
         good, bad = client.predict("springs", [ATOM, structure([118], [[0, 0, 0]])])

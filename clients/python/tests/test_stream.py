@@ -47,6 +47,12 @@ def test_order_is_kept_with_many_requests_under_way(server: FakeServer) -> None:
     assert [len(request["structures"]) for request in server.requests] == [10] * 10
 
 
+def test_what_is_asked_of_all(server: FakeServer) -> None:
+    options = {"properties": ("energy",), "precision": "float64", "priority": "bulk"}
+    assert energies(irrepd.evaluate(atoms(5), "springs", server.url, **options)) == EXPECTED[:5]
+    assert server.requests[0].items() >= {**options, "properties": ["energy"]}.items()
+
+
 def test_batches_by_atoms(server: FakeServer) -> None:
     entries = itertools.chain(atoms(4, 3), atoms(1, 50), atoms(2, 3))
     run = irrepd.evaluate(entries, "springs", server.url, batch_atoms=10, in_flight=1)
@@ -102,6 +108,7 @@ def test_busy_daemon_and_busy_items_are_asked_again(server: FakeServer) -> None:
     def busy_item(handler: Handler) -> bool:
         entries = server.requests[-1]["structures"]
         fault = {"status": "error", "error": {"status": 503, "title": "queue full"}}
+        fault["id"] = entries[-1]["id"]
         results = [handler.result(i, entry, server.requests[-1]) for i, entry in enumerate(entries)]
         handler.answer(200, {"results": [*results[:-1], fault]})
         return True
