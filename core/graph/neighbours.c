@@ -187,11 +187,10 @@ static bool visit_run(struct search *search, const struct row *row) {
   const struct grid_axis *axis = grid->axis;
   uint32_t slots[BLOCK];
   double point[3];
-  int64_t entry =
-      (modulo(row->slice[0], axis[0].folded) * axis[1].folded +
-       modulo(row->slice[1], axis[1].folded)) *
-          axis[2].folded +
-      modulo(row->low, axis[2].folded);
+  int64_t entry = (modulo(row->slice[0], axis[0].folded) * axis[1].folded +
+                   modulo(row->slice[1], axis[1].folded)) *
+                      axis[2].folded +
+                  modulo(row->low, axis[2].folded);
   size_t begin = grid->table[entry], end = grid->table[entry + row->high - row->low + 1];
   search->work += 1 + (end - begin);
   for (size_t k = 0; k < 3; k++)
