@@ -167,7 +167,7 @@ static __attribute__((noinline)) size_t slots_within(const struct grid *grid, si
   for (size_t i = begin; i < end; i++) {
     double dx = x[i] - point[0], dy = y[i] - point[1], dz = z[i] - point[2];
     slots[n] = (uint32_t)i;
-    n += dx * dx + dy * dy + dz * dz < reach * reach;
+    n += dx * dx + dy * dy + dz * dz < reach * reach ? 1 : 0;
   }
   return n;
 }
