@@ -16,7 +16,7 @@ static size_t next_capacity(const struct http_body *body, size_t needed, size_t 
 
 const char *http_body_append(struct http_body *body, struct http_budget *budget, size_t expected,
                              const char *bytes, size_t size, struct problem *problem) {
-  if (size > budget->max_body_bytes - body->size) {
+  if (body->size > budget->max_body_bytes || size > budget->max_body_bytes - body->size) {
     http_problem_body(problem, budget->max_body_bytes);
     return "body";
   }

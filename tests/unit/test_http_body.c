@@ -33,6 +33,18 @@ static void test_growth(void **state) {
   assert_true(budget.used == 0 && body.bytes == NULL && body.size == 0);
 }
 
+/* As by a reload while it arrives. */
+static void test_a_lower_limit(void **state) {
+  (void)state;
+  struct http_budget budget = {.max_body_bytes = 1000, .max_receiving_bytes = 1 << 20};
+  struct http_body body = {0};
+  struct problem problem;
+  assert_null(http_body_append(&body, &budget, SIZE_MAX, bytes, 500, &problem));
+  budget.max_body_bytes = 400;
+  assert_string_equal(http_body_append(&body, &budget, SIZE_MAX, bytes, 1, &problem), "body");
+  http_body_drop(&body, &budget);
+}
+
 static void test_no_more_than_announced(void **state) {
   (void)state;
   struct http_budget budget = {.max_body_bytes = sizeof bytes, .max_receiving_bytes = 1 << 20};
@@ -68,6 +80,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_growth),
       cmocka_unit_test(test_no_more_than_announced),
+      cmocka_unit_test(test_a_lower_limit),
       cmocka_unit_test(test_shared_budget),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
