@@ -57,8 +57,11 @@ static size_t hook_idle(void *context) {
   return workers_idle(((const struct predictor *)context)->workers);
 }
 
+/* With nothing under way anything may begin that was accepted, be it under a larger budget. */
 static size_t hook_free(void *context) {
-  return workers_available(((const struct predictor *)context)->workers);
+  const struct workers *workers = ((const struct predictor *)context)->workers;
+  return workers_idle(workers) > 0 && workers_planned(workers) == 0 ? SIZE_MAX
+                                                                    : workers_available(workers);
 }
 
 static void hook_expired(void *context, struct entry *entry) {
@@ -139,7 +142,8 @@ static void end_batch(struct work *work) {
 /* Gives a batch a team of as many places as half of the memory that is left allows. */
 static void plan_team(const struct predictor *p, struct batch *batch) {
   const size_t each = compute_helper_bytes(&p->compute, batch->model, batch->precision);
-  const size_t left = workers_available(p->workers) - batch->work.arena_bytes;
+  const size_t available = workers_available(p->workers), taken = batch->work.arena_bytes;
+  const size_t left = available > taken ? available - taken : 0;
   const size_t most = compute_helpers_max(&p->compute, batch->sum.n_atoms);
   const size_t fit = left < IRREP_ALIGNMENT || each == 0 ? 0 : (left - IRREP_ALIGNMENT) / 2 / each;
   batch->n_helpers = most < fit ? most : fit;

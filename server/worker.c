@@ -181,7 +181,7 @@ static size_t arena_size(size_t bytes, size_t available) {
 
 bool workers_start(struct workers *all, struct work *work) {
   size_t available = workers_available(all), bytes = work->arena_bytes;
-  if (all->n_idle == 0 || bytes > available)
+  if (all->n_idle == 0 || (bytes > available && workers_planned(all) > 0))
     return false;
   pthread_mutex_lock(&all->mutex);
   struct worker *w = choose(all, bytes, available);

@@ -42,7 +42,8 @@ size_t workers_available(const struct workers *workers);
 /* The bytes of the arenas of busy workers. */
 size_t workers_planned(const struct workers *workers);
 
-/* Gives work to an idle worker. false: none is idle, or arena_bytes exceeds workers_available. */
+/* Gives work to an idle worker. false: none is idle, or arena_bytes exceeds workers_available while
+ * other work has an arena: what was accepted under a larger budget begins alone. */
 bool workers_start(struct workers *workers, struct work *work);
 
 /* Gives work without an arena to the next worker that is idle, before any workers_start. */

@@ -267,6 +267,22 @@ static void test_reading_in_turns(void **state) {
   }
 }
 
+/* What was accepted is computed, though it would not be accepted any more. */
+static void test_less_memory(void **state) {
+  struct fake_served *fake = *state;
+  struct call busy[2], a, b;
+  occupy(fake, busy);
+  begin(fake, &a, "a", 1, false);
+  fake->config.memory_budget = 1000;
+  predictor_limits_changed(fake->predictor);
+  release(fake, busy);
+  finish(fake, &a);
+  end(&a, 200);
+  begin(fake, &b, "b", 1, false);
+  finish(fake, &b);
+  end(&b, 422);
+}
+
 /* A request alone may hold more than all together. */
 static void test_bytes_that_wait(void **state) {
   struct fake_served *fake = *state;
@@ -395,10 +411,15 @@ static void test_swap_under_load(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-      TEST(test_share_of_a_client),   TEST(test_limits_change),
-      TEST(test_bytes_that_wait),     TEST(test_estimate),
-      TEST(test_waits_for_the_model), TEST(test_model_that_cannot_be_loaded),
-      TEST(test_swap_under_load),     TEST(test_long_answers),
+      TEST(test_share_of_a_client),
+      TEST(test_limits_change),
+      TEST(test_less_memory),
+      TEST(test_bytes_that_wait),
+      TEST(test_estimate),
+      TEST(test_waits_for_the_model),
+      TEST(test_model_that_cannot_be_loaded),
+      TEST(test_swap_under_load),
+      TEST(test_long_answers),
       TEST(test_reading_in_turns),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -139,7 +139,6 @@ static void test_budget(void **state) {
   struct job more = job_of(f, BUDGET / 2 + 64, NULL), other = job_of(f, BUDGET / 2, NULL);
   struct job beyond = job_of(f, BUDGET + 1, NULL);
   assert_int_equal(workers_available(f->workers), BUDGET);
-  assert_false(workers_start(f->workers, &beyond.work));
   assert_true(workers_start(f->workers, &large.work));
   wait_done(f, 1);
   assert_int_equal(large.bytes, BUDGET);
@@ -152,6 +151,7 @@ static void test_budget(void **state) {
   assert_true(available <= BUDGET / 2);
   assert_int_equal(workers_planned(f->workers), BUDGET - available);
   assert_false(workers_start(f->workers, &more.work));
+  assert_false(workers_start(f->workers, &beyond.work));
   atomic_store(&gate, 0);
   wait_done(f, 2);
   assert_true(workers_start(f->workers, &other.work));
@@ -258,13 +258,17 @@ static void test_idle_workers_help(void **state) {
 
 static void test_budget_changes(void **state) {
   struct fixture *f = *state;
-  struct job job = job_of(f, 2000, NULL);
+  struct job job = job_of(f, 2000, NULL), small = job_of(f, 100, NULL);
   workers_set_budget(f->workers, 1000);
   assert_int_equal(workers_available(f->workers), 1000);
+  assert_true(workers_start(f->workers, &small.work));
   assert_false(workers_start(f->workers, &job.work));
-  workers_set_budget(f->workers, BUDGET);
-  assert_true(workers_start(f->workers, &job.work));
   wait_done(f, 1);
+  assert_true(workers_start(f->workers, &job.work)); /* alone */
+  wait_done(f, 2);
+  assert_int_equal(job.bytes >= 2000, 1);
+  workers_set_budget(f->workers, BUDGET);
+  assert_int_equal(workers_available(f->workers), BUDGET);
 }
 
 /* More memory than there is: the work runs, and sees that it has none. */
