@@ -115,12 +115,28 @@ static void test_linear_map_of_more_than_the_file(void **state) {
   build_trial_fini(&trial);
 }
 
+static void test_linear_map_that_is_not_finite(void **state) {
+  (void)state;
+  static const size_t three = 3;
+  static const double table[2][16] = {{1.0}, {2.0}};
+  struct writer writer = {.rng = {4}};
+  struct build_trial trial;
+  struct layout layout = {0};
+  writer_add(&writer, "map.0e.weight", 3, (const size_t[]){2, 3, 3}, 1.0)->values[17] = INFINITY;
+  build_trial_init(&trial, &writer, "{\"model\":{}}");
+  assert_true(layout_append(&trial.build, &layout, (struct irrep){0, 1}, &three, 1));
+  assert_false(build_linear_embedding(&trial.build, "map", table[0], &layout, 0, &layout, true));
+  assert_build_error(&trial, IRREP_BAD_MODEL_FILE, "map.0e.weight");
+  build_trial_fini(&trial);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_table),
       cmocka_unit_test(test_refuses),
       cmocka_unit_test(test_linear_map),
       cmocka_unit_test(test_linear_map_of_more_than_the_file),
+      cmocka_unit_test(test_linear_map_that_is_not_finite),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -51,6 +51,37 @@ static void test_filter(void **state) {
   build_trial_fini(&trial);
 }
 
+/* A bias for each pair of the two species, and gains and offsets of a normalisation; padded rows.
+ */
+static void test_pair_bias_and_norm(void **state) {
+  (void)state;
+  struct writer writer = {.rng = {9}};
+  struct build_trial trial;
+  struct filter filter = {0};
+  struct card_object card;
+  writer_add(&writer, "f.0.weight", 2, (const size_t[]){3, 20}, 1.0);
+  writer_add(&writer, "f.0.pair_bias", 3, (const size_t[]){2, 2, 20}, 1.0);
+  writer_add(&writer, "f.0.norm", 2, (const size_t[]){2, 20}, 1.0);
+  writer_add(&writer, "f.1.weight", 2, (const size_t[]){20, 5}, 1.0);
+  double *bias = kept_values(&writer, "f.0.pair_bias"), *norm = kept_values(&writer, "f.0.norm");
+  build_trial_init(&trial, &writer, FILTER("\"hidden\":[20],\"activation\":\"silu\""));
+  trial.program.radial.n_basis = 3;
+  assert_int_equal(card_object(&trial.build.model, "filter", &card, NULL), IRREP_OK);
+  assert_true(build_filter(&trial.build, "f", &card, 5, places, 32, &filter));
+  const struct filter_layer *layer = &filter.layers[0];
+  const double *weights = trial.program.weights;
+  assert_true(layer->has_bias && layer->has_norm && !filter.layers[1].has_norm);
+  assert_int_equal(filter.bias_stride, 32);
+  for (size_t i = 0; i < 4 * 32; i++)
+    assert_true(weights[layer->bias + i] == (i % 32 < 20 ? bias[i / 32 * 20 + i % 32] : 0.0));
+  for (size_t i = 0; i < 2 * 32; i++)
+    assert_true(weights[layer->norm + i] == (i % 32 < 20 ? norm[i / 32 * 20 + i % 32] : 0.0));
+  assert_int_equal(model_file_all_used(&trial.file, NULL), IRREP_OK);
+  free(bias);
+  free(norm);
+  build_trial_fini(&trial);
+}
+
 static void test_filter_refuses(void **state) {
   (void)state;
   static const struct {
@@ -88,6 +119,7 @@ static void test_filter_refuses(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_filter),
+      cmocka_unit_test(test_pair_bias_and_norm),
       cmocka_unit_test(test_filter_refuses),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,6 +29,7 @@ static void test_gates_follow_their_scalars(void **state) {
   struct build_trial trial;
   struct layout in;
   assert_true(build_it(&trial, card, "4x0o+5x0e+3x1o+20x2e", &in));
+  assert_int_equal(in.n, 4);
   assert_int_equal(in.entry[1].mul, 28);
   assert_int_equal(in.entry[1].width, 16 + 16 + 32);
   const struct gate *gate = &trial.program.ops[0].gate;

@@ -1,4 +1,6 @@
+#include "core/models/loaded.h"
 #include "core/models/self_check.h"
+#include "core/program/dispatch.h"
 #include "tests/unit/support_model.h"
 
 #define TOLERANCE 1e-3
@@ -56,6 +58,47 @@ static void test_models(void **state) {
     }
     irrep_model_free(model);
   }
+}
+
+/* Kernels that are wrong in one number of a tile's last row. */
+static const struct kernels *right;
+
+static void spoil(void *rows, size_t index) {
+  if (right->precision == IRREP_FLOAT64)
+    ((double *)rows)[index] += 0.1;
+  else
+    ((float *)rows)[index] += 0.1f;
+}
+
+static void wrong_gate(const struct gate *op, size_t n_rows, const void *in, void *out) {
+  right->gate(op, n_rows, in, out);
+  spoil(out, (n_rows - 1) * op->out_dim);
+}
+
+static void wrong_gate_adjoint(const struct gate *op, size_t n_rows, const void *in,
+                               const void *grad_out, void *grad_in, bool accumulate) {
+  right->gate_adjoint(op, n_rows, in, grad_out, grad_in, accumulate);
+  spoil(grad_in, (n_rows - 1) * op->in_dim);
+}
+
+static void test_wrong_kernels_are_found(void **state) {
+  (void)state;
+  struct irrep_model *model = tiny_model(&layered);
+  for (int i = 0; i < 4; i++) {
+    const enum irrep_precision precision = i % 2 ? IRREP_FLOAT64 : IRREP_FLOAT32;
+    double deviation = 0.0;
+    right = kernels_for(precision, NULL);
+    struct kernels wrong = *right;
+    if (i < 2)
+      wrong.gate = wrong_gate;
+    else
+      wrong.gate_adjoint = wrong_gate_adjoint;
+    model->kernels[precision] = &wrong;
+    assert_int_equal(irrep_model_self_check(model, precision, &deviation, NULL), IRREP_OK);
+    assert_true(deviation > 1.0);
+    model->kernels[precision] = right;
+  }
+  irrep_model_free(model);
 }
 
 /* Plain kernels give the same numbers but for rounding, and the same twice. */
@@ -122,9 +165,9 @@ static void test_profile(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_compare), cmocka_unit_test(test_compare_not_finite),
-      cmocka_unit_test(test_models),  cmocka_unit_test(test_plain_kernels),
-      cmocka_unit_test(test_profile),
+      cmocka_unit_test(test_compare),       cmocka_unit_test(test_compare_not_finite),
+      cmocka_unit_test(test_models),        cmocka_unit_test(test_wrong_kernels_are_found),
+      cmocka_unit_test(test_plain_kernels), cmocka_unit_test(test_profile),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
