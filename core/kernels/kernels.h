@@ -277,7 +277,7 @@ struct kernels {
    *   x                [n_atoms][x_dim], row j is read
    *   grad_out         [n_atoms][out_dim], rows i are read
    *   derivatives      [n_edges][n_columns] of the filters by distance
-   *   grad_x           [rows][x_dim], added to
+   *   grad_x           [rows][x_dim], added to; NULL: not wanted
    *   grad_harmonics   [n_edges][HARMONICS(l_max)] of the given edges, added to but for degree 0,
    *                    which does not depend on the edge
    *   grad_distance    [n_edges], added to */
@@ -287,8 +287,11 @@ struct kernels {
                               const void *x, const void *grad_out, void *grad_x,
                               double *grad_harmonics, double *grad_distance, void *scratch);
 
-  /* The same of scalars (convolution.scalar) with the filters of a table in one go. grad_x NULL: it
-   * is not wanted. */
+  /* Both for scalars (convolution.scalar) whose filters are read from a table, in one go. Of the
+   * weights only those of the place itself are read. An edge and its reverse are taken to have the
+   * same filter: in the adjoint, one of the two (that whose sender is behind its receiver) gets the
+   * gradients by distance of both.
+   *   x, out, grad_out, grad_x  as above, rows of dim reals; grad_x NULL: not wanted */
   void (*scalar_convolution)(const struct filter_reads *filters, size_t n_edges, size_t dim,
                              const uint32_t *senders, const uint32_t *receivers, size_t first_row,
                              const void *x, void *out);

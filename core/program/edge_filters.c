@@ -17,38 +17,37 @@ struct filter_reads edge_filters_reads(const struct run *run, const struct op *o
                                        enum edge_direction direction) {
   const struct workspace *w = run->workspace;
   const struct filter_tables *tables = run->tables;
-  const size_t real = run->kernels->real_size;
+  const size_t real = run->kernels->real_size, width = filter_tables_width(tables);
   const bool reversed = direction == EDGES_REVERSED;
+  const unsigned char *weights = reversed ? w->reverse_embedding : w->embedding;
   return (struct filter_reads){
       .table = (unsigned char *)tables->data + tables->offsets[op - run->program->ops] * real,
       .first_rows = (reversed ? w->reverse_table_rows : w->table_rows) + first,
       .n_rows = tables->n_terms,
-      .weights = (unsigned char *)(reversed ? w->reverse_embedding : w->embedding) +
-                 first * filter_tables_width(tables) * real};
+      .weights = weights + first * width * real};
+}
+
+static void compute(const struct run *run, const struct op *op, size_t first, size_t n,
+                    bool reversed, void *filters, void *derivatives) {
+  const struct workspace *w = run->workspace;
+  const unsigned char *embedding = reversed ? w->reverse_embedding : w->embedding;
+  const size_t width = 2 * RADIAL_WIDTH(&run->program->radial);
+  uint32_t pairs[EDGE_TILE];
+  pairs_of(run, first, n, reversed, pairs);
+  run->kernels->filter(&op->message.filter, n, run->weights, pairs,
+                       embedding + first * width * run->kernels->real_size, filters, derivatives,
+                       run->scratch->filter_layers);
 }
 
 void edge_filters_write(const struct run *run, const struct op *op, size_t first, size_t n,
                         enum edge_direction direction, void *filters, void *derivatives) {
-  const struct workspace *w = run->workspace;
-  const struct filter_tables *tables = run->tables;
-  const size_t real = run->kernels->real_size;
-  const bool reversed = direction == EDGES_REVERSED;
-  const unsigned char *embedding = reversed ? w->reverse_embedding : w->embedding;
-  const uint32_t *table_rows = reversed ? w->reverse_table_rows : w->table_rows;
-  if (tables) {
-    const size_t offset = tables->offsets[op - run->program->ops];
-    run->kernels->filter_table(n, op->message.convolution.n_columns, tables->n_terms,
-                               (unsigned char *)tables->data + offset * real, table_rows + first,
-                               embedding + first * filter_tables_width(tables) * real, filters,
-                               derivatives);
-  } else {
-    const size_t width = 2 * RADIAL_WIDTH(&run->program->radial);
-    uint32_t pairs[EDGE_TILE];
-    pairs_of(run, first, n, reversed, pairs);
-    run->kernels->filter(&op->message.filter, n, run->weights, pairs,
-                         embedding + first * width * real, filters, derivatives,
-                         run->scratch->filter_layers);
+  if (!run->tables) {
+    compute(run, op, first, n, direction == EDGES_REVERSED, filters, derivatives);
+    return;
   }
+  const struct filter_reads reads = edge_filters_reads(run, op, first, direction);
+  run->kernels->filter_table(n, op->message.convolution.n_columns, reads.n_rows, reads.table,
+                             reads.first_rows, reads.weights, filters, derivatives);
 }
 
 struct edge_filters edge_filters_next(const struct run *run, const struct op *op, size_t first,

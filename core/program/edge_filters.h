@@ -19,7 +19,7 @@ enum edge_direction { EDGES_AS_GIVEN, EDGES_REVERSED };
 struct edge_filters edge_filters_next(const struct run *run, const struct op *op, size_t first,
                                       size_t end, enum edge_direction direction, bool derivatives);
 
-/* What an operation reads of its table for the edges from `first` on. */
+/* What an operation reads of its table for the edges from `first` on, or for their reverses. */
 struct filter_reads edge_filters_reads(const struct run *run, const struct op *op, size_t first,
                                        enum edge_direction direction);
 

@@ -10,21 +10,38 @@ static bool in_one_go(const struct run *run, const struct op *op) {
   return run->tables && op->message.convolution.scalar && !run->program->directed;
 }
 
+static void scalars_forward(const struct run *run, const struct op *op, const void *x, void *out) {
+  const struct batch *batch = &run->workspace->batch;
+  const size_t first = run->first_edge;
+  const struct filter_reads filters = edge_filters_reads(run, op, first, EDGES_AS_GIVEN);
+  run->kernels->scalar_convolution(&filters, run->n_edges, op->message.convolution.out_dim,
+                                   batch->senders + first, batch->receivers + first, run->first_row,
+                                   x, out);
+}
+
+static void scalars_adjoint(const struct run *run, const struct op *op, const void *x,
+                            const void *grad_out, void *grad_x) {
+  const struct batch *batch = &run->workspace->batch;
+  const size_t first = run->first_edge;
+  const struct filter_reads filters = edge_filters_reads(run, op, first, EDGES_AS_GIVEN);
+  run->kernels->scalar_convolution_adjoint(&filters, run->n_edges, op->message.convolution.x_dim,
+                                           batch->senders + first, batch->receivers + first,
+                                           run->first_row, x, grad_out, grad_x,
+                                           run->workspace->grad_distance + first);
+}
+
 static void forward(const struct run *run, const struct op *op) {
   const struct batch *batch = &run->workspace->batch;
   const struct convolution *convolution = &op->message.convolution;
-  const size_t end = batch->first_edge[run->first_row + run->n_rows];
+  const size_t end = run->first_edge + run->n_edges;
   const void *x = run_all_features(run, op->in);
   void *out = run_features(run, op->out);
   memset(out, 0, run->n_rows * convolution->out_dim * run->kernels->real_size);
   if (in_one_go(run, op)) {
-    const struct filter_reads reads = edge_filters_reads(run, op, run->first_edge, EDGES_AS_GIVEN);
-    run->kernels->scalar_convolution(&reads, run->n_edges, convolution->out_dim,
-                                     batch->senders + run->first_edge,
-                                     batch->receivers + run->first_edge, run->first_row, x, out);
+    scalars_forward(run, op, x, out);
     return;
   }
-  for (size_t e = batch->first_edge[run->first_row]; e < end; e += EDGE_TILE) {
+  for (size_t e = run->first_edge; e < end; e += EDGE_TILE) {
     const struct edge_filters edges = edge_filters_next(run, op, e, end, EDGES_AS_GIVEN, false);
     run->kernels->convolution(convolution, edges.n, run->weights, batch->senders + e,
                               batch->receivers + e, run->first_row, edges.harmonics, edges.filters,
@@ -37,20 +54,16 @@ static void adjoint(const struct run *run, const struct op *op) {
   const struct batch *batch = &w->batch;
   const struct convolution *convolution = &op->message.convolution;
   const size_t harmonics = HARMONICS(run->program->l_max);
-  const size_t end = batch->first_edge[run->first_row + run->n_rows];
+  const size_t end = run->first_edge + run->n_edges;
   const void *x = run_all_features(run, op->in), *grad_out = run_all_gradients(run, op->out);
   void *grad_x = op->grad_unused ? NULL : run_gradient(run, op->in);
   if (grad_x && !op->grad_accumulate)
     memset(grad_x, 0, run->n_rows * convolution->x_dim * run->kernels->real_size);
   if (in_one_go(run, op)) {
-    const struct filter_reads reads = edge_filters_reads(run, op, run->first_edge, EDGES_REVERSED);
-    run->kernels->scalar_convolution_adjoint(&reads, run->n_edges, convolution->x_dim,
-                                             batch->senders + run->first_edge,
-                                             batch->receivers + run->first_edge, run->first_row, x,
-                                             grad_out, grad_x, w->grad_distance + run->first_edge);
+    scalars_adjoint(run, op, x, grad_out, grad_x);
     return;
   }
-  for (size_t e = batch->first_edge[run->first_row]; e < end; e += EDGE_TILE) {
+  for (size_t e = run->first_edge; e < end; e += EDGE_TILE) {
     const struct edge_filters edges = edge_filters_next(run, op, e, end, EDGES_REVERSED, true);
     run->kernels->convolution_adjoint(
         convolution, edges.n, run->weights, batch->senders + e, batch->receivers + e,
