@@ -15,7 +15,7 @@ struct config {
   char *listen;         /* --listen HOST:PORT, [V6]:PORT or unix:PATH; port 0 picks a free one */
   size_t workers;       /* --workers: evaluating threads; 0 = one for each core */
   size_t memory_budget; /* --memory-budget BYTES (suffixes K, M, G): planned bytes of all batches
-                           under way and queued */
+                           under way */
   size_t max_batch_bytes; /* --max-batch-bytes: planned bytes of one batch; one structure alone may
                              exceed it; never above the budget */
   size_t

@@ -28,7 +28,7 @@ enum kind { COUNTER, GAUGE, SECONDS, SIZES };
   X(HTTP_REQUESTS, COUNTER, "http_requests_total", "Requests answered.", "route", "method",        \
     "code")                                                                                        \
   X(HTTP_DURATION, SECONDS, "http_request_duration_seconds",                                       \
-    "Time from the first byte of a request to its answer.", "route")                               \
+    "Time from the header of a request to its answer.", "route")                                   \
   X(HTTP_REJECTED, COUNTER, "http_rejected_total", "Requests refused before they were routed.",    \
     "reason")                                                                                      \
   X(STRUCTURES, COUNTER, "inference_structures_total", "Structures answered.", "model", "outcome") \

@@ -358,18 +358,6 @@ struct predict_job *predict_call(struct predictor *p, const struct predict_call 
   return job;
 }
 
-struct predict_job *predict_begin(struct predictor *p, const char *model, const char *body,
-                                  size_t size, const char *request_id, predict_done done,
-                                  void *context) {
-  const struct predict_call call = {.model = model,
-                                    .body = body,
-                                    .size = size,
-                                    .request_id = request_id,
-                                    .done = done,
-                                    .context = context};
-  return predict_call(p, &call);
-}
-
 struct predict_job *predict_submit(struct predictor *p, const char *model, struct request *request,
                                    predict_submitted submitted, void *context) {
   struct predict_job *job = begin_job(p, "", NULL, context);

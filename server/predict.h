@@ -26,7 +26,7 @@ struct reply {
   int retry_after_s; /* 0: none */
 };
 
-/* Called on the loop thread, exactly once for each predict_begin that was not cancelled; never from
+/* Called on the loop thread, exactly once for each predict_call that was not cancelled; never from
  * inside it. */
 typedef void (*predict_done)(void *context, struct reply *reply);
 
@@ -63,11 +63,6 @@ struct predict_call {
  * done. NULL only without memory: then done is not called. */
 struct predict_job *predict_call(struct predictor *predictor, const struct predict_call *call);
 
-/* The same, of a client without a name. */
-struct predict_job *predict_begin(struct predictor *predictor, const char *model, const char *body,
-                                  size_t size, const char *request_id, predict_done done,
-                                  void *context);
-
 struct request;
 struct irrep_result;
 
@@ -79,7 +74,7 @@ typedef void (*predict_submitted)(void *context, const struct problem *problem,
 
 /* Starts the evaluation of a request's structures, of which there is at least one; their arrays
  * live in the request's memory, and the request is taken. Its properties are ignored; for the rest
- * as predict_begin. */
+ * as predict_call. */
 struct predict_job *predict_submit(struct predictor *predictor, const char *model,
                                    struct request *request, predict_submitted submitted,
                                    void *context);

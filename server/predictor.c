@@ -200,7 +200,8 @@ double predictor_backlog_seconds(const struct predictor *p) {
   return scheduler_backlog_seconds(p->scheduler) / (double)workers_count(p->workers);
 }
 
-int predictor_retry_after(const struct predictor *p) {
+/* The same for people who wait: 1 to 60. */
+static int retry_after(const struct predictor *p) {
   const double seconds = predictor_backlog_seconds(p);
   return seconds < 1 ? 1 : seconds > 60 ? 60 : (int)ceil(seconds);
 }
@@ -237,7 +238,7 @@ static void admit(struct predict_job *job, size_t n) {
     predict_job_fail(job, PROBLEM_CLIENT_QUOTA,
                      "too many structures of this client are waiting; try again later");
   if (job->failed && job->problem.retry_after_s > 0)
-    job->problem.retry_after_s = predictor_retry_after(p);
+    job->problem.retry_after_s = retry_after(p);
 }
 
 /* Hands the structures that were planned to the scheduler. */

@@ -48,9 +48,6 @@ void predictor_update_gauges(struct predictor *predictor, const struct served_mo
 /* Seconds until what waits now is done, as measured. */
 double predictor_backlog_seconds(const struct predictor *predictor);
 
-/* The same for people who wait: 1 to 60. */
-int predictor_retry_after(const struct predictor *predictor);
-
 /* In predict.c: */
 
 /* The job is to be delivered; never from inside a call. */

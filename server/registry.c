@@ -258,12 +258,6 @@ enum irrep_status registry_new_with(const struct evaluator *evaluator, uv_loop_t
   return registry_open(loop, &options, registry, error);
 }
 
-enum irrep_status registry_new(uv_loop_t *loop, const char *folder, registry_changed changed,
-                               void *context, struct registry **registry,
-                               struct irrep_error *error) {
-  return registry_new_with(&evaluator_core, loop, folder, changed, context, registry, error);
-}
-
 void registry_free(struct registry *r) {
   if (!r)
     return;

@@ -99,10 +99,7 @@ struct registry_options {
 enum irrep_status registry_open(uv_loop_t *loop, const struct registry_options *options,
                                 struct registry **registry, struct irrep_error *error);
 
-/* The same without limits, with the core or (for tests) another evaluator. */
-enum irrep_status registry_new(uv_loop_t *loop, const char *folder, registry_changed changed,
-                               void *context, struct registry **registry,
-                               struct irrep_error *error);
+/* The same without limits, with another evaluator: for tests. */
 enum irrep_status registry_new_with(const struct evaluator *evaluator, uv_loop_t *loop,
                                     const char *folder, registry_changed changed, void *context,
                                     struct registry **registry, struct irrep_error *error);

@@ -80,8 +80,9 @@ static inline bool fake_daemon_init(struct fake_daemon *fake, const char *bytes)
   routes->config = &fake->config;
   routes->started_ns = uv_hrtime();
   routes->metrics = metrics_new();
-  if (routes->metrics == NULL || registry_new(&fake->loop, fake->folder, fake_changed, NULL,
-                                              &routes->registry, NULL) != IRREP_OK)
+  if (routes->metrics == NULL ||
+      registry_new_with(&evaluator_core, &fake->loop, fake->folder, fake_changed, NULL,
+                        &routes->registry, NULL) != IRREP_OK)
     return false;
   routes->predictor = predictor_new(&fake->loop, &fake->config, routes->registry, routes->metrics);
   return routes->predictor != NULL;

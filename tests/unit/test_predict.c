@@ -53,7 +53,13 @@ static void begin_with(struct fixture *f, struct call *call, const char *model, 
                        size_t size) {
   *call = (struct call){.fixture = f};
   f->inside = true;
-  call->job = predict_begin(f->predictor, model, body, size, "request-1", on_done, call);
+  const struct predict_call request = {.model = model,
+                                       .body = body,
+                                       .size = size,
+                                       .request_id = "request-1",
+                                       .done = on_done,
+                                       .context = call};
+  call->job = predict_call(f->predictor, &request);
   f->inside = false;
   assert_non_null(call->job);
 }

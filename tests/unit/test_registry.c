@@ -168,12 +168,14 @@ static void test_freed_while_loading(void **state) {
   assert_int_equal(f->n_changes, 0);
 }
 
-/* The core's own loader refuses this too, through registry_new. */
+/* The core's own loader refuses this too, */
 static void test_core_refuses(void **state) {
   struct fixture *f = *state;
   struct irrep_error error;
   put_file(f, "bad.safetensors", "\xff\xff\xff\xff\xff\xff\xff\xff{}");
-  assert_int_equal(registry_new(&f->loop, f->folder, changed, f, &f->registry, &error), IRREP_OK);
+  assert_int_equal(
+      registry_new_with(&evaluator_core, &f->loop, f->folder, changed, f, &f->registry, &error),
+      IRREP_OK);
   uv_run(&f->loop, UV_RUN_DEFAULT);
   assert_int_equal(registry_find(f->registry, "bad")->state, MODEL_FAILED);
   assert_string_equal(model_state_name(MODEL_FAILED), "failed");
