@@ -14,6 +14,7 @@ from typing import NamedTuple, Union
 
 from irrepd.errors import ConnectionFailed
 
+CONNECT_SECONDS = 60.0
 _UNIX = "unix:"
 
 Verify = Union[bool, str, "os.PathLike[str]"]
@@ -80,7 +81,8 @@ class Transport:
     ) -> Answer:
         """One request and its answer; repeats it once when a kept connection turns out dead.
 
-        deadline: in time.monotonic(). ConnectionFailed: nobody answers, or not in time.
+        deadline: in time.monotonic(). ConnectionFailed: nobody answers, or not in time; a machine
+        that is not there is waited for less long.
         """
         if self._pid != os.getpid():
             self._forget()
@@ -125,10 +127,11 @@ class Transport:
         headers: Mapping[str, str],
         deadline: float,
     ) -> tuple[Answer, bool]:
-        left = max(deadline - time.monotonic(), 0.001)
-        connection.timeout = left
-        if connection.sock is not None:
-            connection.sock.settimeout(left)
+        if connection.sock is None:
+            connection.timeout = min(_left(deadline), CONNECT_SECONDS)
+            connection.connect()
+        assert connection.sock is not None
+        connection.sock.settimeout(_left(deadline))
         connection.request(method, self._prefix + path, body, dict(headers))
         response = connection.getresponse()
         text = response.read()
@@ -167,6 +170,10 @@ def _tls_context(verify: Verify) -> ssl.SSLContext:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
+
+
+def _left(deadline: float) -> float:
+    return max(deadline - time.monotonic(), 0.001)
 
 
 def _seconds(header: str | None) -> float | None:

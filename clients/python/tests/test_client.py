@@ -16,6 +16,7 @@ from ase.build import molecule
 from fake_server import FakeServer, Handler, answer_and_close, busy, hang_up
 
 from irrepd import client as client_module
+from irrepd import transport
 from irrepd.client import PROPERTIES, Client, structure
 from irrepd.errors import ConnectionFailed, ServerError
 
@@ -186,6 +187,15 @@ def test_silent_server_times_out() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with Client(url, timeout=0.1) as client, pytest.raises(ConnectionFailed, match="in time"):
+            energy(client)
+
+
+def test_a_machine_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Like one, a socket whose queue is full leaves a third connection unanswered."""
+    monkeypatch.setattr(transport, "CONNECT_SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        client = Client(f"http://127.0.0.1:{full.getsockname()[1]}")
+        with socket.create_connection(full.getsockname()), pytest.raises(ConnectionFailed):
             energy(client)
 
 
