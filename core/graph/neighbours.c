@@ -201,8 +201,6 @@ static bool visit_run(struct search *search, const struct row *row) {
     size_t stop = end - begin < BLOCK ? end : begin + BLOCK;
     size_t n = slots_within(grid, begin, stop, point, search->reach, slots);
     for (size_t i = 0; i < n; i++) {
-      /* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.ArraySubscript): the first n are written
-       */
       const struct grid_atom *atom = &grid->atoms[slots[i]];
       if (atom->index >= search->sender && in_row(atom, row) &&
           !take_pair(search, slots[i], row->period))
