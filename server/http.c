@@ -44,7 +44,8 @@ struct connection {
   struct exchange *exchange; /* NULL between requests */
   struct connection *next, **link;
   bool request_line_seen;
-  bool client_gone; /* it has closed its side */
+  size_t target_size; /* of its target, as far as that is visible */
+  bool client_gone;   /* it has closed its side */
 };
 
 struct exchange {
@@ -230,8 +231,9 @@ static enum MHD_Result begin(struct http_server *server, struct MHD_Connection *
                                      .send = exchange_send};
   *slot = connection->exchange = x;
   server->n_exchanges++;
-  if (server->inspects_lines && (strlen(version) != 8 || version[9] != '\0'))
-    x->facts.line_fault = "the request line does not end in CRLF";
+  if (server->inspects_lines &&
+      !http_request_line_is_plain(method, target, connection->target_size, version))
+    x->facts.line_fault = "the request line is not three words, or does not end in CRLF";
   x->last_line_end = version + 10;
   MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, on_field, x);
   if (x->accept[0] != '\0')
@@ -355,9 +357,11 @@ static void on_gone(void *context) {
 
 static void *on_request_line(void *context, const char *target, struct MHD_Connection *mhd) {
   struct connection *connection = connection_of(mhd);
-  (void)context, (void)target;
-  if (connection != NULL)
+  (void)context;
+  if (connection != NULL) {
     connection->request_line_seen = true;
+    connection->target_size = http_visible_size(target);
+  }
   return NULL;
 }
 

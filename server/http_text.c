@@ -179,6 +179,19 @@ bool http_line_is_plain(const char *name, size_t name_size, const char *value, s
   return value[value_size] == '\0' && value[value_size + 1] == '\0';
 }
 
+size_t http_visible_size(const char *text) {
+  size_t n = 0;
+  while (text[n] > 0x20 && text[n] < 0x7f)
+    n++;
+  return n;
+}
+
+bool http_request_line_is_plain(const char *method, const char *target, size_t target_size,
+                                const char *version) {
+  return target == method + http_visible_size(method) + 1 && version == target + target_size + 1 &&
+         strlen(version) == 8 && version[9] == '\0';
+}
+
 bool http_line_is_empty(const char *end) {
   return end[0] == '\0' && end[1] == '\0';
 }

@@ -52,6 +52,15 @@ void http_accept_add(char *list, size_t size, const char *value);
  *   value  [value_size] and two bytes */
 bool http_line_is_plain(const char *name, size_t name_size, const char *value, size_t value_size);
 
+/* The bytes of visible ASCII that text begins with. */
+size_t http_visible_size(const char *text);
+
+/* The same for the request line, which it leaves as three words: whether they came with one blank
+ * between them, ended by CRLF. target_size: of the visible bytes of the target before it was cut at
+ * its query. */
+bool http_request_line_is_plain(const char *method, const char *target, size_t target_size,
+                                const char *version);
+
 /* Whether the line at end, behind the last field of such a header, is empty: libmicrohttpd also
  * takes a line that begins with a colon for the end of the header. */
 bool http_line_is_empty(const char *end);

@@ -95,6 +95,10 @@ def is_closed(peer: socket.socket) -> bool:
         pytest.param(LIVE.replace(b"Host: x", b"Host: x y") + b"\r\n", id="two words as host"),
         pytest.param(b"GET /v1/health/live HTTP/1.1\nHost: x\r\n\r\n", id="line ended by LF"),
         pytest.param(b"GET /v1/ health HTTP/1.1\r\nHost: x\r\n\r\n", id="blank in path"),
+        pytest.param(b"GET /v1/health/live\0/x HTTP/1.1\r\nHost: x\r\n\r\n", id="NUL in path"),
+        pytest.param(b"GET /v1/health/live?a b HTTP/1.1\r\nHost: x\r\n\r\n", id="blank in query"),
+        pytest.param(b"GET /v1/health/live?\1 HTTP/1.1\r\nHost: x\r\n\r\n", id="control in query"),
+        pytest.param(b"GET  /v1/health/live HTTP/1.1\r\nHost: x\r\n\r\n", id="two blanks"),
         pytest.param(b"GET v1 HTTP/1.1\r\nHost: x\r\n\r\n", id="relative path"),
         pytest.param(
             post(CHUNKED, body=WHOLE).replace(b"HTTP/1.1", b"HTTP/1.0"), id="chunked in HTTP/1.0"

@@ -174,6 +174,33 @@ static void test_lines(void **state) {
   assert_false(http_line_is_empty(": x"));
 }
 
+/* As the library leaves a line: words with NUL behind them, and the target cut at its query. */
+static void test_request_lines(void **state) {
+  (void)state;
+  static const struct {
+    const char *buffer;
+    size_t target, target_size, version;
+    bool plain;
+  } cases[] = {
+      {"GET\0/a\0HTTP/1.1\0\0", 4, 2, 7, true},
+      {"GET\0/a\0b=1\0HTTP/1.1\0\0", 4, 6, 11, true},
+      {"GET\0/a\0HTTP/1.1\0Host", 4, 2, 7, false},     /* bare LF */
+      {"GET\0 /a\0HTTP/1.1\0\0", 5, 2, 8, false},      /* two blanks */
+      {"G\0T\0/a\0HTTP/1.1\0\0", 4, 2, 7, false},      /* NUL in the method */
+      {"GET\0/a\0x\0HTTP/1.1\0\0", 4, 2, 9, false},    /* NUL in the target */
+      {"GET\0/a\0b\1\0HTTP/1.1\0\0", 4, 4, 9, false},  /* a control character */
+      {"GET\0/a\0b c\0HTTP/1.1\0\0", 4, 4, 10, false}, /* a blank in the query */
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    const char *b = cases[i].buffer;
+    if (http_request_line_is_plain(b, b + cases[i].target, cases[i].target_size,
+                                   b + cases[i].version) != cases[i].plain)
+      fail_msg("case %zu", i);
+  }
+  assert_int_equal(http_visible_size("/a?b c"), 4);
+  assert_int_equal(http_visible_size("/\xc3\xa9"), 1);
+}
+
 /* The verdict on fields given as name, value, ..., NULL. */
 static const char *verdict(bool http_1_1, const char *const *fields, struct http_framing *framing) {
   *framing = (struct http_framing){0};
@@ -254,6 +281,7 @@ int main(void) {
       cmocka_unit_test(test_accept),
       cmocka_unit_test(test_accept_lists),
       cmocka_unit_test(test_lines),
+      cmocka_unit_test(test_request_lines),
       cmocka_unit_test(test_good_framing),
       cmocka_unit_test(test_bad_framing),
       cmocka_unit_test(test_a_body_is_known_to_come_after_a_fault),
