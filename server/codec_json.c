@@ -10,9 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Longest key that is shown in a pointer. */
-#define KEY_SHOWN_MAX 40
-
 #define KEYS_MAX 5
 
 struct reader {
@@ -75,15 +72,11 @@ static bool no_memory(struct reader *r) {
 
 /* Keys */
 
-/* A key is shown in the pointer when it needs no escape there. */
 static bool key_fault(struct reader *r, enum problem_kind kind, const char *base, const char *key) {
   char pointer[sizeof r->problem->pointer];
-  size_t n = strlen(key);
-  bool plain = n > 0 && n <= KEY_SHOWN_MAX &&
-               strspn(key, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") == n;
-  snprintf(pointer, sizeof pointer, "%s%s%s", base, plain ? "/" : "", plain ? key : "");
+  codec_key_pointer(pointer, sizeof pointer, base, key);
   r->failed = true;
-  problem_of_kind(r->problem, kind, pointer, "the key \"%.*s\" %s", KEY_SHOWN_MAX, key,
+  problem_of_kind(r->problem, kind, pointer, "the key \"%.*s\" %s", CODEC_KEY_SHOWN, key,
                   kind == PROBLEM_UNKNOWN_KEY ? "is not known here" : "is given more than once");
   return false;
 }

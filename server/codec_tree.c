@@ -5,6 +5,7 @@
 
 #include <cjson/cJSON.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,6 +51,13 @@ cJSON *codec_tree(const char *text, size_t size, struct problem *problem) {
   if (!root)
     problem_of_kind(problem, PROBLEM_NO_MEMORY, "", "no memory for the request");
   return root;
+}
+
+void codec_key_pointer(char *pointer, size_t size, const char *base, const char *key) {
+  static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+  const size_t n = strlen(key);
+  const bool shown = n > 0 && n <= CODEC_KEY_SHOWN && strspn(key, plain) == n;
+  snprintf(pointer, size, "%s%s%s", base, shown ? "/" : "", shown ? key : "");
 }
 
 bool codec_whole_number(const cJSON *json, size_t *number) {

@@ -17,6 +17,13 @@ struct cJSON *codec_tree(const char *text, size_t size, struct problem *problem)
 /* The most memory that the tree of a text of this size takes. */
 size_t codec_tree_bytes(size_t size);
 
+/* The longest part of a key that is shown. */
+#define CODEC_KEY_SHOWN 40
+
+/* Writes base, and the key behind it when it is short and needs no escape there, into pointer
+ * [size]. */
+void codec_key_pointer(char *pointer, size_t size, const char *base, const char *key);
+
 /* Whether a value is a whole number from 0 to 2^53, up to which JSON's doubles are exact. */
 bool codec_whole_number(const struct cJSON *json, size_t *number);
 

@@ -1,5 +1,6 @@
 /* POST and GET /v1/sockets: outbound connections to driver programs. */
 #include "irrep/conventions.h"
+#include "server/codec_tree.h"
 #include "server/json_scan.h"
 #include "server/problem_kinds.h"
 #include "server/routes.h"
@@ -149,8 +150,13 @@ static bool keys_are_known(struct reading *r, const cJSON *root) {
     size_t i = 0;
     while (i < N_KEYS && strcmp(keys[i].name, item->string) != 0)
       i++;
-    if (i == N_KEYS)
-      return wrong(r, PROBLEM_UNKNOWN_KEY, item->string, "a socket has no such key");
+    if (i == N_KEYS) {
+      char pointer[sizeof r->problem->pointer];
+      codec_key_pointer(pointer, sizeof pointer, "#", item->string);
+      problem_of_kind(r->problem, PROBLEM_UNKNOWN_KEY, pointer,
+                      "the key \"%.*s\" is not known here", CODEC_KEY_SHOWN, item->string);
+      return false;
+    }
     if (seen[i])
       return wrong(r, PROBLEM_DUPLICATE_KEY, keys[i].name, "the key is given twice");
     seen[i] = true;

@@ -101,6 +101,18 @@ static void test_choices(void **state) {
   cJSON_Delete(number);
 }
 
+static void test_pointers(void **state) {
+  (void)state;
+  static const char *const others[] = {"", "a/b", "a b", "\xc3\xa9", "a~b"};
+  char pointer[64];
+  codec_key_pointer(pointer, sizeof pointer, "#/x", "a_b-1");
+  assert_string_equal(pointer, "#/x/a_b-1");
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+    codec_key_pointer(pointer, sizeof pointer, "#", others[i]);
+    assert_string_equal(pointer, "#");
+  }
+}
+
 static void test_bytes(void **state) {
   (void)state;
   assert_true(codec_tree_bytes(0) > 0);
@@ -114,7 +126,7 @@ int main(void) {
       cmocka_unit_test(test_trees),         cmocka_unit_test(test_a_long_number_at_the_end),
       cmocka_unit_test(test_malformed),     cmocka_unit_test(test_too_many_values),
       cmocka_unit_test(test_whole_numbers), cmocka_unit_test(test_choices),
-      cmocka_unit_test(test_bytes),
+      cmocka_unit_test(test_bytes),         cmocka_unit_test(test_pointers),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

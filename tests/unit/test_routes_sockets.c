@@ -112,6 +112,7 @@ static void test_refusals(void **state) {
       {"{" REQUIRED ",\"numbers\":[NaN]}", 400, "malformed-json", ""},
       {"[]", 422, "wrong-type", "#"},
       {"{" REQUIRED ",\"colour\":1}", 400, "unknown-key", "#/colour"},
+      {"{" REQUIRED ",\"a/b\":1}", 400, "unknown-key", "#"},
       {"{" REQUIRED ",\"model\":\"silicon\"}", 400, "duplicate-key", "#/model"},
       {"{\"protocol\":\"ipi\",\"model\":\"silicon\"}", 422, "missing-key", "#/address"},
       {"{\"protocol\":\"tcp\",\"address\":\"unix:x\",\"model\":\"silicon\"}", 422, "wrong-value",
