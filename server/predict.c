@@ -204,8 +204,9 @@ static void read_next(struct predictor *p) {
     const size_t json_size = job->body_format == FORMAT_JSON     ? job->body_size
                              : job->body_format == FORMAT_KSERVE ? job->json_size
                                                                  : 0;
-    const size_t bytes = codec_tree_bytes(json_size);
-    if (most > 0 && p->tree_bytes > 0 && (p->tree_bytes > most || bytes > most - p->tree_bytes))
+    const size_t bytes = json_size > 0 ? codec_tree_bytes(json_size) : 0;
+    if (most > 0 && bytes > 0 && p->tree_bytes > 0 &&
+        (p->tree_bytes > most || bytes > most - p->tree_bytes))
       return;
     take_out(&p->unread, &p->unread_end, job);
     job->is_unread = false;
