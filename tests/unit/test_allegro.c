@@ -11,6 +11,7 @@ static const struct allegro_choices models[] = {
     {.l_max = 0},
     {.l_max = 1},
     {.l_max = 2, .irreps = {"2x0e+2x1o+2x2e"}},
+    {.l_max = 1, .irreps = {"2x0e", "2x0e+2x1o"}}, /* pairs of one input with two outputs */
     {.l_max = 2, .irreps = {"2x0e+2x1e+2x1o+2x2e+2x2o", "2x0e+2x2e+2x1o"}},
 };
 #define N_MODELS (sizeof models / sizeof *models)

@@ -166,6 +166,27 @@ static void test_tables_are_public(void **state) {
   assert_close(&(double){fabs(w3j[0])}, &(double){-third}, 1, 1e-15);
 }
 
+/* A rotation about no special axis, with an inversion: vectors turn around, pseudovectors do not.
+ */
+static void test_rotation_with_inversion(void **state) {
+  (void)state;
+  const double turn[3][3] = {{0.6, -0.64, 0.48}, {0.8, 0.48, -0.36}, {0.0, 0.6, 0.8}};
+  const double x[6] = {1.0, -2.0, 0.5, 1.0, -2.0, 0.5};
+  for (size_t k = 0; k < 6; k++) {
+    const double sign = k < 3 ? 1.0 : -1.0;
+    double matrix[3][3], out[6], expected[6] = {0};
+    for (size_t i = 0; i < 3; i++) {
+      for (size_t j = 0; j < 3; j++) {
+        matrix[i][j] = sign * turn[i][(j + k) % 3];
+        expected[i] += turn[i][(j + k) % 3] * x[j];
+      }
+      expected[3 + i] = sign * expected[i];
+    }
+    assert_int_equal(irrep_rotate("1e+1o", (const double(*)[3])matrix, 1, x, out, NULL), IRREP_OK);
+    assert_close(out, expected, 6, 1e-14);
+  }
+}
+
 static void assert_refused(enum irrep_status status, const struct irrep_error *error,
                            const char *detail) {
   assert_int_equal(status, IRREP_BAD_ARGUMENT);
@@ -211,6 +232,7 @@ int main(void) {
       cmocka_unit_test(test_vectors_make_a_pseudovector),
       cmocka_unit_test(test_products_are_equivariant),
       cmocka_unit_test(test_tables_are_public),
+      cmocka_unit_test(test_rotation_with_inversion),
       cmocka_unit_test(test_bad_arguments),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -306,6 +306,19 @@ static void test_refuses_what_is_no_rotation(void **state) {
   assert_int_equal(wigner_d(IRREP_L_MAX, close, d), IRREP_OK);
 }
 
+/* Rotations about no special axis, and what they become with an inversion. */
+static void test_tells_rotations_from_reflections(void **state) {
+  (void)state;
+  for (int k = 0; k < 24; k++) {
+    double r[3][3], inverted[3][3], d[9];
+    rotation_about(1.0, 0.2 * k - 2.0, 0.7, 14.0 * k, r);
+    for (size_t i = 0; i < 9; i++)
+      inverted[i / 3][i % 3] = -r[i / 3][i % 3];
+    assert_int_equal(wigner_d(1, (const double(*)[3])r, d), IRREP_OK);
+    assert_int_equal(wigner_d(1, (const double(*)[3])inverted, d), IRREP_BAD_ARGUMENT);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_3j_as_e3nn),
@@ -319,6 +332,7 @@ int main(void) {
       cmocka_unit_test(test_coupling_is_equivariant),
       cmocka_unit_test(test_refuses_bad_degrees),
       cmocka_unit_test(test_refuses_what_is_no_rotation),
+      cmocka_unit_test(test_tells_rotations_from_reflections),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
