@@ -40,7 +40,7 @@ test-page: all models $(SETUP)/page | $(VENV_PAGE) ## test the page at / in Chro
 	build/venv-page/bin/python -m pytest -q -p no:cacheprovider --durations=5 tests/page
 
 test-clusters: all models | $(VENV_CLUSTERS) ## test irrepd.dask and the example for Ray with clusters on this machine
-	build/venv-clusters/bin/python -m pytest -q -p no:cacheprovider --durations=5 tests/clusters
+	IRREPD_TEST_TIMES=1 build/venv-clusters/bin/python -m pytest -q -p no:cacheprovider --durations=5 tests/clusters
 
 deploy-needs: all models $(VENV_DEPLOY) $(VENV_CLUSTERS) $(VENV_PAGE) $(SETUP)/deploy $(SETUP)/page wheel deb
 

@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,14 +15,12 @@ import dask.bag
 import distributed
 import numpy as np
 import pytest
-from ase.build import bulk
 from conftest import ROOT, Fleet
 
 import irrepd
 import irrepd.dask
 
 N = 3000
-EVALUATION = "inference_compute_duration_seconds_sum"
 
 
 @pytest.fixture(scope="module")
@@ -50,21 +47,6 @@ def test_iterable(fleet: Fleet, model: str, cluster: distributed.Client) -> None
     assert found[7]["forces"].shape == (2, 3)
     shares = np.subtract(fleet.n_computed(), before)
     assert shares.sum() == N and shares.tolist() == [1000.0] * 3
-
-
-def test_replicas_compute_at_the_same_time(fleet: Fleet, cluster: distributed.Client) -> None:
-    atoms = bulk("Si", cubic=True)
-    frames = []
-    for seed in range(150):
-        frames.append(atoms.copy())
-        frames[-1].rattle(0.05, seed=seed)
-    options = {"cluster": cluster, "batch_structures": 10}
-    begun = time.monotonic()
-    results = list(irrepd.dask.evaluate(frames, "sevennet-0", fleet.urls, **options))
-    seconds = time.monotonic() - begun
-    assert len(results) == len(frames) and all(result.ok for result in results)
-    busy = [one.metric(EVALUATION, stage="evaluate") for one in fleet.daemons]
-    assert sum(busy) > 1.3 * seconds
 
 
 def test_bag(fleet: Fleet, model: str, cluster: distributed.Client) -> None:

@@ -31,6 +31,7 @@ def crystals() -> list[dict[str, Any]]:
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
+@pytest.mark.skipif("IRREPD_TEST_TIMES" not in os.environ, reason="measures: make test-clusters")
 def test_two_replicas_compute_more_than_one(tmp_path: Path) -> None:
     fleet = Fleet(tmp_path, 2)
     structures = crystals()
