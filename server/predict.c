@@ -7,9 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Larger bodies are read, and requests of more atoms planned, on a worker. */
+/* Larger bodies are read, and requests of more atoms or edges planned, on a worker. A tiny cell
+ * gives a single atom millions of edges. */
 #define READ_ON_LOOP_BYTES ((size_t)256 << 10)
 #define PLAN_ON_LOOP_ATOMS 512
+#define PLAN_ON_LOOP_EDGES ((size_t)64 << 10)
 
 /* Lists of jobs */
 
@@ -177,7 +179,7 @@ static void read_on_worker(struct work *work, void *arena, size_t bytes) {
   if (job->body && !atomic_load(&job->gone))
     predict_job_read(job, job->body, job->body_size);
   if (!job->failed && !atomic_load(&job->gone))
-    predict_job_plan(job);
+    predict_job_plan(job, SIZE_MAX);
 }
 
 static void read_next(struct predictor *p);
@@ -224,12 +226,11 @@ static void read_soon(struct predict_job *job) {
 
 /* Plans a job that has been read, unless it has failed, here or on a worker. */
 static void plan(struct predict_job *job) {
-  if (!job->failed && predict_job_atoms(job) > PLAN_ON_LOOP_ATOMS) {
+  if (!job->failed &&
+      (predict_job_atoms(job) > PLAN_ON_LOOP_ATOMS || !predict_job_plan(job, PLAN_ON_LOOP_EDGES))) {
     start_on_worker(job, read_on_worker, end_reading);
     return;
   }
-  if (!job->failed)
-    predict_job_plan(job);
   end_planning(job);
   predictor_run(job->predictor);
 }

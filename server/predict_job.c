@@ -130,15 +130,20 @@ static void make_predictions(struct predict_job *job) {
   }
 }
 
-void predict_job_plan(struct predict_job *job) {
+bool predict_job_plan(struct predict_job *job, size_t max_edges) {
   uint64_t begun_ns = uv_hrtime();
   choose_precision(job);
-  if (!request_plan(&job->request, job->compute->evaluator, job->loaded->model, job->precision,
-                    job->bounds[job->precision], &job->gone))
+  const enum request_planned planned =
+      request_plan(&job->request, job->compute->evaluator, job->loaded->model, job->precision,
+                   job->bounds[job->precision], max_edges, &job->gone);
+  if (planned == REQUEST_IS_LONG)
+    return false;
+  if (planned == REQUEST_NO_MEMORY)
     predict_job_fail(job, PROBLEM_NO_MEMORY, "no memory to plan the structures");
   else
     make_predictions(job);
   job->plan_ns = uv_hrtime() - begun_ns;
+  return true;
 }
 
 static void raise_to(double *most, double value) {

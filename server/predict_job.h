@@ -72,8 +72,8 @@ void predict_job_read(struct predict_job *job, const char *body, size_t size);
 void predict_job_take(struct predict_job *job, struct request *request);
 
 /* Chooses the precision, plans the structures and makes the predictions of those that can be
- * computed. */
-void predict_job_plan(struct predict_job *job);
+ * computed. false: they have more than max_edges edges, and are still to be planned. */
+bool predict_job_plan(struct predict_job *job, size_t max_edges);
 
 size_t predict_job_atoms(const struct predict_job *job);
 

@@ -67,13 +67,18 @@ static void too_large(struct problem *problem, const char *pointer, const struct
                   plan->n_atoms, at_least, plan->n_edges, at_least, bytes, bounds.max_bytes);
 }
 
-static bool plan_item(struct request *request, size_t index, const struct evaluator *evaluator,
-                      const struct irrep_model *model, enum irrep_precision precision,
-                      struct bounds bounds) {
+static enum request_planned plan_item(struct request *request, size_t index,
+                                      const struct evaluator *evaluator,
+                                      const struct irrep_model *model,
+                                      enum irrep_precision precision, struct bounds bounds,
+                                      size_t max_edges) {
   struct request_item *item = &request->items[index];
   struct irrep_error error = {0};
-  enum irrep_status status =
-      evaluator->plan(model, &item->structure, bounds.max_edges, &item->plan, &error);
+  enum irrep_status status = evaluator->plan(
+      model, &item->structure, max_edges < bounds.max_edges ? max_edges : bounds.max_edges,
+      &item->plan, &error);
+  if (status == IRREP_TOO_LARGE && max_edges < bounds.max_edges)
+    return REQUEST_IS_LONG;
   /* Only the core knows why it refused; but of too many edges, it knows only the bound. */
   bool refused = status != IRREP_OK && status != IRREP_TOO_LARGE;
   bool unbounded = status == IRREP_TOO_LARGE;
@@ -84,27 +89,33 @@ static bool plan_item(struct request *request, size_t index, const struct evalua
                                                                             : SIZE_MAX};
   size_t bytes = refused ? 0 : evaluator->bytes(model, precision, &item->plan);
   if (!refused && bytes <= bounds.max_bytes && !unbounded)
-    return true;
+    return REQUEST_PLANNED;
   char pointer[sizeof((struct problem *)0)->pointer];
   snprintf(pointer, sizeof pointer, "#/structures/%zu", index);
   struct problem *problem = request_fault(request, index);
   if (!problem)
-    return false;
+    return REQUEST_NO_MEMORY;
   if (refused || (unbounded && bytes <= bounds.max_bytes))
     problem_of_error(problem, &error, pointer);
   else
     too_large(problem, pointer, &item->plan, bytes, unbounded ? "at least " : "", bounds);
-  return true;
+  return REQUEST_PLANNED;
 }
 
-bool request_plan(struct request *request, const struct evaluator *evaluator,
-                  const struct irrep_model *model, enum irrep_precision precision,
-                  struct bounds bounds, const atomic_bool *gone) {
+enum request_planned request_plan(struct request *request, const struct evaluator *evaluator,
+                                  const struct irrep_model *model, enum irrep_precision precision,
+                                  struct bounds bounds, size_t max_edges, const atomic_bool *gone) {
   for (size_t i = 0; i < request->n_items; i++) {
+    const struct request_item *item = &request->items[i];
     if (gone && atomic_load(gone))
-      return true;
-    if (!request->items[i].problem && !plan_item(request, i, evaluator, model, precision, bounds))
-      return false;
+      return REQUEST_PLANNED;
+    if (item->problem)
+      continue;
+    const enum request_planned planned =
+        plan_item(request, i, evaluator, model, precision, bounds, max_edges);
+    if (planned != REQUEST_PLANNED)
+      return planned;
+    max_edges -= item->plan.n_edges < max_edges ? item->plan.n_edges : max_edges;
   }
-  return true;
+  return REQUEST_PLANNED;
 }

@@ -283,6 +283,37 @@ static void test_less_memory(void **state) {
   end(&b, 422);
 }
 
+/* Few atoms of many edges are planned on a worker. */
+static void test_many_edges(void **state) {
+  struct fake_served *fake = *state;
+  struct text body = {0};
+  struct call call = {0};
+  fake->config.memory_budget = (size_t)1 << 30;
+  predictor_limits_changed(fake->predictor);
+  text_puts(&body, "{\"structures\":[{\"numbers\":[14");
+  for (int i = 1; i < 300; i++)
+    text_puts(&body, ",14");
+  text_puts(&body, "],\"positions\":[[0,0,0]");
+  for (int i = 1; i < 300; i++)
+    text_puts(&body, ",[0,0,0]");
+  text_puts(&body, "]}]}");
+  const struct predict_call request = {.model = FAKE_MODEL,
+                                       .body = body.bytes,
+                                       .size = body.size,
+                                       .request_id = "r",
+                                       .done = on_done,
+                                       .context = &call};
+  call.job = predict_call(fake->predictor, &request);
+  assert_true(call.job->on_worker);
+  finish(fake, &call);
+  end(&call, 200);
+  text_fini(&body);
+  begin(fake, &call, "a", 4, false);
+  assert_false(call.job->on_worker);
+  finish(fake, &call);
+  end(&call, 200);
+}
+
 /* A request alone may hold more than all together. */
 static void test_bytes_that_wait(void **state) {
   struct fake_served *fake = *state;
@@ -411,15 +442,11 @@ static void test_swap_under_load(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-      TEST(test_share_of_a_client),
-      TEST(test_limits_change),
-      TEST(test_less_memory),
-      TEST(test_bytes_that_wait),
-      TEST(test_estimate),
-      TEST(test_waits_for_the_model),
-      TEST(test_model_that_cannot_be_loaded),
-      TEST(test_swap_under_load),
-      TEST(test_long_answers),
+      TEST(test_share_of_a_client),   TEST(test_limits_change),
+      TEST(test_less_memory),         TEST(test_many_edges),
+      TEST(test_bytes_that_wait),     TEST(test_estimate),
+      TEST(test_waits_for_the_model), TEST(test_model_that_cannot_be_loaded),
+      TEST(test_swap_under_load),     TEST(test_long_answers),
       TEST(test_reading_in_turns),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -62,7 +62,8 @@ static void test_plan(void **state) {
   fill(&r, (const size_t[]){2, 2, 0, 4}, 4);
   r.items[1].structure.numbers = stranger;
   struct bounds bounds = bounds_search(&fake_evaluator, model, IRREP_FLOAT32, 1 << 20);
-  assert_true(request_plan(&r, &fake_evaluator, model, IRREP_FLOAT32, bounds, NULL));
+  assert_int_equal(request_plan(&r, &fake_evaluator, model, IRREP_FLOAT32, bounds, SIZE_MAX, NULL),
+                   REQUEST_PLANNED);
   assert_null(r.items[0].problem);
   assert_int_equal(r.items[0].plan.n_atoms, 2);
   assert_int_equal(r.items[0].plan.n_edges, 2);
@@ -84,7 +85,8 @@ static void test_too_large(void **state) {
   struct request r;
   fill(&r, (const size_t[]){1, 4}, 2);
   struct bounds bounds = {.max_edges = 100, .max_bytes = 4011};
-  assert_true(request_plan(&r, &fake_evaluator, model, IRREP_FLOAT32, bounds, NULL));
+  assert_int_equal(request_plan(&r, &fake_evaluator, model, IRREP_FLOAT32, bounds, SIZE_MAX, NULL),
+                   REQUEST_PLANNED);
   assert_null(r.items[0].problem);
   assert_int_equal(r.items[1].problem->status, 422);
   assert_string_equal(r.items[1].problem->type, "urn:irrepd:too-large");
@@ -94,7 +96,8 @@ static void test_too_large(void **state) {
 
   fill(&r, (const size_t[]){4}, 1);
   bounds = (struct bounds){.max_edges = 7, .max_bytes = 4007};
-  assert_true(request_plan(&r, &fake_evaluator, model, IRREP_FLOAT32, bounds, NULL));
+  assert_int_equal(request_plan(&r, &fake_evaluator, model, IRREP_FLOAT32, bounds, SIZE_MAX, NULL),
+                   REQUEST_PLANNED);
   assert_string_equal(r.items[0].problem->type, "urn:irrepd:too-large");
   assert_non_null(strstr(r.items[0].problem->detail, "at least 4008 bytes"));
   assert_non_null(strstr(r.items[0].problem->detail, " 4007 bytes"));
@@ -109,8 +112,32 @@ static void test_gone(void **state) {
   fill(&r, (const size_t[]){0}, 1);
   atomic_bool gone = true;
   struct bounds bounds = {.max_edges = 100, .max_bytes = 100000};
-  assert_true(request_plan(&r, &fake_evaluator, model, IRREP_FLOAT32, bounds, &gone));
+  assert_int_equal(request_plan(&r, &fake_evaluator, model, IRREP_FLOAT32, bounds, SIZE_MAX, &gone),
+                   REQUEST_PLANNED);
   assert_null(r.items[0].problem);
+  request_fini(&r);
+  free(model);
+}
+
+/* Twelve edges and two are more than 13 together; with a problem they count nothing. */
+static void test_many_edges(void **state) {
+  (void)state;
+  struct irrep_model *model = fake_model();
+  struct request r;
+  const struct bounds bounds = {.max_edges = 100, .max_bytes = 100000};
+  fill(&r, (const size_t[]){4, 2}, 2);
+  assert_int_equal(request_plan(&r, &fake_evaluator, model, IRREP_FLOAT32, bounds, 13, NULL),
+                   REQUEST_IS_LONG);
+  assert_null(r.items[1].problem);
+  assert_int_equal(request_plan(&r, &fake_evaluator, model, IRREP_FLOAT32, bounds, 14, NULL),
+                   REQUEST_PLANNED);
+  assert_int_equal(r.items[1].plan.n_edges, 2);
+  request_fini(&r);
+  fill(&r, (const size_t[]){4, 2}, 2);
+  r.items[0].structure.numbers = stranger;
+  assert_int_equal(request_plan(&r, &fake_evaluator, model, IRREP_FLOAT32, bounds, 2, NULL),
+                   REQUEST_PLANNED);
+  assert_non_null(r.items[0].problem);
   request_fini(&r);
   free(model);
 }
@@ -119,7 +146,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_memory), cmocka_unit_test(test_first_fault_stays),
       cmocka_unit_test(test_plan),   cmocka_unit_test(test_too_large),
-      cmocka_unit_test(test_gone),
+      cmocka_unit_test(test_gone),   cmocka_unit_test(test_many_edges),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
