@@ -13,6 +13,9 @@
 #define PLAN_ON_LOOP_ATOMS 512
 #define PLAN_ON_LOOP_EDGES ((size_t)64 << 10)
 
+/* What a worker plans before others have their turn: some 0.2 s. */
+#define PLAN_EDGES ((size_t)8 << 20)
+
 /* Lists of jobs */
 
 static void append(struct predict_job ***list_end, struct predict_job *job) {
@@ -178,32 +181,50 @@ static void read_on_worker(struct work *work, void *arena, size_t bytes) {
   (void)bytes;
   if (job->body && !atomic_load(&job->gone))
     predict_job_read(job, job->body, job->body_size);
+  const size_t most = job->bounds[0].max_edges > job->bounds[1].max_edges
+                          ? job->bounds[0].max_edges
+                          : job->bounds[1].max_edges;
   if (!job->failed && !atomic_load(&job->gone))
-    predict_job_plan(job, SIZE_MAX);
+    job->is_planned =
+        predict_job_plan(job, most > PLAN_EDGES ? most : PLAN_EDGES); /* one at least */
 }
 
 static void read_next(struct predictor *p);
+
+static void read_soon(struct predict_job *job) {
+  job->is_unread = true;
+  append(&job->predictor->unread_end, job);
+  read_next(job->predictor);
+}
 
 /* The workers' settled hook runs the scheduler afterwards. */
 static void end_reading(struct work *work) {
   struct predict_job *job = (struct predict_job *)work;
   struct predictor *p = job->predictor;
   job->on_worker = false;
+  p->n_reading--;
   p->tree_bytes -= job->tree_bytes;
   job->tree_bytes = 0;
   drop_body(job);
-  if (atomic_load(&job->gone))
+  if (atomic_load(&job->gone)) {
     predict_free_job(job);
-  else
+  } else if (job->failed || job->is_planned) {
     end_planning(job);
+  } else {
+    predictor_run(p); /* a batch that waits takes the worker first */
+    read_soon(job);
+  }
   read_next(p);
 }
 
-/* Reads bodies on workers, in their order, as many at a time as their trees may take memory. */
+/* Reads bodies and plans on workers, in their order: on half of them, and as many bodies at a time
+ * as their trees may take memory. */
 static void read_next(struct predictor *p) {
   const size_t most = p->config->max_receiving_bytes;
-  for (struct predict_job *job; (job = p->unread);) {
-    const size_t json_size = job->body_format == FORMAT_JSON     ? job->body_size
+  const size_t n_most = (workers_count(p->workers) + 1) / 2;
+  for (struct predict_job *job; (job = p->unread) && p->n_reading < n_most;) {
+    const size_t json_size = !job->body                          ? 0
+                             : job->body_format == FORMAT_JSON   ? job->body_size
                              : job->body_format == FORMAT_KSERVE ? job->json_size
                                                                  : 0;
     const size_t bytes = json_size > 0 ? codec_tree_bytes(json_size) : 0;
@@ -214,21 +235,16 @@ static void read_next(struct predictor *p) {
     job->is_unread = false;
     job->tree_bytes = bytes;
     p->tree_bytes += bytes;
+    p->n_reading++;
     start_on_worker(job, read_on_worker, end_reading);
   }
-}
-
-static void read_soon(struct predict_job *job) {
-  job->is_unread = true;
-  append(&job->predictor->unread_end, job);
-  read_next(job->predictor);
 }
 
 /* Plans a job that has been read, unless it has failed, here or on a worker. */
 static void plan(struct predict_job *job) {
   if (!job->failed &&
       (predict_job_atoms(job) > PLAN_ON_LOOP_ATOMS || !predict_job_plan(job, PLAN_ON_LOOP_EDGES))) {
-    start_on_worker(job, read_on_worker, end_reading);
+    read_soon(job);
     return;
   }
   end_planning(job);

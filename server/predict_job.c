@@ -135,14 +135,14 @@ bool predict_job_plan(struct predict_job *job, size_t max_edges) {
   choose_precision(job);
   const enum request_planned planned =
       request_plan(&job->request, job->compute->evaluator, job->loaded->model, job->precision,
-                   job->bounds[job->precision], max_edges, &job->gone);
+                   job->bounds[job->precision], max_edges, &job->n_planned, &job->gone);
+  job->plan_ns += uv_hrtime() - begun_ns;
   if (planned == REQUEST_IS_LONG)
     return false;
   if (planned == REQUEST_NO_MEMORY)
     predict_job_fail(job, PROBLEM_NO_MEMORY, "no memory to plan the structures");
   else
     make_predictions(job);
-  job->plan_ns = uv_hrtime() - begun_ns;
   return true;
 }
 

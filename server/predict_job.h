@@ -41,7 +41,7 @@ struct predict_job {
   size_t tree_bytes; /* what reading the body may take, counted meanwhile */
   uint64_t begun_ns;
   atomic_bool gone; /* the client has gone */
-  bool counts_as_reading, is_unread, on_worker, is_ready;
+  bool counts_as_reading, is_unread, is_planned, on_worker, is_ready;
   size_t n_open;            /* structures without an outcome */
   size_t n_running;         /* of them in batches */
   struct predict_job *next; /* to be read, or to be delivered */
@@ -49,7 +49,8 @@ struct predict_job {
   char *request_id;
   struct request request;
   enum irrep_precision precision;
-  bool failed; /* as a whole: problem says why */
+  size_t n_planned; /* structures */
+  bool failed;      /* as a whole: problem says why */
   struct problem problem;
   struct prediction *predictions; /* [request.n_items] */
   struct irrep_result *results;   /* [request.n_items] in the request's memory, when submitted or
@@ -72,7 +73,7 @@ void predict_job_read(struct predict_job *job, const char *body, size_t size);
 void predict_job_take(struct predict_job *job, struct request *request);
 
 /* Chooses the precision, plans the structures and makes the predictions of those that can be
- * computed. false: they have more than max_edges edges, and are still to be planned. */
+ * computed. false: there are more, beyond max_edges edges; the next call goes on with them. */
 bool predict_job_plan(struct predict_job *job, size_t max_edges);
 
 size_t predict_job_atoms(const struct predict_job *job);

@@ -21,9 +21,10 @@ struct predictor {
   struct profile_totals profile;
   uv_timer_t *timer; /* on the heap: libuv keeps them until the loop has run again */
   uv_idle_t *idle;
-  struct predict_job *unread, **unread_end; /* whose bodies are to be read on workers */
+  struct predict_job *unread, **unread_end; /* to be read or planned on workers */
   struct predict_job *ready, **ready_end;   /* to be delivered */
   size_t n_jobs;
+  size_t n_reading;  /* of them on workers now */
   size_t tree_bytes; /* that are being read */
   size_t held_bytes; /* of bodies that wait to be read, and of requests since */
   bool draining;

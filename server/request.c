@@ -104,15 +104,16 @@ static enum request_planned plan_item(struct request *request, size_t index,
 
 enum request_planned request_plan(struct request *request, const struct evaluator *evaluator,
                                   const struct irrep_model *model, enum irrep_precision precision,
-                                  struct bounds bounds, size_t max_edges, const atomic_bool *gone) {
-  for (size_t i = 0; i < request->n_items; i++) {
-    const struct request_item *item = &request->items[i];
+                                  struct bounds bounds, size_t max_edges, size_t *next,
+                                  const atomic_bool *gone) {
+  for (; *next < request->n_items; ++*next) {
+    const struct request_item *item = &request->items[*next];
     if (gone && atomic_load(gone))
       return REQUEST_PLANNED;
     if (item->problem)
       continue;
     const enum request_planned planned =
-        plan_item(request, i, evaluator, model, precision, bounds, max_edges);
+        plan_item(request, *next, evaluator, model, precision, bounds, max_edges);
     if (planned != REQUEST_PLANNED)
       return planned;
     max_edges -= item->plan.n_edges < max_edges ? item->plan.n_edges : max_edges;

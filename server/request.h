@@ -52,11 +52,13 @@ struct problem *request_fault(struct request *request, size_t index);
 
 enum request_planned { REQUEST_PLANNED, REQUEST_IS_LONG, REQUEST_NO_MEMORY };
 
-/* Plans every structure without a problem, and gives those that the model cannot take one. Ends
- * early when *gone (NULL allowed) becomes true. IS_LONG: they have more than max_edges edges
- * together, and are to be planned anew, with a larger number. Thread-safe on distinct requests. */
+/* Plans every structure without a problem from *next on, which it advances, and gives those that
+ * the model cannot take one. Ends early when *gone (NULL allowed) becomes true. IS_LONG: before
+ * they have more than max_edges edges together; the rest is still to be planned. Thread-safe on
+ * distinct requests. */
 enum request_planned request_plan(struct request *request, const struct evaluator *evaluator,
                                   const struct irrep_model *model, enum irrep_precision precision,
-                                  struct bounds bounds, size_t max_edges, const atomic_bool *gone);
+                                  struct bounds bounds, size_t max_edges, size_t *next,
+                                  const atomic_bool *gone);
 
 #endif

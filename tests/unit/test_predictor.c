@@ -238,10 +238,15 @@ static void begin_long(struct fake_served *fake, struct call *call) {
   text_fini(&body);
 }
 
-/* Trees of two such bodies are more than may be at a time. */
+/* Half of the workers read, and trees of two such bodies are more than may be at a time. */
 static void test_reading_in_turns(void **state) {
   struct fake_served *fake = *state;
   struct call calls[4];
+  predictor_free(fake->predictor);
+  fake->config.workers = 4;
+  fake->predictor = predictor_new_with(&fake_evaluator, &fake->loop, &fake->config, fake->registry,
+                                       fake->metrics);
+  assert_non_null(fake->predictor);
   fake->config.max_receiving_bytes = (size_t)40 << 20;
   for (size_t i = 0; i < 4; i++) {
     begin_long(fake, &calls[i]);
@@ -256,12 +261,12 @@ static void test_reading_in_turns(void **state) {
   end(&calls[0], 200);
   end(&calls[2], 200);
   assert_true(calls[1].n_replies == 0 && calls[3].n_replies == 0);
-  fake->config.max_receiving_bytes = (size_t)90 << 20;
-  for (size_t i = 0; i < 2; i++) {
+  fake->config.max_receiving_bytes = (size_t)150 << 20;
+  for (size_t i = 0; i < 3; i++) {
     begin_long(fake, &calls[i]);
-    assert_true(calls[i].job->on_worker);
+    assert_true(calls[i].job->on_worker == (i < 2));
   }
-  for (size_t i = 0; i < 2; i++) {
+  for (size_t i = 0; i < 3; i++) {
     finish(fake, &calls[i]);
     end(&calls[i], 200);
   }
@@ -283,31 +288,50 @@ static void test_less_memory(void **state) {
   end(&b, 422);
 }
 
-/* Few atoms of many edges are planned on a worker. */
-static void test_many_edges(void **state) {
-  struct fake_served *fake = *state;
+/* Begins a call of n structures, each of so many atoms in one place. */
+static void begin_large(struct fake_served *fake, struct call *call, int n, int n_atoms) {
   struct text body = {0};
-  struct call call = {0};
-  fake->config.memory_budget = (size_t)1 << 30;
-  predictor_limits_changed(fake->predictor);
-  text_puts(&body, "{\"structures\":[{\"numbers\":[14");
-  for (int i = 1; i < 300; i++)
-    text_puts(&body, ",14");
-  text_puts(&body, "],\"positions\":[[0,0,0]");
-  for (int i = 1; i < 300; i++)
-    text_puts(&body, ",[0,0,0]");
-  text_puts(&body, "]}]}");
+  *call = (struct call){0};
+  text_puts(&body, "{\"structures\":[");
+  for (int i = 0; i < n; i++) {
+    text_puts(&body, i > 0 ? ",{\"numbers\":[14" : "{\"numbers\":[14");
+    for (int k = 1; k < n_atoms; k++)
+      text_puts(&body, ",14");
+    text_puts(&body, "],\"positions\":[[0,0,0]");
+    for (int k = 1; k < n_atoms; k++)
+      text_puts(&body, ",[0,0,0]");
+    text_puts(&body, "]}");
+  }
+  text_puts(&body, "]}");
   const struct predict_call request = {.model = FAKE_MODEL,
                                        .body = body.bytes,
                                        .size = body.size,
                                        .request_id = "r",
                                        .done = on_done,
-                                       .context = &call};
-  call.job = predict_call(fake->predictor, &request);
+                                       .context = call};
+  call->job = predict_call(fake->predictor, &request);
+  assert_non_null(call->job);
+  text_fini(&body);
+}
+
+/* Few atoms of many edges are planned on a worker. */
+static void test_many_edges(void **state) {
+  struct fake_served *fake = *state;
+  struct call call;
+  fake->config.memory_budget = (size_t)1 << 30;
+  predictor_limits_changed(fake->predictor);
+  begin_large(fake, &call, 1, 300);
   assert_true(call.job->on_worker);
   finish(fake, &call);
   end(&call, 200);
-  text_fini(&body);
+  /* Of 36 million edges, in two goes of at least 8, or of one structure. */
+  fake->config.memory_budget = (size_t)20 << 20;
+  fake->config.max_batch_bytes = (size_t)20 << 20;
+  predictor_limits_changed(fake->predictor);
+  begin_large(fake, &call, 4, 3000);
+  finish(fake, &call);
+  assert_int_equal(cJSON_GetArraySize(get(call.json, "results")), 4);
+  end(&call, 200);
   begin(fake, &call, "a", 4, false);
   assert_false(call.job->on_worker);
   finish(fake, &call);

@@ -57,13 +57,15 @@ static void test_first_fault_stays(void **state) {
 
 static void test_plan(void **state) {
   (void)state;
+  size_t next = 0;
   struct irrep_model *model = fake_model();
   struct request r;
   fill(&r, (const size_t[]){2, 2, 0, 4}, 4);
   r.items[1].structure.numbers = stranger;
   struct bounds bounds = bounds_search(&fake_evaluator, model, IRREP_FLOAT32, 1 << 20);
-  assert_int_equal(request_plan(&r, &fake_evaluator, model, IRREP_FLOAT32, bounds, SIZE_MAX, NULL),
-                   REQUEST_PLANNED);
+  assert_int_equal(
+      request_plan(&r, &fake_evaluator, model, IRREP_FLOAT32, bounds, SIZE_MAX, &next, NULL),
+      REQUEST_PLANNED);
   assert_null(r.items[0].problem);
   assert_int_equal(r.items[0].plan.n_atoms, 2);
   assert_int_equal(r.items[0].plan.n_edges, 2);
@@ -81,12 +83,14 @@ static void test_plan(void **state) {
 /* What exceeds the budget is refused with both numbers, whether plan or bytes notices. */
 static void test_too_large(void **state) {
   (void)state;
+  size_t next = 0;
   struct irrep_model *model = fake_model();
   struct request r;
   fill(&r, (const size_t[]){1, 4}, 2);
   struct bounds bounds = {.max_edges = 100, .max_bytes = 4011};
-  assert_int_equal(request_plan(&r, &fake_evaluator, model, IRREP_FLOAT32, bounds, SIZE_MAX, NULL),
-                   REQUEST_PLANNED);
+  assert_int_equal(
+      request_plan(&r, &fake_evaluator, model, IRREP_FLOAT32, bounds, SIZE_MAX, &next, NULL),
+      REQUEST_PLANNED);
   assert_null(r.items[0].problem);
   assert_int_equal(r.items[1].problem->status, 422);
   assert_string_equal(r.items[1].problem->type, "urn:irrepd:too-large");
@@ -94,10 +98,12 @@ static void test_too_large(void **state) {
   assert_non_null(strstr(r.items[1].problem->detail, " 4011 bytes"));
   request_fini(&r);
 
+  next = 0;
   fill(&r, (const size_t[]){4}, 1);
   bounds = (struct bounds){.max_edges = 7, .max_bytes = 4007};
-  assert_int_equal(request_plan(&r, &fake_evaluator, model, IRREP_FLOAT32, bounds, SIZE_MAX, NULL),
-                   REQUEST_PLANNED);
+  assert_int_equal(
+      request_plan(&r, &fake_evaluator, model, IRREP_FLOAT32, bounds, SIZE_MAX, &next, NULL),
+      REQUEST_PLANNED);
   assert_string_equal(r.items[0].problem->type, "urn:irrepd:too-large");
   assert_non_null(strstr(r.items[0].problem->detail, "at least 4008 bytes"));
   assert_non_null(strstr(r.items[0].problem->detail, " 4007 bytes"));
@@ -107,13 +113,15 @@ static void test_too_large(void **state) {
 
 static void test_gone(void **state) {
   (void)state;
+  size_t next = 0;
   struct irrep_model *model = fake_model();
   struct request r;
   fill(&r, (const size_t[]){0}, 1);
   atomic_bool gone = true;
   struct bounds bounds = {.max_edges = 100, .max_bytes = 100000};
-  assert_int_equal(request_plan(&r, &fake_evaluator, model, IRREP_FLOAT32, bounds, SIZE_MAX, &gone),
-                   REQUEST_PLANNED);
+  assert_int_equal(
+      request_plan(&r, &fake_evaluator, model, IRREP_FLOAT32, bounds, SIZE_MAX, &next, &gone),
+      REQUEST_PLANNED);
   assert_null(r.items[0].problem);
   request_fini(&r);
   free(model);
@@ -122,20 +130,22 @@ static void test_gone(void **state) {
 /* Twelve edges and two are more than 13 together; with a problem they count nothing. */
 static void test_many_edges(void **state) {
   (void)state;
+  size_t next = 0;
   struct irrep_model *model = fake_model();
   struct request r;
   const struct bounds bounds = {.max_edges = 100, .max_bytes = 100000};
   fill(&r, (const size_t[]){4, 2}, 2);
-  assert_int_equal(request_plan(&r, &fake_evaluator, model, IRREP_FLOAT32, bounds, 13, NULL),
+  assert_int_equal(request_plan(&r, &fake_evaluator, model, IRREP_FLOAT32, bounds, 13, &next, NULL),
                    REQUEST_IS_LONG);
   assert_null(r.items[1].problem);
-  assert_int_equal(request_plan(&r, &fake_evaluator, model, IRREP_FLOAT32, bounds, 14, NULL),
+  assert_int_equal(request_plan(&r, &fake_evaluator, model, IRREP_FLOAT32, bounds, 2, &next, NULL),
                    REQUEST_PLANNED);
   assert_int_equal(r.items[1].plan.n_edges, 2);
   request_fini(&r);
+  next = 0;
   fill(&r, (const size_t[]){4, 2}, 2);
   r.items[0].structure.numbers = stranger;
-  assert_int_equal(request_plan(&r, &fake_evaluator, model, IRREP_FLOAT32, bounds, 2, NULL),
+  assert_int_equal(request_plan(&r, &fake_evaluator, model, IRREP_FLOAT32, bounds, 2, &next, NULL),
                    REQUEST_PLANNED);
   assert_non_null(r.items[0].problem);
   request_fini(&r);
