@@ -7,10 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Larger bodies are read, and requests of more atoms or edges planned, on a worker. A tiny cell
- * gives a single atom millions of edges. */
+/* Larger bodies are read, and requests of more edges planned, on a worker. */
 #define READ_ON_LOOP_BYTES ((size_t)256 << 10)
-#define PLAN_ON_LOOP_ATOMS 512
 #define PLAN_ON_LOOP_EDGES ((size_t)64 << 10)
 
 /* What a worker plans before others have their turn: some 0.2 s. */
@@ -243,7 +241,7 @@ static void read_next(struct predictor *p) {
 /* Plans a job that has been read, unless it has failed, here or on a worker. */
 static void plan(struct predict_job *job) {
   if (!job->failed &&
-      (predict_job_atoms(job) > PLAN_ON_LOOP_ATOMS || !predict_job_plan(job, PLAN_ON_LOOP_EDGES))) {
+      (!predict_job_plans_quickly(job) || !predict_job_plan(job, PLAN_ON_LOOP_EDGES))) {
     read_soon(job);
     return;
   }

@@ -12,6 +12,9 @@
 /* Numbers of more atoms take milliseconds. */
 #define WRITE_ON_LOOP_ATOMS 5000
 
+#define PLAN_ON_LOOP_ATOMS 512
+#define PLAN_ON_LOOP_IMAGES 65536.0
+
 struct predict_job *predict_job_new(const char *request_id) {
   struct predict_job *job = calloc(1, sizeof *job);
   if (!job)
@@ -97,6 +100,15 @@ size_t predict_job_atoms(const struct predict_job *job) {
   for (size_t i = 0; i < job->request.n_items; i++)
     n_atoms += job->request.items[i].structure.n_atoms;
   return n_atoms;
+}
+
+bool predict_job_plans_quickly(const struct predict_job *job) {
+  const double r_max = job->compute->evaluator->card(job->loaded->model)->r_max;
+  double images = 0;
+  for (size_t i = 0; i < job->request.n_items; i++)
+    if (!job->request.items[i].problem)
+      images += request_images(&job->request.items[i].structure, r_max);
+  return predict_job_atoms(job) <= PLAN_ON_LOOP_ATOMS && images <= PLAN_ON_LOOP_IMAGES;
 }
 
 /* Milliseconds of at most CODEC_DEADLINE_MS_MAX do not overflow. */

@@ -78,6 +78,10 @@ bool predict_job_plan(struct predict_job *job, size_t max_edges);
 
 size_t predict_job_atoms(const struct predict_job *job);
 
+/* Whether planning takes a millisecond or two: a tiny or skew cell gives a single atom millions of
+ * images. */
+bool predict_job_plans_quickly(const struct predict_job *job);
+
 /* Fails the job as a whole, unless it has failed. */
 void predict_job_fail(struct predict_job *job, enum problem_kind kind, const char *detail);
 

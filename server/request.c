@@ -2,6 +2,7 @@
 
 #include "server/problem_kinds.h"
 
+#include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,6 +59,40 @@ struct problem *request_fault(struct request *request, size_t index) {
 }
 
 /* Planning */
+
+static double dot(const double a[3], const double b[3]) {
+  return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
+}
+
+static void cross(const double a[3], const double b[3], double out[3]) {
+  for (size_t i = 0; i < 3; i++)
+    out[i] = a[(i + 1) % 3] * b[(i + 2) % 3] - a[(i + 2) % 3] * b[(i + 1) % 3];
+}
+
+/* How far a lattice vector leads away from what the other periodic ones span. */
+static double height(const struct irrep_structure *s, size_t axis) {
+  const double *a = s->cell[axis];
+  const size_t j = (axis + 1) % 3, k = (axis + 2) % 3;
+  double normal[3];
+  if (!s->pbc[j] && !s->pbc[k])
+    return sqrt(dot(a, a));
+  if (s->pbc[j] && s->pbc[k]) {
+    cross(s->cell[j], s->cell[k], normal);
+    return fabs(dot(a, normal)) / sqrt(dot(normal, normal));
+  }
+  const double *b = s->cell[s->pbc[j] ? j : k];
+  cross(a, b, normal);
+  return sqrt(dot(normal, normal) / dot(b, b));
+}
+
+double request_images(const struct irrep_structure *s, double r_max) {
+  double images = (double)s->n_atoms;
+  for (size_t axis = 0; axis < 3; axis++) {
+    const double h = s->pbc[axis] ? height(s, axis) : (double)INFINITY;
+    images *= h > 0 ? 2 * ceil(r_max / h) + 1 : (double)INFINITY;
+  }
+  return images;
+}
 
 /* Says how much a structure of at least n_edges edges would take, and what it may. */
 static void too_large(struct problem *problem, const char *pointer, const struct irrep_plan *plan,

@@ -50,6 +50,10 @@ void *request_alloc(struct request *request, size_t count, size_t size);
  * where a later one may be written and is forgotten. */
 struct problem *request_fault(struct request *request, size_t index);
 
+/* How many atoms, with the periodic images within r_max, planning a structure may look at;
+ * INFINITY for a cell that spans nothing. Thread-safe. */
+double request_images(const struct irrep_structure *structure, double r_max);
+
 enum request_planned { REQUEST_PLANNED, REQUEST_IS_LONG, REQUEST_NO_MEMORY };
 
 /* Plans every structure without a problem from *next on, which it advances, and gives those that

@@ -1,6 +1,7 @@
 #include "server/request.h"
 #include "tests/unit/fake_evaluator.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -152,11 +153,34 @@ static void test_many_edges(void **state) {
   free(model);
 }
 
+static void test_images(void **state) {
+  (void)state;
+  struct irrep_structure s = {.n_atoms = 2, .cell = {{10, 0, 0}, {0, 5, 0}, {0, 0, 2}}};
+  assert_true(request_images(&s, 5) == 2);
+  s.pbc[2] = true;
+  assert_true(request_images(&s, 5) == 2 * 7);
+  s.pbc[0] = true;
+  assert_true(request_images(&s, 5) == 2 * 7 * 3);
+  s.pbc[1] = true;
+  assert_true(request_images(&s, 5) == 2 * 7 * 3 * 3);
+  s.cell[0][1] = 1e6; /* skew */
+  assert_true(request_images(&s, 5) > 1e5);
+  s.pbc[2] = false;
+  assert_true(request_images(&s, 5) > 1e5);
+  s.cell[0][0] = 0;
+  assert_true(isinf(request_images(&s, 5)));
+  s.pbc[1] = false;
+  assert_true(request_images(&s, 5) == 2 * 3);
+  s.cell[0][1] = 0;
+  assert_true(isinf(request_images(&s, 5)));
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_memory), cmocka_unit_test(test_first_fault_stays),
       cmocka_unit_test(test_plan),   cmocka_unit_test(test_too_large),
       cmocka_unit_test(test_gone),   cmocka_unit_test(test_many_edges),
+      cmocka_unit_test(test_images),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
