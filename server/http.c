@@ -21,9 +21,9 @@
 #define CONNECTION_MEMORY (64u * 1024) /* libmicrohttpd's, headers and upload window */
 #define GONE_MS 100    /* for bytes that were sent before the client closed its side */
 #define LINGER_MS 1000 /* how long a refused body is still read, so that the answer arrives */
-#define ANSWER_RATE                                                                                \
-  64 /* bytes a millisecond that a client has to take of an answer, beside the                     \
-        time for a request */
+
+/* Bytes a millisecond that a client has to take of an answer, beside the time for a request. */
+#define ANSWER_RATE 64
 
 /* Where a request stands. */
 enum stage {
