@@ -85,21 +85,32 @@ static void test_long_strings_are_cut(void **state) {
   }
 }
 
+/* What goes to stderr goes to a descriptor, until the one that is returned is put back. */
+static int divert(int descriptor) {
+  const int saved = dup(STDERR_FILENO);
+  dup2(descriptor, STDERR_FILENO);
+  return saved;
+}
+
+/* Puts stderr back, and reads a pipe to its end as a string. */
+static void restore(int saved, const int ends[2], char *got, size_t size) {
+  dup2(saved, STDERR_FILENO);
+  close(saved);
+  close(ends[1]);
+  const ssize_t n = read(ends[0], got, size - 1);
+  close(ends[0]);
+  assert_true(n > 0);
+  got[n] = '\0';
+}
+
 static void test_one_write_on_stderr(void **state) {
   (void)state;
   int ends[2];
   char got[LOG_LINE_MAX];
   assert_int_equal(pipe(ends), 0);
-  const int saved = dup(STDERR_FILENO);
-  dup2(ends[1], STDERR_FILENO);
+  const int saved = divert(ends[1]);
   log_write(LOG_INFO, "hello", LOG_INTEGER, "n", 1LL, LOG_END);
-  dup2(saved, STDERR_FILENO);
-  close(saved);
-  close(ends[1]);
-  const ssize_t n = read(ends[0], got, sizeof got - 1);
-  close(ends[0]);
-  assert_true(n > 0);
-  got[n] = '\0';
+  restore(saved, ends, got, sizeof got);
   assert_non_null(strstr(got, "\"level\":\"info\",\"message\":\"hello\",\"n\":1}\n"));
 }
 
@@ -111,20 +122,13 @@ static void test_nobody_reads(void **state) {
   assert_int_equal(pipe(ends), 0);
   assert_true(fcntl(ends[1], F_SETPIPE_SZ, (int)sizeof page) == (int)sizeof page);
   assert_int_equal(write(ends[1], page, sizeof page), sizeof page);
-  const int saved = dup(STDERR_FILENO);
-  dup2(ends[1], STDERR_FILENO);
+  const int saved = divert(ends[1]);
   alarm(20);
   log_write(LOG_INFO, "lost", LOG_END);
   assert_int_equal(read(ends[0], page, sizeof page), sizeof page);
   log_write(LOG_INFO, "read", LOG_END);
   alarm(0);
-  dup2(saved, STDERR_FILENO);
-  close(saved);
-  close(ends[1]);
-  const ssize_t n = read(ends[0], page, sizeof page - 1);
-  close(ends[0]);
-  assert_true(n > 0);
-  page[n] = '\0';
+  restore(saved, ends, page, sizeof page);
   assert_non_null(strstr(page, "\"message\":\"read\"}\n"));
   assert_null(strstr(page, "lost"));
 }

@@ -26,26 +26,30 @@ static void on_done(void *context, struct reply *reply) {
 
 #define PAIR "{\"numbers\":[14,1],\"positions\":[[0,0,0],[1,0,0]]}"
 
+/* Begins a call as `request` says beside its body, which is freed. */
+static void begin_call(struct fake_served *fake, struct call *call, struct text *body,
+                       struct predict_call request) {
+  *call = (struct call){0};
+  request.model = FAKE_MODEL;
+  request.body = body->bytes;
+  request.size = body->size;
+  request.request_id = "r";
+  request.done = on_done;
+  request.context = call;
+  call->job = predict_call(fake->predictor, &request);
+  assert_non_null(call->job);
+  text_fini(body);
+}
+
 /* Begins a call of n pairs. */
 static void begin(struct fake_served *fake, struct call *call, const char *client, size_t n,
                   bool estimates) {
   struct text body = {0};
-  *call = (struct call){0};
   text_puts(&body, "{\"structures\":[" PAIR);
   for (size_t i = 1; i < n; i++)
     text_puts(&body, "," PAIR);
   text_puts(&body, "]}");
-  const struct predict_call request = {.model = FAKE_MODEL,
-                                       .body = body.bytes,
-                                       .size = body.size,
-                                       .request_id = "r",
-                                       .client = client,
-                                       .estimates = estimates,
-                                       .done = on_done,
-                                       .context = call};
-  call->job = predict_call(fake->predictor, &request);
-  assert_non_null(call->job);
-  text_fini(&body);
+  begin_call(fake, call, &body, (struct predict_call){.client = client, .estimates = estimates});
 }
 
 static void finish(struct fake_served *fake, const struct call *call) {
@@ -163,7 +167,6 @@ static void begin_listing(struct fake_served *fake, struct call *call) {
   static const double origin[3];
   struct text body = {0};
   char head[512];
-  *call = (struct call){0};
   const int n =
       snprintf(head, sizeof head,
                "{\"inputs\":["
@@ -181,18 +184,10 @@ static void begin_listing(struct fake_served *fake, struct call *call) {
     text_add(&body, (const char *)&silicon, sizeof silicon);
   for (int i = 0; i < MANY * ATOMS; i++)
     text_add(&body, (const char *)origin, sizeof origin);
-  const struct predict_call request = {.model = FAKE_MODEL,
-                                       .body = body.bytes,
-                                       .size = body.size,
-                                       .json_size = (size_t)n,
-                                       .request_id = "r",
-                                       .body_format = FORMAT_KSERVE,
-                                       .answer_format = FORMAT_KSERVE,
-                                       .done = on_done,
-                                       .context = call};
-  call->job = predict_call(fake->predictor, &request);
-  assert_non_null(call->job);
-  text_fini(&body);
+  begin_call(fake, call, &body,
+             (struct predict_call){.json_size = (size_t)n,
+                                   .body_format = FORMAT_KSERVE,
+                                   .answer_format = FORMAT_KSERVE});
 }
 
 /* Written on a worker, be it that somebody still waits for it or not. */
@@ -226,16 +221,7 @@ static void begin_long(struct fake_served *fake, struct call *call) {
   for (int i = 0; i < 300000; i++)
     text_puts(&body, " ");
   text_puts(&body, "}");
-  *call = (struct call){0};
-  const struct predict_call request = {.model = FAKE_MODEL,
-                                       .body = body.bytes,
-                                       .size = body.size,
-                                       .request_id = "r",
-                                       .done = on_done,
-                                       .context = call};
-  call->job = predict_call(fake->predictor, &request);
-  assert_non_null(call->job);
-  text_fini(&body);
+  begin_call(fake, call, &body, (struct predict_call){0});
 }
 
 /* Half of the workers read, and trees of two such bodies are more than may be at a time. */
@@ -291,7 +277,6 @@ static void test_less_memory(void **state) {
 /* Begins a call of n structures, each of so many atoms in one place. */
 static void begin_large(struct fake_served *fake, struct call *call, int n, int n_atoms) {
   struct text body = {0};
-  *call = (struct call){0};
   text_puts(&body, "{\"structures\":[");
   for (int i = 0; i < n; i++) {
     text_puts(&body, i > 0 ? ",{\"numbers\":[14" : "{\"numbers\":[14");
@@ -303,15 +288,7 @@ static void begin_large(struct fake_served *fake, struct call *call, int n, int 
     text_puts(&body, "]}");
   }
   text_puts(&body, "]}");
-  const struct predict_call request = {.model = FAKE_MODEL,
-                                       .body = body.bytes,
-                                       .size = body.size,
-                                       .request_id = "r",
-                                       .done = on_done,
-                                       .context = call};
-  call->job = predict_call(fake->predictor, &request);
-  assert_non_null(call->job);
-  text_fini(&body);
+  begin_call(fake, call, &body, (struct predict_call){0});
 }
 
 /* Few atoms of many edges are planned on a worker. */
