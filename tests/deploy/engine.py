@@ -128,7 +128,7 @@ class Engine:
         flags = ("--rm", "--pull=never", "--read-only", "--memory=64m", "--user=10001")
         try:
             self.podman("run", *flags, self.base(), "true")
-        except AssertionError as error:
+        except (AssertionError, subprocess.TimeoutExpired) as error:
             return f"no containers here: {str(error).strip().splitlines()[-1]}"
         return None
 
