@@ -67,10 +67,10 @@ SERVER_CFLAGS = $(shell pkg-config --cflags libmicrohttpd libcjson libuv gnutls)
 SERVER_LIBS = $(shell pkg-config --libs libmicrohttpd libcjson libuv gnutls) -static-libgcc -l:libstdc++.a
 CORE_LIBS := -lm
 
-KERNEL_SOURCES := $(wildcard core/kernels/*.c)
-CORE_SOURCES := $(filter-out $(KERNEL_SOURCES),$(wildcard core/*/*.c))
+KERNEL_SOURCES := $(wildcard core/cpu/kernels/*.c)
+CORE_SOURCES := $(wildcard core/*/*.c)
 SERVER_SOURCES := $(wildcard server/*.c server/*/*.c)
-CXX_SOURCES := $(wildcard server/*.cc)
+CXX_SOURCES := $(wildcard server/*/*.cc)
 PAGE_FILES := $(wildcard server/page/*.json server/page/*.html server/page/*.js server/page/*.css server/page/*.svg)
 UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
 FUZZ_SOURCES := $(wildcard tests/fuzz/fuzz_*.c)
@@ -132,7 +132,7 @@ $(OBJ)/tests/%.o: tests/%.c $(FLAGS_FILE) | $(SETUP)/build $(SETUP)/test
 
 # A kernel is compiled for each precision and instruction set: core/base/real.h reads the two macros.
 define KERNEL_RULE
-$(OBJ)/core/kernels/%.$(1).$(2).o: core/kernels/%.c $(FLAGS_FILE) | $(SETUP)/build
+$(OBJ)/core/cpu/kernels/%.$(1).$(2).o: core/cpu/kernels/%.c $(FLAGS_FILE) | $(SETUP)/build
 	@mkdir -p $$(@D)
 	$$(call say,cc)
 	$(Q)$(CC) $(CFLAGS_KERNEL) $(ISA_FLAGS_$(1)) -DIRREP_ISA=$(1) -DIRREP_REAL_BITS=$(2) -MMD -MP -c -o $$@ $$<
@@ -196,7 +196,7 @@ $(FUZZ_REPLAYS): $(B)/tests/replay_%: $(OBJ)/tests/fuzz/fuzz_%.o $(REPLAY) $(B)/
 	$(Q)$(CC) -o $@ $< $(REPLAY) $(LDFLAGS_COMMON) $(TEST_LIBS) $(CORE_LIBS)
 
 # For tests/bench/, which measures with helping threads.
-$(B)/bench/libteam.so: tests/bench/team.c server/team.c server/team.h $(FLAGS_FILE) | $(SETUP)/build
+$(B)/bench/libteam.so: tests/bench/team.c server/compute/team.c server/compute/team.h $(FLAGS_FILE) | $(SETUP)/build
 	@mkdir -p $(@D)
 	$(call say,ld)
 	$(Q)$(CC) $(CFLAGS_PLAIN) -shared -o $@ $(filter %.c,$^) $(LDFLAGS_COMMON)

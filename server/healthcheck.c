@@ -1,6 +1,6 @@
 #include "server/healthcheck.h"
 
-#include "server/sockets/address.h"
+#include "server/os/address.h"
 
 #include <errno.h>
 #include <gnutls/gnutls.h>

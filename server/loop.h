@@ -2,7 +2,7 @@
 #ifndef SERVER_LOOP_H
 #define SERVER_LOOP_H
 
-#include "server/config.h"
+#include "server/base/config.h"
 
 /* Serves until SIGTERM or SIGINT and returns the exit status: 0 after a complete drain, 1 when
  * something could not be started or the drain timed out. A second signal ends the process at once.

@@ -1,4 +1,4 @@
-#include "server/config.h"
+#include "server/base/config.h"
 #include "server/healthcheck.h"
 #include "server/loop.h"
 

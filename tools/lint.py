@@ -24,20 +24,44 @@ PURE = "assert ctype errno fenv float inttypes limits locale math stdio stdlib s
 CORE_SYSTEM = {f"{name}.h" for name in FREESTANDING + PURE} | {"immintrin.h"}
 PUBLIC_SYSTEM = {f"{name}.h" for name in FREESTANDING}
 
-# A folder of core/ may include itself and those of lower rank.
-CORE_RANK = {"base": 0, "e3": 1, "graph": 1, "nn": 2, "kernels": 3, "program": 4, "models": 5}
+# The rooms, lowest first: a file may include its own room and those before it. Rooms in one group
+# do not know each other. "" is the top of the folder itself.
+ROOMS = {
+    "core": (
+        ("base",),
+        ("e3", "graph"),
+        ("nn",),
+        ("program",),
+        ("cpu/kernels",),
+        ("cpu",),
+        ("builders",),
+        ("api",),
+    ),
+    "server": (
+        ("os",),
+        ("base",),
+        ("models",),
+        ("codec",),
+        ("compute",),
+        ("jobs",),
+        ("drivers",),
+        ("http",),
+        ("routes",),
+        ("",),
+    ),
+}
 
 # Libraries that only the named files may include.
 ONLY_IN = {
     "microhttpd.h": (
-        "server/http.c",
-        "server/http_response.c",
+        "server/http/http.c",
+        "server/http/http_response.c",
         "tests/unit/test_http_response.c",
     ),
     "cjson/cJSON.h": (
-        "server/codec_*.c",
-        "server/config.c",
-        "server/routes*.c",
+        "server/codec/codec_*.c",
+        "server/base/config.c",
+        "server/routes/routes*.c",
         "clients/c/*",
         "tests/*",
     ),
@@ -100,6 +124,20 @@ def matches(name: str, patterns: tuple[str, ...]) -> bool:
     return any(re.fullmatch(re.escape(p).replace(r"\*", ".*"), name) for p in patterns)
 
 
+def room_problem(name: str, target: str) -> str | None:
+    """Why a file of one room may not include another room's, or None."""
+    folder, _, room = str(Path(name).parent).partition("/")
+    other_folder, _, other = str(Path(target).parent).partition("/")
+    rank = {room: i for i, group in enumerate(ROOMS[folder]) for room in group}
+    if other_folder != folder or room == other:
+        return None
+    for unknown in {room, other} - set(rank):
+        return f"{folder}/{unknown}/ is no room: add it to ROOMS in tools/lint.py"
+    if rank[other] >= rank[room]:
+        return f"{folder}/{room} includes {folder}/{other}, which is not below it"
+    return None
+
+
 def include_problem(name: str, quote: str, target: str) -> str | None:
     """Why file `name` may not include `target`, or None."""
     if target in ONLY_IN and not matches(name, ONLY_IN[target]):
@@ -118,16 +156,11 @@ def include_problem(name: str, quote: str, target: str) -> str | None:
                 )
         elif not target.startswith(("irrep/", "core/")):
             return f'core includes "{target}": only "irrep/..." and "core/..." are allowed'
-        elif target.startswith("core/"):
-            mine, other = parts[1], target.split("/")[1]
-            for folder in (mine, other):
-                if folder not in CORE_RANK:
-                    return f"core/{folder}/ has no rank: add it to CORE_RANK in tools/lint.py"
-            if mine != other and CORE_RANK[other] >= CORE_RANK[mine]:
-                return f"core/{mine}/ includes core/{other}/, which is not below it"
+        return room_problem(name, target)
     elif parts[0] == "server":
         if quote == '"' and not target.startswith(("irrep/", "server/")):
             return f'server includes "{target}": only "irrep/..." and "server/..." are allowed'
+        return room_problem(name, target) if quote == '"' else None
     elif name.startswith("clients/c/"):
         if quote == '"' and "/" in target:
             return f'the C client includes "{target}": it talks HTTP only'

@@ -1,8 +1,8 @@
 /* The real type, vector type and name suffix that a kernel file is compiled for.
  *
- * Each file of core/kernels/ is compiled once for every precision and instruction set: the build
- * defines IRREP_REAL_BITS (32 or 64) and IRREP_ISA (v2, v3, v4 on x86-64, base elsewhere), and the
- * compiler's -march agrees with it. KERNEL(name) gives each copy its own names. */
+ * Each file of core/cpu/kernels/ is compiled once for every precision and instruction set: the
+ * build defines IRREP_REAL_BITS (32 or 64) and IRREP_ISA (v2, v3, v4 on x86-64, base elsewhere),
+ * and the compiler's -march agrees with it. KERNEL(name) gives each copy its own names. */
 #ifndef CORE_BASE_REAL_H
 #define CORE_BASE_REAL_H
 

@@ -1,6 +1,6 @@
 /* A model as a short list of operations over feature arrays, and its memory plan.
  *
- * A builder (core/models/) appends values and operations in the order of the forward pass and then
+ * A builder (core/builders/) appends values and operations in the order of the forward pass and then
  * calls program_finish. The evaluator runs the list forward and its adjoints backward. Operations
  * between two convolutions touch one atom at a time: such a stretch, a stage, is run tile by tile
  * over the atoms, and only what later stages or adjoints need is kept for all atoms.
@@ -15,7 +15,7 @@
 #define CORE_PROGRAM_PROGRAM_H
 
 #include "core/e3/irreps.h"
-#include "core/kernels/kernels.h"
+#include "core/cpu/kernels/kernels.h"
 #include "core/nn/pair_repulsion.h"
 #include "core/nn/radial.h"
 #include "core/program/ops.h"

@@ -1,6 +1,6 @@
 /* The model file, field by field. It is specified here and nowhere else:
  * clients/python/irrepd/convert writes it, core/program/model_file.c and the builders of
- * core/models/ read it, and tests/reference/interpreter.py carries it out word for word.
+ * core/builders/ read it, and tests/reference/interpreter.py carries it out word for word.
  *
  * A model file is a safetensors file: u64 little-endian header size, a JSON header, the tensors'
  * bytes. The header maps each tensor's name to

@@ -1,5 +1,5 @@
 /* GFLOP/s of the core's GEMM kernel, by CPU time, on tiles as the models have them. */
-#include "core/program/dispatch.h"
+#include "core/cpu/dispatch.h"
 
 #include <stdio.h>
 #include <stdlib.h>

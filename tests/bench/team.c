@@ -1,5 +1,5 @@
 /* Helping threads for one evaluation at a time, with the server's team, for callers from Python. */
-#include "server/team.h"
+#include "server/compute/team.h"
 
 #include <stdlib.h>
 

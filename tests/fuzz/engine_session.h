@@ -2,7 +2,7 @@
 #ifndef TESTS_FUZZ_ENGINE_SESSION_H
 #define TESTS_FUZZ_ENGINE_SESSION_H
 
-#include "server/sockets/engine.h"
+#include "server/drivers/engine.h"
 
 #include <stdint.h>
 #include <stdlib.h>

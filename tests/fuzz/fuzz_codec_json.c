@@ -1,9 +1,9 @@
 /* Reads any bytes as a predict call. What is accepted must be within the limits, and what is
  * written of it must be JSON again. */
 #include "irrep/conventions.h"
-#include "server/answer_json.h"
-#include "server/codec_json.h"
-#include "server/json_scan.h"
+#include "server/codec/answer_json.h"
+#include "server/codec/codec_json.h"
+#include "server/codec/json_scan.h"
 
 #include <math.h>
 #include <stdint.h>

@@ -1,8 +1,8 @@
 /* Reads any bytes as the body of an inference call: the first two say how long the JSON part is.
  * What is accepted must be within the limits, and what is written of it must be JSON again. */
 #include "irrep/conventions.h"
-#include "server/answer_kserve.h"
-#include "server/json_scan.h"
+#include "server/codec/answer_kserve.h"
+#include "server/codec/json_scan.h"
 
 #include <math.h>
 #include <stdint.h>

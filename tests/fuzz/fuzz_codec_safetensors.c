@@ -1,8 +1,8 @@
 /* Reads any bytes as a binary predict call. What is accepted must be within the limits, and the
  * answer that is written of it must have the size that its header tells. */
 #include "irrep/conventions.h"
-#include "server/answer_safetensors.h"
-#include "server/codec_safetensors.h"
+#include "server/codec/answer_safetensors.h"
+#include "server/codec/codec_safetensors.h"
 
 #include <math.h>
 #include <stdint.h>

@@ -2,7 +2,7 @@
  * file and the others are arguments. What is taken must be within its bounds, and be taken again.
  */
 #define _GNU_SOURCE /* memfd_create */
-#include "server/config.h"
+#include "server/base/config.h"
 
 #include <fcntl.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /* An i-PI server that sends anything. The first byte says whether the species are known before. */
-#include "server/sockets/engine.h"
+#include "server/drivers/engine.h"
 #include "tests/fuzz/engine_session.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,5 +1,5 @@
 /* An MDI driver that sends anything. */
-#include "server/sockets/engine.h"
+#include "server/drivers/engine.h"
 #include "tests/fuzz/engine_session.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -66,7 +66,7 @@ def test_metrics(daemon: Daemon) -> None:
 
 
 def routes() -> set[tuple[str, str]]:
-    """Of the table in server/routes.c."""
+    """Of the table in server/routes/routes.c."""
     text = (ROOT / "server" / "routes.c").read_text()
     text = re.sub(r'" MODEL_SEGMENT(?: ")?', "{m}", text).replace("{m},", '{m}",')
     return set(re.findall(r'^    \{"(/[^"]*)",\s+"([A-Z]+)"', text, re.M))

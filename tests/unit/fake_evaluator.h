@@ -8,7 +8,7 @@
 #define TESTS_UNIT_FAKE_EVALUATOR_H
 
 #include "irrep/conventions.h"
-#include "server/evaluator.h"
+#include "server/models/evaluator.h"
 
 #include <stdatomic.h>
 #include <stdint.h>

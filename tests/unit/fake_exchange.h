@@ -2,7 +2,7 @@
 #ifndef TESTS_UNIT_FAKE_EXCHANGE_H
 #define TESTS_UNIT_FAKE_EXCHANGE_H
 
-#include "server/routes.h"
+#include "server/routes/routes.h"
 
 #include <cjson/cJSON.h>
 #include <stdio.h>

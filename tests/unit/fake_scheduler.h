@@ -3,7 +3,7 @@
 #ifndef TESTS_UNIT_FAKE_SCHEDULER_H
 #define TESTS_UNIT_FAKE_SCHEDULER_H
 
-#include "server/scheduler.h"
+#include "server/compute/scheduler.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

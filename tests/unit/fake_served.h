@@ -2,10 +2,10 @@
 #ifndef TESTS_UNIT_FAKE_SERVED_H
 #define TESTS_UNIT_FAKE_SERVED_H
 
-#include "server/config.h"
-#include "server/metrics.h"
-#include "server/predict.h"
-#include "server/registry.h"
+#include "server/base/config.h"
+#include "server/base/metrics.h"
+#include "server/jobs/predict.h"
+#include "server/models/registry.h"
 #include "tests/unit/fake_evaluator.h"
 
 #include <math.h>

@@ -1,9 +1,9 @@
-/* A struct build over a model file in memory, as a builder of core/models/ finds it. Include it
+/* A struct build over a model file in memory, as a builder of core/builders/ finds it. Include it
  * last: it includes cmocka.h. */
 #ifndef TESTS_UNIT_SUPPORT_BUILD_H
 #define TESTS_UNIT_SUPPORT_BUILD_H
 
-#include "core/models/build.h"
+#include "core/builders/build.h"
 #include "tests/unit/support_model_file.h"
 
 struct build_trial {

@@ -3,9 +3,9 @@
 #ifndef TESTS_UNIT_SUPPORT_KERNELS_H
 #define TESTS_UNIT_SUPPORT_KERNELS_H
 
+#include "core/cpu/dispatch.h"
+#include "core/cpu/kernels/kernels.h"
 #include "core/e3/irreps.h"
-#include "core/kernels/kernels.h"
-#include "core/program/dispatch.h"
 #include "tests/unit/support_arrays.h"
 
 #include <float.h>

@@ -3,7 +3,7 @@
 #ifndef TESTS_UNIT_SUPPORT_LOCAL_H
 #define TESTS_UNIT_SUPPORT_LOCAL_H
 
-#include "core/program/geometry.h"
+#include "core/cpu/geometry.h"
 #include "tests/unit/support_program.h"
 #include "tests/unit/support_tensor_product.h"
 

@@ -3,7 +3,7 @@
 #ifndef TESTS_UNIT_SUPPORT_PEER_H
 #define TESTS_UNIT_SUPPORT_PEER_H
 
-#include "server/sockets/address.h"
+#include "server/os/address.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

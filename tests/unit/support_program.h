@@ -6,9 +6,9 @@
 #ifndef TESTS_UNIT_SUPPORT_PROGRAM_H
 #define TESTS_UNIT_SUPPORT_PROGRAM_H
 
+#include "core/cpu/evaluate.h"
+#include "core/cpu/run.h"
 #include "core/graph/neighbours.h"
-#include "core/program/evaluate.h"
-#include "core/program/run.h"
 #include "tests/unit/support_convolution.h"
 
 #define TEST_SPECIES 2

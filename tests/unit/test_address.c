@@ -1,4 +1,4 @@
-#include "server/sockets/address.h"
+#include "server/os/address.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

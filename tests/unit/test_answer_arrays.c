@@ -1,5 +1,5 @@
-#include "server/answer_arrays.h"
-#include "server/problem.h"
+#include "server/base/problem.h"
+#include "server/codec/answer_arrays.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
-#include "server/answer_json.h"
-#include "server/problem_kinds.h"
+#include "server/base/problem_kinds.h"
+#include "server/codec/answer_json.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "server/answer_kserve.h"
+#include "server/codec/answer_kserve.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "server/answer_safetensors.h"
+#include "server/codec/answer_safetensors.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 #define _GNU_SOURCE /* mkstemp */
-#include "server/auth.h"
+#include "server/http/auth.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

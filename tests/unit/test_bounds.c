@@ -1,4 +1,4 @@
-#include "server/bounds.h"
+#include "server/models/bounds.h"
 #include "tests/unit/fake_evaluator.h"
 
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-#include "core/program/dispatch.h"
+#include "core/cpu/dispatch.h"
 #include "tests/unit/support_build.h"
 
 /* irreps_message 3x0e+3x1o: variables 0 (0e) and 1, 2, 3 (1o). Rows: m, variables, path, C. */

@@ -1,4 +1,4 @@
-#include "server/clients.h"
+#include "server/compute/clients.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "server/codec_json.h"
+#include "server/codec/codec_json.h"
 
 #include <math.h>
 #include <setjmp.h>

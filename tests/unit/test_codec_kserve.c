@@ -1,4 +1,4 @@
-#include "server/codec_kserve.h"
+#include "server/codec/codec_kserve.h"
 
 #include <math.h>
 #include <setjmp.h>

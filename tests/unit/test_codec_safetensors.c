@@ -1,4 +1,4 @@
-#include "server/codec_safetensors.h"
+#include "server/codec/codec_safetensors.h"
 #include "tests/unit/support_safetensors.h"
 
 #include <math.h>

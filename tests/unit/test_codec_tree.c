@@ -1,4 +1,4 @@
-#include "server/codec_tree.h"
+#include "server/codec/codec_tree.h"
 
 #include <cjson/cJSON.h>
 #include <setjmp.h>

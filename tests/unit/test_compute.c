@@ -1,5 +1,5 @@
-#include "server/compute.h"
-#include "server/profile.h"
+#include "server/compute/compute.h"
+#include "server/compute/profile.h"
 #include "tests/unit/fake_evaluator.h"
 
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 #define _GNU_SOURCE /* mkstemp */
-#include "server/config.h"
+#include "server/base/config.h"
 
 #include <fcntl.h>
 #include <setjmp.h>

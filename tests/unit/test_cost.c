@@ -1,5 +1,5 @@
 /* What the rates of atoms and edges learn from the times of batches. */
-#include "server/cost.h"
+#include "server/models/cost.h"
 
 #include <math.h>
 #include <setjmp.h>

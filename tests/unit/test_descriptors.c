@@ -1,4 +1,4 @@
-#include "server/descriptors.h"
+#include "server/os/descriptors.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

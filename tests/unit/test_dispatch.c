@@ -1,4 +1,4 @@
-#include "core/program/dispatch.h"
+#include "core/cpu/dispatch.h"
 #include "tests/unit/support_kernels.h"
 
 static void test_best_has_the_precision(void **state) {

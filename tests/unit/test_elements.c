@@ -1,5 +1,5 @@
 #include "irrep/conventions.h"
-#include "server/elements.h"
+#include "server/base/elements.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

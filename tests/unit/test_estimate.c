@@ -1,4 +1,4 @@
-#include "server/estimate.h"
+#include "server/jobs/estimate.h"
 #include "tests/unit/fake_evaluator.h"
 
 #include <setjmp.h>

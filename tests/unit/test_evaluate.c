@@ -1,5 +1,5 @@
-#include "core/program/evaluate.h"
-#include "core/program/geometry.h"
+#include "core/cpu/evaluate.h"
+#include "core/cpu/geometry.h"
 #include "tests/unit/support_program.h"
 
 static const struct program_options all_options[] = {{1, false, false, false},

@@ -1,4 +1,4 @@
-#include "server/evaluator.h"
+#include "server/models/evaluator.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

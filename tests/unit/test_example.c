@@ -1,4 +1,4 @@
-#include "server/example.h"
+#include "server/routes/example.h"
 
 #include <cjson/cJSON.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
-#include "server/fair_queue.h"
-#include "server/scheduler.h"
+#include "server/compute/fair_queue.h"
+#include "server/compute/scheduler.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

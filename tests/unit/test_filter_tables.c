@@ -1,4 +1,4 @@
-#include "core/program/filter_tables.h"
+#include "core/cpu/filter_tables.h"
 #include "tests/unit/support_kernels.h"
 
 #define BASIS 8

@@ -1,4 +1,4 @@
-#include "core/program/geometry.h"
+#include "core/cpu/geometry.h"
 #include "tests/unit/support_program.h"
 
 static const struct program_options all_options[] = {

@@ -1,4 +1,4 @@
-#include "server/host_port.h"
+#include "server/os/host_port.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

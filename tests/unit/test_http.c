@@ -1,5 +1,5 @@
-#include "server/http.h"
-#include "server/listen.h"
+#include "server/http/http.h"
+#include "server/http/listen.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -1,4 +1,4 @@
-#include "server/http_body.h"
+#include "server/http/http_body.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "server/http_judge.h"
+#include "server/http/http_judge.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "server/http_response.h"
+#include "server/http/http_response.h"
 
 #include <microhttpd.h>
 #include <setjmp.h>

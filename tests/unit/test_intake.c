@@ -1,4 +1,4 @@
-#include "server/sockets/intake.h"
+#include "server/drivers/intake.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

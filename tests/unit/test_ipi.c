@@ -1,5 +1,5 @@
-#include "server/sockets/engine.h"
-#include "server/sockets/units.h"
+#include "server/drivers/engine.h"
+#include "server/drivers/units.h"
 #include "tests/unit/support_driver.h"
 
 #include <math.h>

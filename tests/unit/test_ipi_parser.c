@@ -1,4 +1,4 @@
-#include "server/sockets/ipi_parser.h"
+#include "server/drivers/ipi_parser.h"
 #include "tests/unit/support_driver.h"
 
 #include <limits.h>

@@ -1,4 +1,4 @@
-#include "server/json_scan.h"
+#include "server/codec/json_scan.h"
 
 #include <cjson/cJSON.h>
 #include <setjmp.h>

@@ -1,7 +1,7 @@
 #define _GNU_SOURCE /* accept4, mkdtemp */
-#include "server/request.h"
-#include "server/sockets/link.h"
-#include "server/sockets/units.h"
+#include "server/codec/request.h"
+#include "server/drivers/link.h"
+#include "server/drivers/units.h"
 #include "tests/unit/fake_served.h"
 #include "tests/unit/support_driver.h"
 #include "tests/unit/support_peer.h"

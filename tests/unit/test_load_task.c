@@ -1,5 +1,5 @@
 #define _GNU_SOURCE /* mkdtemp */
-#include "server/load_task.h"
+#include "server/models/load_task.h"
 #include "tests/unit/fake_evaluator.h"
 
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-#include "core/program/local.h"
+#include "core/cpu/local.h"
 #include "tests/unit/support_local.h"
 
 static void evaluate(struct test_run *run) {

@@ -1,5 +1,5 @@
 #define _GNU_SOURCE /* F_SETPIPE_SZ */
-#include "server/log.h"
+#include "server/base/log.h"
 
 #include <cjson/cJSON.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-#include "server/loopback.h"
+#include "server/os/loopback.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -1,5 +1,5 @@
 #define _GNU_SOURCE /* mkdtemp */
-#include "server/machine.h"
+#include "server/os/machine.h"
 
 #include <fcntl.h>
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-#include "server/sockets/mdi_parser.h"
+#include "server/drivers/mdi_parser.h"
 #include "tests/unit/support_driver.h"
 
 #include <limits.h>

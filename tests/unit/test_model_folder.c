@@ -1,5 +1,5 @@
 #define _GNU_SOURCE /* mkdtemp */
-#include "server/model_folder.h"
+#include "server/models/model_folder.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

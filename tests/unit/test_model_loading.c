@@ -1,5 +1,5 @@
 #define _GNU_SOURCE /* mkdtemp, symlink */
-#include "server/model_loading.h"
+#include "server/models/model_loading.h"
 #include "tests/unit/fake_evaluator.h"
 
 #include <setjmp.h>

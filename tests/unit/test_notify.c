@@ -1,5 +1,5 @@
 #define _GNU_SOURCE /* setenv */
-#include "server/notify.h"
+#include "server/os/notify.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
-#include "core/program/edge_filters.h"
-#include "core/program/geometry.h"
+#include "core/cpu/edge_filters.h"
+#include "core/cpu/geometry.h"
 #include "tests/unit/support_op.h"
 
 /* What the convolution's input is. */

@@ -1,4 +1,4 @@
-#include "core/program/edge_filters.h"
+#include "core/cpu/edge_filters.h"
 #include "tests/unit/support_local.h"
 
 static void check_forward(const struct kernels *kernels) {

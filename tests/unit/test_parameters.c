@@ -1,4 +1,4 @@
-#include "server/sockets/parameters.h"
+#include "server/drivers/parameters.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "server/peer.h"
+#include "server/http/peer.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

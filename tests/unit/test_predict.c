@@ -1,5 +1,5 @@
 #define _GNU_SOURCE /* mkdtemp */
-#include "server/predict.h"
+#include "server/jobs/predict.h"
 #include "tests/unit/fake_evaluator.h"
 
 #include <cjson/cJSON.h>

@@ -1,4 +1,4 @@
-#include "server/predict_job.h"
+#include "server/jobs/predict_job.h"
 #include "tests/unit/fake_evaluator.h"
 
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 #define _GNU_SOURCE /* mkdtemp */
-#include "server/predict.h"
-#include "server/request.h"
+#include "server/codec/request.h"
+#include "server/jobs/predict.h"
 #include "tests/unit/fake_served.h"
 
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 #define _GNU_SOURCE /* mkdtemp */
-#include "server/predictor.h"
+#include "server/jobs/predictor.h"
 #include "tests/unit/fake_served.h"
 
 #include <cjson/cJSON.h>

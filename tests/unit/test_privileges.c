@@ -1,5 +1,5 @@
 #define _GNU_SOURCE /* mkdtemp */
-#include "server/privileges.h"
+#include "server/os/privileges.h"
 
 #include <fcntl.h>
 #include <pwd.h>

@@ -1,5 +1,5 @@
-#include "server/problem.h"
-#include "server/problem_kinds.h"
+#include "server/base/problem.h"
+#include "server/base/problem_kinds.h"
 
 #include <cjson/cJSON.h>
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-#include "core/models/product_tree.h"
+#include "core/builders/product_tree.h"
 #include "tests/unit/support_build.h"
 
 #define VALUES(...) ((const double[]){__VA_ARGS__})

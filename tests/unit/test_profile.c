@@ -1,4 +1,4 @@
-#include "server/profile.h"
+#include "server/compute/profile.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "server/ragged.h"
+#include "server/codec/ragged.h"
 
 #include <math.h>
 #include <setjmp.h>

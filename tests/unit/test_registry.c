@@ -1,5 +1,5 @@
 #define _GNU_SOURCE /* mkdtemp, symlink */
-#include "server/registry.h"
+#include "server/models/registry.h"
 #include "tests/unit/fake_evaluator.h"
 
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-#include "server/request.h"
+#include "server/codec/request.h"
 #include "tests/unit/fake_evaluator.h"
 
 #include <math.h>

@@ -1,6 +1,6 @@
 #define _GNU_SOURCE /* mkdtemp */
-#include "server/metrics.h"
-#include "server/residency.h"
+#include "server/base/metrics.h"
+#include "server/models/residency.h"
 #include "tests/unit/fake_evaluator.h"
 
 #include <setjmp.h>

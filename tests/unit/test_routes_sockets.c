@@ -1,5 +1,5 @@
 #define _GNU_SOURCE /* mkdtemp */
-#include "server/sockets/sockets.h"
+#include "server/drivers/sockets.h"
 #include "tests/unit/fake_exchange.h"
 
 #include <setjmp.h>

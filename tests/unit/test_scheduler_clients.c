@@ -1,6 +1,6 @@
 /* The scheduler under many clients on a simulated clock: each asks for one structure, waits for its
  * answer, and asks again; two workers take a while for each structure of a batch. */
-#include "server/scheduler.h"
+#include "server/compute/scheduler.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

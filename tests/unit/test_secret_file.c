@@ -1,5 +1,5 @@
 #define _GNU_SOURCE /* mkdtemp */
-#include "server/secret_file.h"
+#include "server/os/secret_file.h"
 
 #include <fcntl.h>
 #include <setjmp.h>

@@ -1,6 +1,6 @@
-#include "core/models/loaded.h"
-#include "core/models/self_check.h"
-#include "core/program/dispatch.h"
+#include "core/api/loaded.h"
+#include "core/api/self_check.h"
+#include "core/cpu/dispatch.h"
 #include "tests/unit/support_model.h"
 
 #define TOLERANCE 1e-3

@@ -1,4 +1,4 @@
-#include "server/shortest.h"
+#include "server/base/shortest.h"
 
 #include <float.h>
 #include <math.h>

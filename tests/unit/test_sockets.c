@@ -1,5 +1,5 @@
 #define _GNU_SOURCE /* accept4, mkdtemp */
-#include "server/sockets/sockets.h"
+#include "server/drivers/sockets.h"
 #include "tests/unit/fake_served.h"
 #include "tests/unit/support_driver.h"
 #include "tests/unit/support_peer.h"

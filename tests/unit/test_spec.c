@@ -1,5 +1,5 @@
 #define _GNU_SOURCE /* mkstemp */
-#include "server/sockets/spec.h"
+#include "server/drivers/spec.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "server/sockets/species.h"
+#include "server/drivers/species.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 #define _GNU_SOURCE /* accept4, mkdtemp */
-#include "server/sockets/stream.h"
+#include "server/drivers/stream.h"
 #include "tests/unit/support_peer.h"
 
 #include <setjmp.h>

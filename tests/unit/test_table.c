@@ -1,4 +1,4 @@
-#include "core/kernels/table.h"
+#include "core/cpu/kernels/table.h"
 #include "tests/unit/support_kernels.h"
 
 static void check_name(const struct kernels *kernels) {

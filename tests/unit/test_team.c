@@ -1,4 +1,4 @@
-#include "server/team.h"
+#include "server/compute/team.h"
 
 #include <sched.h>
 #include <setjmp.h>

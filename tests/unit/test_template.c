@@ -1,5 +1,5 @@
 #define _GNU_SOURCE /* mkstemp */
-#include "server/sockets/template.h"
+#include "server/drivers/template.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 #define _GNU_SOURCE /* mkdtemp */
-#include "server/tls.h"
+#include "server/http/tls.h"
 
 #include <gnutls/gnutls.h>
 #include <setjmp.h>

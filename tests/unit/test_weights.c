@@ -1,4 +1,4 @@
-#include "core/program/weights.h"
+#include "core/cpu/weights.h"
 #include "tests/unit/support_kernels.h"
 
 #include <pthread.h>

@@ -1,5 +1,5 @@
 #include "irrep/conventions.h"
-#include "server/worker.h"
+#include "server/compute/worker.h"
 
 #include <pthread.h>
 #include <setjmp.h>

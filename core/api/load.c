@@ -1,0 +1,169 @@
+/* From the bytes of a model file to a model: irrep_model_load of irrep/model.h. */
+#include "core/api/loaded.h"
+#include "core/builders/models.h"
+#include "core/cpu/dispatch.h"
+#include "core/program/model_file.h"
+#include "irrep/conventions.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+  const char *name;
+  bool (*build)(struct build *build);
+} architectures[] = {{"allegro", allegro_build},
+                     {"mace", mace_build},
+                     {"nequip", nequip_build},
+                     {"schnet", schnet_build},
+                     {"so3net", so3net_build}};
+
+#define N_ARCHITECTURES (sizeof architectures / sizeof *architectures)
+
+static bool read_species(struct irrep_model *model, struct build *build) {
+  size_t numbers[IRREP_MODEL_SPECIES_MAX], n;
+  memset(model->map.of, -1, sizeof model->map.of);
+  if (card_sizes(&build->card, "atomic_numbers", 1, IRREP_NUMBER_MAX, IRREP_MODEL_SPECIES_MAX,
+                 numbers, &n, build->error) != IRREP_OK)
+    return false;
+  for (size_t s = 0; s < n; s++) {
+    if (model->map.of[numbers[s]] >= 0) {
+      irrep_fail(build->error, IRREP_BAD_MODEL_FILE, "atomic_numbers", "%zu occurs twice",
+                 numbers[s]);
+      return false;
+    }
+    model->map.of[numbers[s]] = (int16_t)s;
+    model->atomic_numbers[s] = (int32_t)numbers[s];
+  }
+  if (n == 0) {
+    irrep_fail(build->error, IRREP_BAD_MODEL_FILE, "atomic_numbers", "the model has no elements");
+    return false;
+  }
+  model->program.n_species = n;
+  return true;
+}
+
+static bool read_units(struct build *build) {
+  static const char *const keys[] = {"length", "energy", NULL};
+  static const char *const lengths[] = {"Angstrom", NULL}, *const energies[] = {"eV", NULL};
+  struct card_object units;
+  size_t index;
+  return card_object(&build->card, "units", &units, build->error) == IRREP_OK &&
+         card_only(&units, keys, build->error) == IRREP_OK &&
+         card_choice(&units, "length", lengths, &index, build->error) == IRREP_OK &&
+         card_choice(&units, "energy", energies, &index, build->error) == IRREP_OK;
+}
+
+static bool build_model(struct irrep_model *model, struct build *build) {
+  static const char *const precisions[] = {"float32", "float64", NULL};
+  static const char *const keys[] = {
+      "format",  "architecture", "variant",  "atomic_numbers", "r_max",       "precision",
+      "units",   "radial",       "model",    "name",           "description", "source",
+      "license", "citation",     "training", "sha256_source",  "modality",    NULL};
+  const char *names[N_ARCHITECTURES + 1] = {NULL};
+  size_t format, architecture, precision;
+  double r_max;
+  for (size_t i = 0; i < N_ARCHITECTURES; i++)
+    names[i] = architectures[i].name;
+  const struct card_object *card = &build->card;
+  if (card_only(card, keys, build->error) != IRREP_OK ||
+      card_size(card, "format", 1, IRREP_MODEL_FORMAT, &format, build->error) != IRREP_OK ||
+      card_choice(card, "architecture", names, &architecture, build->error) != IRREP_OK ||
+      card_choice(card, "precision", precisions, &precision, build->error) != IRREP_OK ||
+      card_number(card, "r_max", 1e-3, 100.0, &r_max, build->error) != IRREP_OK ||
+      card_object(card, "model", &build->model, build->error) != IRREP_OK ||
+      (card_has(card, "variant") && card_string(card, "variant", model->variant,
+                                                sizeof model->variant, build->error) != IRREP_OK) ||
+      !read_units(build) || !read_species(model, build) || !build_radial(build, r_max) ||
+      !architectures[architecture].build(build))
+    return false;
+  snprintf(model->architecture, sizeof model->architecture, "%s", names[architecture]);
+  model->card.r_max = r_max;
+  model->card.precision = precision == 0 ? IRREP_FLOAT32 : IRREP_FLOAT64;
+  return program_finish(&model->program, build->error) == IRREP_OK &&
+         model_file_all_used(build->file, build->error) == IRREP_OK;
+}
+
+/* The weights in both precisions, and the tables of the filters in the model's own: evaluation in
+ * the other precision is for comparisons, and exact. The doubles of the builder go. */
+static bool convert_weights(struct irrep_model *model, struct irrep_error *error) {
+  struct program *program = &model->program;
+  for (int p = 0; p < 2; p++) {
+    const struct kernels *kernels = kernels_for(p ? IRREP_FLOAT64 : IRREP_FLOAT32, NULL);
+    model->kernels[p] = kernels;
+    if (weights_init(&model->weights[p], program, kernels) != IRREP_OK) {
+      irrep_fail(error, IRREP_NO_MEMORY, "", "not enough memory for the weights");
+      return false;
+    }
+    model->card.bytes += weights_bytes(program, kernels);
+  }
+  free(program->weights);
+  program->weights = NULL;
+  const enum irrep_precision own = model->card.precision;
+  model->card.bytes += program->owned_bytes + weights_species_bytes(program, model->kernels[own]);
+  if (filter_tables_make(program, model->weights[IRREP_FLOAT64].data, model->kernels[own],
+                         &model->tables) != IRREP_OK) {
+    irrep_fail(error, IRREP_NO_MEMORY, "", "not enough memory for the filter tables");
+    return false;
+  }
+  model->card.bytes += model->tables.bytes;
+  return true;
+}
+
+static void fill_card(struct irrep_model *model, struct model_file *file) {
+  model->metadata = file->card;
+  file->card = NULL;
+  model->card.architecture = model->architecture;
+  model->card.variant = model->variant;
+  model->card.atomic_numbers = model->atomic_numbers;
+  model->card.n_elements = model->program.n_species;
+  model->card.metadata = model->metadata;
+  model->card.metadata_size = file->card_size;
+  model->card.bytes += sizeof *model + file->card_size;
+}
+
+enum irrep_status irrep_model_load(const void *bytes, size_t n_bytes, struct irrep_model **out,
+                                   struct irrep_error *error) {
+  struct irrep_error local;
+  struct irrep_error *why = error ? error : &local;
+  struct model_file file;
+  *out = NULL;
+  enum irrep_status status = model_file_open(bytes, n_bytes, &file, why);
+  if (status != IRREP_OK)
+    return status;
+  struct irrep_model *model = calloc(1, sizeof *model);
+  struct build build = {.file = &file, .error = why};
+  if (!model) {
+    status = irrep_fail(why, IRREP_NO_MEMORY, "", "not enough memory for the model");
+    goto done;
+  }
+  program_init(&model->program);
+  build.program = &model->program;
+  status = card_open(file.card, file.card_size, &build.card, why);
+  if (status == IRREP_OK && (!build_model(model, &build) || !convert_weights(model, why)))
+    status = why->status;
+  if (status == IRREP_OK) {
+    fill_card(model, &file);
+    *out = model;
+    model = NULL;
+  }
+done:
+  irrep_model_free(model);
+  model_file_close(&file);
+  return status;
+}
+
+void irrep_model_free(struct irrep_model *model) {
+  if (!model)
+    return;
+  program_fini(&model->program);
+  filter_tables_fini(&model->tables);
+  weights_fini(&model->weights[0]);
+  weights_fini(&model->weights[1]);
+  free(model->metadata);
+  free(model);
+}
+
+const struct irrep_model_card *irrep_model_card(const struct irrep_model *model) {
+  return &model->card;
+}

@@ -1,0 +1,25 @@
+/* A model in memory, behind irrep/model.h: made by load.c, used by model.c. */
+#ifndef CORE_API_LOADED_H
+#define CORE_API_LOADED_H
+
+#include "core/cpu/filter_tables.h"
+#include "core/cpu/kernels/kernels.h"
+#include "core/cpu/weights.h"
+#include "core/graph/batch.h"
+#include "core/program/program.h"
+#include "irrep/model.h"
+#include "irrep/model_format.h"
+
+struct irrep_model {
+  struct program program;
+  struct species_map map;
+  const struct kernels *kernels[2]; /* by precision */
+  struct weights weights[2];        /* by precision */
+  struct filter_tables tables;      /* for the model's own precision */
+  struct irrep_model_card card;
+  int32_t atomic_numbers[IRREP_MODEL_SPECIES_MAX];
+  char architecture[16], variant[32];
+  char *metadata;
+};
+
+#endif

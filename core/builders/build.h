@@ -1,0 +1,200 @@
+/* What the builders of all architectures share: from the file's tensors, by name, to operations
+ * with padded and packed weights. */
+#ifndef CORE_BUILDERS_BUILD_H
+#define CORE_BUILDERS_BUILD_H
+
+#include "core/e3/irreps.h"
+#include "core/program/card.h"
+#include "core/program/model_file.h"
+#include "core/program/program.h"
+#include "irrep/conventions.h"
+
+/* A model being built. Calls that return false have filled the error; a builder then gives up. */
+struct build {
+  struct program *program;
+  struct model_file *file;
+  struct card_object card;  /* the whole card */
+  struct card_object model; /* its "model" */
+  struct irrep_error *error;
+};
+
+/* One irrep of a feature row: (2l+1) * width reals at offset, of which the file's channel i is
+ * place[i]. Channels that come in groups (the paths of a convolution, the gates of an entry) have
+ * each group start at a multiple of IRREP_LANES. */
+struct layout_entry {
+  struct irrep ir;
+  size_t mul, width, offset;
+  size_t *place; /* [mul] */
+};
+
+/* Channels with their padding. */
+static inline size_t padded(size_t channels) {
+  return (channels + IRREP_LANES - 1) / IRREP_LANES * IRREP_LANES;
+}
+
+/* How the features that the file calls by their irreps lie in a row. Each irrep occurs once. */
+struct layout {
+  size_t n, dim;
+  struct layout_entry entry[IRREPS_MAX];
+};
+
+/* Appends one irrep with channels in groups; mul [n_groups]. */
+bool layout_append(struct build *build, struct layout *layout, struct irrep ir, const size_t *mul,
+                   size_t n_groups);
+
+/* The layout of plain irreps. Refuses an irrep that occurs twice. */
+bool layout_of_irreps(struct build *build, const struct irreps *irreps, struct layout *layout);
+
+/* The entry of an irrep, or NULL. */
+const struct layout_entry *layout_find(const struct layout *layout, struct irrep ir);
+
+/* Reads and parses irreps at a key of an object of the card. */
+bool build_irreps(struct build *build, const struct card_object *object, const char *key,
+                  struct irreps *irreps);
+
+/* Reads the name of an activation at "activation". */
+bool build_activation(struct build *build, const struct card_object *object,
+                      enum activation *activation);
+
+/* Appends an activation of all channels of a value, from one value to another of the same dim. */
+bool build_activated(struct build *build, enum activation activation, size_t in, size_t out);
+
+/* Appends a value with a layout. */
+bool build_value(struct build *build, const struct layout *layout, size_t *value);
+
+/* Appends the irreps-wise linear map NAME of model_format.h. */
+bool build_linear(struct build *build, const char *name, size_t in, const struct layout *from,
+                  size_t out, const struct layout *to, bool by_species, bool accumulate);
+
+/* Reads the MLP NAME, with this card, as a filter from the radial embedding to n_columns padded
+ * columns, of which the file's column i is place[i]. */
+bool build_filter(struct build *build, const char *name, const struct card_object *card,
+                  size_t n_file_columns, const size_t *place, size_t n_columns,
+                  struct filter *filter);
+
+/* The same with a first weight for each pair of species: [n_species][n_species][num_basis][..]. */
+bool build_pair_filter(struct build *build, const char *name, const struct card_object *card,
+                       size_t n_file_columns, const size_t *place, size_t n_columns,
+                       struct filter *filter);
+
+/* Appends the embedding: scalars of "irreps_embedding" from "embedding.weight" [n_species][mul]. */
+bool build_embedding(struct build *build, size_t *value, struct layout *layout);
+
+/* The embedding as numbers, [n_species][dim of its layout], that live until program_finish. */
+bool build_embedding_table(struct build *build, struct layout *layout, const double **table);
+
+/* Appends the linear map NAME, without bias, of an embedding given as numbers: as a function of the
+ * species it is computed now. */
+bool build_linear_embedding(struct build *build, const char *name, const double *table,
+                            const struct layout *from, size_t out, const struct layout *to,
+                            bool by_species);
+
+/* A convolution as the file gives it (model_format.h, "Convolution"). */
+struct convolution_card {
+  const char *filter;              /* the name of its MLP */
+  const struct card_object *layer; /* has the "filter" */
+  const struct irreps *irreps_mid;
+  bool natural;   /* harmonics have parity (-1)^l; otherwise all are even */
+  bool to_sender; /* harmonics are taken at the direction from the receiver to the sender */
+  bool summed;    /* paths to one irrep add up, filter columns go by harmonic (SO3Net) */
+  bool twin;      /* the output row has room for as much again */
+};
+
+/* Appends the convolution of a value and gives its output's layout. */
+bool build_convolution(struct build *build, const struct convolution_card *card, size_t in,
+                       const struct layout *from, size_t *out, struct layout *to);
+
+/* The layout of a gate's input ("Gate" in model_format.h): the entries of irreps_out, of which the
+ * scalars of gate_ir are followed by the gates. */
+bool gate_input_layout(struct build *build, const struct irreps *irreps_out, struct irrep *gate_ir,
+                       struct layout *layout);
+
+/* Appends the "gate" of a layer's card. */
+bool build_equivariant_gate(struct build *build, const struct card_object *layer,
+                            const struct irreps *irreps_out, size_t in, const struct layout *from,
+                            struct irrep gate_ir, size_t *out, struct layout *to);
+
+/* Appends the division of a value by the "density" of a layer's card; the value is replaced. */
+bool build_density(struct build *build, const char *name, const struct card_object *layer,
+                   size_t *value, const struct layout *layout);
+
+/* A product basis as the file gives it (model_format.h, "Product basis"). */
+struct product_card {
+  const char *name;                 /* of its tensors */
+  const struct card_object *irreps; /* one for each irrep of the output */
+  bool by_species;                  /* the weights */
+};
+
+/* Appends the product basis of a value. */
+bool build_product(struct build *build, const struct product_card *card, size_t in,
+                   const struct layout *from, size_t out, const struct layout *to);
+
+/* The sign between the coupling coefficients of conventions.h and those of SO3Net, which follow
+ * Condon and Shortley's, for l1 + l2 + l3 even. */
+double so3net_sign(int l1, int l2, int l3);
+
+/* Appends the self tensor product of a value, whose row holds the irreps of `from` twice
+ * (model_format.h, "Self tensor product"). */
+bool build_self_product(struct build *build, size_t in, const struct layout *from, size_t out,
+                        const struct layout *to);
+
+/* Reads "aggregation" of the model, if there. */
+bool build_aggregation(struct build *build);
+
+/* Reads "scale" and "shift" [n_species]; the shift becomes the program's. */
+bool build_scale_and_shift(struct build *build, const double **scale, double **shift);
+
+/* Appends an energy: scale[species] times the MLP NAME of the scalars (0e) of a value; its last
+ * bias goes to the shift. A model may have any number of them. */
+bool build_energy(struct build *build, const char *mlp, const struct card_object *card, size_t in,
+                  const struct layout *layout, const double *scale, double *shift);
+
+/* Appends the MLP "readout" of the scalars (0e) of a value, with the tensors "scale" and "shift".
+ */
+bool build_readout(struct build *build, size_t in, const struct layout *layout);
+
+/* Channels of scalars somewhere in the rows of a value. */
+struct scalars {
+  size_t value, dim, offset, mul;
+};
+
+/* A value of edges of dim reals a row. */
+bool build_edge_value(struct build *build, size_t dim, size_t *value);
+
+/* Appends the MLP NAME, with this card, of the scalars of several values of edges, put together.
+ *   in   [n_in]; replaced by the last hidden layer, if there is one
+ *   to   one irrep, the place of the output's columns */
+bool build_edge_mlp(struct build *build, const char *name, const struct card_object *card,
+                    struct scalars *in, size_t n_in, const struct layout_entry *to, size_t *out);
+
+/* The same with one output: the energy of each edge times scale [n_species] of its receiver. */
+bool build_edge_energy(struct build *build, const char *name, const struct card_object *card,
+                       struct scalars *in, size_t n_in, const double *scale);
+
+/* Appends the tensor product of a value of edges, with irreps of U channels each, and the
+ * receivers' sums of harmonics of degrees 0..l_max, U channels each (model_format.h, "allegro"). */
+bool build_tensor_product(struct build *build, const char *name, size_t in,
+                          const struct layout *from, size_t sums, size_t out,
+                          const struct layout *to);
+
+/* Appends the "pair_repulsion" of the "model" object, if it has one. */
+bool build_pair_repulsion(struct build *build);
+
+/* Fills program->radial and reads the tensors of its basis. */
+bool build_radial(struct build *build, double r_max);
+
+/* Reads tensor NAME of this shape into memory that lives until program_finish, or as long as the
+ * program. */
+double *build_read(struct build *build, const char *name, size_t n_dims, const size_t *shape);
+double *build_keep(struct build *build, const char *name, size_t n_dims, const size_t *shape);
+
+/* Whether memory has run out; then says so. */
+bool build_no_memory(struct build *build);
+
+/* For calls that give up: says that memory has run out, if so. Always false. */
+static inline bool build_give_up(struct build *build) {
+  build_no_memory(build);
+  return false;
+}
+
+#endif

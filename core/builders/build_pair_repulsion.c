@@ -1,0 +1,40 @@
+/* The screened repulsion of pairs. */
+#include "core/builders/build.h"
+
+/* A table by species of receiver and sender, of positive numbers. */
+static const double *read_table(struct build *build, const char *name) {
+  const size_t n = build->program->n_species, shape[2] = {n, n};
+  const double *table = build_keep(build, name, 2, shape);
+  for (size_t i = 0; table && i < n * n; i++)
+    if (!(table[i] > 0.0)) {
+      irrep_fail(build->error, IRREP_BAD_MODEL_FILE, name, "a number that is not positive");
+      return NULL;
+    }
+  return table;
+}
+
+bool build_pair_repulsion(struct build *build) {
+  static const char *const keys[] = {"num_terms", "p", NULL};
+  struct card_object card;
+  struct pair_repulsion pair = {.n_species = build->program->n_species};
+  if (!card_has(&build->model, "pair_repulsion"))
+    return true;
+  if (card_object(&build->model, "pair_repulsion", &card, build->error) != IRREP_OK ||
+      card_only(&card, keys, build->error) != IRREP_OK ||
+      card_number(&card, "p", 2.0, 100.0, &pair.p, build->error) != IRREP_OK ||
+      card_size(&card, "num_terms", 1, PAIR_TERMS_MAX, &pair.n_terms, build->error) != IRREP_OK)
+    return false;
+  pair.coefficients = build_keep(build, "pair_repulsion.coefficients", 1, &pair.n_terms);
+  pair.exponents =
+      pair.coefficients ? build_keep(build, "pair_repulsion.exponents", 1, &pair.n_terms) : NULL;
+  pair.factor = pair.exponents ? read_table(build, "pair_repulsion.factor") : NULL;
+  pair.length = pair.factor ? read_table(build, "pair_repulsion.length") : NULL;
+  pair.r_max = pair.length ? read_table(build, "pair_repulsion.r_max") : NULL;
+  if (!pair.r_max)
+    return false;
+  struct op *op = program_op(build->program, &op_pair_repulsion, PROGRAM_NONE, PROGRAM_NONE);
+  if (!op)
+    return build_give_up(build);
+  op->pair_repulsion = pair;
+  return true;
+}

@@ -1,0 +1,262 @@
+#include "core/cpu/evaluate.h"
+
+#include "core/cpu/geometry.h"
+#include "core/cpu/local.h"
+#include "core/cpu/run.h"
+#include "core/e3/spherical_harmonics.h"
+#include "irrep/conventions.h"
+
+#include <string.h>
+
+void workspace_take(struct workspace *w, const struct executable *executable, struct arena *arena,
+                    const struct irrep_plan *size) {
+  const struct program *program = executable->program;
+  const size_t real = executable->kernels->real_size, harmonics = HARMONICS(program->l_max);
+  batch_take(&w->batch, arena, size);
+  w->energies = arena_take(arena, size->n_atoms, sizeof(double));
+  w->gradient = arena_take(arena, size_mul(size->n_edges, 3), sizeof(double));
+  w->harmonics = arena_take(arena, size_mul(size->n_edges, harmonics), real);
+  w->embedding = arena_take(arena, size_mul(size->n_edges, embedding_width(executable)), real);
+  w->table_rows = arena_take(arena, size->n_edges, sizeof *w->table_rows);
+  w->reverse_embedding = w->embedding;
+  w->reverse_table_rows = w->table_rows;
+  if (program->directed) {
+    w->reverse_embedding =
+        arena_take(arena, size_mul(size->n_edges, embedding_width(executable)), real);
+    w->reverse_table_rows = arena_take(arena, size->n_edges, sizeof *w->table_rows);
+  }
+  w->grad_harmonics = arena_take(arena, size_mul(size->n_edges, harmonics), sizeof(double));
+  w->grad_distance = arena_take(arena, size->n_edges, sizeof(double));
+  w->whole_bytes = size_mul(size_mul(size->n_atoms, program->whole_reals), real);
+  const size_t scratch = batch_scratch_bytes(size);
+  if (scratch > w->whole_bytes)
+    w->whole_bytes = scratch;
+  w->whole = arena_take(arena, w->whole_bytes, 1);
+  scratch_take(&w->scratch, executable, arena);
+}
+
+void scratch_take(struct scratch *scratch, const struct executable *executable,
+                  struct arena *arena) {
+  const struct program *program = executable->program;
+  const size_t real = executable->kernels->real_size;
+  scratch->tile = arena_take(arena, size_mul(ATOM_TILE, program->tile_reals), real);
+  scratch->edges = arena_take(arena, size_mul(EDGE_ROWS, program->edge_reals), real);
+  scratch->filters = arena_take(arena, size_mul(2 * EDGE_TILE, program->columns_max), real);
+  scratch->filter_layers = arena_take(arena, size_mul(4 * EDGE_TILE, program->width_max), real);
+  scratch->pairs = arena_take(arena, size_mul(2 * IRREP_LANES, program->pairs_max), real);
+}
+
+static unsigned char *start_of(const struct run *run, bool of_edges,
+                               const struct storage *storage) {
+  const struct workspace *w = run->workspace;
+  const size_t rows = storage->whole ? w->batch.n_atoms : of_edges ? EDGE_ROWS : ATOM_TILE;
+  unsigned char *base = storage->whole ? w->whole
+                        : of_edges     ? run->scratch->edges
+                                       : run->scratch->tile;
+  return base + storage->offset * rows * run->kernels->real_size;
+}
+
+static void *rows_of(const struct run *run, const struct value *value,
+                     const struct storage *storage) {
+  const size_t first = storage->whole ? run->first_row : 0;
+  return start_of(run, value->of_edges, storage) + first * value->dim * run->kernels->real_size;
+}
+
+void *run_features(const struct run *run, size_t value) {
+  const struct value *v = &run->program->values[value];
+  return rows_of(run, v, &v->features);
+}
+
+void *run_gradient(const struct run *run, size_t value) {
+  const struct value *v = &run->program->values[value];
+  return rows_of(run, v, &v->gradient);
+}
+
+size_t run_rows(const struct run *run, size_t value) {
+  return run->program->values[value].of_edges ? run->n_edges : run->n_rows;
+}
+
+void *run_all_features(const struct run *run, size_t value) {
+  return start_of(run, false, &run->program->values[value].features);
+}
+
+void *run_all_gradients(const struct run *run, size_t value) {
+  return start_of(run, false, &run->program->values[value].gradient);
+}
+
+const void *run_weights(const struct run *run, size_t offset) {
+  return run->weights + offset * run->kernels->real_size;
+}
+
+const uint32_t *run_species(const struct run *run) {
+  return run->workspace->batch.species + run->first_row;
+}
+
+static void forward_stage(const struct run *run, const struct stage *stage) {
+  for (size_t i = stage->first; i < stage->end; i++)
+    run_forward(run, &run->program->ops[i]);
+}
+
+/* The adjoints of what is local to an atom or, when all tiles are through, of what is not. */
+static void adjoint_stage(const struct run *run, const struct stage *stage, bool neighbours) {
+  for (size_t i = stage->end; i-- > stage->first;) {
+    const struct op *op = &run->program->ops[i];
+    if (op->type->adjoint && op->type->reads_neighbours == neighbours)
+      run_adjoint(run, op);
+  }
+}
+
+static void adjoint_local(const struct run *run, const struct stage *stage) {
+  adjoint_stage(run, stage, false);
+}
+
+static void adjoint_neighbours(const struct run *run, const struct stage *stage) {
+  adjoint_stage(run, stage, true);
+}
+
+/* The one stage of a local program, forward and backward in one go. */
+static void energies_of_edges(const struct run *run, const struct stage *stage) {
+  (void)stage;
+  local_evaluate(run, false);
+}
+
+static void gradients_of_edges(const struct run *run, const struct stage *stage) {
+  (void)stage;
+  local_evaluate(run, true);
+}
+
+/* One step of an evaluation: the same for every tile of atoms, no tile in the way of another. */
+struct step {
+  const struct run *run;
+  const struct stage *stage;
+  void (*on_tile)(const struct run *run, const struct stage *stage);
+  const struct scratch *scratch; /* [threads] */
+  const atomic_int *cancelled;
+  size_t tile; /* atoms */
+};
+
+static bool is_cancelled(const atomic_int *cancelled) {
+  return cancelled && atomic_load_explicit(cancelled, memory_order_relaxed);
+}
+
+static size_t divide_up(size_t a, size_t b) {
+  return (a + b - 1) / b;
+}
+
+/* Atoms of a tile, of which all threads get equally many. No row's bits depend on its tile. */
+static size_t tile_atoms(const struct program *program, size_t n_atoms, size_t n_threads) {
+  if (program->local)
+    return LOCAL_ATOM_TILE;
+  const size_t rounds = divide_up(n_atoms, ATOM_TILE * n_threads);
+  const size_t tile = rounds > 0 ? divide_up(n_atoms, rounds * n_threads) : 0;
+  return tile > ATOM_TILE_MIN ? divide_up(tile, 4) * 4 : ATOM_TILE_MIN;
+}
+
+static void on_tile(void *context, size_t thread, size_t index) {
+  const struct step *step = context;
+  const struct batch *batch = &step->run->workspace->batch;
+  const size_t n_atoms = batch->n_atoms, tile = step->tile;
+  if (is_cancelled(step->cancelled))
+    return;
+  struct run run = *step->run;
+  run.scratch = &step->scratch[thread];
+  run.thread = thread;
+  run.first_row = index * tile;
+  run.n_rows = n_atoms - run.first_row < tile ? n_atoms - run.first_row : tile;
+  run.first_edge = batch->first_edge[run.first_row];
+  run.n_edges = batch->first_edge[run.first_row + run.n_rows] - run.first_edge;
+  run_note(&run, NULL, false);
+  step->on_tile(&run, step->stage);
+}
+
+static void share_out(struct irrep_team *team, void (*task)(void *, size_t, size_t), void *context,
+                      size_t n_tasks) {
+  if (team && team->n_helpers > 0 && n_tasks > 1) {
+    team->run(team, task, context, n_tasks);
+    return;
+  }
+  for (size_t i = 0; i < n_tasks; i++)
+    task(context, 0, i);
+}
+
+static void for_tiles(struct step *step, const struct stage *stage, struct irrep_team *team,
+                      void (*each)(const struct run *, const struct stage *)) {
+  step->stage = stage;
+  step->on_tile = each;
+  const size_t n_atoms = step->run->workspace->batch.n_atoms;
+  share_out(team, on_tile, step, divide_up(n_atoms, step->tile));
+}
+
+/* Edges of one task of the geometry. */
+#define GEOMETRY_TILE (16 * EDGE_TILE)
+
+struct geometry_step {
+  const struct executable *executable;
+  struct workspace *workspace;
+  bool adjoint;
+};
+
+static void on_edges(void *context, size_t thread, size_t index) {
+  const struct geometry_step *step = context;
+  struct irrep_profile *profile = step->executable->profile;
+  const size_t n_edges = step->workspace->batch.n_edges, first = index * GEOMETRY_TILE;
+  const size_t n = n_edges - first < GEOMETRY_TILE ? n_edges - first : GEOMETRY_TILE;
+  if (profile)
+    profile->note(profile, thread, NULL, false);
+  if (step->adjoint)
+    geometry_adjoint(step->executable->program, step->workspace, first, n);
+  else
+    geometry_forward(step->executable, step->workspace, first, n);
+  if (profile)
+    profile->note(profile, thread, "geometry", step->adjoint);
+}
+
+/* The scratch of the caller and of a team's helpers. */
+static void take_scratches(const struct executable *executable, const struct workspace *workspace,
+                           const struct irrep_team *team, struct scratch *scratches) {
+  scratches[0] = workspace->scratch;
+  for (size_t h = 0; team && h < team->n_helpers; h++) {
+    struct arena arena = arena_over(team->scratch[h], SIZE_MAX);
+    scratch_take(&scratches[1 + h], executable, &arena);
+  }
+}
+
+enum irrep_status program_evaluate(const struct executable *executable, struct workspace *workspace,
+                                   bool gradients, const atomic_int *cancelled,
+                                   struct irrep_team *team) {
+  const struct program *program = executable->program;
+  const struct batch *batch = &workspace->batch;
+  const struct run run = {.program = program,
+                          .kernels = executable->kernels,
+                          .tables = executable->tables,
+                          .weights = executable->weights,
+                          .profile = executable->profile,
+                          .workspace = workspace,
+                          .collects = COLLECTS_ALL};
+  struct scratch scratches[1 + IRREP_HELPERS_MAX];
+  struct step step = {.run = &run,
+                      .scratch = scratches,
+                      .cancelled = cancelled,
+                      .tile = tile_atoms(program, batch->n_atoms, team ? 1 + team->n_helpers : 1)};
+  struct geometry_step geometry = {executable, workspace, false};
+  const size_t n_geometry = divide_up(batch->n_edges, GEOMETRY_TILE);
+  take_scratches(executable, workspace, team, scratches);
+  memset(workspace->energies, 0, batch->n_atoms * sizeof(double));
+  memset(workspace->grad_harmonics, 0, batch->n_edges * HARMONICS(program->l_max) * sizeof(double));
+  memset(workspace->grad_distance, 0, batch->n_edges * sizeof(double));
+  share_out(team, on_edges, &geometry, n_geometry);
+  if (program->local)
+    for_tiles(&step, NULL, team, gradients ? gradients_of_edges : energies_of_edges);
+  for (size_t s = 0; s < program->n_stages && !program->local; s++)
+    for_tiles(&step, &program->stages[s], team, forward_stage);
+  for (size_t i = 0; i < batch->n_atoms; i++)
+    workspace->energies[i] += program->shift[batch->species[i]];
+  for (size_t s = program->n_stages; gradients && !program->local && s-- > 0;) {
+    for_tiles(&step, &program->stages[s], team, adjoint_local);
+    for_tiles(&step, &program->stages[s], team, adjoint_neighbours);
+  }
+  geometry.adjoint = true;
+  if (gradients)
+    share_out(team, on_edges, &geometry, n_geometry);
+  return is_cancelled(cancelled) ? IRREP_CANCELLED : IRREP_OK;
+}

@@ -1,0 +1,80 @@
+#include "core/cpu/kernels/self_product.h"
+
+#include "core/e3/spherical_harmonics.h"
+
+#define COMPONENTS_MAX HARMONICS(IRREP_L_MAX)
+
+/* Components of one vector of channels. */
+struct pair_of_features {
+  vec a[COMPONENTS_MAX], b[COMPONENTS_MAX];
+};
+
+static inline void load(const struct self_product *op, const real *row,
+                        struct pair_of_features *x) {
+  for (size_t i = 0; i < op->n_components; i++) {
+    x->a[i] = vec_load(row + op->in_offset[i]);
+    x->b[i] = vec_load(row + op->in_offset[i] + op->twin);
+  }
+}
+
+void KERNEL(self_product)(const struct self_product *op, size_t n_rows, const void *weights,
+                          const void *in, void *out) {
+  const real *c = (const real *)weights + op->couplings.values;
+  const uint32_t *first = op->couplings.first, *column = op->couplings.column;
+  for (size_t r = 0; r < n_rows; r++)
+    for (size_t channel = 0; channel < op->channels; channel += VECTOR_LANES) {
+      struct pair_of_features x;
+      vec y[COMPONENTS_MAX];
+      load(op, (const real *)in + r * op->in_dim + channel, &x);
+      for (size_t k = 0; k < op->n_outputs; k++)
+        y[k] = x.a[k];
+      for (size_t p = 0; p < op->couplings.n_rows; p++) {
+        const vec product = x.a[op->pairs[p].a] * x.b[op->pairs[p].b];
+        for (size_t i = first[p]; i < first[p + 1]; i++)
+          y[column[i]] += c[i] * product;
+      }
+      for (size_t k = 0; k < op->n_outputs; k++)
+        vec_store((real *)out + r * op->out_dim + op->out_offset[k] + channel, y[k]);
+    }
+}
+
+static inline void store(const struct self_product *op, const struct pair_of_features *g, real *row,
+                         bool accumulate) {
+  for (size_t i = 0; i < op->n_components; i++) {
+    real *a = row + op->in_offset[i], *b = a + op->twin;
+    vec sum_a = g->a[i], sum_b = g->b[i];
+    if (accumulate) {
+      sum_a += vec_load(a);
+      sum_b += vec_load(b);
+    }
+    vec_store(a, sum_a);
+    vec_store(b, sum_b);
+  }
+}
+
+void KERNEL(self_product_adjoint)(const struct self_product *op, size_t n_rows, const void *weights,
+                                  const void *in, const void *grad_out, void *grad_in,
+                                  bool accumulate) {
+  const real *c = (const real *)weights + op->couplings.values;
+  const uint32_t *first = op->couplings.first, *column = op->couplings.column;
+  for (size_t r = 0; r < n_rows; r++)
+    for (size_t channel = 0; channel < op->channels; channel += VECTOR_LANES) {
+      struct pair_of_features x, g;
+      vec gy[COMPONENTS_MAX];
+      load(op, (const real *)in + r * op->in_dim + channel, &x);
+      for (size_t i = 0; i < op->n_components; i++)
+        g.a[i] = g.b[i] = (vec){0};
+      for (size_t k = 0; k < op->n_outputs; k++)
+        gy[k] = g.a[k] =
+            vec_load((const real *)grad_out + r * op->out_dim + op->out_offset[k] + channel);
+      for (size_t p = 0; p < op->couplings.n_rows; p++) {
+        const size_t a = op->pairs[p].a, b = op->pairs[p].b;
+        vec product = {0};
+        for (size_t i = first[p]; i < first[p + 1]; i++)
+          product += c[i] * gy[column[i]];
+        g.a[a] += product * x.b[b];
+        g.b[b] += product * x.a[a];
+      }
+      store(op, &g, (real *)grad_in + r * op->in_dim + channel, accumulate);
+    }
+}

@@ -1,0 +1,98 @@
+/* The table of kernels of one precision and instruction set, and its smallest members. */
+#include "core/cpu/kernels/table.h"
+
+#include "core/base/real.h"
+#include "core/cpu/kernels/convolution.h"
+#include "core/cpu/kernels/density.h"
+#include "core/cpu/kernels/filter.h"
+#include "core/cpu/kernels/filter_table.h"
+#include "core/cpu/kernels/gate.h"
+#include "core/cpu/kernels/linear.h"
+#include "core/cpu/kernels/product.h"
+#include "core/cpu/kernels/scalar_convolution.h"
+#include "core/cpu/kernels/self_product.h"
+#include "core/cpu/kernels/tensor_product.h"
+#include "core/cpu/kernels/weighted_harmonics.h"
+
+#include <string.h>
+
+static void from_double(size_t n, const double *in, void *out) {
+  real *y = out;
+  for (size_t i = 0; i < n; i++)
+    y[i] = (real)in[i];
+}
+
+static void embedding(size_t n_rows, size_t dim, const uint32_t *species, const void *table,
+                      void *out) {
+  for (size_t r = 0; r < n_rows; r++)
+    memcpy((real *)out + r * dim, (const real *)table + species[r] * dim, dim * sizeof(real));
+}
+
+static void add(size_t n_rows, size_t n, size_t in_dim, const void *in, size_t out_dim, void *out) {
+  for (size_t r = 0; r < n_rows; r++) {
+    const real *x = (const real *)in + r * in_dim;
+    real *y = (real *)out + r * out_dim;
+    for (size_t i = 0; i < n; i += VECTOR_LANES)
+      vec_store(y + i, vec_load(y + i) + vec_load(x + i));
+  }
+}
+
+static void readout(size_t n_rows, size_t dim, const uint32_t *species, const void *weights,
+                    const double *scale, const void *x, double *energies) {
+  const real *w = weights;
+  for (size_t r = 0; r < n_rows; r++) {
+    const real *row = (const real *)x + r * dim;
+    vec sum = {0};
+    for (size_t i = 0; i < dim; i += VECTOR_LANES)
+      sum += vec_load(row + i) * vec_load(w + i);
+    energies[r] += scale[species[r]] * (double)vec_sum(sum);
+  }
+}
+
+static void readout_adjoint(size_t n_rows, size_t dim, const uint32_t *species, const void *weights,
+                            const double *scale, void *grad_x, bool accumulate) {
+  const real *w = weights;
+  for (size_t r = 0; r < n_rows; r++) {
+    real *row = (real *)grad_x + r * dim;
+    const real s = (real)scale[species[r]];
+    for (size_t i = 0; i < dim; i++)
+      row[i] = s * w[i] + (accumulate ? row[i] : 0);
+  }
+}
+
+#define STRING_OF(x) #x
+#define STRING(x) STRING_OF(x)
+
+const struct kernels KERNEL(kernels) = {
+    .precision = IRREP_REAL_BITS == 32 ? IRREP_FLOAT32 : IRREP_FLOAT64,
+    .isa = STRING(IRREP_ISA),
+    .real_size = sizeof(real),
+    .from_double = from_double,
+    .embedding = embedding,
+    .linear = KERNEL(linear),
+    .linear_adjoint = KERNEL(linear_adjoint),
+    .gate = KERNEL(gate),
+    .gate_adjoint = KERNEL(gate_adjoint),
+    .filter = KERNEL(filter),
+    .filter_adjoint = KERNEL(filter_adjoint),
+    .filter_table = KERNEL(filter_table),
+    .convolution = KERNEL(convolution),
+    .convolution_adjoint = KERNEL(convolution_adjoint),
+    .scalar_convolution = KERNEL(scalar_convolution),
+    .scalar_convolution_adjoint = KERNEL(scalar_convolution_adjoint),
+    .density = KERNEL(density),
+    .density_adjoint = KERNEL(density_adjoint),
+    .divide = KERNEL(divide),
+    .divide_adjoint = KERNEL(divide_adjoint),
+    .product = KERNEL(product),
+    .product_adjoint = KERNEL(product_adjoint),
+    .self_product = KERNEL(self_product),
+    .self_product_adjoint = KERNEL(self_product_adjoint),
+    .add = add,
+    .weighted_harmonics = KERNEL(weighted_harmonics),
+    .weighted_harmonics_adjoint = KERNEL(weighted_harmonics_adjoint),
+    .tensor_product = KERNEL(tensor_product),
+    .tensor_product_adjoint = KERNEL(tensor_product_adjoint),
+    .readout = readout,
+    .readout_adjoint = readout_adjoint,
+};

@@ -1,0 +1,82 @@
+#include "core/cpu/edge_filters.h"
+#include "core/cpu/run.h"
+#include "core/e3/spherical_harmonics.h"
+#include "core/program/ops.h"
+
+#include <string.h>
+
+/* Whether filters are read and used in one go: they never lie in memory then. */
+static bool in_one_go(const struct run *run, const struct op *op) {
+  return run->tables && op->message.convolution.scalar && !run->program->directed;
+}
+
+static void scalars_forward(const struct run *run, const struct op *op, const void *x, void *out) {
+  const struct batch *batch = &run->workspace->batch;
+  const size_t first = run->first_edge;
+  const struct filter_reads filters = edge_filters_reads(run, op, first, EDGES_AS_GIVEN);
+  run->kernels->scalar_convolution(&filters, run->n_edges, op->message.convolution.out_dim,
+                                   batch->senders + first, batch->receivers + first, run->first_row,
+                                   x, out);
+}
+
+static void scalars_adjoint(const struct run *run, const struct op *op, const void *x,
+                            const void *grad_out, void *grad_x) {
+  const struct batch *batch = &run->workspace->batch;
+  const size_t first = run->first_edge;
+  const struct filter_reads filters = edge_filters_reads(run, op, first, EDGES_AS_GIVEN);
+  run->kernels->scalar_convolution_adjoint(&filters, run->n_edges, op->message.convolution.x_dim,
+                                           batch->senders + first, batch->receivers + first,
+                                           run->first_row, x, grad_out, grad_x,
+                                           run->workspace->grad_distance + first);
+}
+
+static void forward(const struct run *run, const struct op *op) {
+  const struct batch *batch = &run->workspace->batch;
+  const struct convolution *convolution = &op->message.convolution;
+  const size_t end = run->first_edge + run->n_edges;
+  const void *x = run_all_features(run, op->in);
+  void *out = run_features(run, op->out);
+  memset(out, 0, run->n_rows * convolution->out_dim * run->kernels->real_size);
+  if (in_one_go(run, op)) {
+    scalars_forward(run, op, x, out);
+    return;
+  }
+  for (size_t e = run->first_edge; e < end; e += EDGE_TILE) {
+    const struct edge_filters edges = edge_filters_next(run, op, e, end, EDGES_AS_GIVEN, false);
+    run->kernels->convolution(convolution, edges.n, run->weights, batch->senders + e,
+                              batch->receivers + e, run->first_row, edges.harmonics, edges.filters,
+                              x, out, run->scratch->pairs);
+  }
+}
+
+static void adjoint(const struct run *run, const struct op *op) {
+  struct workspace *w = run->workspace;
+  const struct batch *batch = &w->batch;
+  const struct convolution *convolution = &op->message.convolution;
+  const size_t harmonics = HARMONICS(run->program->l_max);
+  const size_t end = run->first_edge + run->n_edges;
+  const void *x = run_all_features(run, op->in), *grad_out = run_all_gradients(run, op->out);
+  void *grad_x = op->grad_unused ? NULL : run_gradient(run, op->in);
+  if (grad_x && !op->grad_accumulate)
+    memset(grad_x, 0, run->n_rows * convolution->x_dim * run->kernels->real_size);
+  if (in_one_go(run, op)) {
+    scalars_adjoint(run, op, x, grad_out, grad_x);
+    return;
+  }
+  for (size_t e = run->first_edge; e < end; e += EDGE_TILE) {
+    const struct edge_filters edges = edge_filters_next(run, op, e, end, EDGES_REVERSED, true);
+    run->kernels->convolution_adjoint(
+        convolution, edges.n, run->weights, batch->senders + e, batch->receivers + e,
+        run->first_row, edges.harmonics, edges.filters, edges.derivatives, x, grad_out, grad_x,
+        w->grad_harmonics + e * harmonics, w->grad_distance + e, run->scratch->pairs);
+  }
+}
+
+const struct op_type op_convolution = {.name = "convolution",
+                                       .has_in = true,
+                                       .has_out = true,
+                                       .keeps_in = true,
+                                       .reads_neighbours = true,
+                                       .has_filter = true,
+                                       .forward = forward,
+                                       .adjoint = adjoint};

@@ -1,0 +1,41 @@
+/* Counters, gauges and histograms in the Prometheus text format (0.0.4).
+ *
+ * Kept on the loop thread only. Labels hold configured names only: routes, methods and reasons are
+ * enumerations, models are those of the registry. */
+#ifndef SERVER_BASE_METRICS_H
+#define SERVER_BASE_METRICS_H
+
+#include <stddef.h>
+
+struct metrics;
+
+struct metrics *metrics_new(void); /* NULL without memory */
+void metrics_free(struct metrics *metrics);
+
+/* HTTP */
+void metrics_http_request(struct metrics *m, const char *route, const char *method, int code,
+                          double seconds);
+void metrics_http_rejected(struct metrics *m, const char *reason);
+void metrics_request_cancelled(struct metrics *m, const char *reason);
+
+/* Inference; `model` is a served model's name. Times in seconds. */
+void metrics_structure_done(struct metrics *m, const char *model, const char *outcome, size_t atoms,
+                            size_t edges);
+void metrics_batch(struct metrics *m, const char *model, const char *flush_reason,
+                   size_t structures, size_t atoms, double compute_seconds);
+void metrics_queue_wait(struct metrics *m, const char *model, double seconds);
+void metrics_stage(struct metrics *m, const char *model, const char *stage, double seconds);
+void metrics_queue(struct metrics *m, const char *model, size_t structures, size_t atoms);
+void metrics_model_state(struct metrics *m, const char *model, const char *state,
+                         size_t resident_bytes);
+void metrics_model_load(struct metrics *m, const char *model, const char *outcome);
+void metrics_model_eviction(struct metrics *m, const char *model, const char *reason);
+void metrics_memory(struct metrics *m, size_t planned_bytes, size_t budget_bytes);
+void metrics_draining(struct metrics *m, int draining);
+void metrics_socket_clients(struct metrics *m, size_t n);
+
+/* The whole exposition with process_* read now, malloc'ed and NUL-terminated; NULL without memory.
+ */
+char *metrics_render(struct metrics *m, size_t *size);
+
+#endif

@@ -1,0 +1,94 @@
+#include "server/base/problem.h"
+
+#include "server/base/problem_kinds.h"
+#include "server/base/text.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#define RETRY_AFTER_S 1
+
+static void set(struct problem *p, int status, const char *kind, const char *title,
+                const char *pointer) {
+  *p = (struct problem){.status = status};
+  snprintf(p->type, sizeof p->type, "urn:irrepd:%s", kind);
+  snprintf(p->title, sizeof p->title, "%s", title);
+  snprintf(p->pointer, sizeof p->pointer, "%s", pointer);
+  bool busy = status == 429 || status == 503;
+  p->retryable = busy || status == 408 || status == 504;
+  p->retry_after_s = busy ? RETRY_AFTER_S : 0;
+}
+
+struct problem *problem_set(struct problem *problem, int status, const char *kind,
+                            const char *title, const char *pointer, const char *detail, ...) {
+  va_list values;
+  set(problem, status, kind, title, pointer);
+  va_start(values, detail);
+  vsnprintf(problem->detail, sizeof problem->detail, detail, values);
+  va_end(values);
+  return problem;
+}
+
+struct problem *problem_of_kind(struct problem *problem, enum problem_kind kind,
+                                const char *pointer, const char *detail, ...) {
+  static const struct {
+    int status;
+    const char *kind, *title;
+  } kinds[] = {
+#define PROBLEM_ROW(name, http, word, sentence) [PROBLEM_##name] = {http, word, sentence},
+      PROBLEM_KINDS(PROBLEM_ROW)
+#undef PROBLEM_ROW
+  };
+  va_list values;
+  set(problem, kinds[kind].status, kinds[kind].kind, kinds[kind].title, pointer);
+  va_start(values, detail);
+  vsnprintf(problem->detail, sizeof problem->detail, detail, values);
+  va_end(values);
+  return problem;
+}
+
+struct problem *problem_of_error(struct problem *problem, const struct irrep_error *error,
+                                 const char *pointer) {
+  char kind[48];
+  size_t n = 0;
+  for (const char *c = irrep_status_name(error->status); *c && n + 1 < sizeof kind; c++)
+    kind[n++] = *c == '_' ? '-' : (char)(*c >= 'A' && *c <= 'Z' ? *c - 'A' + 'a' : *c);
+  kind[n] = '\0';
+  char field[sizeof problem->pointer];
+  snprintf(field, sizeof field, "%s%s%s", pointer, error->field[0] ? "/" : "", error->field);
+  return problem_set(problem, irrep_status_http(error->status), kind,
+                     irrep_status_title(error->status), field, "%s", error->detail);
+}
+
+static void put(struct text *text, const struct problem *p, bool names_error) {
+  text_puts(text, "{\"type\":");
+  text_put_json(text, p->type);
+  text_puts(text, ",\"title\":");
+  text_put_json(text, p->title);
+  text_puts(text, ",\"status\":");
+  text_put_size(text, p->status > 0 ? (size_t)p->status : 0);
+  text_puts(text, ",\"detail\":");
+  text_put_json(text, p->detail);
+  text_puts(text, ",\"errors\":[");
+  if (p->pointer[0]) {
+    text_puts(text, "{\"pointer\":");
+    text_put_json(text, p->pointer);
+    text_puts(text, "}");
+  }
+  text_puts(text, p->retryable ? "],\"retryable\":true" : "],\"retryable\":false");
+  if (names_error) {
+    text_puts(text, ",\"error\":");
+    text_put_json(text, p->detail);
+  }
+  text_puts(text, "}");
+}
+
+void problem_put(struct text *text, const struct problem *problem) {
+  put(text, problem, false);
+}
+
+char *problem_render(const struct problem *problem, bool names_error, size_t *size) {
+  struct text text = {0};
+  put(&text, problem, names_error);
+  return text_take(&text, size);
+}

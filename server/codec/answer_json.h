@@ -1,0 +1,30 @@
+/* The JSON answer of a predict call, written as openapi.json describes it. */
+#ifndef SERVER_CODEC_ANSWER_JSON_H
+#define SERVER_CODEC_ANSWER_JSON_H
+
+#include "irrep/result.h"
+#include "server/base/problem.h"
+#include "server/base/text.h"
+#include "server/codec/request.h"
+
+#include <stddef.h>
+
+/* Times in milliseconds: the longest of the request's structures. Sizes: of its largest batch. */
+struct answer_timing {
+  double queue_ms, compute_ms;
+  size_t batch_structures, batch_atoms;
+};
+
+/* An element of "results": the numbers of a structure of n_atoms, of which only the wanted ones are
+ * written, or what was wrong with it. id may be NULL. Thread-safe on distinct texts. */
+void answer_json_result(struct text *text, const char *id, unsigned properties, size_t n_atoms,
+                        const struct irrep_result *result);
+void answer_json_error(struct text *text, const char *id, const struct problem *problem);
+
+/* What comes before the elements of "results", and what comes after. The caller puts commas between
+ * the elements. */
+void answer_json_begin(struct text *text, const char *model, const char *sha256,
+                       const char *request_id);
+void answer_json_end(struct text *text, const struct answer_timing *timing);
+
+#endif

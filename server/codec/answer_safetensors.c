@@ -1,0 +1,81 @@
+#include "server/codec/answer_safetensors.h"
+
+#include "server/codec/answer_arrays.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ALIGNMENT 8
+
+static void put_tensor(struct text *text, const char *name, const char *dtype, size_t rows,
+                       const char *shape_end, size_t *offset, size_t bytes) {
+  text_puts(text, ",\"");
+  text_puts(text, name);
+  text_puts(text, "\":{\"dtype\":\"");
+  text_puts(text, dtype);
+  text_puts(text, "\",\"shape\":[");
+  text_put_size(text, rows);
+  text_puts(text, shape_end);
+  text_puts(text, ",\"data_offsets\":[");
+  text_put_size(text, *offset);
+  text_puts(text, ",");
+  *offset += bytes;
+  text_put_size(text, *offset);
+  text_puts(text, "]}");
+}
+
+static void put_string(struct text *text, const char *key, const char *value) {
+  text_puts(text, key);
+  text_put_json(text, value);
+}
+
+static void put_metadata(struct text *text, const struct answer_safetensors *answer) {
+  const struct answer_timing *t = answer->timing;
+  char number[64];
+  put_string(text, "{\"__metadata__\":{\"model\":", answer->model);
+  put_string(text, ",\"model_sha256\":", answer->sha256);
+  put_string(text, ",\"request_id\":", answer->request_id);
+  snprintf(number, sizeof number, "%.3f", t->queue_ms);
+  put_string(text, ",\"queue_ms\":", number);
+  snprintf(number, sizeof number, "%.3f", t->compute_ms);
+  put_string(text, ",\"compute_ms\":", number);
+  snprintf(number, sizeof number, "%zu", t->batch_structures);
+  put_string(text, ",\"batch_structures\":", number);
+  snprintf(number, sizeof number, "%zu", t->batch_atoms);
+  put_string(text, ",\"batch_atoms\":", number);
+  text_puts(text, "}");
+}
+
+static void put_header(struct text *text, const struct answer_safetensors *answer) {
+  const struct request *request = answer->request;
+  struct text header = {0};
+  size_t offset = 0;
+  put_metadata(&header, answer);
+  for (size_t i = 0; i < ANSWER_ARRAYS; i++) {
+    const struct answer_array *array = &answer_arrays[i];
+    const size_t rows = answer_array_rows(array, request);
+    if (request->properties & array->property)
+      put_tensor(&header, array->name, "F64", rows, array->shape_end, &offset,
+                 rows * array->columns * sizeof(double));
+  }
+  put_tensor(&header, "status", "I32", request->n_items, "]", &offset,
+             request->n_items * sizeof(int32_t));
+  text_puts(&header, "}");
+  while (!header.failed && header.size % ALIGNMENT != 0)
+    text_puts(&header, " ");
+  const uint64_t size = header.size;
+  text_add(text, (const char *)&size, sizeof size);
+  text_add(text, header.bytes, header.size);
+  text->failed = text->failed || header.failed;
+  text_fini(&header);
+}
+
+void answer_safetensors_write(struct text *text, const struct answer_safetensors *answer) {
+  const struct request *request = answer->request;
+  put_header(text, answer);
+  for (size_t i = 0; i < ANSWER_ARRAYS; i++)
+    if (request->properties & answer_arrays[i].property)
+      answer_array_put(text, &answer_arrays[i], request, answer->results);
+  answer_status_put(text, request);
+}

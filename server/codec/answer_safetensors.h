@@ -1,0 +1,22 @@
+/* The binary answer of a predict call, as openapi.json describes it: what was asked for of energy
+ * F64[B], forces F64[sum N,3], stress F64[B,3,3] and energies F64[sum N], and status I32[B].
+ *
+ * status is 0, or the HTTP status that the structure would have alone; then its numbers are NaN, as
+ * is the stress of a structure that is not periodic along all axes. __metadata__ has the model, its
+ * sha256, the request id and the timing as strings. */
+#ifndef SERVER_CODEC_ANSWER_SAFETENSORS_H
+#define SERVER_CODEC_ANSWER_SAFETENSORS_H
+
+#include "server/codec/answer_json.h"
+
+struct answer_safetensors {
+  const char *model, *sha256, *request_id;
+  const struct answer_timing *timing;
+  const struct request *request;
+  const struct irrep_result *results; /* [n_items]; read where an item has no problem */
+};
+
+/* Appends the answer to an empty text. Thread-safe on distinct texts. */
+void answer_safetensors_write(struct text *text, const struct answer_safetensors *answer);
+
+#endif

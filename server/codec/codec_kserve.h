@@ -1,0 +1,33 @@
+/* The body of POST /v2/models/{m}/infer: the Open Inference Protocol (KServe v2) with its binary
+ * tensor extension. A JSON object, and behind it the bytes of the inputs that have a
+ * binary_data_size, in their order.
+ *
+ * Inputs are the ragged arrays of ragged.h: n_atoms INT32, numbers INT32, positions FP64; cell FP64
+ * and pbc BOOL (UINT8 too) are optional. Their data is a flat or nested list, or binary. Outputs
+ * are energy, forces, stress, energies and status; those of predict's default and status when none
+ * are named. Parameters: precision, deadline_ms, priority (a name, or Triton's number: 0 and 1 are
+ * interactive, more is bulk), timeout (microseconds, as Triton has it) and binary_data_output.
+ *
+ * Faults are those of codec_json.h: what is malformed, unknown or given twice is a 400, what is
+ * missing or of a wrong type or shape a 422. */
+#ifndef SERVER_CODEC_CODEC_KSERVE_H
+#define SERVER_CODEC_CODEC_KSERVE_H
+
+#include "server/codec/codec_json.h"
+
+/* Beside enum request_property, in the masks below. */
+#define KSERVE_STATUS 256u
+
+/* What the answer is to be like. */
+struct kserve_wish {
+  const char *id;   /* of the request, in its memory; NULL: none was given */
+  unsigned outputs; /* enum request_property and KSERVE_STATUS */
+  unsigned binary;  /* which of them are given as bytes */
+};
+
+/* As codec_json_read. json_size: of the JSON part, at most size. */
+bool codec_kserve_read(const char *body, size_t json_size, size_t size,
+                       const struct codec_limits *limits, struct request *request,
+                       struct kserve_wish *wish, struct problem *problem);
+
+#endif

@@ -1,0 +1,196 @@
+#include "server/codec/ragged.h"
+
+#include "irrep/conventions.h"
+#include "server/base/problem_kinds.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "arrays are read as they lie in the body: little-endian"
+#endif
+
+const struct ragged_kind ragged_kinds[RAGGED_COUNT] = {
+    [RAGGED_N_ATOMS] = {"n_atoms", "[B]", 1, 4, {1, 1}},
+    [RAGGED_NUMBERS] = {"numbers", "[sum of n_atoms]", 1, 4, {1, 1}},
+    [RAGGED_POSITIONS] = {"positions", "[sum of n_atoms, 3]", 2, 8, {3, 1}},
+    [RAGGED_CELL] = {"cell", "[B, 3, 3]", 3, 8, {3, 3}},
+    [RAGGED_PBC] = {"pbc", "[B, 3]", 2, 1, {3, 1}},
+};
+
+enum ragged_name ragged_find(const char *name) {
+  enum ragged_name i = 0;
+  while (i < RAGGED_COUNT && strcmp(ragged_kinds[i].name, name) != 0)
+    i++;
+  return i;
+}
+
+bool ragged_size(enum ragged_name name, size_t rows, size_t *bytes) {
+  const struct ragged_kind *kind = &ragged_kinds[name];
+  return !__builtin_mul_overflow(rows, kind->element_size * kind->columns[0] * kind->columns[1],
+                                 bytes);
+}
+
+struct reader {
+  struct request *request;
+  const struct codec_limits *limits;
+  struct problem *problem;
+  const struct ragged_array *arrays; /* [RAGGED_COUNT] */
+};
+
+/* A fault of the whole; always false. */
+static bool fault(struct reader *r, enum problem_kind kind, const char *name, const char *detail) {
+  char pointer[sizeof r->problem->pointer] = "";
+  if (name)
+    snprintf(pointer, sizeof pointer, "#/%s", name);
+  problem_of_kind(r->problem, kind, pointer, "%s", detail);
+  return false;
+}
+
+static bool shape_fault(struct reader *r, enum ragged_name name) {
+  char detail[64];
+  snprintf(detail, sizeof detail, "the shape %s is due", ragged_kinds[name].shape);
+  return fault(r, PROBLEM_WRONG_SHAPE, ragged_kinds[name].name, detail);
+}
+
+static bool missing(struct reader *r, const char *name) {
+  char detail[64];
+  snprintf(detail, sizeof detail, "\"%s\" is missing", name);
+  return fault(r, PROBLEM_MISSING_KEY, name, detail);
+}
+
+static bool no_memory(struct reader *r) {
+  return fault(r, PROBLEM_NO_MEMORY, NULL, "no memory for the request");
+}
+
+/* A fault of one structure, of which the rest is read on; false only without memory. */
+static bool item_fault(struct reader *r, size_t index, enum problem_kind kind, const char *place,
+                       const char *detail) {
+  char pointer[sizeof r->problem->pointer];
+  snprintf(pointer, sizeof pointer, "#/structures/%zu/%s", index, place);
+  struct problem *problem = request_fault(r->request, index);
+  if (!problem)
+    return no_memory(r);
+  problem_of_kind(problem, kind, pointer, "%s", detail);
+  return true;
+}
+
+static bool read_counts(struct reader *r, size_t *n_atoms) {
+  const struct ragged_array *arrays = r->arrays;
+  const size_t n = arrays[RAGGED_N_ATOMS].shape[0];
+  char detail[128];
+  if (n == 0)
+    return fault(r, PROBLEM_WRONG_SHAPE, "n_atoms", "at least one structure is due");
+  if (n > r->limits->max_structures) {
+    snprintf(detail, sizeof detail, "%zu structures; a request may have %zu", n,
+             r->limits->max_structures);
+    return fault(r, PROBLEM_TOO_MANY_STRUCTURES, "n_atoms", detail);
+  }
+  for (enum ragged_name i = RAGGED_CELL; i <= RAGGED_PBC; i++)
+    if (arrays[i].bytes && arrays[i].shape[0] != n)
+      return shape_fault(r, i);
+  r->request->items = request_alloc(r->request, n, sizeof *r->request->items);
+  if (!r->request->items)
+    return no_memory(r);
+  r->request->n_items = n;
+  for (size_t i = 0; i < n; i++) {
+    int32_t count = 0;
+    memcpy(&count, arrays[RAGGED_N_ATOMS].bytes + i * sizeof count, sizeof count);
+    if (count < 0)
+      return fault(r, PROBLEM_WRONG_VALUE, "n_atoms", "counts of atoms are not negative");
+    r->request->items[i].structure.n_atoms = (size_t)count;
+    *n_atoms += (size_t)count;
+  }
+  return true;
+}
+
+/* Whether an entry is a length, and no NaN. */
+static bool is_length(double x) {
+  return fabs(x) <= IRREP_LENGTH_MAX;
+}
+
+static bool check_atoms(struct reader *r, size_t index, const struct irrep_structure *s) {
+  char place[64], detail[128];
+  if (s->n_atoms == 0)
+    return item_fault(r, index, PROBLEM_NO_ATOMS, "numbers", "a structure needs at least one atom");
+  if (s->n_atoms > r->limits->max_atoms) {
+    snprintf(detail, sizeof detail, "%zu atoms; a structure may have %zu", s->n_atoms,
+             r->limits->max_atoms);
+    return item_fault(r, index, PROBLEM_TOO_LARGE, "numbers", detail);
+  }
+  for (size_t i = 0; i < s->n_atoms; i++)
+    if (s->numbers[i] < 1 || s->numbers[i] > IRREP_NUMBER_MAX) {
+      snprintf(place, sizeof place, "numbers/%zu", i);
+      snprintf(detail, sizeof detail, "%d is not an atomic number, an integer from 1 to %d",
+               (int)s->numbers[i], IRREP_NUMBER_MAX);
+      return item_fault(r, index, PROBLEM_WRONG_VALUE, place, detail);
+    }
+  for (size_t i = 0; i < 3 * s->n_atoms; i++)
+    if (!is_length(s->positions[i])) {
+      snprintf(place, sizeof place, "positions/%zu/%zu", i / 3, i % 3);
+      return item_fault(r, index, PROBLEM_NOT_FINITE, place,
+                        "a finite number of at most 1e6 Angstrom is due");
+    }
+  return true;
+}
+
+static bool read_periodicity(struct reader *r, size_t index, struct irrep_structure *s) {
+  char place[64];
+  const char *cell = r->arrays[RAGGED_CELL].bytes, *pbc = r->arrays[RAGGED_PBC].bytes;
+  if (cell)
+    memcpy(s->cell, cell + index * sizeof s->cell, sizeof s->cell);
+  for (size_t i = 0; i < 9; i++)
+    if (!is_length(s->cell[i / 3][i % 3])) {
+      snprintf(place, sizeof place, "cell/%zu/%zu", i / 3, i % 3);
+      memset(s->cell, 0, sizeof s->cell);
+      return item_fault(r, index, PROBLEM_NOT_FINITE, place,
+                        "a finite number of at most 1e6 Angstrom is due");
+    }
+  for (size_t axis = 0; axis < 3; axis++) {
+    const unsigned char periodic = pbc ? (unsigned char)pbc[3 * index + axis] : cell != NULL;
+    if (periodic > 1) {
+      snprintf(place, sizeof place, "pbc/%zu", axis);
+      return item_fault(r, index, PROBLEM_WRONG_VALUE, place, "0 or 1 is due");
+    }
+    if (periodic && !cell)
+      return item_fault(r, index, PROBLEM_MISSING_CELL, "cell", "a periodic axis needs a cell");
+    s->pbc[axis] = periodic == 1;
+  }
+  return true;
+}
+
+static bool read_structures(struct reader *r) {
+  size_t n_atoms = 0;
+  if (!read_counts(r, &n_atoms))
+    return false;
+  for (enum ragged_name i = RAGGED_NUMBERS; i <= RAGGED_POSITIONS; i++)
+    if (r->arrays[i].shape[0] != n_atoms)
+      return shape_fault(r, i);
+  int32_t *numbers = request_alloc(r->request, n_atoms, sizeof *numbers);
+  double *positions = request_alloc(r->request, n_atoms, 3 * sizeof *positions);
+  if (!numbers || !positions)
+    return no_memory(r);
+  memcpy(numbers, r->arrays[RAGGED_NUMBERS].bytes, n_atoms * sizeof *numbers);
+  memcpy(positions, r->arrays[RAGGED_POSITIONS].bytes, n_atoms * 3 * sizeof *positions);
+  for (size_t i = 0; i < r->request->n_items; i++) {
+    struct irrep_structure *s = &r->request->items[i].structure;
+    s->numbers = numbers;
+    s->positions = positions;
+    numbers += s->n_atoms;
+    positions += 3 * s->n_atoms;
+    if (!check_atoms(r, i, s) || !read_periodicity(r, i, s))
+      return false;
+  }
+  return true;
+}
+
+bool ragged_read(const struct ragged_array arrays[RAGGED_COUNT], const struct codec_limits *limits,
+                 struct request *request, struct problem *problem) {
+  struct reader r = {.request = request, .limits = limits, .problem = problem, .arrays = arrays};
+  for (enum ragged_name i = RAGGED_N_ATOMS; i <= RAGGED_POSITIONS; i++)
+    if (!arrays[i].bytes)
+      return missing(&r, ragged_kinds[i].name);
+  return read_structures(&r);
+}

@@ -1,0 +1,157 @@
+#include "server/codec/request.h"
+
+#include "server/base/problem_kinds.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Room for a few small structures; larger arrays get blocks of their own size. */
+#define BLOCK_SIZE 4096
+
+#define BLOCK_ALIGNMENT 16
+
+struct request_block {
+  struct request_block *next;
+  size_t size, used;
+  _Alignas(BLOCK_ALIGNMENT) unsigned char bytes[];
+};
+
+void request_fini(struct request *request) {
+  for (struct request_block *block = request->blocks, *next; block; block = next) {
+    next = block->next;
+    free(block);
+  }
+  *request = (struct request){0};
+}
+
+static struct request_block *block_new(struct request *request, size_t size) {
+  struct request_block *block =
+      size <= SIZE_MAX - sizeof *block ? calloc(1, sizeof *block + size) : NULL;
+  if (block) {
+    *block = (struct request_block){.next = request->blocks, .size = size};
+    request->blocks = block;
+    request->bytes += size;
+  }
+  return block;
+}
+
+void *request_alloc(struct request *request, size_t count, size_t size) {
+  if (size > 0 && count > (SIZE_MAX - BLOCK_ALIGNMENT) / size)
+    return NULL;
+  size_t n = (count * size + BLOCK_ALIGNMENT - 1) / BLOCK_ALIGNMENT * BLOCK_ALIGNMENT;
+  struct request_block *block = request->blocks;
+  if (!block || n > block->size - block->used)
+    block = block_new(request, n > BLOCK_SIZE ? n : BLOCK_SIZE);
+  if (!block)
+    return NULL;
+  void *bytes = block->bytes + block->used;
+  block->used += n;
+  return bytes;
+}
+
+struct problem *request_fault(struct request *request, size_t index) {
+  struct problem *problem = request_alloc(request, 1, sizeof *problem);
+  if (problem && !request->items[index].problem)
+    request->items[index].problem = problem;
+  return problem;
+}
+
+/* Planning */
+
+static double dot(const double a[3], const double b[3]) {
+  return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
+}
+
+static void cross(const double a[3], const double b[3], double out[3]) {
+  for (size_t i = 0; i < 3; i++)
+    out[i] = a[(i + 1) % 3] * b[(i + 2) % 3] - a[(i + 2) % 3] * b[(i + 1) % 3];
+}
+
+/* How far a lattice vector leads away from what the other periodic ones span. */
+static double height(const struct irrep_structure *s, size_t axis) {
+  const double *a = s->cell[axis];
+  const size_t j = (axis + 1) % 3, k = (axis + 2) % 3;
+  double normal[3];
+  if (!s->pbc[j] && !s->pbc[k])
+    return sqrt(dot(a, a));
+  if (s->pbc[j] && s->pbc[k]) {
+    cross(s->cell[j], s->cell[k], normal);
+    return fabs(dot(a, normal)) / sqrt(dot(normal, normal));
+  }
+  const double *b = s->cell[s->pbc[j] ? j : k];
+  cross(a, b, normal);
+  return sqrt(dot(normal, normal) / dot(b, b));
+}
+
+double request_images(const struct irrep_structure *s, double r_max) {
+  double images = (double)s->n_atoms;
+  for (size_t axis = 0; axis < 3; axis++) {
+    const double h = s->pbc[axis] ? height(s, axis) : (double)INFINITY;
+    images *= h > 0 ? 2 * ceil(r_max / h) + 1 : (double)INFINITY;
+  }
+  return images;
+}
+
+/* Says how much a structure of at least n_edges edges would take, and what it may. */
+static void too_large(struct problem *problem, const char *pointer, const struct irrep_plan *plan,
+                      size_t bytes, const char *at_least, struct bounds bounds) {
+  problem_of_kind(problem, PROBLEM_TOO_LARGE, pointer,
+                  "%zu atoms with %s%zu edges need %s%zu bytes; the memory budget is %zu bytes",
+                  plan->n_atoms, at_least, plan->n_edges, at_least, bytes, bounds.max_bytes);
+}
+
+static enum request_planned plan_item(struct request *request, size_t index,
+                                      const struct evaluator *evaluator,
+                                      const struct irrep_model *model,
+                                      enum irrep_precision precision, struct bounds bounds,
+                                      size_t max_edges) {
+  struct request_item *item = &request->items[index];
+  struct irrep_error error = {0};
+  enum irrep_status status = evaluator->plan(
+      model, &item->structure, max_edges < bounds.max_edges ? max_edges : bounds.max_edges,
+      &item->plan, &error);
+  if (status == IRREP_TOO_LARGE && max_edges < bounds.max_edges)
+    return REQUEST_IS_LONG;
+  /* Only the core knows why it refused; but of too many edges, it knows only the bound. */
+  bool refused = status != IRREP_OK && status != IRREP_TOO_LARGE;
+  bool unbounded = status == IRREP_TOO_LARGE;
+  if (unbounded)
+    item->plan = (struct irrep_plan){.n_structures = 1,
+                                     .n_atoms = item->structure.n_atoms,
+                                     .n_edges = bounds.max_edges < SIZE_MAX ? bounds.max_edges + 1
+                                                                            : SIZE_MAX};
+  size_t bytes = refused ? 0 : evaluator->bytes(model, precision, &item->plan);
+  if (!refused && bytes <= bounds.max_bytes && !unbounded)
+    return REQUEST_PLANNED;
+  char pointer[sizeof((struct problem *)0)->pointer];
+  snprintf(pointer, sizeof pointer, "#/structures/%zu", index);
+  struct problem *problem = request_fault(request, index);
+  if (!problem)
+    return REQUEST_NO_MEMORY;
+  if (refused || (unbounded && bytes <= bounds.max_bytes))
+    problem_of_error(problem, &error, pointer);
+  else
+    too_large(problem, pointer, &item->plan, bytes, unbounded ? "at least " : "", bounds);
+  return REQUEST_PLANNED;
+}
+
+enum request_planned request_plan(struct request *request, const struct evaluator *evaluator,
+                                  const struct irrep_model *model, enum irrep_precision precision,
+                                  struct bounds bounds, size_t max_edges, size_t *next,
+                                  const atomic_bool *gone) {
+  for (; *next < request->n_items; ++*next) {
+    const struct request_item *item = &request->items[*next];
+    if (gone && atomic_load(gone))
+      return REQUEST_PLANNED;
+    if (item->problem)
+      continue;
+    const enum request_planned planned =
+        plan_item(request, *next, evaluator, model, precision, bounds, max_edges);
+    if (planned != REQUEST_PLANNED)
+      return planned;
+    max_edges -= item->plan.n_edges < max_edges ? item->plan.n_edges : max_edges;
+  }
+  return REQUEST_PLANNED;
+}

@@ -1,0 +1,68 @@
+/* What a client asks for: checked structures, in memory of the request's own. */
+#ifndef SERVER_CODEC_REQUEST_H
+#define SERVER_CODEC_REQUEST_H
+
+#include "irrep/model.h"
+#include "server/base/problem.h"
+#include "server/models/bounds.h"
+#include "server/models/evaluator.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+enum request_property {
+  PROPERTY_ENERGY = 1,
+  PROPERTY_FORCES = 2,
+  PROPERTY_STRESS = 4,
+  PROPERTY_ENERGIES = 8,
+};
+
+enum request_priority { PRIORITY_INTERACTIVE, PRIORITY_BULK };
+
+struct request_item {
+  const char *id; /* NULL: none was given */
+  struct irrep_structure structure;
+  struct irrep_plan plan;  /* after request_plan */
+  struct problem *problem; /* what is wrong with this structure; NULL: nothing */
+};
+
+/* Zero-initialised it is empty. Used by one thread at a time. */
+struct request {
+  struct request_item *items; /* [n_items] */
+  size_t n_items;
+  unsigned properties; /* of enum request_property */
+  bool has_precision;
+  enum irrep_precision precision; /* when has_precision */
+  bool has_deadline;
+  double deadline_ms; /* from the arrival of the request, when has_deadline */
+  enum request_priority priority;
+  size_t bytes;                 /* that it holds; read-only */
+  struct request_block *blocks; /* private */
+};
+
+void request_fini(struct request *request);
+
+/* count * size zeroed bytes that live as long as the request; NULL without memory. */
+void *request_alloc(struct request *request, size_t count, size_t size);
+
+/* The problem of an item, to be filled; NULL without memory. The first one stays: then this is
+ * where a later one may be written and is forgotten. */
+struct problem *request_fault(struct request *request, size_t index);
+
+/* How many atoms, with the periodic images within r_max, planning a structure may look at;
+ * INFINITY for a cell that spans nothing. Thread-safe. */
+double request_images(const struct irrep_structure *structure, double r_max);
+
+enum request_planned { REQUEST_PLANNED, REQUEST_IS_LONG, REQUEST_NO_MEMORY };
+
+/* Plans every structure without a problem from *next on, which it advances, and gives those that
+ * the model cannot take one. Ends early when *gone (NULL allowed) becomes true. IS_LONG: before
+ * they have more than max_edges edges together; the rest is still to be planned. Thread-safe on
+ * distinct requests. */
+enum request_planned request_plan(struct request *request, const struct evaluator *evaluator,
+                                  const struct irrep_model *model, enum irrep_precision precision,
+                                  struct bounds bounds, size_t max_edges, size_t *next,
+                                  const atomic_bool *gone);
+
+#endif

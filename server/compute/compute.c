@@ -1,0 +1,156 @@
+#include "server/compute/compute.h"
+
+#include "irrep/conventions.h"
+#include "server/codec/answer_json.h"
+#include "server/compute/profile.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+
+/* Atoms for each of the threads that share a batch. */
+#define ATOMS_OF_HELPER 16
+
+/* Arrays of one batch, in one block: outputs live only until they are written as text. */
+struct arrays {
+  struct irrep_structure *structures; /* [n_entries] */
+  struct irrep_result *results;       /* [n_entries] */
+  double *outputs;                    /* forces, then energies, of those that want them */
+};
+
+static struct prediction *prediction_of(const struct batch *batch, size_t i) {
+  return batch->entries[i]->owner;
+}
+
+static bool wants_forces(const struct prediction *p) {
+  return (p->properties & (PROPERTY_FORCES | PROPERTY_STRESS)) != 0;
+}
+
+static bool wants_energies(const struct prediction *p) {
+  return (p->properties & PROPERTY_ENERGIES) != 0;
+}
+
+static bool arrays_new(struct arrays *arrays, const struct batch *batch) {
+  size_t n = batch->n_entries, n_outputs = 0;
+  for (size_t i = 0; i < n; i++) {
+    const struct prediction *p = prediction_of(batch, i);
+    size_t rows = p->numbers ? 0u : (wants_forces(p) ? 3u : 0u) + (wants_energies(p) ? 1u : 0u);
+    if (p->entry.structure->n_atoms > (SIZE_MAX / sizeof(double) - n_outputs) / 4)
+      return false;
+    n_outputs += rows * p->entry.structure->n_atoms;
+  }
+  arrays->structures = calloc(n + 1, sizeof *arrays->structures);
+  arrays->results = calloc(n + 1, sizeof *arrays->results);
+  arrays->outputs = calloc(n_outputs + 1, sizeof *arrays->outputs);
+  if (!arrays->structures || !arrays->results || !arrays->outputs)
+    return false;
+  double *output = arrays->outputs;
+  for (size_t i = 0; i < n; i++) {
+    const struct prediction *p = prediction_of(batch, i);
+    struct irrep_result *result = &arrays->results[i];
+    size_t n_atoms = p->entry.structure->n_atoms;
+    arrays->structures[i] = *p->entry.structure;
+    if (p->numbers) {
+      *result = *p->numbers;
+      continue;
+    }
+    result->forces = wants_forces(p) ? output : NULL;
+    output += wants_forces(p) ? 3 * n_atoms : 0;
+    result->energies = wants_energies(p) ? output : NULL;
+    output += wants_energies(p) ? n_atoms : 0;
+  }
+  return true;
+}
+
+static void arrays_free(struct arrays *arrays) {
+  free(arrays->structures);
+  free(arrays->results);
+  free(arrays->outputs);
+}
+
+static void write_answer(struct prediction *p, const struct irrep_result *result) {
+  struct text text = {0};
+  if (result->status != IRREP_OK) {
+    irrep_fail(&p->error, result->status, "", "evaluation ended with: %s",
+               irrep_status_title(result->status));
+    return;
+  }
+  p->n_edges = result->n_edges;
+  if (p->numbers) {
+    *p->numbers = *result;
+    return;
+  }
+  answer_json_result(&text, p->id, p->properties, p->entry.structure->n_atoms, result);
+  p->answer = text_take(&text, &p->answer_size);
+  if (!p->answer)
+    irrep_fail(&p->error, IRREP_NO_MEMORY, "", "no memory for the answer");
+}
+
+size_t compute_helper_bytes(const struct compute *compute, const struct loaded_model *model,
+                            enum irrep_precision precision) {
+  const size_t bytes = compute->evaluator->helper_bytes(model->model, precision);
+  return bytes > SIZE_MAX - IRREP_ALIGNMENT
+             ? SIZE_MAX
+             : (bytes + IRREP_ALIGNMENT - 1) / IRREP_ALIGNMENT * IRREP_ALIGNMENT;
+}
+
+size_t compute_helpers_max(const struct compute *compute, size_t n_atoms) {
+  const size_t tiles = n_atoms / ATOMS_OF_HELPER + (n_atoms % ATOMS_OF_HELPER > 0);
+  const size_t n = compute->workers ? workers_count(compute->workers) : 1;
+  const size_t most = n - 1 < IRREP_HELPERS_MAX ? n - 1 : IRREP_HELPERS_MAX;
+  return tiles == 0 ? 0 : tiles - 1 < most ? tiles - 1 : most;
+}
+
+/* Evaluates with the batch's team, whose scratch is the end of the arena. */
+static enum irrep_status evaluate(struct batch *batch, const struct compute *compute,
+                                  const struct arrays *arrays, unsigned char *arena, size_t bytes,
+                                  struct irrep_error *error) {
+  void *scratch[IRREP_HELPERS_MAX];
+  struct team team;
+  const size_t each = compute_helper_bytes(compute, batch->model, batch->precision);
+  bytes = bytes / IRREP_ALIGNMENT * IRREP_ALIGNMENT;
+  for (size_t i = 0; i < batch->n_helpers; i++)
+    scratch[i] = arena + (bytes -= each);
+  const bool helped =
+      batch->n_helpers > 0 && workers_open_team(compute->workers, &team, batch->n_helpers, scratch);
+  const bool plain = batch->model->plain_kernels;
+  batch->profile = compute->profiles ? profile_new(1 + batch->n_helpers) : NULL;
+  const struct irrep_evaluate_options options = {.precision = batch->precision,
+                                                 .cancelled = &batch->cancelled,
+                                                 .team = helped ? &team.core : NULL,
+                                                 .exact_filters = compute->exact_filters || plain,
+                                                 .plain_kernels = plain,
+                                                 .profile =
+                                                     batch->profile ? &batch->profile->core : NULL};
+  const enum irrep_status status =
+      compute->evaluator->evaluate(batch->model->model, &options, arrays->structures,
+                                   batch->n_entries, arena, bytes, arrays->results, error);
+  if (helped) {
+    workers_close_team(compute->workers, &team);
+    batch->helped_ns = team.helped_ns;
+  }
+  return status;
+}
+
+void compute_batch(struct batch *batch, const struct compute *compute, void *arena,
+                   size_t arena_bytes) {
+  struct arrays arrays = {0};
+  struct irrep_error error = {0};
+  enum irrep_status status = IRREP_OK;
+  batch->began_ns = uv_hrtime();
+  if (arena_bytes < batch->work.arena_bytes || !arrays_new(&arrays, batch)) {
+    status = IRREP_NO_MEMORY;
+    irrep_fail(&error, status, "", "no memory to evaluate the batch");
+  } else {
+    status = evaluate(batch, compute, &arrays, arena, arena_bytes, &error);
+    error.status = status;
+  }
+  uint64_t evaluated_ns = uv_hrtime();
+  batch->evaluate_ns = evaluated_ns - batch->began_ns;
+  for (size_t i = 0; i < batch->n_entries; i++)
+    if (status == IRREP_OK)
+      write_answer(prediction_of(batch, i), &arrays.results[i]);
+    else
+      prediction_of(batch, i)->error = error;
+  batch->encode_ns = uv_hrtime() - evaluated_ns;
+  arrays_free(&arrays);
+}

@@ -1,0 +1,46 @@
+/* What a worker does with a batch: evaluates it, and writes each structure's answer or numbers. */
+#ifndef SERVER_COMPUTE_COMPUTE_H
+#define SERVER_COMPUTE_COMPUTE_H
+
+#include "server/compute/scheduler.h"
+#include "server/compute/worker.h"
+#include "server/models/evaluator.h"
+
+#include <stddef.h>
+
+/* A structure in the scheduler and what becomes of it. entry.owner points to it. */
+struct prediction {
+  struct entry entry;
+  struct predict_job *job;
+  const char *id; /* NULL: none */
+  unsigned properties;
+  struct irrep_result *numbers; /* where they go, with the caller's arrays, instead of an answer;
+                                   NULL: an answer is wanted */
+  /* After compute_batch */
+  struct irrep_error error; /* status OK, or why there is no answer */
+  char *answer;             /* [answer_size] element of "results", malloc'ed; NULL unless OK */
+  size_t answer_size, n_edges;
+};
+
+/* What batches are computed with; fixed while workers run. */
+struct compute {
+  const struct evaluator *evaluator;
+  struct workers *workers; /* who may help; NULL: nobody */
+  bool exact_filters;
+  bool profiles; /* leaves the time by operation in the batch */
+};
+
+/* The bytes that a helper's scratch takes in the arena of a batch. */
+size_t compute_helper_bytes(const struct compute *compute, const struct loaded_model *model,
+                            enum irrep_precision precision);
+
+/* The most helpers that a batch of so many atoms can use. */
+size_t compute_helpers_max(const struct compute *compute, size_t n_atoms);
+
+/* Evaluates a batch of predictions and fills what comes after compute_batch in each, and the
+ * batch's times and profile (profile_free). arena as evaluate takes it, and beyond that the scratch
+ * of the batch's n_helpers. Called on a worker thread; touches nothing else. */
+void compute_batch(struct batch *batch, const struct compute *compute, void *arena,
+                   size_t arena_bytes);
+
+#endif

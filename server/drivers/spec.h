@@ -1,0 +1,36 @@
+/* What an outbound socket shall do: what a flag or POST /v1/sockets says. */
+#ifndef SERVER_DRIVERS_SPEC_H
+#define SERVER_DRIVERS_SPEC_H
+
+#include "irrep/model.h"
+#include "server/drivers/engine.h"
+#include "server/drivers/species.h"
+#include "server/os/address.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define SOCKET_CONNECTIONS_MAX 256
+
+/* Zero-initialised it is empty. */
+struct socket_spec {
+  const struct engine_kind *kind;
+  struct socket_address address;
+  char model[65];
+  bool has_precision;
+  enum irrep_precision precision;
+  struct species species; /* no atoms: the driver says */
+  size_t connections;
+  bool stays; /* connects again for ever; otherwise it ends with its connections */
+};
+
+void socket_spec_fini(struct socket_spec *spec);
+
+/* Reads the value [length] of a flag: ADDRESS,model=NAME and any of structure=FILE,
+ * species=FORMULA, pbc=TTF, precision=NAME and connections=K. On OK the spec, which stays, is the
+ * caller's (socket_spec_fini), otherwise empty. BAD_ARGUMENT, TOO_LARGE, NO_MEMORY. */
+enum irrep_status socket_spec_read(const struct engine_kind *kind, const char *text, size_t length,
+                                   size_t max_atoms, struct socket_spec *spec,
+                                   struct irrep_error *error);
+
+#endif

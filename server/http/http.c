@@ -1,0 +1,590 @@
+#include "server/http/http.h"
+
+#include "server/base/log.h"
+#include "server/http/http_body.h"
+#include "server/http/http_fields.h"
+#include "server/http/http_judge.h"
+#include "server/http/http_response.h"
+#include "server/http/http_text.h"
+#include "server/http/peer.h"
+#include "server/http/tls.h"
+
+#include <microhttpd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#define ACCEPT_SIZE 1024
+#define CONNECTION_MEMORY (64u * 1024) /* libmicrohttpd's, headers and upload window */
+#define GONE_MS 100    /* for bytes that were sent before the client closed its side */
+#define LINGER_MS 1000 /* how long a refused body is still read, so that the answer arrives */
+
+/* Bytes a millisecond that a client has to take of an answer, beside the time for a request. */
+#define ANSWER_RATE 64
+
+/* Where a request stands. */
+enum stage {
+  STAGE_RECEIVING,
+  STAGE_HANDLED,   /* the handler has it and has not replied */
+  STAGE_WAITING,   /* as before, and the connection is suspended */
+  STAGE_REPLIED,   /* a response is there for libmicrohttpd */
+  STAGE_LINGERING, /* answered past libmicrohttpd: what still comes is thrown away */
+  STAGE_GONE
+};
+
+struct connection {
+  struct http_server *server;
+  struct MHD_Connection *mhd;
+  struct peer *peer;
+  char name[PEER_NAME_SIZE]; /* of the peer */
+  bool local;
+  struct exchange *exchange; /* NULL between requests */
+  struct connection *next, **link;
+  bool request_line_seen;
+  size_t target_size; /* of its target, as far as that is visible */
+  bool client_gone;   /* it has closed its side */
+};
+
+struct exchange {
+  struct http_exchange public;
+  struct connection *connection;
+  enum stage stage;
+  int status;
+  struct MHD_Response *response;
+  size_t answer_bytes; /* of the response, in the budget until they have left */
+  struct http_body body;
+  uint64_t begun_ns;
+  struct http_facts facts;
+  const char *last_line_end; /* in libmicrohttpd's buffer, behind the last header line */
+  char path[HTTP_PATH_SIZE], accept[ACCEPT_SIZE], request_id[HTTP_REQUEST_ID_SIZE];
+  char traceparent[HTTP_TRACEPARENT_SIZE];
+};
+
+struct http_server {
+  struct http_options options;
+  uv_loop_t *loop;
+  struct MHD_Daemon *mhd;
+  uv_poll_t poll;
+  uv_timer_t timer;
+  int handles_open;
+  struct connection *connections;
+  size_t n_connections, n_exchanges;
+  struct http_budget budget;
+  bool draining, quiesced;
+  bool runs_again; /* a connection has ended: at its limit the library accepts in its next run only
+                    */
+  bool inspects_lines; /* the library is the one whose buffer http_line_is_plain knows */
+  void (*quiet)(void *context);
+  void *quiet_context;
+  uint64_t id_prefix, id_next;
+};
+
+static struct connection *connection_of(struct MHD_Connection *mhd) {
+  const union MHD_ConnectionInfo *info =
+      MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+  return info == NULL ? NULL : info->socket_context;
+}
+
+static void account(const struct exchange *x, int status) {
+  const struct http_options *o = &x->connection->server->options;
+  const double seconds = (double)(uv_hrtime() - x->begun_ns) * 1e-9;
+  const char *method = http_method_label(x->public.method);
+  metrics_http_request(o->metrics, x->public.route, method, status, seconds);
+  if (o->log_requests)
+    log_write(LOG_INFO, "request", LOG_STRING, "request_id", x->request_id, LOG_STRING, "method",
+              method, LOG_STRING, "path", x->path, LOG_INTEGER, "status", (long long)status,
+              LOG_NUMBER, "seconds", seconds, x->traceparent[0] != '\0' ? LOG_STRING : LOG_END,
+              "traceparent", x->traceparent, LOG_END);
+}
+
+/* --- answers ---------------------------------------------------------------------------------- */
+
+static void on_timer(uv_timer_t *timer);
+
+/* Resumes a suspended connection; libmicrohttpd looks at it when it runs next. */
+static void wake(struct connection *connection) {
+  MHD_resume_connection(connection->mhd);
+  uv_timer_start(&connection->server->timer, on_timer, 0, 0);
+}
+
+static void exchange_send(struct http_exchange *exchange, struct http_reply *reply) {
+  struct exchange *x = (struct exchange *)exchange;
+  struct http_server *server = x->connection->server;
+  const bool waiting = x->stage == STAGE_WAITING;
+  x->status = reply->status;
+  x->response = http_response(reply, x->request_id, server->draining);
+  x->answer_bytes = x->response != NULL ? reply->size : 0;
+  server->budget.used += x->answer_bytes;
+  x->stage = STAGE_REPLIED;
+  account(x, x->status);
+  if (waiting)
+    wake(x->connection);
+}
+
+void http_reply_problem(struct http_exchange *exchange, const struct problem *problem,
+                        const char *allow) {
+  struct http_reply reply = {.status = problem->status,
+                             .content_type = "application/problem+json",
+                             .retry_after_s = problem->retry_after_s,
+                             .allow = allow};
+  reply.body = problem_render(problem, http_names_error(exchange->path), &reply.size);
+  http_reply(exchange, &reply);
+}
+
+/* The library ends clients that take nothing of an answer for a while; others are to take it in
+ * time. */
+static enum MHD_Result queue(struct exchange *x) {
+  const struct connection *connection = x->connection;
+  if (x->response == NULL)
+    return MHD_NO;
+  peer_deadline(connection->peer,
+                connection->server->options.request_timeout_ms + x->answer_bytes / ANSWER_RATE);
+  return MHD_queue_response(connection->mhd, (unsigned)x->status, x->response);
+}
+
+/* Answers a request that libmicrohttpd is still reading, when it takes no response. */
+static void answer_unread(struct connection *connection, const char *path, const char *request_id,
+                          const struct problem *problem) {
+  char text[4096];
+  const size_t size = http_format_problem(text, sizeof text, problem, path, request_id);
+  peer_last_words(connection->peer, text, size);
+}
+
+/* Refuses a request whose body is still to come, and reads on for a moment: closing at once would
+ * reset the connection, and the client might never see the answer. */
+static void refuse_unread(struct exchange *x, const struct problem *problem, const char *reason) {
+  metrics_http_rejected(x->connection->server->options.metrics, reason);
+  account(x, problem->status);
+  answer_unread(x->connection, x->path, x->request_id, problem);
+  http_body_drop(&x->body, &x->connection->server->budget);
+  x->stage = STAGE_LINGERING;
+  peer_deadline(x->connection->peer, LINGER_MS);
+}
+
+static bool body_comes(const struct exchange *x) {
+  return x->facts.framing.chunked || x->facts.framing.content_length > 0;
+}
+
+/* Refuses a request at its header fields; the connection is closed after it. */
+static enum MHD_Result refuse(struct exchange *x, const struct problem *problem,
+                              const char *reason) {
+  if (body_comes(x) && !x->facts.framing.expects_continue) {
+    refuse_unread(x, problem, reason);
+    return MHD_YES;
+  }
+  metrics_http_rejected(x->connection->server->options.metrics, reason);
+  http_reply_problem(&x->public, problem, NULL);
+  if (x->response == NULL || MHD_add_response_header(x->response, "Connection", "close") != MHD_YES)
+    return MHD_NO;
+  return queue(x);
+}
+
+/* --- requests --------------------------------------------------------------------------------- */
+
+static enum MHD_Result on_field(void *context, enum MHD_ValueKind kind, const char *name,
+                                size_t name_size, const char *value, size_t value_size) {
+  struct exchange *x = context;
+  (void)kind;
+  if (value != NULL)
+    x->last_line_end = value + value_size + 2;
+  if (value == NULL || (x->connection->server->inspects_lines &&
+                        !http_line_is_plain(name, name_size, value, value_size))) {
+    x->facts.line_fault = "a header line is folded, or does not end in CRLF";
+    value = value == NULL ? "" : value;
+  }
+  http_framing_field(&x->facts.framing, name, value);
+  if (http_fields_keep(&x->public, name, value))
+    return MHD_YES;
+  if (strcasecmp(name, "accept") == 0)
+    http_accept_add(x->accept, sizeof x->accept, value);
+  else if (strcasecmp(name, "x-request-id") == 0 && http_request_id_valid(value))
+    snprintf(x->request_id, sizeof x->request_id, "%s", value);
+  else if (strcasecmp(name, "traceparent") == 0 && http_traceparent_valid(value))
+    snprintf(x->traceparent, sizeof x->traceparent, "%s", value);
+  return MHD_YES;
+}
+
+static size_t header_size(struct MHD_Connection *mhd) {
+  const union MHD_ConnectionInfo *info =
+      MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+  return info == NULL ? 0 : info->header_size;
+}
+
+static enum MHD_Result begin(struct http_server *server, struct MHD_Connection *mhd,
+                             const char *target, const char *method, const char *version,
+                             void **slot) {
+  struct connection *connection = connection_of(mhd);
+  struct exchange *x = connection == NULL ? NULL : calloc(1, sizeof *x);
+  if (x == NULL)
+    return MHD_NO;
+  x->connection = connection;
+  x->begun_ns = uv_hrtime();
+  x->public = (struct http_exchange){.method = method,
+                                     .path = x->path,
+                                     .request_id = x->request_id,
+                                     .client = connection->name,
+                                     .local = connection->local,
+                                     .route = "other",
+                                     .send = exchange_send};
+  *slot = connection->exchange = x;
+  server->n_exchanges++;
+  if (server->inspects_lines &&
+      !http_request_line_is_plain(method, target, connection->target_size, version))
+    x->facts.line_fault = "the request line is not three words, or does not end in CRLF";
+  x->last_line_end = version + 10;
+  MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, on_field, x);
+  if (x->accept[0] != '\0')
+    x->public.accept = x->accept;
+  if (server->inspects_lines && x->facts.line_fault == NULL &&
+      !http_line_is_empty(x->last_line_end))
+    x->facts.line_fault = "the header does not end in an empty line";
+  if (x->request_id[0] == '\0')
+    snprintf(x->request_id, sizeof x->request_id, "%016llx-%llx",
+             (unsigned long long)server->id_prefix, (unsigned long long)server->id_next++);
+  x->facts.target = target;
+  x->facts.version = version;
+  x->facts.header_size = header_size(mhd);
+  struct problem problem;
+  const char *reason = http_judge(&x->facts, server->budget.max_body_bytes, x->path, &problem);
+  if (reason == NULL && body_comes(x) &&
+      !server->options.admits(server->options.context, &x->public, &problem))
+    reason = "key";
+  if (reason != NULL)
+    return refuse(x, &problem, reason);
+  peer_deadline(connection->peer, server->options.request_timeout_ms);
+  return MHD_YES;
+}
+
+static void receive(struct exchange *x, const char *bytes, size_t size) {
+  if (x->stage != STAGE_RECEIVING)
+    return;
+  struct problem problem;
+  const struct http_framing *framing = &x->facts.framing;
+  const size_t expected = framing->has_length ? (size_t)framing->content_length : SIZE_MAX;
+  const char *reason =
+      http_body_append(&x->body, &x->connection->server->budget, expected, bytes, size, &problem);
+  if (reason != NULL)
+    refuse_unread(x, &problem, reason);
+}
+
+/* The client does not wait for this exchange any more. */
+static void leave(struct exchange *x) {
+  x->stage = STAGE_GONE;
+  if (x->public.gone != NULL)
+    x->public.gone(x->public.gone_context);
+  wake(x->connection);
+}
+
+/* The request is complete: hands it to the routes, and waits when they have not replied. */
+static enum MHD_Result handle(struct exchange *x) {
+  struct connection *connection = x->connection;
+  const struct http_options *o = &connection->server->options;
+  peer_deadline(connection->peer, 0);
+  x->stage = STAGE_HANDLED;
+  x->public.body = x->body.bytes != NULL ? x->body.bytes : "";
+  x->public.size = x->body.size;
+  o->handler(o->context, &x->public);
+  http_body_drop(&x->body, &connection->server->budget);
+  x->public.body = NULL;
+  if (x->stage == STAGE_REPLIED)
+    return queue(x);
+  x->stage = STAGE_WAITING;
+  MHD_suspend_connection(connection->mhd);
+  if (connection->client_gone)
+    leave(x);
+  return MHD_YES;
+}
+
+static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, const char *target,
+                                  const char *method, const char *version, const char *upload,
+                                  size_t *upload_size, void **slot) {
+  struct exchange *x = *slot;
+  if (x == NULL)
+    return begin(context, mhd, target, method, version, slot);
+  if (*upload_size > 0) {
+    receive(x, upload, *upload_size);
+    *upload_size = 0;
+    return MHD_YES;
+  }
+  switch (x->stage) {
+  case STAGE_RECEIVING:
+    return handle(x);
+  case STAGE_REPLIED:
+    return queue(x);
+  default: /* lingering or gone: nothing more is said */
+    return MHD_NO;
+  }
+}
+
+/* --- connections ------------------------------------------------------------------------------ */
+
+static void on_late(void *context) {
+  struct connection *connection = context;
+  struct http_server *server = connection->server;
+  struct exchange *x = connection->exchange;
+  struct problem problem;
+  http_problem_late(&problem, server->options.request_timeout_ms);
+  if (x != NULL && x->stage == STAGE_RECEIVING) {
+    refuse_unread(x, &problem, "timeout");
+    return;
+  }
+  /* Of half a request line the library tells nothing. */
+  if (x == NULL && (connection->request_line_seen || peer_has_sent(connection->peer))) {
+    metrics_http_rejected(server->options.metrics, "timeout");
+    answer_unread(connection, "", "-", &problem);
+  }
+  peer_hang_up(connection->peer);
+}
+
+/* libmicrohttpd misses an end that comes together with the last bytes, and any end while it is
+ * suspended. What has not arrived by then never will; what waits is not wanted any more. */
+static void on_gone(void *context) {
+  struct connection *connection = context;
+  struct exchange *x = connection->exchange;
+  connection->client_gone = true;
+  if (x != NULL && x->stage == STAGE_WAITING)
+    leave(x);
+  else if (x == NULL || x->stage == STAGE_RECEIVING) {
+    if (peer_has_unread(connection->peer))
+      peer_deadline(connection->peer, GONE_MS);
+    else
+      peer_hang_up(connection->peer);
+  }
+}
+
+static void *on_request_line(void *context, const char *target, struct MHD_Connection *mhd) {
+  struct connection *connection = connection_of(mhd);
+  (void)context;
+  if (connection != NULL) {
+    connection->request_line_seen = true;
+    connection->target_size = http_visible_size(target);
+  }
+  return NULL;
+}
+
+static void on_completed(void *context, struct MHD_Connection *mhd, void **slot,
+                         enum MHD_RequestTerminationCode how) {
+  struct http_server *server = context;
+  struct exchange *x = *slot;
+  (void)mhd, (void)how;
+  if (x == NULL)
+    return;
+  struct connection *connection = x->connection;
+  *slot = NULL;
+  http_body_drop(&x->body, &server->budget);
+  server->budget.used -= x->answer_bytes;
+  if (x->response != NULL)
+    MHD_destroy_response(x->response);
+  free(x);
+  connection->exchange = NULL;
+  connection->request_line_seen = false;
+  server->n_exchanges--;
+  peer_mark(connection->peer);
+  peer_deadline(connection->peer, server->options.request_timeout_ms);
+  if (server->quiesced || connection->client_gone)
+    peer_hang_up(connection->peer);
+}
+
+/* Its TLS session, which shows our certificate from now on; NULL where there is none. */
+static gnutls_session_t session_of(struct http_server *server, struct MHD_Connection *mhd) {
+  const union MHD_ConnectionInfo *info =
+      server->options.tls == NULL
+          ? NULL
+          : MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+  if (info == NULL)
+    return NULL;
+  tls_attach(server->options.tls, info->tls_session);
+  return info->tls_session;
+}
+
+static struct connection *connection_new(struct http_server *server, struct MHD_Connection *mhd) {
+  const union MHD_ConnectionInfo *info =
+      MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+  struct connection *connection = info == NULL ? NULL : calloc(1, sizeof *connection);
+  if (connection == NULL)
+    return NULL;
+  connection->peer = peer_new(server->loop, info->connect_fd, session_of(server, mhd), on_late,
+                              on_gone, connection);
+  if (connection->peer == NULL) {
+    free(connection);
+    return NULL;
+  }
+  connection->local = peer_name(info->connect_fd, connection->name);
+  connection->server = server;
+  connection->mhd = mhd;
+  connection->next = server->connections;
+  connection->link = &server->connections;
+  if (connection->next != NULL)
+    connection->next->link = &connection->next;
+  server->connections = connection;
+  server->n_connections++;
+  peer_deadline(connection->peer, server->options.request_timeout_ms);
+  return connection;
+}
+
+static void on_connection(void *context, struct MHD_Connection *mhd, void **slot,
+                          enum MHD_ConnectionNotificationCode event) {
+  struct http_server *server = context;
+  struct connection *connection = *slot;
+  if (event == MHD_CONNECTION_NOTIFY_STARTED) {
+    *slot = connection_new(server, mhd); /* NULL: begin closes it */
+    return;
+  }
+  if (connection == NULL)
+    return;
+  peer_free(connection->peer);
+  *connection->link = connection->next;
+  if (connection->next != NULL)
+    connection->next->link = connection->link;
+  server->n_connections--;
+  server->runs_again = true;
+  free(connection);
+  *slot = NULL;
+}
+
+/* --- the loop --------------------------------------------------------------------------------- */
+
+static void run(struct http_server *server) {
+  server->runs_again = false;
+  MHD_run(server->mhd);
+  MHD_UNSIGNED_LONG_LONG milliseconds = 0;
+  if (server->runs_again || MHD_get_timeout(server->mhd, &milliseconds) == MHD_YES)
+    uv_timer_start(&server->timer, on_timer, milliseconds, 0);
+  else
+    uv_timer_stop(&server->timer);
+  if (server->quiet != NULL && server->n_exchanges == 0) {
+    void (*quiet)(void *context) = server->quiet;
+    server->quiet = NULL;
+    quiet(server->quiet_context); /* may stop the server */
+  }
+}
+
+static void on_timer(uv_timer_t *timer) {
+  run(timer->data);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events) {
+  (void)status, (void)events;
+  run(poll->data);
+}
+
+/* Paths are decoded strictly by http_path_decode, not here. */
+static size_t leave_escaped(void *context, struct MHD_Connection *mhd, char *text) {
+  (void)context, (void)mhd;
+  return strlen(text);
+}
+
+static struct MHD_Daemon *start_daemon(struct http_server *server) {
+  const struct http_options *o = &server->options;
+  struct MHD_OptionItem encryption[] = {
+      {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITIES},
+      {MHD_OPTION_HTTPS_CERT_CALLBACK2, 0, (void *)(uintptr_t)tls_retrieve},
+      {MHD_OPTION_END, 0, NULL}};
+  /* Ours come first; this one ends clients that do not read their answers. */
+  const unsigned timeout_s = (unsigned)(o->request_timeout_ms / 1000) + 2;
+  return MHD_start_daemon(
+      MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | (o->tls != NULL ? MHD_USE_TLS : 0u), 0, NULL, NULL,
+      on_request, server, MHD_OPTION_ARRAY, o->tls != NULL ? encryption : encryption + 2,
+      MHD_OPTION_LISTEN_SOCKET, o->listen_fd, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
+      MHD_OPTION_CONNECTION_LIMIT, (unsigned)o->max_connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+      (unsigned)o->max_connections_address, MHD_OPTION_CONNECTION_TIMEOUT, timeout_s,
+      MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_NOTIFY_COMPLETED,
+      on_completed, server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
+      MHD_OPTION_URI_LOG_CALLBACK, on_request_line, server, MHD_OPTION_UNESCAPE_CALLBACK,
+      leave_escaped, server, MHD_OPTION_END);
+}
+
+struct http_server *http_start(uv_loop_t *loop, const struct http_options *options) {
+  struct http_server *server = calloc(1, sizeof *server);
+  if (server == NULL) {
+    close(options->listen_fd);
+    return NULL;
+  }
+  server->options = *options;
+  server->budget = (struct http_budget){.max_body_bytes = options->max_body_bytes,
+                                        .max_receiving_bytes = options->max_receiving_bytes};
+  server->loop = loop;
+  server->poll.data = server->timer.data = server;
+  server->inspects_lines = strcmp(MHD_get_version(), "0.9.75") == 0;
+  if (getrandom(&server->id_prefix, sizeof server->id_prefix, GRND_NONBLOCK) < 0)
+    server->id_prefix = uv_hrtime();
+  server->mhd = start_daemon(server);
+  if (server->mhd == NULL) {
+    close(options->listen_fd);
+    free(server);
+    return NULL;
+  }
+  const union MHD_DaemonInfo *info = MHD_get_daemon_info(server->mhd, MHD_DAEMON_INFO_EPOLL_FD);
+  if (info == NULL || uv_poll_init(loop, &server->poll, info->epoll_fd) != 0) {
+    MHD_stop_daemon(server->mhd);
+    free(server);
+    return NULL;
+  }
+  uv_timer_init(loop, &server->timer);
+  server->handles_open = 2;
+  uv_poll_start(&server->poll, UV_READABLE, on_poll);
+  run(server);
+  return server;
+}
+
+void http_set_limits(struct http_server *server, const struct http_options *options) {
+  server->options.log_requests = options->log_requests;
+  server->budget.max_body_bytes = options->max_body_bytes;
+  server->budget.max_receiving_bytes = options->max_receiving_bytes;
+}
+
+size_t http_connections(const struct http_server *server) {
+  return server->n_connections;
+}
+
+void http_drain(struct http_server *server) {
+  server->draining = true;
+}
+
+static void stop_accepting(struct http_server *server) {
+  const MHD_socket fd = server->quiesced ? MHD_INVALID_SOCKET : MHD_quiesce_daemon(server->mhd);
+  server->quiesced = true;
+  if (fd != MHD_INVALID_SOCKET)
+    close(fd);
+}
+
+void http_quiesce(struct http_server *server, void (*done)(void *context), void *context) {
+  server->draining = true;
+  server->quiet = done;
+  server->quiet_context = context;
+  stop_accepting(server);
+  for (struct connection *c = server->connections; c != NULL; c = c->next)
+    if (c->exchange == NULL && !peer_has_unread(c->peer))
+      peer_hang_up(c->peer);
+  uv_timer_start(&server->timer, on_timer, 0, 0);
+}
+
+void http_abandon(struct http_server *server) {
+  struct problem problem;
+  problem_set(&problem, 503, "draining", "the server is shutting down", "",
+              "The server stops before this request was computed.");
+  for (struct connection *c = server->connections; c != NULL; c = c->next) {
+    struct exchange *x = c->exchange;
+    if (x == NULL || x->stage != STAGE_WAITING)
+      continue;
+    if (x->public.gone != NULL)
+      x->public.gone(x->public.gone_context);
+    http_reply_problem(&x->public, &problem, NULL);
+  }
+}
+
+static void on_closed(uv_handle_t *handle) {
+  struct http_server *server = handle->data;
+  if (--server->handles_open == 0)
+    free(server);
+}
+
+void http_stop(struct http_server *server) {
+  stop_accepting(server);
+  uv_close((uv_handle_t *)&server->poll, on_closed);
+  uv_close((uv_handle_t *)&server->timer, on_closed);
+  MHD_stop_daemon(server->mhd);
+}

@@ -1,0 +1,112 @@
+/* One predict call from body to answer: codec, plan, scheduler, worker, codec. The HTTP side sees
+ * only this. */
+#ifndef SERVER_JOBS_PREDICT_H
+#define SERVER_JOBS_PREDICT_H
+
+#include "server/base/config.h"
+#include "server/base/metrics.h"
+#include "server/base/problem.h"
+#include "server/models/registry.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <uv.h>
+
+/* Scheduler, workers and codecs of a daemon. Used on the loop thread only. */
+struct predictor;
+
+struct predict_job;
+
+struct reply {
+  int status;               /* HTTP */
+  const char *content_type; /* static */
+  char *body; /* malloc'ed; whoever receives the reply frees it; NULL without memory */
+  size_t size;
+  size_t json_size;  /* of a KServe answer's JSON part that bytes follow; 0: none follow */
+  int retry_after_s; /* 0: none */
+};
+
+/* Called on the loop thread, exactly once for each predict_call that was not cancelled; never from
+ * inside it. */
+typedef void (*predict_done)(void *context, struct reply *reply);
+
+/* NULL without memory or threads. */
+struct predictor *predictor_new(uv_loop_t *loop, const struct config *config,
+                                struct registry *registry, struct metrics *metrics);
+
+struct evaluator;
+
+/* The same with another evaluator (server/models/evaluator.h), which must outlive the predictor:
+ * for tests.
+ */
+struct predictor *predictor_new_with(const struct evaluator *evaluator, uv_loop_t *loop,
+                                     const struct config *config, struct registry *registry,
+                                     struct metrics *metrics);
+
+enum predict_format { FORMAT_JSON, FORMAT_SAFETENSORS, FORMAT_KSERVE };
+
+/* A predict call of a body in one of the formats. */
+struct predict_call {
+  const char *model, *body; /* body [size] */
+  size_t size;
+  size_t json_size;       /* of a KServe body's JSON part; at most size */
+  const char *request_id; /* copied */
+  const char *client;     /* whose share of the queue it takes; NULL: nobody's */
+  enum predict_format body_format, answer_format; /* an estimate is always JSON */
+  bool estimates; /* edges, bytes and expected time are wanted, and nothing is computed */
+  predict_done done;
+  void *context;
+};
+
+/* Starts a predict call (the body is copied where needed before returning; large bodies are parsed
+ * on a worker). A model that is not in memory is loaded first. Every failure is delivered through
+ * done. NULL only without memory: then done is not called. */
+struct predict_job *predict_call(struct predictor *predictor, const struct predict_call *call);
+
+struct request;
+struct irrep_result;
+
+/* As predict_done, for structures that came otherwise than as a body. problem is NULL when all of
+ * them have their numbers, otherwise what is wrong with the first that has none. results [n_items]
+ * hold energy, forces, virial and stress. Both are valid during the call. */
+typedef void (*predict_submitted)(void *context, const struct problem *problem,
+                                  const struct irrep_result *results);
+
+/* Starts the evaluation of a request's structures, of which there is at least one; their arrays
+ * live in the request's memory, and the request is taken. Its properties are ignored; for the rest
+ * as predict_call. */
+struct predict_job *predict_submit(struct predictor *predictor, const char *model,
+                                   struct request *request, predict_submitted submitted,
+                                   void *context);
+
+/* The client has gone (counted in requests_cancelled_total here): done is not called, entries still
+ * queued are never computed. The job is invalid afterwards. */
+void predict_cancel(struct predict_job *job);
+
+/* Structures and atoms waiting, batches under way. */
+struct predict_load {
+  size_t queued_structures, queued_atoms, batches_running;
+  /* Of all models only */
+  size_t planned_bytes, workers, workers_idle;
+  double queued_seconds; /* until what waits is done, as measured */
+};
+struct predict_load predictor_load(const struct predictor *predictor);
+struct predict_load predictor_load_of(const struct predictor *predictor,
+                                      const struct served_model *served);
+
+struct profile_totals;
+
+/* The time by operation since the start (profile.h); empty without --profile. */
+const struct profile_totals *predictor_profile(const struct predictor *predictor);
+
+/* The config that the predictor was made with has other limits from now on. */
+void predictor_limits_changed(struct predictor *predictor);
+
+/* New predict calls get 503 with Retry-After; accepted ones finish. idle is called once, when none
+ * is left. */
+void predictor_drain(struct predictor *predictor, void (*idle)(void *context), void *context);
+
+/* Joins the workers. No call may be under way. The loop must run once more before it is closed. */
+void predictor_free(struct predictor *predictor);
+
+#endif

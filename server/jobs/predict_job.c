@@ -1,0 +1,266 @@
+#include "server/jobs/predict_job.h"
+
+#include "server/base/text.h"
+#include "server/jobs/estimate.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define ANSWER_TYPE "application/json"
+#define PROBLEM_TYPE "application/problem+json"
+
+/* Numbers of more atoms take milliseconds. */
+#define WRITE_ON_LOOP_ATOMS 5000
+
+#define PLAN_ON_LOOP_ATOMS 512
+#define PLAN_ON_LOOP_IMAGES 65536.0
+
+struct predict_job *predict_job_new(const char *request_id) {
+  struct predict_job *job = calloc(1, sizeof *job);
+  if (!job)
+    return NULL;
+  job->request_id = strdup(request_id);
+  if (!job->request_id) {
+    free(job);
+    return NULL;
+  }
+  return job;
+}
+
+void predict_job_free(struct predict_job *job) {
+  for (size_t i = 0; job->predictions && i < job->request.n_items; i++)
+    free(job->predictions[i].answer);
+  request_fini(&job->request);
+  free(job->request_id);
+  free(job->reply.body);
+  free(job->body);
+  free(job);
+}
+
+void predict_job_fail(struct predict_job *job, enum problem_kind kind, const char *detail) {
+  if (!job->failed)
+    problem_of_kind(&job->problem, kind, "", "%s", detail);
+  job->failed = true;
+}
+
+static void choose_precision(struct predict_job *job) {
+  const struct request *request = &job->request;
+  job->precision = request->has_precision
+                       ? request->precision
+                       : job->compute->evaluator->card(job->loaded->model)->precision;
+}
+
+/* Room for the numbers of each structure, which are its energy and what properties ask for. */
+static void make_results(struct predict_job *job, unsigned properties) {
+  struct request *request = &job->request;
+  const bool forces = (properties & (PROPERTY_FORCES | PROPERTY_STRESS)) != 0;
+  const bool energies = (properties & PROPERTY_ENERGIES) != 0;
+  job->results = request_alloc(request, request->n_items, sizeof *job->results);
+  for (size_t i = 0; job->results && i < request->n_items; i++) {
+    struct irrep_result *result = &job->results[i];
+    const size_t n_atoms = request->items[i].structure.n_atoms;
+    result->forces = forces ? request_alloc(request, n_atoms, 3 * sizeof *result->forces) : NULL;
+    result->energies = energies ? request_alloc(request, n_atoms, sizeof *result->energies) : NULL;
+    if ((forces && !result->forces) || (energies && !result->energies))
+      job->results = NULL;
+  }
+  if (!job->results)
+    predict_job_fail(job, PROBLEM_NO_MEMORY, "no memory for the results");
+}
+
+static bool read_body(struct predict_job *job, const char *body, size_t size) {
+  struct request *request = &job->request;
+  switch (job->body_format) {
+  case FORMAT_SAFETENSORS:
+    return codec_safetensors_read(body, size, &job->limits, request, &job->problem);
+  case FORMAT_KSERVE:
+    return codec_kserve_read(body, job->json_size, size, &job->limits, request, &job->wish,
+                             &job->problem);
+  default:
+    return codec_json_read(body, size, &job->limits, request, &job->problem);
+  }
+}
+
+void predict_job_read(struct predict_job *job, const char *body, size_t size) {
+  uint64_t begun_ns = uv_hrtime();
+  job->failed = !read_body(job, body, size);
+  if (!job->failed && job->answer_format != FORMAT_JSON)
+    make_results(job, job->request.properties);
+  job->read_ns = uv_hrtime() - begun_ns;
+}
+
+void predict_job_take(struct predict_job *job, struct request *request) {
+  job->request = *request;
+  *request = (struct request){0};
+  make_results(job, PROPERTY_FORCES);
+}
+
+size_t predict_job_atoms(const struct predict_job *job) {
+  size_t n_atoms = 0;
+  for (size_t i = 0; i < job->request.n_items; i++)
+    n_atoms += job->request.items[i].structure.n_atoms;
+  return n_atoms;
+}
+
+bool predict_job_plans_quickly(const struct predict_job *job) {
+  const double r_max = job->compute->evaluator->card(job->loaded->model)->r_max;
+  double images = 0;
+  for (size_t i = 0; i < job->request.n_items; i++)
+    if (!job->request.items[i].problem)
+      images += request_images(&job->request.items[i].structure, r_max);
+  return predict_job_atoms(job) <= PLAN_ON_LOOP_ATOMS && images <= PLAN_ON_LOOP_IMAGES;
+}
+
+/* Milliseconds of at most CODEC_DEADLINE_MS_MAX do not overflow. */
+static uint64_t deadline_ns(const struct predict_job *job) {
+  if (!job->request.has_deadline)
+    return SCHEDULER_NEVER;
+  return job->begun_ns + (uint64_t)(job->request.deadline_ms * 1e6);
+}
+
+static void make_predictions(struct predict_job *job) {
+  struct request *request = &job->request;
+  job->predictions = request_alloc(request, request->n_items, sizeof *job->predictions);
+  if (!job->predictions) {
+    predict_job_fail(job, PROBLEM_NO_MEMORY, "no memory for the request");
+    return;
+  }
+  for (size_t i = 0; i < request->n_items; i++) {
+    const struct request_item *item = &request->items[i];
+    struct prediction *p = &job->predictions[i];
+    p->job = job;
+    p->id = item->id;
+    p->properties = request->properties;
+    p->numbers = job->results ? &job->results[i] : NULL;
+    p->entry.structure = &item->structure;
+    p->entry.plan = item->plan;
+    p->entry.flow = &job->flow;
+    p->entry.priority = request->priority;
+    p->entry.arrived_ns = job->begun_ns;
+    p->entry.deadline_ns = deadline_ns(job);
+    p->entry.owner = p;
+  }
+}
+
+bool predict_job_plan(struct predict_job *job, size_t max_edges) {
+  uint64_t begun_ns = uv_hrtime();
+  choose_precision(job);
+  const enum request_planned planned =
+      request_plan(&job->request, job->compute->evaluator, job->loaded->model, job->precision,
+                   job->bounds[job->precision], max_edges, &job->n_planned, &job->gone);
+  job->plan_ns += uv_hrtime() - begun_ns;
+  if (planned == REQUEST_IS_LONG)
+    return false;
+  if (planned == REQUEST_NO_MEMORY)
+    predict_job_fail(job, PROBLEM_NO_MEMORY, "no memory to plan the structures");
+  else
+    make_predictions(job);
+  return true;
+}
+
+static void raise_to(double *most, double value) {
+  if (value > *most)
+    *most = value;
+}
+
+void predict_job_time(struct predict_job *job, const struct prediction *prediction,
+                      const struct batch *batch) {
+  struct answer_timing *timing = &job->timing;
+  raise_to(&timing->queue_ms, (double)(batch->began_ns - prediction->entry.arrived_ns) * 1e-6);
+  raise_to(&timing->compute_ms, (double)batch->evaluate_ns * 1e-6);
+  if (batch->sum.n_structures > timing->batch_structures) {
+    timing->batch_structures = batch->sum.n_structures;
+    timing->batch_atoms = batch->sum.n_atoms;
+  }
+}
+
+/* The reply */
+
+const struct problem *predict_job_problem(const struct predict_job *job) {
+  if (job->failed)
+    return &job->problem;
+  for (size_t i = 0; i < job->request.n_items; i++)
+    if (job->request.items[i].problem)
+      return job->request.items[i].problem;
+  return NULL;
+}
+
+static void reply_problem(const struct predict_job *job, const struct problem *problem,
+                          struct reply *reply) {
+  *reply = (struct reply){.status = problem->status,
+                          .content_type = PROBLEM_TYPE,
+                          .retry_after_s = problem->retry_after_s};
+  reply->body = problem_render(problem, job->body_format == FORMAT_KSERVE, &reply->size);
+}
+
+static void put_item(struct text *text, const struct predict_job *job, size_t index) {
+  const struct request_item *item = &job->request.items[index];
+  const struct prediction *prediction = &job->predictions[index];
+  if (item->problem)
+    answer_json_error(text, item->id, item->problem);
+  else
+    text_add(text, prediction->answer, prediction->answer_size);
+}
+
+static void write_results(const struct predict_job *job, struct text *text) {
+  answer_json_begin(text, job->served->name, job->loaded->sha256, job->request_id);
+  for (size_t i = 0; i < job->request.n_items; i++) {
+    if (i > 0)
+      text_puts(text, ",");
+    put_item(text, job, i);
+  }
+  answer_json_end(text, &job->timing);
+}
+
+static struct answer_safetensors tensors_of(const struct predict_job *job) {
+  return (struct answer_safetensors){.model = job->served->name,
+                                     .sha256 = job->loaded->sha256,
+                                     .request_id = job->request_id,
+                                     .timing = &job->timing,
+                                     .request = &job->request,
+                                     .results = job->results};
+}
+
+static void reply_answer(const struct predict_job *job, struct reply *reply) {
+  const struct answer_safetensors answer = tensors_of(job);
+  struct text text = {0};
+  *reply = (struct reply){.status = 200, .content_type = ANSWER_TYPE};
+  if (job->estimates) {
+    estimate_write(&text, job, job->queue_seconds);
+  } else if (job->answer_format == FORMAT_SAFETENSORS) {
+    answer_safetensors_write(&text, &answer);
+    reply->content_type = SAFETENSORS_TYPE;
+  } else if (job->answer_format == FORMAT_KSERVE) {
+    reply->json_size = answer_kserve_write(&text, &answer, &job->wish);
+    reply->content_type = reply->json_size > 0 ? BYTES_TYPE : ANSWER_TYPE;
+  } else {
+    write_results(job, &text);
+  }
+  reply->body = text_take(&text, &reply->size);
+}
+
+/* Other formats hold bytes, or texts that workers have written with each structure. */
+bool predict_job_writes_long(const struct predict_job *job) {
+  const unsigned listed = job->wish.outputs & ~job->wish.binary;
+  return !job->failed && job->answer_format == FORMAT_KSERVE &&
+         (listed & (PROPERTY_FORCES | PROPERTY_ENERGIES)) != 0 &&
+         predict_job_atoms(job) > WRITE_ON_LOOP_ATOMS;
+}
+
+void predict_job_reply(const struct predict_job *job, struct reply *reply) {
+  if (job->failed) {
+    reply_problem(job, &job->problem, reply);
+    return;
+  }
+  const struct problem *only = job->request.items[0].problem;
+  if (job->request.n_items == 1 && only) {
+    reply_problem(job, only, reply);
+    return;
+  }
+  reply_answer(job, reply);
+  if (!reply->body) {
+    struct problem problem;
+    reply_problem(job, problem_of_kind(&problem, PROBLEM_NO_MEMORY, "", "no memory for the answer"),
+                  reply);
+  }
+}

@@ -1,0 +1,396 @@
+#include "server/jobs/predictor.h"
+
+#include "irrep/conventions.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define NANOSECONDS_PER_MS UINT64_C(1000000)
+
+void predictor_update_gauges(struct predictor *p, const struct served_model *served) {
+  struct scheduler_load load = scheduler_load(p->scheduler, served);
+  metrics_queue(p->metrics, served->name, load.waiting.n_structures, load.waiting.n_atoms);
+  metrics_memory(p->metrics, workers_planned(p->workers), p->config->memory_budget);
+}
+
+/* Outcomes */
+
+/* Records a structure's outcome; with the last one the job is ready. */
+static void settle(struct prediction *prediction, const char *outcome) {
+  struct predict_job *job = prediction->job;
+  bool ok = !job->request.items[prediction - job->predictions].problem;
+  metrics_structure_done(job->predictor->metrics, job->served->name, outcome,
+                         ok ? prediction->entry.plan.n_atoms : 0, ok ? prediction->n_edges : 0);
+  if (--job->n_open == 0)
+    predict_make_ready(job);
+}
+
+/* Gives a structure that cannot be computed its problem. */
+static void settle_with_error(struct prediction *prediction, const struct irrep_error *error) {
+  struct predict_job *job = prediction->job;
+  size_t index = (size_t)(prediction - job->predictions);
+  struct problem *problem = request_fault(&job->request, index);
+  char pointer[64];
+  snprintf(pointer, sizeof pointer, "#/structures/%zu", index);
+  if (problem)
+    problem_of_error(problem, error, pointer);
+  else
+    predict_job_fail(job, PROBLEM_NO_MEMORY, "no memory for the answer");
+  settle(prediction, "error");
+}
+
+/* Hooks of the scheduler */
+
+static uint64_t hook_now(void *context) {
+  (void)context;
+  return uv_hrtime();
+}
+
+static size_t hook_bytes(void *context, const struct loaded_model *loaded,
+                         enum irrep_precision precision, const struct irrep_plan *plan) {
+  const struct predictor *p = context;
+  return p->compute.evaluator->bytes(loaded->model, precision, plan);
+}
+
+static size_t hook_idle(void *context) {
+  return workers_idle(((const struct predictor *)context)->workers);
+}
+
+/* With nothing under way anything may begin that was accepted, be it under a larger budget. */
+static size_t hook_free(void *context) {
+  const struct workers *workers = ((const struct predictor *)context)->workers;
+  return workers_idle(workers) > 0 && workers_planned(workers) == 0 ? SIZE_MAX
+                                                                    : workers_available(workers);
+}
+
+static void hook_expired(void *context, struct entry *entry) {
+  struct predictor *p = context;
+  struct prediction *prediction = entry->owner;
+  struct predict_job *job = prediction->job;
+  size_t index = (size_t)(prediction - job->predictions);
+  struct problem *problem = request_fault(&job->request, index);
+  if (problem)
+    problem_of_kind(problem, PROBLEM_DEADLINE_PASSED, "#/deadline_ms",
+                    "the deadline of %.15g ms passed before the computation began",
+                    job->request.deadline_ms);
+  else
+    predict_job_fail(job, PROBLEM_NO_MEMORY, "no memory for the answer");
+  if (job->n_open == 1)
+    metrics_request_cancelled(p->metrics, "deadline");
+  predictor_left_queue(job);
+  settle(prediction, "expired");
+  predictor_update_gauges(p, job->served);
+}
+
+static void run_batch(struct work *work, void *arena, size_t bytes) {
+  struct batch *batch = (struct batch *)work;
+  const struct prediction *first = batch->entries[0]->owner;
+  compute_batch(batch, &first->job->predictor->compute, arena, bytes);
+}
+
+static void end_prediction(struct prediction *prediction, const struct batch *batch) {
+  struct predict_job *job = prediction->job;
+  struct metrics *metrics = job->predictor->metrics;
+  job->n_running--;
+  if (atomic_load(&job->gone)) {
+    metrics_structure_done(metrics, job->served->name, "cancelled", 0, 0);
+    if (job->n_running == 0)
+      predict_free_job(job);
+    return;
+  }
+  metrics_queue_wait(metrics, job->served->name,
+                     (double)(batch->began_ns - prediction->entry.arrived_ns) * 1e-9);
+  predict_job_time(job, prediction, batch);
+  if (prediction->error.status == IRREP_OK)
+    settle(prediction, "ok");
+  else
+    settle_with_error(prediction, &prediction->error);
+}
+
+static void take_profile(struct predictor *p, const char *name, struct batch *batch) {
+  struct profile_item items[PROFILE_OPERATIONS_MAX] = {0};
+  char stage[64];
+  if (!batch->profile)
+    return;
+  const size_t n = profile_sum(batch->profile, items);
+  profile_totals_add(&p->profile, name, items, n);
+  for (size_t i = 0; i < n; i++) {
+    snprintf(stage, sizeof stage, "%s%s", items[i].operation, items[i].adjoint ? " adjoint" : "");
+    metrics_stage(p->metrics, name, stage, items[i].seconds);
+  }
+  profile_free(batch->profile);
+}
+
+static void end_batch(struct work *work) {
+  struct batch *batch = (struct batch *)work;
+  const struct prediction *first = batch->entries[0]->owner;
+  struct predictor *p = first->job->predictor;
+  const struct served_model *served = batch->model->served;
+  const char *name = served->name;
+  scheduler_finished(p->scheduler, batch);
+  metrics_batch(p->metrics, name, batch->reason, batch->n_entries, batch->sum.n_atoms,
+                (double)batch->evaluate_ns * 1e-9);
+  metrics_stage(p->metrics, name, "encode", (double)batch->encode_ns * 1e-9);
+  take_profile(p, name, batch);
+  for (size_t i = 0; i < batch->n_entries; i++)
+    end_prediction(batch->entries[i]->owner, batch); /* with the last one the model may go */
+  predictor_update_gauges(p, served);
+  free(batch);
+}
+
+/* Gives a batch a team of as many places as half of the memory that is left allows. */
+static void plan_team(const struct predictor *p, struct batch *batch) {
+  const size_t each = compute_helper_bytes(&p->compute, batch->model, batch->precision);
+  const size_t available = workers_available(p->workers), taken = batch->work.arena_bytes;
+  const size_t left = available > taken ? available - taken : 0;
+  const size_t most = compute_helpers_max(&p->compute, batch->sum.n_atoms);
+  const size_t fit = left < IRREP_ALIGNMENT || each == 0 ? 0 : (left - IRREP_ALIGNMENT) / 2 / each;
+  batch->n_helpers = most < fit ? most : fit;
+  if (batch->n_helpers > 0)
+    batch->work.arena_bytes += batch->n_helpers * each + IRREP_ALIGNMENT;
+}
+
+static void hook_start(void *context, struct batch *batch) {
+  struct predictor *p = context;
+  for (size_t i = 0; i < batch->n_entries; i++) {
+    struct predict_job *job = ((struct prediction *)batch->entries[i]->owner)->job;
+    job->n_running++;
+    predictor_left_queue(job);
+  }
+  plan_team(p, batch);
+  batch->work.run = run_batch;
+  batch->work.done = end_batch;
+  workers_start(p->workers, &batch->work);
+  predictor_update_gauges(p, batch->model->served);
+}
+
+/* Running */
+
+static void on_timer(uv_timer_t *timer);
+
+void predictor_run(struct predictor *p) {
+  scheduler_run(p->scheduler);
+  uint64_t wake_ns = scheduler_wake_ns(p->scheduler), now_ns = uv_hrtime();
+  if (wake_ns == SCHEDULER_NEVER) {
+    uv_timer_stop(p->timer);
+    return;
+  }
+  uint64_t ms = wake_ns > now_ns ? (wake_ns - now_ns - 1) / NANOSECONDS_PER_MS + 1 : 1;
+  uv_update_time(p->loop);
+  uv_timer_start(p->timer, on_timer, ms, 0);
+}
+
+static void on_timer(uv_timer_t *timer) {
+  predictor_run(timer->data);
+}
+
+static void on_settled(void *context) {
+  predictor_run(context);
+}
+
+/* Admission */
+
+void predictor_left_queue(struct predict_job *job) {
+  if (job->client)
+    job->client->n_waiting--;
+}
+
+double predictor_backlog_seconds(const struct predictor *p) {
+  return scheduler_backlog_seconds(p->scheduler) / (double)workers_count(p->workers);
+}
+
+/* The same for people who wait: 1 to 60. */
+static int retry_after(const struct predictor *p) {
+  const double seconds = predictor_backlog_seconds(p);
+  return seconds < 1 ? 1 : seconds > 60 ? 60 : (int)ceil(seconds);
+}
+
+bool predictor_may_hold(const struct predictor *p, size_t bytes) {
+  const size_t most = p->config->max_receiving_bytes;
+  return most == 0 || p->held_bytes == 0 ||
+         (p->held_bytes <= most && bytes <= most - p->held_bytes);
+}
+
+/* The most structures of one client that may wait: three quarters of the queue unless told. */
+static size_t client_share(const struct config *config) {
+  const size_t share = config->max_queue - config->max_queue / 4;
+  return config->max_queue_client > 0 && config->max_queue_client < config->max_queue
+             ? config->max_queue_client
+         : config->max_queue_client > 0 ? config->max_queue
+                                        : share;
+}
+
+/* Fails a job whose n structures find no room in the queue. */
+static void admit(struct predict_job *job, size_t n) {
+  struct predictor *p = job->predictor;
+  const size_t share = job->client ? client_share(p->config) : p->config->max_queue;
+  const size_t waiting = job->client ? job->client->n_waiting : 0;
+  if (job->failed)
+    return;
+  if (n > share)
+    predict_job_fail(job, PROBLEM_TOO_MANY_STRUCTURES, "more structures than the queue holds");
+  else if (!scheduler_has_room(p->scheduler, n, predict_job_atoms(job)))
+    predict_job_fail(job, PROBLEM_QUEUE_FULL, "too many structures are waiting; try again later");
+  else if (!predictor_may_hold(p, job->request.bytes))
+    predict_job_fail(job, PROBLEM_QUEUE_FULL, "requests of too many bytes wait; try again later");
+  else if (waiting > share - n)
+    predict_job_fail(job, PROBLEM_CLIENT_QUOTA,
+                     "too many structures of this client are waiting; try again later");
+  if (job->failed && job->problem.retry_after_s > 0)
+    job->problem.retry_after_s = retry_after(p);
+}
+
+/* Hands the structures that were planned to the scheduler. */
+void predictor_schedule(struct predict_job *job) {
+  struct predictor *p = job->predictor;
+  const char *name = job->served->name;
+  size_t n_good = 0;
+  predict_leave_reading(job);
+  metrics_stage(p->metrics, name, "read", (double)job->read_ns * 1e-9);
+  metrics_stage(p->metrics, name, "plan", (double)job->plan_ns * 1e-9);
+  for (size_t i = 0; !job->failed && i < job->request.n_items; i++)
+    n_good += !job->request.items[i].problem;
+  admit(job, n_good);
+  if (job->failed) {
+    predict_make_ready(job);
+    return;
+  }
+  job->held_bytes = job->request.bytes;
+  p->held_bytes += job->held_bytes;
+  job->n_open = job->request.n_items + 1; /* one more, so that it is not ready before the end */
+  for (size_t i = 0; i < job->request.n_items; i++) {
+    struct prediction *prediction = &job->predictions[i];
+    struct irrep_error error;
+    if (job->request.items[i].problem)
+      settle(prediction, "error");
+    else if (scheduler_add(p->scheduler, job->loaded, job->precision, &prediction->entry) !=
+             SCHEDULER_ADDED) {
+      irrep_fail(&error, IRREP_NO_MEMORY, "", "no memory to queue the structure");
+      settle_with_error(prediction, &error);
+    } else if (job->client) {
+      job->client->n_waiting++;
+    }
+  }
+  if (--job->n_open == 0)
+    predict_make_ready(job);
+  predictor_update_gauges(p, job->served);
+}
+
+static struct scheduler_limits limits_of(const struct config *config) {
+  return (struct scheduler_limits){.max_batch_bytes = config->max_batch_bytes,
+                                   .max_batch_ns = config->max_batch_ms * NANOSECONDS_PER_MS,
+                                   .max_queue = config->max_queue,
+                                   .max_queue_atoms = config->max_queue_atoms,
+                                   .max_delay_ns = config->max_delay_us * 1000};
+}
+
+struct predict_load predictor_load_of(const struct predictor *p,
+                                      const struct served_model *served) {
+  const struct scheduler_load load = scheduler_load(p->scheduler, served);
+  return (struct predict_load){.queued_structures = load.waiting.n_structures,
+                               .queued_atoms = load.waiting.n_atoms,
+                               .batches_running = load.batches_running};
+}
+
+struct predict_load predictor_load(const struct predictor *p) {
+  struct predict_load load = predictor_load_of(p, NULL);
+  load.planned_bytes = workers_planned(p->workers);
+  load.workers = workers_count(p->workers);
+  load.workers_idle = workers_idle(p->workers);
+  load.queued_seconds = predictor_backlog_seconds(p);
+  return load;
+}
+
+const struct profile_totals *predictor_profile(const struct predictor *p) {
+  return &p->profile;
+}
+
+void predictor_limits_changed(struct predictor *p) {
+  const struct scheduler_limits limits = limits_of(p->config);
+  scheduler_set_limits(p->scheduler, &limits);
+  workers_set_budget(p->workers, p->config->memory_budget);
+  metrics_memory(p->metrics, workers_planned(p->workers), p->config->memory_budget);
+  predictor_run(p);
+}
+
+void predictor_drain(struct predictor *p, void (*idle)(void *context), void *context) {
+  p->draining = true;
+  p->drained = idle;
+  p->drained_context = context;
+  metrics_draining(p->metrics, 1);
+  scheduler_drain(p->scheduler);
+  predictor_run(p);
+  if (p->n_jobs == 0)
+    uv_idle_start(p->idle, predict_deliver);
+}
+
+/* Life */
+
+static void free_handle(uv_handle_t *handle) {
+  free(handle);
+}
+
+static struct scheduler *new_scheduler(struct predictor *p) {
+  const struct scheduler_hooks hooks = {.context = p,
+                                        .now_ns = hook_now,
+                                        .bytes = hook_bytes,
+                                        .idle_workers = hook_idle,
+                                        .free_bytes = hook_free,
+                                        .start = hook_start,
+                                        .expired = hook_expired};
+  const struct scheduler_limits limits = limits_of(p->config);
+  return scheduler_new(&hooks, &limits);
+}
+
+struct predictor *predictor_new_with(const struct evaluator *evaluator, uv_loop_t *loop,
+                                     const struct config *config, struct registry *registry,
+                                     struct metrics *metrics) {
+  struct predictor *p = calloc(1, sizeof *p);
+  if (!p)
+    return NULL;
+  *p = (struct predictor){.loop = loop,
+                          .config = config,
+                          .registry = registry,
+                          .metrics = metrics,
+                          .compute = {.evaluator = evaluator,
+                                      .exact_filters = config->exact_filters,
+                                      .profiles = config->profile},
+                          .unread_end = &p->unread,
+                          .ready_end = &p->ready};
+  p->timer = calloc(1, sizeof *p->timer);
+  p->idle = calloc(1, sizeof *p->idle);
+  p->scheduler = new_scheduler(p);
+  if (p->timer && p->idle && p->scheduler)
+    p->workers = workers_new(loop, config->workers, config->memory_budget, on_settled, p);
+  if (!p->timer || !p->idle || !p->workers) {
+    scheduler_free(p->scheduler);
+    free(p->timer);
+    free(p->idle);
+    free(p);
+    return NULL;
+  }
+  uv_timer_init(loop, p->timer);
+  uv_idle_init(loop, p->idle);
+  p->compute.workers = p->workers;
+  p->timer->data = p;
+  p->idle->data = p;
+  metrics_memory(metrics, 0, config->memory_budget);
+  return p;
+}
+
+struct predictor *predictor_new(uv_loop_t *loop, const struct config *config,
+                                struct registry *registry, struct metrics *metrics) {
+  return predictor_new_with(&evaluator_core, loop, config, registry, metrics);
+}
+
+void predictor_free(struct predictor *p) {
+  if (!p)
+    return;
+  workers_free(p->workers);
+  scheduler_free(p->scheduler);
+  profile_totals_fini(&p->profile);
+  uv_close((uv_handle_t *)p->timer, free_handle);
+  uv_close((uv_handle_t *)p->idle, free_handle);
+  free(p);
+}

@@ -1,0 +1,31 @@
+/* The calls into the core that the server makes, as a table, so that tests can stand in for it. */
+#ifndef SERVER_MODELS_EVALUATOR_H
+#define SERVER_MODELS_EVALUATOR_H
+
+#include "irrep/model.h"
+
+/* Each as the irrep_model_ function of that name in irrep/model.h. */
+struct evaluator {
+  enum irrep_status (*load)(const void *bytes, size_t n_bytes, struct irrep_model **model,
+                            struct irrep_error *error);
+  void (*free)(struct irrep_model *model);
+  const struct irrep_model_card *(*card)(const struct irrep_model *model);
+  enum irrep_status (*plan)(const struct irrep_model *model,
+                            const struct irrep_structure *structure, size_t max_edges,
+                            struct irrep_plan *plan, struct irrep_error *error);
+  size_t (*bytes)(const struct irrep_model *model, enum irrep_precision precision,
+                  const struct irrep_plan *batch);
+  size_t (*helper_bytes)(const struct irrep_model *model, enum irrep_precision precision);
+  enum irrep_status (*self_check)(const struct irrep_model *model, enum irrep_precision precision,
+                                  double *deviation, struct irrep_error *error);
+  enum irrep_status (*evaluate)(const struct irrep_model *model,
+                                const struct irrep_evaluate_options *options,
+                                const struct irrep_structure *structures, size_t n_structures,
+                                void *arena, size_t arena_bytes, struct irrep_result *results,
+                                struct irrep_error *error);
+};
+
+/* The core itself. */
+extern const struct evaluator evaluator_core;
+
+#endif

@@ -1,0 +1,84 @@
+#include "server/models/model_folder.h"
+
+#include "server/base/log.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MODELS_MAX 1024
+
+static const char suffix[] = ".safetensors";
+
+static bool has_suffix(const char *file) {
+  size_t n = strlen(file), end = sizeof suffix - 1;
+  return n >= end && strcmp(file + n - end, suffix) == 0;
+}
+
+/* The length of the stem when a file's name makes a model's name, otherwise 0. */
+static size_t stem_length(const char *file) {
+  if (!has_suffix(file) || file[0] == '.')
+    return 0;
+  size_t n = strlen(file) - (sizeof suffix - 1);
+  size_t valid = strspn(file, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
+  return valid >= n && n < MODEL_NAME_SIZE ? n : 0;
+}
+
+static bool add_file(struct model_folder *folder, const char *path, const char *file, size_t stem) {
+  struct model_folder_file *files =
+      realloc(folder->files, (folder->n_files + 1) * sizeof *folder->files);
+  if (!files)
+    return false;
+  folder->files = files;
+  size_t size = strlen(path) + 1 + strlen(file) + 1;
+  char *full = malloc(size);
+  if (!full)
+    return false;
+  snprintf(full, size, "%s/%s", path, file);
+  files[folder->n_files] = (struct model_folder_file){.path = full};
+  memcpy(files[folder->n_files++].name, file, stem);
+  return true;
+}
+
+static int by_name(const void *a, const void *b) {
+  return strcmp(((const struct model_folder_file *)a)->name,
+                ((const struct model_folder_file *)b)->name);
+}
+
+enum irrep_status model_folder_list(const char *path, struct model_folder *folder,
+                                    struct irrep_error *error) {
+  *folder = (struct model_folder){0};
+  DIR *dir = opendir(path);
+  if (!dir)
+    return irrep_fail(error, IRREP_BAD_ARGUMENT, "", "cannot read the folder of models: %s",
+                      strerror(errno));
+  enum irrep_status status = IRREP_OK;
+  for (const struct dirent *entry; status == IRREP_OK && (entry = readdir(dir));) {
+    const char *file = entry->d_name;
+    size_t stem = stem_length(file);
+    if (stem > 0 && folder->n_files == MODELS_MAX)
+      status = irrep_fail(error, IRREP_BAD_ARGUMENT, "", "more than %d models in the folder",
+                          MODELS_MAX);
+    else if (stem > 0 && !add_file(folder, path, file, stem))
+      status = irrep_fail(error, IRREP_NO_MEMORY, "", "no memory to list the models");
+    else if (stem == 0 && has_suffix(file))
+      log_write(LOG_WARNING, "file ignored: a model's name is 1 to 64 of A-Z a-z 0-9 . _ -",
+                LOG_STRING, "file", file, LOG_END);
+  }
+  closedir(dir);
+  if (status != IRREP_OK)
+    model_folder_fini(folder);
+  else if (folder->n_files > 0)
+    qsort(folder->files, folder->n_files, sizeof *folder->files, by_name);
+  return status;
+}
+
+void model_folder_fini(struct model_folder *folder) {
+  for (size_t i = 0; i < folder->n_files; i++)
+    free(folder->files[i].path);
+  free(folder->files);
+  *folder = (struct model_folder){0};
+}

@@ -1,0 +1,19 @@
+/* Sums of plans: what is in a batch, or waits. */
+#ifndef SERVER_MODELS_PLAN_SUM_H
+#define SERVER_MODELS_PLAN_SUM_H
+
+#include "irrep/model.h"
+
+static inline void plan_add(struct irrep_plan *sum, const struct irrep_plan *plan) {
+  sum->n_structures += plan->n_structures;
+  sum->n_atoms += plan->n_atoms;
+  sum->n_edges += plan->n_edges;
+}
+
+static inline void plan_subtract(struct irrep_plan *sum, const struct irrep_plan *plan) {
+  sum->n_structures -= plan->n_structures;
+  sum->n_atoms -= plan->n_atoms;
+  sum->n_edges -= plan->n_edges;
+}
+
+#endif

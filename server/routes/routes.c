@@ -1,0 +1,281 @@
+#include "server/routes/routes.h"
+
+#include "server/base/problem_kinds.h"
+#include "server/codec/answer_kserve.h"
+#include "server/codec/codec_safetensors.h"
+#include "server/http/http_text.h"
+
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define MODEL_SEGMENT "{m}"
+#define SEGMENT_SIZE 128
+
+/* Who may use a route when there are keys. */
+enum access {
+  ACCESS_ANYONE,
+  ACCESS_KEY, /* of any scope */
+  ACCESS_PREDICT,
+  ACCESS_ADMIN /* without keys: whoever is on this machine */
+};
+
+struct route {
+  const char *path;           /* template, and label of the metrics */
+  const char *method;         /* GET stands for HEAD too */
+  const char *type, *subtype; /* of the answer; NULL: whatever is accepted */
+  route_handler handler;
+  enum access access;
+};
+
+static const struct route routes_table[] = {
+    {"/v1/health/live", "GET", "application", "json", route_live, ACCESS_ANYONE},
+    {"/v1/health/ready", "GET", "application", "json", route_ready, ACCESS_ANYONE},
+    {"/v1/status", "GET", "application", "json", route_status, ACCESS_KEY},
+    {"/metrics", "GET", "text", "plain", route_metrics, ACCESS_KEY},
+    {"/openapi.json", "GET", "application", "json", route_openapi, ACCESS_ANYONE},
+    {"/", "GET", "text", "html", route_page, ACCESS_ANYONE},
+    {"/page/{file}", "GET", NULL, NULL, route_page, ACCESS_ANYONE},
+    {"/v1/models", "GET", "application", "json", route_models, ACCESS_KEY},
+    {"/v1/models/" MODEL_SEGMENT, "GET", "application", "json", route_model, ACCESS_KEY},
+    {"/v1/models/" MODEL_SEGMENT "/predict", "POST", "application", "json", route_predict,
+     ACCESS_PREDICT},
+    {"/v1/models/" MODEL_SEGMENT "/estimate", "POST", "application", "json", route_estimate,
+     ACCESS_PREDICT},
+    {"/v1/models/" MODEL_SEGMENT "/load", "POST", "application", "json", route_load, ACCESS_ADMIN},
+    {"/v1/models/" MODEL_SEGMENT "/unload", "POST", "application", "json", route_unload,
+     ACCESS_ADMIN},
+    {"/v2", "GET", "application", "json", route_v2, ACCESS_ANYONE},
+    {"/v2/health/live", "GET", "application", "json", route_v2_live, ACCESS_ANYONE},
+    {"/v2/health/ready", "GET", "application", "json", route_v2_ready, ACCESS_ANYONE},
+    {"/v2/models/" MODEL_SEGMENT, "GET", "application", "json", route_v2_model, ACCESS_KEY},
+    {"/v2/models/" MODEL_SEGMENT "/ready", "GET", "application", "json", route_v2_model_ready,
+     ACCESS_KEY},
+    {"/v2/models/" MODEL_SEGMENT "/infer", "POST", "application", "json", route_v2_infer,
+     ACCESS_PREDICT},
+    {"/v1/sockets", "GET", "application", "json", route_sockets, ACCESS_ADMIN},
+    {"/v1/sockets", "POST", "application", "json", route_sockets_add, ACCESS_ADMIN},
+};
+
+#define N_ROUTES (sizeof routes_table / sizeof *routes_table)
+
+/* Whether path is an instance of the template; what stands for its {m} or {file} goes into model
+ * [SEGMENT_SIZE]. */
+static bool path_matches(const char *template, const char *path, char *model) {
+  const char *hole = strchr(template, '{');
+  if (hole == NULL)
+    return strcmp(template, path) == 0;
+  const size_t before = (size_t)(hole - template);
+  if (strncmp(template, path, before) != 0)
+    return false;
+  const size_t length = strcspn(path + before, "/");
+  if (length == 0 || length >= SEGMENT_SIZE ||
+      strcmp(strchr(hole, '}') + 1, path + before + length) != 0)
+    return false;
+  memcpy(model, path + before, length);
+  model[length] = '\0';
+  return true;
+}
+
+static bool method_matches(const struct route *route, const char *method) {
+  return strcmp(route->method, method) == 0 ||
+         (strcmp(route->method, "GET") == 0 && strcmp(method, "HEAD") == 0);
+}
+
+/* The methods of all routes with a path. */
+static const char *methods_of(const char *path) {
+  bool gets = false, posts = false;
+  for (size_t i = 0; i < N_ROUTES; i++)
+    if (strcmp(routes_table[i].path, path) == 0) {
+      gets = gets || strcmp(routes_table[i].method, "GET") == 0;
+      posts = posts || strcmp(routes_table[i].method, "POST") == 0;
+    }
+  return !posts ? "GET, HEAD" : gets ? "GET, HEAD, POST" : "POST";
+}
+
+static void reply_wrong_method(struct http_exchange *exchange, const struct route *route) {
+  struct problem problem;
+  const char *allow = methods_of(route->path);
+  problem_set(&problem, 405, "method-not-allowed", "method not allowed", "", "%s takes %s.",
+              route->path, allow);
+  http_reply_problem(exchange, &problem, allow);
+}
+
+/* What a route takes beside JSON; NULL: nothing. */
+static const char *binary_type(const struct route *route) {
+  if (route->handler == route_v2_infer)
+    return BYTES_TYPE;
+  return route->handler == route_predict || route->handler == route_estimate ? SAFETENSORS_TYPE
+                                                                             : NULL;
+}
+
+static bool is_acceptable(const struct http_exchange *exchange, const struct route *route) {
+  if (route->type == NULL || http_accepts(exchange->accept, route->type, route->subtype))
+    return true;
+  if (route->handler == route_v2_infer)
+    return http_accepts(exchange->accept, "application", "octet-stream");
+  return route->handler == route_predict && routes_answer_is_binary(exchange);
+}
+
+/* Triton's clients name no type for inference. */
+static bool body_fits(const struct http_exchange *exchange, const struct route *route) {
+  const char *type = exchange->content_type, *encoding = exchange->content_encoding;
+  const char *binary = binary_type(route);
+  if (encoding != NULL && strcasecmp(encoding, "identity") != 0)
+    return false;
+  if (type == NULL)
+    return route->handler == route_v2_infer;
+  return http_media_type_is(type, "application/json") ||
+         (binary != NULL && http_media_type_is(type, binary));
+}
+
+bool routes_body_is_binary(const struct http_exchange *exchange) {
+  return exchange->content_type != NULL &&
+         http_media_type_is(exchange->content_type, SAFETENSORS_TYPE);
+}
+
+bool routes_answer_is_binary(const struct http_exchange *exchange) {
+  return routes_body_is_binary(exchange) &&
+         http_accepts(exchange->accept, "application", "x-safetensors");
+}
+
+/* Whether the client takes what the route gives and gives what it takes; otherwise answers. */
+static bool media_types_fit(struct http_exchange *exchange, const struct route *route) {
+  const char *binary = binary_type(route);
+  struct problem problem;
+  if (!is_acceptable(exchange, route)) {
+    problem_set(&problem, 406, "not-acceptable", "no acceptable media type", "",
+                "%s gives %s/%s, which Accept excludes.", route->path, route->type, route->subtype);
+    http_reply_problem(exchange, &problem, NULL);
+    return false;
+  }
+  if (strcmp(route->method, "POST") != 0 || body_fits(exchange, route))
+    return true;
+  problem_set(&problem, 415, "unsupported-media-type", "media type not supported", "",
+              "%s takes Content-Type: application/json%s%s, without a Content-Encoding.",
+              route->path, binary != NULL ? " or " : "", binary != NULL ? binary : "");
+  http_reply_problem(exchange, &problem, NULL);
+  return false;
+}
+
+static bool refuse(struct problem *problem, enum problem_kind kind, const char *detail) {
+  problem_of_kind(problem, kind, "", "%s", detail);
+  return false;
+}
+
+/* Without keys, whoever is on this machine administers. Pages that a browser shows cannot, be it
+ * under a name that was made to mean this machine: it tells the origin of what they post. */
+static bool may_without_keys(const struct http_exchange *exchange, enum access access,
+                             struct problem *problem) {
+  if (access != ACCESS_ADMIN || (exchange->local && exchange->origin == NULL))
+    return true;
+  return refuse(problem, PROBLEM_FORBIDDEN,
+                exchange->local ? "Pages in a browser do this with a key only."
+                                : "This is done from the server's own machine only.");
+}
+
+/* Whether the client's key, if the daemon has keys, admits it; otherwise the problem says why not.
+ * A client with a key is known by the key's name from then on. */
+static bool may_use(const struct routes *routes, struct http_exchange *exchange, enum access access,
+                    struct problem *problem) {
+  if (routes->auth == NULL || access == ACCESS_ANYONE)
+    return may_without_keys(exchange, access, problem);
+  const struct auth_key *key = auth_find(routes->auth, exchange->authorization);
+  if (key == NULL)
+    return refuse(problem, PROBLEM_UNAUTHORIZED, "An API key is due: Authorization: Bearer KEY.");
+  if (access == ACCESS_PREDICT && (key->scopes & SCOPE_PREDICT) == 0)
+    return refuse(problem, PROBLEM_FORBIDDEN, "This key lacks the scope predict.");
+  if (access == ACCESS_ADMIN && (key->scopes & SCOPE_ADMIN) == 0)
+    return refuse(problem, PROBLEM_FORBIDDEN, "This key lacks the scope admin.");
+  exchange->client = key->name;
+  return true;
+}
+
+/* The route of a path, that of the method if there is one; NULL: nothing is there. */
+static const struct route *find(struct http_exchange *exchange, char *model) {
+  const struct route *route = NULL;
+  for (size_t i = 0; i < N_ROUTES; i++)
+    if (path_matches(routes_table[i].path, exchange->path, model) &&
+        (route == NULL || !method_matches(route, exchange->method)))
+      route = &routes_table[i];
+  if (route != NULL)
+    exchange->route = route->path;
+  return route;
+}
+
+bool routes_admit(void *context, struct http_exchange *exchange, struct problem *problem) {
+  char model[SEGMENT_SIZE];
+  const struct route *route = find(exchange, model);
+  return route == NULL || !method_matches(route, exchange->method) ||
+         may_use(context, exchange, route->access, problem);
+}
+
+void routes_handle(void *context, struct http_exchange *exchange) {
+  struct routes *routes = context;
+  struct problem problem;
+  char model[SEGMENT_SIZE] = "";
+  const struct route *route = find(exchange, model);
+  if (route == NULL)
+    reply_not_found(exchange);
+  else if (!method_matches(route, exchange->method))
+    reply_wrong_method(exchange, route);
+  else if (!may_use(routes, exchange, route->access, &problem))
+    http_reply_problem(exchange, &problem, NULL);
+  else if (media_types_fit(exchange, route))
+    route->handler(routes, exchange, model);
+}
+
+const char *routes_state(const struct routes *routes) {
+  if (routes->draining)
+    return "draining";
+  if (registry_ready(routes->registry))
+    return "ready";
+  for (size_t i = 0; i < registry_count(routes->registry); i++)
+    if (registry_at(routes->registry, i)->state == MODEL_LOADING)
+      return "loading";
+  return "failed";
+}
+
+void reply_text(struct http_exchange *exchange, int status, const char *content_type, char *text,
+                size_t size) {
+  if (text == NULL) {
+    struct problem problem;
+    http_reply_problem(
+        exchange,
+        problem_of_kind(&problem, PROBLEM_NO_MEMORY, "", "There is no memory for the answer."),
+        NULL);
+    return;
+  }
+  struct http_reply reply = {
+      .status = status, .content_type = content_type, .body = text, .size = size};
+  http_reply(exchange, &reply);
+}
+
+void tree_append(struct cJSON *array, struct cJSON *item) {
+  if (!cJSON_AddItemToArray(array, item))
+    cJSON_Delete(item);
+}
+
+void reply_json(struct http_exchange *exchange, int status, struct cJSON *root) {
+  char *text = cJSON_PrintUnformatted(root);
+  cJSON_Delete(root);
+  reply_text(exchange, status, "application/json", text, text == NULL ? 0 : strlen(text));
+}
+
+void reply_not_found(struct http_exchange *exchange) {
+  struct problem problem;
+  problem_set(&problem, 404, "not-found", "no such path", "",
+              "Nothing is served at this path; /openapi.json lists the paths.");
+  http_reply_problem(exchange, &problem, NULL);
+}
+
+void reply_unknown_model(struct http_exchange *exchange, const char *model) {
+  struct problem problem;
+  http_reply_problem(exchange,
+                     problem_of_kind(&problem, PROBLEM_UNKNOWN_MODEL, "",
+                                     "No model is called \"%.64s\"; GET /v1/models lists them.",
+                                     model),
+                     NULL);
+}

@@ -1,0 +1,95 @@
+/* The paths of openapi.json: from a complete request to its answer. Used on the loop thread. */
+#ifndef SERVER_ROUTES_ROUTES_H
+#define SERVER_ROUTES_ROUTES_H
+
+#include "server/base/config.h"
+#include "server/base/metrics.h"
+#include "server/http/auth.h"
+#include "server/http/http.h"
+#include "server/jobs/predict.h"
+#include "server/models/registry.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct cJSON;
+struct sockets;
+
+/* What the routes look at; nothing is owned. */
+struct routes {
+  const struct config *config;
+  struct registry *registry;
+  struct predictor *predictor;
+  struct metrics *metrics;
+  struct http_server *http; /* NULL before it has started */
+  struct sockets *sockets;
+  const struct auth *auth; /* NULL: no keys */
+  uint64_t started_ns;     /* uv_hrtime */
+  bool draining;
+};
+
+/* The handler for http_options: context is a struct routes. Answers every exchange, or keeps it
+ * until predict has. */
+void routes_handle(void *context, struct http_exchange *exchange);
+
+/* The same's admits: whether the key, if keys are due, allows what is asked for. */
+bool routes_admit(void *context, struct http_exchange *exchange, struct problem *problem);
+
+/* "ready", "loading", "draining", or "failed" when no model is ready and none is loading. */
+const char *routes_state(const struct routes *routes);
+
+/* The handlers behind routes_handle; model is the path's {m}, decoded, or NULL. route_page's is a
+ * file's name instead, "" for the page itself. */
+typedef void (*route_handler)(struct routes *routes, struct http_exchange *exchange,
+                              const char *model);
+void route_live(struct routes *routes, struct http_exchange *exchange, const char *model);
+void route_ready(struct routes *routes, struct http_exchange *exchange, const char *model);
+void route_status(struct routes *routes, struct http_exchange *exchange, const char *model);
+void route_metrics(struct routes *routes, struct http_exchange *exchange, const char *model);
+void route_openapi(struct routes *routes, struct http_exchange *exchange, const char *model);
+void route_page(struct routes *routes, struct http_exchange *exchange, const char *model);
+void route_models(struct routes *routes, struct http_exchange *exchange, const char *model);
+void route_model(struct routes *routes, struct http_exchange *exchange, const char *model);
+void route_load(struct routes *routes, struct http_exchange *exchange, const char *model);
+void route_unload(struct routes *routes, struct http_exchange *exchange, const char *model);
+void route_estimate(struct routes *routes, struct http_exchange *exchange, const char *model);
+void route_sockets(struct routes *routes, struct http_exchange *exchange, const char *model);
+void route_sockets_add(struct routes *routes, struct http_exchange *exchange, const char *model);
+void route_predict(struct routes *routes, struct http_exchange *exchange, const char *model);
+void route_v2(struct routes *routes, struct http_exchange *exchange, const char *model);
+void route_v2_live(struct routes *routes, struct http_exchange *exchange, const char *model);
+void route_v2_ready(struct routes *routes, struct http_exchange *exchange, const char *model);
+void route_v2_model(struct routes *routes, struct http_exchange *exchange, const char *model);
+void route_v2_model_ready(struct routes *routes, struct http_exchange *exchange, const char *model);
+void route_v2_infer(struct routes *routes, struct http_exchange *exchange, const char *model);
+
+/* Begins a predict call with the formats and estimates of request, the rest of which is filled in
+ * from the exchange; answers when it is done. */
+void routes_predict(struct routes *routes, struct http_exchange *exchange, const char *model,
+                    struct predict_call request);
+
+/* Whether the daemon is ready; otherwise the problem says why not. */
+bool routes_ready(const struct routes *routes, struct problem *problem);
+
+/* Whether a request's body is application/x-safetensors, and whether its answer is to be. */
+bool routes_body_is_binary(const struct http_exchange *exchange);
+bool routes_answer_is_binary(const struct http_exchange *exchange);
+
+/* Answers with a JSON text, which is taken (NULL: 503), or with a tree, which is deleted. */
+void reply_text(struct http_exchange *exchange, int status, const char *content_type, char *text,
+                size_t size);
+void reply_json(struct http_exchange *exchange, int status, struct cJSON *root);
+
+/* Appends an item, which is taken, to an array of a tree; without memory either may be NULL. */
+void tree_append(struct cJSON *array, struct cJSON *item);
+
+/* What is known of a model, as GET /v1/models/{m} gives it; the caller's. NULL without memory. */
+struct cJSON *model_card_json(const struct served_model *served);
+
+/* Answers 404 for a path without a route. */
+void reply_not_found(struct http_exchange *exchange);
+
+/* Answers 404 for a model that is not served. */
+void reply_unknown_model(struct http_exchange *exchange, const char *model);
+
+#endif

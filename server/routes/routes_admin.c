@@ -1,0 +1,89 @@
+#include "server/base/problem_kinds.h"
+#include "server/routes/routes.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A load call that waits for its model. */
+struct load_call {
+  struct load_waiter waiter; /* first */
+  struct http_exchange *exchange;
+  struct served_model *served;
+};
+
+static void on_loaded(struct load_waiter *waiter, struct loaded_model *loaded) {
+  struct load_call *call = (struct load_call *)waiter;
+  if (loaded != NULL) {
+    reply_json(call->exchange, 200, model_card_json(call->served));
+    registry_release(loaded);
+  } else {
+    struct problem problem;
+    http_reply_problem(call->exchange, problem_of_error(&problem, &call->served->error, ""), NULL);
+  }
+  free(call);
+}
+
+static void on_gone(void *context) {
+  struct load_call *call = context;
+  registry_leave(&call->waiter);
+  free(call);
+}
+
+/* Whether the body is empty or {}; otherwise answers. */
+static bool body_is_empty(struct http_exchange *exchange) {
+  struct problem problem;
+  char text[3] = "";
+  size_t n = 0;
+  for (size_t i = 0; i < exchange->size && n < sizeof text; i++)
+    if (strchr(" \t\r\n", exchange->body[i]) == NULL || exchange->body[i] == '\0')
+      text[n++] = exchange->body[i];
+  if (n == 0 || (n == 2 && memcmp(text, "{}", 2) == 0))
+    return true;
+  problem_set(&problem, 400, "unknown-key", "unknown key", "",
+              "This call takes an empty body or an empty object.");
+  http_reply_problem(exchange, &problem, NULL);
+  return false;
+}
+
+void route_load(struct routes *routes, struct http_exchange *exchange, const char *model) {
+  struct served_model *served = registry_find(routes->registry, model);
+  struct problem problem;
+  if (served == NULL) {
+    reply_unknown_model(exchange, model);
+    return;
+  }
+  if (!body_is_empty(exchange))
+    return;
+  if (routes->draining) {
+    problem_of_kind(&problem, PROBLEM_DRAINING, "", "Requests under way are being finished.");
+    http_reply_problem(exchange, &problem, NULL);
+    return;
+  }
+  if (registry_is_current(served)) {
+    reply_json(exchange, 200, model_card_json(served));
+    return;
+  }
+  struct load_call *call = calloc(1, sizeof *call);
+  if (call == NULL) {
+    problem_of_kind(&problem, PROBLEM_NO_MEMORY, "", "There is no memory for the request.");
+    http_reply_problem(exchange, &problem, NULL);
+    return;
+  }
+  *call =
+      (struct load_call){.waiter = {.loaded = on_loaded}, .exchange = exchange, .served = served};
+  exchange->gone = on_gone;
+  exchange->gone_context = call;
+  registry_wait(served, &call->waiter);
+}
+
+void route_unload(struct routes *routes, struct http_exchange *exchange, const char *model) {
+  struct served_model *served = registry_find(routes->registry, model);
+  if (served == NULL) {
+    reply_unknown_model(exchange, model);
+    return;
+  }
+  if (!body_is_empty(exchange))
+    return;
+  registry_unload(served);
+  reply_json(exchange, 200, model_card_json(served));
+}

@@ -1,0 +1,130 @@
+/* The Open Inference Protocol (KServe v2) below /v2: health, metadata, inference. */
+#include "server/base/problem_kinds.h"
+#include "server/base/version.h"
+#include "server/routes/routes.h"
+
+#include <cjson/cJSON.h>
+#include <string.h>
+
+static void reply_flag(struct http_exchange *exchange, const char *model, const char *name) {
+  cJSON *root = cJSON_CreateObject();
+  if (model != NULL)
+    cJSON_AddStringToObject(root, "name", model);
+  cJSON_AddTrueToObject(root, name);
+  reply_json(exchange, 200, root);
+}
+
+void route_v2(struct routes *routes, struct http_exchange *exchange, const char *model) {
+  (void)routes, (void)model;
+  cJSON *root = cJSON_CreateObject();
+  cJSON_AddStringToObject(root, "name", "irrepd");
+  cJSON_AddStringToObject(root, "version", IRREPD_VERSION);
+  cJSON *extensions = cJSON_AddArrayToObject(root, "extensions");
+  tree_append(extensions, cJSON_CreateString("binary_tensor_data"));
+  reply_json(exchange, 200, root);
+}
+
+void route_v2_live(struct routes *routes, struct http_exchange *exchange, const char *model) {
+  (void)routes, (void)model;
+  reply_flag(exchange, NULL, "live");
+}
+
+void route_v2_ready(struct routes *routes, struct http_exchange *exchange, const char *model) {
+  struct problem problem;
+  (void)model;
+  if (routes_ready(routes, &problem))
+    reply_flag(exchange, NULL, "ready");
+  else
+    http_reply_problem(exchange, &problem, NULL);
+}
+
+/* A model that is loaded when it is asked for is ready: inference answers. */
+void route_v2_model_ready(struct routes *routes, struct http_exchange *exchange,
+                          const char *model) {
+  const struct served_model *served = registry_find(routes->registry, model);
+  struct problem problem;
+  if (served == NULL) {
+    reply_unknown_model(exchange, model);
+  } else if (routes->draining) {
+    problem_of_kind(&problem, PROBLEM_DRAINING, "", "Requests under way are being finished.");
+    http_reply_problem(exchange, &problem, NULL);
+  } else if (served->state == MODEL_READY || served->state == MODEL_UNLOADED) {
+    reply_flag(exchange, served->name, "ready");
+  } else {
+    const bool loading = served->state == MODEL_LOADING;
+    problem_of_kind(&problem, loading ? PROBLEM_MODEL_LOADING : PROBLEM_MODEL_NOT_READY, "",
+                    "The model is %s.", loading ? "being loaded" : "not one that could be loaded");
+    http_reply_problem(exchange, &problem, NULL);
+  }
+}
+
+struct tensor {
+  const char *name, *datatype;
+  int shape[3]; /* -1: any; 0: no such dimension */
+};
+
+static void add_tensors(cJSON *root, const char *name, const struct tensor *tensors, size_t n) {
+  cJSON *array = cJSON_AddArrayToObject(root, name);
+  for (size_t i = 0; i < n; i++) {
+    cJSON *tensor = cJSON_CreateObject();
+    cJSON_AddStringToObject(tensor, "name", tensors[i].name);
+    cJSON_AddStringToObject(tensor, "datatype", tensors[i].datatype);
+    cJSON *shape = cJSON_AddArrayToObject(tensor, "shape");
+    for (size_t k = 0; k < 3 && tensors[i].shape[k] != 0; k++)
+      tree_append(shape, cJSON_CreateNumber(tensors[i].shape[k]));
+    tree_append(array, tensor);
+  }
+}
+
+void route_v2_model(struct routes *routes, struct http_exchange *exchange, const char *model) {
+  static const struct tensor inputs[] = {{"n_atoms", "INT32", {-1}},
+                                         {"numbers", "INT32", {-1}},
+                                         {"positions", "FP64", {-1, 3}},
+                                         {"cell", "FP64", {-1, 3, 3}},
+                                         {"pbc", "BOOL", {-1, 3}}};
+  static const struct tensor outputs[] = {{"energy", "FP64", {-1}},
+                                          {"forces", "FP64", {-1, 3}},
+                                          {"stress", "FP64", {-1, 3, 3}},
+                                          {"energies", "FP64", {-1}},
+                                          {"status", "INT32", {-1}}};
+  const struct served_model *served = registry_find(routes->registry, model);
+  if (served == NULL) {
+    reply_unknown_model(exchange, model);
+    return;
+  }
+  cJSON *root = cJSON_CreateObject();
+  cJSON_AddStringToObject(root, "name", served->name);
+  cJSON_AddStringToObject(root, "platform", "irrepd");
+  add_tensors(root, "inputs", inputs, sizeof inputs / sizeof *inputs);
+  add_tensors(root, "outputs", outputs, sizeof outputs / sizeof *outputs);
+  reply_json(exchange, 200, root);
+}
+
+/* The size of the body's JSON part: all of it, without the field. false: that is no such size. */
+static bool read_json_size(const struct http_exchange *exchange, size_t *size) {
+  const char *at = exchange->inference_header_length;
+  *size = exchange->size;
+  if (at == NULL)
+    return true;
+  const size_t digits = strspn(at, "0123456789");
+  if (digits == 0 || digits > 15 || at[digits] != '\0')
+    return false;
+  for (*size = 0; *at != '\0'; at++)
+    *size = *size * 10 + (size_t)(*at - '0');
+  return *size <= exchange->size;
+}
+
+void route_v2_infer(struct routes *routes, struct http_exchange *exchange, const char *model) {
+  struct predict_call call = {.body_format = FORMAT_KSERVE, .answer_format = FORMAT_KSERVE};
+  struct problem problem;
+  if (read_json_size(exchange, &call.json_size)) {
+    routes_predict(routes, exchange, model, call);
+    return;
+  }
+  problem_of_kind(
+      &problem, PROBLEM_MALFORMED_TENSORS, "",
+      "Inference-Header-Content-Length is the size of the body's JSON part, which has at "
+      "most the %zu bytes of the body.",
+      exchange->size);
+  http_reply_problem(exchange, &problem, NULL);
+}
