@@ -80,7 +80,7 @@ static bool build_model(struct irrep_model *model, struct build *build) {
   snprintf(model->architecture, sizeof model->architecture, "%s", names[architecture]);
   model->card.r_max = r_max;
   model->card.precision = precision == 0 ? IRREP_FLOAT32 : IRREP_FLOAT64;
-  return program_finish(&model->program, build->error) == IRREP_OK &&
+  return program_compile(&model->program, build->error) == IRREP_OK &&
          model_file_all_used(build->file, build->error) == IRREP_OK;
 }
 

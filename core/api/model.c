@@ -124,7 +124,7 @@ static void gather(const struct workspace *workspace, const struct irrep_structu
 }
 
 /* The graph of the batch, and room for everything else: the edges are found with the rest of the
- * arena as scratch, then all arrays are taken at their exact sizes. Those that come before `whole`
+ * arena as scratch, then all arrays are taken at their exact sizes. Those that come before `global`
  * lie where the edges were found, and are not written before these have moved to it. */
 static enum irrep_status prepare(const struct irrep_model *model,
                                  const struct executable *executable,
@@ -145,7 +145,7 @@ static enum irrep_status prepare(const struct irrep_model *model,
   workspace_take(workspace, executable, arena, &size);
   if (arena->failed)
     return IRREP_NO_MEMORY;
-  batch_fill(&workspace->batch, &model->map, structures, &pairs, workspace->whole, results);
+  batch_fill(&workspace->batch, &model->map, structures, &pairs, workspace->global, results);
   return IRREP_OK;
 }
 

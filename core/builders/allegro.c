@@ -31,12 +31,12 @@ static bool row_of(struct build *build, const struct allegro *allegro, size_t se
   return layout_append(build, layout, (struct irrep){0, 1}, mul, n);
 }
 
-static void add_scalars(struct allegro *allegro, size_t value, size_t dim) {
-  allegro->scalars[allegro->n_features++] = (struct scalars){value, dim, 0, allegro->n_scalars};
+static void add_scalars(struct allegro *allegro, size_t tensor, size_t dim) {
+  allegro->scalars[allegro->n_features++] = (struct scalars){tensor, dim, 0, allegro->n_scalars};
 }
 
 /* x_0, and weights of V_0 and w_0 behind it. */
-static bool build_two_body(struct build *build, struct allegro *allegro, size_t *value,
+static bool build_two_body(struct build *build, struct allegro *allegro, size_t *tensor,
                            struct layout *layout) {
   struct card_object card;
   struct filter filter = {0};
@@ -44,23 +44,22 @@ static bool build_two_body(struct build *build, struct allegro *allegro, size_t 
       !row_of(build, allegro, 2, layout) ||
       !build_pair_filter(build, "two_body", &card, layout->entry[0].mul, layout->entry[0].place,
                          layout->dim, &filter) ||
-      !build_edge_value(build, layout->dim, value))
+      !build_edge_tensor(build, layout->dim, tensor))
     return false;
-  struct op *op = program_op(build->program, &op_two_body, PROGRAM_NONE, *value);
+  struct op *op = program_op(build->program, OP_TWO_BODY, PROGRAM_NONE, *tensor);
   if (!op)
     return build_give_up(build);
   op->message.filter = filter;
   op->message.convolution.n_columns = layout->dim;
-  add_scalars(allegro, *value, layout->dim);
+  add_scalars(allegro, *tensor, layout->dim);
   return true;
 }
 
 /* Harmonics weighted by what lies in a row of `dim` reals behind the scalars and `skip` sets of
  * weights; for each edge, or summed. */
-static bool append_harmonics(struct build *build, const struct allegro *allegro,
-                             const struct op_type *type, size_t in, size_t dim, size_t skip,
-                             size_t out) {
-  struct op *op = program_op(build->program, type, in, out);
+static bool append_harmonics(struct build *build, const struct allegro *allegro, enum op_id id,
+                             size_t in, size_t dim, size_t skip, size_t out) {
+  struct op *op = program_op(build->program, id, in, out);
   if (!op)
     return build_give_up(build);
   op->harmonics.weighted = (struct weighted_harmonics){
@@ -74,13 +73,13 @@ static bool append_harmonics(struct build *build, const struct allegro *allegro,
 
 /* V_0 */
 static bool build_tensors(struct build *build, const struct allegro *allegro, size_t two_body,
-                          size_t dim, size_t *value, struct layout *layout) {
+                          size_t dim, size_t *tensor, struct layout *layout) {
   *layout = (struct layout){0};
   for (int l = 0; l <= build->program->l_max; l++)
     if (!layout_append(build, layout, (struct irrep){l, l % 2 ? -1 : 1}, &allegro->n_tensors, 1))
       return false;
-  return build_edge_value(build, layout->dim, value) &&
-         append_harmonics(build, allegro, &op_harmonics, two_body, dim, 0, *value);
+  return build_edge_tensor(build, layout->dim, tensor) &&
+         append_harmonics(build, allegro, OP_HARMONICS, two_body, dim, 0, *tensor);
 }
 
 static bool read_irreps(struct build *build, const struct card_object *card,
@@ -101,7 +100,7 @@ static bool read_irreps(struct build *build, const struct card_object *card,
 /* The latent MLP of all scalars so far and of those of the tensor product. */
 static bool build_latent(struct build *build, struct allegro *allegro, const char *name,
                          const struct card_object *layer, size_t tensors,
-                         const struct layout *tensors_layout, bool last, size_t *value,
+                         const struct layout *tensors_layout, bool last, size_t *tensor,
                          size_t *dim) {
   struct card_object card;
   struct layout row;
@@ -113,10 +112,10 @@ static bool build_latent(struct build *build, struct allegro *allegro, const cha
       (struct scalars){tensors, tensors_layout->dim, scalars->offset, allegro->n_tensors};
   if (card_object(layer, "latent", &card, build->error) != IRREP_OK ||
       !row_of(build, allegro, last ? 0 : 1, &row) ||
-      !build_edge_mlp(build, name, &card, in, allegro->n_features + 1, &row.entry[0], value))
+      !build_edge_mlp(build, name, &card, in, allegro->n_features + 1, &row.entry[0], tensor))
     return false;
   *dim = row.dim;
-  add_scalars(allegro, *value, row.dim);
+  add_scalars(allegro, *tensor, row.dim);
   return true;
 }
 
@@ -124,7 +123,7 @@ static bool build_latent(struct build *build, struct allegro *allegro, const cha
 struct features {
   size_t tensors; /* V_t */
   struct layout layout;
-  size_t weights, dim, skip; /* of w_t: a value, its row, and sets of weights before */
+  size_t weights, dim, skip; /* of w_t: a tensor, its row, and sets of weights before */
 };
 
 static bool build_layer(struct build *build, struct allegro *allegro, size_t t, bool last,
@@ -134,12 +133,12 @@ static bool build_layer(struct build *build, struct allegro *allegro, size_t t, 
   struct layout layout;
   size_t tensors;
   const size_t harmonics = HARMONICS(build->program->l_max);
-  const size_t environment = program_value(build->program, harmonics * allegro->tensors_width);
+  const size_t environment = program_tensor(build->program, harmonics * allegro->tensors_width);
   if (build_no_memory(build) || card_only(card, keys, build->error) != IRREP_OK ||
       !read_irreps(build, card, allegro, &layout) ||
-      !append_harmonics(build, allegro, &op_environment, features->weights, features->dim,
+      !append_harmonics(build, allegro, OP_ENVIRONMENT, features->weights, features->dim,
                         features->skip, environment) ||
-      !build_edge_value(build, layout.dim, &tensors))
+      !build_edge_tensor(build, layout.dim, &tensors))
     return false;
   snprintf(name, sizeof name, "layers.%zu.product", t);
   if (!build_tensor_product(build, name, features->tensors, &features->layout, environment, tensors,

@@ -87,8 +87,8 @@ bool build_activation(struct build *build, const struct card_object *object,
   return true;
 }
 
-bool build_value(struct build *build, const struct layout *layout, size_t *value) {
-  *value = program_value(build->program, layout->dim);
+bool build_tensor(struct build *build, const struct layout *layout, size_t *tensor) {
+  *tensor = program_tensor(build->program, layout->dim);
   return !build_no_memory(build);
 }
 
@@ -219,7 +219,7 @@ bool build_linear(struct build *build, const char *name, size_t in, const struct
   linear.covers_out = linear.n_blocks == to->n;
   if (!read_bias(build, name, to, &linear))
     return false;
-  struct op *op = program_op(build->program, &op_linear, in, out);
+  struct op *op = program_op(build->program, OP_LINEAR, in, out);
   if (!op)
     return build_give_up(build);
   op->accumulate = accumulate;

@@ -56,11 +56,11 @@ bool build_irreps(struct build *build, const struct card_object *object, const c
 bool build_activation(struct build *build, const struct card_object *object,
                       enum activation *activation);
 
-/* Appends an activation of all channels of a value, from one value to another of the same dim. */
+/* Appends an activation of all channels of a tensor, from one tensor to another of the same dim. */
 bool build_activated(struct build *build, enum activation activation, size_t in, size_t out);
 
-/* Appends a value with a layout. */
-bool build_value(struct build *build, const struct layout *layout, size_t *value);
+/* Appends a tensor with a layout. */
+bool build_tensor(struct build *build, const struct layout *layout, size_t *tensor);
 
 /* Appends the irreps-wise linear map NAME of model_format.h. */
 bool build_linear(struct build *build, const char *name, size_t in, const struct layout *from,
@@ -78,9 +78,9 @@ bool build_pair_filter(struct build *build, const char *name, const struct card_
                        struct filter *filter);
 
 /* Appends the embedding: scalars of "irreps_embedding" from "embedding.weight" [n_species][mul]. */
-bool build_embedding(struct build *build, size_t *value, struct layout *layout);
+bool build_embedding(struct build *build, size_t *tensor, struct layout *layout);
 
-/* The embedding as numbers, [n_species][dim of its layout], that live until program_finish. */
+/* The embedding as numbers, [n_species][dim of its layout], that live until program_compile. */
 bool build_embedding_table(struct build *build, struct layout *layout, const double **table);
 
 /* Appends the linear map NAME, without bias, of an embedding given as numbers: as a function of the
@@ -94,13 +94,13 @@ struct convolution_card {
   const char *filter;              /* the name of its MLP */
   const struct card_object *layer; /* has the "filter" */
   const struct irreps *irreps_mid;
-  bool natural;   /* harmonics have parity (-1)^l; otherwise all are even */
+  bool alternating_parity; /* harmonics have parity (-1)^l; otherwise all are even */
   bool to_sender; /* harmonics are taken at the direction from the receiver to the sender */
   bool summed;    /* paths to one irrep add up, filter columns go by harmonic (SO3Net) */
   bool twin;      /* the output row has room for as much again */
 };
 
-/* Appends the convolution of a value and gives its output's layout. */
+/* Appends the convolution of a tensor and gives its output's layout. */
 bool build_convolution(struct build *build, const struct convolution_card *card, size_t in,
                        const struct layout *from, size_t *out, struct layout *to);
 
@@ -114,9 +114,9 @@ bool build_equivariant_gate(struct build *build, const struct card_object *layer
                             const struct irreps *irreps_out, size_t in, const struct layout *from,
                             struct irrep gate_ir, size_t *out, struct layout *to);
 
-/* Appends the division of a value by the "density" of a layer's card; the value is replaced. */
+/* Appends the division of a tensor by the "density" of a layer's card; the tensor is replaced. */
 bool build_density(struct build *build, const char *name, const struct card_object *layer,
-                   size_t *value, const struct layout *layout);
+                   size_t *tensor, const struct layout *layout);
 
 /* A product basis as the file gives it (model_format.h, "Product basis"). */
 struct product_card {
@@ -125,7 +125,7 @@ struct product_card {
   bool by_species;                  /* the weights */
 };
 
-/* Appends the product basis of a value. */
+/* Appends the product basis of a tensor. */
 bool build_product(struct build *build, const struct product_card *card, size_t in,
                    const struct layout *from, size_t out, const struct layout *to);
 
@@ -133,10 +133,10 @@ bool build_product(struct build *build, const struct product_card *card, size_t 
  * Condon and Shortley's, for l1 + l2 + l3 even. */
 double so3net_sign(int l1, int l2, int l3);
 
-/* Appends the self tensor product of a value, whose row holds the irreps of `from` twice
- * (model_format.h, "Self tensor product"). */
-bool build_self_product(struct build *build, size_t in, const struct layout *from, size_t out,
-                        const struct layout *to);
+/* Appends the tensor square of a tensor, whose row holds the irreps of `from` twice
+ * (model_format.h, "Tensor square"). */
+bool build_tensor_square(struct build *build, size_t in, const struct layout *from, size_t out,
+                         const struct layout *to);
 
 /* Reads "aggregation" of the model, if there. */
 bool build_aggregation(struct build *build);
@@ -144,24 +144,24 @@ bool build_aggregation(struct build *build);
 /* Reads "scale" and "shift" [n_species]; the shift becomes the program's. */
 bool build_scale_and_shift(struct build *build, const double **scale, double **shift);
 
-/* Appends an energy: scale[species] times the MLP NAME of the scalars (0e) of a value; its last
+/* Appends an energy: scale[species] times the MLP NAME of the scalars (0e) of a tensor; its last
  * bias goes to the shift. A model may have any number of them. */
 bool build_energy(struct build *build, const char *mlp, const struct card_object *card, size_t in,
                   const struct layout *layout, const double *scale, double *shift);
 
-/* Appends the MLP "readout" of the scalars (0e) of a value, with the tensors "scale" and "shift".
+/* Appends the MLP "readout" of the scalars (0e) of a tensor, with the tensors "scale" and "shift".
  */
 bool build_readout(struct build *build, size_t in, const struct layout *layout);
 
-/* Channels of scalars somewhere in the rows of a value. */
+/* Channels of scalars somewhere in the rows of a tensor. */
 struct scalars {
-  size_t value, dim, offset, mul;
+  size_t tensor, dim, offset, mul;
 };
 
-/* A value of edges of dim reals a row. */
-bool build_edge_value(struct build *build, size_t dim, size_t *value);
+/* A tensor of edges of dim reals a row. */
+bool build_edge_tensor(struct build *build, size_t dim, size_t *tensor);
 
-/* Appends the MLP NAME, with this card, of the scalars of several values of edges, put together.
+/* Appends the MLP NAME, with this card, of the scalars of several tensors of edges, put together.
  *   in   [n_in]; replaced by the last hidden layer, if there is one
  *   to   one irrep, the place of the output's columns */
 bool build_edge_mlp(struct build *build, const char *name, const struct card_object *card,
@@ -171,7 +171,7 @@ bool build_edge_mlp(struct build *build, const char *name, const struct card_obj
 bool build_edge_energy(struct build *build, const char *name, const struct card_object *card,
                        struct scalars *in, size_t n_in, const double *scale);
 
-/* Appends the tensor product of a value of edges, with irreps of U channels each, and the
+/* Appends the tensor product of a tensor of edges, with irreps of U channels each, and the
  * receivers' sums of harmonics of degrees 0..l_max, U channels each (model_format.h, "allegro"). */
 bool build_tensor_product(struct build *build, const char *name, size_t in,
                           const struct layout *from, size_t sums, size_t out,
@@ -183,7 +183,7 @@ bool build_pair_repulsion(struct build *build);
 /* Fills program->radial and reads the tensors of its basis. */
 bool build_radial(struct build *build, double r_max);
 
-/* Reads tensor NAME of this shape into memory that lives until program_finish, or as long as the
+/* Reads tensor NAME of this shape into memory that lives until program_compile, or as long as the
  * program. */
 double *build_read(struct build *build, const char *name, size_t n_dims, const size_t *shape);
 double *build_keep(struct build *build, const char *name, size_t n_dims, const size_t *shape);

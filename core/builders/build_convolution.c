@@ -9,8 +9,8 @@
 
 #define PATHS_MAX 256
 
-static struct irrep harmonic(int l, bool natural) {
-  return (struct irrep){l, natural && l % 2 ? -1 : 1};
+static struct irrep harmonic(int l, bool alternating_parity) {
+  return (struct irrep){l, alternating_parity && l % 2 ? -1 : 1};
 }
 
 /* The paths in the file's order, and for each irrep of irreps_mid the channels of its paths. */
@@ -22,7 +22,7 @@ static bool list_paths(struct build *build, const struct layout *in,
   for (size_t i = 0; i < in->n; i++)
     for (int l2 = 0; l2 <= build->program->l_max; l2++)
       for (int l3 = 0; l3 <= IRREP_L_MAX; l3++) {
-        const struct irrep ir1 = in->entry[i].ir, ir2 = harmonic(l2, card->natural);
+        const struct irrep ir1 = in->entry[i].ir, ir2 = harmonic(l2, card->alternating_parity);
         const struct irrep ir3 = {l3, ir1.parity * ir2.parity};
         const size_t found = irreps_find(mid, ir3);
         if (!irrep_in_product(ir3, ir1, ir2) || found == mid->n)
@@ -213,9 +213,9 @@ bool build_convolution(struct build *build, const struct convolution_card *card,
   if (card_object(card->layer, "filter", &filter_card, build->error) != IRREP_OK ||
       !build_filter(build, card->filter, &filter_card, n_file_columns, place, convolution.n_columns,
                     &filter) ||
-      !build_value(build, to, out))
+      !build_tensor(build, to, out))
     return build_give_up(build);
-  struct op *op = program_op(build->program, &op_convolution, in, *out);
+  struct op *op = program_op(build->program, OP_CONVOLUTION, in, *out);
   if (!op)
     return build_give_up(build);
   op->message.convolution = convolution;
@@ -224,7 +224,7 @@ bool build_convolution(struct build *build, const struct convolution_card *card,
 }
 
 bool build_density(struct build *build, const char *name, const struct card_object *layer,
-                   size_t *value, const struct layout *layout) {
+                   size_t *tensor, const struct layout *layout) {
   static const char *const keys[] = {"filter", "offset", "scale", NULL};
   struct card_object card, filter_card;
   struct filter filter = {.last = ACTIVATION_TANH_SQUARE};
@@ -237,15 +237,15 @@ bool build_density(struct build *build, const char *name, const struct card_obje
       card_number(&card, "scale", -1e6, 1e6, &scale, build->error) != IRREP_OK ||
       card_object(&card, "filter", &filter_card, build->error) != IRREP_OK ||
       !build_filter(build, name, &filter_card, 1, &column, IRREP_LANES, &filter) ||
-      !build_value(build, layout, &out))
+      !build_tensor(build, layout, &out))
     return false;
-  struct op *op = program_op(build->program, &op_density, *value, out);
+  struct op *op = program_op(build->program, OP_DENSITY, *tensor, out);
   if (!op)
     return build_give_up(build);
   op->message.convolution.n_columns = IRREP_LANES;
   op->message.filter = filter;
   op->message.offset = offset;
   op->message.scale = scale;
-  *value = out;
+  *tensor = out;
   return true;
 }

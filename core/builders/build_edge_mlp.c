@@ -5,11 +5,11 @@
 
 #include <stdio.h>
 
-bool build_edge_value(struct build *build, size_t dim, size_t *value) {
-  *value = program_value(build->program, dim);
+bool build_edge_tensor(struct build *build, size_t dim, size_t *tensor) {
+  *tensor = program_tensor(build->program, dim);
   if (build_no_memory(build))
     return false;
-  build->program->values[*value].of_edges = true;
+  build->program->tensors[*tensor].of_edges = true;
   return true;
 }
 
@@ -29,7 +29,8 @@ static const double *read_weight(struct build *build, const char *name, size_t i
   return build_read(build, tensor, 2, shape);
 }
 
-/* Adds to the output the part of a layer that reads one value; rows of the weight are its channels.
+/* Adds to the output the part of a layer that reads one tensor; rows of the weight are its
+ * channels.
  */
 static bool append_part(struct build *build, const struct scalars *in, const double *rows,
                         const struct layout_entry *to, size_t out, bool accumulate) {
@@ -46,7 +47,7 @@ static bool append_part(struct build *build, const struct scalars *in, const dou
                                  .in_stride = in->dim,
                                  .out_stride = to->width,
                                  .matrix = program_matrix(program, in->mul, to->width, dense)};
-  struct op *op = program_op(program, &op_linear, in->value, out);
+  struct op *op = program_op(program, OP_LINEAR, in->tensor, out);
   if (build_no_memory(build))
     return false;
   op->accumulate = accumulate;
@@ -63,7 +64,7 @@ static bool append_layer(struct build *build, const char *name, size_t index,
                          const struct scalars *in, size_t n_in, const struct layout_entry *to,
                          size_t *out) {
   const double *weight = read_weight(build, name, index, in, n_in, to->mul);
-  if (!weight || !build_edge_value(build, to->width, out))
+  if (!weight || !build_edge_tensor(build, to->width, out))
     return false;
   for (size_t i = 0; i < n_in; i++) {
     if (!append_part(build, &in[i], weight, to, *out, i > 0))
@@ -89,7 +90,7 @@ static bool append_hidden(struct build *build, const char *name, const struct ca
     size_t linear, active;
     if (!layout_append(build, &to, (struct irrep){0, 1}, &hidden[k], 1) ||
         !append_layer(build, name, k, in, *n_in, &to.entry[0], &linear) ||
-        !build_edge_value(build, to.dim, &active) || !build_activated(build, kind, linear, active))
+        !build_edge_tensor(build, to.dim, &active) || !build_activated(build, kind, linear, active))
       return false;
     in[0] = (struct scalars){active, to.dim, 0, hidden[k]};
     *n_in = 1;
@@ -113,7 +114,7 @@ bool build_edge_energy(struct build *build, const char *name, const struct card_
   const double *weight = read_weight(build, name, n_hidden, in, n_in, 1);
   for (size_t i = 0; weight && i < n_in; i++) {
     const size_t weights = program_weights(program, in[i].dim);
-    struct op *op = program_op(program, &op_edge_readout, in[i].value, PROGRAM_NONE);
+    struct op *op = program_op(program, OP_EDGE_READOUT, in[i].tensor, PROGRAM_NONE);
     if (build_no_memory(build))
       return false;
     for (size_t c = 0; c < in[i].mul; c++)

@@ -7,10 +7,10 @@
 
 /* Appends the operation that gives each species its row of doubles [n_species][layout's dim]. */
 static bool put_table(struct build *build, const struct layout *layout, const double *rows,
-                      size_t value) {
+                      size_t tensor) {
   const size_t n = build->program->n_species * layout->dim;
   const size_t table = program_weights(build->program, n);
-  struct op *op = program_op(build->program, &op_embedding, PROGRAM_NONE, value);
+  struct op *op = program_op(build->program, OP_EMBEDDING, PROGRAM_NONE, tensor);
   if (build_no_memory(build))
     return false;
   memcpy(build->program->weights + table, rows, n * sizeof *rows);
@@ -40,10 +40,10 @@ bool build_embedding_table(struct build *build, struct layout *layout, const dou
   return true;
 }
 
-bool build_embedding(struct build *build, size_t *value, struct layout *layout) {
+bool build_embedding(struct build *build, size_t *tensor, struct layout *layout) {
   const double *table;
-  return build_embedding_table(build, layout, &table) && build_value(build, layout, value) &&
-         put_table(build, layout, table, *value);
+  return build_embedding_table(build, layout, &table) && build_tensor(build, layout, tensor) &&
+         put_table(build, layout, table, *tensor);
 }
 
 /* The tensor of a linear map of an embedding, [mul of x][mul of y] or one for each species; read

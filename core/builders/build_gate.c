@@ -2,9 +2,9 @@
 #include "core/builders/build.h"
 
 bool build_activated(struct build *build, enum activation activation, size_t in, size_t out) {
-  const size_t dim = build->program->values[in].dim;
+  const size_t dim = build->program->tensors[in].dim;
   struct gate_entry *entry = program_take(build->program, 1, sizeof *entry);
-  struct op *op = program_op(build->program, &op_gate, in, out);
+  struct op *op = program_op(build->program, OP_GATE, in, out);
   if (!entry || !op)
     return build_give_up(build);
   *entry = (struct gate_entry){.n_m = 1,
@@ -54,7 +54,7 @@ bool build_equivariant_gate(struct build *build, const struct card_object *layer
   static const char *const keys[] = {"scalars", "gates", NULL};
   struct card_object card;
   struct gate_entry *entries = program_take(build->program, from->n, sizeof *entries);
-  if (!entries || !layout_of_irreps(build, irreps_out, to) || !build_value(build, to, out) ||
+  if (!entries || !layout_of_irreps(build, irreps_out, to) || !build_tensor(build, to, out) ||
       card_object(layer, "gate", &card, build->error) != IRREP_OK ||
       card_only(&card, keys, build->error) != IRREP_OK)
     return build_give_up(build);
@@ -84,7 +84,7 @@ bool build_equivariant_gate(struct build *build, const struct card_object *layer
     entries[i].gate_offset = gates->offset + gates->place[gate];
     gate += y->mul;
   }
-  struct op *op = program_op(build->program, &op_gate, in, *out);
+  struct op *op = program_op(build->program, OP_GATE, in, *out);
   if (!op)
     return build_give_up(build);
   op->gate = (struct gate){from->dim, to->dim, to->n, entries};

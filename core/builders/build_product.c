@@ -206,7 +206,7 @@ bool build_product(struct build *build, const struct product_card *card, size_t 
   source->coefficients = p.tree.coefficients;
   if (!put_weights(&p, card->by_species, source, &product))
     return false;
-  struct op *op = program_op(build->program, &op_product, in, out);
+  struct op *op = program_op(build->program, OP_PRODUCT, in, out);
   if (!op)
     return build_give_up(build);
   op->product = product;

@@ -17,8 +17,8 @@ static bool hidden_layer(struct build *build, const char *mlp, size_t index, siz
   char name[TENSOR_NAME_MAX];
   size_t linear_out;
   *to = (struct layout){0};
-  if (!layout_append(build, to, scalar, &size, 1) || !build_value(build, to, &linear_out) ||
-      !build_value(build, to, out))
+  if (!layout_append(build, to, scalar, &size, 1) || !build_tensor(build, to, &linear_out) ||
+      !build_tensor(build, to, out))
     return false;
   snprintf(name, sizeof name, "%.90s.%zu.weight", mlp, index);
   const size_t shape[2] = {scalars->mul, size};
@@ -53,7 +53,7 @@ static bool hidden_layer(struct build *build, const char *mlp, size_t index, siz
     linear.has_bias = true;
     linear.bias_size = to->dim;
   }
-  struct op *op = program_op(program, &op_linear, in, linear_out);
+  struct op *op = program_op(program, OP_LINEAR, in, linear_out);
   if (!op)
     return build_give_up(build);
   op->linear = linear;
@@ -80,7 +80,7 @@ static bool last_layer(struct build *build, const char *mlp, size_t index, size_
       shift[s] += scale[s] * bias[0];
   }
   const size_t weights = program_weights(program, layout->dim);
-  struct op *op = program_op(program, &op_readout, in, PROGRAM_NONE);
+  struct op *op = program_op(program, OP_READOUT, in, PROGRAM_NONE);
   if (build_no_memory(build))
     return false;
   for (size_t i = 0; i < scalars->mul; i++)

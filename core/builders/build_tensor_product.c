@@ -129,7 +129,7 @@ bool build_tensor_product(struct build *build, const char *name, size_t in,
   struct path_entry paths[PATHS_MAX];
   const size_t mul = to->entry[0].mul;
   struct tensor_product product = {.in_dim = from->dim,
-                                   .sums_dim = program->values[sums].dim,
+                                   .sums_dim = program->tensors[sums].dim,
                                    .out_dim = to->dim,
                                    .channels = to->entry[0].width};
   size_t n_paths, n_terms;
@@ -143,7 +143,7 @@ bool build_tensor_product(struct build *build, const char *name, size_t in,
   if (!terms || !put_pairs(build, terms, n_terms, &product))
     return false;
   product.weights = put_weights(program, terms, n_terms, file, mul);
-  struct op *op = program_op(program, &op_tensor_product, in, out);
+  struct op *op = program_op(program, OP_TENSOR_PRODUCT, in, out);
   if (build_no_memory(build))
     return false;
   op->sums = sums;

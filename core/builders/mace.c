@@ -20,7 +20,7 @@ struct layer {
 /* The features that a layer begins with: those of the embedding are still numbers. */
 struct features {
   const double *embedding; /* or NULL */
-  size_t value;
+  size_t tensor;
   struct layout layout;
 };
 
@@ -54,7 +54,7 @@ static bool linear_of_features(struct build *build, const char *name, const stru
                                size_t out, const struct layout *to, bool by_species) {
   if (in->embedding)
     return build_linear_embedding(build, name, in->embedding, &in->layout, out, to, by_species);
-  return build_linear(build, name, in->value, &in->layout, out, to, by_species, false);
+  return build_linear(build, name, in->tensor, &in->layout, out, to, by_species, false);
 }
 
 /* The convolution's output to irreps_message: linear map, density, residual and gate. */
@@ -67,7 +67,7 @@ static bool mix_message(struct build *build, const struct layer *layer, size_t m
   struct irrep gate_ir;
   if (!(gated ? gate_input_layout(build, &layer->irreps_message, &gate_ir, to)
               : layout_of_irreps(build, &layer->irreps_message, to)) ||
-      !build_value(build, to, &mixed))
+      !build_tensor(build, to, &mixed))
     return false;
   name_of(layer, "linear_down", name, sizeof name);
   if (!build_linear(build, name, mid, mid_layout, mixed, to, false, false))
@@ -88,27 +88,27 @@ static bool mix_message(struct build *build, const struct layer *layer, size_t m
 }
 
 /* The messages: features of the neighbours, summed, and mixed to irreps_message. */
-static bool build_message(struct build *build, const struct layer *layer, bool natural,
+static bool build_message(struct build *build, const struct layer *layer, bool alternating_parity,
                           const struct features *features, size_t *message, struct layout *to) {
   char name[64];
   size_t up, mid, selected;
   struct layout up_layout, mid_layout;
   if (!layout_of_irreps(build, &layer->irreps_up, &up_layout) ||
-      !build_value(build, &up_layout, &up))
+      !build_tensor(build, &up_layout, &up))
     return false;
   name_of(layer, "linear_up", name, sizeof name);
   if (!linear_of_features(build, name, features, up, &up_layout, false))
     return false;
   name_of(layer, "filter", name, sizeof name);
-  const struct convolution_card convolution = {name, &layer->card, &layer->irreps_mid, natural,
-                                               .to_sender = false};
+  const struct convolution_card convolution = {name, &layer->card, &layer->irreps_mid,
+                                               alternating_parity, .to_sender = false};
   if (!build_convolution(build, &convolution, up, &up_layout, &mid, &mid_layout) ||
       !mix_message(build, layer, mid, &mid_layout, up, &up_layout, message, to))
     return false;
   if (layer->selector == NONE)
     return true;
   name_of(layer, "selector", name, sizeof name);
-  if (!build_value(build, to, &selected) ||
+  if (!build_tensor(build, to, &selected) ||
       !build_linear(build, name, *message, to, selected, to, layer->selector == SPECIES, false))
     return false;
   *message = selected;
@@ -124,7 +124,7 @@ static bool build_features(struct build *build, const struct layer *layer, size_
   char name[64];
   size_t product, n, kind;
   struct card_object card, irreps[IRREPS_MAX];
-  if (!build_value(build, to, &product) ||
+  if (!build_tensor(build, to, &product) ||
       card_object(&layer->card, "product", &card, build->error) != IRREP_OK ||
       card_only(&card, keys, build->error) != IRREP_OK ||
       card_choice(&card, "weights", kinds, &kind, build->error) != IRREP_OK ||
@@ -144,22 +144,22 @@ static bool build_features(struct build *build, const struct layer *layer, size_
 }
 
 /* Features of layer t to features of layer t + 1, in place. */
-static bool build_layer(struct build *build, struct layer *layer, bool natural,
+static bool build_layer(struct build *build, struct layer *layer, bool alternating_parity,
                         struct features *features) {
   char name[64];
   size_t message, out;
   struct layout message_layout, out_layout;
   if (!read_layer(build, layer) || !layout_of_irreps(build, &layer->irreps_out, &out_layout) ||
-      !build_value(build, &out_layout, &out))
+      !build_tensor(build, &out_layout, &out))
     return false;
   name_of(layer, "self_connection", name, sizeof name);
   if (layer->self_connection != NONE && !linear_of_features(build, name, features, out, &out_layout,
                                                             layer->self_connection == SPECIES))
     return false;
-  if (!build_message(build, layer, natural, features, &message, &message_layout) ||
+  if (!build_message(build, layer, alternating_parity, features, &message, &message_layout) ||
       !build_features(build, layer, message, &message_layout, out, &out_layout))
     return false;
-  *features = (struct features){.value = out, .layout = out_layout};
+  *features = (struct features){.tensor = out, .layout = out_layout};
   return true;
 }
 
@@ -191,7 +191,7 @@ bool mace_build(struct build *build) {
     name_of(&layer, "readout", name, sizeof name);
     if (card_has(&layer.card, "readout") &&
         (card_object(&layer.card, "readout", &readout, build->error) != IRREP_OK ||
-         !build_energy(build, name, &readout, features.value, &features.layout, scale, shift)))
+         !build_energy(build, name, &readout, features.tensor, &features.layout, scale, shift)))
       return false;
   }
   return build_pair_repulsion(build);

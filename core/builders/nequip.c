@@ -20,9 +20,9 @@ static void name_of(const struct layer *layer, const char *part, char *name, siz
   snprintf(name, size, "%s.%s", layer->prefix, part);
 }
 
-/* Features of layer t to features of layer t + 1; value and layout are replaced. */
-static bool build_layer(struct build *build, struct layer *layer, bool natural, size_t *value,
-                        struct layout *layout) {
+/* Features of layer t to features of layer t + 1; tensor and layout are replaced. */
+static bool build_layer(struct build *build, struct layer *layer, bool alternating_parity,
+                        size_t *tensor, struct layout *layout) {
   static const char *const keys[] = {"irreps_out", "irreps_mid", "linear_up", "self_connection",
                                      "filter",     "gate",       NULL};
   static const char *const kinds[] = {"none", "linear", "species", NULL};
@@ -38,18 +38,18 @@ static bool build_layer(struct build *build, struct layer *layer, bool natural, 
       !build_irreps(build, &layer->card, "irreps_mid", &layer->irreps_mid) ||
       !build_irreps(build, &layer->card, "irreps_out", &layer->irreps_out) ||
       !gate_input_layout(build, &layer->irreps_out, &gate_ir, &gate_in_layout) ||
-      !build_value(build, &gate_in_layout, &gate_in) || !build_value(build, layout, &up))
+      !build_tensor(build, &gate_in_layout, &gate_in) || !build_tensor(build, layout, &up))
     return false;
   name_of(layer, "self_connection", name, sizeof name);
   if (kind != 0 &&
-      !build_linear(build, name, *value, layout, gate_in, &gate_in_layout, kind == 2, false))
+      !build_linear(build, name, *tensor, layout, gate_in, &gate_in_layout, kind == 2, false))
     return false;
   name_of(layer, "linear_up", name, sizeof name);
-  if (!build_linear(build, name, *value, layout, up, layout, up_kind == 1, false))
+  if (!build_linear(build, name, *tensor, layout, up, layout, up_kind == 1, false))
     return false;
   name_of(layer, "filter", name, sizeof name);
-  const struct convolution_card convolution = {name, &layer->card, &layer->irreps_mid, natural,
-                                               .to_sender = true};
+  const struct convolution_card convolution = {name, &layer->card, &layer->irreps_mid,
+                                               alternating_parity, .to_sender = true};
   if (!build_convolution(build, &convolution, up, layout, &mid, &mid_layout))
     return false;
   name_of(layer, "linear_down", name, sizeof name);
@@ -57,7 +57,7 @@ static bool build_layer(struct build *build, struct layer *layer, bool natural, 
       !build_equivariant_gate(build, &layer->card, &layer->irreps_out, gate_in, &gate_in_layout,
                               gate_ir, &out, &out_layout))
     return false;
-  *value = out;
+  *tensor = out;
   *layout = out_layout;
   return true;
 }
@@ -69,7 +69,7 @@ bool nequip_build(struct build *build) {
   static const char *const parities[] = {"even", "natural", NULL};
   struct card_object layers[IRREP_MODEL_LAYERS_MAX];
   struct layout layout;
-  size_t n_layers, l_max, parity, value, harmonics = 0;
+  size_t n_layers, l_max, parity, tensor, harmonics = 0;
   if (card_only(&build->model, keys, build->error) != IRREP_OK ||
       card_size(&build->model, "l_max", 0, IRREP_L_MAX, &l_max, build->error) != IRREP_OK ||
       card_choice(&build->model, "edge_parity", parities, &parity, build->error) != IRREP_OK ||
@@ -80,13 +80,13 @@ bool nequip_build(struct build *build) {
     return false;
   build->program->l_max = (int)l_max;
   build->program->solid_harmonics = harmonics == 1;
-  if (!build_embedding(build, &value, &layout))
+  if (!build_embedding(build, &tensor, &layout))
     return false;
   for (size_t t = 0; t < n_layers; t++) {
     struct layer layer = {.card = layers[t]};
     snprintf(layer.prefix, sizeof layer.prefix, "layers.%zu", t);
-    if (!build_layer(build, &layer, parity == 1, &value, &layout))
+    if (!build_layer(build, &layer, parity == 1, &tensor, &layout))
       return false;
   }
-  return build_readout(build, value, &layout) && build_pair_repulsion(build);
+  return build_readout(build, tensor, &layout) && build_pair_repulsion(build);
 }

@@ -18,11 +18,11 @@ bool product_tree_take(struct product_tree *tree, struct program *program, size_
   return !program->no_memory;
 }
 
-static bool integer_in(double x, size_t end, size_t *value) {
+static bool integer_in(double x, size_t end, size_t *tensor) {
   if (!(x >= 0.0 && x < (double)end))
     return false;
-  *value = (size_t)x;
-  return (double)*value == x;
+  *tensor = (size_t)x;
+  return (double)*tensor == x;
 }
 
 const char *product_tree_add(struct product_tree *tree, const double *rows, size_t n,

@@ -22,8 +22,8 @@ static bool build_layer(struct build *build, const struct card_object *card, siz
   if (card_only(card, keys, build->error) != IRREP_OK ||
       !build_activation(build, card, &activation) ||
       !build_irreps(build, card, "irreps_mid", &irreps_mid) ||
-      !layout_of_irreps(build, &irreps_mid, &up_layout) || !build_value(build, &up_layout, &up) ||
-      !build_value(build, layout, &down))
+      !layout_of_irreps(build, &irreps_mid, &up_layout) || !build_tensor(build, &up_layout, &up) ||
+      !build_tensor(build, layout, &down))
     return false;
   if (up_layout.n != 1 || !irrep_equal(up_layout.entry[0].ir, scalar)) {
     irrep_fail(build->error, IRREP_UNSUPPORTED_MODEL, "model/layers",
@@ -35,12 +35,13 @@ static bool build_layer(struct build *build, const struct card_object *card, siz
                 : !build_linear(build, name, features, layout, up, &up_layout, false, false))
     return false;
   snprintf(name, sizeof name, "layers.%zu.filter", index);
-  const struct convolution_card convolution = {name, card, &irreps_mid, .natural = false};
+  const struct convolution_card convolution = {name, card, &irreps_mid,
+                                               .alternating_parity = false};
   if (!build_convolution(build, &convolution, up, &up_layout, &mid, &mid_layout))
     return false;
   snprintf(name, sizeof name, "layers.%zu.linear_down", index);
   if (!build_linear(build, name, mid, &mid_layout, down, layout, false, false) ||
-      !build_value(build, layout, &activated) ||
+      !build_tensor(build, layout, &activated) ||
       !build_activated(build, activation, down, activated))
     return false;
   snprintf(name, sizeof name, "layers.%zu.linear_out", index);

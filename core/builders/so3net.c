@@ -10,7 +10,7 @@
 #include <stdio.h>
 
 /* Irreps of l = 0..l_max with parity (-1)^l and one number of channels. */
-static bool natural_irreps(size_t l_max, size_t channels, struct irreps *irreps) {
+static bool alternating_irreps(size_t l_max, size_t channels, struct irreps *irreps) {
   *irreps = (struct irreps){0};
   for (int l = 0; l <= (int)l_max; l++)
     if (!irreps_append(irreps, (struct irrep){l, l % 2 ? -1 : 1}, channels))
@@ -18,7 +18,7 @@ static bool natural_irreps(size_t l_max, size_t channels, struct irreps *irreps)
   return true;
 }
 
-/* The self tensor product needs a and b in one row, so linear_product writes behind what it reads.
+/* The tensor square needs a and b in one row, so linear_product writes behind what it reads.
  * `twice` is the layout of a. */
 static bool build_products(struct build *build, const char *prefix, size_t both,
                            const struct layout *twice, const struct irreps *irreps_out, size_t *out,
@@ -28,9 +28,9 @@ static bool build_products(struct build *build, const char *prefix, size_t both,
   for (size_t i = 0; i < twin.n; i++)
     twin.entry[i].offset += twin.dim / 2;
   snprintf(name, sizeof name, "%s.linear_product", prefix);
-  return layout_of_irreps(build, irreps_out, to) && build_value(build, to, out) &&
+  return layout_of_irreps(build, irreps_out, to) && build_tensor(build, to, out) &&
          build_linear(build, name, both, twice, both, &twin, false, true) &&
-         build_self_product(build, both, twice, *out, to);
+         build_tensor_square(build, both, twice, *out, to);
 }
 
 /* Each irrep's channels, scalars too, are multiplied by the sigmoid of a scalar of their own. */
@@ -46,7 +46,7 @@ static bool build_gate(struct build *build, const char *prefix, size_t in,
       return false;
   struct gate_entry *entries = program_take(build->program, from->n, sizeof *entries);
   snprintf(name, sizeof name, "%s.linear_gate", prefix);
-  if (!entries || !build_value(build, &input, &gated) || !build_value(build, from, out) ||
+  if (!entries || !build_tensor(build, &input, &gated) || !build_tensor(build, from, out) ||
       !build_linear(build, name, in, from, gated, &input, false, false))
     return build_give_up(build);
   for (size_t i = 0; i < from->n; i++) {
@@ -62,17 +62,17 @@ static bool build_gate(struct build *build, const char *prefix, size_t in,
                                      .activation = ACTIVATION_SIGMOID,
                                      .scale = 1.0};
   }
-  struct op *op = program_op(build->program, &op_gate, gated, *out);
+  struct op *op = program_op(build->program, OP_GATE, gated, *out);
   if (!op)
     return build_give_up(build);
   op->gate = (struct gate){input.dim, from->dim, from->n, entries};
   return true;
 }
 
-/* Features of layer t to features of layer t + 1; value and layout are replaced. Only scalars leave
- * the last layer. */
+/* Features of layer t to features of layer t + 1; tensor and layout are replaced. Only scalars
+ * leave the last layer. */
 static bool build_layer(struct build *build, const struct card_object *card, const char *prefix,
-                        size_t l_out, size_t *value, struct layout *layout) {
+                        size_t l_out, size_t *tensor, struct layout *layout) {
   static const char *const keys[] = {"filter", NULL};
   char name[64];
   struct irreps irreps_mid, irreps_out;
@@ -80,25 +80,26 @@ static bool build_layer(struct build *build, const struct card_object *card, con
   size_t mid, product, gated, out;
   const size_t channels = layout->entry[0].mul;
   if (card_only(card, keys, build->error) != IRREP_OK ||
-      !natural_irreps((size_t)build->program->l_max, channels, &irreps_mid) ||
-      !natural_irreps(l_out, channels, &irreps_out))
+      !alternating_irreps((size_t)build->program->l_max, channels, &irreps_mid) ||
+      !alternating_irreps(l_out, channels, &irreps_out))
     return false;
   snprintf(name, sizeof name, "%s.filter", prefix);
   const struct convolution_card convolution = {
-      name, card, &irreps_mid, .natural = true, .to_sender = true, .summed = true, .twin = true};
-  if (!build_convolution(build, &convolution, *value, layout, &mid, &mid_layout) ||
+      name,           card,        &irreps_mid, .alternating_parity = true, .to_sender = true,
+      .summed = true, .twin = true};
+  if (!build_convolution(build, &convolution, *tensor, layout, &mid, &mid_layout) ||
       !build_products(build, prefix, mid, &mid_layout, &irreps_out, &product, &out_layout) ||
       !build_gate(build, prefix, product, &out_layout, &gated) ||
-      !build_value(build, &out_layout, &out))
+      !build_tensor(build, &out_layout, &out))
     return false;
   snprintf(name, sizeof name, "%s.linear_out", prefix);
   if (!build_linear(build, name, gated, &out_layout, out, &out_layout, false, false))
     return false;
-  struct op *op = program_op(build->program, &op_add, *value, out);
+  struct op *op = program_op(build->program, OP_ADD, *tensor, out);
   if (!op)
     return build_give_up(build);
   op->accumulate = true;
-  *value = out;
+  *tensor = out;
   *layout = out_layout;
   return true;
 }
@@ -108,12 +109,12 @@ bool so3net_build(struct build *build) {
                                      "readout", "aggregation",      NULL};
   struct card_object layers[IRREP_MODEL_LAYERS_MAX];
   struct layout layout;
-  size_t n_layers, l_max, value;
+  size_t n_layers, l_max, tensor;
   if (card_only(&build->model, keys, build->error) != IRREP_OK ||
       card_size(&build->model, "l_max", 0, IRREP_L_MAX, &l_max, build->error) != IRREP_OK ||
       card_objects(&build->model, "layers", IRREP_MODEL_LAYERS_MAX, layers, &n_layers,
                    build->error) != IRREP_OK ||
-      !build_aggregation(build) || !build_embedding(build, &value, &layout))
+      !build_aggregation(build) || !build_embedding(build, &tensor, &layout))
     return false;
   if (layout.entry[0].ir.parity < 0) {
     irrep_fail(build->error, IRREP_UNSUPPORTED_MODEL, "model/irreps_embedding",
@@ -124,8 +125,8 @@ bool so3net_build(struct build *build) {
   for (size_t t = 0; t < n_layers; t++) {
     char prefix[32];
     snprintf(prefix, sizeof prefix, "layers.%zu", t);
-    if (!build_layer(build, &layers[t], prefix, t + 1 < n_layers ? l_max : 0, &value, &layout))
+    if (!build_layer(build, &layers[t], prefix, t + 1 < n_layers ? l_max : 0, &tensor, &layout))
       return false;
   }
-  return build_readout(build, value, &layout);
+  return build_readout(build, tensor, &layout);
 }

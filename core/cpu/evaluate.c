@@ -27,11 +27,11 @@ void workspace_take(struct workspace *w, const struct executable *executable, st
   }
   w->grad_harmonics = arena_take(arena, size_mul(size->n_edges, harmonics), sizeof(double));
   w->grad_distance = arena_take(arena, size->n_edges, sizeof(double));
-  w->whole_bytes = size_mul(size_mul(size->n_atoms, program->whole_reals), real);
+  w->global_bytes = size_mul(size_mul(size->n_atoms, program->global_reals), real);
   const size_t scratch = batch_scratch_bytes(size);
-  if (scratch > w->whole_bytes)
-    w->whole_bytes = scratch;
-  w->whole = arena_take(arena, w->whole_bytes, 1);
+  if (scratch > w->global_bytes)
+    w->global_bytes = scratch;
+  w->global = arena_take(arena, w->global_bytes, 1);
   scratch_take(&w->scratch, executable, arena);
 }
 
@@ -49,39 +49,39 @@ void scratch_take(struct scratch *scratch, const struct executable *executable,
 static unsigned char *start_of(const struct run *run, bool of_edges,
                                const struct storage *storage) {
   const struct workspace *w = run->workspace;
-  const size_t rows = storage->whole ? w->batch.n_atoms : of_edges ? EDGE_ROWS : ATOM_TILE;
-  unsigned char *base = storage->whole ? w->whole
-                        : of_edges     ? run->scratch->edges
-                                       : run->scratch->tile;
+  const size_t rows = storage->global ? w->batch.n_atoms : of_edges ? EDGE_ROWS : ATOM_TILE;
+  unsigned char *base = storage->global ? w->global
+                        : of_edges      ? run->scratch->edges
+                                        : run->scratch->tile;
   return base + storage->offset * rows * run->kernels->real_size;
 }
 
-static void *rows_of(const struct run *run, const struct value *value,
+static void *rows_of(const struct run *run, const struct tensor *tensor,
                      const struct storage *storage) {
-  const size_t first = storage->whole ? run->first_row : 0;
-  return start_of(run, value->of_edges, storage) + first * value->dim * run->kernels->real_size;
+  const size_t first = storage->global ? run->first_row : 0;
+  return start_of(run, tensor->of_edges, storage) + first * tensor->dim * run->kernels->real_size;
 }
 
-void *run_features(const struct run *run, size_t value) {
-  const struct value *v = &run->program->values[value];
-  return rows_of(run, v, &v->features);
+void *run_features(const struct run *run, size_t tensor) {
+  const struct tensor *t = &run->program->tensors[tensor];
+  return rows_of(run, t, &t->features);
 }
 
-void *run_gradient(const struct run *run, size_t value) {
-  const struct value *v = &run->program->values[value];
-  return rows_of(run, v, &v->gradient);
+void *run_gradient(const struct run *run, size_t tensor) {
+  const struct tensor *t = &run->program->tensors[tensor];
+  return rows_of(run, t, &t->gradient);
 }
 
-size_t run_rows(const struct run *run, size_t value) {
-  return run->program->values[value].of_edges ? run->n_edges : run->n_rows;
+size_t run_rows(const struct run *run, size_t tensor) {
+  return run->program->tensors[tensor].of_edges ? run->n_edges : run->n_rows;
 }
 
-void *run_all_features(const struct run *run, size_t value) {
-  return start_of(run, false, &run->program->values[value].features);
+void *run_all_features(const struct run *run, size_t tensor) {
+  return start_of(run, false, &run->program->tensors[tensor].features);
 }
 
-void *run_all_gradients(const struct run *run, size_t value) {
-  return start_of(run, false, &run->program->values[value].gradient);
+void *run_all_gradients(const struct run *run, size_t tensor) {
+  return start_of(run, false, &run->program->tensors[tensor].gradient);
 }
 
 const void *run_weights(const struct run *run, size_t offset) {
@@ -101,7 +101,7 @@ static void forward_stage(const struct run *run, const struct stage *stage) {
 static void adjoint_stage(const struct run *run, const struct stage *stage, bool neighbours) {
   for (size_t i = stage->end; i-- > stage->first;) {
     const struct op *op = &run->program->ops[i];
-    if (op->type->adjoint && op->type->reads_neighbours == neighbours)
+    if (op_traits[op->id].has_adjoint && op_traits[op->id].reads_neighbours == neighbours)
       run_adjoint(run, op);
   }
 }

@@ -10,6 +10,16 @@
 
 #include <stdatomic.h>
 
+/* Atoms of a tile: at most, and at least where several threads share few atoms. */
+#define ATOM_TILE 32
+#define ATOM_TILE_MIN 8
+
+/* Atoms of a tile of a local program, where an atom takes far longer. */
+#define LOCAL_ATOM_TILE 8
+
+/* Edges that arrays of edges have room for. */
+#define EDGE_ROWS (4 * EDGE_TILE)
+
 /* What one thread needs while it works on a tile. */
 struct scratch {
   void *tile;          /* reals [tile_reals of the program][ATOM_TILE] */
@@ -32,8 +42,8 @@ struct workspace {
   uint32_t *reverse_table_rows; /* arrays, unless pairs have cutoffs that depend on the direction */
   double *grad_harmonics;       /* [n_edges][HARMONICS(l_max)] */
   double *grad_distance;        /* [n_edges] */
-  void *whole;                  /* reals [whole_reals of the program][n_atoms] */
-  size_t whole_bytes;           /* also the scratch of the neighbour list, before its first use */
+  void *global;                 /* reals [global_reals of the program][n_atoms] */
+  size_t global_bytes;          /* also the scratch of the neighbour list, before its first use */
   struct scratch scratch;       /* of the calling thread */
 };
 

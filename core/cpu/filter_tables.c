@@ -240,7 +240,7 @@ static struct misfit typical_sizes(const struct exact *exact, double r_max) {
 }
 
 static bool is_message(const struct op *op) {
-  return op->type->has_filter;
+  return op_traits[op->id].has_filter;
 }
 
 static void set_filter(struct exact *exact, const struct op *op, size_t pair) {

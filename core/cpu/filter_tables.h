@@ -13,6 +13,7 @@
 #ifndef CORE_CPU_FILTER_TABLES_H
 #define CORE_CPU_FILTER_TABLES_H
 
+#include "core/cpu/kernels/kernels.h"
 #include "core/program/program.h"
 
 #include <stdint.h>

@@ -7,10 +7,10 @@
 /* Sums over edges, and their gradients, begin at zero. */
 static void clear_sums(const struct run *run) {
   const struct program *program = run->program;
-  for (size_t v = 0; v < program->n_values; v++) {
-    if (program->values[v].of_edges)
+  for (size_t v = 0; v < program->n_tensors; v++) {
+    if (program->tensors[v].of_edges)
       continue;
-    const size_t bytes = run->n_rows * program->values[v].dim * run->kernels->real_size;
+    const size_t bytes = run->n_rows * program->tensors[v].dim * run->kernels->real_size;
     memset(run_features(run, v), 0, bytes);
     memset(run_gradient(run, v), 0, bytes);
   }
@@ -19,7 +19,7 @@ static void clear_sums(const struct run *run) {
 static void backward(const struct run *run, size_t end) {
   for (size_t i = run->program->n_ops; i-- > end;) {
     const struct op *op = &run->program->ops[i];
-    if (op->type->adjoint)
+    if (op_traits[op->id].has_adjoint)
       run_adjoint(run, op);
   }
 }
@@ -37,7 +37,7 @@ static void evaluate_together(const struct run *run, bool gradients) {
 static void forward_between_sums(const struct run *run, size_t end) {
   for (size_t i = 0; i < end; i++) {
     const struct op *op = &run->program->ops[i];
-    if (!op->type->sums_edges)
+    if (!op_traits[op->id].sums_edges)
       run_forward(run, op);
   }
 }
@@ -88,10 +88,10 @@ static void evaluate_in_parts(const struct run *atom, bool gradients) {
   const struct program *program = atom->program;
   clear_sums(atom);
   for (size_t i = 0; i < program->n_ops; i++)
-    if (program->ops[i].type->sums_edges)
+    if (op_traits[program->ops[i].id].sums_edges)
       sum_parts(atom, i);
   for (size_t i = program->n_ops; gradients && i-- > 0;)
-    if (program->ops[i].type->sums_edges)
+    if (op_traits[program->ops[i].id].sums_edges)
       gradient_of_parts(atom, i + 1, program->ops[i].out, true);
   gradient_of_parts(atom, 0, COLLECTS_NONE, gradients);
 }

@@ -1,7 +1,7 @@
 #include "core/cpu/edge_filters.h"
+#include "core/cpu/op_table.h"
 #include "core/cpu/run.h"
 #include "core/e3/spherical_harmonics.h"
-#include "core/program/ops.h"
 
 #include <string.h>
 
@@ -72,11 +72,4 @@ static void adjoint(const struct run *run, const struct op *op) {
   }
 }
 
-const struct op_type op_convolution = {.name = "convolution",
-                                       .has_in = true,
-                                       .has_out = true,
-                                       .keeps_in = true,
-                                       .reads_neighbours = true,
-                                       .has_filter = true,
-                                       .forward = forward,
-                                       .adjoint = adjoint};
+const struct cpu_op cpu_convolution = {.forward = forward, .adjoint = adjoint};

@@ -1,6 +1,6 @@
 /* The sum over an atom's neighbours of a function of their distance, and features divided by it. */
 #include "core/cpu/edge_filters.h"
-#include "core/program/ops.h"
+#include "core/cpu/op_table.h"
 
 /* The divisors of the tile's rows. */
 static void divisors_of(const struct run *run, const struct op *op, double *divisors) {
@@ -20,7 +20,7 @@ static void divisors_of(const struct run *run, const struct op *op, double *divi
 static void forward(const struct run *run, const struct op *op) {
   double divisors[ATOM_TILE];
   divisors_of(run, op, divisors);
-  run->kernels->divide(run->n_rows, run->program->values[op->out].dim, divisors,
+  run->kernels->divide(run->n_rows, run->program->tensors[op->out].dim, divisors,
                        run_features(run, op->in), run_features(run, op->out));
 }
 
@@ -29,7 +29,7 @@ static void adjoint(const struct run *run, const struct op *op) {
   const size_t end = batch->first_edge[run->first_row + run->n_rows];
   double divisors[ATOM_TILE], gradient[ATOM_TILE];
   divisors_of(run, op, divisors);
-  run->kernels->divide_adjoint(run->n_rows, run->program->values[op->out].dim, divisors,
+  run->kernels->divide_adjoint(run->n_rows, run->program->tensors[op->out].dim, divisors,
                                run_features(run, op->in), run_gradient(run, op->out),
                                run_gradient(run, op->in), op->grad_accumulate, gradient);
   for (size_t r = 0; r < run->n_rows; r++)
@@ -42,10 +42,4 @@ static void adjoint(const struct run *run, const struct op *op) {
   }
 }
 
-const struct op_type op_density = {.name = "density",
-                                   .has_in = true,
-                                   .has_out = true,
-                                   .keeps_in = true,
-                                   .has_filter = true,
-                                   .forward = forward,
-                                   .adjoint = adjoint};
+const struct cpu_op cpu_density = {.forward = forward, .adjoint = adjoint};

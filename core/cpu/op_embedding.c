@@ -1,9 +1,9 @@
+#include "core/cpu/op_table.h"
 #include "core/cpu/run.h"
-#include "core/program/ops.h"
 
 static void forward(const struct run *run, const struct op *op) {
-  run->kernels->embedding(run->n_rows, run->program->values[op->out].dim, run_species(run),
+  run->kernels->embedding(run->n_rows, run->program->tensors[op->out].dim, run_species(run),
                           run_weights(run, op->embedding.table), run_features(run, op->out));
 }
 
-const struct op_type op_embedding = {.name = "embedding", .has_out = true, .forward = forward};
+const struct cpu_op cpu_embedding = {.forward = forward};

@@ -1,5 +1,5 @@
+#include "core/cpu/op_table.h"
 #include "core/cpu/run.h"
-#include "core/program/ops.h"
 
 static void forward(const struct run *run, const struct op *op) {
   run->kernels->gate(&op->gate, run_rows(run, op->in), run_features(run, op->in),
@@ -12,9 +12,4 @@ static void adjoint(const struct run *run, const struct op *op) {
                              op->grad_accumulate);
 }
 
-const struct op_type op_gate = {.name = "gate",
-                                .has_in = true,
-                                .has_out = true,
-                                .keeps_in = true,
-                                .forward = forward,
-                                .adjoint = adjoint};
+const struct cpu_op cpu_gate = {.forward = forward, .adjoint = adjoint};

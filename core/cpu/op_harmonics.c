@@ -1,7 +1,7 @@
 /* Harmonics weighted by scalars of their edge, for each edge or summed to the receiver. */
+#include "core/cpu/op_table.h"
 #include "core/cpu/run.h"
 #include "core/e3/spherical_harmonics.h"
-#include "core/program/ops.h"
 
 static const void *harmonics_of(const struct run *run) {
   return (unsigned char *)run->workspace->harmonics +
@@ -57,17 +57,6 @@ static void sum_adjoint(const struct run *run, const struct op *op) {
       op->grad_accumulate, grad_harmonics_of(run));
 }
 
-const struct op_type op_harmonics = {.name = "weighted harmonics",
-                                     .has_in = true,
-                                     .has_out = true,
-                                     .keeps_in = true,
-                                     .forward = forward,
-                                     .adjoint = adjoint};
+const struct cpu_op cpu_harmonics = {.forward = forward, .adjoint = adjoint};
 
-const struct op_type op_environment = {.name = "environment",
-                                       .has_in = true,
-                                       .has_out = true,
-                                       .keeps_in = true,
-                                       .sums_edges = true,
-                                       .forward = sum,
-                                       .adjoint = sum_adjoint};
+const struct cpu_op cpu_environment = {.forward = sum, .adjoint = sum_adjoint};

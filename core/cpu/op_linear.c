@@ -1,5 +1,5 @@
+#include "core/cpu/op_table.h"
 #include "core/cpu/run.h"
-#include "core/program/ops.h"
 
 static void forward(const struct run *run, const struct op *op) {
   run->kernels->linear(&op->linear, run_rows(run, op->in), run_species(run), run->weights,
@@ -12,5 +12,4 @@ static void adjoint(const struct run *run, const struct op *op) {
                                op->grad_accumulate);
 }
 
-const struct op_type op_linear = {
-    .name = "linear", .has_in = true, .has_out = true, .forward = forward, .adjoint = adjoint};
+const struct cpu_op cpu_linear = {.forward = forward, .adjoint = adjoint};

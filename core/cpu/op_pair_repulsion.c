@@ -1,6 +1,6 @@
+#include "core/cpu/op_table.h"
 #include "core/cpu/run.h"
 #include "core/graph/vector3.h"
-#include "core/program/ops.h"
 
 /* One edge's energy and its slope by distance. */
 static void edge(const struct run *run, const struct op *op, size_t e, double *energy,
@@ -28,5 +28,4 @@ static void adjoint(const struct run *run, const struct op *op) {
   }
 }
 
-const struct op_type op_pair_repulsion = {
-    .name = "pair repulsion", .forward = forward, .adjoint = adjoint};
+const struct cpu_op cpu_pair_repulsion = {.forward = forward, .adjoint = adjoint};

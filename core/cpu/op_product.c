@@ -1,5 +1,5 @@
+#include "core/cpu/op_table.h"
 #include "core/cpu/run.h"
-#include "core/program/ops.h"
 
 static void forward(const struct run *run, const struct op *op) {
   run->kernels->product(&op->product, run->n_rows, run_species(run), run->weights,
@@ -12,9 +12,4 @@ static void adjoint(const struct run *run, const struct op *op) {
                                 run_gradient(run, op->in), op->grad_accumulate);
 }
 
-const struct op_type op_product = {.name = "product",
-                                   .has_in = true,
-                                   .has_out = true,
-                                   .keeps_in = true,
-                                   .forward = forward,
-                                   .adjoint = adjoint};
+const struct cpu_op cpu_product = {.forward = forward, .adjoint = adjoint};

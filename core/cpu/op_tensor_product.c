@@ -1,5 +1,5 @@
+#include "core/cpu/op_table.h"
 #include "core/cpu/run.h"
-#include "core/program/ops.h"
 
 static void forward(const struct run *run, const struct op *op) {
   run->kernels->tensor_product(&op->tensor_product, run->n_edges,
@@ -17,10 +17,4 @@ static void adjoint(const struct run *run, const struct op *op) {
       collects ? run_gradient(run, op->sums) : NULL, run->scratch->pairs);
 }
 
-const struct op_type op_tensor_product = {.name = "tensor product",
-                                          .has_in = true,
-                                          .has_out = true,
-                                          .keeps_in = true,
-                                          .has_sums = true,
-                                          .forward = forward,
-                                          .adjoint = adjoint};
+const struct cpu_op cpu_tensor_product = {.forward = forward, .adjoint = adjoint};

@@ -1,5 +1,5 @@
 #include "core/cpu/edge_filters.h"
-#include "core/program/ops.h"
+#include "core/cpu/op_table.h"
 
 static void forward(const struct run *run, const struct op *op) {
   const size_t bytes = op->message.convolution.n_columns * run->kernels->real_size;
@@ -23,8 +23,4 @@ static void adjoint(const struct run *run, const struct op *op) {
   }
 }
 
-const struct op_type op_two_body = {.name = "two-body features",
-                                    .has_out = true,
-                                    .has_filter = true,
-                                    .forward = forward,
-                                    .adjoint = adjoint};
+const struct cpu_op cpu_two_body = {.forward = forward, .adjoint = adjoint};

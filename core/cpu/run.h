@@ -3,6 +3,7 @@
 #define CORE_CPU_RUN_H
 
 #include "core/cpu/evaluate.h"
+#include "core/cpu/op_table.h"
 
 struct run {
   const struct program *program;
@@ -15,16 +16,16 @@ struct run {
   struct irrep_profile *profile; /* or NULL */
   size_t thread;                 /* this one, to the profile */
   size_t first_edge, n_edges;    /* their edges, or some of them */
-  size_t collects;               /* the value of sums whose gradient is added to; or one of these */
+  size_t collects; /* the tensor of sums whose gradient is added to; or one of these */
 };
 
 #define COLLECTS_ALL PROGRAM_NONE
 #define COLLECTS_NONE (PROGRAM_NONE - 1)
 
-/* The tile's rows of a value's features or of their gradient, and their number. */
-void *run_features(const struct run *run, size_t value);
-void *run_gradient(const struct run *run, size_t value);
-size_t run_rows(const struct run *run, size_t value);
+/* The tile's rows of a tensor's features or of their gradient, and their number. */
+void *run_features(const struct run *run, size_t tensor);
+void *run_gradient(const struct run *run, size_t tensor);
+size_t run_rows(const struct run *run, size_t tensor);
 
 /* Tells the profile, if there is one, that a piece of an operation is done. */
 static inline void run_note(const struct run *run, const char *operation, bool adjoint) {
@@ -34,18 +35,18 @@ static inline void run_note(const struct run *run, const char *operation, bool a
 
 /* An operation on the tile, and its adjoint, noted. */
 static inline void run_forward(const struct run *run, const struct op *op) {
-  op->type->forward(run, op);
-  run_note(run, op->type->name, false);
+  cpu_ops[op->id]->forward(run, op);
+  run_note(run, op_traits[op->id].name, false);
 }
 
 static inline void run_adjoint(const struct run *run, const struct op *op) {
-  op->type->adjoint(run, op);
-  run_note(run, op->type->name, true);
+  cpu_ops[op->id]->adjoint(run, op);
+  run_note(run, op_traits[op->id].name, true);
 }
 
 /* The rows of all atoms, of an array that is kept for all. */
-void *run_all_features(const struct run *run, size_t value);
-void *run_all_gradients(const struct run *run, size_t value);
+void *run_all_features(const struct run *run, size_t tensor);
+void *run_all_gradients(const struct run *run, size_t tensor);
 
 /* The weights at an offset that program_weights gave. */
 const void *run_weights(const struct run *run, size_t offset);

@@ -3,6 +3,7 @@
 #ifndef CORE_CPU_WEIGHTS_H
 #define CORE_CPU_WEIGHTS_H
 
+#include "core/cpu/kernels/kernels.h"
 #include "core/program/program.h"
 
 #include <stdatomic.h>

@@ -37,7 +37,7 @@ static bool read_metadata(struct json_reader *json, struct model_file *file) {
   return json->message == NULL;
 }
 
-static bool read_tensor(struct json_reader *json, struct tensor *tensor) {
+static bool read_tensor(struct json_reader *json, struct file_tensor *tensor) {
   char key[16], dtype[8] = "";
   size_t n_shape = 0, n_offsets = 0, offsets[2] = {0, 0};
   unsigned seen = 0;
@@ -96,7 +96,7 @@ static bool read_header(struct json_reader *json, struct model_file *file, size_
     }
     if (file->n_tensors == n_max)
       return json_fail(json, "the header lists more tensors than are allowed");
-    struct tensor *tensor = &file->tensors[file->n_tensors++];
+    struct file_tensor *tensor = &file->tensors[file->n_tensors++];
     memset(tensor, 0, sizeof *tensor);
     memcpy(tensor->name, key, sizeof key);
     if (!read_tensor(json, tensor))
@@ -106,14 +106,14 @@ static bool read_header(struct json_reader *json, struct model_file *file, size_
 }
 
 static int by_begin(const void *a, const void *b) {
-  const struct tensor *x = a, *y = b;
+  const struct file_tensor *x = a, *y = b;
   if (x->begin != y->begin)
     return x->begin < y->begin ? -1 : 1;
   return x->end < y->end ? -1 : x->end > y->end;
 }
 
 static int by_name(const void *a, const void *b) {
-  return strcmp(((const struct tensor *)a)->name, ((const struct tensor *)b)->name);
+  return strcmp(((const struct file_tensor *)a)->name, ((const struct file_tensor *)b)->name);
 }
 
 static enum irrep_status check_layout(struct model_file *file, size_t data_size,
@@ -176,8 +176,8 @@ void model_file_close(struct model_file *file) {
   *file = (struct model_file){0};
 }
 
-static struct tensor *find(const struct model_file *file, const char *name) {
-  struct tensor key;
+static struct file_tensor *find(const struct model_file *file, const char *name) {
+  struct file_tensor key;
   const size_t size = strlen(name) + 1;
   if (size > sizeof key.name)
     return NULL;
@@ -191,7 +191,7 @@ bool model_file_has(const struct model_file *file, const char *name) {
 
 enum irrep_status model_file_check(const struct model_file *file, const char *name, size_t n_dims,
                                    const size_t *shape, struct irrep_error *error) {
-  const struct tensor *tensor = find(file, name);
+  const struct file_tensor *tensor = find(file, name);
   if (!tensor)
     return bad(error, name, "the tensor is missing");
   bool fits = tensor->n_dims == n_dims;
@@ -231,7 +231,7 @@ enum irrep_status model_file_read_rows(struct model_file *file, const char *name
   const enum irrep_status status = model_file_check(file, name, n_dims, shape, error);
   if (status != IRREP_OK)
     return status;
-  struct tensor *tensor = find(file, name);
+  struct file_tensor *tensor = find(file, name);
   size_t count = n, skipped = first; /* no overflow: the tensor is as large */
   for (size_t i = 1; i < n_dims; i++) {
     count *= shape[i];

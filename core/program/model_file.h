@@ -10,7 +10,7 @@
 #define TENSOR_DIMS_MAX 4
 #define TENSOR_NAME_MAX 128
 
-struct tensor {
+struct file_tensor {
   char name[TENSOR_NAME_MAX];
   size_t size_of_element; /* 4 (F32) or 8 (F64) */
   size_t n_dims, shape[TENSOR_DIMS_MAX];
@@ -22,8 +22,8 @@ struct tensor {
 struct model_file {
   const unsigned char *data; /* the data section */
   size_t n_tensors;
-  struct tensor *tensors; /* sorted by name */
-  char *card;             /* the "irrepd" entry, NUL-terminated */
+  struct file_tensor *tensors; /* sorted by name */
+  char *card;                  /* the "irrepd" entry, NUL-terminated */
   size_t card_size;
   bool no_memory; /* set when there was none for the card */
 };

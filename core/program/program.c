@@ -28,7 +28,7 @@ void program_fini(struct program *program) {
   free_all(&program->owned);
   free_all(&program->scratch);
   free(program->species_weights);
-  free(program->values);
+  free(program->tensors);
   free(program->ops);
   free(program->stages);
   free(program->weights);
@@ -136,24 +136,24 @@ struct matrix program_matrix(struct program *program, size_t rows, size_t column
   return matrix;
 }
 
-size_t program_value(struct program *program, size_t dim) {
-  struct value *values =
-      grown(program, program->values, program->n_values, sizeof *program->values);
-  if (!values)
+size_t program_tensor(struct program *program, size_t dim) {
+  struct tensor *tensors =
+      grown(program, program->tensors, program->n_tensors, sizeof *program->tensors);
+  if (!tensors)
     return PROGRAM_NONE;
-  program->values = values;
-  values[program->n_values] = (struct value){.dim = dim};
-  return program->n_values++;
+  program->tensors = tensors;
+  tensors[program->n_tensors] = (struct tensor){.dim = dim};
+  return program->n_tensors++;
 }
 
-struct op *program_op(struct program *program, const struct op_type *type, size_t in, size_t out) {
+struct op *program_op(struct program *program, enum op_id id, size_t in, size_t out) {
   struct op *ops = grown(program, program->ops, program->n_ops, sizeof *program->ops);
   if (!ops)
     return NULL;
   program->ops = ops;
   struct op *op = &ops[program->n_ops++];
   memset(op, 0, sizeof *op);
-  op->type = type;
+  op->id = id;
   op->in = in;
   op->out = out;
   return op;
@@ -161,7 +161,7 @@ struct op *program_op(struct program *program, const struct op_type *type, size_
 
 static enum irrep_status cut_stages(struct program *program) {
   for (size_t i = 0; i < program->n_ops; i++) {
-    if (i == 0 || program->ops[i].type->reads_neighbours) {
+    if (i == 0 || op_traits[program->ops[i].id].reads_neighbours) {
       struct stage *stages =
           grown(program, program->stages, program->n_stages, sizeof *program->stages);
       if (!stages)
@@ -174,11 +174,11 @@ static enum irrep_status cut_stages(struct program *program) {
   return IRREP_OK;
 }
 
-/* Whether a value is the same wherever the atoms are, so that nobody asks for its gradient. */
-static bool is_fixed(const struct program *program, size_t value) {
+/* Whether a tensor is the same wherever the atoms are, so that nobody asks for its gradient. */
+static bool is_fixed(const struct program *program, size_t tensor) {
   for (size_t i = 0; i < program->n_ops; i++) {
     const struct op *op = &program->ops[i];
-    if (op->type->has_out && op->out == value && op->type != &op_embedding)
+    if (op_traits[op->id].has_out && op->out == tensor && op_traits[op->id].has_adjoint)
       return false;
   }
   return true;
@@ -187,14 +187,14 @@ static bool is_fixed(const struct program *program, size_t value) {
 /* Backwards, the first adjoint that reaches a gradient writes it and the others add; forwards,
  * nothing may be read before it is written. */
 static bool order_adjoints(struct program *program, bool *marks) {
-  const size_t n = program->n_values;
+  const size_t n = program->n_tensors;
   for (size_t i = 0; i < program->n_ops; i++) {
     struct op *op = &program->ops[i];
-    if (op->type->has_in && (op->in >= n || !marks[op->in]))
+    if (op_traits[op->id].has_in && (op->in >= n || !marks[op->in]))
       return false;
-    if (op->type->has_sums && (op->sums >= n || !marks[op->sums]))
+    if (op_traits[op->id].has_sums && (op->sums >= n || !marks[op->sums]))
       return false;
-    if (!op->type->has_out)
+    if (!op_traits[op->id].has_out)
       continue;
     if (op->out >= n || marks[op->out] != op->accumulate)
       return false;
@@ -203,14 +203,14 @@ static bool order_adjoints(struct program *program, bool *marks) {
   memset(marks, 0, n * sizeof *marks);
   for (size_t i = program->n_ops; i-- > 0;) {
     struct op *op = &program->ops[i];
-    if (op->type->has_out && !marks[op->out])
+    if (op_traits[op->id].has_out && !marks[op->out])
       return false;
-    if (!op->type->has_in)
+    if (!op_traits[op->id].has_in)
       continue;
-    op->grad_unused = op->type == &op_convolution && is_fixed(program, op->in);
+    op->grad_unused = op_traits[op->id].reads_neighbours && is_fixed(program, op->in);
     op->grad_accumulate = marks[op->in];
     marks[op->in] = true;
-    if (op->type->has_sums)
+    if (op_traits[op->id].has_sums)
       marks[op->sums] = true;
   }
   return true;
@@ -222,30 +222,30 @@ static void measure_scratch(struct program *program) {
   for (size_t i = 0; i < program->n_ops; i++) {
     const struct op *op = &program->ops[i];
     const struct filter *filter = &op->message.filter;
-    if (op->type == &op_convolution && (filter->pair_stride > 0 || filter->bias_stride > 0))
+    const struct op_traits *traits = &op_traits[op->id];
+    if (traits->reads_neighbours && (filter->pair_stride > 0 || filter->bias_stride > 0))
       program->directed = true;
-    size_t pairs = op->type == &op_tensor_product ? op->tensor_product.n_pairs : 0;
-    if (op->type->has_filter) {
-      pairs = op->message.convolution.by_pair.n_rows;
+    if (traits->has_filter) {
       if (op->message.convolution.n_columns > program->columns_max)
         program->columns_max = op->message.convolution.n_columns;
       if (op->message.filter.width > program->width_max)
         program->width_max = op->message.filter.width;
     }
+    const size_t pairs = traits->n_pairs ? traits->n_pairs(op) : 0;
     if (pairs > program->pairs_max)
       program->pairs_max = pairs;
   }
 }
 
-enum irrep_status program_finish(struct program *program, struct irrep_error *error) {
-  bool *marks = program_take_scratch(program, program->n_values + 1, sizeof *marks);
+enum irrep_status program_compile(struct program *program, struct irrep_error *error) {
+  bool *marks = program_take_scratch(program, program->n_tensors + 1, sizeof *marks);
   if (program->no_memory || cut_stages(program) != IRREP_OK)
     return irrep_fail(error, IRREP_NO_MEMORY, "", "not enough memory to build the model");
   if (!order_adjoints(program, marks))
     return irrep_fail(error, IRREP_BAD_MODEL_FILE, "",
                       "the model's layers do not form a chain from embedding to readout");
-  for (size_t v = 0; v < program->n_values; v++)
-    program->local = program->local || program->values[v].of_edges;
+  for (size_t v = 0; v < program->n_tensors; v++)
+    program->local = program->local || program->tensors[v].of_edges;
   if (program->local && program->n_stages > 1)
     return irrep_fail(error, IRREP_BAD_MODEL_FILE, "",
                       "features of edges in a model that reads those of neighbours");

@@ -1,11 +1,11 @@
 /* A model as a short list of operations over feature arrays, and its memory plan.
  *
- * A builder (core/builders/) appends values and operations in the order of the forward pass and then
- * calls program_finish. The evaluator runs the list forward and its adjoints backward. Operations
- * between two convolutions touch one atom at a time: such a stretch, a stage, is run tile by tile
- * over the atoms, and only what later stages or adjoints need is kept for all atoms.
+ * A builder (core/builders/) appends tensors and operations in the order of the forward pass and
+ * then calls program_compile. The evaluator runs the list forward and its adjoints backward.
+ * Operations between two convolutions touch one atom at a time: such a stretch, a stage, is run
+ * tile by tile over the atoms, and only what later stages or adjoints need is kept for all atoms.
  *
- * A local program has values with a row for each edge (Allegro). None of its operations reads rows
+ * A local program has tensors with a row for each edge (Allegro). None of its operations reads rows
  * of other atoms, so forward pass and adjoints of a tile run back to back, and nothing is kept for
  * all atoms or edges. A tile is cut into runs of whole atoms with EDGE_TILE edges or so. Arrays
  * hold EDGE_ROWS edges; an atom with more is gone through in parts, once for each sum over its
@@ -15,44 +15,34 @@
 #define CORE_PROGRAM_PROGRAM_H
 
 #include "core/e3/irreps.h"
-#include "core/cpu/kernels/kernels.h"
 #include "core/nn/pair_repulsion.h"
 #include "core/nn/radial.h"
 #include "core/program/ops.h"
+#include "core/program/parameters.h"
 #include "irrep/status.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Atoms of a tile: at most, and at least where several threads share few atoms. */
-#define ATOM_TILE 32
-#define ATOM_TILE_MIN 8
-
-/* Atoms of a tile of a local program, where an atom takes far longer. */
-#define LOCAL_ATOM_TILE 8
-
-/* Edges that arrays of edges have room for. */
-#define EDGE_ROWS (4 * EDGE_TILE)
-
 /* Where an array of features or of their gradients lives: rows of all atoms, or of a tile only. */
 struct storage {
-  bool whole;    /* all atoms */
-  size_t offset; /* in reals for each atom (whole), or for each row of the tile */
+  bool global;   /* all atoms */
+  size_t offset; /* in reals for each atom (global), or for each row of the tile */
 };
 
 /* A feature array, one row an atom or an edge. */
-struct value {
+struct tensor {
   size_t dim;    /* reals of a row */
   bool of_edges; /* one row an edge; set by the builder */
   struct storage features, gradient;
 };
 
 struct op {
-  const struct op_type *type;
-  size_t in, out;       /* values, where the type has them */
-  size_t sums;          /* a second input, of atoms, where the type has it */
+  enum op_id id;
+  size_t in, out;       /* tensors, where the kind of operation has them */
+  size_t sums;          /* a second input, of atoms, where it has one */
   bool accumulate;      /* adds to out, which an earlier operation has written */
-  bool grad_accumulate; /* the adjoint adds to the gradient of in; set by program_finish */
+  bool grad_accumulate; /* the adjoint adds to the gradient of in; set by program_compile */
   bool grad_unused;     /* nobody asks for the gradient of in; likewise, of convolutions alone */
   union {
     struct {
@@ -61,7 +51,7 @@ struct op {
     struct linear linear;
     struct gate gate;
     struct product product;
-    struct self_product self_product;
+    struct tensor_square tensor_square;
     struct {
       struct convolution convolution; /* of a density, n_columns alone */
       struct filter filter;
@@ -104,12 +94,12 @@ struct program {
   double *shift; /* [n_species] eV, added to each atom's energy */
   bool mean;     /* energies are over the number of their structure's atoms */
 
-  size_t n_values, n_ops, n_stages;
-  struct value *values;
+  size_t n_tensors, n_ops, n_stages;
+  struct tensor *tensors;
   struct op *ops;
   struct stage *stages;
 
-  bool local;    /* has values of edges; one stage then */
+  bool local;    /* has tensors of edges; one stage then */
   bool directed; /* an edge and its reverse have different filters */
 
   size_t n_weights; /* reals */
@@ -117,12 +107,12 @@ struct program {
   size_t n_species_weights;
   struct species_weights *species_weights; /* in the order of their offsets */
 
-  size_t whole_reals; /* for each atom: features and gradients of all atoms */
-  size_t tile_reals;  /* for each row of a tile */
-  size_t edge_reals;  /* for each edge of a tile; 0 unless the program is local */
-  size_t columns_max; /* reals of the widest filter */
-  size_t width_max;   /* reals of the widest hidden filter layer */
-  size_t pairs_max;   /* of a convolution or tensor product */
+  size_t global_reals; /* for each atom: features and gradients of all atoms */
+  size_t tile_reals;   /* for each row of a tile */
+  size_t edge_reals;   /* for each edge of a tile; 0 unless the program is local */
+  size_t columns_max;  /* reals of the widest filter */
+  size_t width_max;    /* reals of the widest hidden filter layer */
+  size_t pairs_max;    /* of a convolution or tensor product */
 
   struct owned *owned, *scratch;
   size_t owned_bytes;
@@ -137,7 +127,7 @@ void program_fini(struct program *program);
 /* Zeroed memory that lives as long as the program; NULL (and no_memory) on failure. */
 void *program_take(struct program *program, size_t count, size_t size);
 
-/* The same until program_finish. */
+/* The same until program_compile. */
 void *program_take_scratch(struct program *program, size_t count, size_t size);
 
 /* count zeroed reals in the weights, at an aligned offset. PROGRAM_NONE on failure; the pointer
@@ -161,19 +151,19 @@ void matrix_put(const struct matrix *matrix, size_t row, size_t column, double v
 struct matrix program_matrix(struct program *program, size_t rows, size_t columns,
                              const double *dense);
 
-/* A new value of dim reals a row (a multiple of IRREP_LANES); PROGRAM_NONE on failure. */
-size_t program_value(struct program *program, size_t dim);
+/* A new tensor of dim reals a row (a multiple of IRREP_LANES); PROGRAM_NONE on failure. */
+size_t program_tensor(struct program *program, size_t dim);
 
-/* Appends an operation, zeroed but for its type and values; NULL on failure. The pointer is valid
+/* Appends an operation, zeroed but for its id and tensors; NULL on failure. The pointer is valid
  * until the next call. */
-struct op *program_op(struct program *program, const struct op_type *type, size_t in, size_t out);
+struct op *program_op(struct program *program, enum op_id id, size_t in, size_t out);
 
 /* Cuts the list into stages, orders the adjoints, and plans the memory.
- * NO_MEMORY, or BAD_MODEL_FILE for a value that is used before it is written or never used. */
-enum irrep_status program_finish(struct program *program, struct irrep_error *error);
+ * NO_MEMORY, or BAD_MODEL_FILE for a tensor that is used before it is written or never used. */
+enum irrep_status program_compile(struct program *program, struct irrep_error *error);
 
-/* The memory plan, the last step of program_finish: which arrays are kept for all atoms, and where,
- * from the spans of time in which they are needed. */
+/* The memory plan, the last step of program_compile: which arrays are kept for all atoms, and
+ * where, from the spans of time in which they are needed. */
 enum irrep_status program_plan_storage(struct program *program);
 
 #endif

@@ -12,7 +12,7 @@
 #include "core/program/program.h"
 
 /* The memory that an array is a part of. */
-enum space { SPACE_WHOLE, SPACE_TILE, SPACE_EDGES };
+enum space { SPACE_GLOBAL, SPACE_TILE, SPACE_EDGES };
 
 struct span {
   size_t first, last, dim;
@@ -34,17 +34,17 @@ static void reach(struct span *span, size_t time) {
 /* An operation needs its arrays at its forward time and at that of its adjoint. */
 static void reach_op(const struct op *op, size_t time, size_t adjoint, struct span *features,
                      struct span *gradients) {
-  const struct op_type *type = op->type;
-  if (type->has_in) {
+  const struct op_traits *traits = &op_traits[op->id];
+  if (traits->has_in) {
     reach(&features[op->in], time);
     if (!op->grad_unused)
       reach(&gradients[op->in], adjoint);
-    if (type->keeps_in)
+    if (traits->keeps_in)
       reach(&features[op->in], adjoint);
   }
-  if (type->has_out) {
+  if (traits->has_out) {
     reach(&features[op->out], time);
-    if (type->adjoint)
+    if (traits->has_adjoint)
       reach(&gradients[op->out], adjoint);
   }
 }
@@ -54,7 +54,8 @@ static void reach_stages(const struct program *program, struct span *features,
   for (size_t s = 0; s < program->n_stages; s++)
     for (size_t i = program->stages[s].first; i < program->stages[s].end; i++) {
       const struct op *op = &program->ops[i];
-      const size_t adjoint = adjoint_time(program->n_stages, s) + op->type->reads_neighbours;
+      const size_t adjoint =
+          adjoint_time(program->n_stages, s) + op_traits[op->id].reads_neighbours;
       reach_op(op, s, adjoint, features, gradients);
     }
 }
@@ -64,8 +65,8 @@ static void reach_local(const struct program *program, struct span *features,
   const size_t last = 2 * program->n_ops - 1;
   for (size_t i = 0; i < program->n_ops; i++)
     reach_op(&program->ops[i], i, last - i, features, gradients);
-  for (size_t v = 0; v < program->n_values; v++)
-    for (size_t t = 0; t <= last && !program->values[v].of_edges; t += last) {
+  for (size_t v = 0; v < program->n_tensors; v++)
+    for (size_t t = 0; t <= last && !program->tensors[v].of_edges; t += last) {
       reach(&features[v], t);
       reach(&gradients[v], t);
     }
@@ -92,8 +93,8 @@ static size_t place(const struct span *spans, size_t n_placed, const struct span
 }
 
 enum irrep_status program_plan_storage(struct program *program) {
-  const size_t n = program->n_values;
-  size_t *const totals[] = {[SPACE_WHOLE] = &program->whole_reals,
+  const size_t n = program->n_tensors;
+  size_t *const totals[] = {[SPACE_GLOBAL] = &program->global_reals,
                             [SPACE_TILE] = &program->tile_reals,
                             [SPACE_EDGES] = &program->edge_reals};
   struct span *spans = program_take(program, size_mul(2, n + 1), sizeof *spans);
@@ -101,9 +102,9 @@ enum irrep_status program_plan_storage(struct program *program) {
     return IRREP_NO_MEMORY;
   struct span *features = spans, *gradients = spans + n;
   for (size_t v = 0; v < n; v++) {
-    struct value *value = &program->values[v];
-    features[v] = (struct span){PROGRAM_NONE, PROGRAM_NONE, value->dim, &value->features, 0};
-    gradients[v] = (struct span){PROGRAM_NONE, PROGRAM_NONE, value->dim, &value->gradient, 0};
+    struct tensor *tensor = &program->tensors[v];
+    features[v] = (struct span){PROGRAM_NONE, PROGRAM_NONE, tensor->dim, &tensor->features, 0};
+    gradients[v] = (struct span){PROGRAM_NONE, PROGRAM_NONE, tensor->dim, &tensor->gradient, 0};
   }
   if (program->local)
     reach_local(program, features, gradients);
@@ -113,10 +114,10 @@ enum irrep_status program_plan_storage(struct program *program) {
     struct span *span = &spans[i];
     if (span->first == PROGRAM_NONE)
       continue;
-    span->storage->whole = !program->local && span->first != span->last;
-    span->space = span->storage->whole              ? SPACE_WHOLE
-                  : program->values[i % n].of_edges ? SPACE_EDGES
-                                                    : SPACE_TILE;
+    span->storage->global = !program->local && span->first != span->last;
+    span->space = span->storage->global              ? SPACE_GLOBAL
+                  : program->tensors[i % n].of_edges ? SPACE_EDGES
+                                                     : SPACE_TILE;
     span->storage->offset = place(spans, i, span);
     const size_t end = size_add(span->storage->offset, span->dim);
     if (end > *totals[span->space])

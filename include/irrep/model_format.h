@@ -246,7 +246,7 @@
  *       out[m3][c] = sum_{l1,m1,l2,m2} D(m1,m2,m3) x_sender[m1][c] Y[m2] filter[l2 mul + c]
  *     summed over the receiver's edges, at the direction FROM the receiver TO the sender, with
  *     D = (-1)^((l1 + l2 - l3) / 2) C for l1 + l2 + l3 even: real Condon-Shortley coefficients.
- *   Self tensor product
+ *   Tensor square
  *       (a * b)[m3][c] = sum_{l1,m1,l2,m2} D(m1,m2,m3) a[m1][c] b[m2][c]
  *   Gate
  *     Its input has the entries of out; the scalars are followed by one gate for each channel of

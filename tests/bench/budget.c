@@ -5,8 +5,8 @@
  *
  * Without arguments it prints its compiler. */
 #include "tests/unit/support_convolution.h"
-#include "tests/unit/support_self_product.h"
 #include "tests/unit/support_tensor_product.h"
+#include "tests/unit/support_tensor_square.h"
 
 #include <stdio.h>
 #include <valgrind/callgrind.h>
@@ -213,19 +213,19 @@ static void run_product(struct bench *b) {
 }
 
 /* Couplings at random, of degrees up to 2. */
-static void run_self_product(struct bench *b) {
-  static struct test_self_product p;
+static void run_tensor_square(struct bench *b) {
+  static struct test_tensor_square p;
   const struct kernels *k = b->kernels;
-  self_product_init(&p, SELF_COMPONENTS, 64);
+  tensor_square_init(&p, SELF_COMPONENTS, 64);
   const size_t in = p.op.in_dim, out = p.op.out_dim;
   struct reals weights = reals_of(k, p.n_terms, p.values), x = random_reals(b, ROWS * in);
   struct reals y = reals_zero(k, ROWS * out), grad = reals_zero(k, ROWS * in);
   begin();
-  k->self_product(&p.op, ROWS, weights.data, x.data, y.data);
-  end("self_product");
+  k->tensor_square(&p.op, ROWS, weights.data, x.data, y.data);
+  end("tensor_square");
   begin();
-  k->self_product_adjoint(&p.op, ROWS, weights.data, x.data, y.data, grad.data, false);
-  end("self_product_adjoint");
+  k->tensor_square_adjoint(&p.op, ROWS, weights.data, x.data, y.data, grad.data, false);
+  end("tensor_square_adjoint");
   reals_free(&weights), reals_free(&x), reals_free(&y), reals_free(&grad);
 }
 
@@ -316,7 +316,7 @@ int main(int argc, char **argv) {
   run_scalar_convolution(&b);
   run_filter_table(&b);
   run_product(&b);
-  run_self_product(&b);
+  run_tensor_square(&b);
   run_tensor_product(&b);
   run_weighted_harmonics(&b);
   run_density(&b);

@@ -11,8 +11,8 @@
 #define LOCAL_WEIGHTS ((LOCAL_L_MAX + 1) * IRREP_LANES) /* of harmonics */
 
 static inline size_t edge_value(struct program *program, size_t dim) {
-  const size_t value = program_value(program, dim);
-  program->values[value].of_edges = true;
+  const size_t value = program_tensor(program, dim);
+  program->tensors[value].of_edges = true;
   return value;
 }
 
@@ -36,18 +36,18 @@ static inline void put_two_body(struct program *program, struct rng *rng, size_t
     else if (pair == 1)
       filter.pair_stride = matrix.packed - layers[0].matrix.packed;
   }
-  layers[1].matrix = put_matrix(program, rng, 8, program->values[out].dim);
-  struct op *op = program_op(program, &op_two_body, PROGRAM_NONE, out);
+  layers[1].matrix = put_matrix(program, rng, 8, program->tensors[out].dim);
+  struct op *op = program_op(program, OP_TWO_BODY, PROGRAM_NONE, out);
   op->message.filter = filter;
-  op->message.convolution.n_columns = program->values[out].dim;
+  op->message.convolution.n_columns = program->tensors[out].dim;
 }
 
 /* Weights lie at in_offset of a row of `in`. */
-static inline void put_harmonics(struct program *program, const struct op_type *type, size_t in,
+static inline void put_harmonics(struct program *program, enum op_id id, size_t in,
                                  size_t in_offset, size_t out) {
-  struct op *op = program_op(program, type, in, out);
+  struct op *op = program_op(program, id, in, out);
   op->harmonics.weighted =
-      (struct weighted_harmonics){LOCAL_L_MAX, program->values[in].dim, in_offset, IRREP_LANES};
+      (struct weighted_harmonics){LOCAL_L_MAX, program->tensors[in].dim, in_offset, IRREP_LANES};
   op->harmonics.scale = put_scale(program, 0.2);
 }
 
@@ -60,7 +60,7 @@ static inline void put_tensor_product(struct program *program, struct rng *rng, 
   op.first = kept(program, product.first, op.n_pairs + 1, sizeof *op.first);
   op.component = kept(program, product.component, product.n_terms, sizeof *op.component);
   op.weights = put_weights(program, rng, product.n_terms * IRREP_LANES, 0.4);
-  struct op *o = program_op(program, &op_tensor_product, in, out);
+  struct op *o = program_op(program, OP_TENSOR_PRODUCT, in, out);
   o->sums = sums;
   o->tensor_product = op;
 }
@@ -68,13 +68,13 @@ static inline void put_tensor_product(struct program *program, struct rng *rng, 
 /* The first 16 reals of `in` to all of `out`. */
 static inline void put_mix(struct program *program, struct rng *rng, size_t in, size_t out,
                            bool accumulate) {
-  const size_t from = program->values[in].dim, to = program->values[out].dim;
+  const size_t from = program->tensors[in].dim, to = program->tensors[out].dim;
   struct linear_block *block = program_take(program, 1, sizeof *block);
   *block = (struct linear_block){.n_m = 1,
                                  .in_stride = from,
                                  .out_stride = to,
                                  .matrix = put_matrix(program, rng, IRREP_LANES, to)};
-  struct op *op = program_op(program, &op_linear, in, out);
+  struct op *op = program_op(program, OP_LINEAR, in, out);
   op->accumulate = accumulate;
   op->linear = (struct linear){.in_dim = from,
                                .out_dim = to,
@@ -85,7 +85,7 @@ static inline void put_mix(struct program *program, struct rng *rng, size_t in, 
 }
 
 static inline void put_activation(struct program *program, size_t in, size_t out) {
-  const size_t dim = program->values[in].dim;
+  const size_t dim = program->tensors[in].dim;
   struct gate_entry *entry = program_take(program, 1, sizeof *entry);
   *entry = (struct gate_entry){.n_m = 1,
                                .channels = dim,
@@ -93,13 +93,13 @@ static inline void put_activation(struct program *program, size_t in, size_t out
                                .out_stride = dim,
                                .activation = ACTIVATION_SILU,
                                .scale = 1.0};
-  program_op(program, &op_gate, in, out)->gate = (struct gate){dim, dim, 1, entry};
+  program_op(program, OP_GATE, in, out)->gate = (struct gate){dim, dim, 1, entry};
 }
 
 static inline void put_edge_readout(struct program *program, struct rng *rng, size_t in) {
   program->shift = kept(program, (double[]){3.0, 2.0}, TEST_SPECIES, sizeof(double));
-  struct op *op = program_op(program, &op_edge_readout, in, PROGRAM_NONE);
-  op->readout.weights = put_weights(program, rng, program->values[in].dim, 0.3);
+  struct op *op = program_op(program, OP_EDGE_READOUT, in, PROGRAM_NONE);
+  op->readout.weights = put_weights(program, rng, program->tensors[in].dim, 0.3);
   op->readout.scale = put_scale(program, 0.5);
 }
 
@@ -109,24 +109,25 @@ static inline void local_program_build(struct program *program) {
   const size_t sums_dim = PRODUCT_SUMS * IRREP_LANES, mixed_dim = IRREP_LANES + LOCAL_WEIGHTS;
   const size_t two_body = edge_value(program, IRREP_LANES + 2 * LOCAL_WEIGHTS);
   const size_t tensors = edge_value(program, PRODUCT_IN * IRREP_LANES);
-  const size_t first = program_value(program, sums_dim), second = program_value(program, sums_dim);
+  const size_t first = program_tensor(program, sums_dim),
+               second = program_tensor(program, sums_dim);
   const size_t product = edge_value(program, PRODUCT_OUT * IRREP_LANES);
   const size_t other = edge_value(program, PRODUCT_OUT * IRREP_LANES);
   const size_t mixed = edge_value(program, mixed_dim), latent = edge_value(program, mixed_dim);
   const size_t energy = edge_value(program, IRREP_LANES);
   put_two_body(program, &rng, two_body);
-  put_harmonics(program, &op_harmonics, two_body, IRREP_LANES, tensors);
-  put_harmonics(program, &op_environment, two_body, IRREP_LANES + LOCAL_WEIGHTS, first);
+  put_harmonics(program, OP_HARMONICS, two_body, IRREP_LANES, tensors);
+  put_harmonics(program, OP_ENVIRONMENT, two_body, IRREP_LANES + LOCAL_WEIGHTS, first);
   put_tensor_product(program, &rng, tensors, first, product);
   put_mix(program, &rng, product, mixed, false);
   put_mix(program, &rng, two_body, mixed, true);
   put_activation(program, mixed, latent);
-  put_harmonics(program, &op_environment, latent, IRREP_LANES, second);
+  put_harmonics(program, OP_ENVIRONMENT, latent, IRREP_LANES, second);
   put_tensor_product(program, &rng, tensors, second, other);
   put_mix(program, &rng, other, energy, false);
   put_mix(program, &rng, latent, energy, true);
   put_edge_readout(program, &rng, energy);
-  assert_int_equal(program_finish(program, NULL), IRREP_OK);
+  assert_int_equal(program_compile(program, NULL), IRREP_OK);
   assert_true(program->local);
 }
 
@@ -149,12 +150,12 @@ struct local_trial {
 
 /* The first operation of a type. */
 static inline void local_trial_init(struct local_trial *trial, const struct kernels *kernels,
-                                    const struct op_type *type) {
+                                    enum op_id id) {
   struct rng rng = {9};
   local_program_init(&trial->program);
   const struct program *program = &trial->program;
   trial->op = program->ops;
-  while (trial->op->type != type)
+  while (trial->op->id != id)
     trial->op++;
   trial->atoms = atoms_new(30, true, 3);
   trial->test = test_run_new(program, kernels, &trial->atoms, 1);
@@ -185,7 +186,7 @@ static inline void local_trial_fini(struct local_trial *trial) {
 /* A copy of the rows of a value of the operation. */
 static inline struct reals local_rows(const struct local_trial *trial, size_t value,
                                       bool gradient) {
-  const size_t n = run_rows(&trial->run, value) * trial->program.values[value].dim;
+  const size_t n = run_rows(&trial->run, value) * trial->program.tensors[value].dim;
   struct reals rows = reals_zero(trial->run.kernels, n);
   memcpy(rows.data, gradient ? run_gradient(&trial->run, value) : run_features(&trial->run, value),
          n * rows.kernels->real_size);

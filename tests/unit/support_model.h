@@ -13,7 +13,7 @@
 struct tiny_choices {
   const char *precision; /* "float64" */
   int l_max;
-  bool natural, solid;                  /* harmonics: even, unit */
+  bool alternating_parity, solid;       /* harmonics: even, unit */
   bool biases;                          /* none, or one for each layer that may have one */
   const char *embedding;                /* "3x0e" */
   const char *layers[TINY_LAYERS_MAX];  /* irreps_out, the first NULL ends them */
@@ -110,7 +110,7 @@ static inline struct irreps tiny_convolved(const struct irreps *x, const struct 
   for (size_t i = 0; i < x->n; i++)
     for (int l2 = 0; l2 <= choices->l_max; l2++)
       for (int l3 = 0; l3 <= IRREP_L_MAX; l3++) {
-        const struct irrep y = {l2, choices->natural && l2 % 2 ? -1 : 1};
+        const struct irrep y = {l2, choices->alternating_parity && l2 % 2 ? -1 : 1};
         const struct irrep ir = {l3, x->entry[i].ir.parity * y.parity};
         if (!irrep_in_product(ir, x->entry[i].ir, y) || irreps_find(wanted, ir) == wanted->n)
           continue;
@@ -171,7 +171,7 @@ static inline struct tiny tiny_new(const struct tiny_choices *choices) {
                  "\"edge_harmonics\":\"%s\",\"irreps_embedding\":\"%s\",\"layers\":[",
                  choices->precision ? choices->precision : "float64",
                  choices->cutoff ? choices->cutoff : "{\"name\":\"polynomial\",\"p\":6}",
-                 choices->l_max, choices->natural ? "natural" : "even",
+                 choices->l_max, choices->alternating_parity ? "natural" : "even",
                  choices->solid ? "solid" : "unit", embedding);
   grow_string(&tiny.card, text);
   for (size_t t = 0; t < TINY_LAYERS_MAX && choices->layers[t]; t++)

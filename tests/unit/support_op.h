@@ -25,22 +25,22 @@ static inline void op_trial_start(struct op_trial *trial, const struct kernels *
                                   size_t index) {
   struct program *program = &trial->program;
   struct rng rng = {index + 1};
-  assert_int_equal(program_finish(program, NULL), IRREP_OK);
-  program->whole_reals = 0;
-  for (size_t v = 0; v < program->n_values; v++) {
-    struct value *value = &program->values[v];
-    value->features = (struct storage){true, program->whole_reals};
-    value->gradient = (struct storage){true, program->whole_reals + value->dim};
-    program->whole_reals += 2 * value->dim;
+  assert_int_equal(program_compile(program, NULL), IRREP_OK);
+  program->global_reals = 0;
+  for (size_t v = 0; v < program->n_tensors; v++) {
+    struct tensor *value = &program->tensors[v];
+    value->features = (struct storage){true, program->global_reals};
+    value->gradient = (struct storage){true, program->global_reals + value->dim};
+    program->global_reals += 2 * value->dim;
   }
   trial->kernels = kernels;
   trial->op = &program->ops[index];
   trial->atoms = atoms_new(OP_ATOMS, true, 3);
   trial->test = test_run_new(program, kernels, &trial->atoms, 1);
   trial->run = tile_of(&trial->test, OP_FIRST, OP_ROWS);
-  const size_t n = program->whole_reals * OP_ATOMS;
+  const size_t n = program->global_reals * OP_ATOMS;
   struct reals random = reals_random(kernels, &rng, n);
-  memcpy(trial->test.workspace.whole, random.data, n * kernels->real_size);
+  memcpy(trial->test.workspace.global, random.data, n * kernels->real_size);
   reals_free(&random);
   for (size_t i = 0; i < OP_ATOMS; i++)
     trial->test.workspace.energies[i] = (double)i;
@@ -54,7 +54,7 @@ static inline void op_trial_end(struct op_trial *trial) {
 
 /* A copy of all atoms' rows at run_all_features or run_all_gradients. */
 static inline struct reals op_rows(const struct op_trial *trial, size_t value, bool gradient) {
-  const size_t n = OP_ATOMS * trial->program.values[value].dim;
+  const size_t n = OP_ATOMS * trial->program.tensors[value].dim;
   struct reals rows = reals_zero(trial->kernels, n);
   memcpy(rows.data,
          gradient ? run_all_gradients(&trial->run, value) : run_all_features(&trial->run, value),
@@ -65,7 +65,7 @@ static inline struct reals op_rows(const struct op_trial *trial, size_t value, b
 /* That the array now is `before` with the tile's rows replaced by `tile` [OP_ROWS][dim]. */
 static inline void assert_tile_written(const struct op_trial *trial, size_t value, bool gradient,
                                        struct reals *before, const struct reals *tile) {
-  const size_t dim = trial->program.values[value].dim;
+  const size_t dim = trial->program.tensors[value].dim;
   struct reals now = op_rows(trial, value, gradient);
   memcpy(real_at(before, OP_FIRST * dim), tile->data, OP_ROWS * dim * trial->kernels->real_size);
   assert_same_bits(&now, 0, before, 0, now.n);
@@ -97,19 +97,19 @@ static inline struct op_call op_call_of(const struct op_trial *trial, const stru
                           .op = op,
                           .species = trial->test.workspace.batch.species + OP_FIRST,
                           .weights = trial->test.weights.data,
-                          .x = real_at(x, OP_FIRST * trial->program.values[op->in].dim)};
+                          .x = real_at(x, OP_FIRST * trial->program.tensors[op->in].dim)};
 }
 
 /* That the forward pass does what the kernel does, to the tile alone; ends the trial. */
 static inline void check_op_forward(struct op_trial *trial, op_kernel *kernel) {
   const struct op *op = trial->op;
   struct reals x = op_rows(trial, op->in, false), before = op_rows(trial, op->out, false);
-  struct reals tile = tile_rows(&before, trial->program.values[op->out].dim);
+  struct reals tile = tile_rows(&before, trial->program.tensors[op->out].dim);
   struct op_call call = op_call_of(trial, &x);
   call.written = tile.data;
   call.accumulate = op->accumulate;
   kernel(&call);
-  op->type->forward(&trial->run, op);
+  cpu_ops[op->id]->forward(&trial->run, op);
   assert_tile_written(trial, op->out, false, &before, &tile);
   reals_free(&x);
   reals_free(&before);
@@ -123,13 +123,13 @@ static inline void check_op_adjoint(struct op_trial *trial, op_kernel *kernel, b
   assert_int_equal(op->grad_accumulate, accumulate);
   struct reals x = op_rows(trial, op->in, false), grad_out = op_rows(trial, op->out, true);
   struct reals before = op_rows(trial, op->in, true);
-  struct reals tile = tile_rows(&before, trial->program.values[op->in].dim);
+  struct reals tile = tile_rows(&before, trial->program.tensors[op->in].dim);
   struct op_call call = op_call_of(trial, &x);
-  call.grad_out = real_at(&grad_out, OP_FIRST * trial->program.values[op->out].dim);
+  call.grad_out = real_at(&grad_out, OP_FIRST * trial->program.tensors[op->out].dim);
   call.written = tile.data;
   call.accumulate = accumulate;
   kernel(&call);
-  op->type->adjoint(&trial->run, op);
+  cpu_ops[op->id]->adjoint(&trial->run, op);
   assert_tile_written(trial, op->in, true, &before, &tile);
   reals_free(&x);
   reals_free(&grad_out);

@@ -131,20 +131,20 @@ static inline void put_layer(struct program *program, struct rng *rng, bool firs
                              size_t *value) {
   const char *in = first ? "16x0e" : "16x0e+16x1e", *gate_in = last ? "16x0e" : "32x0e+16x1e";
   const char *mid = "16x0e+16x1e";
-  const size_t up = program_value(program, irreps_of(in).dim);
-  const size_t message = program_value(program, irreps_of(mid).dim);
-  const size_t gated = program_value(program, irreps_of(gate_in).dim);
-  const size_t out = program_value(program, last ? 16 : 64);
-  program_op(program, &op_linear, *value, gated)->linear =
+  const size_t up = program_tensor(program, irreps_of(in).dim);
+  const size_t message = program_tensor(program, irreps_of(mid).dim);
+  const size_t gated = program_tensor(program, irreps_of(gate_in).dim);
+  const size_t out = program_tensor(program, last ? 16 : 64);
+  program_op(program, OP_LINEAR, *value, gated)->linear =
       put_linear(program, rng, in, gate_in, true);
-  program_op(program, &op_linear, *value, up)->linear = put_linear(program, rng, in, in, false);
-  struct op *op = program_op(program, &op_convolution, up, message);
+  program_op(program, OP_LINEAR, *value, up)->linear = put_linear(program, rng, in, in, false);
+  struct op *op = program_op(program, OP_CONVOLUTION, up, message);
   op->message.convolution = put_convolution(program, in, mid);
   op->message.filter = put_filter(program, rng, op->message.convolution.n_columns);
-  op = program_op(program, &op_linear, message, gated);
+  op = program_op(program, OP_LINEAR, message, gated);
   op->accumulate = true;
   op->linear = put_linear(program, rng, mid, gate_in, false);
-  program_op(program, &op_gate, gated, out)->gate = put_gate(program, !last);
+  program_op(program, OP_GATE, gated, out)->gate = put_gate(program, !last);
   *value = out;
 }
 
@@ -156,8 +156,8 @@ static inline void put_readout(struct program *program, struct rng *rng, size_t 
     shift[s] = 3.0 - (double)s;
   }
   program->shift = shift;
-  struct op *op = program_op(program, &op_readout, value, PROGRAM_NONE);
-  op->readout.weights = put_weights(program, rng, program->values[value].dim, 0.3);
+  struct op *op = program_op(program, OP_READOUT, value, PROGRAM_NONE);
+  op->readout.weights = put_weights(program, rng, program->tensors[value].dim, 0.3);
   op->readout.scale = scale;
 }
 
@@ -180,8 +180,8 @@ static inline void test_program_begin(struct program *program, struct program_op
 }
 
 static inline size_t put_embedding(struct program *program, struct rng *rng, size_t dim) {
-  const size_t value = program_value(program, dim);
-  program_op(program, &op_embedding, PROGRAM_NONE, value)->embedding.table =
+  const size_t value = program_tensor(program, dim);
+  program_op(program, OP_EMBEDDING, PROGRAM_NONE, value)->embedding.table =
       put_weights(program, rng, TEST_SPECIES * dim, 1.0);
   return value;
 }
@@ -193,7 +193,7 @@ static inline void test_program_init(struct program *program, struct program_opt
   for (size_t t = 0; t < options.n_layers; t++)
     put_layer(program, &rng, t == 0, t + 1 == options.n_layers, &value);
   put_readout(program, &rng, value);
-  assert_int_equal(program_finish(program, NULL), IRREP_OK);
+  assert_int_equal(program_compile(program, NULL), IRREP_OK);
 }
 
 /* Atoms of a jittered grid: hydrogen and oxygen, some 8 neighbours each. Owned (atoms_free). */

@@ -190,7 +190,7 @@ static void check_linear(bool by_species) {
   linear_layouts(&trial, &from, &to);
   assert_true(build_linear(&trial.build, "map", 4, &from, 9, &to, by_species, true));
   const struct op *op = &trial.program.ops[0];
-  assert_ptr_equal(op->type, &op_linear);
+  assert_int_equal(op->id, OP_LINEAR);
   assert_true(op->in == 4 && op->out == 9 && op->accumulate);
   assert_int_equal(op->linear.n_blocks, 2);
   fill_species(&trial.program);
@@ -241,9 +241,9 @@ static void test_value(void **state) {
   size_t value = 99;
   start(&trial, "{\"model\":{}}");
   linear_layouts(&trial, &from, &to);
-  assert_true(build_value(&trial.build, &to, &value));
+  assert_true(build_tensor(&trial.build, &to, &value));
   assert_int_equal(value, 0);
-  assert_int_equal(trial.program.values[0].dim, to.dim);
+  assert_int_equal(trial.program.tensors[0].dim, to.dim);
   build_trial_fini(&trial);
 }
 

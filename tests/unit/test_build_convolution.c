@@ -5,7 +5,8 @@
 #define L_MAX 2
 #define LAYER "{\"model\":{\"filter\":{\"hidden\":[],\"activation\":\"silu\"}}}"
 
-/* 3x0e+2x1o by natural harmonics up to 2 to 0e, 1o and 2e: the paths of model_format.h's order. */
+/* 3x0e+2x1o by harmonics of alternating parity up to 2 to 0e, 1o and 2e: the paths of
+ * model_format.h's order. */
 static const struct {
   int l1, l2, l3;
   size_t mul;
@@ -27,11 +28,12 @@ static void start(struct build_trial *trial, struct layout *from) {
 }
 
 static bool build(struct build_trial *trial, const struct layout *from, const char *mid,
-                  bool natural, bool to_sender, struct layout *to) {
+                  bool alternating_parity, bool to_sender, struct layout *to) {
   struct irreps irreps;
   size_t out;
   assert_int_equal(irreps_parse(mid, &irreps, NULL), IRREP_OK);
-  const struct convolution_card card = {"f", &trial->build.model, &irreps, .natural = natural,
+  const struct convolution_card card = {"f", &trial->build.model, &irreps,
+                                        .alternating_parity = alternating_parity,
                                         .to_sender = to_sender};
   return build_convolution(&trial->build, &card, 5, from, &out, to);
 }
@@ -75,9 +77,9 @@ static void check_convolution(bool to_sender) {
   assert_true(build(&trial, &from, "5x0e+7x1o+5x2e", true, to_sender, &to));
   const struct op *op = &trial.program.ops[0];
   const struct convolution *c = &op->message.convolution;
-  assert_ptr_equal(op->type, &op_convolution);
+  assert_int_equal(op->id, OP_CONVOLUTION);
   assert_int_equal(op->in, 5);
-  assert_int_equal(trial.program.values[op->out].dim, to.dim);
+  assert_int_equal(trial.program.tensors[op->out].dim, to.dim);
   assert_true(c->n_paths == N_PATHS && c->l_max == L_MAX);
   assert_true(c->x_dim == from.dim && c->out_dim == to.dim);
   assert_int_equal(c->n_columns, N_PATHS * IRREP_LANES);

@@ -9,8 +9,8 @@ static void start(struct build_trial *trial, struct writer *writer, const char *
   in[0] = (struct scalars){.dim = 48, .offset = 16, .mul = 3};
   in[1] = (struct scalars){.dim = 16, .offset = 0, .mul = 2};
   for (size_t i = 0; i < 2; i++) {
-    assert_true(build_edge_value(&trial->build, in[i].dim, &in[i].value));
-    assert_true(trial->program.values[in[i].value].of_edges);
+    assert_true(build_edge_tensor(&trial->build, in[i].dim, &in[i].tensor));
+    assert_true(trial->program.tensors[in[i].tensor].of_edges);
   }
 }
 
@@ -20,8 +20,8 @@ static void check_part(const struct build_trial *trial, const struct op *op,
                        const struct layout_entry *to) {
   const struct linear *linear = &op->linear;
   const struct linear_block *block = linear->blocks;
-  assert_ptr_equal(op->type, &op_linear);
-  assert_int_equal(op->in, in->value);
+  assert_int_equal(op->id, OP_LINEAR);
+  assert_int_equal(op->in, in->tensor);
   assert_true(linear->n_blocks == 1 && !linear->has_bias && linear->covers_out);
   assert_int_equal(linear->covers_in, in->dim == IRREP_LANES);
   assert_true(linear->in_dim == in->dim && linear->out_dim == to->width);
@@ -58,15 +58,15 @@ static void test_hidden_layers(void **state) {
   check_part(&trial, &ops[0], &given[0], first, 0, &hidden);
   check_part(&trial, &ops[1], &given[1], first, 3, &hidden);
   assert_true(!ops[0].accumulate && ops[1].accumulate && ops[0].out == ops[1].out);
-  assert_ptr_equal(ops[2].type, &op_gate);
+  assert_int_equal(ops[2].id, OP_GATE);
   assert_true(ops[2].in == ops[1].out && ops[2].gate.n_entries == 1);
   assert_true(ops[2].gate.entries->activation == ACTIVATION_TANH &&
               ops[2].gate.entries->channels == IRREP_LANES && ops[2].gate.entries->scale == 1.0);
-  assert_true(in[0].value == ops[2].out && in[0].mul == 6);
+  assert_true(in[0].tensor == ops[2].out && in[0].mul == 6);
   check_part(&trial, &ops[3], &in[0], second, 0, &to.entry[0]);
   assert_true(ops[3].out == out && !ops[3].accumulate);
-  for (size_t v = 0; v < trial.program.n_values; v++)
-    assert_true(trial.program.values[v].of_edges);
+  for (size_t v = 0; v < trial.program.n_tensors; v++)
+    assert_true(trial.program.tensors[v].of_edges);
   free(first);
   free(second);
   build_trial_fini(&trial);
@@ -86,8 +86,8 @@ static void test_energies(void **state) {
   assert_int_equal(trial.program.n_ops, 2);
   for (size_t i = 0, channel = 0; i < 2; i++) {
     const struct op *op = &trial.program.ops[i];
-    assert_ptr_equal(op->type, &op_edge_readout);
-    assert_true(op->in == in[i].value && op->readout.scale == scale);
+    assert_int_equal(op->id, OP_EDGE_READOUT);
+    assert_true(op->in == in[i].tensor && op->readout.scale == scale);
     for (size_t c = 0; c < in[i].dim; c++) {
       const bool inside = c >= in[i].offset && c < in[i].offset + in[i].mul;
       assert_true(trial.program.weights[op->readout.weights + c] ==

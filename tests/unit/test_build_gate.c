@@ -18,7 +18,7 @@ static bool build_it(struct build_trial *trial, const char *text, const char *ir
   build_trial_init(trial, &writer, text);
   assert_int_equal(irreps_parse(irreps_out, &irreps, NULL), IRREP_OK);
   return gate_input_layout(&trial->build, &irreps, &gate_ir, in) &&
-         build_value(&trial->build, in, &in_value) &&
+         build_tensor(&trial->build, in, &in_value) &&
          build_equivariant_gate(&trial->build, &trial->build.model, &irreps, in_value, in, gate_ir,
                                 &out_value, &out);
 }
@@ -33,7 +33,7 @@ static void test_gates_follow_their_scalars(void **state) {
   assert_int_equal(in.entry[1].mul, 28);
   assert_int_equal(in.entry[1].width, 16 + 16 + 32);
   const struct gate *gate = &trial.program.ops[0].gate;
-  assert_ptr_equal(trial.program.ops[0].type, &op_gate);
+  assert_int_equal(trial.program.ops[0].id, OP_GATE);
   assert_int_equal(gate->n_entries, 4);
   assert_int_equal(gate->in_dim, in.dim);
   assert_int_equal(gate->out_dim, 16 + 16 + 3 * 16 + 5 * 32);
@@ -91,10 +91,10 @@ static void test_activation_of_a_whole_row(void **state) {
   const size_t one = 1;
   writer_add(&writer, "unused", 1, &one, 1.0);
   build_trial_init(&trial, &writer, card);
-  const size_t in = program_value(&trial.program, 48), out = program_value(&trial.program, 48);
+  const size_t in = program_tensor(&trial.program, 48), out = program_tensor(&trial.program, 48);
   assert_true(build_activated(&trial.build, ACTIVATION_SSP, in, out));
   const struct op *op = &trial.program.ops[0];
-  assert_true(op->type == &op_gate && op->in == in && op->out == out);
+  assert_true(op->id == OP_GATE && op->in == in && op->out == out);
   assert_true(op->gate.in_dim == 48 && op->gate.out_dim == 48 && op->gate.n_entries == 1);
   const struct gate_entry *entry = &op->gate.entries[0];
   assert_true(entry->n_m == 1 && entry->channels == 48 && !entry->gated && entry->scale == 1.0);

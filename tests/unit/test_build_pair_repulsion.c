@@ -29,7 +29,7 @@ static void test_reads(void **state) {
   assert_int_equal(model_file_all_used(&trial.file, NULL), IRREP_OK);
   assert_int_equal(trial.program.n_ops, 1);
   const struct op *op = &trial.program.ops[0];
-  assert_ptr_equal(op->type, &op_pair_repulsion);
+  assert_int_equal(op->id, OP_PAIR_REPULSION);
   const struct pair_repulsion *pair = &op->pair_repulsion;
   double coefficients[3], exponents[3];
   struct rng rng = {3};

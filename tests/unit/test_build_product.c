@@ -53,8 +53,8 @@ static bool build_it(struct build_trial *trial, const char *message, const char 
   assert_int_equal(card_objects(&build->model, "irreps", 4, irreps, &n, NULL), IRREP_OK);
   assert_true(layout_of_irreps(build, &from, &from_layout));
   assert_true(layout_of_irreps(build, &to, &to_layout));
-  assert_true(build_value(build, &from_layout, &in_value));
-  assert_true(build_value(build, &to_layout, &out_value));
+  assert_true(build_tensor(build, &from_layout, &in_value));
+  assert_true(build_tensor(build, &to_layout, &out_value));
   const struct product_card card = {"p", irreps, true};
   return build_product(build, &card, in_value, &from_layout, out_value, &to_layout);
 }

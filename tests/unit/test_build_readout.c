@@ -50,7 +50,7 @@ static void test_one_layer(void **state) {
     assert_true(build_readout(&trial.build, 7, &layout));
     assert_int_equal(trial.program.n_ops, 1);
     const struct op *op = &trial.program.ops[0];
-    assert_ptr_equal(op->type, &op_readout);
+    assert_int_equal(op->id, OP_READOUT);
     assert_int_equal(op->in, 7);
     for (size_t i = 0; i < 5; i++)
       weights[i] = next(&values);
@@ -81,13 +81,13 @@ static void test_hidden_layers(void **state) {
   struct values values = {{12}};
   start(&trial, CARD("[20,3]"), sizes, 3, true);
   features(&trial, &layout);
-  const size_t in = program_value(&trial.program, layout.dim);
+  const size_t in = program_tensor(&trial.program, layout.dim);
   assert_true(build_readout(&trial.build, in, &layout));
   assert_int_equal(trial.program.n_ops, 5);
   const struct op *ops = trial.program.ops;
   for (size_t k = 0; k < 2; k++) {
     const struct op *linear = &ops[2 * k], *gate = &ops[2 * k + 1];
-    assert_true(linear->type == &op_linear && gate->type == &op_gate);
+    assert_true(linear->id == OP_LINEAR && gate->id == OP_GATE);
     assert_int_equal(linear->in, k == 0 ? in : ops[2 * k - 1].out);
     assert_int_equal(gate->in, linear->out);
     assert_int_equal(linear->linear.n_blocks, 1);
@@ -105,7 +105,7 @@ static void test_hidden_layers(void **state) {
     assert_true(gate->gate.n_entries == 1 && !entry->gated && entry->scale == 1.0);
     assert_int_equal(entry->activation, ACTIVATION_TANH);
   }
-  assert_ptr_equal(ops[4].type, &op_readout);
+  assert_int_equal(ops[4].id, OP_READOUT);
   assert_int_equal(ops[4].in, ops[3].out);
   for (size_t i = 0; i < 3; i++)
     assert_true(trial.program.weights[ops[4].readout.weights + i] == next(&values));

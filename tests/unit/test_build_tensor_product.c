@@ -27,9 +27,9 @@ static void start(struct build_trial *trial, struct writer *writer, struct layou
   trial->program.l_max = L_MAX;
   layout_init(trial, from_irreps, 3, from);
   layout_init(trial, to_irreps, 3, to);
-  assert_true(build_edge_value(&trial->build, from->dim, &values[0]));
-  values[1] = program_value(&trial->program, HARMONICS(L_MAX) * to->entry[0].width);
-  assert_true(build_edge_value(&trial->build, to->dim, &values[2]));
+  assert_true(build_edge_tensor(&trial->build, from->dim, &values[0]));
+  values[1] = program_tensor(&trial->program, HARMONICS(L_MAX) * to->entry[0].width);
+  assert_true(build_edge_tensor(&trial->build, to->dim, &values[2]));
 }
 
 static size_t component(const struct layout *layout, int l, int m) {
@@ -83,10 +83,10 @@ static void test_paths_in_the_formats_order(void **state) {
   assert_true(build_tensor_product(&trial.build, "p", values[0], &from, values[1], values[2], &to));
   const struct op *op = trial.program.ops;
   const struct tensor_product *product = &op->tensor_product;
-  assert_ptr_equal(op->type, &op_tensor_product);
+  assert_int_equal(op->id, OP_TENSOR_PRODUCT);
   assert_true(op->in == values[0] && op->sums == values[1] && op->out == values[2]);
   assert_true(product->in_dim == from.dim && product->out_dim == to.dim);
-  assert_int_equal(product->sums_dim, trial.program.values[values[1]].dim);
+  assert_int_equal(product->sums_dim, trial.program.tensors[values[1]].dim);
   assert_int_equal(product->channels, 2 * IRREP_LANES);
   for (size_t p = 1; p < product->n_pairs; p++)
     assert_true(product->pairs[p - 1].out <= product->pairs[p].out);

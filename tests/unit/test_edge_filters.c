@@ -7,14 +7,14 @@ static void start(struct op_trial *trial, const struct kernels *kernels, bool di
   struct rng rng = {5};
   struct program *program = &trial->program;
   test_program_begin(program, (struct program_options){0});
-  const size_t in = put_embedding(program, &rng, 16), out = program_value(program, 16);
+  const size_t in = put_embedding(program, &rng, 16), out = program_tensor(program, 16);
   struct filter filter = put_filter(program, &rng, IRREP_LANES);
   const size_t biases = put_weights(program, &rng, TEST_SPECIES * TEST_SPECIES * IRREP_LANES, 1.0);
   if (directed) {
     ((struct filter_layer *)(uintptr_t)filter.layers)[0].bias = biases;
     filter.bias_stride = IRREP_LANES;
   }
-  struct op *op = program_op(program, &op_density, in, out);
+  struct op *op = program_op(program, OP_DENSITY, in, out);
   op->message.convolution.n_columns = IRREP_LANES;
   op->message.filter = filter;
   op->message.offset = 1.0;

@@ -21,12 +21,12 @@ static void evaluate(struct test_run *run) {
 
 /* Every value in a place of its own for all atoms. */
 static void spread_out(struct program *program) {
-  program->whole_reals = 0;
-  for (size_t v = 0; v < program->n_values; v++) {
-    struct value *value = &program->values[v];
-    value->features = (struct storage){true, program->whole_reals};
-    value->gradient = (struct storage){true, program->whole_reals + value->dim};
-    program->whole_reals += 2 * value->dim;
+  program->global_reals = 0;
+  for (size_t v = 0; v < program->n_tensors; v++) {
+    struct tensor *value = &program->tensors[v];
+    value->features = (struct storage){true, program->global_reals};
+    value->gradient = (struct storage){true, program->global_reals + value->dim};
+    program->global_reals += 2 * value->dim;
   }
 }
 
@@ -39,14 +39,14 @@ static void evaluate_plainly(struct test_run *test) {
   memset(w->energies, 0, batch->n_atoms * sizeof(double));
   geometry_forward(&test->executable, w, 0, batch->n_edges);
   for (size_t i = 0; i < program->n_ops; i++)
-    program->ops[i].type->forward(&run, &program->ops[i]);
+    cpu_ops[program->ops[i].id]->forward(&run, &program->ops[i]);
   for (size_t i = 0; i < batch->n_atoms; i++)
     w->energies[i] += program->shift[batch->species[i]];
   memset(w->grad_harmonics, 0, batch->n_edges * HARMONICS(program->l_max) * sizeof(double));
   memset(w->grad_distance, 0, batch->n_edges * sizeof(double));
   for (size_t i = program->n_ops; i-- > 0;)
-    if (program->ops[i].type->adjoint)
-      program->ops[i].type->adjoint(&run, &program->ops[i]);
+    if (op_traits[program->ops[i].id].has_adjoint)
+      cpu_ops[program->ops[i].id]->adjoint(&run, &program->ops[i]);
   geometry_adjoint(program, w, 0, batch->n_edges);
 }
 

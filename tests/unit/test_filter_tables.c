@@ -26,7 +26,7 @@ static void trial_init(struct trial *trial, enum radial_cutoff cutoff) {
   rng_fill(&rng, HIDDEN * COLUMNS, dense);
   trial->layers[1] =
       (struct filter_layer){.matrix = program_matrix(program, HIDDEN, COLUMNS, dense)};
-  struct op *op = program_op(program, &op_convolution, 0, 0);
+  struct op *op = program_op(program, OP_CONVOLUTION, 0, 0);
   op->message.convolution.n_columns = COLUMNS;
   op->message.filter = (struct filter){
       .n_layers = 2, .layers = trial->layers, .activation = ACTIVATION_SILU, .width = HIDDEN};

@@ -9,14 +9,14 @@ static const struct tiny_choices all_choices[] = {
      .cutoff = "{\"name\":\"xplor\",\"r_on\":2.5}",
      .readout_hidden = 4},
     {.l_max = 2,
-     .natural = true,
+     .alternating_parity = true,
      .layers = {"2x0e+2x1o+1x2e", "2x0o+2x0e+1x1e+2x1o+1x2o", "3x0e"},
      .self_connection = "none",
      .biases = true,
      .filter_hidden = 4,
      .readout_hidden = 3},
     {.l_max = 1, /* the third layer has no 0e: its gates are odd, their activation even */
-     .natural = true,
+     .alternating_parity = true,
      .embedding = "4x0e",
      .layers = {"4x0e+6x1o", "4x0e+4x1e+6x1o", "4x0o+6x1o", "3x0e"},
      .cutoff = "{\"name\":\"cosine\"}"},
@@ -141,7 +141,7 @@ static void test_reflections_of_models_with_parity(void **state) {
   (void)state;
   size_t n_checked = 0;
   for (size_t i = 0; i < N_CHOICES; i++) {
-    if (!all_choices[i].natural)
+    if (!all_choices[i].alternating_parity)
       continue;
     struct irrep_model *model = tiny_model(&all_choices[i]);
     check_turned(model, mirrored);

@@ -8,9 +8,9 @@ static double scale_of(const struct local_trial *trial, size_t e) {
 /* Each edge adds to its receiver; other atoms are left alone. */
 static void check_forward(const struct kernels *kernels) {
   struct local_trial trial;
-  local_trial_init(&trial, kernels, &op_edge_readout);
+  local_trial_init(&trial, kernels, OP_EDGE_READOUT);
   struct workspace *w = &trial.test.workspace;
-  const size_t dim = trial.program.values[trial.op->in].dim;
+  const size_t dim = trial.program.tensors[trial.op->in].dim;
   struct reals x = local_rows(&trial, trial.op->in, false);
   double *expected = doubles_copy(w->energies, w->batch.n_atoms);
   const double *weights = trial.test.weights.exact + trial.op->readout.weights;
@@ -18,7 +18,7 @@ static void check_forward(const struct kernels *kernels) {
   for (size_t e = 0; e < trial.run.n_edges; e++)
     expected[w->batch.receivers[trial.run.first_edge + e]] +=
         scale_of(&trial, e) * dot(dim, weights, x.exact + e * dim);
-  op_edge_readout.forward(&trial.run, trial.op);
+  cpu_edge_readout.forward(&trial.run, trial.op);
   assert_all_close(w->energies, expected, w->batch.n_atoms, 20 * epsilon_of(kernels), 0.0);
   assert_memory_equal(w->energies, expected, LOCAL_FIRST * sizeof(double));
   assert_true(w->energies[LOCAL_FIRST + LOCAL_ROWS] == expected[LOCAL_FIRST + LOCAL_ROWS]);
@@ -29,15 +29,15 @@ static void check_forward(const struct kernels *kernels) {
 
 static void check_adjoint(const struct kernels *kernels) {
   struct local_trial trial;
-  local_trial_init(&trial, kernels, &op_edge_readout);
+  local_trial_init(&trial, kernels, OP_EDGE_READOUT);
   assert_false(trial.op->grad_accumulate);
-  const size_t dim = trial.program.values[trial.op->in].dim;
+  const size_t dim = trial.program.tensors[trial.op->in].dim;
   struct reals gradient = local_rows(&trial, trial.op->in, true);
   double *expected = doubles_new(gradient.n);
   const double *weights = trial.test.weights.exact + trial.op->readout.weights;
   for (size_t i = 0; i < gradient.n; i++)
     expected[i] = scale_of(&trial, i / dim) * weights[i % dim];
-  op_edge_readout.adjoint(&trial.run, trial.op);
+  cpu_edge_readout.adjoint(&trial.run, trial.op);
   reals_free(&gradient);
   gradient = local_rows(&trial, trial.op->in, true);
   reals_read(&gradient);

@@ -5,8 +5,8 @@ static void start(struct op_trial *trial, const struct kernels *kernels, bool sh
   struct rng rng = {3};
   struct program *program = &trial->program;
   test_program_begin(program, (struct program_options){0});
-  const size_t in = put_embedding(program, &rng, 80), out = program_value(program, 64);
-  program_op(program, &op_gate, in, out)->gate = put_gate(program, true);
+  const size_t in = put_embedding(program, &rng, 80), out = program_tensor(program, 64);
+  program_op(program, OP_GATE, in, out)->gate = put_gate(program, true);
   put_readout(program, &rng, out);
   if (shared)
     put_readout(program, &rng, in);
@@ -31,18 +31,9 @@ static void test_writes_the_tile(void **state) {
   for_each_table(check);
 }
 
-static void test_type(void **state) {
-  (void)state;
-  assert_string_equal(op_gate.name, "gate");
-  /* Its adjoint reads what went in. */
-  assert_true(op_gate.has_in && op_gate.has_out && op_gate.keeps_in);
-  assert_false(op_gate.reads_neighbours);
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_writes_the_tile),
-      cmocka_unit_test(test_type),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

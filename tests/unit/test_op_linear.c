@@ -5,11 +5,11 @@ static void start(struct op_trial *trial, const struct kernels *kernels, bool ac
   struct rng rng = {2};
   struct program *program = &trial->program;
   test_program_begin(program, (struct program_options){0});
-  const size_t in = put_embedding(program, &rng, 16), out = program_value(program, 48);
+  const size_t in = put_embedding(program, &rng, 16), out = program_tensor(program, 48);
   if (accumulate)
-    program_op(program, &op_linear, in, out)->linear =
+    program_op(program, OP_LINEAR, in, out)->linear =
         put_linear(program, &rng, "16x0e", "48x0e", false);
-  struct op *op = program_op(program, &op_linear, in, out);
+  struct op *op = program_op(program, OP_LINEAR, in, out);
   op->accumulate = accumulate;
   op->linear = put_linear(program, &rng, "16x0e", "48x0e", true);
   put_readout(program, &rng, out);
@@ -54,19 +54,10 @@ static void test_adjoint_writes_the_tile(void **state) {
   for_each_table(check_adjoint);
 }
 
-static void test_type(void **state) {
-  (void)state;
-  assert_string_equal(op_linear.name, "linear");
-  assert_true(op_linear.has_in && op_linear.has_out);
-  /* Its adjoint needs no features, so none are kept for it. */
-  assert_false(op_linear.keeps_in || op_linear.reads_neighbours);
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_forward_writes_the_tile),
       cmocka_unit_test(test_adjoint_writes_the_tile),
-      cmocka_unit_test(test_type),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

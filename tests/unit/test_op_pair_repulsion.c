@@ -9,7 +9,7 @@ static const double r_max[] = {2.9, 2.5, 2.7, 1.9}, shift[] = {1.0, -2.0};
 static void pair_program(struct program *program) {
   test_program_begin(program, (struct program_options){0});
   program->shift = kept(program, shift, 2, sizeof *shift);
-  program_op(program, &op_pair_repulsion, PROGRAM_NONE, PROGRAM_NONE)->pair_repulsion =
+  program_op(program, OP_PAIR_REPULSION, PROGRAM_NONE, PROGRAM_NONE)->pair_repulsion =
       (struct pair_repulsion){.n_species = 2,
                               .n_terms = 2,
                               .coefficients = coefficients,
@@ -18,7 +18,7 @@ static void pair_program(struct program *program) {
                               .length = length,
                               .r_max = r_max,
                               .p = 6.0};
-  assert_int_equal(program_finish(program, NULL), IRREP_OK);
+  assert_int_equal(program_compile(program, NULL), IRREP_OK);
 }
 
 /* Energies go to receivers, slopes to their edges, in every tile. */
@@ -34,8 +34,8 @@ static void check(const struct kernels *kernels) {
   for (size_t first = 0; first < batch->n_atoms; first += ATOM_TILE) {
     const size_t left = batch->n_atoms - first;
     const struct run tile = tile_of(&run, first, left < ATOM_TILE ? left : ATOM_TILE);
-    op_pair_repulsion.forward(&tile, &program.ops[0]);
-    op_pair_repulsion.adjoint(&tile, &program.ops[0]);
+    cpu_pair_repulsion.forward(&tile, &program.ops[0]);
+    cpu_pair_repulsion.adjoint(&tile, &program.ops[0]);
   }
   double *energies = doubles_new(batch->n_atoms), *slopes = doubles_new(batch->n_edges);
   for (size_t e = 0; e < batch->n_edges; e++) {

@@ -19,7 +19,7 @@ static void check_forward(const struct kernels *kernels) {
   kernels->readout(OP_ROWS, 32, trial.test.workspace.batch.species + OP_FIRST,
                    real_at(&trial.test.weights, trial.op->readout.weights), trial.op->readout.scale,
                    real_at(&x, OP_FIRST * 32), expected + OP_FIRST);
-  trial.op->type->forward(&trial.run, trial.op);
+  cpu_ops[trial.op->id]->forward(&trial.run, trial.op);
   assert_memory_equal(trial.test.workspace.energies, expected, sizeof expected);
   assert_true(expected[OP_FIRST] != (double)OP_FIRST);
   reals_free(&x);
@@ -35,7 +35,7 @@ static void check_adjoint(const struct kernels *kernels) {
     kernels->readout_adjoint(OP_ROWS, 32, trial.test.workspace.batch.species + OP_FIRST,
                              real_at(&trial.test.weights, trial.op->readout.weights),
                              trial.op->readout.scale, tile.data, which == 1);
-    trial.op->type->adjoint(&trial.run, trial.op);
+    cpu_ops[trial.op->id]->adjoint(&trial.run, trial.op);
     assert_tile_written(&trial, trial.op->in, true, &before, &tile);
     reals_free(&before);
     reals_free(&tile);
@@ -53,18 +53,10 @@ static void test_adjoint_writes_the_tile(void **state) {
   for_each_table(check_adjoint);
 }
 
-static void test_type(void **state) {
-  (void)state;
-  assert_string_equal(op_readout.name, "readout");
-  assert_true(op_readout.has_in && !op_readout.has_out);
-  assert_false(op_readout.keeps_in || op_readout.reads_neighbours);
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_forward_adds_to_the_tiles_energies),
       cmocka_unit_test(test_adjoint_writes_the_tile),
-      cmocka_unit_test(test_type),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

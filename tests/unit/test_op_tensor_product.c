@@ -10,14 +10,14 @@ static struct reals scratch_for(const struct local_trial *trial) {
 
 static void check_forward(const struct kernels *kernels) {
   struct local_trial trial;
-  local_trial_init(&trial, kernels, &op_tensor_product);
+  local_trial_init(&trial, kernels, OP_TENSOR_PRODUCT);
   struct reals x = local_rows(&trial, trial.op->in, false);
   struct reals sums = local_rows(&trial, trial.op->sums, false);
   struct reals expected = local_rows(&trial, trial.op->out, false), scratch = scratch_for(&trial);
   kernels->tensor_product(&trial.op->tensor_product, trial.run.n_edges, receivers_of(&trial),
                           LOCAL_FIRST, trial.test.weights.data, x.data, sums.data, expected.data,
                           scratch.data);
-  op_tensor_product.forward(&trial.run, trial.op);
+  cpu_tensor_product.forward(&trial.run, trial.op);
   assert_local_rows(&trial, trial.op->out, false, &expected);
   reals_free(&x);
   reals_free(&sums);
@@ -29,7 +29,7 @@ static void check_forward(const struct kernels *kernels) {
 static void check_adjoint(const struct kernels *kernels) {
   for (int choice = 0; choice < 4; choice++) {
     struct local_trial trial;
-    local_trial_init(&trial, kernels, &op_tensor_product);
+    local_trial_init(&trial, kernels, OP_TENSOR_PRODUCT);
     const size_t collects[] = {COLLECTS_ALL, trial.op->sums, COLLECTS_NONE, trial.op->in};
     trial.run.collects = collects[choice];
     struct reals x = local_rows(&trial, trial.op->in, false);
@@ -42,7 +42,7 @@ static void check_adjoint(const struct kernels *kernels) {
         &trial.op->tensor_product, trial.run.n_edges, receivers_of(&trial), LOCAL_FIRST,
         trial.test.weights.data, x.data, sums.data, grad_out.data, expected.data,
         trial.op->grad_accumulate, choice < 2 ? expected_sums.data : NULL, scratch.data);
-    op_tensor_product.adjoint(&trial.run, trial.op);
+    cpu_tensor_product.adjoint(&trial.run, trial.op);
     assert_local_rows(&trial, trial.op->in, true, &expected);
     assert_local_rows(&trial, trial.op->sums, true, &expected_sums);
     reals_free(&x);

@@ -3,14 +3,14 @@
 
 static void check_forward(const struct kernels *kernels) {
   struct local_trial trial;
-  local_trial_init(&trial, kernels, &op_two_body);
+  local_trial_init(&trial, kernels, OP_TWO_BODY);
   const struct run *run = &trial.run;
   const size_t columns = trial.op->message.convolution.n_columns;
   struct reals expected = local_rows(&trial, trial.op->out, false);
   for (size_t e = 0; e < run->n_edges; e++)
     edge_filters_write(run, trial.op, run->first_edge + e, 1, EDGES_AS_GIVEN,
                        real_at(&expected, e * columns), NULL);
-  op_two_body.forward(run, trial.op);
+  cpu_two_body.forward(run, trial.op);
   assert_local_rows(&trial, trial.op->out, false, &expected);
   local_trial_fini(&trial);
 }
@@ -18,7 +18,7 @@ static void check_forward(const struct kernels *kernels) {
 /* Slopes of the tile's edges are added to, others left alone. */
 static void check_adjoint(const struct kernels *kernels) {
   struct local_trial trial;
-  local_trial_init(&trial, kernels, &op_two_body);
+  local_trial_init(&trial, kernels, OP_TWO_BODY);
   const struct run *run = &trial.run;
   struct workspace *w = run->workspace;
   const size_t n = w->batch.n_edges, columns = trial.op->message.convolution.n_columns;
@@ -32,7 +32,7 @@ static void check_adjoint(const struct kernels *kernels) {
     reals_read(&slope);
     expected[run->first_edge + e] += dot(columns, gradient.exact + e * columns, slope.exact);
   }
-  op_two_body.adjoint(run, trial.op);
+  cpu_two_body.adjoint(run, trial.op);
   const double tolerance = (double)columns * epsilon_of(kernels);
   assert_all_close(w->grad_distance, expected, n, tolerance, tolerance);
   assert_memory_equal(w->grad_distance, expected, run->first_edge * sizeof(double));
@@ -48,7 +48,7 @@ static void test_filters_depend_on_the_pair(void **state) {
   (void)state;
   const struct kernels *kernels = kernels_for(IRREP_FLOAT64, NULL);
   struct local_trial trial;
-  local_trial_init(&trial, kernels, &op_two_body);
+  local_trial_init(&trial, kernels, OP_TWO_BODY);
   const struct batch *batch = &trial.test.workspace.batch;
   const size_t columns = trial.op->message.convolution.n_columns;
   struct reals one = reals_zero(kernels, columns), other = reals_zero(kernels, columns);

@@ -83,7 +83,7 @@ static void test_matrices_are_packed_twice(void **state) {
 
 static void assert_fails(struct program *program, enum irrep_status status) {
   struct irrep_error error = {0};
-  assert_int_equal(program_finish(program, &error), status);
+  assert_int_equal(program_compile(program, &error), status);
   assert_int_equal(error.status, status);
   assert_true(strlen(error.detail) > 10);
   program_fini(program);
@@ -119,17 +119,17 @@ static void test_values_and_operations_are_numbered(void **state) {
   struct program program;
   program_init(&program);
   for (size_t i = 0; i < 70; i++) {
-    assert_int_equal(program_value(&program, 16 * (i + 1)), i);
-    struct op *op = program_op(&program, &op_gate, i, i + 1);
+    assert_int_equal(program_tensor(&program, 16 * (i + 1)), i);
+    struct op *op = program_op(&program, OP_GATE, i, i + 1);
     assert_ptr_equal(op, &program.ops[i]);
-    assert_ptr_equal(op->type, &op_gate);
+    assert_int_equal(op->id, OP_GATE);
     assert_int_equal(op->in, i);
     assert_int_equal(op->out, i + 1);
     assert_false(op->accumulate);
     assert_zero(&op->linear, sizeof op->linear);
   }
   for (size_t i = 0; i < 70; i++)
-    assert_int_equal(program.values[i].dim, 16 * (i + 1));
+    assert_int_equal(program.tensors[i].dim, 16 * (i + 1));
   assert_int_equal(program.n_ops, 70);
   program_fini(&program);
 }
@@ -144,7 +144,7 @@ static void test_stages_begin_at_convolutions(void **state) {
     at = program.stages[s].end;
     assert_true(at > program.stages[s].first);
     for (size_t i = program.stages[s].first; i < at; i++) {
-      const bool convolution = program.ops[i].type == &op_convolution;
+      const bool convolution = program.ops[i].id == OP_CONVOLUTION;
       n_convolutions += convolution;
       assert_int_equal(convolution, s > 0 && i == program.stages[s].first);
     }
@@ -161,7 +161,7 @@ static void test_widest_filters(void **state) {
   test_program_init(&program, (struct program_options){.n_layers = 2});
   size_t columns = 0, width = 0;
   for (size_t i = 0; i < program.n_ops; i++)
-    if (program.ops[i].type == &op_convolution) {
+    if (program.ops[i].id == OP_CONVOLUTION) {
       const size_t n = program.ops[i].message.convolution.n_columns;
       columns = n > columns ? n : columns;
       width = program.ops[i].message.filter.width;
@@ -179,9 +179,9 @@ static void test_adjoints_write_once_and_then_add(void **state) {
   bool written[64] = {false};
   for (size_t i = program.n_ops; i-- > 0;) {
     const struct op *op = &program.ops[i];
-    if (op->type->has_out)
+    if (op_traits[op->id].has_out)
       assert_true(written[op->out]);
-    if (!op->type->has_in)
+    if (!op_traits[op->id].has_in)
       continue;
     assert_int_equal(op->grad_accumulate, written[op->in]);
     written[op->in] = true;
@@ -200,24 +200,24 @@ static void test_gradients_of_embeddings_are_unused(void **state) {
 
   program_init(&program);
   for (size_t i = 0; i < 5; i++)
-    program_value(&program, IRREP_LANES);
-  program_op(&program, &op_embedding, PROGRAM_NONE, 0);
-  program_op(&program, &op_embedding, PROGRAM_NONE, 1);
-  program_op(&program, &op_linear, 0, 1)->accumulate = true;
-  program_op(&program, &op_convolution, 0, 2);
-  program_op(&program, &op_convolution, 1, 3);
-  program_op(&program, &op_convolution, 3, 4);
-  program_op(&program, &op_readout, 2, PROGRAM_NONE);
-  program_op(&program, &op_readout, 4, PROGRAM_NONE);
-  assert_int_equal(program_finish(&program, NULL), IRREP_OK);
+    program_tensor(&program, IRREP_LANES);
+  program_op(&program, OP_EMBEDDING, PROGRAM_NONE, 0);
+  program_op(&program, OP_EMBEDDING, PROGRAM_NONE, 1);
+  program_op(&program, OP_LINEAR, 0, 1)->accumulate = true;
+  program_op(&program, OP_CONVOLUTION, 0, 2);
+  program_op(&program, OP_CONVOLUTION, 1, 3);
+  program_op(&program, OP_CONVOLUTION, 3, 4);
+  program_op(&program, OP_READOUT, 2, PROGRAM_NONE);
+  program_op(&program, OP_READOUT, 4, PROGRAM_NONE);
+  assert_int_equal(program_compile(&program, NULL), IRREP_OK);
   for (size_t i = 0; i < program.n_ops; i++)
     assert_int_equal(program.ops[i].grad_unused, i == 3);
   program_fini(&program);
 }
 
-/* A program of empty operations, each {type, in, out, accumulate}. */
+/* A program of empty operations, each {id, in, out, accumulate}. */
 struct step {
-  const struct op_type *type;
+  enum op_id id;
   size_t in, out;
   bool accumulate;
 };
@@ -226,22 +226,21 @@ static struct program program_of(const struct step *steps, size_t n, size_t n_va
   struct program program;
   program_init(&program);
   for (size_t i = 0; i < n_values; i++)
-    assert_int_equal(program_value(&program, IRREP_LANES), i);
+    assert_int_equal(program_tensor(&program, IRREP_LANES), i);
   for (size_t i = 0; i < n; i++)
-    program_op(&program, steps[i].type, steps[i].in, steps[i].out)->accumulate =
-        steps[i].accumulate;
+    program_op(&program, steps[i].id, steps[i].in, steps[i].out)->accumulate = steps[i].accumulate;
   return program;
 }
 
 #define NONE PROGRAM_NONE
 #define EMBED(out)                                                                                 \
-  { &op_embedding, NONE, out, false }
+  { OP_EMBEDDING, NONE, out, false }
 #define MAP(in, out)                                                                               \
-  { &op_linear, in, out, false }
+  { OP_LINEAR, in, out, false }
 #define ADD(in, out)                                                                               \
-  { &op_linear, in, out, true }
+  { OP_LINEAR, in, out, true }
 #define READ(in)                                                                                   \
-  { &op_readout, in, NONE, false }
+  { OP_READOUT, in, NONE, false }
 
 static void test_accepts_chains(void **state) {
   (void)state;
@@ -252,7 +251,7 @@ static void test_accepts_chains(void **state) {
   };
   for (size_t i = 0; i < sizeof chains / sizeof *chains; i++) {
     struct program program = program_of(chains[i], 5, 3);
-    assert_int_equal(program_finish(&program, NULL), IRREP_OK);
+    assert_int_equal(program_compile(&program, NULL), IRREP_OK);
     program_fini(&program);
   }
 }
@@ -269,7 +268,7 @@ static void test_refuses_what_is_no_chain(void **state) {
       {EMBED(0), MAP(0, NONE), READ(0), READ(0)}, /* no value */
       {EMBED(0), MAP(NONE, 1), READ(1), READ(0)}, /* no value */
       {EMBED(0), MAP(0, 0), READ(0), READ(0)},    /* onto itself */
-      {EMBED(0), {&op_embedding, NONE, 0, true}, READ(1), READ(0)}, /* 1 is never written */
+      {EMBED(0), {OP_EMBEDDING, NONE, 0, true}, READ(1), READ(0)}, /* 1 is never written */
   };
   for (size_t i = 0; i < sizeof chains / sizeof *chains; i++) {
     struct program program = program_of(chains[i], 4, 3);

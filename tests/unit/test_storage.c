@@ -33,29 +33,30 @@ static size_t stage_of(const struct program *program, size_t op) {
 /* Time s is the forward pass of stage s. Then, stage by stage from the last: the adjoints that are
  * local, and that of the convolution. */
 static struct plan plan_of(const struct program *program) {
-  const size_t n = program->n_values, stages = program->n_stages;
+  const size_t n = program->n_tensors, stages = program->n_stages;
   struct plan plan = {.n_times = 3 * stages, .n_arrays = 2 * n};
   assert_true(plan.n_times <= TIMES_MAX && n <= 64);
   for (size_t v = 0; v < n; v++) {
     plan.arrays[v] =
-        (struct array){.dim = program->values[v].dim, .storage = &program->values[v].features};
+        (struct array){.dim = program->tensors[v].dim, .storage = &program->tensors[v].features};
     plan.arrays[n + v] =
-        (struct array){.dim = program->values[v].dim, .storage = &program->values[v].gradient};
+        (struct array){.dim = program->tensors[v].dim, .storage = &program->tensors[v].gradient};
   }
   for (size_t i = 0; i < program->n_ops; i++) {
     const struct op *op = &program->ops[i];
     const size_t stage = stage_of(program, i);
-    const size_t adjoint = stages + 2 * (stages - 1 - stage) + (op->type->reads_neighbours ? 1 : 0);
-    if (op->type->has_in) {
+    const size_t adjoint =
+        stages + 2 * (stages - 1 - stage) + (op_traits[op->id].reads_neighbours ? 1 : 0);
+    if (op_traits[op->id].has_in) {
       touch(&plan, op->in, stage);
       if (!op->grad_unused)
         touch(&plan, n + op->in, adjoint);
-      if (op->type->keeps_in)
+      if (op_traits[op->id].keeps_in)
         touch(&plan, op->in, adjoint);
     }
-    if (op->type->has_out) {
+    if (op_traits[op->id].has_out) {
       touch(&plan, op->out, stage);
-      if (op->type->adjoint)
+      if (op_traits[op->id].has_adjoint)
         touch(&plan, n + op->out, adjoint);
     }
   }
@@ -84,7 +85,7 @@ static void check_pair(const struct plan *plan, size_t i, size_t j) {
   const struct array *a = &plan->arrays[i], *b = &plan->arrays[j];
   size_t a_first = 0, a_last = 0, b_first = 0, b_last = 0;
   if (!life(plan, a, &a_first, &a_last) || !life(plan, b, &b_first, &b_last) ||
-      a->storage->whole != b->storage->whole)
+      a->storage->global != b->storage->global)
     return;
   if (a_first <= b_last && b_first <= a_last && meet(a, b))
     fail_msg("arrays %zu and %zu share memory at one time", i, j);
@@ -97,10 +98,10 @@ static void check_plan(const struct program *program) {
     size_t first = 0, last = 0;
     if (!life(&plan, array, &first, &last))
       continue;
-    assert_int_equal(array->storage->whole, first != last);
+    assert_int_equal(array->storage->global, first != last);
     assert_int_equal(array->storage->offset % IRREP_LANES, 0);
     assert_true(array->storage->offset + array->dim <=
-                (array->storage->whole ? program->whole_reals : program->tile_reals));
+                (array->storage->global ? program->global_reals : program->tile_reals));
     for (size_t j = 0; j < i; j++)
       check_pair(&plan, i, j);
   }
@@ -108,8 +109,8 @@ static void check_plan(const struct program *program) {
 
 static size_t sum_of_dims(const struct program *program) {
   size_t sum = 0;
-  for (size_t v = 0; v < program->n_values; v++)
-    sum += 2 * program->values[v].dim;
+  for (size_t v = 0; v < program->n_tensors; v++)
+    sum += 2 * program->tensors[v].dim;
   return sum;
 }
 
@@ -120,7 +121,7 @@ static void test_small_programs(void **state) {
     test_program_init(&program, (struct program_options){.n_layers = layers});
     check_plan(&program);
     /* Sharing pays: the plan is smaller than a place for each array. */
-    assert_true(program.whole_reals + program.tile_reals < sum_of_dims(&program));
+    assert_true(program.global_reals + program.tile_reals < sum_of_dims(&program));
     program_fini(&program);
   }
 }
@@ -134,10 +135,10 @@ static void test_convolutions_find_all_atoms(void **state) {
   test_program_init(&program, (struct program_options){.n_layers = 3});
   for (size_t i = 0; i < program.n_ops; i++) {
     const struct op *op = &program.ops[i];
-    if (op->type != &op_convolution)
+    if (op->id != OP_CONVOLUTION)
       continue;
-    assert_true(program.values[op->in].features.whole);
-    assert_true(program.values[op->out].gradient.whole);
+    assert_true(program.tensors[op->in].features.global);
+    assert_true(program.tensors[op->out].gradient.global);
     n_found++;
   }
   assert_int_equal(n_found, 3);
@@ -150,13 +151,13 @@ static void test_fixed_values_have_no_gradient(void **state) {
   struct program program;
   struct rng rng = {1};
   test_program_begin(&program, (struct program_options){0});
-  const size_t in = put_embedding(&program, &rng, 64), out = program_value(&program, 16);
-  program_op(&program, &op_convolution, in, out);
+  const size_t in = put_embedding(&program, &rng, 64), out = program_tensor(&program, 16);
+  program_op(&program, OP_CONVOLUTION, in, out);
   put_readout(&program, &rng, out);
-  assert_int_equal(program_finish(&program, NULL), IRREP_OK);
+  assert_int_equal(program_compile(&program, NULL), IRREP_OK);
   assert_true(program.ops[1].grad_unused);
-  assert_int_equal(program.whole_reals, 64 + 16); /* features of in, gradient of out */
-  assert_int_equal(program.tile_reals, 16);       /* features of out */
+  assert_int_equal(program.global_reals, 64 + 16); /* features of in, gradient of out */
+  assert_int_equal(program.tile_reals, 16);        /* features of out */
   check_plan(&program);
   program_fini(&program);
 }
@@ -167,13 +168,13 @@ static void test_local_values_stay_in_the_tile(void **state) {
   struct program program;
   struct rng rng = {1};
   test_program_begin(&program, (struct program_options){0});
-  const size_t first = put_embedding(&program, &rng, 16), second = program_value(&program, 32);
-  program_op(&program, &op_linear, first, second);
+  const size_t first = put_embedding(&program, &rng, 16), second = program_tensor(&program, 32);
+  program_op(&program, OP_LINEAR, first, second);
   put_readout(&program, &rng, second);
-  assert_int_equal(program_finish(&program, NULL), IRREP_OK);
-  assert_int_equal(program.whole_reals, 0);
+  assert_int_equal(program_compile(&program, NULL), IRREP_OK);
+  assert_int_equal(program.global_reals, 0);
   for (size_t v = 0; v < 2; v++)
-    assert_false(program.values[v].features.whole || program.values[v].gradient.whole);
+    assert_false(program.tensors[v].features.global || program.tensors[v].gradient.global);
   assert_int_equal(program.tile_reals, 48);
   check_plan(&program);
   program_fini(&program);
@@ -182,23 +183,24 @@ static void test_local_values_stay_in_the_tile(void **state) {
 /* Operations that read any earlier value and write a new one or add to one that nobody has read
  * yet; all that is left over is read out. */
 static void random_program(struct program *program, uint64_t seed) {
-  static const struct op_type *const types[] = {&op_linear, &op_linear, &op_gate, &op_convolution};
+  static const enum op_id types[] = {OP_LINEAR, OP_LINEAR, OP_GATE, OP_CONVOLUTION};
   struct rng rng = {seed};
   bool used[64] = {false};
   test_program_begin(program, (struct program_options){0});
   put_embedding(program, &rng, 16);
   const size_t n = 2 + rng_below(&rng, 20);
   for (size_t i = 0; i < n; i++) {
-    const struct op_type *type = types[rng_below(&rng, 4)];
-    const size_t in = rng_below(&rng, program->n_values), old = rng_below(&rng, program->n_values);
-    const bool add = type == &op_linear && old > in && !used[old] && rng_below(&rng, 2);
-    const size_t new = add ? old : program_value(program, IRREP_LANES * (1 + rng_below(&rng, 5)));
-    program_op(program, type, in, new)->accumulate = add;
+    const enum op_id id = types[rng_below(&rng, 4)];
+    const size_t in = rng_below(&rng, program->n_tensors),
+                 old = rng_below(&rng, program->n_tensors);
+    const bool add = id == OP_LINEAR && old > in && !used[old] && rng_below(&rng, 2);
+    const size_t new = add ? old : program_tensor(program, IRREP_LANES * (1 + rng_below(&rng, 5)));
+    program_op(program, id, in, new)->accumulate = add;
     used[in] = true;
   }
-  for (size_t v = 0; v < program->n_values; v++)
+  for (size_t v = 0; v < program->n_tensors; v++)
     if (!used[v])
-      program_op(program, &op_readout, v, PROGRAM_NONE);
+      program_op(program, OP_READOUT, v, PROGRAM_NONE);
 }
 
 static void test_random_programs(void **state) {
@@ -206,7 +208,7 @@ static void test_random_programs(void **state) {
   for (uint64_t seed = 0; seed < 400; seed++) {
     struct program program;
     random_program(&program, seed);
-    assert_int_equal(program_finish(&program, NULL), IRREP_OK);
+    assert_int_equal(program_compile(&program, NULL), IRREP_OK);
     check_plan(&program);
     program_fini(&program);
   }
@@ -215,11 +217,11 @@ static void test_random_programs(void **state) {
 static bool uses(const struct program *program, size_t value, bool gradient, size_t op,
                  bool backward) {
   const struct op *o = &program->ops[op];
-  const struct op_type *type = o->type;
-  const bool in = type->has_in && o->in == value, out = type->has_out && o->out == value;
+  const struct op_traits *traits = &op_traits[o->id];
+  const bool in = traits->has_in && o->in == value, out = traits->has_out && o->out == value;
   if (gradient == backward)
-    return in || (out && (!backward || type->adjoint));
-  return !gradient && in && type->keeps_in;
+    return in || (out && (!backward || traits->has_adjoint));
+  return !gradient && in && traits->keeps_in;
 }
 
 /* The first and last time of an array: operations forward, then backward. */
@@ -239,13 +241,13 @@ static bool local_life(const struct program *program, size_t value, bool gradien
 }
 
 static const struct storage *storage_of(const struct program *program, size_t array) {
-  const size_t n = program->n_values;
-  return array < n ? &program->values[array].features : &program->values[array - n].gradient;
+  const size_t n = program->n_tensors;
+  return array < n ? &program->tensors[array].features : &program->tensors[array - n].gradient;
 }
 
 static void check_local_pair(const struct program *program, size_t a, size_t b) {
-  const size_t n = program->n_values;
-  const struct value *x = &program->values[a % n], *y = &program->values[b % n];
+  const size_t n = program->n_tensors;
+  const struct tensor *x = &program->tensors[a % n], *y = &program->tensors[b % n];
   size_t a_first = 0, a_last = 0, b_first = 0, b_last = 0;
   if (x->of_edges != y->of_edges || !local_life(program, a % n, a >= n, &a_first, &a_last) ||
       !local_life(program, b % n, b >= n, &b_first, &b_last))
@@ -263,11 +265,11 @@ static void test_local_programs(void **state) {
   struct program program;
   local_program_init(&program);
   size_t edge_dims = 0;
-  assert_int_equal(program.whole_reals, 0);
-  for (size_t a = 0; a < 2 * program.n_values; a++) {
-    const struct value *value = &program.values[a % program.n_values];
+  assert_int_equal(program.global_reals, 0);
+  for (size_t a = 0; a < 2 * program.n_tensors; a++) {
+    const struct tensor *value = &program.tensors[a % program.n_tensors];
     const struct storage *storage = storage_of(&program, a);
-    assert_false(storage->whole);
+    assert_false(storage->global);
     assert_int_equal(storage->offset % IRREP_LANES, 0);
     assert_true(storage->offset + value->dim <=
                 (value->of_edges ? program.edge_reals : program.tile_reals));

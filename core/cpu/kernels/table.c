@@ -10,8 +10,8 @@
 #include "core/cpu/kernels/linear.h"
 #include "core/cpu/kernels/product.h"
 #include "core/cpu/kernels/scalar_convolution.h"
-#include "core/cpu/kernels/self_product.h"
 #include "core/cpu/kernels/tensor_product.h"
+#include "core/cpu/kernels/tensor_square.h"
 #include "core/cpu/kernels/weighted_harmonics.h"
 
 #include <string.h>
@@ -86,8 +86,8 @@ const struct kernels KERNEL(kernels) = {
     .divide_adjoint = KERNEL(divide_adjoint),
     .product = KERNEL(product),
     .product_adjoint = KERNEL(product_adjoint),
-    .self_product = KERNEL(self_product),
-    .self_product_adjoint = KERNEL(self_product_adjoint),
+    .tensor_square = KERNEL(tensor_square),
+    .tensor_square_adjoint = KERNEL(tensor_square_adjoint),
     .add = add,
     .weighted_harmonics = KERNEL(weighted_harmonics),
     .weighted_harmonics_adjoint = KERNEL(weighted_harmonics_adjoint),

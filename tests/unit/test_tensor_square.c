@@ -1,9 +1,9 @@
-#include "tests/unit/support_self_product.h"
+#include "tests/unit/support_tensor_square.h"
 
 #define CHANNELS 32
 
 struct trial {
-  struct test_self_product product;
+  struct test_tensor_square product;
   struct reals weights, x, grad_out, before;
   size_t rows;
 };
@@ -11,8 +11,8 @@ struct trial {
 static void trial_init(struct trial *trial, const struct kernels *kernels, size_t n_outputs,
                        size_t rows) {
   struct rng rng = {rows};
-  self_product_init(&trial->product, n_outputs, CHANNELS);
-  const struct self_product *op = &trial->product.op;
+  tensor_square_init(&trial->product, n_outputs, CHANNELS);
+  const struct tensor_square *op = &trial->product.op;
   trial->weights = reals_of(kernels, trial->product.n_terms, trial->product.values);
   trial->x = reals_random(kernels, &rng, rows * op->in_dim);
   trial->grad_out = reals_random(kernels, &rng, rows * op->out_dim);
@@ -30,7 +30,7 @@ static void trial_fini(struct trial *trial) {
 /* f = sum of grad_out y, one row; gradients by a and b are added to gx [in_dim] if there. */
 static double row_product(const struct trial *trial, const double *x, const double *g, double *y,
                           double *gx) {
-  const struct self_product *op = &trial->product.op;
+  const struct tensor_square *op = &trial->product.op;
   double f = 0.0;
   for (size_t k = 0; k < op->n_outputs * CHANNELS; k++) {
     if (y)
@@ -63,13 +63,13 @@ static double row_product(const struct trial *trial, const double *x, const doub
 static void check_forward(const struct kernels *kernels, size_t n_outputs, size_t rows) {
   struct trial trial;
   trial_init(&trial, kernels, n_outputs, rows);
-  const struct self_product *op = &trial.product.op;
+  const struct tensor_square *op = &trial.product.op;
   struct reals out = reals_random(kernels, &(struct rng){7}, rows * op->out_dim);
   double *expected = doubles_new(out.n);
   for (size_t r = 0; r < rows; r++)
     row_product(&trial, trial.x.exact + r * op->in_dim, trial.grad_out.exact,
                 expected + r * op->out_dim, NULL);
-  kernels->self_product(op, rows, trial.weights.data, trial.x.data, out.data);
+  kernels->tensor_square(op, rows, trial.weights.data, trial.x.data, out.data);
   reals_read(&out);
   assert_all_close(out.exact, expected, out.n, EPSILONS * epsilon_of(kernels), 0.0);
   free(expected);
@@ -81,7 +81,7 @@ static void check_adjoint(const struct kernels *kernels, size_t n_outputs, size_
                           bool accumulate) {
   struct trial trial;
   trial_init(&trial, kernels, n_outputs, rows);
-  const struct self_product *op = &trial.product.op;
+  const struct tensor_square *op = &trial.product.op;
   struct reals grad = reals_of(kernels, trial.before.n, trial.before.exact);
   double *expected = doubles_new(grad.n);
   if (accumulate)
@@ -89,8 +89,8 @@ static void check_adjoint(const struct kernels *kernels, size_t n_outputs, size_
   for (size_t r = 0; r < rows; r++)
     row_product(&trial, trial.x.exact + r * op->in_dim, trial.grad_out.exact + r * op->out_dim,
                 NULL, expected + r * op->in_dim);
-  kernels->self_product_adjoint(op, rows, trial.weights.data, trial.x.data, trial.grad_out.data,
-                                grad.data, accumulate);
+  kernels->tensor_square_adjoint(op, rows, trial.weights.data, trial.x.data, trial.grad_out.data,
+                                 grad.data, accumulate);
   reals_read(&grad);
   assert_all_close(grad.exact, expected, grad.n, EPSILONS * epsilon_of(kernels), 0.0);
   free(expected);
@@ -136,17 +136,17 @@ static void test_loops_are_a_gradient(void **state) {
 static void check_rows(const struct kernels *kernels) {
   struct trial trial;
   trial_init(&trial, kernels, 4, 5);
-  const struct self_product *op = &trial.product.op;
+  const struct tensor_square *op = &trial.product.op;
   struct reals y = reals_zero(kernels, 5 * op->out_dim), alone = reals_zero(kernels, op->out_dim);
   struct reals g = reals_zero(kernels, 5 * op->in_dim), g_alone = reals_zero(kernels, op->in_dim);
-  kernels->self_product(op, 5, trial.weights.data, trial.x.data, y.data);
-  kernels->self_product_adjoint(op, 5, trial.weights.data, trial.x.data, trial.grad_out.data,
-                                g.data, false);
+  kernels->tensor_square(op, 5, trial.weights.data, trial.x.data, y.data);
+  kernels->tensor_square_adjoint(op, 5, trial.weights.data, trial.x.data, trial.grad_out.data,
+                                 g.data, false);
   for (size_t r = 0; r < 5; r++) {
     const void *x = real_at(&trial.x, r * op->in_dim);
-    kernels->self_product(op, 1, trial.weights.data, x, alone.data);
-    kernels->self_product_adjoint(op, 1, trial.weights.data, x,
-                                  real_at(&trial.grad_out, r * op->out_dim), g_alone.data, false);
+    kernels->tensor_square(op, 1, trial.weights.data, x, alone.data);
+    kernels->tensor_square_adjoint(op, 1, trial.weights.data, x,
+                                   real_at(&trial.grad_out, r * op->out_dim), g_alone.data, false);
     assert_same_bits(&y, r * op->out_dim, &alone, 0, op->out_dim);
     assert_same_bits(&g, r * op->in_dim, &g_alone, 0, op->in_dim);
   }

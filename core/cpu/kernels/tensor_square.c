@@ -1,4 +1,4 @@
-#include "core/cpu/kernels/self_product.h"
+#include "core/cpu/kernels/tensor_square.h"
 
 #include "core/e3/spherical_harmonics.h"
 
@@ -9,7 +9,7 @@ struct pair_of_features {
   vec a[COMPONENTS_MAX], b[COMPONENTS_MAX];
 };
 
-static inline void load(const struct self_product *op, const real *row,
+static inline void load(const struct tensor_square *op, const real *row,
                         struct pair_of_features *x) {
   for (size_t i = 0; i < op->n_components; i++) {
     x->a[i] = vec_load(row + op->in_offset[i]);
@@ -17,8 +17,8 @@ static inline void load(const struct self_product *op, const real *row,
   }
 }
 
-void KERNEL(self_product)(const struct self_product *op, size_t n_rows, const void *weights,
-                          const void *in, void *out) {
+void KERNEL(tensor_square)(const struct tensor_square *op, size_t n_rows, const void *weights,
+                           const void *in, void *out) {
   const real *c = (const real *)weights + op->couplings.values;
   const uint32_t *first = op->couplings.first, *column = op->couplings.column;
   for (size_t r = 0; r < n_rows; r++)
@@ -38,8 +38,8 @@ void KERNEL(self_product)(const struct self_product *op, size_t n_rows, const vo
     }
 }
 
-static inline void store(const struct self_product *op, const struct pair_of_features *g, real *row,
-                         bool accumulate) {
+static inline void store(const struct tensor_square *op, const struct pair_of_features *g,
+                         real *row, bool accumulate) {
   for (size_t i = 0; i < op->n_components; i++) {
     real *a = row + op->in_offset[i], *b = a + op->twin;
     vec sum_a = g->a[i], sum_b = g->b[i];
@@ -52,9 +52,9 @@ static inline void store(const struct self_product *op, const struct pair_of_fea
   }
 }
 
-void KERNEL(self_product_adjoint)(const struct self_product *op, size_t n_rows, const void *weights,
-                                  const void *in, const void *grad_out, void *grad_in,
-                                  bool accumulate) {
+void KERNEL(tensor_square_adjoint)(const struct tensor_square *op, size_t n_rows,
+                                   const void *weights, const void *in, const void *grad_out,
+                                   void *grad_in, bool accumulate) {
   const real *c = (const real *)weights + op->couplings.values;
   const uint32_t *first = op->couplings.first, *column = op->couplings.column;
   for (size_t r = 0; r < n_rows; r++)

@@ -35,7 +35,7 @@ static void layout(struct build_trial *trial, int l_max, struct layout *layout) 
     assert_true(layout_append(&trial->build, layout, (struct irrep){l, l % 2 ? -1 : 1}, &three, 1));
 }
 
-static double coefficient(const struct program *program, const struct self_product *product,
+static double coefficient(const struct program *program, const struct tensor_square *product,
                           size_t a, size_t b, size_t m3) {
   double sum = 0.0;
   for (size_t p = 0; p < product->couplings.n_rows; p++)
@@ -46,7 +46,7 @@ static double coefficient(const struct program *program, const struct self_produ
   return sum;
 }
 
-static void check_couplings(const struct program *program, const struct self_product *product,
+static void check_couplings(const struct program *program, const struct tensor_square *product,
                             int l1, int l2, int l3) {
   static struct coupling_term terms[COUPLING_TERMS_MAX];
   double expected[WIGNER_DIM_MAX][WIGNER_DIM_MAX][WIGNER_DIM_MAX] = {{{0}}};
@@ -75,11 +75,11 @@ static void test_couplings_and_places(void **state) {
       layout(&trial, l_out, &to);
       const size_t dim = from.dim;
       from.dim *= 2;
-      assert_true(build_self_product(&trial.build, 4, &from, 9, &to));
+      assert_true(build_tensor_square(&trial.build, 4, &from, 9, &to));
       assert_int_equal(trial.program.n_ops, 1);
       const struct op *op = &trial.program.ops[0];
-      const struct self_product *product = &op->self_product;
-      assert_ptr_equal(op->type, &op_self_product);
+      const struct tensor_square *product = &op->tensor_square;
+      assert_int_equal(op->id, OP_TENSOR_SQUARE);
       assert_true(op->in == 4 && op->out == 9 && product->twin == dim);
       assert_true(product->in_dim == from.dim && product->out_dim == to.dim);
       assert_int_equal(product->channels, IRREP_LANES);

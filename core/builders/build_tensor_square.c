@@ -1,4 +1,4 @@
-/* The self tensor product: its pairs of components and their couplings. */
+/* The tensor square: its pairs of components and their couplings. */
 #include "core/builders/build.h"
 #include "core/e3/spherical_harmonics.h"
 #include "core/e3/wigner.h"
@@ -40,12 +40,12 @@ static bool list_couplings(struct build *build, const struct layout *from, const
 
 /* The pairs with couplings, and these as a sparse matrix. */
 static bool make_pairs(struct build *build, size_t n, const double *dense,
-                       struct self_product *product) {
+                       struct tensor_square *product) {
   struct program *program = build->program;
   size_t n_values = 0;
   for (size_t i = 0; i < n * n * n; i++)
     n_values += dense[i] != 0.0;
-  struct self_pair *pairs = program_take(program, n * n, sizeof *pairs);
+  struct square_pair *pairs = program_take(program, n * n, sizeof *pairs);
   uint32_t *first = program_take(program, n * n + 1, sizeof *first);
   uint32_t *column = program_take(program, n_values + 1, sizeof *column);
   struct sparse *couplings = &product->couplings;
@@ -63,7 +63,7 @@ static bool make_pairs(struct build *build, size_t n, const double *dense,
         }
       if (n_values == before)
         continue;
-      pairs[couplings->n_rows] = (struct self_pair){(uint16_t)m1, (uint16_t)m2};
+      pairs[couplings->n_rows] = (struct square_pair){(uint16_t)m1, (uint16_t)m2};
       first[couplings->n_rows++] = before;
     }
   first[couplings->n_rows] = (uint32_t)n_values;
@@ -83,12 +83,12 @@ static size_t *component_offsets(struct build *build, const struct layout *layou
   return offsets;
 }
 
-bool build_self_product(struct build *build, size_t in, const struct layout *from, size_t out,
-                        const struct layout *to) {
-  struct self_product product = {.in_dim = from->dim,
-                                 .out_dim = to->dim,
-                                 .channels = from->entry[0].width,
-                                 .twin = from->dim / 2};
+bool build_tensor_square(struct build *build, size_t in, const struct layout *from, size_t out,
+                         const struct layout *to) {
+  struct tensor_square product = {.in_dim = from->dim,
+                                  .out_dim = to->dim,
+                                  .channels = from->entry[0].width,
+                                  .twin = from->dim / 2};
   product.in_offset = component_offsets(build, from, &product.n_components);
   product.out_offset = component_offsets(build, to, &product.n_outputs);
   const size_t n = product.n_components;
@@ -96,9 +96,9 @@ bool build_self_product(struct build *build, size_t in, const struct layout *fro
   if (build_no_memory(build) || !list_couplings(build, from, to, n, dense) ||
       !make_pairs(build, n, dense, &product))
     return false;
-  struct op *op = program_op(build->program, &op_self_product, in, out);
+  struct op *op = program_op(build->program, OP_TENSOR_SQUARE, in, out);
   if (!op)
     return build_give_up(build);
-  op->self_product = product;
+  op->tensor_square = product;
   return true;
 }

@@ -1,7 +1,7 @@
-/* A self product with random couplings between the components of "20x0e+20x1o+20x2e" and its twin.
+/* A tensor square with random couplings between the components of "20x0e+20x1o+20x2e" and its twin.
  * Include it last: it includes cmocka.h. */
-#ifndef TESTS_UNIT_SUPPORT_SELF_PRODUCT_H
-#define TESTS_UNIT_SUPPORT_SELF_PRODUCT_H
+#ifndef TESTS_UNIT_SUPPORT_TENSOR_SQUARE_H
+#define TESTS_UNIT_SUPPORT_TENSOR_SQUARE_H
 
 #include "tests/unit/support_kernels.h"
 
@@ -9,20 +9,20 @@
 #define SELF_PAIRS (SELF_COMPONENTS * SELF_COMPONENTS)
 #define SELF_TERMS_MAX (SELF_PAIRS * SELF_COMPONENTS)
 
-struct test_self_product {
-  struct self_product op;
+struct test_tensor_square {
+  struct tensor_square op;
   size_t in_offset[SELF_COMPONENTS], out_offset[SELF_COMPONENTS];
-  struct self_pair pairs[SELF_PAIRS];
+  struct square_pair pairs[SELF_PAIRS];
   uint32_t first[SELF_PAIRS + 1], column[SELF_TERMS_MAX];
   double values[SELF_TERMS_MAX];
   size_t n_terms;
 };
 
 /* Rows of n_outputs components, and of SELF_COMPONENTS twice, of `channels` reals each. */
-static inline void self_product_init(struct test_self_product *p, size_t n_outputs,
-                                     size_t channels) {
+static inline void tensor_square_init(struct test_tensor_square *p, size_t n_outputs,
+                                      size_t channels) {
   struct rng rng = {n_outputs};
-  *p = (struct test_self_product){
+  *p = (struct test_tensor_square){
       .op = {.in_dim = 2 * SELF_COMPONENTS * channels,
              .out_dim = n_outputs * channels,
              .channels = channels,
@@ -44,7 +44,7 @@ static inline void self_product_init(struct test_self_product *p, size_t n_outpu
     if (p->n_terms == before)
       continue;
     p->pairs[p->op.couplings.n_rows] =
-        (struct self_pair){(uint16_t)(i / SELF_COMPONENTS), (uint16_t)(i % SELF_COMPONENTS)};
+        (struct square_pair){(uint16_t)(i / SELF_COMPONENTS), (uint16_t)(i % SELF_COMPONENTS)};
     p->first[p->op.couplings.n_rows++] = (uint32_t)before;
   }
   p->first[p->op.couplings.n_rows] = (uint32_t)p->n_terms;

@@ -1,22 +1,22 @@
 #include "tests/unit/support_op.h"
-#include "tests/unit/support_self_product.h"
+#include "tests/unit/support_tensor_square.h"
 
 #define N_OUTPUTS 4
 #define IN_DIM (2 * SELF_COMPONENTS * IRREP_LANES)
 #define OUT_DIM (N_OUTPUTS * IRREP_LANES)
 
-/* embedding -> self product -> readout; the product's input may have a second reader. */
+/* embedding -> tensor square -> readout; the product's input may have a second reader. */
 static void start(struct op_trial *trial, const struct kernels *kernels, bool shared) {
-  static struct test_self_product product; /* the program refers to it */
+  static struct test_tensor_square product; /* the program refers to it */
   struct rng rng = {3};
   struct program *program = &trial->program;
   test_program_begin(program, (struct program_options){0});
-  const size_t in = put_embedding(program, &rng, IN_DIM), out = program_value(program, OUT_DIM);
-  self_product_init(&product, N_OUTPUTS, IRREP_LANES);
+  const size_t in = put_embedding(program, &rng, IN_DIM), out = program_tensor(program, OUT_DIM);
+  tensor_square_init(&product, N_OUTPUTS, IRREP_LANES);
   product.op.couplings.values = program_weights(program, product.n_terms);
   memcpy(program->weights + product.op.couplings.values, product.values,
          product.n_terms * sizeof(double));
-  program_op(program, &op_self_product, in, out)->self_product = product.op;
+  program_op(program, OP_TENSOR_SQUARE, in, out)->tensor_square = product.op;
   put_readout(program, &rng, out);
   if (shared)
     put_readout(program, &rng, in);
@@ -24,13 +24,13 @@ static void start(struct op_trial *trial, const struct kernels *kernels, bool sh
 }
 
 static void forward(const struct op_call *call) {
-  call->kernels->self_product(&call->op->self_product, OP_ROWS, call->weights, call->x,
-                              call->written);
+  call->kernels->tensor_square(&call->op->tensor_square, OP_ROWS, call->weights, call->x,
+                               call->written);
 }
 
 static void adjoint(const struct op_call *call) {
-  call->kernels->self_product_adjoint(&call->op->self_product, OP_ROWS, call->weights, call->x,
-                                      call->grad_out, call->written, call->accumulate);
+  call->kernels->tensor_square_adjoint(&call->op->tensor_square, OP_ROWS, call->weights, call->x,
+                                       call->grad_out, call->written, call->accumulate);
 }
 
 static void check(const struct kernels *kernels) {
@@ -42,17 +42,9 @@ static void test_writes_the_tile(void **state) {
   for_each_table(check);
 }
 
-static void test_type(void **state) {
-  (void)state;
-  assert_string_equal(op_self_product.name, "self product");
-  assert_true(op_self_product.has_in && op_self_product.has_out && op_self_product.keeps_in);
-  assert_false(op_self_product.reads_neighbours);
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_writes_the_tile),
-      cmocka_unit_test(test_type),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
