@@ -42,7 +42,7 @@ struct daemon {
   uv_signal_t terminate, interrupt, hang_up;
   uv_timer_t drain_timer, watchdog;
   struct listener listener;
-  struct routes routes;
+  struct services services;
   struct auth *keys; /* NULL: none */
   struct tls *tls;   /* NULL: plain HTTP */
   int exit_status;
@@ -69,10 +69,10 @@ static struct http_options http_options(struct daemon *daemon) {
                                .request_timeout_ms = config->request_timeout_ms,
                                .tls = daemon->tls,
                                .log_requests = config->log_requests,
-                               .metrics = daemon->routes.metrics,
+                               .metrics = daemon->services.metrics,
                                .admits = routes_admit,
                                .handler = routes_handle,
-                               .context = &daemon->routes};
+                               .context = &daemon->services};
 }
 
 static struct registry_limits model_limits(const struct config *config) {
@@ -96,7 +96,7 @@ static enum irrep_status load_keys(struct daemon *daemon, struct irrep_error *er
   if (status != IRREP_OK)
     return status;
   auth_free(daemon->keys);
-  daemon->routes.auth = daemon->keys = keys;
+  daemon->services.auth = daemon->keys = keys;
   return IRREP_OK;
 }
 
@@ -112,24 +112,24 @@ static struct served_model *example_model(const struct registry *registry) {
 
 static void announce(struct daemon *daemon) {
   char command[1024];
-  const struct served_model *served = example_model(daemon->routes.registry);
-  if (daemon->announced || !registry_ready(daemon->routes.registry))
+  const struct served_model *served = example_model(daemon->services.registry);
+  if (daemon->announced || !registry_ready(daemon->services.registry))
     return;
   daemon->announced = true;
   notify_send("READY=1");
   log_write(LOG_INFO, "ready", LOG_INTEGER, "models",
-            (long long)registry_count(daemon->routes.registry), LOG_END);
+            (long long)registry_count(daemon->services.registry), LOG_END);
   /* Last of all, so that `make serve` ends in the command to paste. */
   say("irrepd: ready");
   if (served != NULL && example_command(command, sizeof command, daemon->listener.url, served->name,
-                                        registry_card(served), daemon->routes.auth != NULL) > 0)
+                                        registry_card(served), daemon->services.auth != NULL) > 0)
     say(command);
 }
 
 static void on_model(void *context, struct served_model *model) {
   struct daemon *daemon = context;
   (void)model;
-  if (daemon->routes.http != NULL)
+  if (daemon->services.http != NULL)
     announce(daemon);
 }
 
@@ -159,7 +159,7 @@ static void on_idle(void *context) {
   if (daemon->abandoned)
     stop_when_done(daemon);
   else
-    http_quiesce(daemon->routes.http, on_answered, daemon);
+    http_quiesce(daemon->services.http, on_answered, daemon);
 }
 
 static void on_drain_timeout(uv_timer_t *timer) {
@@ -172,17 +172,17 @@ static void on_drain_timeout(uv_timer_t *timer) {
   log_write(LOG_ERROR, "drain timed out, abandoning requests", LOG_INTEGER, "drain_timeout_ms",
             (long long)daemon->config->drain_timeout_ms, LOG_END);
   daemon->abandoned = true;
-  http_abandon(daemon->routes.http);
-  sockets_abandon(daemon->routes.sockets);
-  http_quiesce(daemon->routes.http, on_answered, daemon);
+  http_abandon(daemon->services.http);
+  sockets_abandon(daemon->services.sockets);
+  http_quiesce(daemon->services.http, on_answered, daemon);
   uv_timer_start(timer, on_drain_timeout, ABANDON_MS, 0);
 }
 
 /* From here on requests are refused; those that were accepted are answered. */
 static void drain(struct daemon *daemon) {
   uv_timer_start(&daemon->drain_timer, on_drain_timeout, daemon->config->drain_timeout_ms, 0);
-  predictor_drain(daemon->routes.predictor, on_idle, daemon);
-  sockets_drain(daemon->routes.sockets, on_released, daemon);
+  predictor_drain(daemon->services.predictor, on_idle, daemon);
+  sockets_drain(daemon->services.sockets, on_released, daemon);
 }
 
 static void on_drain_delay(uv_timer_t *timer) {
@@ -191,16 +191,16 @@ static void on_drain_delay(uv_timer_t *timer) {
 
 static void on_signal(uv_signal_t *handle, int number) {
   struct daemon *daemon = handle->data;
-  if (daemon->routes.draining) {
+  if (daemon->services.draining) {
     listener_close(&daemon->listener);
     _exit(1);
   }
   log_write(LOG_INFO, "draining", LOG_STRING, "signal", number == SIGTERM ? "SIGTERM" : "SIGINT",
             LOG_END);
-  daemon->routes.draining = true;
+  daemon->services.draining = true;
   notify_send("STOPPING=1");
-  metrics_draining(daemon->routes.metrics, 1);
-  http_drain(daemon->routes.http);
+  metrics_draining(daemon->services.metrics, 1);
+  http_drain(daemon->services.http);
   if (daemon->config->drain_delay_ms > 0)
     uv_timer_start(&daemon->drain_timer, on_drain_delay, daemon->config->drain_delay_ms, 0);
   else
@@ -211,9 +211,9 @@ static void on_signal(uv_signal_t *handle, int number) {
 
 static void on_hang_up(uv_signal_t *handle, int number) {
   struct daemon *daemon = handle->data;
-  struct routes *routes = &daemon->routes;
+  struct services *services = &daemon->services;
   (void)number;
-  if (routes->draining)
+  if (services->draining)
     return;
   notify_reloading();
   if (daemon->argc > 0 && config_reload(daemon->config, daemon->argc, daemon->argv) != 0)
@@ -226,12 +226,12 @@ static void on_hang_up(uv_signal_t *handle, int number) {
               LOG_END);
   const struct registry_limits models = model_limits(daemon->config);
   const struct http_options http = http_options(daemon);
-  registry_set_limits(routes->registry, &models);
-  http_set_limits(routes->http, &http);
-  predictor_limits_changed(routes->predictor);
-  registry_reload(routes->registry);
+  registry_set_limits(services->registry, &models);
+  http_set_limits(services->http, &http);
+  predictor_limits_changed(services->predictor);
+  registry_reload(services->registry);
   log_write(LOG_INFO, "reloaded", LOG_INTEGER, "models",
-            (long long)registry_count(routes->registry), LOG_END);
+            (long long)registry_count(services->registry), LOG_END);
   if (daemon->announced)
     notify_send("READY=1");
 }
@@ -289,7 +289,7 @@ static struct http_server *start_http(struct daemon *daemon) {
 
 /* Returns NULL, or what could not be started. */
 static const char *start(struct daemon *daemon, struct irrep_error *error) {
-  struct routes *routes = &daemon->routes;
+  struct services *services = &daemon->services;
   const struct config *config = daemon->config;
   if (listener_open(&daemon->listener, config->listen, config->allow_remote || has_keys(config),
                     error) != IRREP_OK)
@@ -307,45 +307,45 @@ static const char *start(struct daemon *daemon, struct irrep_error *error) {
   }
   if (!start_handles(daemon))
     return "event loop";
-  routes->metrics = metrics_new();
-  if (routes->metrics == NULL)
+  services->metrics = metrics_new();
+  if (services->metrics == NULL)
     return "metrics";
   const struct registry_options models = {.evaluator = &evaluator_core,
                                           .folder = daemon->config->models_dir,
-                                          .metrics = routes->metrics,
+                                          .metrics = services->metrics,
                                           .context = daemon,
                                           .changed = on_model,
                                           .limits = model_limits(daemon->config),
                                           .on_demand = daemon->config->on_demand};
-  if (registry_open(&daemon->loop, &models, &routes->registry, error) != IRREP_OK)
+  if (registry_open(&daemon->loop, &models, &services->registry, error) != IRREP_OK)
     return "models";
-  metrics_draining(routes->metrics, 0);
-  routes->predictor =
-      predictor_new(&daemon->loop, daemon->config, routes->registry, routes->metrics);
-  if (routes->predictor == NULL)
+  metrics_draining(services->metrics, 0);
+  services->predictor =
+      predictor_new(&daemon->loop, daemon->config, services->registry, services->metrics);
+  if (services->predictor == NULL)
     return "workers";
   const struct sockets_options sockets = {.loop = &daemon->loop,
                                           .config = daemon->config,
-                                          .registry = routes->registry,
-                                          .predictor = routes->predictor,
-                                          .metrics = routes->metrics};
-  routes->sockets = sockets_new(&sockets);
-  if (routes->sockets == NULL || sockets_open_flags(routes->sockets, error) != IRREP_OK)
+                                          .registry = services->registry,
+                                          .predictor = services->predictor,
+                                          .metrics = services->metrics};
+  services->sockets = sockets_new(&sockets);
+  if (services->sockets == NULL || sockets_open_flags(services->sockets, error) != IRREP_OK)
     return "sockets";
-  routes->http = start_http(daemon);
-  return routes->http == NULL ? "http" : NULL;
+  services->http = start_http(daemon);
+  return services->http == NULL ? "http" : NULL;
 }
 
 static void stop(struct daemon *daemon) {
-  struct routes *routes = &daemon->routes;
-  if (routes->http != NULL)
-    http_stop(routes->http);
-  routes->http = NULL;
-  sockets_free(routes->sockets);
-  if (routes->predictor != NULL)
-    predictor_free(routes->predictor);
-  if (routes->registry != NULL)
-    registry_free(routes->registry);
+  struct services *services = &daemon->services;
+  if (services->http != NULL)
+    http_stop(services->http);
+  services->http = NULL;
+  sockets_free(services->sockets);
+  if (services->predictor != NULL)
+    predictor_free(services->predictor);
+  if (services->registry != NULL)
+    registry_free(services->registry);
   listener_close(&daemon->listener);
   if (daemon->handles_open) {
     uv_close((uv_handle_t *)&daemon->terminate, NULL);
@@ -356,8 +356,8 @@ static void stop(struct daemon *daemon) {
     uv_run(&daemon->loop, UV_RUN_DEFAULT);
     uv_loop_close(&daemon->loop);
   }
-  if (routes->metrics != NULL)
-    metrics_free(routes->metrics);
+  if (services->metrics != NULL)
+    metrics_free(services->metrics);
   auth_free(daemon->keys);
   tls_free(daemon->tls);
 }
@@ -365,8 +365,8 @@ static void stop(struct daemon *daemon) {
 int daemon_run(struct config *config, int argc, char **argv) {
   struct daemon daemon = {.config = config, .argc = argc, .argv = argv, .listener = {.fd = -1}};
   struct irrep_error error = {0};
-  daemon.routes.config = config;
-  daemon.routes.started_ns = uv_hrtime();
+  daemon.services.config = config;
+  daemon.services.started_ns = uv_hrtime();
   signal(SIGPIPE, SIG_IGN);
   descriptors_raise_limit();
   const char *failed = start(&daemon, &error);
@@ -384,7 +384,7 @@ int daemon_run(struct config *config, int argc, char **argv) {
     say(line);
     announce(&daemon);
     uv_run(&daemon.loop, UV_RUN_DEFAULT);
-    log_profile(predictor_profile(daemon.routes.predictor));
+    log_profile(predictor_profile(daemon.services.predictor));
     log_write(LOG_INFO, "stopping", LOG_INTEGER, "status", (long long)daemon.exit_status, LOG_END);
   }
   stop(&daemon);

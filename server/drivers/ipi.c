@@ -158,7 +158,7 @@ static enum engine_event take(struct ipi *ipi, enum ipi_message message) {
   case IPI_EXIT:
     return ENGINE_END;
   case IPI_BAD:
-    return fault(ipi, ipi->parser.intake.fault);
+    return fault(ipi, ipi->parser.reader.fault);
   case IPI_MORE:
     break;
   }

@@ -5,7 +5,7 @@
 #ifndef SERVER_DRIVERS_IPI_PARSER_H
 #define SERVER_DRIVERS_IPI_PARSER_H
 
-#include "server/drivers/intake.h"
+#include "server/drivers/message_reader.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,13 +15,13 @@
 #define IPI_INIT_MAX ((size_t)64 << 10)
 
 enum ipi_message {
-  IPI_MORE = INTAKE_MORE, /* no whole message yet; all bytes are used */
+  IPI_MORE = MESSAGE_READER_MORE, /* no whole message yet; all bytes are used */
   IPI_STATUS,
   IPI_INIT,    /* bead and init [init_size] */
   IPI_POSDATA, /* cells and positions */
   IPI_GETFORCE,
   IPI_EXIT,
-  IPI_BAD = INTAKE_BAD, /* intake.fault says why; nothing can follow */
+  IPI_BAD = MESSAGE_READER_BAD, /* reader.fault says why; nothing can follow */
 };
 
 /* Zero-initialised it waits for a header. */
@@ -31,7 +31,7 @@ struct ipi_parser {
   size_t batch_size; /* structures of POSDATA, when above 1 in the layout for batches */
   size_t max_atoms;  /* n_atoms * batch_size at most */
   /* Read-only, until the next call */
-  struct intake intake; /* fault */
+  struct message_reader reader; /* fault */
   int32_t bead;
   char *init; /* [init_size] */
   size_t init_size;

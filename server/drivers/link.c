@@ -12,7 +12,7 @@
 #define PAUSE_FIRST_MS 100
 #define PAUSE_LAST_MS 5000
 
-/* How long one that does not stay tries to connect at all. */
+/* How long one that does not reconnect tries to connect at all. */
 #define PATIENCE_MS 60000
 
 /* How often it looks whether its model has been loaded, or the queue has room. */
@@ -119,7 +119,7 @@ static void end_connection(struct link *link, enum log_level level, const char *
   disconnect(link);
   if (was_useful)
     link->pause_ms = PAUSE_FIRST_MS;
-  if (link->draining || !link->options.spec->stays)
+  if (link->draining || !link->options.spec->reconnects)
     set_state(link, LINK_CLOSED);
   else
     wait_to_connect(link);
@@ -128,7 +128,7 @@ static void end_connection(struct link *link, enum log_level level, const char *
 /* An attempt failed: tries again, unless its time is over. Says so when the reason is a new one. */
 static void retry(struct link *link, const char *reason) {
   const bool is_late =
-      !link->options.spec->stays && uv_now(link->options.loop) - link->begun_ms >= PATIENCE_MS;
+      !link->options.spec->reconnects && uv_now(link->options.loop) - link->begun_ms >= PATIENCE_MS;
   const bool is_new = strcmp(link->reason, reason) != 0;
   snprintf(link->reason, sizeof link->reason, "%s", reason);
   link->failed = true;

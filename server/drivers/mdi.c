@@ -398,7 +398,7 @@ static enum engine_event mdi_feed(struct engine *engine, const unsigned char *by
     else if (message == MDI_DATA)
       event = run(mdi, find(mdi->parser.command));
     else if (message == MDI_BAD)
-      event = fault(mdi, mdi->parser.intake.fault);
+      event = fault(mdi, mdi->parser.reader.fault);
   }
   engine->in_message = mdi_parser_in_message(&mdi->parser);
   if (event == ENGINE_READ && engine->out.failed)

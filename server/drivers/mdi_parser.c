@@ -20,12 +20,12 @@ void mdi_parser_fini(struct mdi_parser *parser) {
 }
 
 bool mdi_parser_in_message(const struct mdi_parser *p) {
-  return p->intake.phase != HEADER || p->intake.filled > 0 || p->wants_data;
+  return p->reader.phase != HEADER || p->reader.filled > 0 || p->wants_data;
 }
 
 static enum mdi_message ended(struct mdi_parser *p, enum mdi_message message) {
   p->wants_data = false;
-  intake_expect(&p->intake, HEADER, p->scratch, HEADER_INTS * sizeof(int32_t));
+  message_reader_expect(&p->reader, HEADER, p->scratch, HEADER_INTS * sizeof(int32_t));
   return message;
 }
 
@@ -43,12 +43,13 @@ static enum mdi_message take_version(struct mdi_parser *p) {
   int32_t version[3];
   memcpy(version, p->scratch, sizeof version);
   if (version[0] < 1 || version[0] > 1000 || (version[0] == 1 && version[1] < 1))
-    return intake_fault(&p->intake, "version %d.%d of the MDI library: 1.1 or later is wanted",
-                        (int)version[0], (int)version[1]);
+    return message_reader_fault(&p->reader,
+                                "version %d.%d of the MDI library: 1.1 or later is wanted",
+                                (int)version[0], (int)version[1]);
   p->name_length = p->command_length = OLD_LENGTH;
   if (version[0] == 1 && version[1] < 4)
     return ended(p, MDI_GREETED);
-  intake_expect(&p->intake, LENGTHS, p->scratch, 2 * sizeof(int32_t));
+  message_reader_expect(&p->reader, LENGTHS, p->scratch, 2 * sizeof(int32_t));
   return MDI_MORE;
 }
 
@@ -60,8 +61,8 @@ static enum mdi_message take_lengths(struct mdi_parser *p) {
   int32_t lengths[2];
   memcpy(lengths, p->scratch, sizeof lengths);
   if (lengths[0] < 1 || lengths[1] < 1)
-    return intake_fault(&p->intake, "lengths %d and %d of names and commands", (int)lengths[0],
-                        (int)lengths[1]);
+    return message_reader_fault(&p->reader, "lengths %d and %d of names and commands",
+                                (int)lengths[0], (int)lengths[1]);
   p->name_length = shorter(lengths[0]);
   p->command_length = shorter(lengths[1]);
   return ended(p, MDI_GREETED);
@@ -71,16 +72,16 @@ static enum mdi_message begin_data(struct mdi_parser *p, const int32_t *header) 
   const int32_t datatype = header[HEADER_DATATYPE];
   const bool is_int = datatype == MDI_INT || datatype == MDI_INT32_T;
   if (p->datatype == MDI_INT ? !is_int : datatype != (int32_t)p->datatype)
-    return intake_fault(&p->intake, "data of type %d for %s, which takes %d", (int)datatype,
-                        p->command, (int)p->datatype);
+    return message_reader_fault(&p->reader, "data of type %d for %s, which takes %d", (int)datatype,
+                                p->command, (int)p->datatype);
   if (header[HEADER_COUNT] < 0 || (size_t)header[HEADER_COUNT] != p->count)
-    return intake_fault(&p->intake, "%d values for %s, which takes %zu", (int)header[HEADER_COUNT],
-                        p->command, p->count);
+    return message_reader_fault(&p->reader, "%d values for %s, which takes %zu",
+                                (int)header[HEADER_COUNT], p->command, p->count);
   const size_t size = p->count * size_of(p->datatype);
-  p->data = intake_resize(p->data, &p->data_size, size);
+  p->data = message_reader_resize(p->data, &p->data_size, size);
   if (p->data == NULL)
-    return intake_fault(&p->intake, "no memory for the data of %s", p->command);
-  intake_expect(&p->intake, DATA, p->data, size);
+    return message_reader_fault(&p->reader, "no memory for the data of %s", p->command);
+  message_reader_expect(&p->reader, DATA, p->data, size);
   return MDI_MORE;
 }
 
@@ -88,27 +89,29 @@ static enum mdi_message take_header(struct mdi_parser *p) {
   int32_t header[HEADER_INTS];
   memcpy(header, p->scratch, sizeof header);
   if (header[HEADER_ERROR] != 0)
-    return intake_fault(&p->intake, "the driver reports error %d", (int)header[HEADER_ERROR]);
+    return message_reader_fault(&p->reader, "the driver reports error %d",
+                                (int)header[HEADER_ERROR]);
   if (header[HEADER_TYPE] != 0)
-    return intake_fault(&p->intake, "message of the unknown type %d", (int)header[HEADER_TYPE]);
+    return message_reader_fault(&p->reader, "message of the unknown type %d",
+                                (int)header[HEADER_TYPE]);
   if (p->wants_data)
     return begin_data(p, header);
   if (header[HEADER_DATATYPE] != MDI_CHAR || header[HEADER_COUNT] < 1 ||
       header[HEADER_COUNT] > MDI_TEXT_MAX)
-    return intake_fault(&p->intake, "%d values of type %d, where a command is due",
-                        (int)header[HEADER_COUNT], (int)header[HEADER_DATATYPE]);
-  intake_expect(&p->intake, COMMAND, p->scratch, (size_t)header[HEADER_COUNT]);
+    return message_reader_fault(&p->reader, "%d values of type %d, where a command is due",
+                                (int)header[HEADER_COUNT], (int)header[HEADER_DATATYPE]);
+  message_reader_expect(&p->reader, COMMAND, p->scratch, (size_t)header[HEADER_COUNT]);
   return MDI_MORE;
 }
 
 /* Commands are padded with zeros or blanks. */
 static enum mdi_message take_command(struct mdi_parser *p) {
   size_t length = 0;
-  while (length < p->intake.wanted && p->scratch[length] > ' ' && p->scratch[length] < 127)
+  while (length < p->reader.wanted && p->scratch[length] > ' ' && p->scratch[length] < 127)
     length++;
-  for (size_t i = length; i < p->intake.wanted; i++)
+  for (size_t i = length; i < p->reader.wanted; i++)
     if (p->scratch[i] != ' ' && p->scratch[i] != '\0')
-      return intake_fault(&p->intake, "a command that is not text");
+      return message_reader_fault(&p->reader, "a command that is not text");
   memcpy(p->command, p->scratch, length);
   p->command[length] = '\0';
   return ended(p, MDI_COMMAND);
@@ -116,7 +119,7 @@ static enum mdi_message take_command(struct mdi_parser *p) {
 
 static int advance(void *parser) {
   struct mdi_parser *p = parser;
-  switch ((enum phase)p->intake.phase) {
+  switch ((enum phase)p->reader.phase) {
   case VERSION:
     return take_version(p);
   case LENGTHS:
@@ -128,12 +131,12 @@ static int advance(void *parser) {
   case DATA:
     return ended(p, MDI_DATA);
   }
-  return INTAKE_BAD;
+  return MESSAGE_READER_BAD;
 }
 
 enum mdi_message mdi_parser_feed(struct mdi_parser *p, const unsigned char *bytes, size_t size,
                                  size_t *used) {
-  if (!intake_begun(&p->intake))
-    intake_expect(&p->intake, VERSION, p->scratch, 3 * sizeof(int32_t));
-  return (enum mdi_message)intake_feed(&p->intake, bytes, size, used, advance, p);
+  if (!message_reader_begun(&p->reader))
+    message_reader_expect(&p->reader, VERSION, p->scratch, 3 * sizeof(int32_t));
+  return (enum mdi_message)message_reader_feed(&p->reader, bytes, size, used, advance, p);
 }

@@ -7,7 +7,7 @@
 #ifndef SERVER_DRIVERS_MDI_PARSER_H
 #define SERVER_DRIVERS_MDI_PARSER_H
 
-#include "server/drivers/intake.h"
+#include "server/drivers/message_reader.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,17 +18,17 @@
 enum mdi_datatype { MDI_INT = 1, MDI_DOUBLE = 2, MDI_CHAR = 3 };
 
 enum mdi_message {
-  MDI_MORE = INTAKE_MORE, /* nothing whole yet; all bytes are used */
-  MDI_GREETED,            /* name_length and command_length are known */
-  MDI_COMMAND,            /* command */
-  MDI_DATA,               /* what mdi_parser_expect asked for */
-  MDI_BAD = INTAKE_BAD,   /* intake.fault says why; nothing can follow */
+  MDI_MORE = MESSAGE_READER_MORE, /* nothing whole yet; all bytes are used */
+  MDI_GREETED,                    /* name_length and command_length are known */
+  MDI_COMMAND,                    /* command */
+  MDI_DATA,                       /* what mdi_parser_expect asked for */
+  MDI_BAD = MESSAGE_READER_BAD,   /* reader.fault says why; nothing can follow */
 };
 
 /* Zero-initialised it waits for the version. */
 struct mdi_parser {
   /* Read-only, until the next call */
-  struct intake intake;               /* fault */
+  struct message_reader reader;       /* fault */
   size_t name_length, command_length; /* that the driver takes */
   char command[MDI_TEXT_MAX + 1];     /* without padding */
   void *data;                         /* [count] int32_t or double */

@@ -97,7 +97,7 @@ enum irrep_status socket_spec_read(const struct engine_kind *kind, const char *t
                                    size_t max_atoms, struct socket_spec *spec,
                                    struct irrep_error *error) {
   enum irrep_status status = IRREP_OK;
-  *spec = (struct socket_spec){.kind = kind, .connections = 1, .stays = true};
+  *spec = (struct socket_spec){.kind = kind, .connections = 1, .reconnects = true};
   const char *end = text + length;
   for (const char *at = text; at <= end && status == IRREP_OK;) {
     char part[VALUE_SIZE];

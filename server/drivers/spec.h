@@ -21,7 +21,7 @@ struct socket_spec {
   enum irrep_precision precision;
   struct species species; /* no atoms: the driver says */
   size_t connections;
-  bool stays; /* connects again for ever; otherwise it ends with its connections */
+  bool reconnects; /* connects again for ever; otherwise it ends with its connections */
 };
 
 void socket_spec_fini(struct socket_spec *spec);

@@ -84,15 +84,15 @@ struct predict_job *predict_submit(struct predictor *predictor, const char *mode
 void predict_cancel(struct predict_job *job);
 
 /* Structures and atoms waiting, batches under way. */
-struct predict_load {
+struct predictor_stats {
   size_t queued_structures, queued_atoms, batches_running;
   /* Of all models only */
   size_t planned_bytes, workers, workers_idle;
   double queued_seconds; /* until what waits is done, as measured */
 };
-struct predict_load predictor_load(const struct predictor *predictor);
-struct predict_load predictor_load_of(const struct predictor *predictor,
-                                      const struct served_model *served);
+struct predictor_stats predictor_stats(const struct predictor *predictor);
+struct predictor_stats predictor_stats_of(const struct predictor *predictor,
+                                          const struct served_model *served);
 
 struct profile_totals;
 

@@ -285,21 +285,21 @@ static struct scheduler_limits limits_of(const struct config *config) {
                                    .max_delay_ns = config->max_delay_us * 1000};
 }
 
-struct predict_load predictor_load_of(const struct predictor *p,
-                                      const struct served_model *served) {
+struct predictor_stats predictor_stats_of(const struct predictor *p,
+                                          const struct served_model *served) {
   const struct scheduler_load load = scheduler_load(p->scheduler, served);
-  return (struct predict_load){.queued_structures = load.waiting.n_structures,
-                               .queued_atoms = load.waiting.n_atoms,
-                               .batches_running = load.batches_running};
+  return (struct predictor_stats){.queued_structures = load.waiting.n_structures,
+                                  .queued_atoms = load.waiting.n_atoms,
+                                  .batches_running = load.batches_running};
 }
 
-struct predict_load predictor_load(const struct predictor *p) {
-  struct predict_load load = predictor_load_of(p, NULL);
-  load.planned_bytes = workers_planned(p->workers);
-  load.workers = workers_count(p->workers);
-  load.workers_idle = workers_idle(p->workers);
-  load.queued_seconds = predictor_backlog_seconds(p);
-  return load;
+struct predictor_stats predictor_stats(const struct predictor *p) {
+  struct predictor_stats stats = predictor_stats_of(p, NULL);
+  stats.planned_bytes = workers_planned(p->workers);
+  stats.workers = workers_count(p->workers);
+  stats.workers_idle = workers_idle(p->workers);
+  stats.queued_seconds = predictor_backlog_seconds(p);
+  return stats;
 }
 
 const struct profile_totals *predictor_profile(const struct predictor *p) {

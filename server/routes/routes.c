@@ -178,11 +178,11 @@ static bool may_without_keys(const struct http_exchange *exchange, enum access a
 
 /* Whether the client's key, if the daemon has keys, admits it; otherwise the problem says why not.
  * A client with a key is known by the key's name from then on. */
-static bool may_use(const struct routes *routes, struct http_exchange *exchange, enum access access,
-                    struct problem *problem) {
-  if (routes->auth == NULL || access == ACCESS_ANYONE)
+static bool may_use(const struct services *services, struct http_exchange *exchange,
+                    enum access access, struct problem *problem) {
+  if (services->auth == NULL || access == ACCESS_ANYONE)
     return may_without_keys(exchange, access, problem);
-  const struct auth_key *key = auth_find(routes->auth, exchange->authorization);
+  const struct auth_key *key = auth_find(services->auth, exchange->authorization);
   if (key == NULL)
     return refuse(problem, PROBLEM_UNAUTHORIZED, "An API key is due: Authorization: Bearer KEY.");
   if (access == ACCESS_PREDICT && (key->scopes & SCOPE_PREDICT) == 0)
@@ -213,7 +213,7 @@ bool routes_admit(void *context, struct http_exchange *exchange, struct problem 
 }
 
 void routes_handle(void *context, struct http_exchange *exchange) {
-  struct routes *routes = context;
+  struct services *services = context;
   struct problem problem;
   char model[SEGMENT_SIZE] = "";
   const struct route *route = find(exchange, model);
@@ -221,19 +221,19 @@ void routes_handle(void *context, struct http_exchange *exchange) {
     reply_not_found(exchange);
   else if (!method_matches(route, exchange->method))
     reply_wrong_method(exchange, route);
-  else if (!may_use(routes, exchange, route->access, &problem))
+  else if (!may_use(services, exchange, route->access, &problem))
     http_reply_problem(exchange, &problem, NULL);
   else if (media_types_fit(exchange, route))
-    route->handler(routes, exchange, model);
+    route->handler(services, exchange, model);
 }
 
-const char *routes_state(const struct routes *routes) {
-  if (routes->draining)
+const char *routes_state(const struct services *services) {
+  if (services->draining)
     return "draining";
-  if (registry_ready(routes->registry))
+  if (registry_ready(services->registry))
     return "ready";
-  for (size_t i = 0; i < registry_count(routes->registry); i++)
-    if (registry_at(routes->registry, i)->state == MODEL_LOADING)
+  for (size_t i = 0; i < registry_count(services->registry); i++)
+    if (registry_at(services->registry, i)->state == MODEL_LOADING)
       return "loading";
   return "failed";
 }

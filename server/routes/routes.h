@@ -16,7 +16,7 @@ struct cJSON;
 struct sockets;
 
 /* What the routes look at; nothing is owned. */
-struct routes {
+struct services {
   const struct config *config;
   struct registry *registry;
   struct predictor *predictor;
@@ -28,7 +28,7 @@ struct routes {
   bool draining;
 };
 
-/* The handler for http_options: context is a struct routes. Answers every exchange, or keeps it
+/* The handler for http_options: context is a struct services. Answers every exchange, or keeps it
  * until predict has. */
 void routes_handle(void *context, struct http_exchange *exchange);
 
@@ -36,40 +36,42 @@ void routes_handle(void *context, struct http_exchange *exchange);
 bool routes_admit(void *context, struct http_exchange *exchange, struct problem *problem);
 
 /* "ready", "loading", "draining", or "failed" when no model is ready and none is loading. */
-const char *routes_state(const struct routes *routes);
+const char *routes_state(const struct services *services);
 
 /* The handlers behind routes_handle; model is the path's {m}, decoded, or NULL. route_page's is a
  * file's name instead, "" for the page itself. */
-typedef void (*route_handler)(struct routes *routes, struct http_exchange *exchange,
+typedef void (*route_handler)(struct services *services, struct http_exchange *exchange,
                               const char *model);
-void route_live(struct routes *routes, struct http_exchange *exchange, const char *model);
-void route_ready(struct routes *routes, struct http_exchange *exchange, const char *model);
-void route_status(struct routes *routes, struct http_exchange *exchange, const char *model);
-void route_metrics(struct routes *routes, struct http_exchange *exchange, const char *model);
-void route_openapi(struct routes *routes, struct http_exchange *exchange, const char *model);
-void route_page(struct routes *routes, struct http_exchange *exchange, const char *model);
-void route_models(struct routes *routes, struct http_exchange *exchange, const char *model);
-void route_model(struct routes *routes, struct http_exchange *exchange, const char *model);
-void route_load(struct routes *routes, struct http_exchange *exchange, const char *model);
-void route_unload(struct routes *routes, struct http_exchange *exchange, const char *model);
-void route_estimate(struct routes *routes, struct http_exchange *exchange, const char *model);
-void route_sockets(struct routes *routes, struct http_exchange *exchange, const char *model);
-void route_sockets_add(struct routes *routes, struct http_exchange *exchange, const char *model);
-void route_predict(struct routes *routes, struct http_exchange *exchange, const char *model);
-void route_v2(struct routes *routes, struct http_exchange *exchange, const char *model);
-void route_v2_live(struct routes *routes, struct http_exchange *exchange, const char *model);
-void route_v2_ready(struct routes *routes, struct http_exchange *exchange, const char *model);
-void route_v2_model(struct routes *routes, struct http_exchange *exchange, const char *model);
-void route_v2_model_ready(struct routes *routes, struct http_exchange *exchange, const char *model);
-void route_v2_infer(struct routes *routes, struct http_exchange *exchange, const char *model);
+void route_live(struct services *services, struct http_exchange *exchange, const char *model);
+void route_ready(struct services *services, struct http_exchange *exchange, const char *model);
+void route_status(struct services *services, struct http_exchange *exchange, const char *model);
+void route_metrics(struct services *services, struct http_exchange *exchange, const char *model);
+void route_openapi(struct services *services, struct http_exchange *exchange, const char *model);
+void route_page(struct services *services, struct http_exchange *exchange, const char *model);
+void route_models(struct services *services, struct http_exchange *exchange, const char *model);
+void route_model(struct services *services, struct http_exchange *exchange, const char *model);
+void route_load(struct services *services, struct http_exchange *exchange, const char *model);
+void route_unload(struct services *services, struct http_exchange *exchange, const char *model);
+void route_estimate(struct services *services, struct http_exchange *exchange, const char *model);
+void route_sockets(struct services *services, struct http_exchange *exchange, const char *model);
+void route_sockets_add(struct services *services, struct http_exchange *exchange,
+                       const char *model);
+void route_predict(struct services *services, struct http_exchange *exchange, const char *model);
+void route_v2(struct services *services, struct http_exchange *exchange, const char *model);
+void route_v2_live(struct services *services, struct http_exchange *exchange, const char *model);
+void route_v2_ready(struct services *services, struct http_exchange *exchange, const char *model);
+void route_v2_model(struct services *services, struct http_exchange *exchange, const char *model);
+void route_v2_model_ready(struct services *services, struct http_exchange *exchange,
+                          const char *model);
+void route_v2_infer(struct services *services, struct http_exchange *exchange, const char *model);
 
 /* Begins a predict call with the formats and estimates of request, the rest of which is filled in
  * from the exchange; answers when it is done. */
-void routes_predict(struct routes *routes, struct http_exchange *exchange, const char *model,
+void routes_predict(struct services *services, struct http_exchange *exchange, const char *model,
                     struct predict_call request);
 
 /* Whether the daemon is ready; otherwise the problem says why not. */
-bool routes_ready(const struct routes *routes, struct problem *problem);
+bool routes_ready(const struct services *services, struct problem *problem);
 
 /* Whether a request's body is application/x-safetensors, and whether its answer is to be. */
 bool routes_body_is_binary(const struct http_exchange *exchange);

@@ -45,8 +45,8 @@ static bool body_is_empty(struct http_exchange *exchange) {
   return false;
 }
 
-void route_load(struct routes *routes, struct http_exchange *exchange, const char *model) {
-  struct served_model *served = registry_find(routes->registry, model);
+void route_load(struct services *services, struct http_exchange *exchange, const char *model) {
+  struct served_model *served = registry_find(services->registry, model);
   struct problem problem;
   if (served == NULL) {
     reply_unknown_model(exchange, model);
@@ -54,7 +54,7 @@ void route_load(struct routes *routes, struct http_exchange *exchange, const cha
   }
   if (!body_is_empty(exchange))
     return;
-  if (routes->draining) {
+  if (services->draining) {
     problem_of_kind(&problem, PROBLEM_DRAINING, "", "Requests under way are being finished.");
     http_reply_problem(exchange, &problem, NULL);
     return;
@@ -76,8 +76,8 @@ void route_load(struct routes *routes, struct http_exchange *exchange, const cha
   registry_wait(served, &call->waiter);
 }
 
-void route_unload(struct routes *routes, struct http_exchange *exchange, const char *model) {
-  struct served_model *served = registry_find(routes->registry, model);
+void route_unload(struct services *services, struct http_exchange *exchange, const char *model) {
+  struct served_model *served = registry_find(services->registry, model);
   if (served == NULL) {
     reply_unknown_model(exchange, model);
     return;

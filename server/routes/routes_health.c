@@ -17,13 +17,13 @@ static void reply_state(struct http_exchange *exchange, const char *state) {
   reply_json(exchange, 200, root);
 }
 
-void route_live(struct routes *routes, struct http_exchange *exchange, const char *model) {
-  (void)routes, (void)model;
+void route_live(struct services *services, struct http_exchange *exchange, const char *model) {
+  (void)services, (void)model;
   reply_state(exchange, "live");
 }
 
-bool routes_ready(const struct routes *routes, struct problem *problem) {
-  const char *state = routes_state(routes);
+bool routes_ready(const struct services *services, struct problem *problem) {
+  const char *state = routes_state(services);
   if (strcmp(state, "ready") == 0)
     return true;
   if (strcmp(state, "draining") == 0)
@@ -36,10 +36,10 @@ bool routes_ready(const struct routes *routes, struct problem *problem) {
   return false;
 }
 
-void route_ready(struct routes *routes, struct http_exchange *exchange, const char *model) {
+void route_ready(struct services *services, struct http_exchange *exchange, const char *model) {
   (void)model;
   struct problem problem;
-  if (routes_ready(routes, &problem))
+  if (routes_ready(services, &problem))
     reply_state(exchange, "ready");
   else
     http_reply_problem(exchange, &problem, NULL);
@@ -49,8 +49,8 @@ static void add_size(cJSON *object, const char *name, size_t number) {
   cJSON_AddNumberToObject(object, name, (double)number);
 }
 
-static void add_models(cJSON *root, const struct routes *routes) {
-  const struct registry *registry = routes->registry;
+static void add_models(cJSON *root, const struct services *services) {
+  const struct registry *registry = services->registry;
   cJSON *models = cJSON_AddArrayToObject(root, "models");
   for (size_t i = 0; i < registry_count(registry); i++) {
     const struct served_model *served = registry_at(registry, i);
@@ -64,7 +64,7 @@ static void add_models(cJSON *root, const struct routes *routes) {
     }
     cJSON_AddBoolToObject(model, "pinned", served->pinned);
     add_size(model, "queued_structures",
-             predictor_load_of(routes->predictor, served).queued_structures);
+             predictor_stats_of(services->predictor, served).queued_structures);
     if (served->state == MODEL_FAILED)
       cJSON_AddStringToObject(model, "error", served->error.detail);
     tree_append(models, model);
@@ -101,43 +101,43 @@ static void add_limits(cJSON *root, const struct config *config) {
   add_size(limits, "max_connections", config->max_connections);
 }
 
-void route_status(struct routes *routes, struct http_exchange *exchange, const char *model) {
+void route_status(struct services *services, struct http_exchange *exchange, const char *model) {
   (void)model;
-  const struct predict_load load = predictor_load(routes->predictor);
+  const struct predictor_stats stats = predictor_stats(services->predictor);
   cJSON *root = cJSON_CreateObject();
-  cJSON_AddStringToObject(root, "state", routes_state(routes));
+  cJSON_AddStringToObject(root, "state", routes_state(services));
   cJSON_AddStringToObject(root, "version", IRREPD_VERSION);
   cJSON_AddStringToObject(root, "libuv", uv_version_string());
-  cJSON_AddNumberToObject(root, "uptime_s", (double)(uv_hrtime() - routes->started_ns) * 1e-9);
-  add_models(root, routes);
+  cJSON_AddNumberToObject(root, "uptime_s", (double)(uv_hrtime() - services->started_ns) * 1e-9);
+  add_models(root, services);
   cJSON *queue = cJSON_AddObjectToObject(root, "queue");
-  add_size(queue, "structures", load.queued_structures);
-  add_size(queue, "atoms", load.queued_atoms);
-  cJSON_AddNumberToObject(queue, "seconds", load.queued_seconds);
+  add_size(queue, "structures", stats.queued_structures);
+  add_size(queue, "atoms", stats.queued_atoms);
+  cJSON_AddNumberToObject(queue, "seconds", stats.queued_seconds);
   cJSON *workers = cJSON_AddObjectToObject(root, "workers");
-  add_size(workers, "count", load.workers);
-  add_size(workers, "idle", load.workers_idle);
-  add_size(root, "batches_running", load.batches_running);
+  add_size(workers, "count", stats.workers);
+  add_size(workers, "idle", stats.workers_idle);
+  add_size(root, "batches_running", stats.batches_running);
   cJSON *memory = cJSON_AddObjectToObject(root, "memory");
-  add_size(memory, "planned_bytes", load.planned_bytes);
-  add_size(memory, "budget_bytes", routes->config->memory_budget);
-  add_size(memory, "model_bytes", registry_bytes(routes->registry));
-  add_size(memory, "model_budget_bytes", routes->config->model_budget);
-  add_size(root, "connections", routes->http == NULL ? 0 : http_connections(routes->http));
-  add_limits(root, routes->config);
-  add_profile(root, predictor_profile(routes->predictor));
+  add_size(memory, "planned_bytes", stats.planned_bytes);
+  add_size(memory, "budget_bytes", services->config->memory_budget);
+  add_size(memory, "model_bytes", registry_bytes(services->registry));
+  add_size(memory, "model_budget_bytes", services->config->model_budget);
+  add_size(root, "connections", services->http == NULL ? 0 : http_connections(services->http));
+  add_limits(root, services->config);
+  add_profile(root, predictor_profile(services->predictor));
   reply_json(exchange, 200, root);
 }
 
-void route_metrics(struct routes *routes, struct http_exchange *exchange, const char *model) {
+void route_metrics(struct services *services, struct http_exchange *exchange, const char *model) {
   (void)model;
   size_t size = 0;
-  char *text = metrics_render(routes->metrics, &size);
+  char *text = metrics_render(services->metrics, &size);
   reply_text(exchange, 200, "text/plain; version=0.0.4; charset=utf-8", text, size);
 }
 
-void route_openapi(struct routes *routes, struct http_exchange *exchange, const char *model) {
-  (void)routes, (void)model;
+void route_openapi(struct services *services, struct http_exchange *exchange, const char *model) {
+  (void)services, (void)model;
   const size_t size =
       (size_t)(_binary_server_page_openapi_json_end - _binary_server_page_openapi_json_start);
   char *text = malloc(size + 1);

@@ -57,17 +57,17 @@ cJSON *model_card_json(const struct served_model *served) {
   return root;
 }
 
-void route_models(struct routes *routes, struct http_exchange *exchange, const char *model) {
+void route_models(struct services *services, struct http_exchange *exchange, const char *model) {
   (void)model;
   cJSON *root = cJSON_CreateObject();
   cJSON *models = cJSON_AddArrayToObject(root, "models");
-  for (size_t i = 0; i < registry_count(routes->registry); i++)
-    tree_append(models, model_card_json(registry_at(routes->registry, i)));
+  for (size_t i = 0; i < registry_count(services->registry); i++)
+    tree_append(models, model_card_json(registry_at(services->registry, i)));
   reply_json(exchange, 200, root);
 }
 
-void route_model(struct routes *routes, struct http_exchange *exchange, const char *model) {
-  const struct served_model *served = registry_find(routes->registry, model);
+void route_model(struct services *services, struct http_exchange *exchange, const char *model) {
+  const struct served_model *served = registry_find(services->registry, model);
   if (served == NULL)
     reply_unknown_model(exchange, model);
   else

@@ -77,8 +77,8 @@ static bool has_version(const char *if_none_match, const char *etag) {
 }
 
 /* Browsers ask again each time, by the ETag: no file of one version meets one of another. */
-void route_page(struct routes *routes, struct http_exchange *exchange, const char *name) {
-  (void)routes;
+void route_page(struct services *services, struct http_exchange *exchange, const char *name) {
+  (void)services;
   const struct page_file *file = find_file(name);
   if (file == NULL) {
     reply_not_found(exchange);

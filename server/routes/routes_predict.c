@@ -27,9 +27,9 @@ static void on_gone(void *context) {
   free(call);
 }
 
-void routes_predict(struct routes *routes, struct http_exchange *exchange, const char *model,
+void routes_predict(struct services *services, struct http_exchange *exchange, const char *model,
                     struct predict_call request) {
-  if (registry_find(routes->registry, model) == NULL) {
+  if (registry_find(services->registry, model) == NULL) {
     reply_unknown_model(exchange, model);
     return;
   }
@@ -45,7 +45,7 @@ void routes_predict(struct routes *routes, struct http_exchange *exchange, const
     request.client = exchange->client;
     request.done = on_done;
     request.context = call;
-    call->job = predict_call(routes->predictor, &request);
+    call->job = predict_call(services->predictor, &request);
   }
   if (call == NULL || call->job == NULL) {
     struct problem problem;
@@ -62,14 +62,14 @@ static enum predict_format format(bool binary) {
   return binary ? FORMAT_SAFETENSORS : FORMAT_JSON;
 }
 
-void route_predict(struct routes *routes, struct http_exchange *exchange, const char *model) {
-  routes_predict(routes, exchange, model,
+void route_predict(struct services *services, struct http_exchange *exchange, const char *model) {
+  routes_predict(services, exchange, model,
                  (struct predict_call){.body_format = format(routes_body_is_binary(exchange)),
                                        .answer_format = format(routes_answer_is_binary(exchange))});
 }
 
-void route_estimate(struct routes *routes, struct http_exchange *exchange, const char *model) {
-  routes_predict(routes, exchange, model,
+void route_estimate(struct services *services, struct http_exchange *exchange, const char *model) {
+  routes_predict(services, exchange, model,
                  (struct predict_call){.body_format = format(routes_body_is_binary(exchange)),
                                        .estimates = true});
 }

@@ -18,7 +18,7 @@
 /* --- the request ------------------------------------------------------------------------------ */
 
 struct reading {
-  struct routes *routes;
+  struct services *services;
   struct socket_spec *spec;
   struct problem *problem;
 };
@@ -46,7 +46,7 @@ static bool read_address(struct reading *r, const cJSON *item) {
     return wrong(r, PROBLEM_WRONG_TYPE, "address", "address takes a string");
   if (address_read(item->valuestring, &r->spec->address, &error) != IRREP_OK)
     return wrong(r, PROBLEM_WRONG_VALUE, "address", error.detail);
-  return address_permit(&r->spec->address, r->routes->config->socket_allow) ||
+  return address_permit(&r->spec->address, r->services->config->socket_allow) ||
          wrong(
              r, PROBLEM_ADDRESS_NOT_ALLOWED, "address",
              "sockets connect to unix:NAME and to loopback, unless --socket-allow names the host");
@@ -55,7 +55,7 @@ static bool read_address(struct reading *r, const cJSON *item) {
 static bool read_model(struct reading *r, const cJSON *item) {
   if (!cJSON_IsString(item))
     return wrong(r, PROBLEM_WRONG_TYPE, "model", "model takes a string");
-  const struct served_model *served = registry_find(r->routes->registry, item->valuestring);
+  const struct served_model *served = registry_find(r->services->registry, item->valuestring);
   if (served == NULL) {
     problem_of_kind(r->problem, PROBLEM_UNKNOWN_MODEL, "#/model",
                     "No model is called \"%.64s\"; GET /v1/models lists them.", item->valuestring);
@@ -88,7 +88,7 @@ static bool wrong_number(struct reading *r, size_t index) {
 }
 
 static bool read_numbers(struct reading *r, const cJSON *item) {
-  const size_t max_atoms = r->routes->config->max_atoms;
+  const size_t max_atoms = r->services->config->max_atoms;
   size_t n = 0;
   if (!cJSON_IsArray(item))
     return wrong(r, PROBLEM_WRONG_TYPE, "numbers", "numbers takes an array");
@@ -122,7 +122,7 @@ static bool read_connections(struct reading *r, const cJSON *item) {
 }
 
 static bool read_reconnect(struct reading *r, const cJSON *item) {
-  r->spec->stays = cJSON_IsTrue(item);
+  r->spec->reconnects = cJSON_IsTrue(item);
   return cJSON_IsBool(item) ||
          wrong(r, PROBLEM_WRONG_TYPE, "reconnect", "reconnect takes true or false");
 }
@@ -169,7 +169,7 @@ static bool keys_are_known(struct reading *r, const cJSON *root) {
 
 /* The model, when it is in memory, knows every element. */
 static bool elements_are_known(struct reading *r) {
-  const struct served_model *served = registry_find(r->routes->registry, r->spec->model);
+  const struct served_model *served = registry_find(r->services->registry, r->spec->model);
   if (served->model == NULL)
     return true;
   const struct irrep_model_card *card = irrep_model_card(served->model);
@@ -208,9 +208,9 @@ static bool read_tree(struct reading *r, const cJSON *root) {
 }
 
 /* Reads a body into a spec, which the caller frees either way. */
-static bool read_body(struct routes *routes, const char *body, size_t size,
+static bool read_body(struct services *services, const char *body, size_t size,
                       struct socket_spec *spec, struct problem *problem) {
-  struct reading r = {.routes = routes, .spec = spec, .problem = problem};
+  struct reading r = {.services = services, .spec = spec, .problem = problem};
   struct json_scan scan;
   *spec = (struct socket_spec){.connections = 1};
   if (!json_scan(body, size, VALUES_MAX, &scan) || scan.n_masked > 0) {
@@ -264,7 +264,7 @@ static cJSON *socket_json(const struct socket_entry *entry) {
     cJSON_AddStringToObject(root, "precision",
                             spec->precision == IRREP_FLOAT64 ? "float64" : "float32");
   cJSON_AddNumberToObject(root, "atoms", (double)spec->species.n_atoms);
-  cJSON_AddBoolToObject(root, "reconnect", spec->stays);
+  cJSON_AddBoolToObject(root, "reconnect", spec->reconnects);
   cJSON_AddStringToObject(root, "state", link_state_name(state_of(entry)));
   add_connections(root, entry);
   return root;
@@ -277,30 +277,31 @@ static const struct socket_entry *find(const struct sockets *sockets, size_t id)
   return NULL;
 }
 
-void route_sockets(struct routes *routes, struct http_exchange *exchange, const char *model) {
+void route_sockets(struct services *services, struct http_exchange *exchange, const char *model) {
   (void)model;
   cJSON *root = cJSON_CreateObject();
   cJSON *list = cJSON_AddArrayToObject(root, "sockets");
-  for (size_t i = 0; i < sockets_count(routes->sockets); i++)
-    tree_append(list, socket_json(sockets_at(routes->sockets, i)));
+  for (size_t i = 0; i < sockets_count(services->sockets); i++)
+    tree_append(list, socket_json(sockets_at(services->sockets, i)));
   reply_json(exchange, 200, root);
 }
 
-void route_sockets_add(struct routes *routes, struct http_exchange *exchange, const char *model) {
+void route_sockets_add(struct services *services, struct http_exchange *exchange,
+                       const char *model) {
   (void)model;
   struct socket_spec spec;
   struct problem problem;
   struct irrep_error error;
   size_t id = 0;
-  bool added = read_body(routes, exchange->body, exchange->size, &spec, &problem);
-  if (added && sockets_add(routes->sockets, &spec, &id, &error) != IRREP_OK) {
+  bool added = read_body(services, exchange->body, exchange->size, &spec, &problem);
+  if (added && sockets_add(services->sockets, &spec, &id, &error) != IRREP_OK) {
     added = false;
-    problem_of_kind(&problem, routes->draining ? PROBLEM_DRAINING : PROBLEM_TOO_MANY_SOCKETS, "",
+    problem_of_kind(&problem, services->draining ? PROBLEM_DRAINING : PROBLEM_TOO_MANY_SOCKETS, "",
                     "%s", error.detail);
   }
   socket_spec_fini(&spec);
   if (added)
-    reply_json(exchange, 201, socket_json(find(routes->sockets, id)));
+    reply_json(exchange, 201, socket_json(find(services->sockets, id)));
   else
     http_reply_problem(exchange, &problem, NULL);
 }

@@ -14,8 +14,8 @@ static void reply_flag(struct http_exchange *exchange, const char *model, const 
   reply_json(exchange, 200, root);
 }
 
-void route_v2(struct routes *routes, struct http_exchange *exchange, const char *model) {
-  (void)routes, (void)model;
+void route_v2(struct services *services, struct http_exchange *exchange, const char *model) {
+  (void)services, (void)model;
   cJSON *root = cJSON_CreateObject();
   cJSON_AddStringToObject(root, "name", "irrepd");
   cJSON_AddStringToObject(root, "version", IRREPD_VERSION);
@@ -24,28 +24,28 @@ void route_v2(struct routes *routes, struct http_exchange *exchange, const char 
   reply_json(exchange, 200, root);
 }
 
-void route_v2_live(struct routes *routes, struct http_exchange *exchange, const char *model) {
-  (void)routes, (void)model;
+void route_v2_live(struct services *services, struct http_exchange *exchange, const char *model) {
+  (void)services, (void)model;
   reply_flag(exchange, NULL, "live");
 }
 
-void route_v2_ready(struct routes *routes, struct http_exchange *exchange, const char *model) {
+void route_v2_ready(struct services *services, struct http_exchange *exchange, const char *model) {
   struct problem problem;
   (void)model;
-  if (routes_ready(routes, &problem))
+  if (routes_ready(services, &problem))
     reply_flag(exchange, NULL, "ready");
   else
     http_reply_problem(exchange, &problem, NULL);
 }
 
 /* A model that is loaded when it is asked for is ready: inference answers. */
-void route_v2_model_ready(struct routes *routes, struct http_exchange *exchange,
+void route_v2_model_ready(struct services *services, struct http_exchange *exchange,
                           const char *model) {
-  const struct served_model *served = registry_find(routes->registry, model);
+  const struct served_model *served = registry_find(services->registry, model);
   struct problem problem;
   if (served == NULL) {
     reply_unknown_model(exchange, model);
-  } else if (routes->draining) {
+  } else if (services->draining) {
     problem_of_kind(&problem, PROBLEM_DRAINING, "", "Requests under way are being finished.");
     http_reply_problem(exchange, &problem, NULL);
   } else if (served->state == MODEL_READY || served->state == MODEL_UNLOADED) {
@@ -76,7 +76,7 @@ static void add_tensors(cJSON *root, const char *name, const struct tensor *tens
   }
 }
 
-void route_v2_model(struct routes *routes, struct http_exchange *exchange, const char *model) {
+void route_v2_model(struct services *services, struct http_exchange *exchange, const char *model) {
   static const struct tensor inputs[] = {{"n_atoms", "INT32", {-1}},
                                          {"numbers", "INT32", {-1}},
                                          {"positions", "FP64", {-1, 3}},
@@ -87,7 +87,7 @@ void route_v2_model(struct routes *routes, struct http_exchange *exchange, const
                                           {"stress", "FP64", {-1, 3, 3}},
                                           {"energies", "FP64", {-1}},
                                           {"status", "INT32", {-1}}};
-  const struct served_model *served = registry_find(routes->registry, model);
+  const struct served_model *served = registry_find(services->registry, model);
   if (served == NULL) {
     reply_unknown_model(exchange, model);
     return;
@@ -114,11 +114,11 @@ static bool read_json_size(const struct http_exchange *exchange, size_t *size) {
   return *size <= exchange->size;
 }
 
-void route_v2_infer(struct routes *routes, struct http_exchange *exchange, const char *model) {
+void route_v2_infer(struct services *services, struct http_exchange *exchange, const char *model) {
   struct predict_call call = {.body_format = FORMAT_KSERVE, .answer_format = FORMAT_KSERVE};
   struct problem problem;
   if (read_json_size(exchange, &call.json_size)) {
-    routes_predict(routes, exchange, model, call);
+    routes_predict(services, exchange, model, call);
     return;
   }
   problem_of_kind(

@@ -50,7 +50,7 @@ struct fake_daemon {
   char folder[64], file[96];
   uv_loop_t loop;
   struct config config;
-  struct routes routes;
+  struct services services;
 };
 
 static inline void fake_changed(void *context, struct served_model *model) {
@@ -76,29 +76,30 @@ static inline bool fake_daemon_init(struct fake_daemon *fake, const char *bytes)
                                  .max_body_bytes = 1 << 20,
                                  .max_structures = 8,
                                  .max_atoms = 1000};
-  struct routes *routes = &fake->routes;
-  routes->config = &fake->config;
-  routes->started_ns = uv_hrtime();
-  routes->metrics = metrics_new();
-  if (routes->metrics == NULL ||
+  struct services *services = &fake->services;
+  services->config = &fake->config;
+  services->started_ns = uv_hrtime();
+  services->metrics = metrics_new();
+  if (services->metrics == NULL ||
       registry_new_with(&evaluator_core, &fake->loop, fake->folder, fake_changed, NULL,
-                        &routes->registry, NULL) != IRREP_OK)
+                        &services->registry, NULL) != IRREP_OK)
     return false;
-  routes->predictor = predictor_new(&fake->loop, &fake->config, routes->registry, routes->metrics);
-  return routes->predictor != NULL;
+  services->predictor =
+      predictor_new(&fake->loop, &fake->config, services->registry, services->metrics);
+  return services->predictor != NULL;
 }
 
 /* Runs the loop until no model is loading. */
 static inline void fake_daemon_settle(struct fake_daemon *fake) {
-  for (; strcmp(routes_state(&fake->routes), "loading") == 0; usleep(200))
+  for (; strcmp(routes_state(&fake->services), "loading") == 0; usleep(200))
     uv_run(&fake->loop, UV_RUN_NOWAIT);
 }
 
 /* Whether the loop could be closed: nothing was left in it. */
 static inline bool fake_daemon_fini(struct fake_daemon *fake) {
-  predictor_free(fake->routes.predictor);
-  registry_free(fake->routes.registry);
-  metrics_free(fake->routes.metrics);
+  predictor_free(fake->services.predictor);
+  registry_free(fake->services.registry);
+  metrics_free(fake->services.metrics);
   uv_run(&fake->loop, UV_RUN_DEFAULT);
   if (fake->file[0] != '\0')
     unlink(fake->file);

@@ -69,7 +69,7 @@ static int tear_down(void **state) {
   peer_hang_up(&f->peer);
   peer_stop_listening(&f->peer);
   atomic_store(&f->served.model->hold, 0);
-  for (const time_t begun = time(NULL); predictor_load(f->served.predictor).batches_running > 0;)
+  for (const time_t begun = time(NULL); predictor_stats(f->served.predictor).batches_running > 0;)
     if (!peer_turn(&f->peer, begun))
       return -1;
   const bool clean = fake_served_fini(&f->served);
@@ -311,10 +311,10 @@ static void test_gone_in_a_message(void **state) {
   expect_reason(f, "in the middle of a message");
 }
 
-/* One that stays connects again, also when nobody has listened for a while. */
+/* One that reconnects does so, also when nobody has listened for a while. */
 static void test_again(void **state) {
   struct fixture *f = *state;
-  f->spec.stays = true;
+  f->spec.reconnects = true;
   open_both(f);
   send_structure(f);
   expect_answer(f);
@@ -363,12 +363,12 @@ static void test_full_queue(void **state) {
   atomic_store(&f->served.model->hold, 1);
   for (int i = 0; i < 3; i++)
     occupy(f, &n_done);
-  assert_int_equal(predictor_load(f->served.predictor).queued_structures, 1);
+  assert_int_equal(predictor_stats(f->served.predictor).queued_structures, 1);
   send_structure(f);
   for (int i = 0; i < 100; i++)
     peer_turn(&f->peer, time(NULL));
   assert_true(link_is_computing(f->link));
-  assert_int_equal(predictor_load(f->served.predictor).queued_structures, 1);
+  assert_int_equal(predictor_stats(f->served.predictor).queued_structures, 1);
   atomic_store(&f->served.model->hold, 0);
   expect_answer(f);
   assert_int_equal(n_done, 3);
@@ -396,7 +396,7 @@ static void test_more_than_the_queue_holds(void **state) {
 
 static void test_drain_of_idle(void **state) {
   struct fixture *f = *state;
-  f->spec.stays = true;
+  f->spec.reconnects = true;
   open_both(f);
   link_drain(f->link);
   assert_int_equal(link_state(f->link), LINK_CLOSED);
@@ -405,7 +405,7 @@ static void test_drain_of_idle(void **state) {
 
 static void test_drain_of_waiting(void **state) {
   struct fixture *f = *state;
-  f->spec.stays = true;
+  f->spec.reconnects = true;
   start_link(f);
   link_drain(f->link);
   assert_int_equal(link_state(f->link), LINK_CLOSED);
@@ -415,7 +415,7 @@ static void test_drain_of_waiting(void **state) {
 static void test_drain_while_computing(void **state) {
   struct fixture *f = *state;
   struct text text = {0};
-  f->spec.stays = true;
+  f->spec.reconnects = true;
   open_both(f);
   atomic_store(&f->served.model->hold, 1);
   put_posdata(&text, cell, 2, positions);

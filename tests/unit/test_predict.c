@@ -332,7 +332,7 @@ static size_t evaluations(struct fixture *f) {
 }
 
 static size_t running(struct fixture *f) {
-  return predictor_load(f->predictor).batches_running;
+  return predictor_stats(f->predictor).batches_running;
 }
 
 static size_t done(struct fixture *f) {
@@ -364,9 +364,9 @@ static void test_batching(void **state) {
              i);
     begin(f, &calls[i], body);
   }
-  assert_int_equal(predictor_load(f->predictor).queued_structures, 30);
-  assert_int_equal(predictor_load(f->predictor).queued_atoms, 30);
-  assert_true(predictor_load(f->predictor).planned_bytes >= 2 * 2002);
+  assert_int_equal(predictor_stats(f->predictor).queued_structures, 30);
+  assert_int_equal(predictor_stats(f->predictor).queued_atoms, 30);
+  assert_true(predictor_stats(f->predictor).planned_bytes >= 2 * 2002);
   expect_metric(f, "irrepd_queue_structures{model=\"silicon\"}", 30);
   release(f);
   finish(f, 32);
@@ -442,7 +442,7 @@ static void test_cancel(void **state) {
   predict_cancel(waiting.job);
   predict_cancel(ready.job);
   predict_cancel(reading.job);
-  assert_int_equal(predictor_load(f->predictor).queued_structures, 0);
+  assert_int_equal(predictor_stats(f->predictor).queued_structures, 0);
   predict_cancel(busy[0].job); /* alone in its batch, which is told to stop */
   assert_int_equal(wait_for(f, running, 1), 1);
   assert_int_equal(atomic_load(&f->model->cancelled), 1);

@@ -144,7 +144,7 @@ static void test_cancel(void **state) {
     uv_run(&f->loop, UV_RUN_NOWAIT);
   predict_cancel(job);
   atomic_store(&f->model->hold, 0);
-  while (predictor_load(f->predictor).batches_running > 0)
+  while (predictor_stats(f->predictor).batches_running > 0)
     uv_run(&f->loop, UV_RUN_ONCE);
   assert_int_equal(call.n_done, 0);
   submit(f, &call, FAKE_MODEL, make_request(1, 1, 0));

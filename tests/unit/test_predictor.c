@@ -87,7 +87,7 @@ static void occupy(struct fake_served *fake, struct call busy[2]) {
   atomic_store(&fake->model->hold, 1);
   for (int i = 0; i < 2; i++) {
     begin(fake, &busy[i], NULL, 1, false);
-    while (predictor_load(fake->predictor).batches_running < (size_t)i + 1)
+    while (predictor_stats(fake->predictor).batches_running < (size_t)i + 1)
       uv_run(&fake->loop, UV_RUN_ONCE);
   }
 }
@@ -113,7 +113,7 @@ static void test_share_of_a_client(void **state) {
   end(&b, 429);
   begin(fake, &c, "b", 9, false);
   begin(fake, &d, "a", 8, false);
-  assert_int_equal(predictor_load(fake->predictor).queued_structures, 57);
+  assert_int_equal(predictor_stats(fake->predictor).queued_structures, 57);
   begin(fake, &b, "b", 8, false);
   finish(fake, &b);
   assert_string_equal(get(b.json, "type")->valuestring, "urn:irrepd:queue-full");
@@ -378,7 +378,7 @@ static void test_waits_for_the_model(void **state) {
   for (size_t i = 0; i < 4; i++)
     begin(fake, &calls[i], "a", 1, i == 3);
   assert_int_equal(served->state, MODEL_LOADING);
-  assert_int_equal(predictor_load(fake->predictor).queued_structures, 0);
+  assert_int_equal(predictor_stats(fake->predictor).queued_structures, 0);
   predict_cancel(calls[1].job);
   for (size_t i = 0; i < 4; i++)
     if (i != 1) {
@@ -419,7 +419,7 @@ static void test_swap_under_load(void **state) {
   memcpy(old, served->sha256, sizeof old);
   atomic_store(&fake->model->hold, 1);
   begin(fake, &before, "a", 1, false);
-  while (predictor_load(fake->predictor).batches_running < 1)
+  while (predictor_stats(fake->predictor).batches_running < 1)
     uv_run(&fake->loop, UV_RUN_ONCE);
   FILE *file = fopen(fake->file, "wb");
   assert_non_null(file);

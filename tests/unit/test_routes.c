@@ -29,7 +29,7 @@ static struct fake_exchange ask(const char *method, const char *path, const char
   fake.public.accept = accept;
   fake.public.content_type = type;
   fake.public.content_encoding = encoding;
-  routes_handle(&daemon_of_tests.routes, &fake.public);
+  routes_handle(&daemon_of_tests.services, &fake.public);
   assert_int_equal(fake.n_replies, 1);
   return fake;
 }
@@ -126,11 +126,11 @@ static void test_states(void **state) {
   (void)state;
   struct fake_daemon fake;
   assert_true(fake_daemon_init(&fake, "damaged"));
-  assert_string_equal(routes_state(&fake.routes), "loading");
+  assert_string_equal(routes_state(&fake.services), "loading");
   fake_daemon_settle(&fake);
-  assert_string_equal(routes_state(&fake.routes), "failed");
-  fake.routes.draining = true;
-  assert_string_equal(routes_state(&fake.routes), "draining");
+  assert_string_equal(routes_state(&fake.services), "failed");
+  fake.services.draining = true;
+  assert_string_equal(routes_state(&fake.services), "draining");
   assert_true(fake_daemon_fini(&fake));
 }
 
@@ -179,7 +179,7 @@ static void test_keys(void **state) {
               {"POST", "/v1/models/nobody/predict", "Bearer abc", 404},
               {"POST", "/v1/models/silicon/load", NULL, 401},
               {"POST", "/v1/models/silicon/load", "Bearer abc", 403}};
-  daemon_of_tests.routes.auth = auth;
+  daemon_of_tests.services.auth = auth;
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     struct fake_exchange fake = fake_exchange(rows[i].method, rows[i].path);
     fake.public.content_type = "application/json";
@@ -188,16 +188,16 @@ static void test_keys(void **state) {
     fake.public.client = "here";
     const bool refused = rows[i].status == 401 || rows[i].status == 403;
     struct problem problem;
-    assert_true(routes_admit(&daemon_of_tests.routes, &fake.public, &problem) == !refused);
+    assert_true(routes_admit(&daemon_of_tests.services, &fake.public, &problem) == !refused);
     assert_true(!refused || problem.status == rows[i].status);
-    routes_handle(&daemon_of_tests.routes, &fake.public);
+    routes_handle(&daemon_of_tests.services, &fake.public);
     assert_int_equal(fake.n_replies, 1);
     if (fake.reply.status != rows[i].status)
       fail_msg("%s %s: %d", rows[i].method, rows[i].path, fake.reply.status);
     assert_string_equal(fake.public.client, rows[i].authorization && !refused ? "lab" : "here");
     fake_exchange_fini(&fake);
   }
-  daemon_of_tests.routes.auth = NULL;
+  daemon_of_tests.services.auth = NULL;
   auth_free(auth);
 }
 

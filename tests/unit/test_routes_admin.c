@@ -13,9 +13,9 @@
 /* Routes over one model of the fake evaluator, in memory. */
 static void begin(struct fake_daemon *fake) {
   assert_true(fake_daemon_init(fake, FAKE_FILE));
-  registry_free(fake->routes.registry);
+  registry_free(fake->services.registry);
   assert_int_equal(registry_new_with(&fake_evaluator, &fake->loop, fake->folder, fake_changed, NULL,
-                                     &fake->routes.registry, NULL),
+                                     &fake->services.registry, NULL),
                    IRREP_OK);
   fake_daemon_settle(fake);
 }
@@ -32,7 +32,7 @@ static struct fake_exchange post(const char *path, const char *body, bool local)
 static void ask(struct fake_daemon *fake, const char *path, const char *body, bool local,
                 int status, const char *key, const char *value) {
   struct fake_exchange exchange = post(path, body, local);
-  routes_handle(&fake->routes, &exchange.public);
+  routes_handle(&fake->services, &exchange.public);
   for (; exchange.n_replies == 0; usleep(200))
     uv_run(&fake->loop, UV_RUN_NOWAIT);
   assert_int_equal(exchange.n_replies, 1);
@@ -49,7 +49,7 @@ static void test_unload_and_load(void **state) {
   ask(&fake, PATH "/unload", " {\n} ", true, 200, "state", "unloaded");
   ask(&fake, PATH "/unload", "", true, 200, "state", "unloaded");
   ask(&fake, PATH "/load", "{}", true, 200, "state", "ready");
-  assert_int_equal(registry_users(registry_find(fake.routes.registry, "silicon")), 0);
+  assert_int_equal(registry_users(registry_find(fake.services.registry, "silicon")), 0);
   assert_true(fake_daemon_fini(&fake));
 }
 
@@ -66,9 +66,9 @@ static void test_refusals(void **state) {
     ask(&fake, PATH "/load", bodies[i], true, 400, "type", "urn:irrepd:unknown-key");
     ask(&fake, PATH "/unload", bodies[i], true, 400, "type", "urn:irrepd:unknown-key");
   }
-  assert_int_equal(registry_find(fake.routes.registry, "silicon")->state, MODEL_READY);
+  assert_int_equal(registry_find(fake.services.registry, "silicon")->state, MODEL_READY);
   ask(&fake, PATH "/unload", "", true, 200, "state", "unloaded");
-  fake.routes.draining = true;
+  fake.services.draining = true;
   ask(&fake, PATH "/load", "", true, 503, "type", "urn:irrepd:draining");
   assert_true(fake_daemon_fini(&fake));
 }
@@ -92,10 +92,10 @@ static void test_gone(void **state) {
   begin(&fake);
   ask(&fake, PATH "/unload", "", true, 200, "state", "unloaded");
   struct fake_exchange exchange = post(PATH "/load", "", true);
-  routes_handle(&fake.routes, &exchange.public);
+  routes_handle(&fake.services, &exchange.public);
   assert_int_equal(exchange.n_replies, 0);
   exchange.public.gone(exchange.public.gone_context);
-  const struct served_model *served = registry_find(fake.routes.registry, "silicon");
+  const struct served_model *served = registry_find(fake.services.registry, "silicon");
   for (; served->state == MODEL_LOADING; usleep(200))
     uv_run(&fake.loop, UV_RUN_NOWAIT);
   assert_int_equal(exchange.n_replies, 0);

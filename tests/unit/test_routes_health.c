@@ -9,7 +9,7 @@
 
 static struct fake_exchange ask(struct fake_daemon *fake, route_handler handler) {
   struct fake_exchange exchange = fake_exchange("GET", "/");
-  handler(&fake->routes, &exchange.public, NULL);
+  handler(&fake->services, &exchange.public, NULL);
   assert_int_equal(exchange.n_replies, 1);
   return exchange;
 }
@@ -29,7 +29,7 @@ static void test_health(void **state) {
   expect_ready(&fake, "urn:irrepd:model-loading");
   fake_daemon_settle(&fake);
   expect_ready(&fake, "urn:irrepd:model-not-ready");
-  fake.routes.draining = true;
+  fake.services.draining = true;
   expect_ready(&fake, "urn:irrepd:draining");
   struct fake_exchange live = ask(&fake, route_live);
   assert_int_equal(live.reply.status, 200);
@@ -65,7 +65,7 @@ static void test_texts(void **state) {
   (void)state;
   struct fake_daemon fake;
   assert_true(fake_daemon_init(&fake, NULL));
-  metrics_http_rejected(fake.routes.metrics, "framing");
+  metrics_http_rejected(fake.services.metrics, "framing");
   struct fake_exchange exchange = ask(&fake, route_metrics);
   assert_int_equal(exchange.reply.status, 200);
   assert_non_null(strstr(exchange.reply.body, "irrepd_http_rejected_total{reason=\"framing\"} 1"));

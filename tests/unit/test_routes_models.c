@@ -13,8 +13,8 @@ static void test_failed_model(void **state) {
   assert_true(fake_daemon_init(&fake, "damaged"));
   fake_daemon_settle(&fake);
   struct fake_exchange one = fake_exchange("GET", "/"), all = fake_exchange("GET", "/");
-  route_model(&fake.routes, &one.public, "silicon");
-  route_models(&fake.routes, &all.public, NULL);
+  route_model(&fake.services, &one.public, "silicon");
+  route_models(&fake.services, &all.public, NULL);
   assert_int_equal(one.reply.status, 200);
   assert_int_equal(all.reply.status, 200);
   assert_string_equal(fake_text(&one, "name"), "silicon");
@@ -37,8 +37,8 @@ static void test_no_models(void **state) {
   struct fake_daemon fake;
   assert_true(fake_daemon_init(&fake, NULL));
   struct fake_exchange one = fake_exchange("GET", "/"), all = fake_exchange("GET", "/");
-  route_model(&fake.routes, &one.public, "silicon");
-  route_models(&fake.routes, &all.public, NULL);
+  route_model(&fake.services, &one.public, "silicon");
+  route_models(&fake.services, &all.public, NULL);
   assert_int_equal(one.reply.status, 404);
   assert_int_equal(all.reply.size, strlen("{\"models\":[]}"));
   fake_exchange_fini(&one);

@@ -21,7 +21,7 @@ static void test_unknown_model(void **state) {
   struct fake_daemon fake;
   assert_true(fake_daemon_init(&fake, NULL));
   struct fake_exchange exchange = post();
-  route_predict(&fake.routes, &exchange.public, "nobody");
+  route_predict(&fake.services, &exchange.public, "nobody");
   assert_int_equal(exchange.n_replies, 1);
   assert_int_equal(exchange.reply.status, 404);
   assert_string_equal(fake_text(&exchange, "type"), "urn:irrepd:unknown-model");
@@ -35,7 +35,7 @@ static void test_the_answer_comes_later_and_once(void **state) {
   assert_true(fake_daemon_init(&fake, "damaged"));
   fake_daemon_settle(&fake);
   struct fake_exchange exchange = post();
-  route_predict(&fake.routes, &exchange.public, "silicon");
+  route_predict(&fake.services, &exchange.public, "silicon");
   assert_int_equal(exchange.n_replies, 0);
   assert_non_null(exchange.public.gone);
   for (; exchange.n_replies == 0; usleep(200))
@@ -53,7 +53,7 @@ static void test_a_client_that_has_gone_is_not_answered(void **state) {
   assert_true(fake_daemon_init(&fake, "damaged"));
   fake_daemon_settle(&fake);
   struct fake_exchange exchange = post();
-  route_predict(&fake.routes, &exchange.public, "silicon");
+  route_predict(&fake.services, &exchange.public, "silicon");
   exchange.public.gone(exchange.public.gone_context);
   uv_run(&fake.loop, UV_RUN_NOWAIT);
   assert_int_equal(exchange.n_replies, 0);

@@ -20,16 +20,16 @@ static int set_up(void **state) {
   fake->config.socket_allow = allowed;
   const struct sockets_options options = {.loop = &fake->loop,
                                           .config = &fake->config,
-                                          .registry = fake->routes.registry,
-                                          .predictor = fake->routes.predictor,
-                                          .metrics = fake->routes.metrics};
-  fake->routes.sockets = sockets_new(&options);
-  return fake->routes.sockets != NULL ? 0 : -1;
+                                          .registry = fake->services.registry,
+                                          .predictor = fake->services.predictor,
+                                          .metrics = fake->services.metrics};
+  fake->services.sockets = sockets_new(&options);
+  return fake->services.sockets != NULL ? 0 : -1;
 }
 
 static int tear_down(void **state) {
   struct fake_daemon *fake = *state;
-  sockets_free(fake->routes.sockets);
+  sockets_free(fake->services.sockets);
   const bool clean = fake_daemon_fini(fake);
   free(fake);
   return clean ? 0 : -1;
@@ -41,7 +41,7 @@ static struct fake_exchange ask(struct fake_daemon *fake, const char *method, co
   exchange.public.size = strlen(body);
   exchange.public.local = true;
   exchange.public.content_type = "application/json";
-  routes_handle(&fake->routes, &exchange.public);
+  routes_handle(&fake->services, &exchange.public);
   assert_int_equal(exchange.n_replies, 1);
   return exchange;
 }
@@ -58,7 +58,7 @@ static void expect_refusal(struct fake_daemon *fake, const char *body, int statu
   if (strcmp(found != NULL ? found->valuestring : "", pointer) != 0)
     fail_msg("%s: not at %s", body, pointer);
   fake_exchange_fini(&exchange);
-  assert_int_equal(sockets_count(fake->routes.sockets), 0);
+  assert_int_equal(sockets_count(fake->services.sockets), 0);
 }
 
 static void test_open_and_list(void **state) {
@@ -84,8 +84,8 @@ static void test_open_and_list(void **state) {
                    2);
   fake_exchange_fini(&exchange);
 
-  const struct socket_spec *spec = &sockets_at(fake->routes.sockets, 0)->spec;
-  assert_true(spec->stays && spec->species.has_pbc && spec->species.pbc[2]);
+  const struct socket_spec *spec = &sockets_at(fake->services.sockets, 0)->spec;
+  assert_true(spec->reconnects && spec->species.has_pbc && spec->species.pbc[2]);
   assert_false(spec->species.pbc[1]);
 }
 
@@ -95,8 +95,8 @@ static void test_defaults(void **state) {
       fake, "POST", "{\"address\":\"cluster:31415\",\"model\":\"silicon\",\"protocol\":\"mdi\"}");
   assert_int_equal(exchange.reply.status, 201);
   fake_exchange_fini(&exchange);
-  const struct socket_spec *spec = &sockets_at(fake->routes.sockets, 0)->spec;
-  assert_false(spec->stays || spec->species.has_pbc || spec->has_precision);
+  const struct socket_spec *spec = &sockets_at(fake->services.sockets, 0)->spec;
+  assert_false(spec->reconnects || spec->species.has_pbc || spec->has_precision);
   assert_int_equal(spec->connections, 1);
 }
 
@@ -168,8 +168,8 @@ static void test_many_atoms(void **state) {
 
 static void test_draining(void **state) {
   struct fake_daemon *fake = *state;
-  fake->routes.draining = true;
-  sockets_drain(fake->routes.sockets, NULL, NULL);
+  fake->services.draining = true;
+  sockets_drain(fake->services.sockets, NULL, NULL);
   struct fake_exchange exchange = ask(fake, "POST", "{" REQUIRED "}");
   assert_int_equal(exchange.reply.status, 503);
   assert_string_equal(fake_text(&exchange, "type"), "urn:irrepd:draining");
@@ -183,7 +183,7 @@ static void test_remote(void **state) {
   for (size_t i = 0; i < 2; i++) {
     struct fake_exchange exchange = fake_exchange(methods[i], "/v1/sockets");
     exchange.public.content_type = "application/json";
-    routes_handle(&fake->routes, &exchange.public);
+    routes_handle(&fake->services, &exchange.public);
     assert_int_equal(exchange.reply.status, 403);
     fake_exchange_fini(&exchange);
   }

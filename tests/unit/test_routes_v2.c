@@ -24,7 +24,7 @@ static int tear_down(void **state) {
 
 static struct fake_exchange ask(const char *method, const char *path) {
   struct fake_exchange fake = fake_exchange(method, path);
-  routes_handle(&daemon_of_tests.routes, &fake.public);
+  routes_handle(&daemon_of_tests.services, &fake.public);
   assert_int_equal(fake.n_replies, 1);
   return fake;
 }
@@ -71,7 +71,7 @@ static void test_sizes_of_the_json_part(void **state) {
     fake.public.body = "{}    ";
     fake.public.size = 6;
     fake.public.inference_header_length = wrong[i];
-    routes_handle(&daemon_of_tests.routes, &fake.public);
+    routes_handle(&daemon_of_tests.services, &fake.public);
     assert_int_equal(fake.n_replies, 1);
     assert_int_equal(fake.reply.status, 400);
     assert_string_equal(fake_text(&fake, "type"), "urn:irrepd:malformed-tensors");
@@ -94,7 +94,7 @@ static void test_media_types(void **state) {
     struct fake_exchange fake = fake_exchange("POST", "/v2/models/nobody/infer");
     fake.public.content_type = rows[i].type;
     fake.public.accept = rows[i].accept;
-    routes_handle(&daemon_of_tests.routes, &fake.public);
+    routes_handle(&daemon_of_tests.services, &fake.public);
     assert_int_equal(fake.reply.status, rows[i].status);
     fake_exchange_fini(&fake);
   }

@@ -42,16 +42,16 @@ static int tear_down(void **state) {
   return clean ? 0 : -1;
 }
 
-static struct socket_spec make_spec(const struct fixture *f, size_t connections, bool stays) {
+static struct socket_spec make_spec(const struct fixture *f, size_t connections, bool reconnects) {
   return (struct socket_spec){.kind = &engine_ipi,
                               .address = f->peer.address,
                               .model = FAKE_MODEL,
                               .connections = connections,
-                              .stays = stays};
+                              .reconnects = reconnects};
 }
 
-static size_t add(struct fixture *f, size_t connections, bool stays) {
-  struct socket_spec spec = make_spec(f, connections, stays);
+static size_t add(struct fixture *f, size_t connections, bool reconnects) {
+  struct socket_spec spec = make_spec(f, connections, reconnects);
   size_t id = 0;
   assert_int_equal(sockets_add(f->sockets, &spec, &id, NULL), IRREP_OK);
   assert_null(spec.kind);

@@ -24,7 +24,7 @@ static void test_shortest(void **state) {
   assert_string_equal(spec.model, "silicon");
   assert_int_equal(spec.connections, 1);
   assert_int_equal(spec.species.n_atoms, 0);
-  assert_true(spec.stays);
+  assert_true(spec.reconnects);
   assert_false(spec.has_precision || spec.species.has_pbc);
   socket_spec_fini(&spec);
 }
