@@ -49,12 +49,15 @@ void fair_unlink(struct fair_queue *queue, struct entry *entry) {
     ring_unlink(queue, flow);
 }
 
+struct entry *fair_head(const struct fair_queue *queue) {
+  return queue->turn ? queue->turn->first : NULL;
+}
+
 struct entry *fair_take(struct fair_queue *queue) {
-  struct flow *flow = queue->turn;
-  if (!flow)
-    return NULL;
-  queue->turn = flow->next;
-  return flow->first;
+  struct entry *entry = fair_head(queue);
+  if (entry)
+    queue->turn = queue->turn->next;
+  return entry;
 }
 
 struct fair_walk fair_walk_begin(const struct fair_queue *queue) {

@@ -31,8 +31,11 @@ struct fair_queue {
 void fair_append(struct fair_queue *queue, struct entry *entry);
 void fair_unlink(struct fair_queue *queue, struct entry *entry);
 
-/* The entry whose turn it is, which gives the turn to the next flow; NULL when there is none. The
- * entry stays in the queue until it is unlinked. */
+/* The entry whose turn it is; NULL when there is none. */
+struct entry *fair_head(const struct fair_queue *queue);
+
+/* The same entry, which gives the turn to the next flow. It stays in the queue until it is
+ * unlinked. */
 struct entry *fair_take(struct fair_queue *queue);
 
 /* A walk over all entries in the order in which fair_take would give them. The queue must not

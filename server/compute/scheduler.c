@@ -14,6 +14,17 @@
  * several batches anyway: then a short request has its answer within one and a quarter batches. */
 #define GUEST_PART 0.25
 
+/* The part of the time that bulk which has waited for its patience is due, however many interactive
+ * structures wait. */
+#define BULK_PART 0.25
+
+/* The part of the queue that is left to interactive structures. */
+#define ROOM_LEFT(most) ((most) / 4)
+
+/* A bulk batch of one structure that takes so many times as long as a batch may leaves a worker to
+ * the others; while that one idles, it helps. */
+#define LONG_TIMES 4
+
 /* Freed when nothing waits or runs in it. */
 struct lane {
   struct lane *next;
@@ -34,15 +45,18 @@ struct scheduler {
   size_t n_present, n_reading; /* requests */
   size_t peak, peak_before;    /* of n_present, in this window and the one before */
   uint64_t peak_began_ns;
+  double bulk_due_s; /* what patient bulk may take before interactive structures that wait */
 };
 
 /* A batch that could begin. */
 struct candidate {
   struct lane *lane;
   enum request_priority first; /* the queue that it begins with */
-  bool urgent;                 /* its head is interactive or counts as such */
+  bool is_due;                 /* that is bulk's, for as long as it is due */
   bool serves_short;           /* it has structures of a request that one batch can finish */
   size_t n_entries, bytes;
+  size_t n_of[2]; /* entries by enum request_priority, and their sums */
+  struct irrep_plan sums[2];
   struct irrep_plan sum;
   const char *reason;
 };
@@ -122,17 +136,27 @@ static bool more_expected(const struct scheduler *s) {
 
 /* Adding and removing */
 
-bool scheduler_has_room(const struct scheduler *s, size_t n, size_t n_atoms) {
+size_t scheduler_room(const struct scheduler *s, enum request_priority priority) {
+  const size_t most = s->limits.max_queue;
+  return priority == PRIORITY_BULK ? most - ROOM_LEFT(most) : most;
+}
+
+bool scheduler_has_room(const struct scheduler *s, enum request_priority priority, size_t n,
+                        size_t n_atoms) {
   const size_t waiting = s->load.waiting.n_structures, atoms = s->load.waiting.n_atoms;
-  const size_t most = s->limits.max_queue_atoms;
-  if (waiting > s->limits.max_queue || n > s->limits.max_queue - waiting)
+  const size_t room = scheduler_room(s, priority);
+  size_t most = s->limits.max_queue_atoms;
+  if (n > (waiting < room ? room - waiting : 0))
     return false;
-  return most == 0 || atoms == 0 || (atoms <= most && n_atoms <= most - atoms);
+  if (most == 0 || atoms == 0)
+    return true;
+  most -= priority == PRIORITY_BULK ? ROOM_LEFT(most) : 0;
+  return atoms <= most && n_atoms <= most - atoms;
 }
 
 enum scheduler_added scheduler_add(struct scheduler *s, struct loaded_model *model,
                                    enum irrep_precision precision, struct entry *entry) {
-  if (!scheduler_has_room(s, 1, 0))
+  if (!scheduler_has_room(s, entry->priority, 1, 0))
     return SCHEDULER_FULL;
   struct lane *lane = lane_of(s, model, precision);
   if (!lane)
@@ -187,25 +211,57 @@ static void expire(struct scheduler *s, uint64_t now) {
 
 /* Batches */
 
-static bool grown_patient(const struct entry *entry, uint64_t now) {
-  return now - entry->arrived_ns >= SCHEDULER_BULK_PATIENCE_NS;
+/* The lane whose bulk has waited for the longest, and for its patience; NULL: there is none. */
+static const struct lane *patient_lane(const struct scheduler *s, uint64_t now) {
+  const struct lane *oldest = NULL;
+  for (const struct lane *lane = s->lanes; lane; lane = lane->next) {
+    const struct entry *bulk = lane->queues[PRIORITY_BULK].first;
+    if (bulk && now - bulk->arrived_ns >= SCHEDULER_BULK_PATIENCE_NS &&
+        (!oldest || bulk->arrived_ns < oldest->queues[PRIORITY_BULK].first->arrived_ns))
+      oldest = lane;
+  }
+  return oldest;
 }
 
-/* The queue of a lane whose head goes first. */
-static enum request_priority first_queue(const struct lane *lane, uint64_t now) {
-  const struct entry *interactive = lane->queues[PRIORITY_INTERACTIVE].first;
-  const struct entry *bulk = lane->queues[PRIORITY_BULK].first;
-  bool bulk_first =
-      bulk &&
-      (!interactive || (grown_patient(bulk, now) && bulk->arrived_ns < interactive->arrived_ns));
-  return bulk_first ? PRIORITY_BULK : PRIORITY_INTERACTIVE;
+static bool interactive_waits(const struct scheduler *s) {
+  for (const struct lane *lane = s->lanes; lane; lane = lane->next)
+    if (lane->queues[PRIORITY_INTERACTIVE].first)
+      return true;
+  return false;
+}
+
+/* The lane whose bulk goes before all that is interactive, for s->bulk_due_s; NULL: none does. What
+ * is due is saved up for the structure whose turn it is, and for batches that are not too small. */
+static const struct lane *due_lane(const struct scheduler *s, uint64_t now) {
+  const struct lane *lane = patient_lane(s, now);
+  if (!lane || !(s->bulk_due_s > 0))
+    return NULL;
+  const double head_s = lane_seconds(lane, &fair_head(&lane->queues[PRIORITY_BULK])->plan);
+  const double turn_s = BULK_PART * 1e-9 * (double)s->limits.max_batch_ns;
+  return s->bulk_due_s >= head_s && s->bulk_due_s >= turn_s ? lane : NULL;
+}
+
+/* Accounts for a batch that begins: where both wait, interactive structures earn patient bulk its
+ * part, of which it pays what it takes. */
+static void note_shares(struct scheduler *s, const struct candidate *c, uint64_t now) {
+  if (!patient_lane(s, now)) {
+    s->bulk_due_s = 0;
+    return;
+  }
+  if (!interactive_waits(s))
+    return;
+  const double earned = lane_seconds(c->lane, &c->sums[PRIORITY_INTERACTIVE]);
+  const double paid = lane_seconds(c->lane, &c->sums[PRIORITY_BULK]);
+  const double due = s->bulk_due_s + BULK_PART / (1 - BULK_PART) * earned - paid;
+  s->bulk_due_s = due > 0 ? due : 0;
 }
 
 /* Whether what is planned takes longer than a part of the time that a batch may take. */
 static bool takes_longer(const struct scheduler *s, const struct lane *lane,
                          const struct irrep_plan *plan, double part) {
   return s->limits.max_batch_ns > 0 &&
-         lane_seconds(lane, plan) * 1e9 > part * (double)s->limits.max_batch_ns;
+         cost_expected(&lane->model->rates[lane->precision], plan) * 1e9 >
+             part * (double)s->limits.max_batch_ns;
 }
 
 /* Why a batch cannot take an entry, with which it would be `sum` of so many bytes; NULL when it
@@ -216,7 +272,8 @@ static const char *reason_to_close(const struct scheduler *s, const struct candi
   if (bytes > s->limits.max_batch_bytes || sum->n_structures > SCHEDULER_BATCH_MAX ||
       sum->n_atoms > BATCH_INDEX_MAX || sum->n_edges > BATCH_INDEX_MAX)
     return "full";
-  const bool is_guest = c->serves_short && takes_longer(s, c->lane, &entry->flow->waiting, 1);
+  const bool is_guest = (c->serves_short && takes_longer(s, c->lane, &entry->flow->waiting, 1)) ||
+                        (entry->priority == PRIORITY_BULK && c->n_of[PRIORITY_INTERACTIVE] > 0);
   return takes_longer(s, c->lane, sum, is_guest ? GUEST_PART : 1) ? "time" : NULL;
 }
 
@@ -226,8 +283,12 @@ static bool fill_from(const struct scheduler *s, struct candidate *c, enum reque
   const struct scheduler_hooks *h = &s->hooks;
   struct fair_walk walk = fair_walk_begin(&c->lane->queues[which]);
   for (const struct entry *e; (e = fair_walk_next(&walk));) {
-    struct irrep_plan sum = c->sum;
+    struct irrep_plan sum = c->sum, sum_of = c->sums[which];
     plan_add(&sum, &e->plan);
+    plan_add(&sum_of, &e->plan);
+    if (c->is_due && which == PRIORITY_BULK && c->n_entries > 0 &&
+        lane_seconds(c->lane, &sum_of) > s->bulk_due_s)
+      return true;
     size_t bytes = h->bytes(h->context, c->lane->model, c->lane->precision, &sum);
     c->reason = bytes > free_bytes ? "full"
                 : c->n_entries > 0 ? reason_to_close(s, c, e, &sum, bytes)
@@ -235,7 +296,9 @@ static bool fill_from(const struct scheduler *s, struct candidate *c, enum reque
     if (c->reason)
       return false;
     c->n_entries++;
+    c->n_of[which]++;
     c->sum = sum;
+    c->sums[which] = sum_of;
     c->bytes = bytes;
     c->serves_short = c->serves_short || !takes_longer(s, c->lane, &e->flow->waiting, 1);
     if (sum.n_atoms >= share_atoms)
@@ -274,12 +337,23 @@ static const char *reason_to_begin(const struct scheduler *s, const struct candi
   return NULL;
 }
 
+/* Bulk that is due, then what is interactive, then bulk; among equals the oldest. */
+static int rank_of(const struct candidate *c) {
+  return c->is_due ? 2 : c->first == PRIORITY_INTERACTIVE ? 1 : 0;
+}
+
 static bool goes_before(const struct candidate *a, const struct candidate *b) {
   if (!b->lane)
     return true;
-  if (a->urgent != b->urgent)
-    return a->urgent;
+  if (rank_of(a) != rank_of(b))
+    return rank_of(a) > rank_of(b);
   return a->lane->queues[a->first].first->arrived_ns < b->lane->queues[b->first].first->arrived_ns;
+}
+
+/* Whether a filled candidate would keep the last worker from others for long. */
+static bool leaves_the_last(const struct scheduler *s, const struct candidate *c, size_t idle) {
+  return c->first == PRIORITY_BULK && !c->is_due && idle == 1 && s->load.batches_running > 0 &&
+         takes_longer(s, c->lane, &c->sum, LONG_TIMES);
 }
 
 /* The best of the lanes that need not wait; its lane is NULL when there is none. */
@@ -291,15 +365,19 @@ static struct candidate choose(struct scheduler *s, uint64_t now) {
     return best;
   size_t free_bytes = h->free_bytes(h->context);
   size_t share_atoms = s->load.waiting.n_atoms / idle + (s->load.waiting.n_atoms % idle > 0);
+  const struct lane *due = due_lane(s, now);
   for (struct lane *lane = s->lanes; lane; lane = lane->next) {
     if (lane->load.waiting.n_structures == 0)
       continue;
-    struct candidate c = {.lane = lane, .first = first_queue(lane, now)};
-    c.urgent = c.first == PRIORITY_INTERACTIVE || grown_patient(lane->queues[c.first].first, now);
+    struct candidate c = {.lane = lane, .is_due = lane == due};
+    const bool has_interactive = lane->queues[PRIORITY_INTERACTIVE].first != NULL;
+    c.first = c.is_due || !has_interactive ? PRIORITY_BULK : PRIORITY_INTERACTIVE;
     if (!goes_before(&c, &best))
       continue;
     fill(s, &c, free_bytes, share_atoms);
     c.reason = reason_to_begin(s, &c, now, &s->wake_ns);
+    if (leaves_the_last(s, &c, idle))
+      c.n_entries = 0;
     if (c.reason)
       best = c;
   }
@@ -307,10 +385,11 @@ static struct candidate choose(struct scheduler *s, uint64_t now) {
 }
 
 /* Moves the candidate's entries into a batch; NULL without memory. */
-static struct batch *take(struct scheduler *s, const struct candidate *c) {
+static struct batch *take(struct scheduler *s, const struct candidate *c, uint64_t now) {
   struct batch *batch = calloc(1, sizeof *batch + c->n_entries * sizeof(struct entry *));
   if (!batch)
     return NULL;
+  note_shares(s, c, now);
   batch->work.arena_bytes = c->bytes;
   batch->model = c->lane->model;
   batch->precision = c->lane->precision;
@@ -320,9 +399,8 @@ static struct batch *take(struct scheduler *s, const struct candidate *c) {
   batch->n_live = c->n_entries;
   batch->n_entries = c->n_entries;
   for (size_t i = 0; i < c->n_entries; i++) {
-    struct entry *entry = fair_take(&c->lane->queues[c->first]);
-    if (!entry)
-      entry = fair_take(&c->lane->queues[1 - c->first]);
+    const enum request_priority which = i < c->n_of[c->first] ? c->first : 1 - c->first;
+    struct entry *entry = fair_take(&c->lane->queues[which]);
     leave_queue(s, entry);
     entry->state = ENTRY_RUNNING;
     entry->batch = batch;
@@ -342,7 +420,7 @@ void scheduler_run(struct scheduler *s) {
     struct candidate c = choose(s, now);
     if (!c.lane || c.n_entries == 0)
       break;
-    struct batch *batch = take(s, &c);
+    struct batch *batch = take(s, &c, now);
     if (!batch) {
       s->wake_ns = now + RETRY_NS;
       break;

@@ -6,9 +6,11 @@
  *
  * Queues. Each pair of loaded model and precision is a lane with two queues, and within a queue the
  * requests take turns, one structure each: a request of thousands does not hold up a small one.
- * Interactive structures go before bulk ones; a bulk structure that has waited for
- * SCHEDULER_BULK_PATIENCE_NS counts as interactive. Among lanes the one whose oldest structure has
- * waited longest goes first.
+ * Interactive structures go before bulk ones, in every lane; among equals the lane whose oldest
+ * structure has waited longest goes first. Bulk that has waited for SCHEDULER_BULK_PATIENCE_NS is
+ * due a quarter of the time while interactive structures wait: what they take earns it a third of
+ * that, and once that is enough for the structure whose turn it is, it goes first, for so long. The
+ * queue has a quarter of its room for interactive structures alone.
  *
  * When a batch begins. While every worker is busy, structures wait, and whatever waits then becomes
  * the next batch. With a worker idle, a batch begins when it
@@ -16,7 +18,8 @@
  *          free of the memory budget, or SCHEDULER_BATCH_MAX structures,
  *   time   would take longer than max_batch_ns with the next structure, at the measured rate: the
  *          answers of all wait for the longest. A request that takes several batches anyway fills
- *          only a quarter of that time where the batch has structures of shorter requests,
+ *          only a quarter of that time where the batch has structures of shorter requests, and so
+ *          does bulk where it has interactive ones. Before a rate is measured one is assumed,
  *   delay  has waited for max_delay since its oldest structure arrived,
  *   drain  nothing more will be accepted,
  *   idle   no more is expected: as many requests are present as have been at any time in the last
@@ -121,8 +124,12 @@ void scheduler_leave(struct scheduler *scheduler);
 
 enum scheduler_added { SCHEDULER_ADDED, SCHEDULER_FULL, SCHEDULER_NO_MEMORY };
 
+/* The entries that may wait when the last one to come has a priority. */
+size_t scheduler_room(const struct scheduler *scheduler, enum request_priority priority);
+
 /* Whether n more entries of so many atoms together find room in the queue. */
-bool scheduler_has_room(const struct scheduler *scheduler, size_t n, size_t n_atoms);
+bool scheduler_has_room(const struct scheduler *scheduler, enum request_priority priority, size_t n,
+                        size_t n_atoms);
 
 /* Appends an entry to its queue; scheduler_run is called when all of a request's are in. */
 enum scheduler_added scheduler_add(struct scheduler *scheduler, struct loaded_model *model,

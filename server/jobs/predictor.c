@@ -224,13 +224,16 @@ static size_t client_share(const struct config *config) {
 /* Fails a job whose n structures find no room in the queue. */
 static void admit(struct predict_job *job, size_t n) {
   struct predictor *p = job->predictor;
-  const size_t share = job->client ? client_share(p->config) : p->config->max_queue;
+  const enum request_priority priority = job->request.priority;
+  const size_t room = scheduler_room(p->scheduler, priority);
+  const size_t most = job->client ? client_share(p->config) : room;
+  const size_t share = most < room ? most : room;
   const size_t waiting = job->client ? job->client->n_waiting : 0;
   if (job->failed)
     return;
   if (n > share)
     predict_job_fail(job, PROBLEM_TOO_MANY_STRUCTURES, "more structures than the queue holds");
-  else if (!scheduler_has_room(p->scheduler, n, predict_job_atoms(job)))
+  else if (!scheduler_has_room(p->scheduler, priority, n, predict_job_atoms(job)))
     predict_job_fail(job, PROBLEM_QUEUE_FULL, "too many structures are waiting; try again later");
   else if (!predictor_may_hold(p, job->request.bytes))
     predict_job_fail(job, PROBLEM_QUEUE_FULL, "requests of too many bytes wait; try again later");

@@ -1,4 +1,4 @@
-"""What many clients, a bulk request, idle attackers and ten times the capacity do to the others.
+"""What many clients, bulk requests, idle attackers and ten times the capacity do to the others.
 
 Each measure starts a daemon of its own, prints its figures, and returns what was not as it must be.
 """
@@ -14,6 +14,7 @@ import select
 import selectors
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -33,6 +34,8 @@ N_LORIS = 1000
 LORIS_MS = 10_000
 N_BULK = 100_000
 BULK_BATCH_MS = 50
+FLOOD_BATCH_MS = 100
+FLOOD_CLIENTS, FLOOD_STRUCTURES = 16, 16
 TIMES_CAPACITY = 10
 PAIR = {
     "numbers": [14, 14],
@@ -74,14 +77,25 @@ def sub(folder: Path, name: str) -> Path:
     return made
 
 
+def load_begin(
+    made: Daemon, body: bytes, clients: int, seconds: float, folder: Path
+) -> subprocess.Popen[str]:
+    """build/bench/load: so many clients that ask for one thing again and again."""
+    with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
+        file.write(body)
+    command = [str(LOAD), str(made.port), PREDICT, file.name, str(clients), str(seconds)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def load_end(begun: subprocess.Popen[str]) -> dict[str, float]:
+    """What they got."""
+    told, errors = begun.communicate()
+    assert begun.returncode == 0, errors
+    return json.loads(told)
+
+
 def load(made: Daemon, body: bytes, clients: int, seconds: float, folder: Path) -> dict[str, float]:
-    """build/bench/load: what so many clients get that ask for one thing again and again."""
-    file = folder / "body"
-    file.write_bytes(body)
-    command = [str(LOAD), str(made.port), PREDICT, str(file), str(clients), str(seconds)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return load_end(load_begin(made, body, clients, seconds, folder))
 
 
 def many_clients(folder: Path) -> list[str]:
@@ -185,6 +199,33 @@ def bulk(folder: Path) -> list[str]:
     )
     wrong = p99 > 2 * BULK_BATCH_MS
     return ["a bulk request holds up others for over two batches"] if wrong else []
+
+
+def flood(folder: Path) -> list[str]:
+    """Two interactive clients of two atoms beside requests of bulk, which wait for seconds."""
+    crowd = [copper(seed) for seed in range(FLOOD_STRUCTURES)]
+    n_most = FLOOD_CLIENTS * FLOOD_STRUCTURES
+    bulk_body = body_of(*crowd, priority="bulk")
+    wrong = []
+    flags = ("--workers", "2", "--max-batch-ms", str(FLOOD_BATCH_MS))
+    with daemon(folder, "flood", *flags) as made:
+        load(made, body_of(copper(0)), 1, 1.0, folder)  # measures
+        beset = load_begin(made, bulk_body, FLOOD_CLIENTS, 4 * SECONDS, folder)
+        made.wait_for(lambda: made.metric("queue_structures") > n_most / 2, "the queue")
+        time.sleep(2.0)  # until bulk has waited for its patience
+        got = load(made, body_of(PAIR), 2, 2 * SECONDS, folder)
+        waiting = made.metric("queue_structures")
+        crowded = load_end(beset)
+    p99 = got["p99_ms"]
+    print(
+        f"flood of {FLOOD_CLIENTS} bulk requests of {len(crowd)} ({waiting:.0f} structures wait, "
+        f"{crowded['p99_ms']:.0f} ms) in batches of {FLOOD_BATCH_MS} ms: 99th percentile of "
+        f"{got['per_second'] * 2 * SECONDS:.0f} interactive answers {p99:.0f} ms, "
+        f"{p99 / FLOOD_BATCH_MS:.2f} batches"
+    )
+    if p99 > 2 * FLOOD_BATCH_MS:
+        wrong.append("a flood of bulk holds up interactive requests for over two batches")
+    return wrong
 
 
 def percentile(values: list[float]) -> float:
@@ -325,4 +366,11 @@ async def replay_at(
     return statuses, wrong[:10]
 
 
-MEASURES: list[Callable[[Path], list[str]]] = [many_clients, slow_loris, bulk, wrk, replay]
+MEASURES: list[Callable[[Path], list[str]]] = [
+    many_clients,
+    slow_loris,
+    bulk,
+    flood,
+    wrk,
+    replay,
+]

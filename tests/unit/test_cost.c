@@ -34,6 +34,16 @@ static void test_first_batch_sets_the_rates(void **state) {
   assert_true(fabs(rates.atom / rates.edge - 16) < 1e-9);
 }
 
+/* Before anything is measured a batch is expected to take long, so that it is small. */
+static void test_expected(void **state) {
+  (void)state;
+  struct cost_rates rates = {0};
+  assert_true(cost_expected(&rates, &crystal) > truth(&crystal));
+  assert_true(cost_expected(&rates, &gas) > 0);
+  learn(&rates, &crystal, 1);
+  assert_true(cost_expected(&rates, &crystal) == cost_seconds(&rates, &crystal));
+}
+
 static void test_both_rates_are_found(void **state) {
   (void)state;
   struct cost_rates rates = {0};
@@ -92,6 +102,7 @@ static void test_nothing_is_learned_from_nothing(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_first_batch_sets_the_rates),
+      cmocka_unit_test(test_expected),
       cmocka_unit_test(test_both_rates_are_found),
       cmocka_unit_test(test_what_is_known_stays),
       cmocka_unit_test(test_outlier),

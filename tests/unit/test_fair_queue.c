@@ -52,8 +52,10 @@ static void take(struct fixture *f, size_t n, const char *wanted) {
   char names[ENTRIES + 1];
   walk(f, seen, names);
   for (size_t i = 0; i < n; i++) {
+    const struct entry *head = fair_head(&f->queue);
     struct entry *entry = fair_take(&f->queue);
     assert_ptr_equal(entry, seen[i]);
+    assert_ptr_equal(entry, head);
     assert_int_equal(name_of(f, entry), wanted[i]);
     fair_unlink(&f->queue, entry);
   }
@@ -72,6 +74,7 @@ static void expect_empty(const struct fixture *f) {
 static void test_empty(void **state) {
   (void)state;
   struct fixture f = {0};
+  assert_null(fair_head(&f.queue));
   assert_null(fair_take(&f.queue));
   struct fair_walk w = fair_walk_begin(&f.queue);
   assert_null(fair_walk_next(&w));

@@ -232,53 +232,6 @@ static void test_lanes(void **state) {
   end_all(f);
 }
 
-static void test_priorities(void **state) {
-  struct fixture *f = *state;
-  f->idle = 0;
-  struct entry *bulk = add_to(f, &silicon, IRREP_FLOAT32, PRIORITY_BULK, 60);
-  f->now_ns++;
-  struct entry *other = add_to(f, &gold, IRREP_FLOAT32, PRIORITY_BULK, 1);
-  f->now_ns += MS;
-  struct entry *interactive = add(f, 60);
-  f->idle = 1;
-  scheduler_run(f->scheduler);
-  assert_ptr_equal(f->batches[0]->entries[0], interactive); /* the lane's bulk does not fit */
-  expect_batch(f, 0, 1, "full");
-  end(f);
-  scheduler_run(f->scheduler);
-  assert_ptr_equal(f->batches[0]->entries[0], bulk);
-  end(f);
-  scheduler_run(f->scheduler);
-  assert_ptr_equal(f->batches[0]->entries[0], other);
-  end(f);
-}
-
-/* Bulk fills what interactive leaves of a batch. */
-static void test_bulk_fills_up(void **state) {
-  struct fixture *f = *state;
-  f->idle = 0;
-  add_to(f, &silicon, IRREP_FLOAT32, PRIORITY_BULK, 8);
-  struct entry *interactive = add(f, 8);
-  f->idle = 1;
-  scheduler_run(f->scheduler);
-  expect_batch(f, 0, 2, "idle");
-  assert_ptr_equal(f->batches[0]->entries[0], interactive);
-  end(f);
-}
-
-/* Bulk that has waited long enough goes before younger interactive structures. */
-static void test_bulk_does_not_starve(void **state) {
-  struct fixture *f = *state;
-  f->idle = 0;
-  struct entry *bulk = add_to(f, &silicon, IRREP_FLOAT32, PRIORITY_BULK, 60);
-  f->now_ns += SCHEDULER_BULK_PATIENCE_NS;
-  add(f, 60);
-  f->idle = 1;
-  scheduler_run(f->scheduler);
-  assert_ptr_equal(f->batches[0]->entries[0], bulk);
-  end_all(f);
-}
-
 static void test_deadlines(void **state) {
   struct fixture *f = *state;
   f->idle = 0;
@@ -332,16 +285,16 @@ static void test_queue_bound(void **state) {
   f->idle = 0;
   for (int i = 0; i < 300; i++)
     add(f, 1);
-  assert_false(scheduler_has_room(f->scheduler, 1, 1));
-  assert_true(scheduler_has_room(f->scheduler, 0, 0));
+  assert_false(scheduler_has_room(f->scheduler, PRIORITY_INTERACTIVE, 1, 1));
+  assert_true(scheduler_has_room(f->scheduler, PRIORITY_INTERACTIVE, 0, 0));
   struct flow flow = {0};
   struct entry one_more = {.plan = {1, 1, 0}, .flow = &flow, .deadline_ns = SCHEDULER_NEVER};
   assert_int_equal(scheduler_add(f->scheduler, &gold, IRREP_FLOAT32, &one_more), SCHEDULER_FULL);
   assert_int_equal(one_more.state, ENTRY_IDLE);
   scheduler_remove(f->scheduler, &f->entries[0]);
-  assert_true(scheduler_has_room(f->scheduler, 1, 1));
-  assert_false(scheduler_has_room(f->scheduler, 2, 2));
-  assert_false(scheduler_has_room(f->scheduler, SIZE_MAX, 1));
+  assert_true(scheduler_has_room(f->scheduler, PRIORITY_INTERACTIVE, 1, 1));
+  assert_false(scheduler_has_room(f->scheduler, PRIORITY_INTERACTIVE, 2, 2));
+  assert_false(scheduler_has_room(f->scheduler, PRIORITY_INTERACTIVE, SIZE_MAX, 1));
   f->idle = 1;
   scheduler_run(f->scheduler);
   end_all(f);
@@ -390,9 +343,6 @@ int main(void) {
       TEST(test_memory),
       TEST(test_memory_cuts),
       TEST(test_lanes),
-      TEST(test_priorities),
-      TEST(test_bulk_fills_up),
-      TEST(test_bulk_does_not_starve),
       TEST(test_deadlines),
       TEST(test_remove),
       TEST(test_queue_bound),

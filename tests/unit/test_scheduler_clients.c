@@ -11,12 +11,13 @@
 
 #define US UINT64_C(1000)
 #define MS UINT64_C(1000000)
-#define CLIENTS_MAX 64
+#define CLIENTS_MAX 1024
 #define WORKERS 2
 
 struct client {
   struct entry entry;
   struct flow flow;
+  enum request_priority priority;
   bool waits;      /* for an answer */
   uint64_t ask_ns; /* when it asks next, unless it waits */
 };
@@ -24,12 +25,15 @@ struct client {
 struct simulation {
   struct scheduler *scheduler;
   uint64_t now_ns, structure_ns, think_ns;
-  size_t n_clients;
+  uint64_t max_batch_ns;    /* 0: no bound */
+  size_t n_clients, n_bulk; /* the last of them ask for bulk */
   struct client clients[CLIENTS_MAX];
   struct batch *running[WORKERS];
   uint64_t ends_ns[WORKERS];
   size_t n_batches, n_structures;
   uint64_t longest_wait_ns;
+  uint64_t longest_ns[2]; /* from asking to the answer, by enum request_priority */
+  size_t n_answers[2];
 };
 
 static struct served_model served = {.name = "silicon"};
@@ -66,7 +70,8 @@ static void start(void *context, struct batch *batch) {
   while (sim->running[i])
     i++;
   sim->running[i] = batch;
-  sim->ends_ns[i] = sim->now_ns + batch->n_entries * sim->structure_ns;
+  batch->evaluate_ns = batch->n_entries * sim->structure_ns;
+  sim->ends_ns[i] = sim->now_ns + batch->evaluate_ns;
   sim->n_batches++;
   sim->n_structures += batch->n_entries;
   for (size_t k = 0; k < batch->n_entries; k++) {
@@ -89,6 +94,10 @@ static void end_batch(struct simulation *sim, size_t i) {
   scheduler_finished(sim->scheduler, batch);
   for (size_t k = 0; k < batch->n_entries; k++) {
     struct client *client = batch->entries[k]->owner;
+    const uint64_t took_ns = sim->now_ns - client->entry.arrived_ns;
+    if (took_ns > sim->longest_ns[client->priority])
+      sim->longest_ns[client->priority] = took_ns;
+    sim->n_answers[client->priority]++;
     client->waits = false;
     client->ask_ns = sim->now_ns + (k + 1) * sim->think_ns;
     scheduler_leave(sim->scheduler);
@@ -100,6 +109,7 @@ static void ask(struct simulation *sim, struct client *client) {
   client->waits = true;
   client->entry = (struct entry){.plan = {1, 8, 0},
                                  .flow = &client->flow,
+                                 .priority = client->priority,
                                  .arrived_ns = sim->now_ns,
                                  .deadline_ns = SCHEDULER_NEVER,
                                  .owner = client};
@@ -135,13 +145,8 @@ static void step(struct simulation *sim) {
       ask(sim, &sim->clients[i]);
 }
 
-/* Runs for two simulated seconds; returns the mean batch. */
-static double simulate(struct simulation *sim, size_t n_clients, uint64_t structure_ns,
-                       uint64_t think_ns) {
-  *sim = (struct simulation){.now_ns = 1000 * MS,
-                             .structure_ns = structure_ns,
-                             .think_ns = think_ns,
-                             .n_clients = n_clients};
+/* Runs for so long with what is set of sim. */
+static void run_for(struct simulation *sim, uint64_t duration_ns) {
   const struct scheduler_hooks hooks = {.context = sim,
                                         .now_ns = now_ns,
                                         .bytes = bytes,
@@ -149,21 +154,36 @@ static double simulate(struct simulation *sim, size_t n_clients, uint64_t struct
                                         .free_bytes = free_bytes,
                                         .start = start,
                                         .expired = expired};
-  const struct scheduler_limits limits = {
-      .max_batch_bytes = 100000, .max_queue = 1000, .max_delay_ns = 2 * MS};
+  const struct scheduler_limits limits = {.max_batch_bytes = 100000,
+                                          .max_queue = 2000,
+                                          .max_batch_ns = sim->max_batch_ns,
+                                          .max_delay_ns = 2 * MS};
+  model.rates[IRREP_FLOAT32] = (struct cost_rates){0};
+  sim->now_ns = 1000 * MS;
   sim->scheduler = scheduler_new(&hooks, &limits);
   assert_non_null(sim->scheduler);
-  for (size_t i = 0; i < n_clients; i++)
-    sim->clients[i].ask_ns = sim->now_ns + i * think_ns;
-  while (sim->now_ns < 3000 * MS)
+  for (size_t i = 0; i < sim->n_clients; i++) {
+    sim->clients[i].ask_ns = sim->now_ns + i * sim->think_ns;
+    sim->clients[i].priority =
+        i < sim->n_clients - sim->n_bulk ? PRIORITY_INTERACTIVE : PRIORITY_BULK;
+  }
+  while (sim->now_ns < 1000 * MS + duration_ns)
     step(sim);
-  for (size_t i = 0; i < n_clients; i++)
+  for (size_t i = 0; i < sim->n_clients; i++)
     if (sim->clients[i].entry.state == ENTRY_WAITING)
       scheduler_remove(sim->scheduler, &sim->clients[i].entry);
   for (size_t i = 0; i < WORKERS; i++)
     if (sim->running[i])
       end_batch(sim, i);
   scheduler_free(sim->scheduler);
+}
+
+/* Runs for two simulated seconds; returns the mean batch. */
+static double simulate(struct simulation *sim, size_t n_clients, uint64_t structure_ns,
+                       uint64_t think_ns) {
+  *sim = (struct simulation){
+      .structure_ns = structure_ns, .think_ns = think_ns, .n_clients = n_clients};
+  run_for(sim, 2000 * MS);
   return (double)sim->n_structures / (double)sim->n_batches;
 }
 
@@ -199,10 +219,35 @@ static void test_few_clients(void **state) {
   free(sim);
 }
 
+/* Beside a flood of bulk that waits for seconds, no interactive answer takes two batches, and the
+ * workers are never idle. */
+static void test_flood(void **state) {
+  (void)state;
+  struct simulation *sim = malloc(sizeof *sim);
+  assert_non_null(sim);
+  for (size_t n_interactive = 1; n_interactive <= 4; n_interactive++) {
+    *sim = (struct simulation){.structure_ns = 5 * MS,
+                               .think_ns = 50 * US,
+                               .max_batch_ns = 50 * MS,
+                               .n_clients = 800 + n_interactive,
+                               .n_bulk = 800};
+    run_for(sim, 20000 * MS);
+    assert_true(sim->longest_ns[PRIORITY_BULK] > 1500 * MS);
+    assert_true(sim->n_answers[PRIORITY_INTERACTIVE] > 200 * n_interactive);
+    if (sim->longest_ns[PRIORITY_INTERACTIVE] >= 2 * sim->max_batch_ns)
+      fail_msg("%llu ms beside bulk",
+               (unsigned long long)(sim->longest_ns[PRIORITY_INTERACTIVE] / MS));
+    const size_t n = sim->n_answers[0] + sim->n_answers[1];
+    assert_true(n > 7900); /* of 2 * 20 s / 5 ms */
+  }
+  free(sim);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_many_clients),
       cmocka_unit_test(test_few_clients),
+      cmocka_unit_test(test_flood),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

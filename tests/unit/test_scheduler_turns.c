@@ -140,10 +140,10 @@ static void test_atoms_bound(void **state) {
       .max_batch_bytes = 1000, .max_queue = 300, .max_queue_atoms = 100, .max_delay_ns = 2 * MS};
   scheduler_set_limits(f->scheduler, &limits);
   f->idle = 0;
-  assert_true(scheduler_has_room(f->scheduler, 1, 5000)); /* nothing waits */
+  assert_true(scheduler_has_room(f->scheduler, PRIORITY_INTERACTIVE, 1, 5000)); /* nothing waits */
   add(f, 60);
-  assert_true(scheduler_has_room(f->scheduler, 2, 40));
-  assert_false(scheduler_has_room(f->scheduler, 1, 41));
+  assert_true(scheduler_has_room(f->scheduler, PRIORITY_INTERACTIVE, 2, 40));
+  assert_false(scheduler_has_room(f->scheduler, PRIORITY_INTERACTIVE, 1, 41));
   f->idle = 1;
   scheduler_run(f->scheduler);
   end_all(f);
