@@ -158,8 +158,11 @@ def include_problem(name: str, quote: str, target: str) -> str | None:
             return f'core includes "{target}": only "irrep/..." and "core/..." are allowed'
         return room_problem(name, target)
     elif parts[0] == "server":
-        if quote == '"' and not target.startswith(("irrep/", "server/")):
-            return f'server includes "{target}": only "irrep/..." and "server/..." are allowed'
+        if quote == '"' and not target.startswith(("irrep/", "core/base/", "server/")):
+            return (
+                f'server includes "{target}": '
+                'only "irrep/...", "core/base/..." and "server/..." are allowed'
+            )
         return room_problem(name, target) if quote == '"' else None
     elif name.startswith("clients/c/"):
         if quote == '"' and "/" in target:

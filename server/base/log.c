@@ -1,6 +1,6 @@
 #include "server/base/log.h"
 
-#include "server/base/utf8.h"
+#include "core/base/utf8.h"
 
 #include <math.h>
 #include <poll.h>

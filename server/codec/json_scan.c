@@ -1,6 +1,6 @@
 #include "server/codec/json_scan.h"
 
-#include "server/base/utf8.h"
+#include "core/base/utf8.h"
 
 #include <math.h>
 #include <stdint.h>

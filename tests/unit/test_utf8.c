@@ -1,4 +1,4 @@
-#include "server/base/utf8.h"
+#include "core/base/utf8.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

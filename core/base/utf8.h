@@ -1,6 +1,6 @@
 /* UTF-8 (RFC 3629): shortest forms, no surrogates, up to U+10FFFF. */
-#ifndef SERVER_BASE_UTF8_H
-#define SERVER_BASE_UTF8_H
+#ifndef CORE_BASE_UTF8_H
+#define CORE_BASE_UTF8_H
 
 #include <stddef.h>
 

@@ -1,4 +1,4 @@
-#include "server/base/utf8.h"
+#include "core/base/utf8.h"
 
 size_t utf8_sequence(const char *at, const char *end) {
   const unsigned char *s = (const unsigned char *)at;
