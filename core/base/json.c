@@ -1,9 +1,9 @@
-#define _GNU_SOURCE /* strtod_l */
 #include "core/base/json.h"
 
-#include <locale.h>
+#include "core/base/decimal.h"
+#include "core/base/utf8.h"
+
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define JSON_SIZE_END (UINT64_C(1) << 53)
@@ -12,6 +12,7 @@
 struct sink {
   char *bytes;
   size_t size, used;
+  bool is_cut; /* what does not fit is left out, and is no error */
 };
 
 static bool fail_at(struct json_reader *r, const char *at, const char *message) {
@@ -31,7 +32,8 @@ struct json_reader json_reader_over(const char *text, size_t size) {
     text = "";
     size = 0;
   }
-  return (struct json_reader){.start = text, .at = text, .end = text + size, .value_due = true};
+  return (struct json_reader){
+      .values_left = SIZE_MAX, .start = text, .at = text, .end = text + size, .value_due = true};
 }
 
 /* Blanks and lookahead */
@@ -63,6 +65,9 @@ enum json_type json_peek(const struct json_reader *r) {
     return JSON_BOOL;
   case 'n':
     return JSON_NULL;
+  case 'N':
+  case 'I':
+    return r->non_finite ? JSON_NUMBER : JSON_NONE;
   default:
     return *at == '-' || is_digit(*at) ? JSON_NUMBER : JSON_NONE;
   }
@@ -77,7 +82,13 @@ static bool value_begin(struct json_reader *r, enum json_type type, const char *
   r->at = after_blanks(r);
   if (r->at == r->end)
     return json_fail(r, "the text ends where a value is due");
-  return json_peek(r) == type || json_fail(r, message);
+  if (json_peek(r) != type)
+    return json_fail(r, message);
+  r->too_many = r->values_left == 0;
+  if (r->too_many)
+    return json_fail(r, "more values than are accepted");
+  r->values_left--;
+  return true;
 }
 
 static bool value_done(struct json_reader *r, const char *at) {
@@ -150,28 +161,13 @@ bool json_array_next(struct json_reader *r) {
 static bool sink_put(struct sink *sink, const char *bytes, size_t n) {
   if (!sink->bytes)
     return true;
-  if (n >= sink->size - sink->used)
-    return false;
+  if (n >= sink->size - sink->used) {
+    sink->size = sink->is_cut ? sink->used + 1 : sink->size; /* no later piece either */
+    return sink->is_cut;
+  }
   memcpy(sink->bytes + sink->used, bytes, n);
   sink->used += n;
   return true;
-}
-
-/* The bytes of the UTF-8 sequence at `at` (RFC 3629: shortest form, no surrogates, up to U+10FFFF);
- * 0 when it is none. */
-static size_t utf8_sequence(const char *at, const char *end) {
-  const unsigned char *s = (const unsigned char *)at;
-  size_t left = (size_t)(end - at);
-  size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
-  if (n == 0 || s[0] > 0xf4 || n > left)
-    return 0;
-  for (size_t i = 1; i < n; i++)
-    if ((s[i] & 0xc0) != 0x80)
-      return 0;
-  if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
-      (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
-    return 0;
-  return n;
 }
 
 static size_t utf8_encode(uint32_t code, char bytes[4]) {
@@ -286,8 +282,9 @@ static bool read_string(struct json_reader *r, struct sink *sink) {
 }
 
 /* read_string into a caller's buffer, which becomes empty on an error. */
-static bool read_string_into(struct json_reader *r, char *string, size_t size, size_t *length) {
-  struct sink sink = {string, size, 0};
+static bool read_string_into(struct json_reader *r, char *string, size_t size, bool is_cut,
+                             size_t *length) {
+  struct sink sink = {string, size, 0, is_cut};
   if (size == 0)
     return json_fail(r, "a string is longer than what is accepted");
   bool ok = read_string(r, &sink);
@@ -301,7 +298,7 @@ bool json_string(struct json_reader *r, char *string, size_t size, size_t *lengt
   if (size > 0)
     string[0] = '\0';
   return value_begin(r, JSON_STRING, "a string is due") &&
-         read_string_into(r, string, size, length) && value_done(r, r->at);
+         read_string_into(r, string, size, false, length) && value_done(r, r->at);
 }
 
 size_t json_string_bound(const struct json_reader *r) {
@@ -318,11 +315,11 @@ size_t json_string_bound(const struct json_reader *r) {
 }
 
 /* Reads a member's key and colon. */
-static bool read_key(struct json_reader *r, char *key, size_t size) {
+static bool read_key(struct json_reader *r, char *key, size_t size, bool is_cut) {
   if (r->at == r->end || *r->at != '"')
     return json_fail(r, "a key in double quotes is due");
   struct sink unread = {0};
-  bool ok = key ? read_string_into(r, key, size, NULL) : read_string(r, &unread);
+  bool ok = key ? read_string_into(r, key, size, is_cut, NULL) : read_string(r, &unread);
   if (!ok)
     return false;
   r->at = after_blanks(r);
@@ -333,98 +330,87 @@ static bool read_key(struct json_reader *r, char *key, size_t size) {
   return true;
 }
 
-bool json_object_next(struct json_reader *r, char *key, size_t size) {
+static bool object_next(struct json_reader *r, char *key, size_t size, bool is_cut) {
   if (size > 0)
     key[0] = '\0';
   if (!container_next(r, true))
     return false;
-  if (read_key(r, key, size))
+  if (read_key(r, key, size, is_cut))
     return true;
   if (size > 0)
     key[0] = '\0';
   return false;
 }
 
+bool json_object_next(struct json_reader *r, char *key, size_t size) {
+  return object_next(r, key, size, false);
+}
+
+bool json_object_next_cut(struct json_reader *r, char *key, size_t size) {
+  return object_next(r, key, size, true);
+}
+
 /* Numbers and literals */
 
-static const char *after_digits(const char *at, const char *end) {
-  while (at < end && is_digit(*at))
-    at++;
-  return at;
+static bool scan_number(struct json_reader *r, struct decimal *decimal) {
+  return decimal_scan(r->at, r->end, decimal) ||
+         fail_at(r, decimal->end, "a number that is not written as JSON writes them");
 }
 
-/* The end of the number at r->at by RFC 8259's grammar, or NULL and an error. */
-static const char *number_end(struct json_reader *r) {
-  const char *at = r->at + (*r->at == '-');
-  const char *digits = at;
-  at = after_digits(at, r->end);
-  bool ok = at > digits && (*digits != '0' || at == digits + 1);
-  if (ok && at < r->end && *at == '.') {
-    digits = ++at;
-    at = after_digits(at, r->end);
-    ok = at > digits;
-  }
-  if (ok && at < r->end && (*at == 'e' || *at == 'E')) {
-    at++;
-    if (at < r->end && (*at == '+' || *at == '-'))
-      at++;
-    digits = at;
-    at = after_digits(at, r->end);
-    ok = at > digits;
-  }
-  if (!ok)
-    fail_at(r, at, "a number that is not written as JSON writes them");
-  else if (at - r->at > JSON_NUMBER_MAX)
-    ok = json_fail(r, "a number of too many digits");
-  return ok ? at : NULL;
+/* Whether the n bytes of a word come next. */
+static bool is_word(const struct json_reader *r, const char *word, size_t n) {
+  return (size_t)(r->end - r->at) >= n && memcmp(r->at, word, n) == 0;
 }
 
-/* strtod on a NUL-terminated copy in the C locale, whatever the process has set. */
-static bool parse_double(struct json_reader *r, const char *end, double *number) {
-  char copy[JSON_NUMBER_MAX + 1];
-  size_t n = (size_t)(end - r->at);
-  memcpy(copy, r->at, n);
-  copy[n] = '\0';
-  locale_t c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-  if (!c_locale)
-    return json_fail(r, "no memory to read a number");
-  double value = strtod_l(copy, NULL, c_locale);
-  freelocale(c_locale);
-  if (!isfinite(value))
-    return json_fail(r, "a number too large for a double");
-  *number = value;
-  return true;
+/* Reads a word that stands for a number, if one comes next and such words are accepted. */
+static bool read_non_finite(struct json_reader *r, double *number) {
+  static const struct {
+    const char *word;
+    size_t size;
+    double number;
+  } words[] = {{"NaN", 3, (double)NAN},
+               {"Infinity", 8, (double)INFINITY},
+               {"-Infinity", 9, (double)-INFINITY}};
+  for (size_t i = 0; r->non_finite && i < sizeof words / sizeof *words; i++)
+    if (is_word(r, words[i].word, words[i].size)) {
+      *number = words[i].number;
+      return value_done(r, r->at + words[i].size);
+    }
+  return false;
 }
 
 bool json_double(struct json_reader *r, double *number) {
+  struct decimal decimal;
   if (!value_begin(r, JSON_NUMBER, "a number is due"))
     return false;
-  const char *end = number_end(r);
-  return end && parse_double(r, end, number) && value_done(r, end);
+  if (!is_digit(*r->at) && read_non_finite(r, number))
+    return true;
+  if (!scan_number(r, &decimal))
+    return false;
+  const double value = decimal_value(&decimal);
+  if (!r->non_finite && !isfinite(value))
+    return json_fail(r, "a number too large for a double");
+  *number = value;
+  return value_done(r, decimal.end);
 }
 
 bool json_size(struct json_reader *r, size_t *number) {
   static const char due[] = "an integer from 0 to 2^53 - 1 in plain digits is due";
-  if (!value_begin(r, JSON_NUMBER, due))
+  struct decimal decimal;
+  if (!value_begin(r, JSON_NUMBER, due) || !scan_number(r, &decimal))
     return false;
-  const char *end = number_end(r);
-  if (!end)
-    return false;
-  uint64_t value = 0;
-  for (const char *at = r->at; at < end; at++) {
+  for (const char *at = decimal.begin; at < decimal.end; at++)
     if (!is_digit(*at))
       return json_fail(r, due);
-    value = value * 10 + (uint64_t)(*at - '0');
-    if (value >= JSON_SIZE_END || value > SIZE_MAX)
-      return json_fail(r, due);
-  }
-  *number = (size_t)value;
-  return value_done(r, end);
+  if (decimal.has_rest || decimal.digits >= JSON_SIZE_END || decimal.digits > SIZE_MAX)
+    return json_fail(r, due);
+  *number = (size_t)decimal.digits;
+  return value_done(r, decimal.end);
 }
 
 static bool literal(struct json_reader *r, const char *word) {
-  size_t n = strlen(word);
-  if ((size_t)(r->end - r->at) < n || memcmp(r->at, word, n) != 0)
+  const size_t n = strlen(word);
+  if (!is_word(r, word, n))
     return json_fail(r, "a word other than true, false and null");
   return value_done(r, r->at + n);
 }
@@ -475,7 +461,7 @@ bool json_skip(struct json_reader *r) {
     return false;
   while (r->depth > depth) {
     bool object = (r->objects & innermost(r)) != 0;
-    if (object ? container_next(r, true) && read_key(r, NULL, 0) : json_array_next(r))
+    if (object ? container_next(r, true) && read_key(r, NULL, 0, false) : json_array_next(r))
       skip_begin(r);
     if (r->message)
       return false;

@@ -25,8 +25,8 @@
  * container) are errors too.
  *
  * Refused beyond RFC 8259: nesting deeper than JSON_DEPTH_MAX, a byte order mark, U+0000 in strings
- * (so that C strings compare safely), strings that are not UTF-8, numbers longer than
- * JSON_NUMBER_MAX bytes. Keys may repeat: that is the caller's business.
+ * (so that C strings compare safely), strings that are not UTF-8, surrogates without their other
+ * half, numbers too large for a double. Keys may repeat: that is the caller's business.
  *
  * The text is not owned and must outlive the reader. No reader is shared: distinct readers may be
  * used by distinct threads. */
@@ -39,8 +39,6 @@
 
 #define JSON_DEPTH_MAX 16
 
-#define JSON_NUMBER_MAX 128
-
 enum json_type {
   JSON_NONE, /* no value comes next: a container's end, the text's end, or an error */
   JSON_OBJECT,
@@ -51,10 +49,15 @@ enum json_type {
   JSON_NULL
 };
 
-/* Plain data: a copy is a bookmark to read on from. Only message and position are for others. */
+/* Plain data: a copy is a bookmark to read on from. The first members are for others too; those to
+ * be set are set before anything is read. */
 struct json_reader {
   const char *message; /* static text of the first error, NULL while there is none */
   size_t position;     /* of that error, in bytes from the start */
+  bool too_many;       /* that error is that values_left was 0 */
+  size_t values_left;  /* scalars and containers that may still be read; SIZE_MAX to begin with */
+  bool non_finite;     /* NaN, Infinity and -Infinity are numbers for json_double and json_skip, as
+                          many writers put them; a number too large for a double is infinite */
   const char *start, *at, *end;
   size_t depth;      /* containers open */
   uint32_t objects;  /* bit d-1: the container at depth d is an object */
@@ -77,6 +80,9 @@ bool json_array_begin(struct json_reader *reader);
  * left), or an error, a key of size bytes or more among them. */
 bool json_object_next(struct json_reader *reader, char *key, size_t size);
 
+/* As json_object_next, but of a key that is too long the beginning is given. */
+bool json_object_next_cut(struct json_reader *reader, char *key, size_t size);
+
 /* Goes on to the next element of the innermost array, which must be read or skipped then. false:
  * the array has ended (and is left), or an error. */
 bool json_array_next(struct json_reader *reader);
@@ -90,8 +96,8 @@ bool json_string(struct json_reader *reader, char *string, size_t size, size_t *
  * no string comes next. Checks only that the string ends, and sets no error. */
 size_t json_string_bound(const struct json_reader *reader);
 
-/* Reads a number, correctly rounded in any locale. false: an error; a number that overflows to
- * infinity is one. */
+/* Reads a number, correctly rounded in any locale, of any length. false: an error; a number too
+ * large for a double is one, unless non_finite is set. */
 bool json_double(struct json_reader *reader, double *number);
 
 /* Reads an integer of plain digits, 0 <= number < 2^53. false: an error; a sign, a fraction or an

@@ -1,7 +1,6 @@
-#define _GNU_SOURCE /* newlocale, uselocale */
 #include "tests/unit/support_json.h"
 
-#include <locale.h>
+#include <float.h>
 #include <math.h>
 
 /* Walking */
@@ -288,6 +287,36 @@ static void keys_are_decoded_and_bounded(void **state) {
   close_text(&t);
 }
 
+/* A key of size bytes or more is cut at size - 1, at a whole character or escape. */
+static void keys_are_cut(void **state) {
+  (void)state;
+  static const struct {
+    size_t size;
+    const char *key;
+  } rows[] = {{1, ""},
+              {2, "a"},
+              {3, "a"},
+              {4, "a\xc3\xa9"},
+              {5, "a\xc3\xa9"},
+              {6, "a\xc3\xa9"},
+              {7, "a\xc3\xa9\xe2\x82\xac"},
+              {8, "a\xc3\xa9\xe2\x82\xac"
+                  "b"},
+              {9, "a\xc3\xa9\xe2\x82\xac"
+                  "b"}};
+  for (size_t i = 0; i < COUNT(rows); i++) {
+    struct text t = open_text("{\"a\xc3\xa9\\u20acb\":1}");
+    char *key = malloc(rows[i].size);
+    assert_non_null(key);
+    assert_true(json_object_begin(&t.r) && json_object_next_cut(&t.r, key, rows[i].size));
+    assert_string_equal(key, rows[i].key);
+    assert_true(json_skip(&t.r) && !json_object_next_cut(&t.r, key, rows[i].size));
+    assert_true(json_end(&t.r));
+    free(key);
+    close_text(&t);
+  }
+}
+
 static void string_bound_is_enough(void **state) {
   (void)state;
   static const struct {
@@ -335,44 +364,128 @@ static void doubles_are_correctly_rounded(void **state) {
   close_text(&t);
 }
 
-static void long_numbers(void **state) {
+static void numbers_of_any_length(void **state) {
   (void)state;
-  char text[JSON_NUMBER_MAX + 1];
+  static char text[2000];
   memset(text, '0', sizeof text);
   text[1] = '.';
-  text[JSON_NUMBER_MAX - 1] = '1';
+  text[sizeof text - 6] = '1';
   double number = 77;
-  struct text t = open_bytes(text, JSON_NUMBER_MAX);
-  assert_true(json_double(&t.r, &number));
-  assert_true(number > 0.9e-126 && number < 1.1e-126);
+  struct text t = open_bytes(text, sizeof text);
+  assert_true(json_double(&t.r, &number) && json_end(&t.r));
+  assert_true(number == 0);
   close_text(&t);
+  memcpy(text + sizeof text - 5, "e1993", 5);
   t = open_bytes(text, sizeof text);
-  number = 77;
-  assert_false(json_double(&t.r, &number));
-  assert_error(&t.r, "a number of too many digits", 0);
-  assert_true(number == 77);
+  assert_true(json_double(&t.r, &number) && json_end(&t.r));
+  assert_true(number == 1);
   close_text(&t);
 }
 
-/* A decimal comma in the thread's locale must not matter; where the system has no such locale, the
- * C locale is tried again. */
-static void any_locale(void **state) {
+/* Words for numbers, and numbers too large, are errors, or infinite where that is asked for. */
+static void non_finite_numbers(void **state) {
   (void)state;
-  static const char *const names[] = {"de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8", "C"};
-  locale_t locale = (locale_t)0;
-  for (size_t i = 0; i < COUNT(names) && !locale; i++)
-    locale = newlocale(LC_ALL_MASK, names[i], (locale_t)0);
-  assert_true(locale != (locale_t)0);
-  locale_t before = uselocale(locale);
-  struct text t = open_text("[1.5]");
-  double number = 0;
-  json_array_begin(&t.r);
-  json_array_next(&t.r);
-  bool ok = json_double(&t.r, &number) && !json_array_next(&t.r) && json_end(&t.r);
-  uselocale(before);
-  freelocale(locale);
-  assert_true(ok);
-  assert_true(number == 1.5);
+  static const char text[] = "[NaN,Infinity,-Infinity,1e999,-1e999,-1]";
+  struct text t = open_text(text);
+  struct json_reader r = t.r;
+  double numbers[6] = {0};
+  size_t n = 0;
+  assert_false(json_skip(&r));
+  assert_error(&r, "a value is due", 1);
+  r = t.r;
+  r.non_finite = true;
+  assert_true(json_skip(&r) && json_end(&r));
+  r = t.r;
+  r.non_finite = true;
+  for (json_array_begin(&r); n < COUNT(numbers) && json_array_next(&r); n++) {
+    assert_int_equal(json_peek(&r), JSON_NUMBER);
+    assert_true(json_double(&r, &numbers[n]));
+  }
+  assert_true(!json_array_next(&r) && json_end(&r));
+  assert_true(isnan(numbers[0]) && numbers[1] > DBL_MAX && numbers[2] < -DBL_MAX);
+  assert_true(numbers[3] > DBL_MAX && numbers[4] < -DBL_MAX && numbers[5] == -1);
+  close_text(&t);
+}
+
+static void other_words_are_no_numbers(void **state) {
+  (void)state;
+  static const char *const words[] = {"nan",  "Nan",       "NaNs", "N",         "Infinit", "inf",
+                                      "+NaN", "+Infinity", "-NaN", "-Infinite", "-I",      "-"};
+  for (size_t i = 0; i < COUNT(words); i++) {
+    struct text t = open_text(words[i]);
+    double number = 77;
+    t.r.non_finite = true;
+    assert_false(json_double(&t.r, &number) && json_end(&t.r));
+    assert_non_null(t.r.message);
+    close_text(&t);
+  }
+  struct text t = open_text("NaN");
+  size_t number = 77;
+  t.r.non_finite = true;
+  assert_false(json_size(&t.r, &number));
+  assert_int_equal(number, 77);
+  close_text(&t);
+}
+
+/* Keys are no values; every container and scalar is. */
+static void values_are_counted(void **state) {
+  (void)state;
+  struct text t = open_text("[1,{\"a\":[2,3]}]");
+  struct json_reader r = t.r;
+  r.values_left = 6;
+  assert_true(json_skip(&r) && json_end(&r));
+  assert_int_equal(r.values_left, 0);
+  r = t.r;
+  r.values_left = 5;
+  assert_false(json_skip(&r));
+  assert_error(&r, "more values than are accepted", 11);
+  assert_true(r.too_many);
+  r = t.r;
+  r.values_left = 0;
+  assert_false(json_array_begin(&r));
+  assert_true(r.too_many);
+  assert_false(t.r.too_many);
+  close_text(&t);
+}
+
+/* Nesting is bounded wherever a container begins: by hand, in a skip, below another container. */
+static void nesting_is_bounded(void **state) {
+  (void)state;
+  char text[4 * JSON_DEPTH_MAX], key[2];
+  for (size_t depth = JSON_DEPTH_MAX - 1; depth <= JSON_DEPTH_MAX + 1; depth++) {
+    memset(text, '[', depth);
+    memset(text + depth, ']', depth);
+    const bool fits = depth <= JSON_DEPTH_MAX;
+    struct text t = open_bytes(text, 2 * depth);
+    struct json_reader r = t.r;
+    assert_int_equal(json_skip(&r) && json_end(&r), fits);
+    if (!fits)
+      assert_error(&r, "containers are nested too deeply", JSON_DEPTH_MAX);
+    r = t.r;
+    size_t entered = 0;
+    while (json_array_begin(&r)) {
+      entered++;
+      if (!json_array_next(&r))
+        break;
+    }
+    assert_int_equal(entered, fits ? depth : JSON_DEPTH_MAX);
+    if (!fits)
+      assert_error(&r, "containers are nested too deeply", JSON_DEPTH_MAX);
+    close_text(&t);
+  }
+  struct text t = open_text("{\"a\":[[[[[[[[[[[[[[[{}]]]]]]]]]]]]]]]}");
+  assert_true(json_object_begin(&t.r) && json_object_next(&t.r, key, sizeof key));
+  assert_false(json_skip(&t.r));
+  assert_error(&t.r, "containers are nested too deeply", 20);
+  close_text(&t);
+}
+
+/* What was left is open to as many containers again. */
+static void depth_is_given_back(void **state) {
+  (void)state;
+  struct text t = open_text("[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]],[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]");
+  assert_true(json_skip(&t.r) && json_end(&t.r));
+  assert_int_equal(t.r.depth, 0);
   close_text(&t);
 }
 
@@ -428,10 +541,15 @@ int main(void) {
       cmocka_unit_test(strings_are_decoded),
       cmocka_unit_test(string_buffers_are_bounded),
       cmocka_unit_test(keys_are_decoded_and_bounded),
+      cmocka_unit_test(keys_are_cut),
       cmocka_unit_test(string_bound_is_enough),
       cmocka_unit_test(doubles_are_correctly_rounded),
-      cmocka_unit_test(long_numbers),
-      cmocka_unit_test(any_locale),
+      cmocka_unit_test(numbers_of_any_length),
+      cmocka_unit_test(non_finite_numbers),
+      cmocka_unit_test(other_words_are_no_numbers),
+      cmocka_unit_test(values_are_counted),
+      cmocka_unit_test(nesting_is_bounded),
+      cmocka_unit_test(depth_is_given_back),
       cmocka_unit_test(sizes),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
