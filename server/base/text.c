@@ -1,7 +1,7 @@
 #include "server/base/text.h"
 
-#include "server/base/shortest.h"
 #include "core/base/utf8.h"
+#include "server/base/shortest.h"
 
 #include <math.h>
 #include <stdint.h>
