@@ -29,7 +29,7 @@ PUBLIC_SYSTEM = {f"{name}.h" for name in FREESTANDING}
 ROOMS = {
     "core": (
         ("base",),
-        ("e3", "graph"),
+        ("e3", "graph", "outputs"),
         ("nn",),
         ("program",),
         ("cpu/kernels",),

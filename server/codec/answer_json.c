@@ -4,24 +4,37 @@
 
 #include <math.h>
 
-static void put_vector(struct text *text, const double *values, size_t n) {
+/* Writes an array of this shape, nested; a number where there are no dimensions. Returns what comes
+ * behind its values. */
+static const double *put_array(struct text *text, const double *values, const size_t *shape,
+                               size_t n_dims) {
+  if (n_dims == 0) {
+    text_put_double(text, *values);
+    return values + 1;
+  }
   text_puts(text, "[");
-  for (size_t i = 0; i < n; i++) {
+  for (size_t i = 0; i < shape[0]; i++) {
     if (i > 0)
       text_puts(text, ",");
-    text_put_double(text, values[i]);
+    values = put_array(text, values, shape + 1, n_dims - 1);
   }
   text_puts(text, "]");
+  return values;
 }
 
-static void put_rows(struct text *text, const double *values, size_t n_rows) {
-  text_puts(text, "[");
-  for (size_t i = 0; i < n_rows; i++) {
-    if (i > 0)
-      text_puts(text, ",");
-    put_vector(text, values + 3 * i, 3);
-  }
-  text_puts(text, "]");
+static void put_output(struct text *text, const struct irrep_output *output, size_t n_atoms,
+                       const struct irrep_result *result) {
+  const double *values = irrep_output_values(output, result);
+  const size_t shape[1 + IRREP_OUTPUT_DIMS_MAX] = {n_atoms, output->dims[0], output->dims[1]};
+  text_puts(text, ",");
+  text_put_json(text, output->name);
+  text_puts(text, ":");
+  if (!values)
+    text_puts(text, "null");
+  else if (output->by_atom)
+    put_array(text, values, shape, 1 + output->n_dims);
+  else
+    put_array(text, values, shape + 1, output->n_dims);
 }
 
 static void put_head(struct text *text, const char *id, const char *status) {
@@ -35,28 +48,13 @@ static void put_head(struct text *text, const char *id, const char *status) {
   text_put_json(text, status);
 }
 
-void answer_json_result(struct text *text, const char *id, unsigned properties, size_t n_atoms,
+void answer_json_result(struct text *text, const char *id, uint32_t properties, size_t n_atoms,
                         const struct irrep_result *result) {
   put_head(text, id, "ok");
-  if (properties & PROPERTY_ENERGY) {
-    text_puts(text, ",\"energy\":");
-    text_put_double(text, result->energy);
-  }
-  if (properties & PROPERTY_FORCES) {
-    text_puts(text, ",\"forces\":");
-    put_rows(text, result->forces, n_atoms);
-  }
-  if (properties & PROPERTY_STRESS) {
-    text_puts(text, ",\"stress\":");
-    if (result->has_stress)
-      put_rows(text, result->stress[0], 3);
-    else
-      text_puts(text, "null");
-  }
-  if (properties & PROPERTY_ENERGIES) {
-    text_puts(text, ",\"energies\":");
-    put_vector(text, result->energies, n_atoms);
-  }
+  const struct irrep_output *output;
+  for (size_t i = 0; (output = irrep_output_at(i)); i++)
+    if (properties & output->bit)
+      put_output(text, output, n_atoms, result);
   text_puts(text, ",\"n_edges\":");
   text_put_size(text, result->n_edges);
   text_puts(text, "}");
@@ -70,15 +68,26 @@ void answer_json_error(struct text *text, const char *id, const struct problem *
 }
 
 void answer_json_begin(struct text *text, const char *model, const char *sha256,
-                       const char *request_id) {
+                       const char *request_id, uint32_t properties) {
   text_puts(text, "{\"model\":");
   text_put_json(text, model);
   text_puts(text, ",\"model_sha256\":");
   text_put_json(text, sha256);
   text_puts(text, ",\"request_id\":");
   text_put_json(text, request_id);
-  text_puts(text, ",\"units\":{\"energy\":\"eV\",\"forces\":\"eV/Angstrom\","
-                  "\"stress\":\"eV/Angstrom^3\"},\"results\":[");
+  text_puts(text, ",\"units\":{");
+  const struct irrep_output *output;
+  const char *comma = "";
+  for (size_t i = 0; (output = irrep_output_at(i)); i++) {
+    if (!(properties & output->bit))
+      continue;
+    text_puts(text, comma);
+    text_put_json(text, output->name);
+    text_puts(text, ":");
+    text_put_json(text, output->unit);
+    comma = ",";
+  }
+  text_puts(text, "},\"results\":[");
 }
 
 /* Microseconds are enough. */

@@ -2,7 +2,7 @@
 #ifndef SERVER_CODEC_ANSWER_JSON_H
 #define SERVER_CODEC_ANSWER_JSON_H
 
-#include "irrep/result.h"
+#include "irrep/outputs.h"
 #include "server/base/problem.h"
 #include "server/base/text.h"
 #include "server/codec/request.h"
@@ -17,14 +17,14 @@ struct answer_timing {
 
 /* An element of "results": the numbers of a structure of n_atoms, of which only the wanted ones are
  * written, or what was wrong with it. id may be NULL. Thread-safe on distinct texts. */
-void answer_json_result(struct text *text, const char *id, unsigned properties, size_t n_atoms,
+void answer_json_result(struct text *text, const char *id, uint32_t properties, size_t n_atoms,
                         const struct irrep_result *result);
 void answer_json_error(struct text *text, const char *id, const struct problem *problem);
 
-/* What comes before the elements of "results", and what comes after. The caller puts commas between
- * the elements. */
+/* What comes before the elements of "results", with the units of the properties, and what comes
+ * after. The caller puts commas between the elements. */
 void answer_json_begin(struct text *text, const char *model, const char *sha256,
-                       const char *request_id);
+                       const char *request_id, uint32_t properties);
 void answer_json_end(struct text *text, const struct answer_timing *timing);
 
 #endif

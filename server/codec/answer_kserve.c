@@ -26,12 +26,12 @@ static void put_parameters(struct text *text, const struct answer_safetensors *a
   text_puts(text, "}");
 }
 
-static void put_list(struct text *text, const struct answer_array *array,
+static void put_list(struct text *text, const struct irrep_output *output,
                      const struct answer_safetensors *answer) {
   const char *comma = "";
   for (size_t i = 0; i < answer->request->n_items; i++) {
     size_t n = 0;
-    const double *numbers = answer_array_of(array, answer->request, answer->results, i, &n);
+    const double *numbers = answer_array_of(output, answer->request, answer->results, i, &n);
     for (size_t k = 0; k < n; k++, comma = ",") {
       text_puts(text, comma);
       text_put_double(text, numbers ? numbers[k] : (double)NAN); /* null */
@@ -46,50 +46,60 @@ static void put_statuses(struct text *text, const struct request *request) {
   }
 }
 
-/* The description of an output up to its data. Returns whether that is binary. */
-static bool put_output(struct text *text, const char *name, const char *type, size_t rows,
-                       const char *shape_end, bool binary, size_t bytes) {
+static void begin_output(struct text *text, const char *name, const char *type) {
   put_member(text, "{\"name\":", name);
   put_member(text, ",\"datatype\":", type);
-  text_puts(text, ",\"shape\":[");
-  text_put_size(text, rows);
-  text_puts(text, shape_end);
+  text_puts(text, ",\"shape\":");
+}
+
+/* What follows the shape of an output that is given as bytes. */
+static void put_size(struct text *text, size_t bytes) {
+  text_puts(text, ",\"parameters\":{\"binary_data_size\":");
+  text_put_size(text, bytes);
+  text_puts(text, "}}");
+}
+
+static void put_output(struct text *text, const struct irrep_output *output,
+                       const struct answer_safetensors *answer, bool binary) {
+  const size_t rows = answer_array_rows(output, answer->request);
+  begin_output(text, output->name, "FP64");
+  answer_array_put_shape(text, output, rows);
   if (binary) {
-    text_puts(text, ",\"parameters\":{\"binary_data_size\":");
-    text_put_size(text, bytes);
-    text_puts(text, "}}");
-  } else {
-    text_puts(text, ",\"data\":[");
+    put_size(text, rows * output->columns * sizeof(double));
+    return;
   }
-  return binary;
+  text_puts(text, ",\"data\":[");
+  put_list(text, output, answer);
+  text_puts(text, "]}");
+}
+
+static void put_status(struct text *text, const struct request *request, bool binary) {
+  begin_output(text, "status", "INT32");
+  answer_status_put_shape(text, request);
+  if (binary) {
+    put_size(text, request->n_items * sizeof(int32_t));
+    return;
+  }
+  text_puts(text, ",\"data\":[");
+  put_statuses(text, request);
+  text_puts(text, "]}");
 }
 
 static void put_outputs(struct text *text, const struct answer_safetensors *answer,
                         const struct kserve_wish *wish) {
-  const struct request *request = answer->request;
+  const struct irrep_output *output;
   const char *comma = "";
-  for (size_t i = 0; i < ANSWER_ARRAYS; i++) {
-    const struct answer_array *array = &answer_arrays[i];
-    const size_t rows = answer_array_rows(array, request);
-    if (!(wish->outputs & array->property))
+  for (size_t i = 0; (output = irrep_output_at(i)); i++) {
+    if (!(wish->outputs & output->bit))
       continue;
     text_puts(text, comma);
+    put_output(text, output, answer, (wish->binary & output->bit) != 0);
     comma = ",";
-    if (!put_output(text, array->name, "FP64", rows, array->shape_end,
-                    (wish->binary & array->property) != 0,
-                    rows * array->columns * sizeof(double))) {
-      put_list(text, array, answer);
-      text_puts(text, "]}");
-    }
   }
   if (!(wish->outputs & KSERVE_STATUS))
     return;
   text_puts(text, comma);
-  if (!put_output(text, "status", "INT32", request->n_items, "]",
-                  (wish->binary & KSERVE_STATUS) != 0, request->n_items * sizeof(int32_t))) {
-    put_statuses(text, request);
-    text_puts(text, "]}");
-  }
+  put_status(text, answer->request, (wish->binary & KSERVE_STATUS) != 0);
 }
 
 size_t answer_kserve_write(struct text *text, const struct answer_safetensors *answer,
@@ -102,10 +112,11 @@ size_t answer_kserve_write(struct text *text, const struct answer_safetensors *a
   put_outputs(text, answer, wish);
   text_puts(text, "]}");
   const size_t json_size = text->size;
-  const unsigned binary = wish->binary & wish->outputs;
-  for (size_t i = 0; i < ANSWER_ARRAYS; i++)
-    if (binary & answer_arrays[i].property)
-      answer_array_put(text, &answer_arrays[i], answer->request, answer->results);
+  const uint32_t binary = wish->binary & wish->outputs;
+  const struct irrep_output *output;
+  for (size_t i = 0; (output = irrep_output_at(i)); i++)
+    if (binary & output->bit)
+      answer_array_put(text, output, answer->request, answer->results);
   if (binary & KSERVE_STATUS)
     answer_status_put(text, answer->request);
   return binary ? json_size : 0;

@@ -8,15 +8,16 @@
 
 #define ALIGNMENT 8
 
-static void put_tensor(struct text *text, const char *name, const char *dtype, size_t rows,
-                       const char *shape_end, size_t *offset, size_t bytes) {
+/* Begins a tensor up to its shape, and ends it behind that. */
+static void begin_tensor(struct text *text, const char *name, const char *dtype) {
   text_puts(text, ",\"");
   text_puts(text, name);
   text_puts(text, "\":{\"dtype\":\"");
   text_puts(text, dtype);
-  text_puts(text, "\",\"shape\":[");
-  text_put_size(text, rows);
-  text_puts(text, shape_end);
+  text_puts(text, "\",\"shape\":");
+}
+
+static void end_tensor(struct text *text, size_t *offset, size_t bytes) {
   text_puts(text, ",\"data_offsets\":[");
   text_put_size(text, *offset);
   text_puts(text, ",");
@@ -49,18 +50,21 @@ static void put_metadata(struct text *text, const struct answer_safetensors *ans
 
 static void put_header(struct text *text, const struct answer_safetensors *answer) {
   const struct request *request = answer->request;
+  const struct irrep_output *output;
   struct text header = {0};
   size_t offset = 0;
   put_metadata(&header, answer);
-  for (size_t i = 0; i < ANSWER_ARRAYS; i++) {
-    const struct answer_array *array = &answer_arrays[i];
-    const size_t rows = answer_array_rows(array, request);
-    if (request->properties & array->property)
-      put_tensor(&header, array->name, "F64", rows, array->shape_end, &offset,
-                 rows * array->columns * sizeof(double));
+  for (size_t i = 0; (output = irrep_output_at(i)); i++) {
+    const size_t rows = answer_array_rows(output, request);
+    if (!(request->properties & output->bit))
+      continue;
+    begin_tensor(&header, output->name, "F64");
+    answer_array_put_shape(&header, output, rows);
+    end_tensor(&header, &offset, rows * output->columns * sizeof(double));
   }
-  put_tensor(&header, "status", "I32", request->n_items, "]", &offset,
-             request->n_items * sizeof(int32_t));
+  begin_tensor(&header, "status", "I32");
+  answer_status_put_shape(&header, request);
+  end_tensor(&header, &offset, request->n_items * sizeof(int32_t));
   text_puts(&header, "}");
   while (!header.failed && header.size % ALIGNMENT != 0)
     text_puts(&header, " ");
@@ -73,9 +77,10 @@ static void put_header(struct text *text, const struct answer_safetensors *answe
 
 void answer_safetensors_write(struct text *text, const struct answer_safetensors *answer) {
   const struct request *request = answer->request;
+  const struct irrep_output *output;
   put_header(text, answer);
-  for (size_t i = 0; i < ANSWER_ARRAYS; i++)
-    if (request->properties & answer_arrays[i].property)
-      answer_array_put(text, &answer_arrays[i], request, answer->results);
+  for (size_t i = 0; (output = irrep_output_at(i)); i++)
+    if (request->properties & output->bit)
+      answer_array_put(text, output, request, answer->results);
   answer_status_put(text, request);
 }

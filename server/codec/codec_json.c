@@ -288,11 +288,8 @@ static bool read_structures(struct reader *r, const cJSON *array) {
 }
 
 static bool read_properties(struct reader *r, const cJSON *array) {
-  static const char *const names[] = {"energy", "forces", "stress", "energies"};
-  static const unsigned flags[] = {PROPERTY_ENERGY, PROPERTY_FORCES, PROPERTY_STRESS,
-                                   PROPERTY_ENERGIES};
-  static const char due[] = "energy, forces, stress or energies is due";
-  r->request->properties = PROPERTY_ENERGY | PROPERTY_FORCES | PROPERTY_STRESS;
+  char text[PROPERTIES_TEXT_MAX];
+  r->request->properties = properties_default();
   if (!array)
     return true;
   if (!cJSON_IsArray(array))
@@ -302,14 +299,16 @@ static bool read_properties(struct reader *r, const cJSON *array) {
   r->request->properties = 0;
   size_t index = 0;
   for (const cJSON *child = array->child; child; child = child->next, index++) {
-    size_t i = codec_choose(child, names, sizeof names / sizeof *names);
-    if (i == sizeof names / sizeof *names) {
+    const bool is_string = cJSON_IsString(child);
+    const uint32_t bit =
+        is_string ? property_find(child->valuestring, strlen(child->valuestring)) : 0;
+    if (bit == 0) {
       char pointer[64];
       snprintf(pointer, sizeof pointer, "#/properties/%zu", index);
-      return whole_fault(r, cJSON_IsString(child) ? PROBLEM_WRONG_VALUE : PROBLEM_WRONG_TYPE,
-                         pointer, due);
+      return whole_fault(r, is_string ? PROBLEM_WRONG_VALUE : PROBLEM_WRONG_TYPE, pointer,
+                         properties_list(text, ": one is due"));
     }
-    r->request->properties |= flags[i];
+    r->request->properties |= bit;
   }
   return true;
 }

@@ -28,19 +28,6 @@ static const struct {
 } types[RAGGED_COUNT] = {
     {"INT32", "INT32"}, {"INT32", "INT32"}, {"FP64", "FP64"}, {"FP64", "FP64"}, {"BOOL", "UINT8"}};
 
-static const struct {
-  const char *name;
-  unsigned flag;
-} outputs[] = {{"energy", PROPERTY_ENERGY},
-               {"forces", PROPERTY_FORCES},
-               {"stress", PROPERTY_STRESS},
-               {"energies", PROPERTY_ENERGIES},
-               {"status", KSERVE_STATUS}};
-
-#define N_OUTPUTS (sizeof outputs / sizeof *outputs)
-#define DEFAULT_OUTPUTS (PROPERTY_ENERGY | PROPERTY_FORCES | PROPERTY_STRESS | KSERVE_STATUS)
-#define ALL_OUTPUTS (DEFAULT_OUTPUTS | PROPERTY_ENERGIES)
-
 /* Faults of the whole; always false. */
 static bool fault(struct reader *r, enum problem_kind kind, const char *member,
                   const char *detail) {
@@ -223,28 +210,30 @@ static bool read_inputs(struct reader *r, const cJSON *array) {
 
 /* --- outputs and parameters ------------------------------------------------------------------- */
 
+/* 0: there is no such output. */
+static uint32_t output_flag(const char *name) {
+  return strcmp(name, "status") == 0 ? KSERVE_STATUS : property_find(name, strlen(name));
+}
+
 static bool read_output(struct reader *r, const cJSON *output) {
   static const char *const keys[] = {"name", "parameters"}, *const options[] = {"binary_data"};
   const cJSON *values[KEYS_MAX], *option[KEYS_MAX] = {NULL};
-  size_t i = 0;
   if (!find_keys(r, output, keys, 2, values) ||
       (values[1] && !find_keys(r, values[1], options, 1, option)))
     return false;
-  while (i < N_OUTPUTS &&
-         !(cJSON_IsString(values[0]) && strcmp(values[0]->valuestring, outputs[i].name) == 0))
-    i++;
-  if (i == N_OUTPUTS)
-    return fault(r, PROBLEM_WRONG_VALUE, "name",
-                 "outputs are energy, forces, stress, energies and status");
+  const uint32_t flag = cJSON_IsString(values[0]) ? output_flag(values[0]->valuestring) : 0;
+  char text[PROPERTIES_TEXT_MAX];
+  if (flag == 0)
+    return fault(r, PROBLEM_WRONG_VALUE, "name", properties_list(text, ", status: one is due"));
   if (option[0] && !cJSON_IsBool(option[0]))
     return fault(r, PROBLEM_WRONG_TYPE, "parameters/binary_data", "true or false is due");
-  if (r->wish->outputs & outputs[i].flag)
+  if (r->wish->outputs & flag)
     return fault(r, PROBLEM_DUPLICATE_KEY, "name", "this output is named more than once");
-  r->wish->outputs |= outputs[i].flag;
+  r->wish->outputs |= flag;
   if (option[0])
-    r->wish->binary &= ~outputs[i].flag;
+    r->wish->binary &= ~flag;
   if (cJSON_IsTrue(option[0]))
-    r->wish->binary |= outputs[i].flag;
+    r->wish->binary |= flag;
   return true;
 }
 
@@ -260,7 +249,7 @@ static bool read_outputs(struct reader *r, const cJSON *array) {
       return false;
   }
   if (index == 0)
-    r->wish->outputs = DEFAULT_OUTPUTS;
+    r->wish->outputs = properties_default() | KSERVE_STATUS;
   r->request->properties = r->wish->outputs & ~KSERVE_STATUS;
   r->place[0] = '\0';
   return true;
@@ -312,7 +301,7 @@ static bool read_parameters(struct reader *r, const cJSON *object) {
   if (values[BINARY] && !cJSON_IsBool(values[BINARY]))
     return fault(r, PROBLEM_WRONG_TYPE, "binary_data_output", "true or false is due");
   if (cJSON_IsTrue(values[BINARY]))
-    r->wish->binary = ALL_OUTPUTS;
+    r->wish->binary = properties_all() | KSERVE_STATUS;
   const bool good = (!values[PRECISION] || read_precision(r, values[PRECISION])) &&
                     (!values[PRIORITY] || read_priority(r, values[PRIORITY])) &&
                     (!values[TIMEOUT] || read_deadline(r, values[TIMEOUT], "timeout", 1e-3)) &&

@@ -4,7 +4,7 @@
  *
  * Inputs are the ragged arrays of ragged.h: n_atoms INT32, numbers INT32, positions FP64; cell FP64
  * and pbc BOOL (UINT8 too) are optional. Their data is a flat or nested list, or binary. Outputs
- * are energy, forces, stress, energies and status; those of predict's default and status when none
+ * are the properties of irrep/outputs.h and status; those of predict's default and status when none
  * are named. Parameters: precision, deadline_ms, priority (a name, or Triton's number: 0 and 1 are
  * interactive, more is bulk), timeout (microseconds, as Triton has it) and binary_data_output.
  *
@@ -15,14 +15,14 @@
 
 #include "server/codec/codec_json.h"
 
-/* Beside enum request_property, in the masks below. */
-#define KSERVE_STATUS 256u
+/* Beside properties, in the sets below. */
+#define KSERVE_STATUS ((uint32_t)1 << 31)
 
 /* What the answer is to be like. */
 struct kserve_wish {
   const char *id;   /* of the request, in its memory; NULL: none was given */
-  unsigned outputs; /* enum request_property and KSERVE_STATUS */
-  unsigned binary;  /* which of them are given as bytes */
+  uint32_t outputs; /* a set of properties.h, and KSERVE_STATUS */
+  uint32_t binary;  /* which of them are given as bytes */
 };
 
 /* As codec_json_read. json_size: of the JSON part, at most size. */

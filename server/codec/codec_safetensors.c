@@ -159,17 +159,15 @@ static size_t choose(const char *word, size_t n, const char *const names[], size
 }
 
 static bool read_properties(struct reader *r, const char *list) {
-  static const char *const names[] = {"energy", "forces", "stress", "energies"};
-  static const unsigned flags[] = {PROPERTY_ENERGY, PROPERTY_FORCES, PROPERTY_STRESS,
-                                   PROPERTY_ENERGIES};
+  char text[PROPERTIES_TEXT_MAX];
   r->request->properties = 0;
   for (const char *word = list;; word++) {
     const size_t n = strcspn(word, ",");
-    const size_t i = choose(word, n, names, 4);
-    if (i == 4)
+    const uint32_t bit = property_find(word, n);
+    if (bit == 0)
       return fault(r, PROBLEM_WRONG_VALUE, "__metadata__/properties",
-                   "energy, forces, stress and energies, separated by commas, are due");
-    r->request->properties |= flags[i];
+                   properties_list(text, ": some, separated by commas, are due"));
+    r->request->properties |= bit;
     word += n;
     if (*word == '\0')
       return true;
@@ -285,6 +283,6 @@ static bool read_container(struct reader *r, const char *body, size_t size) {
 bool codec_safetensors_read(const char *body, size_t size, const struct codec_limits *limits,
                             struct request *request, struct problem *problem) {
   struct reader r = {.request = request, .problem = problem};
-  request->properties = PROPERTY_ENERGY | PROPERTY_FORCES | PROPERTY_STRESS;
+  request->properties = properties_default();
   return read_container(&r, body, size) && ragged_read(r.arrays, limits, request, problem);
 }

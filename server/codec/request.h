@@ -4,19 +4,13 @@
 
 #include "irrep/model.h"
 #include "server/base/problem.h"
+#include "server/codec/properties.h"
 #include "server/models/bounds.h"
 #include "server/models/evaluator.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
-
-enum request_property {
-  PROPERTY_ENERGY = 1,
-  PROPERTY_FORCES = 2,
-  PROPERTY_STRESS = 4,
-  PROPERTY_ENERGIES = 8,
-};
 
 enum request_priority { PRIORITY_INTERACTIVE, PRIORITY_BULK };
 
@@ -31,7 +25,7 @@ struct request_item {
 struct request {
   struct request_item *items; /* [n_items] */
   size_t n_items;
-  unsigned properties; /* of enum request_property */
+  uint32_t properties; /* a set of properties.h */
   bool has_precision;
   enum irrep_precision precision; /* when has_precision */
   bool has_deadline;

@@ -14,29 +14,26 @@
 struct arrays {
   struct irrep_structure *structures; /* [n_entries] */
   struct irrep_result *results;       /* [n_entries] */
-  double *outputs;                    /* forces, then energies, of those that want them */
+  double *outputs;                    /* the arrays of the results, one after the other */
 };
 
 static struct prediction *prediction_of(const struct batch *batch, size_t i) {
   return batch->entries[i]->owner;
 }
 
-static bool wants_forces(const struct prediction *p) {
-  return (p->properties & (PROPERTY_FORCES | PROPERTY_STRESS)) != 0;
-}
-
-static bool wants_energies(const struct prediction *p) {
-  return (p->properties & PROPERTY_ENERGIES) != 0;
+/* The doubles of a prediction's arrays; none where its caller has them. */
+static size_t doubles_of(const struct prediction *p) {
+  return p->numbers ? 0
+                    : irrep_outputs_place(p->properties, p->entry.structure->n_atoms, NULL, NULL);
 }
 
 static bool arrays_new(struct arrays *arrays, const struct batch *batch) {
   size_t n = batch->n_entries, n_outputs = 0;
   for (size_t i = 0; i < n; i++) {
-    const struct prediction *p = prediction_of(batch, i);
-    size_t rows = p->numbers ? 0u : (wants_forces(p) ? 3u : 0u) + (wants_energies(p) ? 1u : 0u);
-    if (p->entry.structure->n_atoms > (SIZE_MAX / sizeof(double) - n_outputs) / 4)
+    const size_t n_doubles = doubles_of(prediction_of(batch, i));
+    if (n_doubles > SIZE_MAX / sizeof(double) - 1 - n_outputs)
       return false;
-    n_outputs += rows * p->entry.structure->n_atoms;
+    n_outputs += n_doubles;
   }
   arrays->structures = calloc(n + 1, sizeof *arrays->structures);
   arrays->results = calloc(n + 1, sizeof *arrays->results);
@@ -47,16 +44,11 @@ static bool arrays_new(struct arrays *arrays, const struct batch *batch) {
   for (size_t i = 0; i < n; i++) {
     const struct prediction *p = prediction_of(batch, i);
     struct irrep_result *result = &arrays->results[i];
-    size_t n_atoms = p->entry.structure->n_atoms;
     arrays->structures[i] = *p->entry.structure;
-    if (p->numbers) {
+    if (p->numbers)
       *result = *p->numbers;
-      continue;
-    }
-    result->forces = wants_forces(p) ? output : NULL;
-    output += wants_forces(p) ? 3 * n_atoms : 0;
-    result->energies = wants_energies(p) ? output : NULL;
-    output += wants_energies(p) ? n_atoms : 0;
+    else
+      output += irrep_outputs_place(p->properties, p->entry.structure->n_atoms, output, result);
   }
   return true;
 }

@@ -12,8 +12,8 @@
 struct prediction {
   struct entry entry;
   struct predict_job *job;
-  const char *id; /* NULL: none */
-  unsigned properties;
+  const char *id;               /* NULL: none */
+  uint32_t properties;          /* a set of properties.h */
   struct irrep_result *numbers; /* where they go, with the caller's arrays, instead of an answer;
                                    NULL: an answer is wanted */
   /* After compute_batch */

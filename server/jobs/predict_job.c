@@ -51,17 +51,16 @@ static void choose_precision(struct predict_job *job) {
 }
 
 /* Room for the numbers of each structure, which are its energy and what properties ask for. */
-static void make_results(struct predict_job *job, unsigned properties) {
+static void make_results(struct predict_job *job, uint32_t properties) {
   struct request *request = &job->request;
-  const bool forces = (properties & (PROPERTY_FORCES | PROPERTY_STRESS)) != 0;
-  const bool energies = (properties & PROPERTY_ENERGIES) != 0;
   job->results = request_alloc(request, request->n_items, sizeof *job->results);
   for (size_t i = 0; job->results && i < request->n_items; i++) {
-    struct irrep_result *result = &job->results[i];
     const size_t n_atoms = request->items[i].structure.n_atoms;
-    result->forces = forces ? request_alloc(request, n_atoms, 3 * sizeof *result->forces) : NULL;
-    result->energies = energies ? request_alloc(request, n_atoms, sizeof *result->energies) : NULL;
-    if ((forces && !result->forces) || (energies && !result->energies))
+    const size_t n_doubles = irrep_outputs_place(properties, n_atoms, NULL, NULL);
+    double *storage = request_alloc(request, n_doubles, sizeof *storage);
+    if (storage)
+      irrep_outputs_place(properties, n_atoms, storage, &job->results[i]);
+    else
       job->results = NULL;
   }
   if (!job->results)
@@ -92,7 +91,7 @@ void predict_job_read(struct predict_job *job, const char *body, size_t size) {
 void predict_job_take(struct predict_job *job, struct request *request) {
   job->request = *request;
   *request = (struct request){0};
-  make_results(job, PROPERTY_FORCES);
+  make_results(job, PROPERTY(FORCES));
 }
 
 size_t predict_job_atoms(const struct predict_job *job) {
@@ -203,7 +202,8 @@ static void put_item(struct text *text, const struct predict_job *job, size_t in
 }
 
 static void write_results(const struct predict_job *job, struct text *text) {
-  answer_json_begin(text, job->served->name, job->loaded->sha256, job->request_id);
+  answer_json_begin(text, job->served->name, job->loaded->sha256, job->request_id,
+                    job->request.properties);
   for (size_t i = 0; i < job->request.n_items; i++) {
     if (i > 0)
       text_puts(text, ",");
@@ -241,10 +241,9 @@ static void reply_answer(const struct predict_job *job, struct reply *reply) {
 
 /* Other formats hold bytes, or texts that workers have written with each structure. */
 bool predict_job_writes_long(const struct predict_job *job) {
-  const unsigned listed = job->wish.outputs & ~job->wish.binary;
+  const uint32_t listed = job->wish.outputs & ~job->wish.binary;
   return !job->failed && job->answer_format == FORMAT_KSERVE &&
-         (listed & (PROPERTY_FORCES | PROPERTY_ENERGIES)) != 0 &&
-         predict_job_atoms(job) > WRITE_ON_LOOP_ATOMS;
+         (listed & properties_by_atom()) != 0 && predict_job_atoms(job) > WRITE_ON_LOOP_ATOMS;
 }
 
 void predict_job_reply(const struct predict_job *job, struct reply *reply) {

@@ -1,4 +1,5 @@
 /* The Open Inference Protocol (KServe v2) below /v2: health, metadata, inference. */
+#include "irrep/outputs.h"
 #include "server/base/problem_kinds.h"
 #include "server/base/version.h"
 #include "server/routes/routes.h"
@@ -63,30 +64,40 @@ struct tensor {
   int shape[3]; /* -1: any; 0: no such dimension */
 };
 
-static void add_tensors(cJSON *root, const char *name, const struct tensor *tensors, size_t n) {
-  cJSON *array = cJSON_AddArrayToObject(root, name);
-  for (size_t i = 0; i < n; i++) {
-    cJSON *tensor = cJSON_CreateObject();
-    cJSON_AddStringToObject(tensor, "name", tensors[i].name);
-    cJSON_AddStringToObject(tensor, "datatype", tensors[i].datatype);
-    cJSON *shape = cJSON_AddArrayToObject(tensor, "shape");
-    for (size_t k = 0; k < 3 && tensors[i].shape[k] != 0; k++)
-      tree_append(shape, cJSON_CreateNumber(tensors[i].shape[k]));
-    tree_append(array, tensor);
-  }
+static cJSON *add_tensor(cJSON *array, const struct tensor *row) {
+  cJSON *tensor = cJSON_CreateObject();
+  cJSON_AddStringToObject(tensor, "name", row->name);
+  cJSON_AddStringToObject(tensor, "datatype", row->datatype);
+  cJSON *shape = cJSON_AddArrayToObject(tensor, "shape");
+  for (size_t k = 0; k < 3 && row->shape[k] != 0; k++)
+    tree_append(shape, cJSON_CreateNumber(row->shape[k]));
+  tree_append(array, tensor);
+  return shape;
 }
 
-void route_v2_model(struct services *services, struct http_exchange *exchange, const char *model) {
+static void add_inputs(cJSON *root) {
   static const struct tensor inputs[] = {{"n_atoms", "INT32", {-1}},
                                          {"numbers", "INT32", {-1}},
                                          {"positions", "FP64", {-1, 3}},
                                          {"cell", "FP64", {-1, 3, 3}},
                                          {"pbc", "BOOL", {-1, 3}}};
-  static const struct tensor outputs[] = {{"energy", "FP64", {-1}},
-                                          {"forces", "FP64", {-1, 3}},
-                                          {"stress", "FP64", {-1, 3, 3}},
-                                          {"energies", "FP64", {-1}},
-                                          {"status", "INT32", {-1}}};
+  cJSON *array = cJSON_AddArrayToObject(root, "inputs");
+  for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++)
+    add_tensor(array, &inputs[i]);
+}
+
+static void add_outputs(cJSON *root) {
+  cJSON *array = cJSON_AddArrayToObject(root, "outputs");
+  const struct irrep_output *output;
+  for (size_t i = 0; (output = irrep_output_at(i)); i++) {
+    cJSON *shape = add_tensor(array, &(struct tensor){output->name, "FP64", {-1}});
+    for (size_t k = 0; k < output->n_dims; k++)
+      tree_append(shape, cJSON_CreateNumber((double)output->dims[k]));
+  }
+  add_tensor(array, &(struct tensor){"status", "INT32", {-1}});
+}
+
+void route_v2_model(struct services *services, struct http_exchange *exchange, const char *model) {
   const struct served_model *served = registry_find(services->registry, model);
   if (served == NULL) {
     reply_unknown_model(exchange, model);
@@ -95,8 +106,8 @@ void route_v2_model(struct services *services, struct http_exchange *exchange, c
   cJSON *root = cJSON_CreateObject();
   cJSON_AddStringToObject(root, "name", served->name);
   cJSON_AddStringToObject(root, "platform", "irrepd");
-  add_tensors(root, "inputs", inputs, sizeof inputs / sizeof *inputs);
-  add_tensors(root, "outputs", outputs, sizeof outputs / sizeof *outputs);
+  add_inputs(root);
+  add_outputs(root);
   reply_json(exchange, 200, root);
 }
 

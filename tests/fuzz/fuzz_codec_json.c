@@ -42,11 +42,16 @@ static void check_item(const struct request *request, const struct request_item 
     answer_json_error(&text, item->id, item->problem);
   } else {
     check_structure(&item->structure);
-    double forces[3 * 16], energies[16];
-    memcpy(forces, item->structure.positions, 3 * item->structure.n_atoms * sizeof *forces);
-    memcpy(energies, item->structure.positions, item->structure.n_atoms * sizeof *energies);
-    struct irrep_result result = {.forces = forces, .energies = energies, .has_stress = true};
-    answer_json_result(&text, item->id, request->properties, item->structure.n_atoms, &result);
+    const size_t n_atoms = item->structure.n_atoms;
+    const size_t n = irrep_outputs_place(request->properties, n_atoms, NULL, NULL);
+    double *storage = calloc(n + 1, sizeof *storage);
+    require(storage != NULL);
+    for (size_t i = 0; i < n; i++)
+      storage[i] = item->structure.positions[i % (3 * n_atoms)];
+    struct irrep_result result = {.has_stress = true};
+    irrep_outputs_place(request->properties, n_atoms, storage, &result);
+    answer_json_result(&text, item->id, request->properties, n_atoms, &result);
+    free(storage);
   }
   check_text(&text);
 }

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define DOUBLES_MAX 32 /* of an atom, of all outputs */
+
 static const struct codec_limits limits = {.max_structures = 4, .max_atoms = 16};
 
 static void require(bool condition) {
@@ -27,7 +29,7 @@ static void check_structure(const struct irrep_structure *s) {
 }
 
 static void check_answer(const struct request *request, const struct kserve_wish *wish) {
-  static double forces[3 * 16], energies[16];
+  static double storage[16 * DOUBLES_MAX];
   struct irrep_result results[4];
   const struct answer_timing timing = {0};
   const struct answer_safetensors answer = {.model = "m",
@@ -38,8 +40,11 @@ static void check_answer(const struct request *request, const struct kserve_wish
                                             .results = results};
   struct text text = {0};
   struct json_scan scan;
-  for (size_t i = 0; i < request->n_items; i++)
-    results[i] = (struct irrep_result){.forces = forces, .energies = energies};
+  for (size_t i = 0; i < request->n_items; i++) {
+    results[i] = (struct irrep_result){0};
+    require(irrep_outputs_place(request->properties, request->items[i].structure.n_atoms, storage,
+                                &results[i]) <= sizeof storage / sizeof *storage);
+  }
   const size_t json_size = answer_kserve_write(&text, &answer, wish);
   require(!text.failed && json_size <= text.size);
   require(json_scan(text.bytes, json_size > 0 ? json_size : text.size, SIZE_MAX, &scan));

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define STRUCTURES_MAX 4
+#define DOUBLES_MAX 32 /* of an atom, of all outputs */
 
 static const struct codec_limits limits = {.max_structures = STRUCTURES_MAX, .max_atoms = 16};
 
@@ -28,13 +29,15 @@ static void check_structure(const struct irrep_structure *s) {
     require(fabs(s->cell[i / 3][i % 3]) <= IRREP_LENGTH_MAX);
 }
 
-/* Forces are the positions that came; energies are their beginning. */
+/* All arrays are zero. */
 static void check_answer(const struct request *request) {
+  static double storage[16 * DOUBLES_MAX];
   struct irrep_result results[STRUCTURES_MAX] = {0};
   size_t n_atoms = 0;
   for (size_t i = 0; i < request->n_items; i++) {
     const struct irrep_structure *s = &request->items[i].structure;
-    results[i].forces = results[i].energies = (double *)(uintptr_t)s->positions;
+    require(irrep_outputs_place(request->properties, s->n_atoms, storage, &results[i]) <=
+            sizeof storage / sizeof *storage);
     results[i].has_stress = s->pbc[0];
     n_atoms += s->n_atoms;
   }
@@ -50,9 +53,11 @@ static void check_answer(const struct request *request) {
   answer_safetensors_write(&text, &answer);
   require(!text.failed && text.size >= sizeof header);
   memcpy(&header, text.bytes, sizeof header);
-  const unsigned p = request->properties;
-  size_t by_structure = (p & PROPERTY_ENERGY ? 1u : 0u) + (p & PROPERTY_STRESS ? 9u : 0u);
-  size_t by_atom = (p & PROPERTY_FORCES ? 3u : 0u) + (p & PROPERTY_ENERGIES ? 1u : 0u);
+  size_t by_structure = 0, by_atom = 0;
+  const struct irrep_output *output;
+  for (size_t i = 0; (output = irrep_output_at(i)); i++)
+    if (request->properties & output->bit)
+      *(output->by_atom ? &by_atom : &by_structure) += output->columns;
   require(text.size == sizeof header + header + request->n_items * (8 * by_structure + 4) +
                            8 * n_atoms * by_atom);
   text_fini(&text);

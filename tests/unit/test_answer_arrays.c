@@ -18,43 +18,68 @@ static struct request_item items[] = {{.structure = {.n_atoms = 2}},
 
 static const struct request request = {.items = items, .n_items = 2};
 
+static const struct irrep_output *at(const char *name) {
+  const struct irrep_output *output = irrep_output_find(name, strlen(name));
+  assert_non_null(output);
+  return output;
+}
+
+static void expect_shape(const char *name, size_t rows, const char *shape) {
+  struct text text = {0};
+  assert_int_equal(answer_array_rows(at(name), &request), rows);
+  answer_array_put_shape(&text, at(name), rows);
+  text_add(&text, "", 1);
+  assert_string_equal(text.bytes, shape);
+  text_fini(&text);
+}
+
 static void test_rows(void **state) {
   (void)state;
-  static const size_t rows[ANSWER_ARRAYS] = {2, 3, 2, 3};
-  for (size_t i = 0; i < ANSWER_ARRAYS; i++)
-    assert_int_equal(answer_array_rows(&answer_arrays[i], &request), rows[i]);
+  expect_shape("energy", 2, "[2]");
+  expect_shape("forces", 3, "[3,3]");
+  expect_shape("stress", 2, "[2,3,3]");
+  expect_shape("energies", 3, "[3]");
+}
+
+static const struct irrep_result results[2] = {
+    {.energy = 9, .forces = (double[]){1, 2, 3, 4, 5, 6}, .energies = (double[]){7, 8}}};
+
+/* expected [n]: NaN where nothing is due but that. */
+static void expect_bytes(const char *name, const double *expected, size_t n) {
+  struct text text = {0};
+  answer_array_put(&text, at(name), &request, results);
+  assert_int_equal(text.size, n * sizeof(double));
+  for (size_t k = 0; k < n; k++) {
+    double number = 0;
+    memcpy(&number, text.bytes + k * sizeof number, sizeof number);
+    assert_true(isnan(expected[k]) ? isnan(number) : number == expected[k]);
+  }
+  text_fini(&text);
 }
 
 static void test_bytes(void **state) {
   (void)state;
-  double forces[6] = {1, 2, 3, 4, 5, 6}, energies[2] = {7, 8};
-  struct irrep_result results[2] = {{.energy = 9, .forces = forces, .energies = energies}};
-  static const double expected[ANSWER_ARRAYS][9] = {
-      {9, NAN}, {1, 2, 3, 4, 5, 6, NAN, NAN, NAN}, {NAN, NAN}, {7, 8, NAN}};
-  for (size_t i = 0; i < ANSWER_ARRAYS; i++) {
-    struct text text = {0};
-    const size_t n = answer_array_rows(&answer_arrays[i], &request) * answer_arrays[i].columns;
-    answer_array_put(&text, &answer_arrays[i], &request, results);
-    assert_int_equal(text.size, n * sizeof(double));
-    for (size_t k = 0; k < n && k < 9; k++) {
-      double number = 0;
-      memcpy(&number, text.bytes + k * sizeof number, sizeof number);
-      const double due =
-          answer_arrays[i].property == PROPERTY_STRESS ? (double)NAN : expected[i][k];
-      assert_true(isnan(due) ? isnan(number) : number == due);
-    }
-    text_fini(&text);
-  }
+  double nothing[18];
+  for (size_t k = 0; k < 18; k++)
+    nothing[k] = (double)NAN;
+  expect_bytes("energy", (double[]){9, NAN}, 2);
+  expect_bytes("forces", (double[]){1, 2, 3, 4, 5, 6, NAN, NAN, NAN}, 9);
+  expect_bytes("stress", nothing, 18);
+  expect_bytes("energies", (double[]){7, 8, NAN}, 3);
   size_t n = 0;
-  assert_ptr_equal(answer_array_of(&answer_arrays[1], &request, results, 0, &n), forces);
+  assert_ptr_equal(answer_array_of(at("forces"), &request, results, 0, &n), results[0].forces);
   assert_int_equal(n, 6);
-  assert_null(answer_array_of(&answer_arrays[1], &request, results, 1, &n));
+  assert_null(answer_array_of(at("forces"), &request, results, 1, &n));
   assert_int_equal(n, 3);
 }
 
 static void test_status(void **state) {
   (void)state;
   struct text text = {0};
+  answer_status_put_shape(&text, &request);
+  assert_memory_equal(text.bytes, "[2]", 3);
+  text_fini(&text);
+  text = (struct text){0};
   answer_status_put(&text, &request);
   assert_int_equal(text.size, 2 * sizeof(int32_t));
   assert_memory_equal(text.bytes, ((int32_t[]){0, 422}), text.size);

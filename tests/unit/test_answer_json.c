@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 /* Last: cmocka.h needs the headers above. */
 #include <cmocka.h>
 
@@ -31,7 +32,7 @@ static void test_all_properties(void **state) {
   struct text text = {0};
   struct irrep_result r = result();
   answer_json_result(&text, "s\"1",
-                     PROPERTY_ENERGY | PROPERTY_FORCES | PROPERTY_STRESS | PROPERTY_ENERGIES, 2,
+                     PROPERTY(ENERGY) | PROPERTY(FORCES) | PROPERTY(STRESS) | PROPERTY(ENERGIES), 2,
                      &r);
   expect(&text, "{\"id\":\"s\\\"1\",\"status\":\"ok\",\"energy\":-3.25,"
                 "\"forces\":[[0.1,-0,3],[1e-07,0.30000000000000004,-2.5]],"
@@ -42,10 +43,10 @@ static void test_only_what_was_asked_for(void **state) {
   (void)state;
   struct text text = {0};
   struct irrep_result r = result();
-  answer_json_result(&text, NULL, PROPERTY_ENERGY, 2, &r);
+  answer_json_result(&text, NULL, PROPERTY(ENERGY), 2, &r);
   expect(&text, "{\"status\":\"ok\",\"energy\":-3.25,\"n_edges\":2}");
   r.has_stress = false;
-  answer_json_result(&text, "", PROPERTY_STRESS, 2, &r);
+  answer_json_result(&text, "", PROPERTY(STRESS), 2, &r);
   expect(&text, "{\"id\":\"\",\"status\":\"ok\",\"stress\":null,\"n_edges\":2}");
 }
 
@@ -63,12 +64,22 @@ static void test_error(void **state) {
 static void test_frame(void **state) {
   (void)state;
   struct text text = {0};
-  answer_json_begin(&text, "m", "abc", "r-1");
+  answer_json_begin(&text, "m", "abc", "r-1",
+                    PROPERTY(ENERGY) | PROPERTY(FORCES) | PROPERTY(STRESS));
   answer_json_end(&text, &(struct answer_timing){1.23456, 3.4, 17, 803});
   expect(&text, "{\"model\":\"m\",\"model_sha256\":\"abc\",\"request_id\":\"r-1\","
                 "\"units\":{\"energy\":\"eV\",\"forces\":\"eV/Angstrom\","
                 "\"stress\":\"eV/Angstrom^3\"},\"results\":[],\"timing\":{\"queue_ms\":1.235,"
                 "\"compute_ms\":3.4,\"batch_structures\":17,\"batch_atoms\":803}}");
+}
+
+static void test_units_of_what_was_asked_for(void **state) {
+  (void)state;
+  struct text text = {0};
+  answer_json_begin(&text, "m", "abc", "r-1", PROPERTY(ENERGIES));
+  text_add(&text, "", 1);
+  assert_non_null(strstr(text.bytes, "\"units\":{\"energies\":\"eV\"},"));
+  text_fini(&text);
 }
 
 int main(void) {
@@ -77,6 +88,7 @@ int main(void) {
       cmocka_unit_test(test_only_what_was_asked_for),
       cmocka_unit_test(test_error),
       cmocka_unit_test(test_frame),
+      cmocka_unit_test(test_units_of_what_was_asked_for),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -41,7 +41,7 @@ static size_t write(unsigned outputs, unsigned binary, struct text *text) {
 static void test_lists(void **state) {
   (void)state;
   struct text text = {0};
-  assert_int_equal(write(PROPERTY_ENERGY | PROPERTY_FORCES | KSERVE_STATUS, 0, &text), 0);
+  assert_int_equal(write(PROPERTY(ENERGY) | PROPERTY(FORCES) | KSERVE_STATUS, 0, &text), 0);
   assert_string_equal(
       text.bytes,
       HEAD "{\"name\":\"energy\",\"datatype\":\"FP64\",\"shape\":[2],\"data\":[-1.5,null]},"
@@ -54,8 +54,8 @@ static void test_lists(void **state) {
 static void test_bytes(void **state) {
   (void)state;
   struct text text = {0};
-  const size_t json_size = write(PROPERTY_ENERGY | PROPERTY_FORCES | KSERVE_STATUS,
-                                 PROPERTY_ENERGIES | PROPERTY_FORCES | KSERVE_STATUS, &text);
+  const size_t json_size = write(PROPERTY(ENERGY) | PROPERTY(FORCES) | KSERVE_STATUS,
+                                 PROPERTY(ENERGIES) | PROPERTY(FORCES) | KSERVE_STATUS, &text);
   const char expected[] =
       HEAD "{\"name\":\"energy\",\"datatype\":\"FP64\",\"shape\":[2],\"data\":[-1.5,null]},"
            "{\"name\":\"forces\",\"datatype\":\"FP64\",\"shape\":[2,3],"

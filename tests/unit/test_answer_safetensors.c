@@ -50,8 +50,8 @@ static void test_everything(void **state) {
   (void)state;
   struct text text = {0};
   size_t data = 0;
-  char *header =
-      write(PROPERTY_ENERGY | PROPERTY_FORCES | PROPERTY_STRESS | PROPERTY_ENERGIES, &text, &data);
+  char *header = write(PROPERTY(ENERGY) | PROPERTY(FORCES) | PROPERTY(STRESS) | PROPERTY(ENERGIES),
+                       &text, &data);
   header[strcspn(header, " ")] = '\0';
   assert_string_equal(
       header, "{\"__metadata__\":{\"model\":\"m\",\"model_sha256\":\"ab\",\"request_id\":\"r\\\"\","
@@ -84,7 +84,7 @@ static void test_only_what_was_asked_for(void **state) {
   (void)state;
   struct text text = {0};
   size_t data = 0;
-  char *header = write(PROPERTY_ENERGIES, &text, &data);
+  char *header = write(PROPERTY(ENERGIES), &text, &data);
   assert_null(strstr(header, "energy\""));
   assert_null(strstr(header, "forces"));
   assert_null(strstr(header, "stress"));

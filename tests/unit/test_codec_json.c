@@ -57,7 +57,7 @@ static void test_full_request(void **state) {
   assert_null(r.items[1].problem);
   assert_null(r.items[1].id);
   assert_memory_equal(r.items[1].structure.pbc, ((bool[]){false, false, false}), 3 * sizeof(bool));
-  assert_int_equal(r.properties, PROPERTY_ENERGIES | PROPERTY_ENERGY);
+  assert_int_equal(r.properties, PROPERTY(ENERGIES) | PROPERTY(ENERGY));
   assert_true(r.has_precision);
   assert_int_equal(r.precision, IRREP_FLOAT64);
   assert_true(r.has_deadline && r.deadline_ms == 2000.5);
@@ -70,7 +70,7 @@ static void test_defaults(void **state) {
   struct request r;
   read_good("{\"structures\":[{" ATOM ",\"cell\":[[1,0,0],[0,1,0],[0,0,1]]}]}", &r);
   assert_memory_equal(r.items[0].structure.pbc, ((bool[]){true, true, true}), 3 * sizeof(bool));
-  assert_int_equal(r.properties, PROPERTY_ENERGY | PROPERTY_FORCES | PROPERTY_STRESS);
+  assert_int_equal(r.properties, PROPERTY(ENERGY) | PROPERTY(FORCES) | PROPERTY(STRESS));
   assert_false(r.has_precision);
   assert_false(r.has_deadline);
   assert_int_equal(r.priority, PRIORITY_INTERACTIVE);

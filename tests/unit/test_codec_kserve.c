@@ -55,9 +55,9 @@ static void test_lists(void **state) {
   assert_true(s->pbc[0] && !s->pbc[1] && s->pbc[2]);
   assert_string_equal(wish.id, "i");
   assert_int_equal(wish.outputs,
-                   PROPERTY_ENERGY | PROPERTY_FORCES | PROPERTY_STRESS | KSERVE_STATUS);
+                   PROPERTY(ENERGY) | PROPERTY(FORCES) | PROPERTY(STRESS) | KSERVE_STATUS);
   assert_int_equal(wish.binary, 0);
-  assert_int_equal(r.properties, PROPERTY_ENERGY | PROPERTY_FORCES | PROPERTY_STRESS);
+  assert_int_equal(r.properties, PROPERTY(ENERGY) | PROPERTY(FORCES) | PROPERTY(STRESS));
   assert_true(r.has_precision && r.precision == IRREP_FLOAT64);
   assert_int_equal(r.priority, PRIORITY_BULK);
   assert_true(r.has_deadline && r.deadline_ms == 1.5);
@@ -84,9 +84,9 @@ static void test_bytes(void **state) {
   assert_memory_equal(r.items[0].structure.positions, bytes.positions, sizeof bytes.positions);
   assert_memory_equal(r.items[0].structure.numbers, bytes.numbers, sizeof bytes.numbers);
   assert_null(wish.id);
-  assert_int_equal(wish.outputs, PROPERTY_ENERGIES | PROPERTY_FORCES | KSERVE_STATUS);
-  assert_int_equal(wish.binary & wish.outputs, PROPERTY_ENERGIES | PROPERTY_FORCES);
-  assert_int_equal(r.properties, PROPERTY_ENERGIES | PROPERTY_FORCES);
+  assert_int_equal(wish.outputs, PROPERTY(ENERGIES) | PROPERTY(FORCES) | KSERVE_STATUS);
+  assert_int_equal(wish.binary & wish.outputs, PROPERTY(ENERGIES) | PROPERTY(FORCES));
+  assert_int_equal(r.properties, PROPERTY(ENERGIES) | PROPERTY(FORCES));
   request_fini(&r);
 }
 

@@ -75,7 +75,7 @@ static void test_full_request(void **state) {
   assert_memory_equal(b->cell, pair.cell + 9, sizeof b->cell);
   assert_memory_equal(a->pbc, ((bool[]){true, false, true}), 3 * sizeof(bool));
   assert_memory_equal(b->pbc, ((bool[]){false, false, false}), 3 * sizeof(bool));
-  assert_int_equal(r.properties, PROPERTY_ENERGIES | PROPERTY_ENERGY);
+  assert_int_equal(r.properties, PROPERTY(ENERGIES) | PROPERTY(ENERGY));
   assert_true(r.has_precision && r.precision == IRREP_FLOAT64);
   assert_true(r.has_deadline && r.deadline_ms == 2500);
   assert_int_equal(r.priority, PRIORITY_BULK);
@@ -110,7 +110,7 @@ static void test_defaults(void **state) {
   read_atom("", NULL, 0, &r);
   assert_null(r.items[0].problem);
   assert_memory_equal(r.items[0].structure.pbc, ((bool[3]){0}), 3);
-  assert_int_equal(r.properties, PROPERTY_ENERGY | PROPERTY_FORCES | PROPERTY_STRESS);
+  assert_int_equal(r.properties, PROPERTY(ENERGY) | PROPERTY(FORCES) | PROPERTY(STRESS));
   assert_false(r.has_precision || r.has_deadline);
   assert_int_equal(r.priority, PRIORITY_INTERACTIVE);
   request_fini(&r);

@@ -43,7 +43,7 @@ static int set_up(void **state) {
     f->structures[i] =
         (struct irrep_structure){.n_atoms = i + 1, .numbers = numbers, .positions = positions};
     struct prediction *p = &f->predictions[i];
-    *p = (struct prediction){.properties = PROPERTY_ENERGY};
+    *p = (struct prediction){.properties = PROPERTY(ENERGY)};
     p->entry.structure = &f->structures[i];
     p->entry.owner = p;
     f->batch->entries[i] = &p->entry;
@@ -73,9 +73,9 @@ static void expect_answer(const struct prediction *p, const char *wanted) {
 /* Structures that want different things share a batch. */
 static void test_answers(void **state) {
   struct fixture *f = *state;
-  f->predictions[0].properties = PROPERTY_FORCES | PROPERTY_ENERGIES;
+  f->predictions[0].properties = PROPERTY(FORCES) | PROPERTY(ENERGIES);
   f->predictions[0].id = "first";
-  f->predictions[2].properties = PROPERTY_FORCES;
+  f->predictions[2].properties = PROPERTY(FORCES);
   compute_batch(f->batch, &compute, f->arena, 16384);
   expect_answer(&f->predictions[0],
                 "{\"id\":\"first\",\"status\":\"ok\",\"forces\":[[-0.5,-0,-0]],\"energies\":[14],"

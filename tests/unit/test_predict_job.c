@@ -76,7 +76,7 @@ static void test_predictions(void **state) {
   const struct prediction *first = &f->job->predictions[0], *second = first + 1;
   assert_string_equal(first->id, "a");
   assert_null(second->id);
-  assert_int_equal(second->properties, PROPERTY_STRESS);
+  assert_int_equal(second->properties, PROPERTY(STRESS));
   assert_int_equal(second->entry.plan.n_edges, 2);
   assert_int_equal(second->entry.structure->n_atoms, 2);
   assert_int_equal(second->entry.priority, PRIORITY_BULK);

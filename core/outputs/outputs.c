@@ -1,0 +1,80 @@
+/* The table of outputs: irrep/outputs.h. A new output is a field of struct irrep_result, an index
+ * and a row here. */
+#include "irrep/outputs.h"
+
+#include "core/base/arena.h"
+
+#include <string.h>
+
+struct row {
+  struct irrep_output output;
+  size_t offset; /* of its field in struct irrep_result: doubles, or by atom a pointer to them */
+};
+
+#define BIT(index) ((uint32_t)1 << (index))
+#define SCALAR .irreps = "0e", .n_dims = 0, .columns = 1
+#define VECTOR .irreps = "1o", .n_dims = 1, .dims = {3}, .columns = 3
+#define SYMMETRIC .irreps = "0e+2e", .n_dims = 2, .dims = {3, 3}, .columns = 9
+#define ROW(index_, field, ...)                                                                    \
+  [index_] = {.output = {.name = #field, .bit = BIT(index_), __VA_ARGS__},                         \
+              .offset = offsetof(struct irrep_result, field)}
+
+static const struct row rows[] = {
+    ROW(IRREP_OUTPUT_ENERGY, energy, .unit = "eV", SCALAR, .is_default = true),
+    ROW(IRREP_OUTPUT_FORCES, forces, .unit = "eV/Angstrom", .by_atom = true, VECTOR,
+        .of_gradient = true, .is_default = true),
+    ROW(IRREP_OUTPUT_STRESS, stress, .unit = "eV/Angstrom^3", SYMMETRIC, .of_gradient = true,
+        .needs_volume = true, .is_default = true),
+    ROW(IRREP_OUTPUT_ENERGIES, energies, .unit = "eV", .by_atom = true, SCALAR),
+};
+
+enum { N_ROWS = sizeof rows / sizeof *rows };
+
+const struct irrep_output *irrep_output_at(size_t index) {
+  return index < N_ROWS ? &rows[index].output : NULL;
+}
+
+const struct irrep_output *irrep_output_find(const char *name, size_t size) {
+  for (size_t i = 0; i < N_ROWS; i++)
+    if (strlen(rows[i].output.name) == size && memcmp(rows[i].output.name, name, size) == 0)
+      return &rows[i].output;
+  return NULL;
+}
+
+static const struct row *row_of(const struct irrep_output *output) {
+  size_t i = 0;
+  while (i + 1 < N_ROWS && rows[i].output.bit != output->bit)
+    i++;
+  return &rows[i];
+}
+
+const double *irrep_output_values(const struct irrep_output *output,
+                                  const struct irrep_result *result) {
+  const char *field = (const char *)result + row_of(output)->offset;
+  const double *values = (const double *)(const void *)field;
+  if (output->by_atom)
+    memcpy(&values, field, sizeof values);
+  return output->needs_volume && !result->has_stress ? NULL : values;
+}
+
+size_t irrep_outputs_place(uint32_t wanted, size_t n_atoms, double *storage,
+                           struct irrep_result *result) {
+  size_t used = 0;
+  /* What comes of the gradient is computed where forces are wanted. */
+  for (size_t i = 0; i < N_ROWS; i++)
+    if (rows[i].output.of_gradient && (wanted & rows[i].output.bit))
+      wanted |= BIT(IRREP_OUTPUT_FORCES);
+  for (size_t i = 0; i < N_ROWS; i++) {
+    const struct irrep_output *output = &rows[i].output;
+    if (!output->by_atom)
+      continue;
+    double *values = NULL;
+    if (wanted & output->bit) {
+      values = storage ? storage + used : NULL;
+      used = size_add(used, size_mul(n_atoms, output->columns));
+    }
+    if (result)
+      memcpy((char *)result + rows[i].offset, &values, sizeof values);
+  }
+  return used;
+}

@@ -1,0 +1,55 @@
+/* The properties that an evaluation can give, as a table that callers, codecs and documents read.
+ *
+ * A row says what a property is called in requests and answers, its unit, its shape, and how it
+ * turns with the structure. All calls are thread-safe and return static data. */
+#ifndef IRREP_OUTPUTS_H
+#define IRREP_OUTPUTS_H
+
+#include "irrep/result.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The rows of the table, in the order in which answers give them. */
+enum irrep_output_index {
+  IRREP_OUTPUT_ENERGY,
+  IRREP_OUTPUT_FORCES,
+  IRREP_OUTPUT_STRESS,
+  IRREP_OUTPUT_ENERGIES,
+};
+
+#define IRREP_OUTPUT_DIMS_MAX 2
+
+struct irrep_output {
+  const char *name;   /* "forces": of the field of struct irrep_result, too */
+  const char *unit;   /* "eV/Angstrom" */
+  const char *irreps; /* how a row turns: "0e" scalar, "1o" vector, "0e+2e" symmetric tensor */
+  uint32_t bit;       /* 1 << its index, for sets of outputs */
+  bool by_atom;       /* a row for each atom, otherwise one for the structure */
+  size_t n_dims;      /* of a row: 0 for a scalar, 1 for [3], 2 for [3][3] */
+  size_t dims[IRREP_OUTPUT_DIMS_MAX];
+  size_t columns;    /* doubles of a row: the product of dims */
+  bool of_gradient;  /* needs the gradient of the energy, otherwise the energy alone */
+  bool needs_volume; /* is there only where all three axes are periodic */
+  bool is_default;   /* is given to who names no properties */
+};
+
+/* The row of an index; NULL behind the last one. */
+const struct irrep_output *irrep_output_at(size_t index);
+
+/* The row of a name [size], which need not end in NUL; NULL where there is none. */
+const struct irrep_output *irrep_output_find(const char *name, size_t size);
+
+/* The doubles of an output in a result whose status is OK: [columns], or [n_atoms][columns] by
+ * atom; NULL where the result has none. They live as long as the result and its arrays. */
+const double *irrep_output_values(const struct irrep_output *output,
+                                  const struct irrep_result *result);
+
+/* Points the arrays of a result into storage, for a set of outputs (their bits) of n_atoms atoms;
+ * arrays that are not wanted become NULL. Returns how many doubles of storage it takes, SIZE_MAX
+ * where that overflows. storage and result NULL: it only counts. The caller owns the storage. */
+size_t irrep_outputs_place(uint32_t wanted, size_t n_atoms, double *storage,
+                           struct irrep_result *result);
+
+#endif

@@ -1,0 +1,85 @@
+#include "irrep/e3.h"
+#include "irrep/outputs.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+/* Last: cmocka.h needs the headers above. */
+#include <cmocka.h>
+
+/* Symmetric tensors have nine columns and six free components. */
+static size_t components(const struct irrep_output *output) {
+  return strcmp(output->irreps, "0e+2e") == 0 ? 6 : output->columns;
+}
+
+static void test_rows_are_consistent(void **state) {
+  (void)state;
+  const struct irrep_output *output;
+  size_t n = 0;
+  for (; (output = irrep_output_at(n)); n++) {
+    size_t columns = 1, dim = 0;
+    assert_true(output->n_dims <= IRREP_OUTPUT_DIMS_MAX);
+    for (size_t k = 0; k < output->n_dims; k++)
+      columns *= output->dims[k];
+    assert_int_equal(output->columns, columns);
+    assert_int_equal(output->bit, (uint32_t)1 << n);
+    assert_true(output->unit && *output->unit);
+    assert_int_equal(irrep_irreps_dim(output->irreps, &dim, NULL), IRREP_OK);
+    assert_int_equal(components(output), dim);
+    assert_ptr_equal(irrep_output_find(output->name, strlen(output->name)), output);
+  }
+  assert_true(n > 3 && n < 31);
+  assert_null(irrep_output_at(n + 1));
+}
+
+static void test_find_takes_whole_names(void **state) {
+  (void)state;
+  assert_ptr_equal(irrep_output_find("forces,energy", 6), irrep_output_at(IRREP_OUTPUT_FORCES));
+  assert_null(irrep_output_find("force", 5));
+  assert_null(irrep_output_find("forcess", 7));
+  assert_null(irrep_output_find("", 0));
+}
+
+static void test_values_are_the_fields(void **state) {
+  (void)state;
+  double forces[3], energies[1];
+  struct irrep_result result = {.forces = forces, .energies = energies, .has_stress = true};
+  assert_ptr_equal(irrep_output_values(irrep_output_at(IRREP_OUTPUT_ENERGY), &result),
+                   &result.energy);
+  assert_ptr_equal(irrep_output_values(irrep_output_at(IRREP_OUTPUT_FORCES), &result), forces);
+  assert_ptr_equal(irrep_output_values(irrep_output_at(IRREP_OUTPUT_ENERGIES), &result), energies);
+  assert_ptr_equal(irrep_output_values(irrep_output_at(IRREP_OUTPUT_STRESS), &result),
+                   result.stress);
+  result.has_stress = false;
+  assert_null(irrep_output_values(irrep_output_at(IRREP_OUTPUT_STRESS), &result));
+}
+
+#define BIT(name) ((uint32_t)1 << IRREP_OUTPUT_##name)
+
+static void test_place(void **state) {
+  (void)state;
+  double storage[20];
+  struct irrep_result result = {.energies = storage};
+  assert_int_equal(irrep_outputs_place(BIT(FORCES) | BIT(ENERGIES), 5, NULL, NULL), 20);
+  assert_int_equal(irrep_outputs_place(BIT(ENERGY), 5, storage, &result), 0);
+  assert_true(!result.forces && !result.energies);
+  /* The stress comes with forces. */
+  assert_int_equal(irrep_outputs_place(BIT(STRESS), 5, storage, &result), 15);
+  assert_ptr_equal(result.forces, storage);
+  assert_null(result.energies);
+  assert_int_equal(irrep_outputs_place(BIT(FORCES) | BIT(ENERGIES), 5, storage, &result), 20);
+  assert_ptr_equal(result.forces, storage);
+  assert_ptr_equal(result.energies, storage + 15);
+  assert_true(irrep_outputs_place(BIT(FORCES), SIZE_MAX / 2, NULL, NULL) == SIZE_MAX);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_rows_are_consistent),
+      cmocka_unit_test(test_find_takes_whole_names),
+      cmocka_unit_test(test_values_are_the_fields),
+      cmocka_unit_test(test_place),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
