@@ -1,6 +1,7 @@
 /* Planning and evaluation: irrep/model.h. */
 #include "irrep/model.h"
 
+#include "core/api/gather.h"
 #include "core/api/loaded.h"
 #include "core/base/arena.h"
 #include "core/cpu/dispatch.h"
@@ -8,9 +9,7 @@
 #include "core/graph/neighbours.h"
 #include "irrep/conventions.h"
 
-#include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* What evaluation runs on. */
 static struct executable executable_of(const struct irrep_model *model,
@@ -70,57 +69,6 @@ size_t irrep_model_helper_bytes(const struct irrep_model *model, enum irrep_prec
   struct arena arena = arena_counting();
   scratch_take(&scratch, &executable, &arena);
   return arena.failed ? SIZE_MAX : arena.used;
-}
-
-/* Energy, forces, virial and stress of one structure from the workspace. The edge vector is the
- * receiver's position less the sender's, so dE/dvector pulls the receiver back and pushes the
- * sender on; a strain changes it by strain . vector. Energies and gradients are multiplied by
- * share. */
-static void gather(const struct workspace *workspace, const struct irrep_structure *structure,
-                   const struct batch_span *span, double share, bool gradients,
-                   struct irrep_result *result) {
-  const struct batch *batch = &workspace->batch;
-  double energy = 0.0;
-  for (size_t i = 0; i < span->n_atoms; i++) {
-    const double e = share * workspace->energies[span->first_atom + i];
-    energy += e;
-    if (result->energies)
-      result->energies[i] = e;
-  }
-  result->energy = energy;
-  result->has_stress = false;
-  bool finite = isfinite(energy);
-  if (result->forces && gradients) {
-    double strain[3][3] = {{0.0}};
-    memset(result->forces, 0, span->n_atoms * 3 * sizeof(double));
-    for (size_t e = span->first_edge; e < span->first_edge + span->n_edges; e++) {
-      const double *gradient = workspace->gradient + 3 * e, *v = batch->vectors + 3 * e;
-      const double g[3] = {share * gradient[0], share * gradient[1], share * gradient[2]};
-      double *receiver = result->forces + 3 * (batch->receivers[e] - span->first_atom);
-      double *sender = result->forces + 3 * (batch->senders[e] - span->first_atom);
-      for (size_t a = 0; a < 3; a++) {
-        receiver[a] -= g[a];
-        sender[a] += g[a];
-        for (size_t b = 0; b < 3; b++)
-          strain[a][b] += 0.5 * (v[a] * g[b] + v[b] * g[a]);
-      }
-    }
-    const double(*c)[3] = structure->cell;
-    const double volume = fabs(c[0][0] * (c[1][1] * c[2][2] - c[1][2] * c[2][1]) -
-                               c[0][1] * (c[1][0] * c[2][2] - c[1][2] * c[2][0]) +
-                               c[0][2] * (c[1][0] * c[2][1] - c[1][1] * c[2][0]));
-    result->has_stress = structure->pbc[0] && structure->pbc[1] && structure->pbc[2];
-    for (size_t a = 0; a < 3; a++)
-      for (size_t b = 0; b < 3; b++) {
-        result->virial[a][b] = -strain[a][b];
-        result->stress[a][b] = result->has_stress ? strain[a][b] / volume : 0.0;
-        finite = finite && isfinite(result->stress[a][b]) && isfinite(strain[a][b]);
-      }
-    for (size_t i = 0; i < 3 * span->n_atoms; i++)
-      finite = finite && isfinite(result->forces[i]);
-  }
-  if (!finite)
-    result->status = IRREP_RESULT_NOT_FINITE;
 }
 
 /* The graph of the batch, and room for everything else: the edges are found with the rest of the
@@ -199,7 +147,7 @@ enum irrep_status irrep_model_evaluate(const struct irrep_model *model,
     if (results[s].status != IRREP_OK)
       continue;
     const double share = model->program.mean ? 1.0 / (double)span->n_atoms : 1.0;
-    gather(&workspace, &structures[s], span, share, gradients, &results[s]);
+    gather(&workspace, span, structures[s].cell, structures[s].pbc, share, gradients, &results[s]);
   }
   note(options, "gather");
   return IRREP_OK;

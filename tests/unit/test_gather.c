@@ -1,0 +1,138 @@
+#include "core/api/gather.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+/* Last: cmocka.h needs the headers above. */
+#include <cmocka.h>
+
+#define N_ATOMS 3
+#define N_EDGES 4
+
+static const double cubic[3][3] = {{2, 0, 0}, {0, 4, 0}, {0, 0, 5}}; /* 40 Angstrom^3 */
+
+/* Atoms 1 to 3 and edges 1 to 4 of a batch are a structure; what lies before is another's. */
+struct fixture {
+  struct workspace workspace;
+  struct batch_span span;
+  double energies[1 + N_ATOMS], vectors[3 * (1 + N_EDGES)], gradient[3 * (1 + N_EDGES)];
+  uint32_t senders[1 + N_EDGES], receivers[1 + N_EDGES];
+  double forces[3 * N_ATOMS];
+};
+
+static struct fixture *new_fixture(void) {
+  static const uint32_t senders[] = {0, 2, 1, 3, 1}, receivers[] = {0, 1, 2, 2, 1};
+  static struct fixture f;
+  memset(&f, 0, sizeof f);
+  for (size_t i = 0; i < 1 + N_ATOMS; i++)
+    f.energies[i] = (double)i + 0.5;
+  for (size_t e = 0; e < 3 * (1 + N_EDGES); e++) {
+    f.vectors[e] = sin(3.0 * (double)e + 1);
+    f.gradient[e] = cos(7.0 * (double)e);
+  }
+  memcpy(f.senders, senders, sizeof senders);
+  memcpy(f.receivers, receivers, sizeof receivers);
+  f.span =
+      (struct batch_span){.first_atom = 1, .n_atoms = N_ATOMS, .first_edge = 1, .n_edges = N_EDGES};
+  f.workspace = (struct workspace){
+      .batch = {.senders = f.senders, .receivers = f.receivers, .vectors = f.vectors},
+      .energies = f.energies,
+      .gradient = f.gradient};
+  return &f;
+}
+
+static struct irrep_result gathered(struct fixture *f, const bool pbc[3], double share) {
+  struct irrep_result result = {.forces = f->forces};
+  gather(&f->workspace, &f->span, cubic, pbc, share, true, &result);
+  return result;
+}
+
+static void test_energy_alone(void **state) {
+  (void)state;
+  struct fixture *f = new_fixture();
+  double energies[N_ATOMS];
+  struct irrep_result result = {.energies = energies, .virial = {{7.0}}};
+  gather(&f->workspace, &f->span, cubic, (bool[3]){true, true, true}, 0.5, true, &result);
+  assert_true(result.energy == 0.5 * (1.5 + 2.5 + 3.5) && energies[2] == 1.75);
+  assert_true(result.status == IRREP_OK && !result.has_stress && result.virial[0][0] == 7.0);
+  /* A batch without gradients has no forces to give. */
+  result.forces = f->forces;
+  gather(&f->workspace, &f->span, cubic, (bool[3]){true, true, true}, 0.5, false, &result);
+  assert_true(result.status == IRREP_OK && !result.has_stress && result.virial[0][0] == 7.0);
+}
+
+static void test_forces_and_virial(void **state) {
+  (void)state;
+  struct fixture *f = new_fixture();
+  const struct irrep_result result = gathered(f, (bool[3]){true, true, true}, 2.0);
+  assert_true(result.status == IRREP_OK && result.has_stress);
+  for (size_t a = 0; a < 3; a++) {
+    const double *g = f->gradient + a;
+    assert_true(fabs(f->forces[a] - 2 * (-g[3] + g[6])) < 1e-15);
+    assert_true(fabs(f->forces[3 + a] - 2 * (g[3] - g[6] - g[9])) < 1e-15);
+    assert_true(fabs(f->forces[6 + a] - 2 * g[9]) < 1e-15);
+    for (size_t b = 0; b < 3; b++) {
+      double sum = 0.0;
+      for (size_t e = 1; e <= N_EDGES; e++)
+        sum += f->vectors[3 * e + a] * f->gradient[3 * e + b] +
+               f->vectors[3 * e + b] * f->gradient[3 * e + a];
+      assert_true(fabs(result.virial[a][b] + sum) < 1e-14);
+      assert_true(result.virial[a][b] == result.virial[b][a]);
+      assert_true(fabs(result.stress[a][b] * 40 - sum) < 1e-13);
+    }
+  }
+}
+
+/* Two periodic axes have no volume: a virial, and no stress. */
+static void test_stress_needs_three_periodic_axes(void **state) {
+  (void)state;
+  struct fixture *f = new_fixture();
+  const struct irrep_result whole = gathered(f, (bool[3]){true, true, true}, 1.0);
+  for (unsigned periodic = 0; periodic < 7; periodic++) {
+    const bool pbc[3] = {periodic & 1, periodic & 2, periodic & 4};
+    const struct irrep_result result = gathered(f, pbc, 1.0);
+    assert_int_equal(result.status, IRREP_OK);
+    assert_false(result.has_stress);
+    assert_memory_equal(result.virial, whole.virial, sizeof whole.virial);
+  }
+}
+
+static void expect_not_finite(struct fixture *f) {
+  static const bool every[3] = {true, true, true}, none[3] = {false, false, false};
+  assert_int_equal(gathered(f, every, 1.0).status, IRREP_RESULT_NOT_FINITE);
+  assert_int_equal(gathered(f, none, 1.0).status, IRREP_RESULT_NOT_FINITE);
+}
+
+static void test_not_finite(void **state) {
+  (void)state;
+  struct fixture *f = new_fixture();
+  f->energies[2] = (double)NAN;
+  expect_not_finite(f);
+  f = new_fixture();
+  f->gradient[5] = (double)INFINITY;
+  expect_not_finite(f);
+  /* Forces are finite here, and their product with a long edge is not. */
+  f = new_fixture();
+  f->gradient[5] = 1e300;
+  f->vectors[5] = 1e9;
+  expect_not_finite(f);
+  for (size_t i = 0; i < 3 * N_ATOMS; i++)
+    assert_true(isfinite(f->forces[i]));
+  /* A structure beside one that has no numbers has its own. */
+  f = new_fixture();
+  f->energies[0] = f->gradient[0] = (double)NAN;
+  assert_int_equal(gathered(f, (bool[3]){true, true, true}, 1.0).status, IRREP_OK);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_energy_alone),
+      cmocka_unit_test(test_forces_and_virial),
+      cmocka_unit_test(test_stress_needs_three_periodic_axes),
+      cmocka_unit_test(test_not_finite),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
