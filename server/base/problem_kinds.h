@@ -36,7 +36,8 @@
   X(NO_MEMORY, 503, "no-memory", "not enough memory")                                              \
   X(DEADLINE_PASSED, 504, "deadline-passed", "deadline passed before the computation began")       \
   X(ADDRESS_NOT_ALLOWED, 403, "address-not-allowed", "address not allowed")                        \
-  X(TOO_MANY_SOCKETS, 503, "too-many-sockets", "too many sockets")
+  X(TOO_MANY_SOCKETS, 503, "too-many-sockets", "too many sockets")                                 \
+  X(INTERNAL, 500, "internal", "internal error")
 
 enum problem_kind {
 #define PROBLEM_ENUM(name, http, kind, title) PROBLEM_##name,

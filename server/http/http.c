@@ -284,11 +284,14 @@ static enum MHD_Result handle(struct exchange *x) {
   const struct http_options *o = &connection->server->options;
   peer_deadline(connection->peer, 0);
   x->stage = STAGE_HANDLED;
+  http_body_trim(&x->body, &connection->server->budget);
   x->public.body = x->body.bytes != NULL ? x->body.bytes : "";
   x->public.size = x->body.size;
+  x->public.body_memory = x->body.bytes;
   o->handler(o->context, &x->public);
+  x->body.bytes = x->public.body_memory; /* NULL when the handler has taken it */
   http_body_drop(&x->body, &connection->server->budget);
-  x->public.body = NULL;
+  x->public.body = x->public.body_memory = NULL;
   if (x->stage == STAGE_REPLIED)
     return queue(x);
   x->stage = STAGE_WAITING;

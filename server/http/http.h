@@ -49,7 +49,7 @@ struct http_exchange {
   const char *inference_header_length;
   const char *if_none_match;
   const char *origin;
-  const char *body; /* [size]; until the handler returns */
+  const char *body; /* [size]; until the handler returns, unless it takes the body */
   size_t size;
   const char *request_id;
   const char *client;          /* address of the other side, "unix", or the name of its key */
@@ -58,13 +58,23 @@ struct http_exchange {
   void (*gone)(void *context); /* called when the client leaves before the reply; then no reply is
                                   taken any more */
   void *gone_context;
-  void (*send)(struct http_exchange *exchange, struct http_reply *reply); /* private */
+  /* Private */
+  char *body_memory; /* what http_take_body gives */
+  void (*send)(struct http_exchange *exchange, struct http_reply *reply);
 };
 
 /* Answers an exchange, exactly once, inside the handler or later; takes reply->body. The exchange
  * is invalid afterwards. */
 static inline void http_reply(struct http_exchange *exchange, struct http_reply *reply) {
   exchange->send(exchange, reply);
+}
+
+/* Inside the handler: the body, malloc'ed [size], is the caller's from now on; NULL when it is
+ * empty or has been taken. */
+static inline char *http_take_body(struct http_exchange *exchange) {
+  char *body = exchange->body_memory;
+  exchange->body_memory = NULL;
+  return body;
 }
 
 /* Answers with a problem object. */

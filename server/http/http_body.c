@@ -42,6 +42,16 @@ const char *http_body_append(struct http_body *body, struct http_budget *budget,
   return NULL;
 }
 
+void http_body_trim(struct http_body *body, struct http_budget *budget) {
+  const bool is_larger = body->size > 0 && body->capacity > body->size;
+  char *trimmed = is_larger ? realloc(body->bytes, body->size) : NULL;
+  if (trimmed == NULL)
+    return;
+  budget->used -= body->capacity - body->size;
+  body->bytes = trimmed;
+  body->capacity = body->size;
+}
+
 void http_body_drop(struct http_body *body, struct http_budget *budget) {
   free(body->bytes);
   budget->used -= body->capacity;

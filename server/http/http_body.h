@@ -25,6 +25,9 @@ struct http_body {
 const char *http_body_append(struct http_body *body, struct http_budget *budget, size_t expected,
                              const char *bytes, size_t size, struct problem *problem);
 
+/* Gives memory beyond the size back to the budget, as far as the system takes it. */
+void http_body_trim(struct http_body *body, struct http_budget *budget);
+
 /* Frees the bytes and gives them back to the budget; the body is empty then. */
 void http_body_drop(struct http_body *body, struct http_budget *budget);
 

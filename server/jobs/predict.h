@@ -47,7 +47,8 @@ enum predict_format { FORMAT_JSON, FORMAT_SAFETENSORS, FORMAT_KSERVE };
 
 /* A predict call of a body in one of the formats. */
 struct predict_call {
-  const char *model, *body; /* body [size] */
+  const char *model;
+  char *body; /* [size] malloc'ed and taken; NULL when size is 0 */
   size_t size;
   size_t json_size;       /* of a KServe body's JSON part; at most size */
   const char *request_id; /* copied */
@@ -58,9 +59,9 @@ struct predict_call {
   void *context;
 };
 
-/* Starts a predict call (the body is copied where needed before returning; large bodies are parsed
- * on a worker). A model that is not in memory is loaded first. Every failure is delivered through
- * done. NULL only without memory: then done is not called. */
+/* Starts a predict call. Small bodies are read before it returns, large ones by a worker; a model
+ * that is not in memory is loaded first. Every failure is delivered through done. NULL only without
+ * memory: then done is not called. */
 struct predict_job *predict_call(struct predictor *predictor, const struct predict_call *call);
 
 struct request;
@@ -89,6 +90,7 @@ struct predictor_stats {
   /* Of all models only */
   size_t planned_bytes, workers, workers_idle;
   double queued_seconds; /* until what waits is done, as measured */
+  size_t n_illegal; /* events that the states of requests do not know; 0 unless there is a bug */
 };
 struct predictor_stats predictor_stats(const struct predictor *predictor);
 struct predictor_stats predictor_stats_of(const struct predictor *predictor,

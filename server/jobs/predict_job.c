@@ -1,16 +1,7 @@
 #include "server/jobs/predict_job.h"
 
-#include "server/base/text.h"
-#include "server/jobs/estimate.h"
-
 #include <stdlib.h>
 #include <string.h>
-
-#define ANSWER_TYPE "application/json"
-#define PROBLEM_TYPE "application/problem+json"
-
-/* Numbers of more atoms take milliseconds. */
-#define WRITE_ON_LOOP_ATOMS 5000
 
 #define PLAN_ON_LOOP_ATOMS 512
 #define PLAN_ON_LOOP_IMAGES 65536.0
@@ -37,10 +28,17 @@ void predict_job_free(struct predict_job *job) {
   free(job);
 }
 
+struct predict_job *predict_job_of(struct work *work) {
+  return (struct predict_job *)(void *)((char *)work - offsetof(struct predict_job, work));
+}
+
 void predict_job_fail(struct predict_job *job, enum problem_kind kind, const char *detail) {
-  if (!job->failed)
+  if (!predict_job_failed(job))
     problem_of_kind(&job->problem, kind, "", "%s", detail);
-  job->failed = true;
+}
+
+bool predict_job_failed(const struct predict_job *job) {
+  return job->problem.status != 0;
 }
 
 static void choose_precision(struct predict_job *job) {
@@ -67,7 +65,9 @@ static void make_results(struct predict_job *job, uint32_t properties) {
     predict_job_fail(job, PROBLEM_NO_MEMORY, "no memory for the results");
 }
 
-static bool read_body(struct predict_job *job, const char *body, size_t size) {
+static bool read_body(struct predict_job *job) {
+  const char *body = job->body ? job->body : "";
+  const size_t size = job->body_size;
   struct request *request = &job->request;
   switch (job->body_format) {
   case FORMAT_SAFETENSORS:
@@ -80,10 +80,9 @@ static bool read_body(struct predict_job *job, const char *body, size_t size) {
   }
 }
 
-void predict_job_read(struct predict_job *job, const char *body, size_t size) {
+void predict_job_read(struct predict_job *job) {
   uint64_t begun_ns = uv_hrtime();
-  job->failed = !read_body(job, body, size);
-  if (!job->failed && job->answer_format != FORMAT_JSON)
+  if (read_body(job) && job->answer_format != FORMAT_JSON)
     make_results(job, job->request.properties);
   job->read_ns = uv_hrtime() - begun_ns;
 }
@@ -91,7 +90,8 @@ void predict_job_read(struct predict_job *job, const char *body, size_t size) {
 void predict_job_take(struct predict_job *job, struct request *request) {
   job->request = *request;
   *request = (struct request){0};
-  make_results(job, PROPERTY(FORCES));
+  if (!predict_job_failed(job))
+    make_results(job, PROPERTY(FORCES));
 }
 
 size_t predict_job_atoms(const struct predict_job *job) {
@@ -99,6 +99,10 @@ size_t predict_job_atoms(const struct predict_job *job) {
   for (size_t i = 0; i < job->request.n_items; i++)
     n_atoms += job->request.items[i].structure.n_atoms;
   return n_atoms;
+}
+
+size_t predict_job_bytes(const struct predict_job *job) {
+  return job->request.bytes;
 }
 
 bool predict_job_plans_quickly(const struct predict_job *job) {
@@ -146,7 +150,7 @@ bool predict_job_plan(struct predict_job *job, size_t max_edges) {
   choose_precision(job);
   const enum request_planned planned =
       request_plan(&job->request, job->compute->evaluator, job->loaded->model, job->precision,
-                   job->bounds[job->precision], max_edges, &job->n_planned, &job->gone);
+                   job->bounds[job->precision], max_edges, &job->n_planned, &job->cancelled);
   job->plan_ns += uv_hrtime() - begun_ns;
   if (planned == REQUEST_IS_LONG)
     return false;
@@ -173,93 +177,11 @@ void predict_job_time(struct predict_job *job, const struct prediction *predicti
   }
 }
 
-/* The reply */
-
 const struct problem *predict_job_problem(const struct predict_job *job) {
-  if (job->failed)
+  if (predict_job_failed(job))
     return &job->problem;
   for (size_t i = 0; i < job->request.n_items; i++)
     if (job->request.items[i].problem)
       return job->request.items[i].problem;
   return NULL;
-}
-
-static void reply_problem(const struct predict_job *job, const struct problem *problem,
-                          struct reply *reply) {
-  *reply = (struct reply){.status = problem->status,
-                          .content_type = PROBLEM_TYPE,
-                          .retry_after_s = problem->retry_after_s};
-  reply->body = problem_render(problem, job->body_format == FORMAT_KSERVE, &reply->size);
-}
-
-static void put_item(struct text *text, const struct predict_job *job, size_t index) {
-  const struct request_item *item = &job->request.items[index];
-  const struct prediction *prediction = &job->predictions[index];
-  if (item->problem)
-    answer_json_error(text, item->id, item->problem);
-  else
-    text_add(text, prediction->answer, prediction->answer_size);
-}
-
-static void write_results(const struct predict_job *job, struct text *text) {
-  answer_json_begin(text, job->served->name, job->loaded->sha256, job->request_id,
-                    job->request.properties);
-  for (size_t i = 0; i < job->request.n_items; i++) {
-    if (i > 0)
-      text_puts(text, ",");
-    put_item(text, job, i);
-  }
-  answer_json_end(text, &job->timing);
-}
-
-static struct answer_safetensors tensors_of(const struct predict_job *job) {
-  return (struct answer_safetensors){.model = job->served->name,
-                                     .sha256 = job->loaded->sha256,
-                                     .request_id = job->request_id,
-                                     .timing = &job->timing,
-                                     .request = &job->request,
-                                     .results = job->results};
-}
-
-static void reply_answer(const struct predict_job *job, struct reply *reply) {
-  const struct answer_safetensors answer = tensors_of(job);
-  struct text text = {0};
-  *reply = (struct reply){.status = 200, .content_type = ANSWER_TYPE};
-  if (job->estimates) {
-    estimate_write(&text, job, job->queue_seconds);
-  } else if (job->answer_format == FORMAT_SAFETENSORS) {
-    answer_safetensors_write(&text, &answer);
-    reply->content_type = SAFETENSORS_TYPE;
-  } else if (job->answer_format == FORMAT_KSERVE) {
-    reply->json_size = answer_kserve_write(&text, &answer, &job->wish);
-    reply->content_type = reply->json_size > 0 ? BYTES_TYPE : ANSWER_TYPE;
-  } else {
-    write_results(job, &text);
-  }
-  reply->body = text_take(&text, &reply->size);
-}
-
-/* Other formats hold bytes, or texts that workers have written with each structure. */
-bool predict_job_writes_long(const struct predict_job *job) {
-  const uint32_t listed = job->wish.outputs & ~job->wish.binary;
-  return !job->failed && job->answer_format == FORMAT_KSERVE &&
-         (listed & properties_by_atom()) != 0 && predict_job_atoms(job) > WRITE_ON_LOOP_ATOMS;
-}
-
-void predict_job_reply(const struct predict_job *job, struct reply *reply) {
-  if (job->failed) {
-    reply_problem(job, &job->problem, reply);
-    return;
-  }
-  const struct problem *only = job->request.items[0].problem;
-  if (job->request.n_items == 1 && only) {
-    reply_problem(job, only, reply);
-    return;
-  }
-  reply_answer(job, reply);
-  if (!reply->body) {
-    struct problem problem;
-    reply_problem(job, problem_of_kind(&problem, PROBLEM_NO_MEMORY, "", "no memory for the answer"),
-                  reply);
-  }
 }

@@ -8,6 +8,7 @@
 #include "server/compute/clients.h"
 #include "server/compute/compute.h"
 #include "server/compute/worker.h"
+#include "server/jobs/job_state.h"
 #include "server/jobs/predict.h"
 
 #include <stdatomic.h>
@@ -15,68 +16,84 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What a job ends with. */
+enum job_kind {
+  JOB_OF_ANSWER,   /* an answer in a format, to done */
+  JOB_OF_ESTIMATE, /* an estimate, to done; nothing is computed */
+  JOB_OF_NUMBERS   /* the numbers themselves, to submitted */
+};
+
 struct predict_job {
   /* Set by predict.c */
-  struct work work; /* reading and planning on a worker */
+  enum job_kind kind;
   struct predictor *predictor;
   predict_done done;
-  predict_submitted submitted; /* instead of done */
+  predict_submitted submitted;
   void *context;
   struct served_model *served; /* NULL when there is no such model */
   struct loaded_model *loaded; /* held; NULL while it waits for one */
   struct load_waiter waiter;
   struct client *client; /* whose share of the queue it takes; NULL: nobody's */
-  struct flow flow;      /* its structures in the scheduler */
-  bool estimates;        /* nothing is computed */
   enum predict_format body_format, answer_format;
-  size_t json_size;        /* of a KServe body */
-  struct kserve_wish wish; /* of such a body */
-  double queue_seconds;    /* when it estimates: until what waits is done */
+  size_t json_size; /* of a KServe body */
   const struct compute *compute;
   struct codec_limits limits;
   struct bounds bounds[2]; /* by precision */
-  char *body;              /* [body_size] a copy to be read on a worker; otherwise NULL */
+  char *body;              /* [body_size], until it has been read */
   size_t body_size;
-  size_t held_bytes; /* of the request, counted while it waits and is computed */
-  size_t tree_bytes; /* what reading the body may take, counted meanwhile */
   uint64_t begun_ns;
-  atomic_bool gone; /* the client has gone */
-  bool counts_as_reading, is_unread, is_planned, on_worker, is_ready;
+  /* Set by job_life.c and those who call it, on the loop */
+  enum job_state state;     /* where it is: which list or worker has it */
+  bool is_broken;           /* an event came that cannot be: the answer is an internal error */
+  atomic_bool cancelled;    /* for workers: nobody waits for it any more */
+  struct predict_job *next; /* of the list that its state says it is in */
+  struct work work;         /* reading, planning and writing on a worker */
+  size_t held_bytes;        /* of its body or its request, in the predictor's sum */
+  size_t tree_bytes;        /* what reading the body may take, counted meanwhile */
+  struct flow flow;         /* its structures in the scheduler */
   size_t n_open;            /* structures without an outcome */
   size_t n_running;         /* of them in batches */
-  struct predict_job *next; /* to be read, or to be delivered */
+  double queue_seconds;     /* of an estimate: until what waits is done */
   /* Set by the functions below */
   char *request_id;
   struct request request;
+  struct kserve_wish wish; /* of a KServe body */
   enum irrep_precision precision;
-  size_t n_planned; /* structures */
-  bool failed;      /* as a whole: problem says why */
-  struct problem problem;
-  struct prediction *predictions; /* [request.n_items] */
-  struct irrep_result *results;   /* [request.n_items] in the request's memory, when submitted or
-                                     to be answered in binary */
+  size_t n_planned;               /* structures; all of them when predictions are there */
+  struct problem problem;         /* of the whole, when its status is not 0 */
+  struct prediction *predictions; /* [request.n_items]; NULL until all are planned */
+  struct irrep_result *results;   /* [request.n_items] in the request's memory, of numbers and of
+                                     an answer in binary */
   uint64_t read_ns, plan_ns;
   struct answer_timing timing;
-  struct reply reply; /* once it is written beforehand; its body is the job's until it is taken */
-  bool is_written;
+  struct reply reply; /* once it is written, which its status says; its body is the job's until it
+                         is taken */
 };
 
 /* A job with a copy of request_id; NULL without memory. */
 struct predict_job *predict_job_new(const char *request_id);
 void predict_job_free(struct predict_job *job);
 
-/* Reads the body; a fault of the whole sets failed. Thread-safe on distinct jobs, as is
- * predict_job_plan. */
-void predict_job_read(struct predict_job *job, const char *body, size_t size);
+/* The job whose work it is. */
+struct predict_job *predict_job_of(struct work *work);
 
-/* Takes structures that were submitted and makes room for their results; a fault sets failed. */
+/* Reads the body; a fault of the whole fails the job. Thread-safe on distinct jobs, as is
+ * predict_job_plan. */
+void predict_job_read(struct predict_job *job);
+
+/* Takes structures that were submitted and makes room for their results, or fails the job. */
 void predict_job_take(struct predict_job *job, struct request *request);
 
 /* Chooses the precision, plans the structures and makes the predictions of those that can be
- * computed. false: there are more, beyond max_edges edges; the next call goes on with them. */
+ * computed, or fails the job. false: there are more, beyond max_edges edges; the next call goes on
+ * with them. */
 bool predict_job_plan(struct predict_job *job, size_t max_edges);
 
 size_t predict_job_atoms(const struct predict_job *job);
+
+/* The bytes that the job keeps until it is answered, which count against max_receiving_bytes:
+ * structures and room for results. What planning keeps with an item, as its graph, counts here. */
+size_t predict_job_bytes(const struct predict_job *job);
 
 /* Whether planning takes a millisecond or two: a tiny or skew cell gives a single atom millions of
  * images. */
@@ -84,6 +101,7 @@ bool predict_job_plans_quickly(const struct predict_job *job);
 
 /* Fails the job as a whole, unless it has failed. */
 void predict_job_fail(struct predict_job *job, enum problem_kind kind, const char *detail);
+bool predict_job_failed(const struct predict_job *job);
 
 /* Takes times and sizes of a structure's batch into the timing. */
 void predict_job_time(struct predict_job *job, const struct prediction *prediction,
@@ -91,12 +109,5 @@ void predict_job_time(struct predict_job *job, const struct prediction *predicti
 
 /* The first problem of the job or its structures; NULL when there is none. */
 const struct problem *predict_job_problem(const struct predict_job *job);
-
-/* Whether writing the reply is work for a worker: each number of many atoms becomes text. */
-bool predict_job_writes_long(const struct predict_job *job);
-
-/* Writes the reply, of which the body is NULL when there was no memory even for an error.
- * Thread-safe on distinct jobs. */
-void predict_job_reply(const struct predict_job *job, struct reply *reply);
 
 #endif

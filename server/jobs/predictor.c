@@ -1,8 +1,9 @@
 #include "server/jobs/predictor.h"
 
 #include "irrep/conventions.h"
+#include "server/jobs/admission.h"
+#include "server/jobs/job_delivery.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -23,7 +24,7 @@ static void settle(struct prediction *prediction, const char *outcome) {
   metrics_structure_done(job->predictor->metrics, job->served->name, outcome,
                          ok ? prediction->entry.plan.n_atoms : 0, ok ? prediction->n_edges : 0);
   if (--job->n_open == 0)
-    predict_make_ready(job);
+    job_finish(job);
 }
 
 /* Gives a structure that cannot be computed its problem. */
@@ -89,17 +90,23 @@ static void run_batch(struct work *work, void *arena, size_t bytes) {
   compute_batch(batch, &first->job->predictor->compute, arena, bytes);
 }
 
+/* The batch of a structure whose job nobody waits for has ended. */
+static void let_go(struct predict_job *job) {
+  metrics_structure_done(job->predictor->metrics, job->served->name, "cancelled", 0, 0);
+  if (job->n_running == 0)
+    job_is_let_go(job);
+}
+
 static void end_prediction(struct prediction *prediction, const struct batch *batch) {
   struct predict_job *job = prediction->job;
-  struct metrics *metrics = job->predictor->metrics;
   job->n_running--;
-  if (atomic_load(&job->gone)) {
-    metrics_structure_done(metrics, job->served->name, "cancelled", 0, 0);
-    if (job->n_running == 0)
-      predict_free_job(job);
+  if (job->state == JOB_ABANDONED) {
+    let_go(job);
     return;
   }
-  metrics_queue_wait(metrics, job->served->name,
+  if (job->n_running == 0 && job->n_open > 1)
+    job_happens(job, JOB_EVENT_WAIT);
+  metrics_queue_wait(job->predictor->metrics, job->served->name,
                      (double)(batch->began_ns - prediction->entry.arrived_ns) * 1e-9);
   predict_job_time(job, prediction, batch);
   if (prediction->error.status == IRREP_OK)
@@ -156,6 +163,7 @@ static void hook_start(void *context, struct batch *batch) {
   for (size_t i = 0; i < batch->n_entries; i++) {
     struct predict_job *job = ((struct prediction *)batch->entries[i]->owner)->job;
     job->n_running++;
+    job_happens(job, JOB_EVENT_RUN);
     predictor_left_queue(job);
   }
   plan_team(p, batch);
@@ -189,7 +197,7 @@ static void on_settled(void *context) {
   predictor_run(context);
 }
 
-/* Admission */
+/* The queue */
 
 void predictor_left_queue(struct predict_job *job) {
   if (job->client)
@@ -200,68 +208,21 @@ double predictor_backlog_seconds(const struct predictor *p) {
   return scheduler_backlog_seconds(p->scheduler) / (double)workers_count(p->workers);
 }
 
-/* The same for people who wait: 1 to 60. */
-static int retry_after(const struct predictor *p) {
-  const double seconds = predictor_backlog_seconds(p);
-  return seconds < 1 ? 1 : seconds > 60 ? 60 : (int)ceil(seconds);
-}
-
-bool predictor_may_hold(const struct predictor *p, size_t bytes) {
-  const size_t most = p->config->max_receiving_bytes;
-  return most == 0 || p->held_bytes == 0 ||
-         (p->held_bytes <= most && bytes <= most - p->held_bytes);
-}
-
-/* The most structures of one client that may wait: three quarters of the queue unless told. */
-static size_t client_share(const struct config *config) {
-  const size_t share = config->max_queue - config->max_queue / 4;
-  return config->max_queue_client > 0 && config->max_queue_client < config->max_queue
-             ? config->max_queue_client
-         : config->max_queue_client > 0 ? config->max_queue
-                                        : share;
-}
-
-/* Fails a job whose n structures find no room in the queue. */
-static void admit(struct predict_job *job, size_t n) {
-  struct predictor *p = job->predictor;
-  const enum request_priority priority = job->request.priority;
-  const size_t room = scheduler_room(p->scheduler, priority);
-  const size_t most = job->client ? client_share(p->config) : room;
-  const size_t share = most < room ? most : room;
-  const size_t waiting = job->client ? job->client->n_waiting : 0;
-  if (job->failed)
-    return;
-  if (n > share)
-    predict_job_fail(job, PROBLEM_TOO_MANY_STRUCTURES, "more structures than the queue holds");
-  else if (!scheduler_has_room(p->scheduler, priority, n, predict_job_atoms(job)))
-    predict_job_fail(job, PROBLEM_QUEUE_FULL, "too many structures are waiting; try again later");
-  else if (!predictor_may_hold(p, job->request.bytes))
-    predict_job_fail(job, PROBLEM_QUEUE_FULL, "requests of too many bytes wait; try again later");
-  else if (waiting > share - n)
-    predict_job_fail(job, PROBLEM_CLIENT_QUOTA,
-                     "too many structures of this client are waiting; try again later");
-  if (job->failed && job->problem.retry_after_s > 0)
-    job->problem.retry_after_s = retry_after(p);
-}
-
 /* Hands the structures that were planned to the scheduler. */
 void predictor_schedule(struct predict_job *job) {
   struct predictor *p = job->predictor;
   const char *name = job->served->name;
   size_t n_good = 0;
-  predict_leave_reading(job);
   metrics_stage(p->metrics, name, "read", (double)job->read_ns * 1e-9);
   metrics_stage(p->metrics, name, "plan", (double)job->plan_ns * 1e-9);
-  for (size_t i = 0; !job->failed && i < job->request.n_items; i++)
+  for (size_t i = 0; !predict_job_failed(job) && i < job->request.n_items; i++)
     n_good += !job->request.items[i].problem;
-  admit(job, n_good);
-  if (job->failed) {
-    predict_make_ready(job);
+  admission_judge(job, n_good);
+  if (!job_happens(job, predict_job_failed(job) ? JOB_EVENT_FAIL : JOB_EVENT_ENQUEUE) ||
+      job->state != JOB_QUEUED)
     return;
-  }
-  job->held_bytes = job->request.bytes;
-  p->held_bytes += job->held_bytes;
-  job->n_open = job->request.n_items + 1; /* one more, so that it is not ready before the end */
+  job_hold_bytes(job, predict_job_bytes(job));
+  job->n_open = job->request.n_items + 1; /* one more, so that it is not done before the end */
   for (size_t i = 0; i < job->request.n_items; i++) {
     struct prediction *prediction = &job->predictions[i];
     struct irrep_error error;
@@ -276,7 +237,7 @@ void predictor_schedule(struct predict_job *job) {
     }
   }
   if (--job->n_open == 0)
-    predict_make_ready(job);
+    job_finish(job);
   predictor_update_gauges(p, job->served);
 }
 
@@ -302,6 +263,7 @@ struct predictor_stats predictor_stats(const struct predictor *p) {
   stats.workers = workers_count(p->workers);
   stats.workers_idle = workers_idle(p->workers);
   stats.queued_seconds = predictor_backlog_seconds(p);
+  stats.n_illegal = p->n_illegal;
   return stats;
 }
 
@@ -325,7 +287,25 @@ void predictor_drain(struct predictor *p, void (*idle)(void *context), void *con
   scheduler_drain(p->scheduler);
   predictor_run(p);
   if (p->n_jobs == 0)
-    uv_idle_start(p->idle, predict_deliver);
+    predictor_deliver_soon(p);
+}
+
+/* Delivering */
+
+static void on_idle(uv_idle_t *idle) {
+  struct predictor *p = idle->data;
+  jobs_deliver(p);
+  if (!p->ready.first)
+    uv_idle_stop(p->idle);
+  if (p->draining && p->n_jobs == 0 && p->drained) {
+    void (*drained)(void *) = p->drained;
+    p->drained = NULL;
+    drained(p->drained_context);
+  }
+}
+
+void predictor_deliver_soon(struct predictor *p) {
+  uv_idle_start(p->idle, on_idle);
 }
 
 /* Life */
@@ -358,9 +338,9 @@ struct predictor *predictor_new_with(const struct evaluator *evaluator, uv_loop_
                           .metrics = metrics,
                           .compute = {.evaluator = evaluator,
                                       .exact_filters = config->exact_filters,
-                                      .profiles = config->profile},
-                          .unread_end = &p->unread,
-                          .ready_end = &p->ready};
+                                      .profiles = config->profile}};
+  job_list_init(&p->due);
+  job_list_init(&p->ready);
   p->timer = calloc(1, sizeof *p->timer);
   p->idle = calloc(1, sizeof *p->idle);
   p->scheduler = new_scheduler(p);

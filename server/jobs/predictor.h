@@ -1,5 +1,4 @@
-/* The inside of a predictor, for predict.c (calls and their jobs) and predictor.c (what is common
- * to them: scheduler, workers, life). Used on the loop thread only. */
+/* The inside of a predictor, for the files of jobs/ that share it. Used on the loop thread only. */
 #ifndef SERVER_JOBS_PREDICTOR_H
 #define SERVER_JOBS_PREDICTOR_H
 
@@ -7,6 +6,7 @@
 #include "server/compute/compute.h"
 #include "server/compute/profile.h"
 #include "server/compute/scheduler.h"
+#include "server/jobs/job_life.h"
 #include "server/jobs/predict_job.h"
 
 struct predictor {
@@ -21,12 +21,13 @@ struct predictor {
   struct profile_totals profile;
   uv_timer_t *timer; /* on the heap: libuv keeps them until the loop has run again */
   uv_idle_t *idle;
-  struct predict_job *unread, **unread_end; /* to be read or planned on workers */
-  struct predict_job *ready, **ready_end;   /* to be delivered */
+  struct job_list due;   /* READ_DUE or PLAN_DUE */
+  struct job_list ready; /* READY */
   size_t n_jobs;
-  size_t n_reading;  /* of them on workers now */
-  size_t tree_bytes; /* that are being read */
+  size_t n_reading;  /* of them READING or PLANNING */
+  size_t tree_bytes; /* of the bodies that are being read */
   size_t held_bytes; /* of bodies that wait to be read, and of requests since */
+  size_t n_illegal;  /* events that no table of states knows: 0, or there is a bug */
   bool draining;
   void (*drained)(void *context);
   void *drained_context;
@@ -38,9 +39,6 @@ void predictor_schedule(struct predict_job *job);
 /* Begins what is due, and sets the timer for what will be. */
 void predictor_run(struct predictor *predictor);
 
-/* Whether so many bytes more may be held. */
-bool predictor_may_hold(const struct predictor *predictor, size_t bytes);
-
 /* A structure has left the queue: gives its place back to the client. */
 void predictor_left_queue(struct predict_job *job);
 
@@ -49,18 +47,7 @@ void predictor_update_gauges(struct predictor *predictor, const struct served_mo
 /* Seconds until what waits now is done, as measured. */
 double predictor_backlog_seconds(const struct predictor *predictor);
 
-/* In predict.c: */
-
-/* The job is to be delivered; never from inside a call. */
-void predict_make_ready(struct predict_job *job);
-
-/* Delivers what is ready. */
-void predict_deliver(uv_idle_t *idle);
-
-/* Nobody needs the job any more. */
-void predict_free_job(struct predict_job *job);
-
-/* The job is no longer being read. */
-void predict_leave_reading(struct predict_job *job);
+/* What is READY is delivered by the next turn of the loop. */
+void predictor_deliver_soon(struct predictor *predictor);
 
 #endif

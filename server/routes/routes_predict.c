@@ -39,7 +39,7 @@ void routes_predict(struct services *services, struct http_exchange *exchange, c
     exchange->gone = on_gone;
     exchange->gone_context = call;
     request.model = model;
-    request.body = exchange->body;
+    request.body = http_take_body(exchange);
     request.size = exchange->size;
     request.request_id = exchange->request_id;
     request.client = exchange->client;

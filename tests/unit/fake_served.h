@@ -24,6 +24,7 @@ struct fake_served {
   struct metrics *metrics;
   struct predictor *predictor;
   struct irrep_model *model;
+  size_t n_illegal; /* events that the test has made happen where they cannot */
 };
 
 /* Returns whether all went well; the model is ready then. */
@@ -54,16 +55,18 @@ static inline bool fake_served_init(struct fake_served *fake) {
   return fake->model != NULL && fake->predictor != NULL;
 }
 
-/* Whether the loop could be closed, nothing being left in it, and the contract was kept. */
+/* Whether the loop could be closed, nothing being left in it, the contract was kept, and no request
+ * met an event that its state does not know. */
 static inline bool fake_served_fini(struct fake_served *fake) {
   const int violations = atomic_load(&fake->model->violations);
+  const size_t n_illegal = predictor_stats(fake->predictor).n_illegal;
   predictor_free(fake->predictor);
   registry_free(fake->registry);
   metrics_free(fake->metrics);
   uv_run(&fake->loop, UV_RUN_DEFAULT);
   unlink(fake->file);
   rmdir(fake->folder);
-  return uv_loop_close(&fake->loop) == 0 && violations == 0;
+  return uv_loop_close(&fake->loop) == 0 && violations == 0 && n_illegal == fake->n_illegal;
 }
 
 /* The value of a series in the exposition; NAN when it is not there. */

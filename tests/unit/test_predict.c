@@ -51,10 +51,13 @@ static void on_done(void *context, struct reply *reply) {
 
 static void begin_with(struct fixture *f, struct call *call, const char *model, const char *body,
                        size_t size) {
+  char *memory = malloc(size);
+  assert_non_null(memory);
+  memcpy(memory, body, size);
   *call = (struct call){.fixture = f};
   f->inside = true;
   const struct predict_call request = {.model = model,
-                                       .body = body,
+                                       .body = memory,
                                        .size = size,
                                        .request_id = "request-1",
                                        .done = on_done,
@@ -159,6 +162,7 @@ static int tear_down(void **state) {
   struct fixture *f = *state;
   char command[128];
   int violations = atomic_load(&f->model->violations);
+  const size_t n_illegal = predictor_stats(f->predictor).n_illegal;
   predictor_free(f->predictor);
   registry_free(f->registry);
   metrics_free(f->metrics);
@@ -167,7 +171,7 @@ static int tear_down(void **state) {
   snprintf(command, sizeof command, "rm -rf '%s'", f->folder);
   int removed = system(command);
   free(f);
-  return open_handles || removed || violations;
+  return open_handles || removed || violations || n_illegal > 0;
 }
 
 #define PAIR "\"numbers\":[14,1],\"positions\":[[0.5,0,0],[1,2.25,3]]"

@@ -11,7 +11,7 @@ static const char body[] = "{\"structures\":[{\"numbers\":[14],\"positions\":[[0
 
 static struct fake_exchange post(void) {
   struct fake_exchange exchange = fake_exchange("POST", "/v1/models/x/predict");
-  exchange.public.body = body;
+  exchange.public.body = exchange.public.body_memory = strdup(body);
   exchange.public.size = strlen(body);
   return exchange;
 }
@@ -25,6 +25,7 @@ static void test_unknown_model(void **state) {
   assert_int_equal(exchange.n_replies, 1);
   assert_int_equal(exchange.reply.status, 404);
   assert_string_equal(fake_text(&exchange, "type"), "urn:irrepd:unknown-model");
+  free(http_take_body(&exchange.public));
   fake_exchange_fini(&exchange);
   assert_true(fake_daemon_fini(&fake));
 }
@@ -37,6 +38,7 @@ static void test_the_answer_comes_later_and_once(void **state) {
   struct fake_exchange exchange = post();
   route_predict(&fake.services, &exchange.public, "silicon");
   assert_int_equal(exchange.n_replies, 0);
+  assert_null(exchange.public.body_memory); /* it is the job's */
   assert_non_null(exchange.public.gone);
   for (; exchange.n_replies == 0; usleep(200))
     uv_run(&fake.loop, UV_RUN_NOWAIT);

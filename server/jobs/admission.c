@@ -1,0 +1,48 @@
+#include "server/jobs/admission.h"
+
+#include "server/jobs/predictor.h"
+
+#include <math.h>
+
+/* The same for people who wait: 1 to 60. */
+static int retry_after(const struct predictor *p) {
+  const double seconds = predictor_backlog_seconds(p);
+  return seconds < 1 ? 1 : seconds > 60 ? 60 : (int)ceil(seconds);
+}
+
+bool admission_may_hold(const struct predictor *p, size_t bytes) {
+  const size_t most = p->config->max_receiving_bytes;
+  return most == 0 || p->held_bytes == 0 ||
+         (p->held_bytes <= most && bytes <= most - p->held_bytes);
+}
+
+/* The most structures of one client that may wait: three quarters of the queue unless told. */
+static size_t client_share(const struct config *config) {
+  const size_t share = config->max_queue - config->max_queue / 4;
+  return config->max_queue_client > 0 && config->max_queue_client < config->max_queue
+             ? config->max_queue_client
+         : config->max_queue_client > 0 ? config->max_queue
+                                        : share;
+}
+
+void admission_judge(struct predict_job *job, size_t n) {
+  struct predictor *p = job->predictor;
+  const enum request_priority priority = job->request.priority;
+  const size_t room = scheduler_room(p->scheduler, priority);
+  const size_t most = job->client ? client_share(p->config) : room;
+  const size_t share = most < room ? most : room;
+  const size_t waiting = job->client ? job->client->n_waiting : 0;
+  if (predict_job_failed(job))
+    return;
+  if (n > share)
+    predict_job_fail(job, PROBLEM_TOO_MANY_STRUCTURES, "more structures than the queue holds");
+  else if (!scheduler_has_room(p->scheduler, priority, n, predict_job_atoms(job)))
+    predict_job_fail(job, PROBLEM_QUEUE_FULL, "too many structures are waiting; try again later");
+  else if (!admission_may_hold(p, predict_job_bytes(job)))
+    predict_job_fail(job, PROBLEM_QUEUE_FULL, "requests of too many bytes wait; try again later");
+  else if (waiting > share - n)
+    predict_job_fail(job, PROBLEM_CLIENT_QUOTA,
+                     "too many structures of this client are waiting; try again later");
+  if (predict_job_failed(job) && job->problem.retry_after_s > 0)
+    job->problem.retry_after_s = retry_after(p);
+}

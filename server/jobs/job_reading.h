@@ -1,0 +1,17 @@
+/* Reading and planning: small requests at once on the loop, others in turns on half of the workers.
+ * Used on the loop thread only. */
+#ifndef SERVER_JOBS_JOB_READING_H
+#define SERVER_JOBS_JOB_READING_H
+
+#include "server/jobs/predict_job.h"
+
+#include <stdbool.h>
+
+/* Reads (unless it has come without a body) and plans a job that is RECEIVED and holds its model,
+ * here or on a worker, and hands its structures to the scheduler. */
+void job_read(struct predict_job *job);
+
+/* Whether a job's body is so small that job_read reads it before it returns. */
+bool job_reads_at_once(const struct predict_job *job);
+
+#endif

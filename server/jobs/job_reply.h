@@ -1,0 +1,14 @@
+/* The reply to a job that has its outcome: an answer in its format, an estimate, or a problem. */
+#ifndef SERVER_JOBS_JOB_REPLY_H
+#define SERVER_JOBS_JOB_REPLY_H
+
+#include "server/jobs/predict_job.h"
+
+/* Whether writing the reply is work for a worker: each number of many atoms becomes text. */
+bool job_reply_is_long(const struct predict_job *job);
+
+/* Writes the reply, of which the body is NULL when there was no memory even for an error.
+ * Thread-safe on distinct jobs. */
+void job_reply_write(const struct predict_job *job, struct reply *reply);
+
+#endif

@@ -1,0 +1,95 @@
+#define _GNU_SOURCE /* mkdtemp */
+#include "server/jobs/admission.h"
+#include "tests/unit/fake_calls.h"
+
+/* A client has three quarters of the queue of 64 unless told otherwise; others go on. */
+static void test_share_of_a_client(void **state) {
+  struct fake_served *fake = *state;
+  struct fake_call busy[2], a, b, c, d;
+  occupy(fake, busy);
+  begin(fake, &a, "a", 40, false);
+  begin(fake, &b, "a", 9, false);
+  finish(fake, &b);
+  assert_string_equal(get(b.json, "type")->valuestring, "urn:irrepd:client-quota");
+  assert_true(b.reply.retry_after_s >= 1);
+  end(&b, 429);
+  begin(fake, &c, "b", 9, false);
+  begin(fake, &d, "a", 8, false);
+  assert_int_equal(predictor_stats(fake->predictor).queued_structures, 57);
+  begin(fake, &b, "b", 8, false);
+  finish(fake, &b);
+  assert_string_equal(get(b.json, "type")->valuestring, "urn:irrepd:queue-full");
+  end(&b, 503);
+  predict_cancel(d.job); /* gives its share back */
+  begin(fake, &d, "a", 8, false);
+  release(fake, busy);
+  finish(fake, &a);
+  finish(fake, &c);
+  finish(fake, &d);
+  end(&a, 200);
+  end(&c, 200);
+  end(&d, 200);
+  begin(fake, &a, "a", 40, false);
+  finish(fake, &a);
+  end(&a, 200);
+}
+
+static void test_limits_change(void **state) {
+  struct fake_served *fake = *state;
+  struct fake_call busy[2], a;
+  fake->config.max_queue_client = 3;
+  begin(fake, &a, "a", 4, false);
+  finish(fake, &a);
+  end(&a, 422);
+  fake->config.max_queue_client = 1000; /* beyond the queue: the queue */
+  fake->config.max_queue = 5;
+  predictor_limits_changed(fake->predictor);
+  occupy(fake, busy);
+  begin(fake, &a, "a", 6, false);
+  finish(fake, &a);
+  end(&a, 422);
+  fake->config.max_queue_atoms = 6;
+  predictor_limits_changed(fake->predictor);
+  struct fake_call b;
+  begin(fake, &a, "a", 2, false);
+  begin(fake, &b, "b", 2, false);
+  finish(fake, &b);
+  end(&b, 503);
+  release(fake, busy);
+  finish(fake, &a);
+  end(&a, 200);
+}
+
+/* A request alone may hold more than all together. */
+static void test_bytes_that_wait(void **state) {
+  struct fake_served *fake = *state;
+  struct fake_call busy[2], a, b;
+  occupy(fake, busy);
+  const size_t most = fake->predictor->held_bytes + 10000;
+  fake->config.max_receiving_bytes = most;
+  begin(fake, &a, "a", 2, false);
+  assert_true(fake->predictor->held_bytes <= most);
+  begin(fake, &b, "b", 30, false);
+  finish(fake, &b);
+  assert_string_equal(get(b.json, "type")->valuestring, "urn:irrepd:queue-full");
+  end(&b, 503);
+  release(fake, busy);
+  finish(fake, &a);
+  end(&a, 200);
+  assert_int_equal(fake->predictor->held_bytes, 0);
+  begin(fake, &b, "b", 30, false);
+  assert_true(fake->predictor->held_bytes > 10000);
+  finish(fake, &b);
+  end(&b, 200);
+  assert_int_equal(fake->predictor->held_bytes, 0);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up_served, tear_down_served)
+      TEST(test_share_of_a_client),
+      TEST(test_limits_change),
+      TEST(test_bytes_that_wait),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
