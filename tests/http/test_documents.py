@@ -55,7 +55,7 @@ def test_metrics(daemon: Daemon) -> None:
     form = r"\birrepd_[a-z_]+(?=[{\[)])"
     named = {x for file in docker for x in re.findall(form, file.read_text())}
     assert len(named) > 10 and named <= known
-    source = re.sub(r"\\\n\s*", "", (ROOT / "server" / "metrics.c").read_text())
+    source = re.sub(r"\\\n\s*", "", (ROOT / "server" / "base" / "metrics.c").read_text())
     rows = re.findall(r'X\(\w+, \w+, "(\w+)",\s*"[^"]*"((?:,\s*"\w+")*)\)', source)
     labels = {f"irrepd_{name}": re.findall(r"\w+", rest) for name, rest in rows}
     table = "\n".join(re.findall(r"^\|.*", README, re.M))
@@ -67,7 +67,7 @@ def test_metrics(daemon: Daemon) -> None:
 
 def routes() -> set[tuple[str, str]]:
     """Of the table in server/routes/routes.c."""
-    text = (ROOT / "server" / "routes.c").read_text()
+    text = (ROOT / "server" / "routes" / "routes.c").read_text()
     text = re.sub(r'" MODEL_SEGMENT(?: ")?', "{m}", text).replace("{m},", '{m}",')
     return set(re.findall(r'^    \{"(/[^"]*)",\s+"([A-Z]+)"', text, re.M))
 
