@@ -77,6 +77,7 @@ static struct http_options http_options(struct daemon *daemon) {
 
 static struct registry_limits model_limits(const struct config *config) {
   return (struct registry_limits){.max_bytes = config->model_budget,
+                                  .max_loading_bytes = config->memory / 2,
                                   .keep_alive_ms = config->keep_alive_s * 1000,
                                   .pins = config->pins};
 }

@@ -1,4 +1,5 @@
-/* From the bytes of a model file to a model: irrep_model_load of irrep/model.h. */
+/* From the bytes of a model file to a model: irrep_model_load and irrep_model_load_from of
+ * irrep/model.h. */
 #include "core/api/loaded.h"
 #include "core/builders/models.h"
 #include "core/cpu/dispatch.h"
@@ -124,11 +125,17 @@ static void fill_card(struct irrep_model *model, struct model_file *file) {
 
 enum irrep_status irrep_model_load(const void *bytes, size_t n_bytes, struct irrep_model **out,
                                    struct irrep_error *error) {
+  const struct irrep_model_source source = model_file_source(bytes, n_bytes);
+  return irrep_model_load_from(&source, out, error);
+}
+
+enum irrep_status irrep_model_load_from(const struct irrep_model_source *source,
+                                        struct irrep_model **out, struct irrep_error *error) {
   struct irrep_error local;
   struct irrep_error *why = error ? error : &local;
   struct model_file file;
   *out = NULL;
-  enum irrep_status status = model_file_open(bytes, n_bytes, &file, why);
+  enum irrep_status status = model_file_open(source, &file, why);
   if (status != IRREP_OK)
     return status;
   struct irrep_model *model = calloc(1, sizeof *model);

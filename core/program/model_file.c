@@ -12,6 +12,11 @@
 #error "tensors are read as they lie in the file: little-endian"
 #endif
 
+#define UNREADABLE "the file cannot be read, or has become shorter"
+
+/* Floats that are widened at a time. */
+#define PIECE 8192
+
 static enum irrep_status bad(struct irrep_error *error, const char *what, const char *detail) {
   return irrep_fail(error, IRREP_BAD_MODEL_FILE, what, "%s", detail);
 }
@@ -134,37 +139,63 @@ static enum irrep_status check_layout(struct model_file *file, size_t data_size,
   return IRREP_OK;
 }
 
-enum irrep_status model_file_open(const void *bytes, size_t n_bytes, struct model_file *file,
-                                  struct irrep_error *error) {
-  *file = (struct model_file){0};
-  uint64_t header;
-  if (n_bytes < sizeof header)
-    return bad(error, "", "the file is shorter than a safetensors header");
-  memcpy(&header, bytes, sizeof header);
-  if (header > IRREP_MODEL_FILE_HEADER_MAX || header > n_bytes - sizeof header)
-    return bad(error, "", "the header's size is beyond the file or the limit");
-  const char *text = (const char *)bytes + sizeof header;
-  file->data = (const unsigned char *)text + header;
+static bool read_memory(void *context, size_t offset, size_t n, void *bytes) {
+  memcpy(bytes, (const unsigned char *)context + offset, n);
+  return true;
+}
 
+struct irrep_model_source model_file_source(const void *bytes, size_t n_bytes) {
+  void *context = (void *)(uintptr_t)bytes; /* which is only read */
+  return (struct irrep_model_source){.n_bytes = n_bytes, .read = read_memory, .context = context};
+}
+
+static bool read_source(const struct irrep_model_source *source, size_t offset, size_t n,
+                        void *bytes) {
+  return n == 0 || source->read(source->context, offset, n, bytes);
+}
+
+/* Checks the header [size] and with it the layout of the file. */
+static enum irrep_status open_header(struct model_file *file, const char *text, size_t size,
+                                     struct irrep_error *error) {
   /* The shortest entry, `"":{"dtype":"F32","shape":[],"data_offsets":[0,0]},`, bounds their number.
    */
-  size_t n_max = (size_t)header / 48 + 1;
+  size_t n_max = size / 48 + 1;
   if (n_max > IRREP_MODEL_FILE_TENSORS_MAX)
     n_max = IRREP_MODEL_FILE_TENSORS_MAX;
   file->tensors = calloc(n_max, sizeof *file->tensors);
   if (!file->tensors)
     return irrep_fail(error, IRREP_NO_MEMORY, "", "not enough memory to read the header");
-  struct json_reader json = json_reader_over(text, (size_t)header);
-  enum irrep_status status = IRREP_OK;
+  struct json_reader json = json_reader_over(text, size);
   if (!read_header(&json, file, n_max))
-    status = irrep_fail(error, file->no_memory ? IRREP_NO_MEMORY : IRREP_BAD_MODEL_FILE, "",
-                        "header, byte %zu: %s", json.position, json.message);
-  else if (!file->card)
-    status = bad(error, "__metadata__",
-                 "no \"irrepd\" entry: not a model file of irrepd; python3 -m irrepd.convert makes "
-                 "one from an upstream checkpoint");
+    return irrep_fail(error, file->no_memory ? IRREP_NO_MEMORY : IRREP_BAD_MODEL_FILE, "",
+                      "header, byte %zu: %s", json.position, json.message);
+  if (!file->card)
+    return bad(error, "__metadata__",
+               "no \"irrepd\" entry: not a model file of irrepd; python3 -m irrepd.convert makes "
+               "one from an upstream checkpoint");
+  return check_layout(file, file->source.n_bytes - file->data_begin, error);
+}
+
+enum irrep_status model_file_open(const struct irrep_model_source *source, struct model_file *file,
+                                  struct irrep_error *error) {
+  *file = (struct model_file){.source = *source};
+  uint64_t size;
+  if (source->n_bytes < sizeof size)
+    return bad(error, "", "the file is shorter than a safetensors header");
+  if (!read_source(source, 0, sizeof size, &size))
+    return bad(error, "", UNREADABLE);
+  if (size > IRREP_MODEL_FILE_HEADER_MAX || size > source->n_bytes - sizeof size)
+    return bad(error, "", "the header's size is beyond the file or the limit");
+  file->data_begin = sizeof size + (size_t)size;
+  char *text = malloc((size_t)size + 1);
+  enum irrep_status status = IRREP_OK;
+  if (!text)
+    status = irrep_fail(error, IRREP_NO_MEMORY, "", "not enough memory to read the header");
+  else if (!read_source(source, sizeof size, (size_t)size, text))
+    status = bad(error, "", UNREADABLE);
   else
-    status = check_layout(file, n_bytes - sizeof header - (size_t)header, error);
+    status = open_header(file, text, (size_t)size, error);
+  free(text);
   if (status != IRREP_OK)
     model_file_close(file);
   return status;
@@ -200,12 +231,21 @@ enum irrep_status model_file_check(const struct model_file *file, const char *na
   return fits ? IRREP_OK : bad(error, name, "the tensor's shape does not fit the card");
 }
 
-static void from_floats(size_t n, const unsigned char *bytes, double *out) {
-  for (size_t i = 0; i < n; i++) {
-    float x;
-    memcpy(&x, bytes + i * sizeof x, sizeof x);
-    out[i] = (double)x;
+/* The first `count` elements from an offset of the source on, as doubles. */
+static bool read_floats(const struct irrep_model_source *source, size_t offset, size_t count,
+                        double *out) {
+  float piece[PIECE];
+  while (count > 0) {
+    const size_t n = count < PIECE ? count : PIECE;
+    if (!read_source(source, offset, n * sizeof *piece, piece))
+      return false;
+    for (size_t i = 0; i < n; i++)
+      out[i] = (double)piece[i];
+    offset += n * sizeof *piece;
+    out += n;
+    count -= n;
   }
+  return true;
 }
 
 /* Without a branch for each: files are large. */
@@ -237,11 +277,12 @@ enum irrep_status model_file_read_rows(struct model_file *file, const char *name
     count *= shape[i];
     skipped *= shape[i];
   }
-  const unsigned char *bytes = file->data + tensor->begin + skipped * tensor->size_of_element;
-  if (tensor->size_of_element == sizeof(float))
-    from_floats(count, bytes, out);
-  else
-    memcpy(out, bytes, count * sizeof(double));
+  const size_t offset = file->data_begin + tensor->begin + skipped * tensor->size_of_element;
+  const bool read = tensor->size_of_element == sizeof(float)
+                        ? read_floats(&file->source, offset, count, out)
+                        : read_source(&file->source, offset, count * sizeof(double), out);
+  if (!read)
+    return bad(error, name, UNREADABLE);
   if (!all_finite(count, out))
     return bad(error, name, "the tensor holds a number that is not finite");
   tensor->used = true;

@@ -2,6 +2,7 @@
 #ifndef CORE_PROGRAM_MODEL_FILE_H
 #define CORE_PROGRAM_MODEL_FILE_H
 
+#include "irrep/model.h"
 #include "irrep/status.h"
 
 #include <stdbool.h>
@@ -18,9 +19,10 @@ struct file_tensor {
   bool used;
 };
 
-/* Views the bytes it was opened over, which must outlive it; owns the rest. */
+/* Reads from its source, which must outlive it; owns the rest. */
 struct model_file {
-  const unsigned char *data; /* the data section */
+  struct irrep_model_source source;
+  size_t data_begin; /* where the data section begins in it */
   size_t n_tensors;
   struct file_tensor *tensors; /* sorted by name */
   char *card;                  /* the "irrepd" entry, NUL-terminated */
@@ -28,9 +30,13 @@ struct model_file {
   bool no_memory; /* set when there was none for the card */
 };
 
-/* Checks the whole container: sizes, names, dtypes, shapes, offsets, and that the tensors cover the
- * data without gap or overlap. BAD_MODEL_FILE, NO_MEMORY; then there is nothing to close. */
-enum irrep_status model_file_open(const void *bytes, size_t n_bytes, struct model_file *file,
+/* A source over bytes [n_bytes] in memory, which outlive it. */
+struct irrep_model_source model_file_source(const void *bytes, size_t n_bytes);
+
+/* Reads the header, and checks the whole container by it: sizes, names, dtypes, shapes, offsets,
+ * and that the tensors cover the data without gap or overlap. BAD_MODEL_FILE, NO_MEMORY; then there
+ * is nothing to close. */
+enum irrep_status model_file_open(const struct irrep_model_source *source, struct model_file *file,
                                   struct irrep_error *error);
 
 void model_file_close(struct model_file *file);
@@ -43,7 +49,8 @@ enum irrep_status model_file_check(const struct model_file *file, const char *na
 
 /* Reads a tensor of exactly this shape as doubles and marks it used.
  *   out  [product of shape]
- * BAD_MODEL_FILE as model_file_check, and when it holds a number that is not finite. */
+ * BAD_MODEL_FILE as model_file_check, when it cannot be read, and when it holds a number that is
+ * not finite. */
 enum irrep_status model_file_read(struct model_file *file, const char *name, size_t n_dims,
                                   const size_t *shape, double *out, struct irrep_error *error);
 

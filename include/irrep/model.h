@@ -12,6 +12,7 @@
 #include "irrep/structure.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -82,6 +83,22 @@ struct irrep_evaluate_options {
  * NO_MEMORY. Thread-safe. */
 enum irrep_status irrep_model_load(const void *bytes, size_t n_bytes, struct irrep_model **model,
                                    struct irrep_error *error);
+
+/* Where the bytes of a model file come from, in pieces. */
+struct irrep_model_source {
+  size_t n_bytes; /* of the whole file */
+
+  /* Copies n bytes from an offset on; offset + n <= n_bytes. false: they cannot be read, or there
+   * are fewer by now. */
+  bool (*read)(void *context, size_t offset, size_t n, void *bytes);
+  void *context;
+};
+
+/* The same, from a file that is not in memory as a whole: the header is read and checked against
+ * n_bytes first, then each tensor that the card gives a meaning, in pieces. read is called on the
+ * calling thread, and not afterwards. BAD_MODEL_FILE also where it fails. Thread-safe. */
+enum irrep_status irrep_model_load_from(const struct irrep_model_source *source,
+                                        struct irrep_model **model, struct irrep_error *error);
 
 /* Frees a model; NULL is allowed. No evaluation may be under way. */
 void irrep_model_free(struct irrep_model *model);

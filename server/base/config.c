@@ -404,7 +404,7 @@ static int apply_file(struct config *config, const char *path) {
 
 /* Defaults suit a machine that serves nothing else; a small one, or a container, has less. */
 static void fit_defaults(struct config *config) {
-  const size_t memory = machine_memory("");
+  const size_t memory = config->memory = machine_memory("");
   if (config->memory_budget > memory / 2)
     config->memory_budget = memory / 2;
   if (config->max_receiving_bytes > memory / 8)

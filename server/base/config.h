@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 struct config {
+  size_t memory;        /* of the machine or container; no flag */
   char *models_dir;     /* --models DIR: every *.safetensors in it is served under its stem */
   bool on_demand;       /* --on-demand: load at start only what is pinned */
   size_t model_budget;  /* --model-budget BYTES: of all models in memory; 0: no bound */

@@ -1,7 +1,7 @@
 #include "server/models/evaluator.h"
 
 const struct evaluator evaluator_core = {
-    .load = irrep_model_load,
+    .load_from = irrep_model_load_from,
     .free = irrep_model_free,
     .card = irrep_model_card,
     .plan = irrep_model_plan,

@@ -6,8 +6,8 @@
 
 /* Each as the irrep_model_ function of that name in irrep/model.h. */
 struct evaluator {
-  enum irrep_status (*load)(const void *bytes, size_t n_bytes, struct irrep_model **model,
-                            struct irrep_error *error);
+  enum irrep_status (*load_from)(const struct irrep_model_source *source,
+                                 struct irrep_model **model, struct irrep_error *error);
   void (*free)(struct irrep_model *model);
   const struct irrep_model_card *(*card)(const struct irrep_model *model);
   enum irrep_status (*plan)(const struct irrep_model *model,

@@ -8,14 +8,21 @@
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
 #include <math.h>
+#include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <uv.h>
+
+/* Bytes of the file that are hashed at a time. */
+#define HASH_PIECE ((size_t)256 << 10)
+
+/* Of a larger file that is no model nobody needs the hash. */
+#define HASH_OF_FAILED ((size_t)64 << 20)
 
 /* The distance of the two atoms of the first evaluation, unless the model sees less far. */
 #define PAIR_DISTANCE 2.0
@@ -71,75 +78,80 @@ bool file_stamp_equal(const struct file_stamp *a, const struct file_stamp *b) {
          a->inode == b->inode;
 }
 
-static bool read_whole(int fd, unsigned char *bytes, size_t n) {
+/* The file that is loaded, which two threads read. */
+struct file {
+  int fd;
+  size_t n_bytes;
+};
+
+/* The read of struct irrep_model_source. */
+static bool read_file(void *context, size_t offset, size_t n, void *bytes) {
+  const struct file *file = context;
+  unsigned char *at = bytes;
   while (n > 0) {
-    ssize_t got = read(fd, bytes, n);
+    const ssize_t got = pread(file->fd, at, n, (off_t)offset);
     if (got < 0 && errno == EINTR)
       continue;
     if (got <= 0)
       return false;
-    bytes += got;
+    at += got;
+    offset += (size_t)got;
     n -= (size_t)got;
   }
   return true;
 }
 
-/* Memory for a file, in large pages where the system has them: it is touched once and goes. */
-static unsigned char *file_memory(size_t n) {
-  void *bytes = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (bytes == MAP_FAILED)
-    return NULL;
-#ifdef MADV_HUGEPAGE
-  madvise(bytes, n, MADV_HUGEPAGE);
-#endif
-  return bytes;
+/* Looks at what was opened, before anything of it is read. */
+static enum irrep_status look_at(struct file *file, struct model_facts *facts,
+                                 struct irrep_error *error) {
+  struct stat info;
+  if (fstat(file->fd, &info) != 0 || !S_ISREG(info.st_mode))
+    return bad_file(error, "not a regular file");
+  facts->stamp = stamp_of(&info);
+  if (info.st_size <= 0 || (unsigned long long)info.st_size > MODEL_BYTES_MAX)
+    return irrep_fail(error, IRREP_BAD_MODEL_FILE, "",
+                      "the file has %lld bytes; 1 to %zu are accepted", (long long)info.st_size,
+                      MODEL_BYTES_MAX);
+  file->n_bytes = facts->bytes = (size_t)info.st_size;
+  posix_fadvise(file->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+  return IRREP_OK;
 }
 
-/* The bytes of the file, for munmap; NULL and an error otherwise. */
-static unsigned char *read_file(int fd, struct model_facts *facts, struct irrep_error *error) {
+/* Whether nobody has written to the file since it was looked at. */
+static bool is_unchanged(const struct file *file, const struct file_stamp *stamp) {
   struct stat info;
-  if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
-    bad_file(error, "not a regular file");
-    return NULL;
-  }
-  facts->stamp = stamp_of(&info);
-  if (info.st_size <= 0 || (unsigned long long)info.st_size > MODEL_BYTES_MAX) {
-    irrep_fail(error, IRREP_BAD_MODEL_FILE, "", "the file has %lld bytes; 1 to %zu are accepted",
-               (long long)info.st_size, MODEL_BYTES_MAX);
-    return NULL;
-  }
-  const size_t n_bytes = facts->bytes = (size_t)info.st_size;
-  unsigned char *bytes = file_memory(n_bytes);
-  if (!bytes) {
-    irrep_fail(error, IRREP_NO_MEMORY, "", "no memory to read a file of %zu bytes", n_bytes);
-    return NULL;
-  }
-  if (!read_whole(fd, bytes, n_bytes)) {
-    bad_file(error, "the file could not be read to its end");
-    munmap(bytes, n_bytes);
-    return NULL;
-  }
-  return bytes;
+  if (fstat(file->fd, &info) != 0)
+    return false;
+  const struct file_stamp now = stamp_of(&info);
+  return file_stamp_equal(&now, stamp);
 }
 
 struct hash {
-  const unsigned char *bytes;
-  size_t n;
-  char *hex; /* [65]; empty when it could not be computed */
+  struct file *file;
+  char *hex;          /* [65]; empty when it could not be computed */
+  atomic_bool *ended; /* the load has failed: nobody wants it any more */
 };
 
 static void run_hash(void *context) {
   static const char digits[] = "0123456789abcdef";
   const struct hash *hash = context;
-  unsigned char sum[32];
-  hash->hex[0] = '\0';
-  if (gnutls_hash_fast(GNUTLS_DIG_SHA256, hash->bytes, hash->n, sum) != 0)
-    return;
-  for (size_t i = 0; i < sizeof sum; i++) {
+  unsigned char sum[32], *piece = malloc(HASH_PIECE);
+  gnutls_hash_hd_t state = NULL;
+  bool good = piece && gnutls_hash_init(&state, GNUTLS_DIG_SHA256) == 0;
+  for (size_t at = 0; good && at < hash->file->n_bytes;) {
+    if (at >= HASH_OF_FAILED && atomic_load(hash->ended))
+      break;
+    const size_t left = hash->file->n_bytes - at, n = left < HASH_PIECE ? left : HASH_PIECE;
+    good = read_file(hash->file, at, n, piece) && gnutls_hash(state, piece, n) == 0;
+    at += n;
+  }
+  if (state)
+    gnutls_hash_deinit(state, sum);
+  free(piece);
+  for (size_t i = 0; good && i < sizeof sum; i++) {
     hash->hex[2 * i] = digits[sum[i] >> 4];
     hash->hex[2 * i + 1] = digits[sum[i] & 15];
   }
-  hash->hex[2 * sizeof sum] = '\0';
 }
 
 /* Runs one piece of work in a thread of its own, if there is one, beside another. */
@@ -210,24 +222,54 @@ static void check_kernels(const struct evaluator *e, const struct irrep_model *m
 
 struct loading {
   const struct evaluator *evaluator;
-  const unsigned char *bytes;
+  struct file *file;
   struct model_facts *facts;
   struct irrep_model **model;
   struct irrep_error *error;
+  atomic_bool ended; /* it has failed */
 };
 
 static void run_loading(void *context) {
-  const struct loading *loading = context;
+  struct loading *loading = context;
   const struct evaluator *e = loading->evaluator;
   struct irrep_model **model = loading->model;
-  if (e->load(loading->bytes, loading->facts->bytes, model, loading->error) != IRREP_OK)
-    return;
-  if (try_pair(e, *model, loading->error) == IRREP_OK) {
-    check_kernels(e, *model, loading->facts);
-  } else {
-    e->free(*model);
-    *model = NULL;
+  const struct irrep_model_source source = {
+      .n_bytes = loading->file->n_bytes, .read = read_file, .context = loading->file};
+  if (e->load_from(&source, model, loading->error) == IRREP_OK) {
+    if (try_pair(e, *model, loading->error) == IRREP_OK) {
+      check_kernels(e, *model, loading->facts);
+    } else {
+      e->free(*model);
+      *model = NULL;
+    }
   }
+  if (!*model)
+    atomic_store(&loading->ended, true);
+}
+
+static void load_open_file(struct loading *loading) {
+  struct file *file = loading->file;
+  struct model_facts *facts = loading->facts;
+  struct irrep_error *error = loading->error;
+  if (look_at(file, facts, error) != IRREP_OK)
+    return;
+  struct hash hash = {file, facts->sha256, &loading->ended};
+  side_by_side(run_hash, &hash, run_loading, loading);
+  if (!*loading->model) {
+    if (file->n_bytes > HASH_OF_FAILED)
+      facts->sha256[0] = '\0';
+    return;
+  }
+  const bool unchanged = is_unchanged(file, &facts->stamp);
+  if (unchanged && facts->sha256[0] != '\0')
+    return;
+  loading->evaluator->free(*loading->model);
+  *loading->model = NULL;
+  if (unchanged)
+    irrep_fail(error, IRREP_NO_MEMORY, "", "the file could not be hashed");
+  else
+    bad_file(error, "the file was written to while it was read; files are to be replaced by "
+                    "renaming over them");
 }
 
 enum irrep_status model_load_file(const struct evaluator *evaluator, const char *folder,
@@ -236,21 +278,11 @@ enum irrep_status model_load_file(const struct evaluator *evaluator, const char 
   *model = NULL;
   *facts = (struct model_facts){0};
   *error = (struct irrep_error){0};
-  int fd = open_inside(folder, path, error);
-  if (fd < 0)
+  struct file file = {.fd = open_inside(folder, path, error)};
+  if (file.fd < 0)
     return error->status;
-  unsigned char *bytes = read_file(fd, facts, error);
-  close(fd);
-  if (!bytes)
-    return error->status;
-  struct hash hash = {bytes, facts->bytes, facts->sha256};
-  struct loading loading = {evaluator, bytes, facts, model, error};
-  side_by_side(run_hash, &hash, run_loading, &loading);
-  munmap(bytes, facts->bytes);
-  if (*model && facts->sha256[0] == '\0') {
-    evaluator->free(*model);
-    *model = NULL;
-    irrep_fail(error, IRREP_NO_MEMORY, "", "the file could not be hashed");
-  }
+  struct loading loading = {evaluator, &file, facts, model, error, false};
+  load_open_file(&loading);
+  close(file.fd);
   return *model ? IRREP_OK : error->status;
 }

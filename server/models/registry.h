@@ -67,6 +67,7 @@ struct served_model {
   struct registry *registry;
   bool listed, wanted, initial;
   size_t resident_bytes; /* of its last version in memory; 0: not known */
+  size_t loading_bytes;  /* that its load may take while it is under way */
   uint64_t wanted_at;
   struct load_task *load;
   struct load_waiter *waiters;
@@ -78,9 +79,10 @@ struct registry;
 typedef void (*registry_changed)(void *context, struct served_model *model);
 
 struct registry_limits {
-  size_t max_bytes;       /* of all models in memory; 0: no bound */
-  uint64_t keep_alive_ms; /* models that nobody has used for so long are unloaded; 0: never */
-  const char *pins;       /* names, separated by commas; NULL: none */
+  size_t max_bytes;         /* of all models in memory; 0: no bound */
+  size_t max_loading_bytes; /* of what loads under way take together; 0: no bound */
+  uint64_t keep_alive_ms;   /* models that nobody has used for so long are unloaded; 0: never */
+  const char *pins;         /* names, separated by commas; NULL: none */
 };
 
 struct registry_options {

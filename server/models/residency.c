@@ -12,6 +12,9 @@
  */
 #define BYTES_OF_FILE 4
 
+/* What loading it takes at most: the same, and the doubles that it is built from. */
+#define LOADING_BYTES_OF_FILE 6
+
 static void step(struct registry *r);
 
 static void on_step(uv_timer_t *timer) {
@@ -120,11 +123,17 @@ void registry_unload(struct served_model *served) {
 
 /* The budget */
 
-size_t residency_estimate(const struct served_model *served) {
+/* So many times the size of a model's file, which may be anything. */
+static size_t times_file(const struct served_model *served, size_t times) {
   struct file_stamp stamp;
-  if (served->resident_bytes > 0)
-    return served->resident_bytes;
-  return file_stamp_read(served->path, &stamp) ? BYTES_OF_FILE * (size_t)stamp.bytes : 0;
+  if (!file_stamp_read(served->path, &stamp) || stamp.bytes < 0)
+    return 0;
+  const uint64_t bytes = (uint64_t)stamp.bytes;
+  return bytes > SIZE_MAX / 2 / times ? SIZE_MAX / 2 : (size_t)bytes * times;
+}
+
+size_t residency_estimate(const struct served_model *served) {
+  return served->resident_bytes > 0 ? served->resident_bytes : times_file(served, BYTES_OF_FILE);
 }
 
 /* The bytes of what is in memory to stay (all: or waits for its last request), and of what is being
@@ -299,21 +308,51 @@ static size_t pinned_bytes(const struct registry *r, const struct served_model *
   return bytes;
 }
 
-/* Begins the loads that are wanted, in their order, as far as there is room. A new version of a
- * model in memory has both for a while, whatever the budget. */
+/* The bytes that loads under way may take. */
+static size_t bytes_loading(const struct registry *r) {
+  size_t bytes = 0;
+  for (size_t i = 0; i < r->n_known; i++)
+    bytes += r->known[i]->load ? r->known[i]->loading_bytes : 0;
+  return bytes;
+}
+
+/* Whether a load can never begin, with the reason. A new version of a model in memory has both for
+ * a while, whatever the budget. */
+static bool is_too_large(const struct registry *r, const struct served_model *m,
+                         struct irrep_error *error) {
+  const size_t bytes = residency_estimate(m), budget = r->options.limits.max_bytes;
+  const size_t pinned = pinned_bytes(r, m), most = r->options.limits.max_loading_bytes;
+  if (budget > 0 && !m->loaded && (pinned > budget || bytes > budget - pinned))
+    irrep_fail(error, IRREP_NO_MEMORY, "",
+               "the model needs about %zu bytes beside %zu of pinned models; the budget is %zu",
+               bytes, pinned, budget);
+  else if (most > 0 && m->loading_bytes > most)
+    irrep_fail(error, IRREP_NO_MEMORY, "",
+               "loading the model takes about %zu bytes, %d times its file; loads may take %zu",
+               m->loading_bytes, LOADING_BYTES_OF_FILE, most);
+  else
+    return false;
+  return true;
+}
+
+/* Whether a load that is not too large has to wait for others, or for models to go. */
+static bool has_to_wait(struct registry *r, struct served_model *m) {
+  const size_t most = r->options.limits.max_loading_bytes, loading = bytes_loading(r);
+  if (most > 0 && loading > 0 && (loading > most || m->loading_bytes > most - loading))
+    return true;
+  return !make_room(r, m, residency_estimate(m)) && !m->loaded;
+}
+
+/* Begins the loads that are wanted, in their order, as far as there is room. */
 static void step(struct registry *r) {
   for (struct served_model *m; (m = first_wanted(r));) {
-    const size_t bytes = residency_estimate(m), budget = r->options.limits.max_bytes;
-    const size_t pinned = pinned_bytes(r, m);
     struct irrep_error error;
-    if (budget > 0 && !m->loaded && (pinned > budget || bytes > budget - pinned)) {
-      irrep_fail(&error, IRREP_NO_MEMORY, "",
-                 "the model needs about %zu bytes beside %zu of pinned models; the budget is %zu",
-                 bytes, pinned, budget);
+    m->loading_bytes = times_file(m, LOADING_BYTES_OF_FILE);
+    if (is_too_large(r, m, &error)) {
       fail_load(r, m, &error);
       continue;
     }
-    if (!make_room(r, m, bytes) && !m->loaded)
+    if (has_to_wait(r, m))
       return; /* on_loaded and registry_release come back here */
     m->wanted = false;
     m->load = load_task_begin(r->loop, r->options.evaluator, r->folder, m->path, on_loaded, m);

@@ -54,6 +54,35 @@ def size_of(daemon: Daemon, name: str) -> int:
     return int(daemon.ask("GET", f"/v1/models/{name}").json()["bytes"])
 
 
+def with_a_hole(source: Path, target: Path, size: int) -> None:
+    """The same model and a tensor of so many bytes that are not on the disk."""
+    data = source.read_bytes()
+    n = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + n])
+    end = len(data) - 8 - n
+    offsets = [end, end + size]
+    header["hole"] = {"dtype": "F64", "shape": [size // 8], "data_offsets": offsets}
+    text = json.dumps(header).encode()
+    target.write_bytes(len(text).to_bytes(8, "little") + text + data[8 + n :])
+    os.truncate(target, 8 + len(text) + end + size)
+
+
+def test_sparse_files_are_not_read(start: Factory, folder: Path) -> None:
+    """Several of 1 GiB, each of which is some kilobytes on the disk, take no memory."""
+    for i in range(4):
+        with_a_hole(folder / "a.safetensors", folder / f"hole{i}.safetensors", 1 << 30)
+        (folder / f"zero{i}.safetensors").touch()
+        os.truncate(folder / f"zero{i}.safetensors", 1 << 30)
+    daemon = start(models=folder).wait_ready()
+    told = {x["name"]: x for x in daemon.ask("GET", "/v1/models").json()["models"]}
+    assert [told[name]["state"] for name in "abc"] == ["ready"] * 3
+    # Where memory is little, their loads are not begun.
+    assert all(told[f"{kind}{i}"]["state"] != "ready" for kind in ("hole", "zero") for i in range(4))
+    status = Path(f"/proc/{daemon.process.pid}/status").read_text()
+    most = int(status.split("VmHWM:")[1].split()[0]) << 10
+    assert most < 512 << 20
+
+
 def test_one_load_for_all_that_wait(start: Factory, folder: Path) -> None:
     daemon = start("--on-demand", models=folder)
     assert daemon.ask("GET", "/v1/health/ready").status == 200

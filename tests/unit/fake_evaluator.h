@@ -55,14 +55,20 @@ static inline struct irrep_model *fake_model(void) {
   return model;
 }
 
-static inline enum irrep_status fake_load(const void *bytes, size_t n, struct irrep_model **model,
-                                          struct irrep_error *error) {
+static inline enum irrep_status fake_load_from(const struct irrep_model_source *source,
+                                               struct irrep_model **model,
+                                               struct irrep_error *error) {
+  char bytes[16] = "";
+  const size_t n = source->n_bytes < sizeof bytes ? source->n_bytes : sizeof bytes;
   *model = NULL;
+  if (!source->read(source->context, 0, n, bytes))
+    return irrep_fail(error, IRREP_BAD_MODEL_FILE, "", "the file cannot be read");
   bool whole = n >= strlen(FAKE_FILE) && memcmp(bytes, FAKE_FILE, strlen(FAKE_FILE)) == 0;
   bool broken = n >= strlen(FAKE_FILE_BROKEN) &&
                 memcmp(bytes, FAKE_FILE_BROKEN, strlen(FAKE_FILE_BROKEN)) == 0;
   if (!whole && !broken)
-    return irrep_fail(error, IRREP_BAD_MODEL_FILE, "header", "no model in %zu bytes", n);
+    return irrep_fail(error, IRREP_BAD_MODEL_FILE, "header", "no model in %zu bytes",
+                      source->n_bytes);
   *model = fake_model();
   if (!*model)
     return irrep_fail(error, IRREP_NO_MEMORY, "", "no memory");
@@ -175,7 +181,7 @@ fake_evaluate(const struct irrep_model *model, const struct irrep_evaluate_optio
 }
 
 static const struct evaluator fake_evaluator = {
-    .load = fake_load,
+    .load_from = fake_load_from,
     .free = fake_free,
     .card = fake_card,
     .plan = fake_plan,

@@ -21,7 +21,7 @@ static inline void build_trial_init(struct build_trial *trial, struct writer *wr
   *trial = (struct build_trial){.bytes = writer_file(writer, card, &n_bytes)};
   program_init(&trial->program);
   trial->program.n_species = 2;
-  assert_int_equal(model_file_open(trial->bytes, n_bytes, &trial->file, NULL), IRREP_OK);
+  assert_int_equal(open_bytes(trial->bytes, n_bytes, &trial->file, NULL), IRREP_OK);
   trial->build = (struct build){&trial->program, &trial->file, .error = &trial->error};
   assert_int_equal(card_open(trial->file.card, trial->file.card_size, &trial->build.card, NULL),
                    IRREP_OK);

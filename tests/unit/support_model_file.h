@@ -3,11 +3,18 @@
 #ifndef TESTS_UNIT_SUPPORT_MODEL_FILE_H
 #define TESTS_UNIT_SUPPORT_MODEL_FILE_H
 
+#include "core/program/model_file.h"
 #include "tests/unit/support_arrays.h"
 
 #include <stdio.h>
 
 #define WRITER_TENSORS_MAX 128
+
+static inline enum irrep_status open_bytes(const void *bytes, size_t n_bytes,
+                                           struct model_file *file, struct irrep_error *error) {
+  const struct irrep_model_source source = model_file_source(bytes, n_bytes);
+  return model_file_open(&source, file, error);
+}
 
 struct writer_tensor {
   char name[128];

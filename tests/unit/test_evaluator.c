@@ -3,16 +3,24 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <string.h>
 /* Last: cmocka.h needs the headers above. */
 #include <cmocka.h>
+
+static bool read_text(void *context, size_t offset, size_t n, void *bytes) {
+  memcpy(bytes, (const char *)context + offset, n);
+  return true;
+}
 
 /* The table reaches the core: text that is no model file is refused by its loader. */
 static void test_core_behind_the_table(void **state) {
   (void)state;
   struct irrep_error error = {0};
   struct irrep_model *model;
-  const char text[] = "this is not a model file";
-  assert_int_not_equal(evaluator_core.load(text, sizeof text, &model, &error), IRREP_OK);
+  char text[] = "this is not a model file";
+  const struct irrep_model_source source = {
+      .n_bytes = sizeof text, .read = read_text, .context = text};
+  assert_int_not_equal(evaluator_core.load_from(&source, &model, &error), IRREP_OK);
   assert_null(model);
   assert_int_not_equal(error.status, IRREP_OK);
   evaluator_core.free(model);

@@ -22,7 +22,7 @@ static void test_reads_what_was_written(void **state) {
   size_t n_bytes;
   unsigned char *bytes = small_file(&n_bytes);
   struct model_file file;
-  assert_int_equal(model_file_open(bytes, n_bytes, &file, NULL), IRREP_OK);
+  assert_int_equal(open_bytes(bytes, n_bytes, &file, NULL), IRREP_OK);
   assert_int_equal(file.n_tensors, 4);
   assert_string_equal(file.card, "{\"card\":1}");
   assert_int_equal(file.card_size, strlen(file.card));
@@ -51,7 +51,7 @@ static void test_f32_is_widened(void **state) {
   const double expected[] = {(double)0.1f, (double)-3e38f, (double)1e-45f};
   struct model_file file;
   double values[3];
-  assert_int_equal(model_file_open(bytes, n_bytes, &file, NULL), IRREP_OK);
+  assert_int_equal(open_bytes(bytes, n_bytes, &file, NULL), IRREP_OK);
   assert_int_equal(model_file_read(&file, "x", 1, (const size_t[]){3}, values, NULL), IRREP_OK);
   assert_memory_equal(values, expected, sizeof values);
   model_file_close(&file);
@@ -77,7 +77,7 @@ static void test_read_wants_the_exact_shape(void **state) {
   char long_name[300];
   memset(long_name, 'a', sizeof long_name);
   long_name[299] = 0;
-  assert_int_equal(model_file_open(bytes, n_bytes, &file, NULL), IRREP_OK);
+  assert_int_equal(open_bytes(bytes, n_bytes, &file, NULL), IRREP_OK);
   assert_read_fails(&file, "missing", 1, (const size_t[]){1});
   assert_read_fails(&file, long_name, 1, (const size_t[]){1});
   assert_read_fails(&file, "b.weight", 2, (const size_t[]){3, 2});
@@ -101,7 +101,7 @@ static void test_read_refuses_what_is_not_finite(void **state) {
       size_t n_bytes;
       unsigned char *bytes = writer_file(&writer, "{}", &n_bytes);
       struct model_file file;
-      assert_int_equal(model_file_open(bytes, n_bytes, &file, NULL), IRREP_OK);
+      assert_int_equal(open_bytes(bytes, n_bytes, &file, NULL), IRREP_OK);
       assert_read_fails(&file, "x", 1, (const size_t[]){5});
       assert_int_equal(model_file_all_used(&file, NULL), IRREP_UNSUPPORTED_MODEL);
       model_file_close(&file);
@@ -117,7 +117,7 @@ static void test_unused_tensors_are_named(void **state) {
   struct model_file file;
   struct irrep_error error = {0};
   double values[6];
-  assert_int_equal(model_file_open(bytes, n_bytes, &file, NULL), IRREP_OK);
+  assert_int_equal(open_bytes(bytes, n_bytes, &file, NULL), IRREP_OK);
   model_file_read(&file, "a", 1, (const size_t[]){1}, values, NULL);
   model_file_read(&file, "b.weight", 2, (const size_t[]){2, 3}, values, NULL);
   model_file_read(&file, "scalar", 0, NULL, values, NULL);
@@ -137,7 +137,7 @@ static enum irrep_status open_header(const char *header, size_t data_size,
   assert_true(data_size <= sizeof zeros);
   unsigned char *bytes = container(header, strlen(header), zeros, data_size, &n_bytes);
   struct model_file file;
-  const enum irrep_status status = model_file_open(bytes, n_bytes, &file, error);
+  const enum irrep_status status = open_bytes(bytes, n_bytes, &file, error);
   if (status == IRREP_OK)
     model_file_close(&file);
   assert_null(file.tensors);
@@ -291,11 +291,11 @@ static void test_header_size_lies(void **state) {
   struct model_file file;
   for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
     memcpy(bytes, &lies[i], sizeof lies[i]);
-    assert_int_equal(model_file_open(bytes, n_bytes, &file, NULL), IRREP_BAD_MODEL_FILE);
+    assert_int_equal(open_bytes(bytes, n_bytes, &file, NULL), IRREP_BAD_MODEL_FILE);
   }
   for (uint64_t size = n_bytes - 16; size < n_bytes + 16; size++) {
     memcpy(bytes, &size, sizeof size);
-    assert_int_equal(model_file_open(bytes, n_bytes, &file, NULL), IRREP_BAD_MODEL_FILE);
+    assert_int_equal(open_bytes(bytes, n_bytes, &file, NULL), IRREP_BAD_MODEL_FILE);
   }
   free(bytes);
 }
@@ -310,7 +310,7 @@ static void test_header_longer_than_the_file(void **state) {
     struct model_file file;
     struct irrep_error error = {0};
     memcpy(bytes, &size, sizeof size);
-    assert_int_equal(model_file_open(bytes, n_bytes, &file, &error), IRREP_BAD_MODEL_FILE);
+    assert_int_equal(open_bytes(bytes, n_bytes, &file, &error), IRREP_BAD_MODEL_FILE);
     assert_non_null(strstr(error.detail, "beyond the file"));
   }
   free(bytes);
@@ -327,10 +327,108 @@ static void test_refuses_every_truncation(void **state) {
     memcpy(cut, bytes, n);
     struct model_file file;
     struct irrep_error error = {0};
-    assert_int_equal(model_file_open(cut, n, &file, &error), IRREP_BAD_MODEL_FILE);
+    assert_int_equal(open_bytes(cut, n, &file, &error), IRREP_BAD_MODEL_FILE);
     assert_int_equal(error.status, IRREP_BAD_MODEL_FILE);
     free(cut);
   }
+  free(bytes);
+}
+
+/* A file whose reading is watched, and fails beyond its first reads. */
+struct watched {
+  const unsigned char *bytes;
+  size_t n_reads, most, end; /* reads, the longest of them, and the end of what was read */
+  size_t n_left;
+};
+
+static bool read_watched(void *context, size_t offset, size_t n, void *bytes) {
+  struct watched *watched = context;
+  if (watched->n_left == 0)
+    return false;
+  watched->n_left--;
+  watched->n_reads++;
+  watched->most = n > watched->most ? n : watched->most;
+  watched->end = offset + n > watched->end ? offset + n : watched->end;
+  memcpy(bytes, watched->bytes + offset, n);
+  return true;
+}
+
+/* A header is checked before anything else of the file is looked at: what it says of 2 GiB that are
+ * not there costs no memory. */
+static void test_only_the_header_is_read(void **state) {
+  (void)state;
+  static const char *const headers[] = {"{" CARD ",\"t\":{\"dtype\":\"F64\",\"shape\":[268435456],"
+                                        "\"data_offsets\":[0,2147483648]}}",
+                                        "{" CARD ",\"t\":{\"dtype\":\"F64\",\"shape\":[268435455],"
+                                        "\"data_offsets\":[0,2147483640]}}"};
+  for (size_t i = 0; i < 2; i++) {
+    size_t n_bytes;
+    unsigned char *bytes = container(headers[i], strlen(headers[i]), NULL, 0, &n_bytes);
+    struct watched watched = {.bytes = bytes, .n_left = SIZE_MAX};
+    const struct irrep_model_source source = {
+        .n_bytes = n_bytes + ((size_t)2 << 30), .read = read_watched, .context = &watched};
+    struct model_file file;
+    const enum irrep_status wanted = i == 0 ? IRREP_OK : IRREP_BAD_MODEL_FILE;
+    assert_int_equal(model_file_open(&source, &file, NULL), wanted);
+    assert_int_equal(watched.end, n_bytes);
+    if (wanted == IRREP_OK)
+      model_file_close(&file);
+    free(bytes);
+  }
+}
+
+/* A tensor of many floats is read in pieces, none of them left out. */
+static void test_pieces(void **state) {
+  (void)state;
+  const size_t n = 20001;
+  struct writer writer = {.rng = {1}};
+  writer_add(&writer, "long", 1, &n, 1.0)->narrow = true;
+  for (size_t i = 0; i < n; i++)
+    writer_find(&writer, "long")->values[i] = (double)i;
+  size_t n_bytes;
+  unsigned char *bytes = writer_file(&writer, "{}", &n_bytes);
+  struct watched watched = {.bytes = bytes, .n_left = SIZE_MAX};
+  const struct irrep_model_source source = {
+      .n_bytes = n_bytes, .read = read_watched, .context = &watched};
+  struct model_file file;
+  double *values = calloc(n, sizeof *values);
+  assert_non_null(values);
+  assert_int_equal(model_file_open(&source, &file, NULL), IRREP_OK);
+  assert_int_equal(model_file_read(&file, "long", 1, &n, values, NULL), IRREP_OK);
+  for (size_t i = 0; i < n; i++)
+    assert_true(values[i] == (double)i);
+  assert_in_range(watched.most, 1, 40000);
+  model_file_close(&file);
+  free(values);
+  free(bytes);
+  writer_free(&writer);
+}
+
+/* Whenever reading begins to fail, since somebody cuts the file short, that is said. */
+static void test_refuses_what_cannot_be_read(void **state) {
+  (void)state;
+  size_t n_bytes, n_opened = 0;
+  unsigned char *bytes = small_file(&n_bytes);
+  for (size_t n = 0; n < 3; n++) {
+    struct watched watched = {.bytes = bytes, .n_left = n};
+    const struct irrep_model_source source = {
+        .n_bytes = n_bytes, .read = read_watched, .context = &watched};
+    struct model_file file;
+    struct irrep_error error = {0};
+    double values[16];
+    enum irrep_status status = model_file_open(&source, &file, &error);
+    if (status == IRREP_OK) {
+      n_opened++;
+      for (size_t t = 0; t < file.n_tensors && status == IRREP_OK; t++)
+        if (file.tensors[t].begin < file.tensors[t].end)
+          status = model_file_read(&file, file.tensors[t].name, file.tensors[t].n_dims,
+                                   file.tensors[t].shape, values, &error);
+      model_file_close(&file);
+    }
+    assert_int_equal(status, IRREP_BAD_MODEL_FILE);
+    assert_non_null(strstr(error.detail, "cannot be read"));
+  }
+  assert_int_equal(n_opened, 1);
   free(bytes);
 }
 
@@ -344,7 +442,7 @@ static void test_survives_changed_bytes(void **state) {
     for (size_t c = 0; c < sizeof changes; c++) {
       struct model_file file;
       bytes[at] ^= changes[c];
-      if (model_file_open(bytes, n_bytes, &file, NULL) == IRREP_OK) {
+      if (open_bytes(bytes, n_bytes, &file, NULL) == IRREP_OK) {
         double values[16];
         n_opened++;
         for (size_t t = 0; t < file.n_tensors; t++)
@@ -362,6 +460,9 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_reads_what_was_written),
       cmocka_unit_test(test_f32_is_widened),
+      cmocka_unit_test(test_only_the_header_is_read),
+      cmocka_unit_test(test_pieces),
+      cmocka_unit_test(test_refuses_what_cannot_be_read),
       cmocka_unit_test(test_read_wants_the_exact_shape),
       cmocka_unit_test(test_read_refuses_what_is_not_finite),
       cmocka_unit_test(test_unused_tensors_are_named),

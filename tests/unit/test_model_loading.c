@@ -90,6 +90,58 @@ static void test_kernels_are_checked(void **state) {
   assert_true(f->facts.deviation == 5.0);
 }
 
+static const struct fixture *written_to;
+
+/* Somebody writes to the file while it is loaded. */
+static enum irrep_status load_and_write(const struct irrep_model_source *source,
+                                        struct irrep_model **model, struct irrep_error *error) {
+  const enum irrep_status status = fake_load_from(source, model, error);
+  FILE *file = fopen(written_to->path, "a");
+  assert_non_null(file);
+  fputs("more", file);
+  fclose(file);
+  return status;
+}
+
+/* Somebody cuts it short. */
+static enum irrep_status cut_and_load(const struct irrep_model_source *source,
+                                      struct irrep_model **model, struct irrep_error *error) {
+  assert_int_equal(truncate(written_to->path, 2), 0);
+  return fake_load_from(source, model, error);
+}
+
+/* What is loaded is what is hashed, or it is refused; nothing reads beyond the file's end. */
+static void test_written_to_meanwhile(void **state) {
+  struct fixture *f = *state;
+  struct evaluator evaluator = fake_evaluator;
+  written_to = f;
+  put_file(f, "m", FAKE_FILE);
+  evaluator.load_from = load_and_write;
+  assert_int_equal(model_load_file(&evaluator, f->folder, f->path, &f->model, &f->facts, &f->error),
+                   IRREP_BAD_MODEL_FILE);
+  assert_non_null(strstr(f->error.detail, "written to while it was read"));
+  assert_null(f->model);
+  put_file(f, "m", FAKE_FILE);
+  evaluator.load_from = cut_and_load;
+  assert_int_equal(model_load_file(&evaluator, f->folder, f->path, &f->model, &f->facts, &f->error),
+                   IRREP_BAD_MODEL_FILE);
+  assert_non_null(strstr(f->error.detail, "cannot be read"));
+  assert_null(f->model);
+  assert_string_equal(f->facts.sha256, "");
+}
+
+/* A file of more than one piece is hashed as a whole. */
+static void test_long_file(void **state) {
+  struct fixture *f = *state;
+  put_file(f, "m", FAKE_FILE);
+  assert_int_equal(truncate(f->path, 1000003), 0);
+  assert_int_equal(load(f), IRREP_OK);
+  assert_int_equal(f->facts.bytes, 1000003);
+  /* (printf MODEL; head -c 999998 /dev/zero) | sha256sum */
+  assert_string_equal(f->facts.sha256,
+                      "397e739f4fe72d1a03d839013820a4edaa055dc1a5cd925980711ac3aeb52a8a");
+}
+
 static void test_stamps(void **state) {
   struct fixture *f = *state;
   struct file_stamp before, after;
@@ -187,6 +239,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_good_file, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_kernels_are_checked, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_written_to_meanwhile, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_long_file, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_stamps, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_no_descriptors, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_bad_content, set_up, tear_down),

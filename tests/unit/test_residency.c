@@ -339,6 +339,52 @@ static void test_plain_kernels(void **state) {
   assert_true(model(f, "b")->loaded->plain_kernels);
 }
 
+/* Where a load has just ended: how many are under way with it. */
+static void count_loads(void *context, struct served_model *ended) {
+  size_t *most = context, n = 1;
+  for (size_t i = 0; i < registry_count(ended->registry); i++)
+    n += registry_at(ended->registry, i)->load != NULL;
+  *most = n > *most ? n : *most;
+}
+
+/* Loads under way together take no more than they may, and none waits for ever. */
+static void test_loads_at_once(void **state) {
+  struct fixture *f = *state;
+  const size_t each = 6 * strlen(FAKE_FILE);
+  struct irrep_error error;
+  for (size_t n = 0; n <= 3; n++) {
+    size_t most = 0;
+    const struct registry_options options = {
+        .evaluator = &fake_evaluator,
+        .folder = f->folder,
+        .context = &most,
+        .changed = count_loads,
+        .limits = {.max_loading_bytes = n == 0 ? 0 : n * each + each - 1}};
+    assert_int_equal(registry_open(&f->loop, &options, &f->registry, &error), IRREP_OK);
+    uv_run(&f->loop, UV_RUN_DEFAULT);
+    assert_int_equal(most, n == 0 ? 3 : n);
+    for (size_t i = 0; i < 3; i++)
+      assert_int_equal(registry_at(f->registry, i)->state, MODEL_READY);
+    registry_free(f->registry);
+    f->registry = NULL;
+  }
+}
+
+/* A file of 2 GiB, of which hardly a byte is on the disk, is not begun. */
+static void test_a_load_that_is_too_large(void **state) {
+  struct fixture *f = *state;
+  char path[128];
+  snprintf(path, sizeof path, "%s/b.safetensors", f->folder);
+  assert_int_equal(truncate(path, (off_t)2 << 30), 0);
+  start(f, (struct registry_limits){.max_loading_bytes = (size_t)1 << 30}, false);
+  const struct served_model *served = registry_find(f->registry, "b");
+  assert_int_equal(served->state, MODEL_UNLOADED);
+  assert_int_equal(served->error.status, IRREP_NO_MEMORY);
+  assert_non_null(strstr(served->error.detail, "12884901888 bytes, 6 times its file"));
+  assert_int_equal(registry_find(f->registry, "a")->state, MODEL_READY);
+  assert_int_equal(registry_find(f->registry, "c")->state, MODEL_READY);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -352,6 +398,8 @@ int main(void) {
       TEST(test_reload),
       TEST(test_files_come_and_go),
       TEST(test_plain_kernels),
+      TEST(test_loads_at_once),
+      TEST(test_a_load_that_is_too_large),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
