@@ -9,10 +9,9 @@
 #include <string.h>
 
 void workspace_take(struct workspace *w, const struct executable *executable, struct arena *arena,
-                    const struct irrep_plan *size) {
+                    const struct irrep_plan *size, size_t search_bytes) {
   const struct program *program = executable->program;
   const size_t real = executable->kernels->real_size, harmonics = HARMONICS(program->l_max);
-  batch_take(&w->batch, arena, size);
   w->energies = arena_take(arena, size->n_atoms, sizeof(double));
   w->gradient = arena_take(arena, size_mul(size->n_edges, 3), sizeof(double));
   w->harmonics = arena_take(arena, size_mul(size->n_edges, harmonics), real);
@@ -28,9 +27,8 @@ void workspace_take(struct workspace *w, const struct executable *executable, st
   w->grad_harmonics = arena_take(arena, size_mul(size->n_edges, harmonics), sizeof(double));
   w->grad_distance = arena_take(arena, size->n_edges, sizeof(double));
   w->global_bytes = size_mul(size_mul(size->n_atoms, program->global_reals), real);
-  const size_t scratch = batch_scratch_bytes(size);
-  if (scratch > w->global_bytes)
-    w->global_bytes = scratch;
+  if (search_bytes > w->global_bytes)
+    w->global_bytes = search_bytes;
   w->global = arena_take(arena, w->global_bytes, 1);
   scratch_take(&w->scratch, executable, arena);
 }

@@ -62,16 +62,17 @@ static inline size_t embedding_width(const struct executable *executable) {
                             : 2 * RADIAL_WIDTH(&executable->program->radial);
 }
 
-/* Takes the arrays, but for the batch's spans, from an arena, which may be a counting one; check
- * arena->failed. */
+/* Takes the arrays, but for the batch's own, from an arena, which may be a counting one; check
+ * arena->failed. search_bytes: what finding the batch's edges needs of `global` before its first
+ * use. */
 void workspace_take(struct workspace *workspace, const struct executable *executable,
-                    struct arena *arena, const struct irrep_plan *size);
+                    struct arena *arena, const struct irrep_plan *size, size_t search_bytes);
 
 /* Takes the scratch of one thread. */
 void scratch_take(struct scratch *scratch, const struct executable *executable,
                   struct arena *arena);
 
-/* Evaluates the workspace's batch, which batch_fill has filled.
+/* Evaluates the workspace's batch, which has been filled.
  *   gradients  whether to run the adjoints and write the workspace's gradient
  *   cancelled  NULL or a flag that is looked at between tiles
  *   team       NULL or threads that help

@@ -3,6 +3,7 @@
 #define CORE_GRAPH_BATCH_H
 
 #include "core/base/arena.h"
+#include "core/graph/graph.h"
 #include "core/graph/neighbours.h"
 #include "irrep/model.h"
 
@@ -16,15 +17,22 @@ struct batch_span {
   size_t first_pair, n_pairs; /* of neighbours.h */
 };
 
-/* All arrays lie in the arena that batch_take was given. Edges as neighbours.h gives them. */
+/* The lists of a batch, where they are its own: in the arena that batch_take was given. */
+struct batch_lists {
+  uint32_t *first_edge, *senders;
+  double *vectors;
+};
+
+/* Edges as irrep/graph.h describes them. */
 struct batch {
   size_t n_structures, n_atoms, n_edges;
-  struct batch_span *spans; /* [n_structures] */
-  uint32_t *species;        /* [n_atoms] */
-  uint32_t *first_edge;     /* [n_atoms + 1] */
-  uint32_t *senders;        /* [n_edges] */
-  uint32_t *receivers;      /* [n_edges] */
-  double *vectors;          /* [n_edges][3] Angstrom, sender to receiver */
+  struct batch_span *spans;   /* [n_structures] */
+  uint32_t *species;          /* [n_atoms] */
+  uint32_t *receivers;        /* [n_edges] */
+  const uint32_t *first_edge; /* [n_atoms + 1] */
+  const uint32_t *senders;    /* [n_edges] */
+  const double *vectors;      /* [n_edges][3] Angstrom, sender to receiver */
+  struct batch_lists own;     /* the same; NULL where they are those of a single graph */
 };
 
 /* The species of each atomic number, -1 where the model knows none. */
@@ -35,6 +43,31 @@ struct species_map {
 /* structure_check, and that the model knows every element. UNKNOWN_ELEMENT names the atom. */
 enum irrep_status batch_check(const struct species_map *map,
                               const struct irrep_structure *structure, struct irrep_error *error);
+
+/* Takes the spans of a batch, then its other arrays for the sums of its structures; check
+ * arena->failed. */
+void batch_take_spans(struct batch *batch, struct arena *arena, size_t n_structures);
+void batch_take(struct batch *batch, struct arena *arena, const struct irrep_plan *size);
+
+/* From graphs: */
+
+/* Writes the spans of graphs, which have been taken. A graph with an element that the model does
+ * not know gets UNKNOWN_ELEMENT in results, one that finds no room below 2^32 TOO_LARGE, and an
+ * empty span; it counts for nothing.
+ *   results  [n_graphs]; status and n_edges are written
+ * Returns the sums. */
+struct irrep_plan batch_measure_graphs(const struct species_map *map,
+                                       const struct irrep_graph *const *graphs, size_t n_graphs,
+                                       struct batch_span *spans, struct irrep_result *results);
+
+/* Instead of batch_take, for a single graph whose lists are read where they are. */
+void batch_take_alone(struct batch *batch, struct arena *arena, const struct irrep_graph *graph);
+
+/* Fills what has been taken from the graphs that have a span. */
+void batch_join(struct batch *batch, const struct species_map *map,
+                const struct irrep_graph *const *graphs, const struct irrep_result *results);
+
+/* From structures, whose edges are found on the way: */
 
 /* Bytes of scratch for batch_measure and batch_fill of a batch of that size; SIZE_MAX on overflow.
  */
@@ -53,11 +86,7 @@ struct irrep_plan batch_measure(const struct species_map *map, double r_max,
                                 void *scratch, size_t scratch_bytes, struct batch_span *spans,
                                 struct irrep_result *results, struct neighbour_pairs *pairs);
 
-/* Takes the spans of a batch of that size, then its other arrays; check arena->failed. */
-void batch_take_spans(struct batch *batch, struct arena *arena, size_t n_structures);
-void batch_take(struct batch *batch, struct arena *arena, const struct irrep_plan *size);
-
-/* Fills the other arrays from the structures that have a span.
+/* Fills what batch_take has taken from the structures that have a span.
  *   pairs    as batch_measure found them; they may have moved
  *   scratch  [batch_scratch_bytes]; the pairs may lie in it: they are moved to its start */
 void batch_fill(struct batch *batch, const struct species_map *map,

@@ -8,13 +8,14 @@
 #include "core/graph/neighbours.h"
 
 #include "core/base/arena.h"
+#include "core/graph/edge_list.h"
 #include "core/graph/grid.h"
 #include "irrep/conventions.h"
 
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 
 /* Thickness of bins in units of r_max: the fastest for crystals at 5 to 6 Angstrom. */
 #define THICKNESS 0.8
@@ -27,6 +28,9 @@
 #define WORK_FIXED (UINT64_C(1) << 24)
 #define WORK_PER_ATOM (UINT64_C(1) << 14)
 #define WORK_PER_EDGE 64
+
+/* Pairs that those on the heap begin with. */
+#define ROOM_MIN 64
 
 /* Atoms looked at in one go. */
 #define BLOCK 128
@@ -91,9 +95,25 @@ static bool fail_overlap(struct search *search, size_t receiver, size_t sender, 
   return false;
 }
 
+/* Makes room for one more pair on the heap, where the pairs may grow. */
+static void grow(struct neighbour_pairs *pairs) {
+  const size_t most = pairs->max_room, doubled = size_mul(2, pairs->room);
+  const size_t room = doubled < ROOM_MIN ? ROOM_MIN : doubled;
+  const size_t bytes = size_mul(room < most ? room : most, sizeof *pairs->pair);
+  struct neighbour_pair *larger = bytes == SIZE_MAX ? NULL : realloc(pairs->pair, bytes);
+  if (!larger) {
+    pairs->max_room = pairs->room; /* the rest is counted only */
+    return;
+  }
+  pairs->pair = larger;
+  pairs->room = room < most ? room : most;
+}
+
 static void put_pair(struct neighbour_pairs *pairs, size_t receiver, size_t sender, bool back,
                      const double vector[3]) {
   const size_t i = pairs->n++;
+  if (i == pairs->room && i < pairs->max_room)
+    grow(pairs);
   if (i >= pairs->room)
     return;
   struct neighbour_pair *pair = &pairs->pair[i];
@@ -342,62 +362,21 @@ enum irrep_status neighbours_find(const struct irrep_structure *structure, doubl
   return IRREP_OK;
 }
 
-/* The list that is being written. */
-struct edge_list {
-  uint32_t *cursor; /* [n_atoms] index of the next edge of a receiver */
-  uint32_t *senders;
-  double *vectors;
-  uint32_t atom_base;
-};
-
-/* Counts each receiver's edges and sets the cursors to their places. */
-static void divide_among_receivers(const struct neighbour_pairs *pairs, size_t n_atoms,
-                                   uint32_t *first_edge, uint32_t *cursor) {
-  memset(cursor, 0, n_atoms * sizeof *cursor);
-  for (size_t p = 0; p < pairs->n; p++) {
-    const struct neighbour_pair *pair = &pairs->pair[p];
-    cursor[pair->receiver]++;
-    cursor[pair->sender] += pair->sender != pair->receiver;
-  }
-  first_edge[0] = 0;
-  for (size_t i = 0; i < n_atoms; i++) {
-    first_edge[i + 1] = first_edge[i] + cursor[i];
-    cursor[i] = first_edge[i];
-  }
-}
-
-static void put_edge(struct edge_list *list, size_t receiver, size_t sender, double sign,
-                     const double vector[3]) {
-  const size_t edge = list->cursor[receiver]++;
-  list->senders[edge] = (uint32_t)sender + list->atom_base;
-  for (size_t k = 0; k < 3; k++)
-    list->vectors[3 * edge + k] = sign * vector[k];
-}
-
-/* Writes the edges whose sender comes after their receiver, from those the other way round. On
- * entry cursor[i] is behind the edges that receiver i has; they begin at first_edge[i]. Going
- * backwards through them turns the order of their shifts around, as the sign does. */
-static void mirror(struct edge_list *list, const uint32_t *first_edge, size_t n_atoms) {
-  for (size_t i = 0; i < n_atoms; i++)
-    for (size_t edge = list->cursor[i]; edge-- > first_edge[i];) {
-      const size_t other = list->senders[edge] - list->atom_base;
-      if (other != i)
-        put_edge(list, other, i, -1, list->vectors + 3 * edge);
-    }
-}
-
 void neighbours_fill(const struct neighbour_pairs *pairs, size_t n_atoms, uint32_t *cursor,
                      uint32_t atom_base, uint32_t edge_base, uint32_t *first_edge,
                      uint32_t *senders, uint32_t *receivers, double *vectors) {
-  struct edge_list list = {cursor, senders, vectors, atom_base};
-  divide_among_receivers(pairs, n_atoms, first_edge, cursor);
+  struct edge_list list = {n_atoms, cursor, first_edge, senders, vectors, atom_base};
+  edge_list_begin(&list);
+  for (size_t p = 0; p < pairs->n; p++)
+    edge_list_count(&list, pairs->pair[p].receiver, pairs->pair[p].sender);
+  edge_list_divide(&list);
   for (size_t p = 0; p < pairs->n; p++) {
     const struct neighbour_pair *pair = &pairs->pair[p];
-    put_edge(&list, pair->receiver, pair->sender, 1, pair->vector);
+    edge_list_put(&list, pair->receiver, pair->sender, 1, pair->vector);
   }
-  mirror(&list, first_edge, n_atoms);
+  edge_list_mirror(&list);
   for (size_t i = 0; i < n_atoms; i++) {
-    for (size_t edge = first_edge[i]; edge < first_edge[i + 1]; edge++)
+    for (size_t edge = first_edge[i]; receivers && edge < first_edge[i + 1]; edge++)
       receivers[edge] = (uint32_t)i + atom_base;
     first_edge[i] += edge_base;
   }

@@ -26,7 +26,9 @@ struct neighbour_pair {
 struct neighbour_pairs {
   struct neighbour_pair *pair; /* [room] */
   size_t room;
-  size_t n; /* found; those beyond room were not put */
+  size_t n;        /* found; those beyond room were not put */
+  size_t max_room; /* above room: pair is on the heap and grows up to here, as far as there is
+                      memory; whoever began it frees it */
 };
 
 /* Bytes of scratch that neighbours_find takes for this structure; SIZE_MAX on overflow. Linear in
@@ -43,7 +45,7 @@ size_t neighbours_scratch_bytes(const struct irrep_structure *structure, double 
  *
  * OK, BAD_ARGUMENT (r_max), ATOMS_OVERLAP (closer than IRREP_DISTANCE_MIN: names both atoms),
  * TOO_LARGE (also where a cell is so flat that its images would take too long to go through).
- * *n_edges is written on OK only. Allocates nothing. Thread-safe. */
+ * *n_edges is written on OK only. Allocates nothing but pairs that may grow. Thread-safe. */
 enum irrep_status neighbours_find(const struct irrep_structure *structure, double r_max,
                                   size_t max_edges, void *scratch, struct neighbour_pairs *pairs,
                                   size_t *n_edges, struct irrep_error *error);
@@ -58,7 +60,7 @@ enum irrep_status neighbours_find(const struct irrep_structure *structure, doubl
  *   first_edge  [n_atoms + 1] edges of receiver i are first_edge[i] .. first_edge[i+1]-1, plus
  *               edge_base
  *   senders     [n_edges] atom indices plus atom_base
- *   receivers   [n_edges] atom indices plus atom_base
+ *   receivers   [n_edges] atom indices plus atom_base; NULL: not wanted
  *   vectors     [n_edges][3] Angstrom, positions[receiver] - positions[sender] + shift . cell
  *
  * No index may pass UINT32_MAX. Thread-safe. */

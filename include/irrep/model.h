@@ -1,12 +1,16 @@
 /* A model: loaded once from the bytes of a model file, then shared by any number of threads.
  *
- *   irrep_model_load      once
- *   irrep_model_plan      each structure
- *   irrep_model_bytes     for a batch of them: the memory that the next call needs
- *   irrep_model_evaluate  that batch */
+ *   irrep_model_load             once
+ *   irrep_model_graph            each structure
+ *   irrep_model_bytes            for a batch of them: the memory that the next call needs
+ *   irrep_model_evaluate_graphs  that batch
+ *
+ * irrep_model_plan and irrep_model_evaluate do the same where no graphs are to be kept: each finds
+ * the edges anew. */
 #ifndef IRREP_MODEL_H
 #define IRREP_MODEL_H
 
+#include "irrep/graph.h"
 #include "irrep/result.h"
 #include "irrep/status.h"
 #include "irrep/structure.h"
@@ -114,8 +118,20 @@ enum irrep_status irrep_model_plan(const struct irrep_model *model,
                                    const struct irrep_structure *structure, size_t max_edges,
                                    struct irrep_plan *plan, struct irrep_error *error);
 
-/* The arena bytes that irrep_model_evaluate needs for a batch of the given sums; SIZE_MAX where
- * that overflows. Monotonic in every field of the plan. Thread-safe. */
+/* Checks a structure against a model, counts its edges as irrep_model_plan does, and keeps them in
+ * a graph of the model's cutoff, unless that would take more than max_bytes on the way: then *graph
+ * is NULL on OK. The caller owns the graph (irrep_graph_free). What irrep_model_plan returns.
+ * Thread-safe. */
+enum irrep_status irrep_model_graph(const struct irrep_model *model,
+                                    const struct irrep_structure *structure, size_t max_edges,
+                                    size_t max_bytes, struct irrep_plan *plan,
+                                    struct irrep_graph **graph, struct irrep_error *error);
+
+/* The size of a graph. Thread-safe. */
+struct irrep_plan irrep_graph_plan(const struct irrep_graph *graph);
+
+/* The arena bytes that evaluating a batch of the given sums needs, of structures or graphs;
+ * SIZE_MAX where that overflows. Monotonic in every field of the plan. Thread-safe. */
 size_t irrep_model_bytes(const struct irrep_model *model, enum irrep_precision precision,
                          const struct irrep_plan *batch);
 
@@ -145,5 +161,19 @@ enum irrep_status irrep_model_evaluate(const struct irrep_model *model,
                                        const struct irrep_structure *structures,
                                        size_t n_structures, void *arena, size_t arena_bytes,
                                        struct irrep_result *results, struct irrep_error *error);
+
+/* Evaluates a batch of graphs, each of the model's cutoff: nothing is searched for, and the numbers
+ * have the bits that irrep_model_evaluate gives for the structures.
+ *   graphs   [n_graphs]
+ *   results  [n_graphs]; their status is OK, RESULT_NOT_FINITE, UNKNOWN_ELEMENT or TOO_LARGE (no
+ *            room in a batch of 2^32 atoms or edges)
+ *
+ * For the rest, irrep_model_evaluate. BAD_ARGUMENT also for a graph of another cutoff. */
+enum irrep_status irrep_model_evaluate_graphs(const struct irrep_model *model,
+                                              const struct irrep_evaluate_options *options,
+                                              const struct irrep_graph *const *graphs,
+                                              size_t n_graphs, void *arena, size_t arena_bytes,
+                                              struct irrep_result *results,
+                                              struct irrep_error *error);
 
 #endif

@@ -250,7 +250,8 @@ static inline struct test_run test_run_new(const struct program *program,
   struct arena arena = arena_counting();
   for (int pass = 0; pass < 2; pass++) {
     batch_take_spans(&run.workspace.batch, &arena, n);
-    workspace_take(&run.workspace, &run.executable, &arena, &size);
+    batch_take(&run.workspace.batch, &arena, &size);
+    workspace_take(&run.workspace, &run.executable, &arena, &size, batch_scratch_bytes(&size));
     assert_false(arena.failed);
     if (pass == 0) {
       run.arena = aligned_new(arena.used);

@@ -221,7 +221,7 @@ static void test_edges_as_alone(void **state) {
     uint32_t first_edge[8], cursor[8], senders[16], receivers[16];
     double vectors[48];
     struct neighbour_pair found[16];
-    struct neighbour_pairs pairs = {found, 16, 0};
+    struct neighbour_pairs pairs = {.pair = found, .room = 16};
     size_t n_edges;
     if (t.results[s].status != IRREP_OK)
       continue;
@@ -236,6 +236,83 @@ static void test_edges_as_alone(void **state) {
   }
   free(t.memory);
   free(t.scratch);
+}
+
+/* Graphs of the mixture, one of which has an element that the model does not know. */
+static void test_joined_graphs_are_the_filled_batch(void **state) {
+  (void)state;
+  static const size_t which[] = {0, 2, 3, 5, 6};
+  enum { N = sizeof which / sizeof *which };
+  const struct species_map map = water_map();
+  struct taken t = take_mixture(&map);
+  struct irrep_graph *graphs[N];
+  struct irrep_result results[N];
+  struct batch batch;
+  for (size_t i = 0; i < N; i++)
+    assert_int_equal(irrep_graph_build(&mixture()[which[i]], R_MAX, SIZE_MAX, &graphs[i], NULL),
+                     IRREP_OK);
+  const struct irrep_graph *const *all = (const struct irrep_graph *const *)graphs;
+  void *memory = aligned_new(1 << 14);
+  struct arena arena = arena_over(memory, 1 << 14);
+  batch_take_spans(&batch, &arena, N);
+  const struct irrep_plan size = batch_measure_graphs(&map, all, N, batch.spans, results);
+  assert_int_equal(size.n_structures, N);
+  assert_int_equal(size.n_atoms, 9);
+  assert_int_equal(size.n_edges, 18);
+  batch_take(&batch, &arena, &size);
+  assert_false(arena.failed);
+  batch_join(&batch, &map, all, results);
+  for (size_t i = 0; i < N; i++) {
+    const struct batch_span *a = &batch.spans[i], *b = &t.batch.spans[which[i]];
+    assert_int_equal(results[i].status, t.results[which[i]].status);
+    assert_int_equal(results[i].n_edges, t.results[which[i]].n_edges);
+    assert_int_equal(a->first_atom, b->first_atom);
+    assert_int_equal(a->n_atoms, b->n_atoms);
+    assert_int_equal(a->first_edge, b->first_edge);
+    assert_int_equal(a->n_edges, b->n_edges);
+  }
+  assert_memory_equal(batch.species, t.batch.species, 9 * sizeof *batch.species);
+  assert_memory_equal(batch.first_edge, t.batch.first_edge, 10 * sizeof *batch.first_edge);
+  assert_memory_equal(batch.senders, t.batch.senders, 18 * sizeof *batch.senders);
+  assert_memory_equal(batch.receivers, t.batch.receivers, 18 * sizeof *batch.receivers);
+  assert_memory_equal(batch.vectors, t.batch.vectors, 54 * sizeof *batch.vectors);
+  for (size_t i = 0; i < N; i++)
+    irrep_graph_free(graphs[i]);
+  free(memory);
+  free(t.memory);
+  free(t.scratch);
+}
+
+/* One graph alone is not copied. */
+static void test_a_single_graph_lies_where_it_is(void **state) {
+  (void)state;
+  const struct species_map map = water_map();
+  const struct irrep_structure s = molecule(4);
+  struct irrep_graph *graph;
+  struct irrep_result result;
+  struct batch batch;
+  assert_int_equal(irrep_graph_build(&s, R_MAX, SIZE_MAX, &graph, NULL), IRREP_OK);
+  const struct irrep_graph *const all[] = {graph};
+  const struct irrep_graph_arrays *arrays = irrep_graph_arrays(graph);
+  void *memory = aligned_new(1024);
+  struct arena arena = arena_over(memory, 1024);
+  batch_take_spans(&batch, &arena, 1);
+  batch_measure_graphs(&map, all, 1, batch.spans, &result);
+  batch_take_alone(&batch, &arena, graph);
+  assert_false(arena.failed);
+  batch_join(&batch, &map, all, &result);
+  assert_ptr_equal(batch.first_edge, arrays->first_edge);
+  assert_ptr_equal(batch.senders, arrays->senders);
+  assert_ptr_equal(batch.vectors, arrays->vectors);
+  assert_int_equal(batch.n_atoms, 4);
+  assert_int_equal(batch.n_edges, 8);
+  for (uint32_t i = 0; i < 4; i++) {
+    assert_int_equal(batch.species[i], map.of[numbers[i]]);
+    for (uint32_t e = batch.first_edge[i]; e < batch.first_edge[i + 1]; e++)
+      assert_int_equal(batch.receivers[e], i);
+  }
+  free(memory);
+  irrep_graph_free(graph);
 }
 
 static void test_take_fails_on_overflow_and_lack_of_room(void **state) {
@@ -281,6 +358,8 @@ int main(void) {
       cmocka_unit_test(test_scratch_bytes),
       cmocka_unit_test(test_filled_graph_is_the_structures_one_after_the_other),
       cmocka_unit_test(test_edges_as_alone),
+      cmocka_unit_test(test_joined_graphs_are_the_filled_batch),
+      cmocka_unit_test(test_a_single_graph_lies_where_it_is),
       cmocka_unit_test(test_take_fails_on_overflow_and_lack_of_room),
       cmocka_unit_test(test_nothing_is_a_batch_too),
   };

@@ -134,7 +134,7 @@ static double energy_of(const double *vectors, void *context) {
   struct workspace *w = &o->run->workspace;
   for (size_t e = 0; e < w->batch.n_edges; e++)
     for (size_t k = 0; k < 3; k++)
-      w->batch.vectors[3 * e + k] =
+      w->batch.own.vectors[3 * e + k] =
           e < o->reverse[e] ? vectors[3 * e + k] : -vectors[3 * o->reverse[e] + k];
   assert_int_equal(program_evaluate(&o->run->executable, w, false, NULL, NULL), IRREP_OK);
   double energy = 0.0;
@@ -282,13 +282,13 @@ static void test_workspace_sizes(void **state) {
   struct workspace workspace;
   for (size_t i = 0; i < sizeof huge / sizeof *huge; i++) {
     struct arena arena = arena_counting();
-    workspace_take(&workspace, &executable, &arena, &huge[i]);
+    workspace_take(&workspace, &executable, &arena, &huge[i], batch_scratch_bytes(&huge[i]));
     assert_true(arena.failed);
   }
   size_t before = 0;
   for (size_t n = 0; n < 200; n += 7) {
     struct arena arena = arena_counting();
-    workspace_take(&workspace, &executable, &arena, &(struct irrep_plan){1, n, 10 * n});
+    workspace_take(&workspace, &executable, &arena, &(struct irrep_plan){1, n, 10 * n}, 0);
     assert_false(arena.failed);
     assert_true(arena.used > before);
     before = arena.used;

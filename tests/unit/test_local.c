@@ -34,7 +34,7 @@ static void program_init_to(struct program *program, double own, double r_max) {
 static double energy_of(const double *vectors, void *context) {
   struct test_run *run = context;
   struct workspace *w = &run->workspace;
-  memcpy(w->batch.vectors, vectors, 3 * w->batch.n_edges * sizeof(double));
+  memcpy(w->batch.own.vectors, vectors, 3 * w->batch.n_edges * sizeof(double));
   assert_int_equal(program_evaluate(&run->executable, w, false, NULL, NULL), IRREP_OK);
   double energy = 0.0;
   for (size_t i = 0; i < w->batch.n_atoms; i++)

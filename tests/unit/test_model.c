@@ -179,6 +179,126 @@ static void test_batch_gives_the_bits_of_each_alone(void **state) {
   check_batch(IRREP_FLOAT64);
 }
 
+/* Graphs, one of which has an element that the model does not know, alone and together. */
+static void check_graphs(enum irrep_precision precision) {
+  struct irrep_model *model = plain_model();
+  enum { n = 5 };
+  struct cluster c[n] = {cluster_new(5, true), cluster_new(1, false), cluster_new(4, true),
+                         cluster_new(8, false), cluster_new(7, true)};
+  struct irrep_graph *graphs[n];
+  struct irrep_result results[n];
+  struct irrep_plan sum = {0};
+  double energies[n][CLUSTER_MAX], forces[n][3 * CLUSTER_MAX];
+  const struct irrep_evaluate_options options = {.precision = precision};
+  c[2].numbers[1] = 6;
+  for (size_t i = 0; i < n; i++) {
+    const struct irrep_structure s = structure_of(&c[i]);
+    struct irrep_plan plan, again;
+    results[i] = (struct irrep_result){.energies = energies[i], .forces = forces[i]};
+    if (i == 2) {
+      assert_int_equal(irrep_model_graph(model, &s, SIZE_MAX, SIZE_MAX, &plan, &graphs[i], NULL),
+                       IRREP_UNKNOWN_ELEMENT);
+      assert_null(graphs[i]);
+      assert_int_equal(
+          irrep_graph_build(&s, irrep_model_card(model)->r_max, SIZE_MAX, &graphs[i], NULL),
+          IRREP_OK);
+      continue;
+    }
+    assert_int_equal(irrep_model_graph(model, &s, SIZE_MAX, SIZE_MAX, &plan, &graphs[i], NULL),
+                     IRREP_OK);
+    assert_int_equal(irrep_model_plan(model, &s, SIZE_MAX, &again, NULL), IRREP_OK);
+    assert_memory_equal(&plan, &again, sizeof plan);
+    again = irrep_graph_plan(graphs[i]);
+    assert_memory_equal(&plan, &again, sizeof plan);
+    sum.n_structures++;
+    sum.n_atoms += plan.n_atoms;
+    sum.n_edges += plan.n_edges;
+  }
+  sum.n_structures++;
+  const struct irrep_graph *const *all = (const struct irrep_graph *const *)graphs;
+  const size_t bytes = irrep_model_bytes(model, precision, &sum);
+  void *arena = aligned_new(bytes);
+  for (size_t alone = 0; alone < 2; alone++)
+    for (size_t i = 0; i < (alone ? n : 1); i++) {
+      memset(arena, 0xff, bytes);
+      assert_int_equal(irrep_model_evaluate_graphs(model, &options, all + i, alone ? 1 : n, arena,
+                                                   bytes, results + i, NULL),
+                       IRREP_OK);
+      for (size_t k = i; k < (alone ? i + 1 : n); k++) {
+        if (k == 2) {
+          assert_int_equal(results[k].status, IRREP_UNKNOWN_ELEMENT);
+          continue;
+        }
+        cluster_evaluate(model, &c[k], precision, false);
+        assert_int_equal(results[k].status, IRREP_OK);
+        assert_int_equal(results[k].n_edges, c[k].result.n_edges);
+        assert_memory_equal(&results[k].energy, &c[k].result.energy, sizeof(double));
+        assert_memory_equal(energies[k], c[k].energies, c[k].n_atoms * sizeof(double));
+        assert_memory_equal(forces[k], c[k].forces, 3 * c[k].n_atoms * sizeof(double));
+        assert_memory_equal(results[k].virial, c[k].result.virial, sizeof results[k].virial);
+        assert_memory_equal(results[k].stress, c[k].result.stress, sizeof results[k].stress);
+        assert_int_equal(results[k].has_stress, c[k].periodic);
+        memset(energies[k], 0, sizeof energies[k]);
+        memset(forces[k], 0, sizeof forces[k]);
+      }
+    }
+  free(arena);
+  for (size_t i = 0; i < n; i++)
+    irrep_graph_free(graphs[i]);
+  irrep_model_free(model);
+}
+
+static void test_graphs_give_the_bits_of_structures(void **state) {
+  (void)state;
+  check_graphs(IRREP_FLOAT32);
+  check_graphs(IRREP_FLOAT64);
+}
+
+static void test_graphs_that_do_not_fit(void **state) {
+  (void)state;
+  struct irrep_model *model = plain_model();
+  struct cluster c = cluster_new(8, true);
+  const struct irrep_structure s = structure_of(&c);
+  const struct irrep_evaluate_options options = {.precision = IRREP_FLOAT64};
+  const double r_max = irrep_model_card(model)->r_max;
+  struct irrep_error error = {0};
+  struct irrep_graph *graph;
+  struct irrep_plan plan;
+  /* Too many bytes: counted all the same. */
+  assert_int_equal(irrep_model_graph(model, &s, SIZE_MAX, 100, &plan, &graph, &error), IRREP_OK);
+  assert_null(graph);
+  assert_int_equal(plan.n_atoms, 8);
+  assert_int_equal(irrep_model_graph(model, &s, plan.n_edges - 1, 100, &plan, &graph, &error),
+                   IRREP_TOO_LARGE);
+  assert_null(graph);
+  /* Another cutoff */
+  const double wrong[] = {nextafter(r_max, 0), nextafter(r_max, 100)};
+  void *arena = aligned_new(1 << 20);
+  for (size_t i = 0; i < 2; i++) {
+    assert_int_equal(irrep_graph_build(&s, wrong[i], SIZE_MAX, &graph, NULL), IRREP_OK);
+    const struct irrep_graph *const all[] = {graph};
+    assert_int_equal(
+        irrep_model_evaluate_graphs(model, &options, all, 1, arena, 1 << 20, &c.result, &error),
+        IRREP_BAD_ARGUMENT);
+    assert_string_equal(error.field, "graphs");
+    irrep_graph_free(graph);
+  }
+  free(arena);
+  /* Small arenas */
+  assert_int_equal(irrep_model_graph(model, &s, SIZE_MAX, SIZE_MAX, &plan, &graph, NULL), IRREP_OK);
+  const struct irrep_graph *const twice[] = {graph, graph};
+  for (size_t bytes = 0; bytes < 100000; bytes += 640 + bytes / 3) {
+    arena = aligned_new(bytes);
+    struct irrep_result results[2] = {{0}, {0}};
+    assert_int_equal(
+        irrep_model_evaluate_graphs(model, &options, twice, 2, arena, bytes, results, &error),
+        IRREP_NO_MEMORY);
+    free(arena);
+  }
+  irrep_graph_free(graph);
+  irrep_model_free(model);
+}
+
 /* Only what is asked for is written. */
 static void test_wanted_results(void **state) {
   (void)state;
@@ -271,6 +391,8 @@ int main(void) {
       cmocka_unit_test(test_small_arenas),
       cmocka_unit_test(test_bad_arguments),
       cmocka_unit_test(test_batch_gives_the_bits_of_each_alone),
+      cmocka_unit_test(test_graphs_give_the_bits_of_structures),
+      cmocka_unit_test(test_graphs_that_do_not_fit),
       cmocka_unit_test(test_wanted_results),
       cmocka_unit_test(test_nothing),
       cmocka_unit_test(test_cancelled),

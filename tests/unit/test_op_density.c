@@ -52,7 +52,7 @@ static void test_forward_writes_the_tile(void **state) {
 static double energy_of(const double *vectors, void *context) {
   struct test_run *run = context;
   struct batch *batch = &run->workspace.batch;
-  memcpy(batch->vectors, vectors, 3 * batch->n_edges * sizeof(double));
+  memcpy(batch->own.vectors, vectors, 3 * batch->n_edges * sizeof(double));
   assert_int_equal(program_evaluate(&run->executable, &run->workspace, false, NULL, NULL),
                    IRREP_OK);
   double energy = 0.0;

@@ -1,0 +1,27 @@
+/* The inside of irrep/graph.h. */
+#ifndef CORE_GRAPH_GRAPH_H
+#define CORE_GRAPH_GRAPH_H
+
+#include "irrep/graph.h"
+
+#include <stdbool.h>
+
+struct irrep_graph {
+  struct irrep_graph_arrays arrays;
+  double cell[3][3]; /* rows of open axes are as the structure has them */
+  bool pbc[3];
+  size_t bytes; /* of this and of memory */
+  void *memory; /* the arrays */
+};
+
+/* The bytes of a graph of so many atoms and edges; SIZE_MAX on overflow. */
+size_t graph_bytes(size_t n_atoms, size_t n_edges);
+
+/* irrep_graph_build of a structure that structure_check has accepted. The edges are always counted;
+ * where finding and keeping them would take more than max_bytes, or more than there is, *graph is
+ * NULL and the status OK all the same. *n_edges is written on OK. */
+enum irrep_status graph_build(const struct irrep_structure *structure, double cutoff,
+                              size_t max_edges, size_t max_bytes, size_t *n_edges,
+                              struct irrep_graph **graph, struct irrep_error *error);
+
+#endif

@@ -1,0 +1,68 @@
+/* Graphs: atoms, and the directed edges between those that are closer than a cutoff.
+ *
+ *   irrep_graph_build    finds the edges of a structure
+ *   irrep_graph_arrays   shows them
+ *   irrep_graph_free
+ *
+ * A graph is evaluated by irrep_model_evaluate_graphs (model.h). It is read only, and may be used
+ * by any number of threads at a time. */
+#ifndef IRREP_GRAPH_H
+#define IRREP_GRAPH_H
+
+#include "irrep/status.h"
+#include "irrep/structure.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct irrep_graph;
+
+/* The arrays of a graph. Edges are sorted by receiver; their signs and units are those of
+ * conventions.h. */
+struct irrep_graph_arrays {
+  size_t size;                /* sizeof(struct irrep_graph_arrays) */
+  double cutoff;              /* Angstrom: every pair of atoms closer than this is there */
+  size_t n_local;             /* atoms whose energy is wanted; only they receive */
+  size_t n_atoms;             /* with ghosts, which come behind those */
+  size_t n_edges;             /* at most UINT32_MAX */
+  const int32_t *numbers;     /* [n_atoms] atomic numbers */
+  const uint32_t *first_edge; /* [n_local + 1] edges first_edge[i] .. first_edge[i+1]-1 go to i */
+  const uint32_t *senders;    /* [n_edges] below n_atoms */
+  const double *vectors;      /* [n_edges][3] Angstrom, from sender to receiver */
+};
+
+/* Finds the directed edges of a structure: ordered pairs (receiver, sender, shift) closer than the
+ * cutoff, any periodic image, an atom's own images included, the atom itself excluded. Inside a
+ * receiver edges are sorted by sender, then lexicographically by shift, so that the graph depends
+ * on nothing but the structure; the reverse of each edge is there and has the negated vector, bit
+ * for bit. The time is linear in atoms and edges.
+ *
+ *   structure  copied as needed; may go afterwards
+ *   cutoff     Angstrom, 0 < cutoff <= IRREP_LENGTH_MAX
+ *   max_edges  a structure of more is refused; SIZE_MAX: UINT32_MAX is the limit
+ *
+ * On OK *graph is owned by the caller (irrep_graph_free), otherwise NULL. BAD_ARGUMENT (cutoff),
+ * NO_ATOMS, NOT_FINITE, SINGULAR_CELL, ATOMS_OVERLAP, TOO_LARGE, NO_MEMORY; error->field names the
+ * field and index. Thread-safe. */
+enum irrep_status irrep_graph_build(const struct irrep_structure *structure, double cutoff,
+                                    size_t max_edges, struct irrep_graph **graph,
+                                    struct irrep_error *error);
+
+/* Frees a graph; NULL is allowed. */
+void irrep_graph_free(struct irrep_graph *graph);
+
+/* The arrays of a graph, which live as long as it. Thread-safe. */
+const struct irrep_graph_arrays *irrep_graph_arrays(const struct irrep_graph *graph);
+
+/* The memory that a graph holds. Thread-safe. */
+size_t irrep_graph_bytes(const struct irrep_graph *graph);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
