@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from irrepd.calculator import IrrepCalculator
-    from irrepd.client import Client, structure
-    from irrepd.errors import ConnectionFailed, FormatError, ServerError
+    from irrepd.client import Client
+    from irrepd.errors import ConnectionFailed, FormatError, ServerError, StructureError
     from irrepd.private import local
     from irrepd.results import Result, Results
     from irrepd.sockets import ase_socket
     from irrepd.stream import evaluate
+    from irrepd.structures import structure
 
 __all__ = [
     "Client",
@@ -30,6 +31,7 @@ __all__ = [
     "Result",
     "Results",
     "ServerError",
+    "StructureError",
     "ase_socket",
     "evaluate",
     "local",
@@ -45,10 +47,11 @@ _HOMES = {
     "Result": "irrepd.results",
     "Results": "irrepd.results",
     "ServerError": "irrepd.errors",
+    "StructureError": "irrepd.errors",
     "ase_socket": "irrepd.sockets",
     "evaluate": "irrepd.stream",
     "local": "irrepd.private",
-    "structure": "irrepd.client",
+    "structure": "irrepd.structures",
 }
 
 

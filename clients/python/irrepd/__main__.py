@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from irrepd.client import DEFAULT_URL, PROPERTIES, Client, structure_of
+from irrepd.client import DEFAULT_URL, PROPERTIES, Client
 from irrepd.errors import ConnectionFailed, ServerError
 from irrepd.progress import Progress
 from irrepd.results import Result
@@ -118,7 +118,7 @@ class _Run:
                 self.i += 1
                 continue
             self.waiting.append((atoms, fraction))
-            yield structure_of(atoms)
+            yield atoms
 
     def take(self, result: Result) -> None:
         atoms, fraction = self.waiting.popleft()

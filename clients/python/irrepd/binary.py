@@ -77,7 +77,7 @@ def decode(
 
     FormatError unless the answer has all that was asked for.
     """
-    tensors, _ = safetensors.loads(body)
+    tensors, metadata = safetensors.loads(body)
     counts = [len(entry["numbers"]) for entry in structures]
     n_structures, n_atoms = len(counts), sum(counts)
     shapes = {
@@ -92,6 +92,7 @@ def decode(
         if name not in tensors or tensors[name].shape != shapes[name]:
             raise FormatError(f"the answer lacks '{name}' of shape {shapes[name]}")
     results, begin = Results(), 0
+    results.model_sha256 = metadata.get("model_sha256")
     for i, (entry, count) in enumerate(zip(structures, counts)):
         atoms = slice(begin, begin + count)
         begin += count

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+import threading
+from typing import Any, NamedTuple
 
 import numpy as np
 from ase.calculators.calculator import (
@@ -16,10 +17,20 @@ from ase.calculators.calculator import (
     register_calculator_class,
 )
 
-from irrepd.client import DEFAULT_URL, PROPERTIES, Client, structure_of
+from irrepd.client import DEFAULT_URL, PROPERTIES, Client
+from irrepd.structures import Ignored, structure_of
 from irrepd.transport import Verify
 
 _STATE = ("charge", "spin")  # of atoms.info; ASE does not compare what is there
+_PARAMETERS = ("url", "model", "precision", "timeout", "verify", "strict")
+_OF_CLIENT = ("url", "timeout", "verify")
+
+
+class _Calculated(NamedTuple):
+    """The last configuration and its results, which belong together."""
+
+    atoms: Any = None
+    results: Any = {}  # noqa: RUF012  (replaced, never changed)
 
 
 class IrrepCalculator(Calculator):
@@ -27,15 +38,17 @@ class IrrepCalculator(Calculator):
 
     url: of the daemon. model: a name from `irrepd.Client(url).models()`. precision: "float32",
     "float64" or None for the model's own. timeout: seconds for one configuration, waiting for a
-    busy daemon included. key, verify: see `Client`; a key is no parameter, so that ASE writes it
-    into no file.
+    busy daemon included, or None. key, verify: see `Client`; a key is no parameter, so that ASE
+    writes it into no file. strict: atoms with a charge, a spin or magnetic moments, which no model
+    takes, are a StructureError; without, a warning says once that those are ignored.
 
     Units and shapes are ASE's: energy eV, energies [N] eV, forces [N][3] eV/Angstrom, stress [6]
     (xx, yy, zz, yz, xz, xy; tension positive) eV/Angstrom^3, which there is only with three
     periodic axes. A changed charge or spin in atoms.info is a changed configuration. May be
-    pickled, copied, carried across a fork, and shared by the images of a band. ASE knows the class
-    by the name "irrepd" once this module is imported. Raises irrepd.ServerError where the daemon
-    refuses a structure and irrepd.ConnectionFailed where it cannot be reached.
+    pickled, copied, carried across a fork, and shared by the images of a band and by threads: each
+    thread has results of its own. ASE knows the class by the name "irrepd". Raises
+    irrepd.ServerError where the daemon refuses a structure and irrepd.ConnectionFailed where it
+    cannot be reached.
     """
 
     name = "irrepd"
@@ -47,33 +60,85 @@ class IrrepCalculator(Calculator):
         url: str = DEFAULT_URL,
         model: str = "sevennet-0",
         precision: str | None = None,
-        timeout: float = 600.0,
+        timeout: float | None = 600.0,
         key: str | None = None,
         verify: Verify = True,
+        strict: bool = False,
         **kwargs: Any,
     ):
         self._key = key
-        super().__init__(
-            url=url, model=model, precision=precision, timeout=timeout, verify=verify, **kwargs
-        )
+        self._forget()
+        self._ignored = Ignored(strict)
+        named = {"url": url, "model": model, "precision": precision, "timeout": timeout}
+        super().__init__(**named, verify=verify, strict=strict, **kwargs)
 
     def set(self, **kwargs: Any) -> dict[str, Any]:
-        """Changes parameters of the constructor; drops results."""
-        unknown = set(kwargs) - {"url", "model", "precision", "timeout", "verify"}
+        """Changes parameters of the constructor; drops the results of all threads."""
+        unknown = set(kwargs) - set(_PARAMETERS)
         if unknown:
             raise CalculatorSetupError(f"IrrepCalculator has no parameter {sorted(unknown)}")
         if isinstance(kwargs.get("verify"), os.PathLike):
             kwargs["verify"] = os.fspath(kwargs["verify"])  # parameters are written to files
         changed = super().set(**kwargs)
         if changed:
-            self.reset()
-        if {"url", "timeout", "verify"} & set(changed):
-            named = {name: self.parameters[name] for name in ("url", "timeout", "verify")}
+            self._forget()
+        if "strict" in changed:
+            self._ignored = Ignored(self.parameters["strict"])
+        if set(_OF_CLIENT) & set(changed):
+            named = {name: self.parameters[name] for name in _OF_CLIENT}
             self.client = Client(key=self._key, **named)
         return changed
 
+    # What has been calculated is a thread's own; one that has calculated nothing sees the latest.
+
+    def _forget(self) -> None:
+        self._own, self._latest = threading.local(), _Calculated()
+
+    def _calculated(self) -> _Calculated:
+        return getattr(self._own, "calculated", self._latest)
+
+    @property
+    def atoms(self) -> Any:
+        """A copy of the configuration that this thread has calculated last, or None."""
+        return self._calculated().atoms
+
+    @atoms.setter
+    def atoms(self, atoms: Any) -> None:
+        self._own.calculated = self._calculated()._replace(atoms=atoms)
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """What belongs to `atoms`."""
+        return self._calculated().results
+
+    @results.setter
+    def results(self, results: dict[str, Any]) -> None:
+        self._own.calculated = self._calculated()._replace(results=results)
+
+    def get_property(self, name: str, atoms: Any = None, allow_calculation: bool = True) -> Any:
+        """One of implemented_properties, calculated if it has to be."""
+        own = self._own
+        if hasattr(own, "calculated"):
+            return super().get_property(name, atoms, allow_calculation)
+        own.calculated = latest = self._latest  # one and the same until the end of this call
+        try:
+            return super().get_property(name, atoms, allow_calculation)
+        finally:
+            if getattr(own, "calculated", None) is latest:
+                del own.calculated
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = {k: v for k, v in self.__dict__.items() if k not in ("_own", "_ignored")}
+        return {**state, "_latest": self._calculated()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._own = threading.local()
+        self._ignored = Ignored(self.parameters["strict"])
+
     def check_state(self, atoms: Any, tol: float = 1e-15) -> list[str]:
         """What has changed since the last calculation."""
+        self._ignored.check(atoms)
         changes = super().check_state(atoms, tol)
         if self.atoms is not None:
             changes += [x for x in _STATE if not equal(atoms.info.get(x), self.atoms.info.get(x))]
@@ -85,7 +150,9 @@ class IrrepCalculator(Calculator):
         properties: Any = ("energy",),
         system_changes: Any = all_changes,
     ) -> None:
+        own = self._own
         super().calculate(atoms, properties, system_changes)
+        self._ignored.check(self.atoms)
         has_stress = bool(np.all(self.atoms.pbc))
         if "stress" in properties and not has_stress:
             raise PropertyNotImplementedError("stress needs a structure periodic along all axes")
@@ -97,6 +164,10 @@ class IrrepCalculator(Calculator):
             self.parameters["precision"],
         )
         self.results = results_of(result)
+        if self._own is own:
+            self._latest = self._calculated()
+        else:  # another thread has changed the parameters: these results are for this call alone
+            self.atoms = None
 
 
 def results_of(result: dict[str, Any]) -> dict[str, Any]:

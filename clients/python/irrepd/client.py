@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 import urllib.parse
@@ -12,101 +13,55 @@ from typing import Any
 import numpy as np
 
 from irrepd import binary
-from irrepd.errors import ConnectionFailed, FormatError, ServerError
+from irrepd.checks import faults_of
+from irrepd.errors import ConnectionFailed, FormatError, ServerError, StructureError
 from irrepd.results import Result, Results
+from irrepd.structures import Intake, structure
 from irrepd.transport import Answer, Transport, Verify
+
+__all__ = ["Client", "structure"]
 
 DEFAULT_URL = "http://127.0.0.1:8421"
 PROPERTIES = ("energy", "forces", "stress", "energies")
 BINARY_FROM = 1000  # atoms in a request
 _ACCEPT_BINARY = f"{binary.MEDIA_TYPE}, application/json;q=0.5, application/problem+json;q=0.5"
 _PAUSE = 1.0  # seconds between attempts where the server names none
-
-
-def structure(
-    numbers: Iterable[int],
-    positions: Any,
-    cell: Any = None,
-    pbc: bool | Sequence[bool] | None = None,
-    id: str | None = None,
-) -> dict[str, Any]:
-    """One entry of a request's "structures": atomic numbers [N], positions [N][3] in Angstrom.
-
-    cell: [3][3] in Angstrom, rows are lattice vectors; zeros count as none, as in ASE. pbc: which
-    axes are periodic, three or one for all; by default all with a cell and none without. id: comes
-    back with the result.
-    """
-    result: dict[str, Any] = {
-        "numbers": [_whole(number) for number in numbers],
-        "positions": np.asarray(positions, dtype=float).tolist(),
-    }
-    if cell is not None and np.any(cell):
-        result["cell"] = np.asarray(cell, dtype=float).tolist()
-    if pbc is not None:
-        result["pbc"] = [bool(periodic) for periodic in np.broadcast_to(pbc, 3)]
-    if id is not None:
-        result["id"] = id
-    return result
-
-
-def structure_of(atoms: Any, id: str | None = None) -> dict[str, Any]:
-    """`structure` of an ase.Atoms."""
-    return structure(atoms.numbers, atoms.positions, atoms.cell.array, atoms.pbc, id)
-
-
-def entry_of(given: Any) -> dict[str, Any]:
-    """`structure` of an ase.Atoms or a pymatgen structure; a dictionary as it is."""
-    if isinstance(given, dict):
-        return given
-    if hasattr(given, "get_positions"):
-        return structure_of(given)
-    if hasattr(given, "cart_coords") and hasattr(given, "atomic_numbers"):
-        lattice = getattr(given, "lattice", None)
-        if lattice is None:
-            return structure(given.atomic_numbers, given.cart_coords)
-        return structure(given.atomic_numbers, given.cart_coords, lattice.matrix, lattice.pbc)
-    raise TypeError(
-        f"{type(given).__name__} is no structure: give a sequence of irrepd.structure(...), "
-        "ase.Atoms or pymatgen structures"
-    )
-
-
-def _whole(number: Any) -> int:
-    try:
-        whole = int(number)
-    except (TypeError, ValueError):
-        whole = 0
-    if not whole or whole != number:
-        raise ValueError(f"{number!r} is no atomic number, as 8 is for oxygen")
-    return whole
+_MOVED = (301, 302, 307, 308)
+_MOVES_MAX = 5
 
 
 class Client:
     """Talks to one daemon. Thread-safe; may be pickled, copied and carried across a fork.
 
     url: http, https, or unix:/PATH of a socket. timeout: seconds that a call may take in all,
-    waiting for a busy daemon included. key: an API key, by default IRREPD_KEY of the environment.
-    verify: of https, see `Transport`. patience: seconds to ask again while a daemon that has
-    answered before cannot be reached, as when it is started anew. A pickle holds the key that was
-    given.
+    waiting for a busy daemon included; None: for ever. key: an API key, by default IRREPD_KEY of
+    the environment. verify: of https, see `Transport`. patience: seconds to ask again while a
+    daemon that has answered before cannot be reached, as when it is started anew. strict: a charge,
+    spin or magnetic moment of a structure, which no model takes, is a StructureError; without, a
+    warning says once that it is ignored. A redirection to another address of the same machine is
+    followed. A pickle holds the key that was given.
     """
 
     def __init__(
         self,
         url: str = DEFAULT_URL,
-        timeout: float = 600.0,
+        timeout: float | None = 600.0,
         key: str | None = None,
         verify: Verify = True,
-        patience: float = 60.0,
+        patience: float | None = 60.0,
+        strict: bool = False,
     ):
-        self.url, self.timeout, self.verify, self.patience = url, timeout, verify, patience
+        self.url, self.verify, self.strict = url, verify, strict
+        self.timeout = _seconds_of("timeout", timeout)
+        self.patience = _seconds_of("patience", patience)
         self._key = key
         self._has_answered = False
         self._transport = Transport(url, verify)
         self._takes_binary = True
+        self._intake = Intake(strict)
 
     def __getstate__(self) -> dict[str, Any]:
-        names = ("url", "timeout", "verify", "patience")
+        names = ("url", "timeout", "verify", "patience", "strict")
         return {**{name: getattr(self, name) for name in names}, "key": self._key}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -133,6 +88,15 @@ class Client:
         """The card of one model."""
         return self.call("GET", _path_of(name))
 
+    def label(self, model: str, precision: str | None = None) -> dict[str, Any]:
+        """What results depend on, to be kept beside them: "model", "model_sha256", "precision"."""
+        card = self.model(model)
+        return {
+            "model": model,
+            "model_sha256": card.get("sha256"),
+            "precision": precision or card.get("precision"),
+        }
+
     def predict(
         self,
         model: str,
@@ -148,13 +112,37 @@ class Client:
         precision: "float32", "float64" or None for the model's own. priority: "interactive" (the
         default) or "bulk", which lets the interactive go first.
 
-        In a request of one a fault is a ServerError. From BINARY_FROM atoms on the bodies are
+        In a request of one a fault is a ServerError. What no daemon takes (an atom that is no
+        element, is at no finite place, or closer than 0.1 Angstrom to another one) is not sent: it
+        is a StructureError, which is a ServerError. From BINARY_FROM atoms on the bodies are
         binary, if the daemon takes that; the numbers are the same.
         """
-        entries = [entry_of(given) for given in structures]
-        path = _path_of(model) + "/predict"
         given = {"properties": properties, "precision": precision, "priority": priority}
         options = {name: value for name, value in given.items() if value is not None}
+        entries = [self._intake(item) for item in structures]
+        faults = faults_of(entries)
+        rest = [
+            item
+            for item, fault in zip(entries, faults)
+            if fault is None and not isinstance(item, StructureError)
+        ]
+        if len(rest) == len(entries):
+            return self._predict(model, rest, options)
+        if len(entries) == 1 and faults[0] is not None:
+            raise faults[0]
+        found = self._predict(model, rest, options) if rest else Results()
+        answered = iter(found)
+        results = Results(
+            next(answered) if fault is None else Result.refused(fault, item)
+            for item, fault in zip(entries, faults)
+        )
+        results.model_sha256 = found.model_sha256
+        return results
+
+    def _predict(
+        self, model: str, entries: list[dict[str, Any]], options: dict[str, Any]
+    ) -> Results:
+        path = _path_of(model) + "/predict"
         n_atoms = sum(len(entry.get("numbers", ())) for entry in entries)
         if self._takes_binary and n_atoms >= BINARY_FROM:
             results = self._predict_binary(path, entries, options)
@@ -170,6 +158,7 @@ class Client:
         results = Results(map(Result.of, found if isinstance(found, list) else ()))
         if len(results) != len(entries) or not all(map(Result.is_of, results, entries)):
             raise ConnectionFailed(f"{self.url} answered with other results than were asked for")
+        results.model_sha256 = answer.get("model_sha256")
         return results
 
     def _predict_binary(
@@ -213,8 +202,7 @@ class Client:
         try:
             return self._predict_json(path, [entry], options)[0]
         except ServerError as error:
-            named = {} if entry.get("id") is None else {"id": entry["id"]}
-            return Result(**named, status="error", error=error.problem)
+            return Result.refused(error, entry)
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """One call and its JSON answer; waits and repeats while the daemon is busy (429, 503).
@@ -238,10 +226,15 @@ class Client:
         if key:
             headers = {**headers, "Authorization": f"Bearer {key}"}
         deadline = time.monotonic() + self.timeout
+        n_moves = 0
         while True:
             answer = self._exchange(method, path, data, headers, deadline)
             if answer.status < 300:
                 return answer
+            if answer.status in _MOVED and answer.location and n_moves < _MOVES_MAX:
+                self._transport = self._transport.moved(path, answer.location)
+                n_moves += 1
+                continue
             problem = _decoded(answer.body)
             if not isinstance(problem, dict):
                 problem = {"detail": str(problem)[:500]}
@@ -269,6 +262,14 @@ class Client:
             else:
                 self._has_answered = True
                 return answer
+
+
+def _seconds_of(name: str, value: float | None) -> float:
+    """A number of seconds; infinite for None."""
+    seconds = math.inf if value is None else float(value)
+    if not seconds >= 0 or (name == "timeout" and seconds == 0):
+        raise ValueError(f"{name} must be a number of seconds, or None for no end, not {value!r}")
+    return seconds
 
 
 def _path_of(model: str) -> str:

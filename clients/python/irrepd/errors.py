@@ -39,5 +39,42 @@ class ServerError(RuntimeError):
         return bool(self.problem.get("retryable", self.status in (429, 503)))
 
 
+class StructureError(ServerError, ValueError):
+    """A structure that no daemon would take, refused before it is sent.
+
+    `problem` is what a daemon would answer with. detail: which atom, and why. field: of the
+    structure, such as "positions/3".
+    """
+
+    def __init__(self, detail: str, field: str = "", kind: str = "wrong-value", index: int = 0):
+        self._given = (detail, field, kind, index)
+        self.status = 422
+        self.retry_after = None
+        self.problem = {
+            "type": f"urn:irrepd:{kind}",
+            "title": _TITLES[kind],
+            "status": 422,
+            "detail": detail,
+            "errors": [{"pointer": f"#/structures/{index}" + (f"/{field}" if field else "")}],
+            "retryable": False,
+        }
+        ValueError.__init__(self, detail)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self._given
+
+    def at(self, index: int) -> StructureError:
+        """The same of the structure at this place in a request."""
+        return StructureError(*self._given[:3], index)
+
+
+# The kinds and titles that the daemon has for the same faults.
+_TITLES = {
+    "wrong-value": "value out of its range",
+    "not-finite": "number that is not finite or too large",
+    "atoms-overlap": "atoms on top of each other",
+}
+
+
 class ConnectionFailed(RuntimeError):
     """The daemon could not be reached, or went away in the middle of an answer."""

@@ -11,13 +11,17 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from irrepd.errors import StructureError
 from irrepd.results import ARRAYS, Result
+from irrepd.structures import Entry
 
 _FORM = "irrepd-results-1"
 
 
-def fingerprint(entry: dict[str, Any]) -> int:
-    """CRC-32 of what makes a structure."""
+def fingerprint(entry: Entry) -> int:
+    """CRC-32 of what makes a structure, or of why there is none."""
+    if isinstance(entry, StructureError):
+        return zlib.crc32(str(entry).encode())
     value = 0
     for name, dtype in (("numbers", "<i4"), ("positions", "<f8"), ("cell", "<f8"), ("pbc", "u1")):
         if entry.get(name) is not None:
@@ -25,11 +29,17 @@ def fingerprint(entry: dict[str, Any]) -> int:
     return value
 
 
+def difference(there: dict[str, Any], here: dict[str, Any]) -> str:
+    """In words, where a file's description is not that of a run."""
+    names = [name for name in {**here, **there} if there.get(name) != here.get(name)]
+    return ", ".join(f"its {name} is {there.get(name)}, not {here.get(name)}" for name in names)
+
+
 def with_journal(
     path: str | os.PathLike[str],
-    entries: Iterator[dict[str, Any]],
+    entries: Iterator[Entry],
     heading: dict[str, Any],
-    evaluate: Callable[[Iterator[dict[str, Any]]], Iterator[Result]],
+    evaluate: Callable[[Iterator[Entry]], Iterator[Result]],
 ) -> Iterator[Result]:
     """The results that the file has, then those of the other entries, which it is given.
 
@@ -48,7 +58,10 @@ def with_journal(
             file.truncate(0)
             _append(file, heading)
         elif first != heading:
-            raise ValueError(f"{os.fspath(path)} has results of another model or kind: {first}")
+            raise ValueError(
+                f"{os.fspath(path)} has results of another model or kind: "
+                + difference(first, heading)
+            )
         else:
             yield from _stored(file, entries)
         old, new = tee(entries)
@@ -57,7 +70,7 @@ def with_journal(
             yield result
 
 
-def _stored(file: BinaryIO, entries: Iterator[dict[str, Any]]) -> Iterator[Result]:
+def _stored(file: BinaryIO, entries: Iterator[Entry]) -> Iterator[Result]:
     """Results of whole lines; what a cut-off run left behind them is removed."""
     while True:
         begin = file.tell()

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
-from irrepd.client import DEFAULT_URL, PROPERTIES, Client, entry_of
+from irrepd.client import DEFAULT_URL, PROPERTIES, Client
 from irrepd.errors import ConnectionFailed
 from irrepd.results import Result
 from irrepd.stream import batches_of, evaluate
+from irrepd.structures import Entry, Intake
 
 BATCH_STRUCTURES = 1000
 BATCH_ATOMS = 20000
@@ -20,9 +21,9 @@ def batches(
     structures: Iterable[Any],
     batch_structures: int = BATCH_STRUCTURES,
     batch_atoms: int = BATCH_ATOMS,
-) -> Iterator[list[dict[str, Any]]]:
+) -> Iterator[list[Entry]]:
     """Lists of a request's entries; structures: as for `irrepd.evaluate`."""
-    return batches_of(map(entry_of, structures), batch_atoms, batch_structures)
+    return batches_of(map(Intake(), structures), batch_atoms, batch_structures)
 
 
 def as_urls(urls: str | Sequence[str]) -> tuple[str, ...]:

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from irrepd.errors import ServerError
+
 ARRAYS = ("forces", "stress", "energies")
 _ROWS = 20  # shown in a notebook
 GPA = 160.21766208  # GPa in one eV/Angstrom^3
@@ -30,6 +32,12 @@ class Result(dict[str, Any]):
         if result.get("forces") is not None:
             result["forces"] = result["forces"].reshape(-1, 3)
         return result
+
+    @classmethod
+    def refused(cls, error: ServerError, entry: Any = None) -> Result:
+        """What stands in the place of a result; entry: of the request, where there is one."""
+        named = {"id": entry["id"]} if isinstance(entry, dict) and "id" in entry else {}
+        return cls(**named, status="error", error=error.problem)
 
     def is_of(self, entry: dict[str, Any]) -> bool:
         """Whether it can be an answer to this entry of a request."""
@@ -66,7 +74,9 @@ class Result(dict[str, Any]):
 
 
 class Results(list["Result"]):
-    """Results in the order of the structures."""
+    """Results in the order of the structures, and of which model file they are (None: not told)."""
+
+    model_sha256: str | None = None
 
     def _repr_html_(self) -> str:
         return _table(self)

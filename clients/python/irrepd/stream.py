@@ -11,11 +11,12 @@ from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Any, Union
 
-from irrepd.client import DEFAULT_URL, PROPERTIES, Client, entry_of
-from irrepd.errors import ServerError
+from irrepd.client import DEFAULT_URL, PROPERTIES, Client
+from irrepd.errors import ServerError, StructureError
 from irrepd.journal import with_journal
 from irrepd.progress import Progress
 from irrepd.results import Result
+from irrepd.structures import Entry, Intake
 
 BATCH_ATOMS = 2000
 BATCH_STRUCTURES = 256
@@ -25,7 +26,7 @@ _PAUSE = 0.2  # seconds before a structure that found the daemon busy is asked a
 _FOR_ALL = ("/properties", "/precision", "/priority")  # fields of a request
 
 Path = Union[str, "os.PathLike[str]"]
-_Task = tuple["Future[list[Result]]", list[dict[str, Any]]]
+_Task = tuple["Future[list[Result]]", list[Entry]]
 
 
 def evaluate(
@@ -41,13 +42,17 @@ def evaluate(
     in_flight: int = IN_FLIGHT,
     output: Path | None = None,
     progress: bool | int = False,
+    strict: bool = False,
+    model_sha256: str | None = None,
 ) -> Iterator[Result]:
     """The results of an iterable's structures, in their order, as they come.
 
     structures: what `irrepd.structure` gives, ase.Atoms, or pymatgen structures. client: or its
     URL. properties, precision, priority: as for `Client.predict`. batch_atoms, batch_structures:
     what a request holds at most. in_flight: requests under way. A refused structure has status
-    "error"; what concerns all, such as an unknown model, is a ServerError.
+    "error", be it refused by the daemon or before it is sent; what concerns all, such as an unknown
+    model, is a ServerError. strict: as for `Client`. model_sha256: of the model file, as its card
+    has it; ValueError when an answer is of another one, as after the daemon was given a new file.
 
     output: a file that takes a line of JSON for each result. Where a run was cut off, the same call
     again yields what the file has and evaluates the rest; ValueError when the file is of another
@@ -67,18 +72,19 @@ def evaluate(
     asked = own or client
     if not isinstance(asked, Client):
         raise TypeError(f"client must be an irrepd.Client or a URL, not a {type(asked).__name__}")
-    ask = _Question(asked, model, tuple(properties), precision, priority)
+    ask = _Question(asked, model, tuple(properties), precision, priority, model_sha256)
 
-    def run(entries: Iterator[dict[str, Any]]) -> Iterator[Result]:
+    def run(entries: Iterator[Entry]) -> Iterator[Result]:
         return _stream(batches_of(entries, batch_atoms, batch_structures), ask, in_flight)
 
-    return _results(iter(map(entry_of, structures)), ask, run, output, bar, own)
+    entries = map(Intake(strict or asked.strict), structures)
+    return _results(entries, ask, run, output, bar, own)
 
 
 def _results(
-    entries: Iterator[dict[str, Any]],
+    entries: Iterator[Entry],
     ask: _Question,
-    run: Callable[[Iterator[dict[str, Any]]], Iterator[Result]],
+    run: Callable[[Iterator[Entry]], Iterator[Result]],
     output: Path | None,
     bar: Progress | None,
     own: Client | None,
@@ -108,24 +114,31 @@ class _Question:
         properties: tuple[str, ...],
         precision: str | None,
         priority: str | None,
+        model_sha256: str | None,
     ):
-        self.client, self.model = client, model
+        self.client, self.model, self.model_sha256 = client, model, model_sha256
         self.properties, self.precision, self.priority = properties, precision, priority
 
     def heading(self) -> dict[str, Any]:
-        """What a file of answers begins with."""
-        return {
-            "model": self.model,
-            "model_sha256": self.client.model(self.model).get("sha256"),
-            "properties": list(self.properties),
-            "precision": self.precision,
-        }
+        """What a file of answers begins with; from now on they are all of the model that it names.
+        """
+        named = self.client.label(self.model, self.precision)
+        self.model_sha256 = self.model_sha256 or named["model_sha256"]
+        return {**named, "properties": list(self.properties)}
 
-    def __call__(self, entries: list[dict[str, Any]]) -> list[Result]:
+    def __call__(self, items: list[Entry]) -> list[Result]:
         """Results; in halves where a request is too large, a refusal of one as its result.
 
         A structure that finds the daemon busy as long as a request may take is a ServerError.
         """
+        entries = [item for item in items if not isinstance(item, StructureError)]
+        answered = iter(self._answers(entries) if entries else ())
+        return [
+            Result.refused(item) if isinstance(item, StructureError) else next(answered)
+            for item in items
+        ]
+
+    def _answers(self, entries: list[dict[str, Any]]) -> list[Result]:
         deadline = time.monotonic() + self.client.timeout
         results = self._ask(entries)
         while True:
@@ -142,15 +155,22 @@ class _Question:
 
     def _ask(self, entries: list[dict[str, Any]]) -> list[Result]:
         try:
-            return self.client.predict(
+            results = self.client.predict(
                 self.model, entries, self.properties, self.precision, self.priority
             )
         except ServerError as error:
             if error.status not in (413, 422) or error.concerns(*_FOR_ALL):
                 raise
             if len(entries) == 1:
-                named = {"id": entries[0]["id"]} if entries[0].get("id") is not None else {}
-                return [Result(**named, status="error", error=error.problem)]
+                return [Result.refused(error, entries[0])]
+        else:
+            found, due = results.model_sha256, self.model_sha256
+            if due is not None and found not in (None, due):
+                raise ValueError(
+                    f"the daemon's model {self.model} is another one now: its sha256 is {found}, "
+                    f"and {due} is asked for"
+                )
+            return results
         middle = len(entries) // 2
         return [*self._ask(entries[:middle]), *self._ask(entries[middle:])]
 
@@ -161,7 +181,7 @@ def _is_busy(result: Result) -> bool:
 
 
 def _stream(
-    batches: Iterator[list[dict[str, Any]]], ask: _Question, in_flight: int
+    batches: Iterator[list[Entry]], ask: _Question, in_flight: int
 ) -> Iterator[Result]:
     under_way: deque[Future[list[Result]]] = deque()
     tasks: SimpleQueue[_Task | None] = SimpleQueue()
@@ -196,13 +216,13 @@ def _work(tasks: SimpleQueue[_Task | None], ask: _Question) -> None:
 
 
 def batches_of(
-    entries: Iterator[dict[str, Any]], most_atoms: int, most_structures: int
-) -> Iterator[list[dict[str, Any]]]:
+    entries: Iterator[Entry], most_atoms: int, most_structures: int
+) -> Iterator[list[Entry]]:
     """Entries as lists with at most so many atoms (unless one has more) and structures."""
-    batch: list[dict[str, Any]] = []
+    batch: list[Entry] = []
     n_atoms = 0
     for entry in entries:
-        count = len(entry["numbers"])
+        count = 0 if isinstance(entry, StructureError) else len(entry["numbers"])
         if batch and (n_atoms + count > most_atoms or len(batch) == most_structures):
             yield batch
             batch, n_atoms = [], 0

@@ -16,29 +16,35 @@ from irrepd.errors import ConnectionFailed
 
 CONNECT_SECONDS = 60.0
 _UNIX = "unix:"
+_FOR_EVER = 1e6  # seconds; sockets take no time much longer
+_PROBE_SECONDS = 2.0
+# What OpenSSL calls an answer that is no record of TLS.
+_NO_TLS = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"}
 
 Verify = Union[bool, str, "os.PathLike[str]"]
 
 
 class Answer(NamedTuple):
-    """What came back: `kind` is the media type without parameters."""
+    """What came back: `kind` is the media type without parameters, `location` of a redirection."""
 
     status: int
     kind: str
     body: bytes
     retry_after: float | None
+    location: str | None
 
 
 class Transport:
     """Connections to one daemon. Thread-safe; carried across a fork, it opens new ones.
 
     verify: of https, True for the system's authorities, the path of a file with those to trust
-    instead, or False to trust anyone.
+    instead, or False to trust anyone. ValueError: a URL of another kind.
     """
 
     def __init__(self, url: str, verify: Verify = True):
-        self.url = url
+        self.url, self._verify = url, verify
         self._path, self._prefix = "", ""
+        self._has_answered = False
         if url.startswith(_UNIX):
             self._path = url[len(_UNIX) :]
             if not self._path.startswith("/"):
@@ -99,17 +105,67 @@ class Transport:
                 connection.close()
                 connection = None
                 if is_last:
-                    reason = str(error) or type(error).__name__
-                    raise ConnectionFailed(f"{self.url}: {reason}") from error
+                    raise ConnectionFailed(f"{self.url}: {self._reason(error)}") from error
             except BaseException:
                 connection.close()
                 raise
             else:
+                self._has_answered = True
                 if is_kept:
                     with self._lock:
                         self._idle.append(connection)
                 return answer
         raise AssertionError("unreachable")
+
+    def moved(self, path: str, location: str) -> Transport:
+        """Connections to where an answer for this path redirects.
+
+        ConnectionFailed: to another machine, which could be given the key, or away from https.
+        """
+        if self._scheme == "unix":
+            raise ConnectionFailed(f"{self.url} redirects to {location}: name that as the URL")
+        own = f"{self._scheme}://{self._netloc()}{self._prefix}{path}"
+        target = location
+        try:
+            target = urllib.parse.urljoin(own, location)
+            parts = urllib.parse.urlsplit(target)
+            is_same = parts.hostname == self._host and parts.scheme in (self._scheme, "https")
+            if is_same and parts.path.endswith(path):
+                base = f"{parts.scheme}://{parts.netloc}{parts.path[: -len(path)]}"
+                return Transport(base, self._verify)
+        except ValueError:
+            pass
+        raise ConnectionFailed(
+            f"{self.url} redirects to {target[:500]}: if that is the daemon, name it as the URL"
+        )
+
+    def _netloc(self) -> str:
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return host if self._port is None else f"{host}:{self._port}"
+
+    def _reason(self, error: Exception) -> str:
+        """Why there was no answer, in words that say what to do where that is known."""
+        text = str(error) or type(error).__name__
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return f"{text}; verify= (--ca-file) names the file of the authorities to trust"
+        if isinstance(error, ssl.SSLError) and error.reason in _NO_TLS:
+            return f"nobody speaks TLS there: begin the URL with http:// ({text})"
+        is_odd = isinstance(error, (http.client.HTTPException, ConnectionResetError))
+        if self._scheme == "http" and is_odd and not self._has_answered and self._speaks_tls():
+            return "it speaks TLS there: begin the URL with https://"
+        return text
+
+    def _speaks_tls(self) -> bool:
+        """Whether a connection of TLS can be made where one without was not understood."""
+        try:
+            address = (self._host, self._port or http.client.HTTP_PORT)
+            context = _tls_context(False)
+            with socket.create_connection(address, _PROBE_SECONDS) as plain, context.wrap_socket(
+                plain, server_hostname=self._host
+            ):
+                return True
+        except (OSError, ValueError):
+            return False
 
     def _new(self) -> http.client.HTTPConnection:
         if self._scheme == "unix":
@@ -128,7 +184,7 @@ class Transport:
         deadline: float,
     ) -> tuple[Answer, bool]:
         if connection.sock is None:
-            connection.timeout = min(_left(deadline), CONNECT_SECONDS)
+            connection.timeout = min(_left(deadline) or CONNECT_SECONDS, CONNECT_SECONDS)
             connection.connect()
         assert connection.sock is not None
         connection.sock.settimeout(_left(deadline))
@@ -140,7 +196,8 @@ class Transport:
         is_kept = not response.will_close
         if not is_kept:
             connection.close()
-        return Answer(response.status, kind, text, retry_after), is_kept
+        location = response.getheader("Location")
+        return Answer(response.status, kind, text, retry_after, location), is_kept
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -172,8 +229,10 @@ def _tls_context(verify: Verify) -> ssl.SSLContext:
     return context
 
 
-def _left(deadline: float) -> float:
-    return max(deadline - time.monotonic(), 0.001)
+def _left(deadline: float) -> float | None:
+    """Seconds that sockets may take; None: without end."""
+    left = max(deadline - time.monotonic(), 0.001)
+    return left if left < _FOR_EVER else None
 
 
 def _seconds(header: str | None) -> float | None:

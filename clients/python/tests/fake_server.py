@@ -13,6 +13,7 @@ import numpy as np
 from irrepd import safetensors
 
 STIFFNESS = np.array([1.0, 2.0, 3.0])
+SHA256 = "ab" * 32
 
 # A fault takes the handler's place for one request; it returns False to let the handler go on.
 Fault = Callable[["Handler"], bool]
@@ -47,7 +48,8 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/v1/models":
             self.answer(200, {"models": [{"name": "springs"}]})
         elif self.path == "/v1/models/springs":
-            self.answer(200, {"name": "springs", "state": "ready"})
+            card = {"sha256": self.server.sha256, "precision": "float32"}
+            self.answer(200, {"name": "springs", "state": "ready", **card})
         else:
             self.problem(404, "no such path")
 
@@ -70,11 +72,13 @@ class Handler(BaseHTTPRequestHandler):
             return
         results = [self.result(i, entry, request) for i, entry in enumerate(request["structures"])]
         if is_binary:
-            self.send(200, binary_of(results), "application/x-safetensors")
+            data = binary_of(results, self.server.sha256)
+            self.send(200, data, "application/x-safetensors")
         elif len(results) == 1 and results[0]["status"] == "error":
             self.answer(422, results[0]["error"], "application/problem+json")
         else:
-            self.answer(200, {"model": "springs", "results": results})
+            named = {"model": "springs", "model_sha256": self.server.sha256}
+            self.answer(200, {**named, "results": results})
 
     def result(self, i: int, entry: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
         named = {"id": entry["id"]} if "id" in entry else {}
@@ -133,7 +137,7 @@ def request_of(body: bytes) -> dict[str, Any]:
     return {**options, "binary": True, "structures": structures, "properties": properties}
 
 
-def binary_of(results: list[dict[str, Any]]) -> bytes:
+def binary_of(results: list[dict[str, Any]], sha256: str) -> bytes:
     ok = [result["status"] == "ok" for result in results]
     tensors = {"status": np.array([0 if good else 422 for good in ok], dtype="i4")}
     tensors["energy"] = np.array([result.get("energy", np.nan) for result in results])
@@ -145,7 +149,7 @@ def binary_of(results: list[dict[str, Any]]) -> bytes:
         parts = [np.reshape(r.get(name, [np.nan] * width), (-1, width)) for r in results]
         if name in results[0]:
             tensors[name] = np.concatenate(parts) if width == 3 else np.concatenate(parts)[:, 0]
-    return safetensors.dumps(tensors, {})
+    return safetensors.dumps(tensors, {"model_sha256": sha256})
 
 
 def problem_of(status: int, detail: str, pointer: str | None = None) -> dict[str, Any]:
@@ -169,6 +173,7 @@ class FakeServer(ThreadingHTTPServer):
         self.faults: list[Fault] = []
         self.headers: list[dict[str, str]] = []
         self.takes_binary = True
+        self.sha256 = SHA256
         self.most_structures = 1000
         self.url = f"http://127.0.0.1:{self.server_port}"
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()

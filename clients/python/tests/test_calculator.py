@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import pickle
+import threading
+from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 
@@ -117,7 +119,7 @@ def test_pickles_and_copies(server: FakeServer, calculator: IrrepCalculator) -> 
 
 
 def test_relaxes(calculator: IrrepCalculator) -> None:
-    atoms = Atoms("H2", [[0.3, -0.2, 0.4], [-0.5, 0.1, 0.2]])
+    atoms = Atoms("H", [[0.3, -0.2, 0.4]])
     atoms.calc = calculator
     assert BFGS(atoms, logfile=None).run(fmax=1e-4, steps=100)
     assert np.abs(atoms.positions).max() < 1e-3
@@ -153,6 +155,74 @@ def test_images_of_a_band_share_a_calculator(calculator: IrrepCalculator) -> Non
         x = image.positions
         assert image.get_potential_energy() == pytest.approx((x**2 @ [0.5, 1, 1.5]).sum())
         assert np.allclose(image.get_forces(), -x * [1, 2, 3])
+
+
+def in_threads(count: int, work: Callable[[int], None]) -> None:
+    """Runs work(0), work(1), ... at a time; raises what one of them raises."""
+    faults: list[BaseException] = []
+
+    def guarded(i: int) -> None:
+        try:
+            work(i)
+        except BaseException as error:
+            faults.append(error)
+
+    threads = [threading.Thread(target=guarded, args=(i,)) for i in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if faults:
+        raise faults[0]
+
+
+def test_threads_get_numbers_of_their_own(
+    server: FakeServer, calculator: IrrepCalculator
+) -> None:
+    """Two requests are answered only once both are there, so that calculations overlap."""
+    barrier = threading.Barrier(2, timeout=20)
+    server.faults = [lambda _: bool(barrier.wait() < 0)] * 40
+
+    def work(i: int) -> None:
+        atoms = Atoms("H", [[0.0, 0.0, 0.0]])
+        atoms.calc = calculator
+        for step in range(20):
+            atoms.positions[0, 0] = x = 1.0 + i + step / 100
+            assert atoms.get_potential_energy() == x * x / 2
+            assert atoms.get_forces()[0, 0] == -x
+            assert calculator.results["energy"] == x * x / 2
+            assert calculator.atoms.positions[0, 0] == x
+
+    in_threads(2, work)
+    assert len(server.requests) == 40
+
+
+def test_a_thread_that_calculates_nothing_sees_the_latest(
+    server: FakeServer, calculator: IrrepCalculator
+) -> None:
+    atoms = molecule("H2O")
+    atoms.calc = calculator
+    for _ in range(2):
+        atoms.rattle(0.05)
+        energy = atoms.get_potential_energy()
+
+        def look(_: int, energy: float = energy) -> None:
+            assert calculator.results["energy"] == energy
+            assert atoms.get_potential_energy() == energy
+
+        in_threads(1, look)
+    assert len(server.requests) == 2
+
+
+def test_parameters_are_changed_for_all_threads(
+    server: FakeServer, calculator: IrrepCalculator
+) -> None:
+    atoms = molecule("H2O")
+    atoms.calc = calculator
+    atoms.get_forces()
+    in_threads(1, lambda _: calculator.set(precision="float64") and None)
+    atoms.get_forces()
+    assert [request.get("precision") for request in server.requests] == [None, "float64"]
 
 
 def test_files_of_ase_name_the_calculator(calculator: IrrepCalculator, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import ssl
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def test_one_connection_serves_many_calls(server: FakeServer) -> None:
 
 
 def test_numbers_keep_every_bit(server: FakeServer) -> None:
-    positions = np.random.default_rng(1).normal(size=(20, 3)) / 3
+    positions = np.random.default_rng(1).normal(size=(20, 3)) * 3
     with Client(server.url) as client:
         result = client.predict("springs", [structure([1] * 20, positions)], ["forces"])[0]
     assert np.array_equal(server.requests[-1]["structures"][0]["positions"], positions)
@@ -148,6 +149,66 @@ def test_busy_beyond_the_timeout_is_an_error(server: FakeServer) -> None:
     assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize("timeout", [None, float("inf"), 1e12])
+def test_a_timeout_without_end(server: FakeServer, timeout: float | None) -> None:
+    server.faults = [busy("0")]
+    with Client(server.url, timeout=timeout, patience=None) as client:
+        assert energy(client) == 0.125
+        assert energy(pickle.loads(pickle.dumps(client))) == 0.125
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("nan"), "soon"])
+def test_timeouts_are_numbers_of_seconds(timeout: Any) -> None:
+    with pytest.raises(ValueError):
+        Client(timeout=timeout)
+
+
+def moved(location: str, status: int = 307) -> Callable[[Handler], bool]:
+    def answer(handler: Handler) -> bool:
+        handler.problem(status, "moved", {"Location": location})
+        return True
+
+    return answer
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_redirections_are_followed(server: FakeServer, status: int) -> None:
+    with FakeServer() as other:
+        other.faults = [moved(f"{server.url}/v1/models/springs/predict", status)]
+        with Client(other.url, key="secret") as client:
+            assert energy(client) == energy(client) == 0.125
+        other.shutdown()
+    assert len(other.requests) == 1  # the new address is kept
+    assert [headers["Authorization"] for headers in server.headers] == ["Bearer secret"] * 2
+    server.faults = [moved("/v1/models/springs/predict")]
+    with Client(server.url) as client:
+        assert energy(client) == 0.125
+
+
+@pytest.mark.parametrize(
+    ("location", "message"),
+    [
+        ("http://localhost:1/v1/models/springs/predict", "redirects to http://localhost:1/.*URL"),
+        ("/login?next=/v1", "redirects to http://127.0.0.1:[0-9]+/login"),
+        ("ftp://127.0.0.1/v1/models/springs/predict", "redirects to ftp"),
+        ("http://[", "redirects to"),
+    ],
+)
+def test_redirections_elsewhere_are_named(
+    server: FakeServer, location: str, message: str
+) -> None:
+    """Neither the structure nor the key goes to another machine."""
+    server.faults = [moved(location)]
+    with Client(server.url) as client, pytest.raises(ConnectionFailed, match=message):
+        energy(client)
+
+
+def test_a_circle_of_redirections_ends(server: FakeServer) -> None:
+    server.faults = [moved("/v1/models/springs/predict")] * 20
+    with Client(server.url) as client, pytest.raises(ServerError, match="307"):
+        energy(client)
+
+
 def test_dead_kept_connection_is_replaced(server: FakeServer) -> None:
     with Client(server.url) as client:
         server.faults = [answer_and_close]
@@ -215,8 +276,9 @@ def test_pickles_without_its_connection(server: FakeServer) -> None:
 
 
 def many(count: int) -> dict[str, Any]:
-    positions = np.random.default_rng(2).normal(size=(count, 3))
-    return structure([1] * count, positions, np.eye(3) * 9, [True] * 3, id="many")
+    grid = np.stack(np.meshgrid(*[np.arange(10.0)] * 3), axis=-1).reshape(-1, 3)[:count]
+    positions = grid + np.random.default_rng(2).uniform(-0.3, 0.3, size=grid.shape)
+    return structure([1] * count, positions, np.eye(3) * 10, [True] * 3, id="many")
 
 
 @pytest.mark.parametrize("takes_binary", [True, False])
@@ -286,8 +348,9 @@ def test_keys(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
     assert sent == ["Bearer secret", "Bearer secret", "Bearer of-environment"]
 
 
-def test_tls(server: FakeServer, tmp_path: Path) -> None:
-    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+def with_tls(server: FakeServer, folder: Path) -> tuple[str, Path, Path]:
+    """The server's URL once it speaks TLS, its certificate and its key."""
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
     command += ["-nodes", "-days", "2", "-subj", "/CN=localhost", "-keyout", str(key)]
     command += ["-addext", "subjectAltName=IP:127.0.0.1", "-out", str(certificate)]
@@ -295,8 +358,12 @@ def test_tls(server: FakeServer, tmp_path: Path) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     server.socket = context.wrap_socket(server.socket, server_side=True)
-    url = server.url.replace("http", "https")
-    with Client(url) as client, pytest.raises(ConnectionFailed, match="certificate"):
+    return server.url.replace("http", "https"), certificate, key
+
+
+def test_tls(server: FakeServer, tmp_path: Path) -> None:
+    url, certificate, key = with_tls(server, tmp_path)
+    with Client(url) as client, pytest.raises(ConnectionFailed, match=r"certificate.*verify="):
         energy(client)
     for verify in (str(certificate), certificate, False):
         with Client(url, verify=verify) as client:
@@ -304,6 +371,18 @@ def test_tls(server: FakeServer, tmp_path: Path) -> None:
     for absent in (tmp_path / "absent.pem", key):
         with pytest.raises(ValueError, match=str(absent)):
             Client(url, verify=absent)
+
+
+def test_the_wrong_scheme_is_named(server: FakeServer, tmp_path: Path) -> None:
+    with Client(server.url.replace("http", "https")) as client, pytest.raises(
+        ConnectionFailed, match="begin the URL with http://"
+    ):
+        energy(client)
+    with_tls(server, tmp_path)
+    with Client(server.url) as client, pytest.raises(
+        ConnectionFailed, match="begin the URL with https://"
+    ):
+        energy(client)
 
 
 def test_unix_socket(tmp_path: Path) -> None:

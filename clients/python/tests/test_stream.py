@@ -20,7 +20,8 @@ from irrepd.progress import Progress
 
 def atoms(count: int, n_atoms: int = 1) -> Iterator[dict[str, Any]]:
     for i in range(count):
-        yield structure([1] * n_atoms, [[float(i), 0.0, 0.0]] * n_atoms, id=str(i))
+        positions = [[float(i), float(k), 0.0] for k in range(n_atoms)]
+        yield structure([1] * n_atoms, positions, id=str(i))
 
 
 def energies(results: Any) -> list[float]:
