@@ -38,9 +38,8 @@ struct json_reader json_reader_over(const char *text, size_t size) {
 
 /* Blanks and lookahead */
 
-static const char *after_blanks(const struct json_reader *r) {
-  const char *at = r->at;
-  while (at < r->end && (*at == ' ' || *at == '\t' || *at == '\n' || *at == '\r'))
+static const char *after_blanks(const char *at, const char *end) {
+  while (at < end && (*at == ' ' || *at == '\t' || *at == '\n' || *at == '\r'))
     at++;
   return at;
 }
@@ -50,7 +49,7 @@ static bool is_digit(char c) {
 }
 
 enum json_type json_peek(const struct json_reader *r) {
-  const char *at = after_blanks(r);
+  const char *at = after_blanks(r->at, r->end);
   if (r->message || !r->value_due || at == r->end)
     return JSON_NONE;
   switch (*at) {
@@ -79,7 +78,7 @@ static bool value_begin(struct json_reader *r, enum json_type type, const char *
     return false;
   if (!r->value_due)
     return json_fail(r, "a value was asked for where none is due");
-  r->at = after_blanks(r);
+  r->at = after_blanks(r->at, r->end);
   if (r->at == r->end)
     return json_fail(r, "the text ends where a value is due");
   if (json_peek(r) != type)
@@ -130,7 +129,7 @@ static bool container_next(struct json_reader *r, bool object) {
     return json_fail(r, "a value was left unread");
   if (r->depth == 0 || ((r->objects & innermost(r)) != 0) != object)
     return json_fail(r, object ? "no object is open" : "no array is open");
-  r->at = after_blanks(r);
+  r->at = after_blanks(r->at, r->end);
   if (r->at == r->end)
     return json_fail(r,
                      object ? "the text ends inside an object" : "the text ends inside an array");
@@ -143,7 +142,7 @@ static bool container_next(struct json_reader *r, bool object) {
     if (*r->at != ',')
       return json_fail(r, object ? "',' or '}' is due" : "',' or ']' is due");
     r->at++;
-    r->at = after_blanks(r);
+    r->at = after_blanks(r->at, r->end);
   }
   r->nonempty |= innermost(r);
   return true;
@@ -304,7 +303,7 @@ bool json_string(struct json_reader *r, char *string, size_t size, size_t *lengt
 size_t json_string_bound(const struct json_reader *r) {
   if (json_peek(r) != JSON_STRING)
     return 0;
-  const char *first = after_blanks(r) + 1;
+  const char *first = after_blanks(r->at, r->end) + 1;
   for (const char *at = first; at < r->end; at++) {
     if (*at == '"')
       return (size_t)(at - first) + 1;
@@ -322,7 +321,7 @@ static bool read_key(struct json_reader *r, char *key, size_t size, bool is_cut)
   bool ok = key ? read_string_into(r, key, size, is_cut, NULL) : read_string(r, &unread);
   if (!ok)
     return false;
-  r->at = after_blanks(r);
+  r->at = after_blanks(r->at, r->end);
   if (r->at == r->end || *r->at != ':')
     return json_fail(r, "':' is due after a key");
   r->at++;
@@ -392,6 +391,49 @@ bool json_double(struct json_reader *r, double *number) {
     return json_fail(r, "a number too large for a double");
   *number = value;
   return value_done(r, decimal.end);
+}
+
+/* Reads the element at `at`, if it is a number without a fault; those are left to json_double. */
+static bool take_double(struct json_reader *r, const char *at, double *number) {
+  struct decimal decimal;
+  if (at == r->end || r->values_left == 0)
+    return false;
+  if (decimal_scan(at, r->end, &decimal)) {
+    *number = decimal_value(&decimal);
+    if (!r->non_finite && !isfinite(*number))
+      return false;
+    r->at = decimal.end;
+  } else {
+    struct json_reader ahead = *r;
+    ahead.at = at;
+    if (!read_non_finite(&ahead, number))
+      return false;
+    r->at = ahead.at;
+  }
+  r->values_left--;
+  return true;
+}
+
+size_t json_doubles(struct json_reader *r, double *numbers, size_t n) {
+  if (r->message || r->value_due || r->depth == 0 || (r->objects & innermost(r)))
+    return 0;
+  size_t count = 0;
+  bool nonempty = (r->nonempty & innermost(r)) != 0;
+  while (count < n) {
+    const char *at = after_blanks(r->at, r->end);
+    if (nonempty) {
+      if (at == r->end || *at != ',')
+        break;
+      at = after_blanks(at + 1, r->end);
+    }
+    if (!take_double(r, at, &numbers[count]))
+      break;
+    nonempty = true;
+    count++;
+  }
+  if (nonempty)
+    r->nonempty |= innermost(r);
+  return count;
 }
 
 bool json_size(struct json_reader *r, size_t *number) {
@@ -476,6 +518,6 @@ bool json_end(struct json_reader *r) {
     return json_fail(r, "a value was left unread");
   if (r->depth > 0)
     return json_fail(r, "a container was left open");
-  r->at = after_blanks(r);
+  r->at = after_blanks(r->at, r->end);
   return r->at == r->end || json_fail(r, "text after the end of the value");
 }

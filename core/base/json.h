@@ -100,6 +100,11 @@ size_t json_string_bound(const struct json_reader *reader);
  * large for a double is one, unless non_finite is set. */
 bool json_double(struct json_reader *reader, double *number);
 
+/* Reads the next elements of the innermost array as json_double does, as long as they are numbers
+ * and fewer than n; returns how many. json_array_next then goes on behind them. 0 after an error,
+ * and where no element may be read now. */
+size_t json_doubles(struct json_reader *reader, double *numbers, size_t n);
+
 /* Reads an integer of plain digits, 0 <= number < 2^53. false: an error; a sign, a fraction or an
  * exponent is one. */
 bool json_size(struct json_reader *reader, size_t *number);
