@@ -157,12 +157,16 @@ bool json_array_next(struct json_reader *r) {
 
 /* Strings */
 
+/* Puts a run of ASCII, or one character. */
 static bool sink_put(struct sink *sink, const char *bytes, size_t n) {
   if (!sink->bytes)
     return true;
-  if (n >= sink->size - sink->used) {
-    sink->size = sink->is_cut ? sink->used + 1 : sink->size; /* no later piece either */
-    return sink->is_cut;
+  const size_t room = sink->size - sink->used - 1;
+  if (n > room) {
+    if (!sink->is_cut)
+      return false;
+    n = (unsigned char)*bytes < 0x80 ? room : 0;
+    sink->size = sink->used + n + 1; /* nothing that follows fits either */
   }
   memcpy(sink->bytes + sink->used, bytes, n);
   sink->used += n;

@@ -409,7 +409,7 @@ static void fit_defaults(struct config *config) {
     config->memory_budget = memory / 2;
   if (config->max_receiving_bytes > memory / 8)
     config->max_receiving_bytes = memory / 8;
-  if (config->max_body_bytes > memory / 32) /* some 16 times of which its tree may take */
+  if (config->max_body_bytes > memory / 32) /* some 8 times of which its structures may take */
     config->max_body_bytes = memory / 32;
 }
 

@@ -1,22 +1,25 @@
 #include "server/codec/codec_kserve.h"
 
-#include "server/base/problem_kinds.h"
-#include "server/codec/codec_tree.h"
+#include "server/codec/codec_reader.h"
 #include "server/codec/ragged.h"
 
-#include <cjson/cJSON.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#define NAME_SHOWN_MAX 40
-#define KEYS_MAX 6
+#define KEYS_MAX 5
+
+/* Numbers that are read at a time. */
+#define CHUNK 64
+
+/* Bytes that a list begins with. */
+#define LIST_MIN ((size_t)512)
 
 struct reader {
   struct request *request;
   struct kserve_wish *wish;
-  struct problem *problem;
+  struct codec_fault *fault;   /* of what it reads */
   const char *data, *data_end; /* of the binary inputs that have not been read */
   struct ragged_array arrays[RAGGED_COUNT];
   char place[64]; /* where it reads, as the beginning of a pointer */
@@ -31,97 +34,140 @@ static const struct {
 /* Faults of the whole; always false. */
 static bool fault(struct reader *r, enum problem_kind kind, const char *member,
                   const char *detail) {
-  char pointer[sizeof r->problem->pointer];
-  snprintf(pointer, sizeof pointer, "#%s%s%s", r->place, *member ? "/" : "", member);
-  problem_of_kind(r->problem, kind, pointer, "%s", detail);
+  codec_fault_set(r->fault, kind, detail, "#%s%s%s", r->place, *member ? "/" : "", member);
   return false;
 }
 
-/* --- members ---------------------------------------------------------------------------------- */
+/* Members */
 
-/* Finds the values of the known keys [n], NULL for those that are absent. */
-static bool find_keys(struct reader *r, const cJSON *object, const char *const keys[], size_t n,
-                      const cJSON *values[KEYS_MAX]) {
-  char detail[NAME_SHOWN_MAX + 64];
-  if (!cJSON_IsObject(object))
+/* Finds the values of the known keys [n] of the object that comes next, and passes over it. Those
+ * that are absent are readers at JSON_NONE. */
+static bool find_keys(struct reader *r, struct json_reader *json, const char *const keys[],
+                      size_t n, struct json_reader values[KEYS_MAX]) {
+  struct codec_fault key_fault = {0};
+  uint32_t given = 0;
+  for (size_t k = 0; k < KEYS_MAX; k++)
+    values[k] = (struct json_reader){0};
+  if (json_peek(json) != JSON_OBJECT) {
+    json_skip(json);
     return fault(r, PROBLEM_WRONG_TYPE, "", "an object is due");
-  for (size_t k = 0; k < n; k++)
-    values[k] = NULL;
-  for (const cJSON *child = object->child; child; child = child->next) {
-    size_t k = 0;
-    while (k < n && strcmp(keys[k], child->string) != 0)
-      k++;
-    const bool known = k < n;
-    snprintf(detail, sizeof detail, "the key \"%.*s\" %s", NAME_SHOWN_MAX, child->string,
-             known ? "is given more than once" : "is not known here");
-    if (!known || values[k])
-      return fault(r, known ? PROBLEM_DUPLICATE_KEY : PROBLEM_UNKNOWN_KEY, "", detail);
-    values[k] = child;
   }
-  return true;
+  json_object_begin(json);
+  for (size_t k; (k = codec_next_member(json, keys, n, &given, "", &key_fault)) < n;) {
+    values[k] = *json;
+    json_skip(json);
+  }
+  return !key_fault.is_set || fault(r, key_fault.kind, "", key_fault.detail);
 }
 
-/* --- inputs ----------------------------------------------------------------------------------- */
+static bool is_given(const struct json_reader *value) {
+  return json_peek(value) != JSON_NONE;
+}
 
-/* Where the elements of an array go. */
-struct sink {
+/* Reads true or false; nothing where the value is absent. false: it is something else. */
+static bool read_flag(struct json_reader *value, bool *flag) {
+  return !is_given(value) || (json_peek(value) == JSON_BOOL && json_bool(value, flag));
+}
+
+/* Inputs */
+
+/* The elements of an input that have been read of a list. */
+struct list {
   enum ragged_name name;
-  char *at;
+  char *bytes;
+  size_t size, room, most; /* bytes: read, allocated, of the whole shape */
+  size_t count;            /* of the elements of the text */
+  bool fits;               /* all are values of the datatype */
 };
 
-/* Writes a value as the bytes of an element. */
-static bool put_value(struct sink *sink, const cJSON *value) {
-  const size_t size = ragged_kinds[sink->name].element_size;
-  const double number = cJSON_IsBool(value) ? (cJSON_IsTrue(value) ? 1 : 0) : value->valuedouble;
-  const bool is_boolean = sink->name == RAGGED_PBC;
-  if (!(cJSON_IsNumber(value) || (is_boolean && cJSON_IsBool(value))))
-    return false;
-  if (sink->name == RAGGED_POSITIONS || sink->name == RAGGED_CELL) {
-    memcpy(sink->at, &number, size);
-  } else if (is_boolean) {
-    *sink->at = number == 0 ? 0 : number == 1 ? 1 : 2; /* 2 is refused where it stands */
+/* Writes a number as the bytes of an element. false: it is none of the datatype. */
+static bool put_number(enum ragged_name name, char *at, double number) {
+  const size_t size = ragged_kinds[name].element_size;
+  if (name == RAGGED_POSITIONS || name == RAGGED_CELL) {
+    memcpy(at, &number, size);
+  } else if (name == RAGGED_PBC) {
+    *at = number == 0 ? 0 : number == 1 ? 1 : 2; /* 2 is refused where it stands */
   } else {
     if (!(number >= INT32_MIN && number <= INT32_MAX && number == floor(number)))
       return false;
     const int32_t whole = (int32_t)number;
-    memcpy(sink->at, &whole, size);
+    memcpy(at, &whole, size);
   }
-  sink->at += size;
   return true;
 }
 
-/* Lists are flat or nested; json_scan has bounded their depth. */
-static bool put_list(struct sink *sink, const cJSON *list) {
-  for (const cJSON *child = list->child; child; child = child->next)
-    if (!(cJSON_IsArray(child) ? put_list(sink, child) : put_value(sink, child)))
+/* Takes an element, for which there is room as far as the shape goes. false: there is no memory. */
+static bool take(struct reader *r, struct list *list, double number) {
+  const size_t size = ragged_kinds[list->name].element_size;
+  list->count++;
+  if (!list->fits || list->size == list->most)
+    return true;
+  if (list->room - list->size < size) {
+    const size_t twice = list->room < LIST_MIN ? LIST_MIN : 2 * list->room,
+                 room = twice < list->most ? twice : list->most;
+    char *bytes = request_resize(r->request, list->bytes, list->room, room);
+    if (!bytes)
       return false;
+    list->bytes = bytes;
+    list->room = room;
+  }
+  list->fits = put_number(list->name, list->bytes + list->size, number);
+  list->size += size;
   return true;
 }
 
-static size_t count_values(const cJSON *list) {
-  size_t n = 0;
-  for (const cJSON *child = list->child; child; child = child->next)
-    n += cJSON_IsArray(child) ? count_values(child) : 1;
-  return n;
+/* Takes the next element that is no number, or enters the list that it is. */
+static bool take_other(struct reader *r, struct list *list, struct json_reader *json,
+                       size_t *depth) {
+  bool truth = false;
+  if (json_peek(json) == JSON_ARRAY) {
+    ++*depth;
+    return json_array_begin(json);
+  }
+  if (list->name == RAGGED_PBC && json_peek(json) == JSON_BOOL)
+    return json_bool(json, &truth) && take(r, list, truth);
+  list->fits = false;
+  list->count++;
+  return json_skip(json);
 }
 
-static bool read_list(struct reader *r, enum ragged_name name, const cJSON *list, size_t bytes) {
-  if (!cJSON_IsArray(list))
+/* Takes the elements of a list, flat or nested. false: there is no memory. */
+static bool take_list(struct reader *r, struct list *list, struct json_reader *json) {
+  double chunk[CHUNK];
+  size_t depth = 1;
+  json_array_begin(json);
+  while (depth > 0) {
+    const size_t n = json_doubles(json, chunk, CHUNK);
+    for (size_t i = 0; i < n; i++)
+      if (!take(r, list, chunk[i]))
+        return false;
+    if (n == CHUNK)
+      continue;
+    if (!json_array_next(json))
+      depth--;
+    else if (!take_other(r, list, json, &depth))
+      return false;
+  }
+  return true;
+}
+
+static bool read_list(struct reader *r, enum ragged_name name, struct json_reader *json,
+                      size_t bytes) {
+  struct list list = {.name = name, .most = bytes, .fits = true};
+  if (json_peek(json) != JSON_ARRAY)
     return fault(r, PROBLEM_WRONG_TYPE, "data", "a list of values is due");
-  /* Before there is room for it: a shape may promise anything. */
-  if (count_values(list) != bytes / ragged_kinds[name].element_size)
-    return fault(r, PROBLEM_WRONG_SHAPE, "data", "as many values as the shape has are due");
-  char *values = request_alloc(r->request, bytes + 1, 1);
-  if (!values)
+  if (!take_list(r, &list, json))
     return fault(r, PROBLEM_NO_MEMORY, "", "no memory for the request");
-  struct sink sink = {.name = name, .at = values};
-  if (!put_list(&sink, list))
+  if (list.count != bytes / ragged_kinds[name].element_size)
+    return fault(r, PROBLEM_WRONG_SHAPE, "data", "as many values as the shape has are due");
+  if (!list.fits)
     return fault(r, PROBLEM_WRONG_TYPE, "data", "values of the datatype are due");
-  r->arrays[name].bytes = values;
+  r->arrays[name].bytes = list.count > 0 ? list.bytes : "";
   return true;
 }
 
-static bool read_bytes(struct reader *r, enum ragged_name name, const cJSON *size, size_t bytes) {
+static bool read_bytes(struct reader *r, enum ragged_name name, struct json_reader *size,
+                       size_t bytes) {
   size_t given = 0;
   if (!codec_whole_number(size, &given) || given != bytes)
     return fault(r, PROBLEM_WRONG_SHAPE, "parameters/binary_data_size",
@@ -134,14 +180,14 @@ static bool read_bytes(struct reader *r, enum ragged_name name, const cJSON *siz
   return true;
 }
 
-static bool read_shape(struct reader *r, enum ragged_name name, const cJSON *array) {
+static bool read_shape(struct reader *r, enum ragged_name name, struct json_reader *json) {
   const struct ragged_kind *kind = &ragged_kinds[name];
   char detail[64];
   size_t rank = 0;
-  bool good = cJSON_IsArray(array);
-  for (const cJSON *child = good ? array->child : NULL; child && good; child = child->next) {
+  bool good = json_peek(json) == JSON_ARRAY;
+  for (json_array_begin(json); good && json_array_next(json);) {
     size_t extent = 0;
-    good = codec_whole_number(child, &extent) && rank < kind->rank &&
+    good = codec_whole_number(json, &extent) && rank < kind->rank &&
            (rank == 0 || extent == kind->columns[rank - 1]);
     if (good)
       r->arrays[name].shape[rank++] = extent;
@@ -150,112 +196,112 @@ static bool read_shape(struct reader *r, enum ragged_name name, const cJSON *arr
   return (good && rank == kind->rank) || fault(r, PROBLEM_WRONG_SHAPE, "shape", detail);
 }
 
-/* The value of binary_data_size; NULL where there is none. false after a fault. */
-static bool read_size(struct reader *r, const cJSON *parameters, const cJSON **size) {
-  static const char *const keys[] = {"binary_data_size"};
-  const cJSON *values[KEYS_MAX] = {NULL};
-  if (parameters && !find_keys(r, parameters, keys, 1, values))
-    return false;
-  *size = values[0];
+/* Finds which input it is, and checks its datatype. */
+static bool read_name(struct reader *r, struct json_reader *name_value,
+                      struct json_reader *type_value, enum ragged_name *name) {
+  char word[CODEC_WORD_MAX], type[CODEC_WORD_MAX];
+  if (!codec_word(name_value, word) || !codec_word(type_value, type))
+    return fault(r, PROBLEM_WRONG_TYPE, "", "name and datatype are strings");
+  *name = ragged_find(word);
+  if (*name == RAGGED_COUNT)
+    return fault(r, PROBLEM_UNKNOWN_KEY, "name",
+                 "inputs are n_atoms, numbers, positions, cell and pbc");
+  if (r->arrays[*name].bytes)
+    return fault(r, PROBLEM_DUPLICATE_KEY, "name", "this input is given more than once");
+  if (strcmp(type, types[*name].type) != 0 && strcmp(type, types[*name].other_type) != 0)
+    return fault(r, PROBLEM_WRONG_TYPE, "datatype",
+                 "INT32 is due for n_atoms and numbers, FP64 for positions and cell, BOOL for pbc");
   return true;
 }
 
-static bool read_input(struct reader *r, const cJSON *input) {
+static bool read_input(struct reader *r, struct json_reader *json) {
   static const char *const keys[] = {"name", "shape", "datatype", "parameters", "data"};
+  static const char *const options[] = {"binary_data_size"};
   enum { NAME, SHAPE, DATATYPE, PARAMETERS, DATA, N_KEYS };
-  const cJSON *values[KEYS_MAX], *size = NULL;
+  struct json_reader values[KEYS_MAX], option[KEYS_MAX] = {0};
+  enum ragged_name name = RAGGED_COUNT;
   size_t bytes = 0;
-  if (!find_keys(r, input, keys, N_KEYS, values))
+  if (!find_keys(r, json, keys, N_KEYS, values))
     return false;
   for (size_t k = NAME; k <= DATATYPE; k++)
-    if (!values[k])
+    if (!is_given(&values[k]))
       return fault(r, PROBLEM_MISSING_KEY, keys[k], "it is missing");
-  if (!cJSON_IsString(values[NAME]) || !cJSON_IsString(values[DATATYPE]))
-    return fault(r, PROBLEM_WRONG_TYPE, "", "name and datatype are strings");
-  const enum ragged_name name = ragged_find(values[NAME]->valuestring);
-  if (name == RAGGED_COUNT)
-    return fault(r, PROBLEM_UNKNOWN_KEY, "name",
-                 "inputs are n_atoms, numbers, positions, cell and pbc");
-  if (r->arrays[name].bytes)
-    return fault(r, PROBLEM_DUPLICATE_KEY, "name", "this input is given more than once");
-  const char *type = values[DATATYPE]->valuestring;
-  if (strcmp(type, types[name].type) != 0 && strcmp(type, types[name].other_type) != 0)
-    return fault(r, PROBLEM_WRONG_TYPE, "datatype",
-                 "INT32 is due for n_atoms and numbers, FP64 for positions and cell, BOOL for pbc");
-  if (!read_shape(r, name, values[SHAPE]) || !read_size(r, values[PARAMETERS], &size))
+  if (!read_name(r, &values[NAME], &values[DATATYPE], &name) ||
+      !read_shape(r, name, &values[SHAPE]) ||
+      (is_given(&values[PARAMETERS]) && !find_keys(r, &values[PARAMETERS], options, 1, option)))
     return false;
   if (!ragged_size(name, r->arrays[name].shape[0], &bytes))
     return fault(r, PROBLEM_WRONG_SHAPE, "shape", "the shape is too large");
-  if ((size != NULL) == (values[DATA] != NULL))
+  if (is_given(&option[0]) == is_given(&values[DATA]))
     return fault(r, PROBLEM_MISSING_KEY, "data", "either data or binary_data_size is due");
-  return size ? read_bytes(r, name, size, bytes) : read_list(r, name, values[DATA], bytes);
+  return is_given(&option[0]) ? read_bytes(r, name, &option[0], bytes)
+                              : read_list(r, name, &values[DATA], bytes);
 }
 
-static bool read_inputs(struct reader *r, const cJSON *array) {
+static void read_inputs(struct reader *r, struct json_reader *json) {
   size_t index = 0;
   snprintf(r->place, sizeof r->place, "/inputs");
-  if (!array)
-    return fault(r, PROBLEM_MISSING_KEY, "", "\"inputs\" is missing");
-  if (!cJSON_IsArray(array))
-    return fault(r, PROBLEM_WRONG_TYPE, "", "an array of inputs is due");
-  for (const cJSON *child = array->child; child; child = child->next, index++) {
-    snprintf(r->place, sizeof r->place, "/inputs/%zu", index);
-    if (!read_input(r, child))
-      return false;
+  if (json_peek(json) != JSON_ARRAY) {
+    fault(r, PROBLEM_WRONG_TYPE, "", "an array of inputs is due");
+    json_skip(json);
+    return;
   }
-  r->place[0] = '\0';
-  return r->data == r->data_end ||
-         fault(r, PROBLEM_MALFORMED_TENSORS, "", "bytes follow those of the last input");
+  for (json_array_begin(json); json_array_next(json); index++) {
+    snprintf(r->place, sizeof r->place, "/inputs/%zu", index);
+    if (r->fault->is_set)
+      json_skip(json);
+    else if (!read_input(r, json) && !r->fault->is_set)
+      return; /* the reader has the error */
+  }
 }
 
-/* --- outputs and parameters ------------------------------------------------------------------- */
+/* Outputs and parameters */
 
 /* 0: there is no such output. */
 static uint32_t output_flag(const char *name) {
   return strcmp(name, "status") == 0 ? KSERVE_STATUS : property_find(name, strlen(name));
 }
 
-static bool read_output(struct reader *r, const cJSON *output) {
+static bool read_output(struct reader *r, struct json_reader *json) {
   static const char *const keys[] = {"name", "parameters"}, *const options[] = {"binary_data"};
-  const cJSON *values[KEYS_MAX], *option[KEYS_MAX] = {NULL};
-  if (!find_keys(r, output, keys, 2, values) ||
-      (values[1] && !find_keys(r, values[1], options, 1, option)))
+  struct json_reader values[KEYS_MAX], option[KEYS_MAX] = {0};
+  char word[CODEC_WORD_MAX], text[PROPERTIES_TEXT_MAX];
+  bool is_binary = false;
+  if (!find_keys(r, json, keys, 2, values) ||
+      (is_given(&values[1]) && !find_keys(r, &values[1], options, 1, option)))
     return false;
-  const uint32_t flag = cJSON_IsString(values[0]) ? output_flag(values[0]->valuestring) : 0;
-  char text[PROPERTIES_TEXT_MAX];
+  const uint32_t flag = codec_word(&values[0], word) ? output_flag(word) : 0;
+  const bool chooses = is_given(&option[0]);
   if (flag == 0)
     return fault(r, PROBLEM_WRONG_VALUE, "name", properties_list(text, ", status: one is due"));
-  if (option[0] && !cJSON_IsBool(option[0]))
+  if (!read_flag(&option[0], &is_binary))
     return fault(r, PROBLEM_WRONG_TYPE, "parameters/binary_data", "true or false is due");
   if (r->wish->outputs & flag)
     return fault(r, PROBLEM_DUPLICATE_KEY, "name", "this output is named more than once");
   r->wish->outputs |= flag;
-  if (option[0])
-    r->wish->binary &= ~flag;
-  if (cJSON_IsTrue(option[0]))
-    r->wish->binary |= flag;
+  if (chooses)
+    r->wish->binary = is_binary ? r->wish->binary | flag : r->wish->binary & ~flag;
   return true;
 }
 
-static bool read_outputs(struct reader *r, const cJSON *array) {
+static bool read_outputs(struct reader *r, struct json_reader *json) {
   size_t index = 0;
-  if (array && !cJSON_IsArray(array)) {
-    snprintf(r->place, sizeof r->place, "/outputs");
+  snprintf(r->place, sizeof r->place, "/outputs");
+  if (is_given(json) && json_peek(json) != JSON_ARRAY)
     return fault(r, PROBLEM_WRONG_TYPE, "", "an array of outputs is due");
-  }
-  for (const cJSON *child = array ? array->child : NULL; child; child = child->next, index++) {
-    snprintf(r->place, sizeof r->place, "/outputs/%zu", index);
-    if (!read_output(r, child))
-      return false;
-  }
+  if (is_given(json))
+    for (json_array_begin(json); json_array_next(json); index++) {
+      snprintf(r->place, sizeof r->place, "/outputs/%zu", index);
+      if (!read_output(r, json))
+        return false;
+    }
   if (index == 0)
     r->wish->outputs = properties_default() | KSERVE_STATUS;
   r->request->properties = r->wish->outputs & ~KSERVE_STATUS;
-  r->place[0] = '\0';
   return true;
 }
 
-static bool read_precision(struct reader *r, const cJSON *json) {
+static bool read_precision(struct reader *r, struct json_reader *json) {
   static const char *const names[] = {[IRREP_FLOAT32] = "float32", [IRREP_FLOAT64] = "float64"};
   const size_t i = codec_choose(json, names, 2);
   if (i == 2)
@@ -265,89 +311,125 @@ static bool read_precision(struct reader *r, const cJSON *json) {
   return true;
 }
 
-static bool read_priority(struct reader *r, const cJSON *json) {
+static bool read_priority(struct reader *r, struct json_reader *json) {
   static const char *const names[] = {
       [PRIORITY_INTERACTIVE] = "interactive", [PRIORITY_BULK] = "bulk"};
-  size_t i = codec_choose(json, names, 2), level = 0;
-  if (i == 2 && !codec_whole_number(json, &level))
+  size_t i = 2, level = 0;
+  if (json_peek(json) == JSON_STRING)
+    i = codec_choose(json, names, 2);
+  else if (codec_whole_number(json, &level))
+    i = level <= 1 ? PRIORITY_INTERACTIVE : PRIORITY_BULK;
+  if (i == 2)
     return fault(r, PROBLEM_WRONG_VALUE, "priority",
                  "\"interactive\", \"bulk\" or a whole number is due");
-  if (i == 2)
-    i = level <= 1 ? PRIORITY_INTERACTIVE : PRIORITY_BULK;
   r->request->priority = (enum request_priority)i;
   return true;
 }
 
 /* unit: milliseconds of one. */
-static bool read_deadline(struct reader *r, const cJSON *json, const char *name, double unit) {
-  if (!cJSON_IsNumber(json) ||
-      !(json->valuedouble >= 0 && json->valuedouble * unit <= CODEC_DEADLINE_MS_MAX))
+static bool read_deadline(struct reader *r, struct json_reader *json, const char *name,
+                          double unit) {
+  double number = -1;
+  if (json_peek(json) == JSON_NUMBER)
+    json_double(json, &number);
+  if (!(number >= 0 && number * unit <= CODEC_DEADLINE_MS_MAX))
     return fault(r, PROBLEM_WRONG_VALUE, name, "a time of at most 1e9 milliseconds is due");
   r->request->has_deadline = true;
-  r->request->deadline_ms = json->valuedouble * unit;
+  r->request->deadline_ms = number * unit;
   return true;
 }
 
-static bool read_parameters(struct reader *r, const cJSON *object) {
+static bool read_parameters(struct reader *r, struct json_reader *object) {
   static const char *const keys[] = {"precision", "priority", "deadline_ms", "timeout",
                                      "binary_data_output"};
   enum { PRECISION, PRIORITY, DEADLINE, TIMEOUT, BINARY, N_KEYS };
-  const cJSON *values[KEYS_MAX];
+  struct json_reader values[KEYS_MAX];
+  bool is_binary = false;
   snprintf(r->place, sizeof r->place, "/parameters");
-  if (object && !find_keys(r, object, keys, N_KEYS, values))
+  if (!is_given(object))
+    return true;
+  if (!find_keys(r, object, keys, N_KEYS, values))
     return false;
-  if (!object)
-    memset((void *)values, 0, sizeof values);
-  if (values[BINARY] && !cJSON_IsBool(values[BINARY]))
+  if (!read_flag(&values[BINARY], &is_binary))
     return fault(r, PROBLEM_WRONG_TYPE, "binary_data_output", "true or false is due");
-  if (cJSON_IsTrue(values[BINARY]))
+  if (is_binary)
     r->wish->binary = properties_all() | KSERVE_STATUS;
-  const bool good = (!values[PRECISION] || read_precision(r, values[PRECISION])) &&
-                    (!values[PRIORITY] || read_priority(r, values[PRIORITY])) &&
-                    (!values[TIMEOUT] || read_deadline(r, values[TIMEOUT], "timeout", 1e-3)) &&
-                    (!values[DEADLINE] || read_deadline(r, values[DEADLINE], "deadline_ms", 1));
-  r->place[0] = good ? '\0' : r->place[0];
-  return good;
+  return (!is_given(&values[PRECISION]) || read_precision(r, &values[PRECISION])) &&
+         (!is_given(&values[PRIORITY]) || read_priority(r, &values[PRIORITY])) &&
+         (!is_given(&values[TIMEOUT]) || read_deadline(r, &values[TIMEOUT], "timeout", 1e-3)) &&
+         (!is_given(&values[DEADLINE]) || read_deadline(r, &values[DEADLINE], "deadline_ms", 1));
 }
 
-static bool read_id(struct reader *r, const cJSON *string) {
-  if (!string)
+static bool read_id(struct reader *r, struct json_reader *string) {
+  const size_t bound = json_string_bound(string);
+  if (!is_given(string))
     return true;
-  if (!cJSON_IsString(string))
+  if (bound == 0)
     return fault(r, PROBLEM_WRONG_TYPE, "id", "a string is due");
-  const size_t size = strlen(string->valuestring) + 1;
-  char *id = request_alloc(r->request, size, 1);
+  char *id = request_alloc(r->request, bound, 1);
   if (!id)
     return fault(r, PROBLEM_NO_MEMORY, "", "no memory for the request");
-  memcpy(id, string->valuestring, size);
   r->wish->id = id;
-  return true;
+  return json_string(string, id, bound, NULL);
 }
 
-static bool read_root(struct reader *r, const cJSON *root) {
-  static const char *const keys[] = {"id", "parameters", "inputs", "outputs"};
-  enum { ID, PARAMETERS, INPUTS, OUTPUTS, N_KEYS };
-  const cJSON *values[KEYS_MAX];
-  if (!cJSON_IsObject(root))
-    return fault(r, PROBLEM_MALFORMED_JSON, "", "the body must be a JSON object");
-  return find_keys(r, root, keys, N_KEYS, values) && read_id(r, values[ID]) &&
-         read_parameters(r, values[PARAMETERS]) && read_outputs(r, values[OUTPUTS]) &&
-         read_inputs(r, values[INPUTS]);
+/* The body */
+
+enum member { ID, PARAMETERS, OUTPUTS, INPUTS, N_MEMBERS };
+
+/* Reads the inputs, which may be long, where they stand, and finds the other members. */
+static void read_members(struct reader *r, struct json_reader *json,
+                         struct json_reader values[N_MEMBERS], struct codec_fault *key_fault) {
+  static const char *const keys[N_MEMBERS] = {"id", "parameters", "outputs", "inputs"};
+  uint32_t given = 0;
+  size_t k;
+  json_object_begin(json);
+  while ((k = codec_next_member(json, keys, N_MEMBERS, &given, "", key_fault)) < N_MEMBERS) {
+    values[k] = *json;
+    if (k == INPUTS)
+      read_inputs(r, json);
+    else
+      json_skip(json);
+  }
+  snprintf(r->place, sizeof r->place, "/inputs");
+  if (!(given >> INPUTS & 1))
+    fault(r, PROBLEM_MISSING_KEY, "", "\"inputs\" is missing");
+}
+
+/* Of several faults, one of the keys is told first, and one of the inputs last. */
+static bool read_body(struct reader *r, struct json_reader *json, struct problem *problem) {
+  struct codec_fault key_fault = {0}, inputs_fault = {0}, option_fault = {0};
+  struct json_reader values[N_MEMBERS] = {0};
+  r->fault = &inputs_fault;
+  if (json_peek(json) == JSON_OBJECT)
+    read_members(r, json, values, &key_fault);
+  else if (json_skip(json))
+    codec_fault_set(&key_fault, PROBLEM_MALFORMED_JSON, "the body must be a JSON object", "#");
+  if (!json_end(json))
+    return codec_malformed(json, problem);
+  r->fault = &option_fault;
+  r->place[0] = '\0';
+  if (key_fault.is_set) {
+    fault(r, key_fault.kind, "", key_fault.detail);
+    return codec_fault_tell(&option_fault, problem);
+  }
+  if (!read_id(r, &values[ID]) || !read_parameters(r, &values[PARAMETERS]) ||
+      !read_outputs(r, &values[OUTPUTS]))
+    return codec_fault_tell(&option_fault, problem);
+  r->place[0] = '\0';
+  if (!inputs_fault.is_set && r->data != r->data_end) {
+    r->fault = &inputs_fault;
+    fault(r, PROBLEM_MALFORMED_TENSORS, "", "bytes follow those of the last input");
+  }
+  return !inputs_fault.is_set || codec_fault_tell(&inputs_fault, problem);
 }
 
 bool codec_kserve_read(const char *body, size_t json_size, size_t size,
                        const struct codec_limits *limits, struct request *request,
                        struct kserve_wish *wish, struct problem *problem) {
-  struct reader r = {.request = request,
-                     .wish = wish,
-                     .problem = problem,
-                     .data = body + json_size,
-                     .data_end = body + size};
+  struct json_reader json = codec_reader(body, json_size);
+  struct reader r = {
+      .request = request, .wish = wish, .data = body + json_size, .data_end = body + size};
   *wish = (struct kserve_wish){0};
-  cJSON *root = codec_tree(body, json_size, problem);
-  if (!root)
-    return false;
-  const bool good = read_root(&r, root);
-  cJSON_Delete(root);
-  return good && ragged_read(r.arrays, limits, request, problem);
+  return read_body(&r, &json, problem) && ragged_read(r.arrays, limits, request, problem);
 }

@@ -1,11 +1,8 @@
 #include "server/codec/codec_safetensors.h"
 
-#include "server/base/problem_kinds.h"
-#include "server/codec/codec_tree.h"
-#include "server/codec/json_scan.h"
+#include "server/codec/codec_reader.h"
 #include "server/codec/ragged.h"
 
-#include <cjson/cJSON.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +12,11 @@
 #define HEADER_MAX ((size_t)64 << 10)
 #define VALUES_MAX 512
 
-#define NAME_SHOWN_MAX 40
+/* One more than is shown of a name, by which a longer one is known. */
+#define NAME_MAX (CODEC_KEY_SHOWN + 2)
+
+/* The longest list of properties, or other option. */
+#define OPTION_MAX 1024
 
 /* Offsets of a tensor's bytes behind the header. */
 struct extent {
@@ -58,14 +59,18 @@ static bool malformed(struct reader *r, const char *detail) {
   return fault(r, PROBLEM_MALFORMED_SAFETENSORS, NULL, detail);
 }
 
-static bool no_memory(struct reader *r) {
-  return fault(r, PROBLEM_NO_MEMORY, NULL, "no memory for the request");
-}
-
 static bool name_fault(struct reader *r, enum problem_kind kind, const char *name) {
-  problem_of_kind(r->problem, kind, "", "the name \"%.*s\" %s", NAME_SHOWN_MAX, name,
+  problem_of_kind(r->problem, kind, "", "the name \"%.*s\" %s", CODEC_KEY_SHOWN, name,
                   kind == PROBLEM_UNKNOWN_KEY ? "is not known here" : "is given more than once");
   return false;
+}
+
+/* The index of a word of n bytes among names; n_names when it is none of them. */
+static size_t choose(const char *word, size_t n, const char *const names[], size_t n_names) {
+  size_t i = 0;
+  while (i < n_names && (strlen(names[i]) != n || memcmp(names[i], word, n) != 0))
+    i++;
+  return i;
 }
 
 /* The container */
@@ -74,14 +79,14 @@ static bool shape_fault(struct reader *r, enum ragged_name name) {
   return fault(r, PROBLEM_WRONG_SHAPE, ragged_kinds[name].name, kinds[name].due);
 }
 
-static bool read_shape(struct reader *r, enum ragged_name name, const cJSON *array) {
+static bool read_shape(struct reader *r, enum ragged_name name, struct json_reader *json) {
   const struct ragged_kind *kind = &ragged_kinds[name];
   size_t rank = 0;
-  if (!cJSON_IsArray(array))
+  if (json_peek(json) != JSON_ARRAY)
     return malformed(r, "a tensor's shape is an array");
-  for (const cJSON *child = array->child; child; child = child->next, rank++) {
+  for (json_array_begin(json); json_array_next(json); rank++) {
     size_t extent = 0;
-    if (!codec_whole_number(child, &extent))
+    if (!codec_whole_number(json, &extent))
       return malformed(r, "a tensor's shape is of whole numbers");
     if (rank >= kind->rank || (rank > 0 && extent != kind->columns[rank - 1]))
       return shape_fault(r, name);
@@ -90,12 +95,17 @@ static bool read_shape(struct reader *r, enum ragged_name name, const cJSON *arr
   return rank == kind->rank || shape_fault(r, name);
 }
 
-static bool read_offsets(struct reader *r, enum ragged_name name, const cJSON *array) {
-  const cJSON *first = cJSON_IsArray(array) ? array->child : NULL;
+/* Reads two whole numbers. */
+static bool read_extent(struct json_reader *json, struct extent *extent) {
+  return json_peek(json) == JSON_ARRAY && json_array_begin(json) && json_array_next(json) &&
+         codec_whole_number(json, &extent->begin) && json_array_next(json) &&
+         codec_whole_number(json, &extent->end) && !json_array_next(json) && !json->message;
+}
+
+static bool read_offsets(struct reader *r, enum ragged_name name, struct json_reader *json) {
   struct extent *extent = &r->extents[name];
   size_t bytes = 0;
-  if (!first || !first->next || first->next->next || !codec_whole_number(first, &extent->begin) ||
-      !codec_whole_number(first->next, &extent->end))
+  if (!read_extent(json, extent))
     return malformed(r, "a tensor's data_offsets are two whole numbers");
   if (extent->begin > extent->end || extent->end > r->data_size)
     return malformed(r, "a tensor reaches beyond the body");
@@ -105,28 +115,29 @@ static bool read_offsets(struct reader *r, enum ragged_name name, const cJSON *a
   return true;
 }
 
-static bool read_tensor(struct reader *r, enum ragged_name name, const cJSON *entry) {
-  const cJSON *dtype = NULL, *shape = NULL, *offsets = NULL;
+static bool read_tensor(struct reader *r, enum ragged_name name, struct json_reader *json) {
+  static const char *const keys[] = {"dtype", "shape", "data_offsets"};
+  enum { DTYPE, SHAPE, OFFSETS, N_KEYS };
   const struct kind *kind = &kinds[name];
+  struct json_reader values[N_KEYS];
+  char key[NAME_MAX], dtype[CODEC_WORD_MAX];
+  unsigned given = 0;
   if (r->arrays[name].bytes)
     return name_fault(r, PROBLEM_DUPLICATE_KEY, ragged_kinds[name].name);
-  if (!cJSON_IsObject(entry))
+  if (json_peek(json) != JSON_OBJECT)
     return malformed(r, "a tensor is described by an object");
-  for (const cJSON *child = entry->child; child; child = child->next) {
-    const cJSON **place = strcmp(child->string, "dtype") == 0          ? &dtype
-                          : strcmp(child->string, "shape") == 0        ? &shape
-                          : strcmp(child->string, "data_offsets") == 0 ? &offsets
-                                                                       : NULL;
-    if (!place || *place)
-      return name_fault(r, place ? PROBLEM_DUPLICATE_KEY : PROBLEM_UNKNOWN_KEY, child->string);
-    *place = child;
+  for (json_object_begin(json); json_object_next_cut(json, key, sizeof key); json_skip(json)) {
+    const size_t k = choose(key, strlen(key), keys, N_KEYS);
+    if (k == N_KEYS || given >> k & 1)
+      return name_fault(r, k == N_KEYS ? PROBLEM_UNKNOWN_KEY : PROBLEM_DUPLICATE_KEY, key);
+    given |= 1U << k;
+    values[k] = *json;
   }
-  if (!dtype || !cJSON_IsString(dtype) || !shape || !offsets)
+  if (given != (1U << N_KEYS) - 1 || !codec_word(&values[DTYPE], dtype))
     return malformed(r, "a tensor is described by dtype, shape and data_offsets");
-  if (strcmp(dtype->valuestring, kind->dtype) != 0 &&
-      strcmp(dtype->valuestring, kind->other_dtype) != 0)
+  if (strcmp(dtype, kind->dtype) != 0 && strcmp(dtype, kind->other_dtype) != 0)
     return fault(r, PROBLEM_WRONG_TYPE, ragged_kinds[name].name, kind->due);
-  return read_shape(r, name, shape) && read_offsets(r, name, offsets);
+  return read_shape(r, name, &values[SHAPE]) && read_offsets(r, name, &values[OFFSETS]);
 }
 
 /* Tensors lie one behind the other, without gaps, to the end of the body. */
@@ -150,13 +161,6 @@ static bool check_cover(struct reader *r) {
 }
 
 /* Options */
-
-static size_t choose(const char *word, size_t n, const char *const names[], size_t n_names) {
-  size_t i = 0;
-  while (i < n_names && (strlen(names[i]) != n || memcmp(names[i], word, n) != 0))
-    i++;
-  return i;
-}
 
 static bool read_properties(struct reader *r, const char *list) {
   char text[PROPERTIES_TEXT_MAX];
@@ -208,48 +212,47 @@ static bool read_priority(struct reader *r, const char *text) {
   return true;
 }
 
-static bool read_options(struct reader *r, const cJSON *metadata) {
-  static const struct {
-    const char *name;
-    bool (*read)(struct reader *r, const char *text);
-  } options[] = {{"properties", read_properties},
-                 {"precision", read_precision},
-                 {"deadline_ms", read_deadline},
-                 {"priority", read_priority}};
-  enum { N_OPTIONS = sizeof options / sizeof *options };
-  bool seen[N_OPTIONS] = {false};
-  if (!cJSON_IsObject(metadata))
+static bool read_options(struct reader *r, struct json_reader *json) {
+  static const char *const names[] = {"properties", "precision", "deadline_ms", "priority"};
+  static bool (*const readers[])(struct reader * r, const char *text) = {
+      read_properties, read_precision, read_deadline, read_priority};
+  enum { N_OPTIONS = sizeof names / sizeof *names };
+  char name[NAME_MAX], text[OPTION_MAX];
+  unsigned given = 0;
+  if (json_peek(json) != JSON_OBJECT)
     return malformed(r, "__metadata__ is an object of strings");
-  for (const cJSON *child = metadata->child; child; child = child->next) {
-    size_t i = 0;
-    while (i < N_OPTIONS && strcmp(options[i].name, child->string) != 0)
-      i++;
-    if (i == N_OPTIONS || seen[i])
-      return name_fault(r, i == N_OPTIONS ? PROBLEM_UNKNOWN_KEY : PROBLEM_DUPLICATE_KEY,
-                        child->string);
-    if (!cJSON_IsString(child))
+  for (json_object_begin(json); json_object_next_cut(json, name, sizeof name);) {
+    const size_t i = choose(name, strlen(name), names, N_OPTIONS);
+    if (i == N_OPTIONS || given >> i & 1)
+      return name_fault(r, i == N_OPTIONS ? PROBLEM_UNKNOWN_KEY : PROBLEM_DUPLICATE_KEY, name);
+    if (json_peek(json) != JSON_STRING)
       return malformed(r, "__metadata__ is an object of strings");
-    seen[i] = true;
-    if (!options[i].read(r, child->valuestring))
+    if (!json_string(json, text, sizeof text, NULL))
+      return malformed(r, "an option is longer than any that is known");
+    given |= 1U << i;
+    if (!readers[i](r, text))
       return false;
   }
   return true;
 }
 
-static bool read_header(struct reader *r, const cJSON *root) {
+static bool read_header(struct reader *r, struct json_reader *json) {
   bool has_options = false;
-  if (!cJSON_IsObject(root))
+  char key[NAME_MAX];
+  if (json_peek(json) != JSON_OBJECT)
     return malformed(r, "the header is an object");
-  for (const cJSON *child = root->child; child; child = child->next) {
-    const enum ragged_name name = ragged_find(child->string);
-    const bool is_options = strcmp(child->string, "__metadata__") == 0;
+  for (json_object_begin(json); json_object_next_cut(json, key, sizeof key);) {
+    struct json_reader value = *json;
+    const enum ragged_name name = ragged_find(key);
+    const bool is_options = strcmp(key, "__metadata__") == 0;
     if (!is_options && name == RAGGED_COUNT)
-      return name_fault(r, PROBLEM_UNKNOWN_KEY, child->string);
+      return name_fault(r, PROBLEM_UNKNOWN_KEY, key);
     if (is_options && has_options)
-      return name_fault(r, PROBLEM_DUPLICATE_KEY, child->string);
-    if (is_options ? !read_options(r, child) : !read_tensor(r, name, child))
+      return name_fault(r, PROBLEM_DUPLICATE_KEY, key);
+    if (is_options ? !read_options(r, &value) : !read_tensor(r, name, &value))
       return false;
     has_options = has_options || is_options;
+    json_skip(json);
   }
   for (enum ragged_name i = RAGGED_N_ATOMS; i <= RAGGED_POSITIONS; i++)
     if (!r->arrays[i].bytes)
@@ -267,17 +270,14 @@ static bool read_container(struct reader *r, const char *body, size_t size) {
   if (header_size > size || header_size > HEADER_MAX)
     return malformed(r, "the header is longer than the body, or than 64 KiB");
   const size_t n = (size_t)header_size;
-  struct json_scan scan;
-  if (!json_scan(body, n, VALUES_MAX, &scan) || scan.n_masked > 0)
+  struct json_reader json = json_reader_over(body, n);
+  json.values_left = VALUES_MAX;
+  struct json_reader whole = json;
+  if (!json_skip(&whole) || !json_end(&whole))
     return malformed(r, "the header is not JSON, or of too many values");
-  cJSON *root = cJSON_ParseWithLengthOpts(body, n, NULL, false);
-  if (!root)
-    return no_memory(r);
   r->data = body + n;
   r->data_size = size - n;
-  const bool good = read_header(r, root);
-  cJSON_Delete(root);
-  return good;
+  return read_header(r, &json);
 }
 
 bool codec_safetensors_read(const char *body, size_t size, const struct codec_limits *limits,

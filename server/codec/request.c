@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Room for a few small structures; larger arrays get blocks of their own size. */
 #define BLOCK_SIZE 4096
@@ -15,6 +16,7 @@
 struct request_block {
   struct request_block *next;
   size_t size, used;
+  size_t touched; /* what lies behind it is zero */
   _Alignas(BLOCK_ALIGNMENT) unsigned char bytes[];
 };
 
@@ -24,6 +26,12 @@ void request_fini(struct request *request) {
     free(block);
   }
   *request = (struct request){0};
+}
+
+/* Rounds up to BLOCK_ALIGNMENT; false: no size_t holds that. */
+static bool round_up(size_t size, size_t *rounded) {
+  *rounded = (size + BLOCK_ALIGNMENT - 1) / BLOCK_ALIGNMENT * BLOCK_ALIGNMENT;
+  return *rounded >= size;
 }
 
 static struct request_block *block_new(struct request *request, size_t size) {
@@ -37,18 +45,74 @@ static struct request_block *block_new(struct request *request, size_t size) {
   return block;
 }
 
-void *request_alloc(struct request *request, size_t count, size_t size) {
-  if (size > 0 && count > (SIZE_MAX - BLOCK_ALIGNMENT) / size)
-    return NULL;
-  size_t n = (count * size + BLOCK_ALIGNMENT - 1) / BLOCK_ALIGNMENT * BLOCK_ALIGNMENT;
+/* The newest block, with another size that its contents have room in. */
+static bool block_resize(struct request *request, size_t size) {
+  struct request_block *block = request->blocks;
+  block = size <= SIZE_MAX - sizeof *block ? realloc(block, sizeof *block + size) : NULL;
+  if (!block)
+    return false;
+  request->bytes = request->bytes - block->size + size;
+  block->size = size;
+  block->touched = size;
+  request->blocks = block;
+  return true;
+}
+
+/* n bytes, rounded, of which the first *n_dirty are not zeroed. */
+static void *take(struct request *request, size_t n, size_t *n_dirty) {
   struct request_block *block = request->blocks;
   if (!block || n > block->size - block->used)
     block = block_new(request, n > BLOCK_SIZE ? n : BLOCK_SIZE);
   if (!block)
     return NULL;
   void *bytes = block->bytes + block->used;
+  const size_t touched = block->touched > block->used ? block->touched - block->used : 0;
+  *n_dirty = touched < n ? touched : n;
   block->used += n;
+  if (block->touched < block->used)
+    block->touched = block->used;
   return bytes;
+}
+
+void *request_alloc(struct request *request, size_t count, size_t size) {
+  size_t n, n_dirty = 0;
+  if ((size > 0 && count > SIZE_MAX / size) || !round_up(count * size, &n))
+    return NULL;
+  void *bytes = take(request, n, &n_dirty);
+  if (bytes && n_dirty > 0)
+    memset(bytes, 0, n_dirty);
+  return bytes;
+}
+
+/* The array that is the last of the newest block, `at` bytes from its beginning, with n bytes; NULL
+ * where it has to move. Alone in its block, it grows and shrinks with that. */
+static void *resize_last(struct request *request, size_t at, size_t n) {
+  const size_t size = request->blocks->size, fitting = n > BLOCK_SIZE ? n : BLOCK_SIZE;
+  if (at == 0 && fitting != size && !block_resize(request, fitting) && n > size)
+    return NULL;
+  struct request_block *block = request->blocks;
+  if (n > block->size - at)
+    return NULL;
+  block->used = at + n;
+  if (block->touched < block->used)
+    block->touched = block->used;
+  return block->bytes + at;
+}
+
+void *request_resize(struct request *request, void *array, size_t old_size, size_t size) {
+  const struct request_block *block = request->blocks;
+  const unsigned char *bytes = array;
+  size_t n_old, n, n_dirty;
+  if (!round_up(old_size, &n_old) || !round_up(size, &n))
+    return NULL;
+  const bool is_last = array && block && bytes + n_old == block->bytes + block->used;
+  void *resized = is_last ? resize_last(request, (size_t)(bytes - block->bytes), n) : NULL;
+  if (resized)
+    return resized;
+  resized = take(request, n, &n_dirty);
+  if (resized && old_size > 0)
+    memcpy(resized, array, old_size < size ? old_size : size);
+  return resized;
 }
 
 struct problem *request_fault(struct request *request, size_t index) {

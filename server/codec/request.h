@@ -12,6 +12,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct codec_limits {
+  size_t max_structures; /* of a request */
+  size_t max_atoms;      /* of a structure */
+};
+
 enum request_priority { PRIORITY_INTERACTIVE, PRIORITY_BULK };
 
 struct request_item {
@@ -39,6 +44,11 @@ void request_fini(struct request *request);
 
 /* count * size zeroed bytes that live as long as the request; NULL without memory. */
 void *request_alloc(struct request *request, size_t count, size_t size);
+
+/* Makes an array of old_size bytes one of `size` bytes, in place where nothing was taken behind it;
+ * what is added is not zeroed. array NULL and old_size 0: a new one. NULL without memory: then the
+ * array is as it was. */
+void *request_resize(struct request *request, void *array, size_t old_size, size_t size);
 
 /* The problem of an item, to be filled; NULL without memory. The first one stays: then this is
  * where a later one may be written and is forgotten. */

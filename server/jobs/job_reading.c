@@ -1,6 +1,5 @@
 #include "server/jobs/job_reading.h"
 
-#include "server/codec/codec_tree.h"
 #include "server/jobs/admission.h"
 #include "server/jobs/job_life.h"
 #include "server/jobs/predictor.h"
@@ -43,8 +42,8 @@ static void end_turn(struct work *work) {
   struct predict_job *job = predict_job_of(work);
   struct predictor *p = job->predictor;
   p->n_reading--;
-  p->tree_bytes -= job->tree_bytes;
-  job->tree_bytes = 0;
+  p->reading_bytes -= job->reading_bytes;
+  job->reading_bytes = 0;
   job_drop_body(job);
   if (!job_is_let_go(job)) {
     if (predict_job_failed(job) || job->predictions) {
@@ -58,28 +57,28 @@ static void end_turn(struct work *work) {
 }
 
 /* What the values of a body that waits to be read may take. */
-static size_t tree_bytes_of(const struct predict_job *job) {
+static size_t reading_bytes_of(const struct predict_job *job) {
   const size_t json_size = !job->body                          ? 0
                            : job->body_format == FORMAT_JSON   ? job->body_size
                            : job->body_format == FORMAT_KSERVE ? job->json_size
                                                                : 0;
-  return json_size > 0 ? codec_tree_bytes(json_size) : 0;
+  return json_size > 0 ? codec_json_bytes(json_size, &job->limits) : 0;
 }
 
 /* Gives jobs to workers in their order: to half of them, and as many bodies at a time as their
- * trees may take memory. */
+ * memory that reading them may take is there for. */
 static void take_next(struct predictor *p) {
   const size_t most = p->config->max_receiving_bytes;
   const size_t n_most = (workers_count(p->workers) + 1) / 2;
   for (struct predict_job *job; (job = p->due.first) && p->n_reading < n_most;) {
-    const size_t bytes = tree_bytes_of(job);
-    if (most > 0 && bytes > 0 && p->tree_bytes > 0 &&
-        (p->tree_bytes > most || bytes > most - p->tree_bytes))
+    const size_t bytes = reading_bytes_of(job);
+    if (most > 0 && bytes > 0 && p->reading_bytes > 0 &&
+        (p->reading_bytes > most || bytes > most - p->reading_bytes))
       return;
     if (!job_happens(job, JOB_EVENT_TAKE))
       continue;
-    job->tree_bytes = bytes;
-    p->tree_bytes += bytes;
+    job->reading_bytes = bytes;
+    p->reading_bytes += bytes;
     p->n_reading++;
     job_to_worker(job, read_and_plan, end_turn);
   }

@@ -49,7 +49,7 @@ struct predict_job {
   struct predict_job *next; /* of the list that its state says it is in */
   struct work work;         /* reading, planning and writing on a worker */
   size_t held_bytes;        /* of its body or its request, in the predictor's sum */
-  size_t tree_bytes;        /* what reading the body may take, counted meanwhile */
+  size_t reading_bytes;     /* what reading the body may take, counted meanwhile */
   struct flow flow;         /* its structures in the scheduler */
   size_t n_open;            /* structures without an outcome */
   size_t n_running;         /* of them in batches */

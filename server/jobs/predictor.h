@@ -24,10 +24,10 @@ struct predictor {
   struct job_list due;   /* READ_DUE or PLAN_DUE */
   struct job_list ready; /* READY */
   size_t n_jobs;
-  size_t n_reading;  /* of them READING or PLANNING */
-  size_t tree_bytes; /* of the bodies that are being read */
-  size_t held_bytes; /* of bodies that wait to be read, and of requests since */
-  size_t n_illegal;  /* events that no table of states knows: 0, or there is a bug */
+  size_t n_reading;     /* of them READING or PLANNING */
+  size_t reading_bytes; /* of the bodies that are being read */
+  size_t held_bytes;    /* of bodies that wait to be read, and of requests since */
+  size_t n_illegal;     /* events that no table of states knows: 0, or there is a bug */
   bool draining;
   void (*drained)(void *context);
   void *drained_context;

@@ -1,8 +1,6 @@
 /* POST and GET /v1/sockets: outbound connections to driver programs. */
 #include "irrep/conventions.h"
-#include "server/base/problem_kinds.h"
-#include "server/codec/codec_tree.h"
-#include "server/codec/json_scan.h"
+#include "server/codec/codec_reader.h"
 #include "server/drivers/parameters.h"
 #include "server/drivers/sockets.h"
 #include "server/routes/routes.h"
@@ -14,6 +12,9 @@
 
 /* Values of a body: numbers are most of them. */
 #define VALUES_MAX ((size_t)4 << 20)
+
+/* Longer strings are no addresses, and names of no models. */
+#define STRING_MAX 1024
 
 /* --- the request ------------------------------------------------------------------------------ */
 
@@ -31,20 +32,31 @@ static bool wrong(struct reading *r, enum problem_kind kind, const char *key, co
   return false;
 }
 
-static bool read_protocol(struct reading *r, const cJSON *item) {
-  const char *name = cJSON_IsString(item) ? item->valuestring : "";
-  r->spec->kind = strcmp(name, engine_ipi.name) == 0   ? &engine_ipi
-                  : strcmp(name, engine_mdi.name) == 0 ? &engine_mdi
-                                                       : NULL;
+/* Reads a string; otherwise fills the problem and returns false. */
+static bool read_string(struct reading *r, struct json_reader *json, const char *key,
+                        char text[STRING_MAX]) {
+  char detail[64];
+  const bool is_string = json_peek(json) == JSON_STRING;
+  if (json_string(json, text, STRING_MAX, NULL))
+    return true;
+  snprintf(detail, sizeof detail, is_string ? "%s takes fewer bytes" : "%s takes a string", key);
+  return wrong(r, is_string ? PROBLEM_WRONG_VALUE : PROBLEM_WRONG_TYPE, key, detail);
+}
+
+static bool read_protocol(struct reading *r, struct json_reader *json) {
+  static const char *const names[] = {"ipi", "mdi"};
+  static const struct engine_kind *const kinds[] = {&engine_ipi, &engine_mdi, NULL};
+  r->spec->kind = kinds[codec_choose(json, names, 2)];
   return r->spec->kind != NULL ||
          wrong(r, PROBLEM_WRONG_VALUE, "protocol", "protocol takes \"ipi\" or \"mdi\"");
 }
 
-static bool read_address(struct reading *r, const cJSON *item) {
+static bool read_address(struct reading *r, struct json_reader *json) {
   struct irrep_error error;
-  if (!cJSON_IsString(item))
-    return wrong(r, PROBLEM_WRONG_TYPE, "address", "address takes a string");
-  if (address_read(item->valuestring, &r->spec->address, &error) != IRREP_OK)
+  char text[STRING_MAX];
+  if (!read_string(r, json, "address", text))
+    return false;
+  if (address_read(text, &r->spec->address, &error) != IRREP_OK)
     return wrong(r, PROBLEM_WRONG_VALUE, "address", error.detail);
   return address_permit(&r->spec->address, r->services->config->socket_allow) ||
          wrong(
@@ -52,33 +64,32 @@ static bool read_address(struct reading *r, const cJSON *item) {
              "sockets connect to unix:NAME and to loopback, unless --socket-allow names the host");
 }
 
-static bool read_model(struct reading *r, const cJSON *item) {
-  if (!cJSON_IsString(item))
-    return wrong(r, PROBLEM_WRONG_TYPE, "model", "model takes a string");
-  const struct served_model *served = registry_find(r->services->registry, item->valuestring);
+static bool read_model(struct reading *r, struct json_reader *json) {
+  char name[STRING_MAX];
+  if (!read_string(r, json, "model", name))
+    return false;
+  const struct served_model *served = registry_find(r->services->registry, name);
   if (served == NULL) {
     problem_of_kind(r->problem, PROBLEM_UNKNOWN_MODEL, "#/model",
-                    "No model is called \"%.64s\"; GET /v1/models lists them.", item->valuestring);
+                    "No model is called \"%.64s\"; GET /v1/models lists them.", name);
     return false;
   }
   snprintf(r->spec->model, sizeof r->spec->model, "%s", served->name);
   return true;
 }
 
-static bool read_precision(struct reading *r, const cJSON *item) {
+static bool read_precision(struct reading *r, struct json_reader *json) {
+  char word[CODEC_WORD_MAX];
   r->spec->has_precision =
-      cJSON_IsString(item) &&
-      parameters_precision(item->valuestring, strlen(item->valuestring), &r->spec->precision);
+      codec_word(json, word) && parameters_precision(word, strlen(word), &r->spec->precision);
   return r->spec->has_precision ||
          wrong(r, PROBLEM_WRONG_VALUE, "precision", "precision takes \"float32\" or \"float64\"");
 }
 
 /* A whole number of the range; 0 for anything else. */
-static size_t whole_number(const cJSON *item, size_t max) {
-  if (!cJSON_IsNumber(item) || !(item->valuedouble >= 1) || item->valuedouble > (double)max)
-    return 0;
-  const size_t number = (size_t)item->valuedouble;
-  return (double)number == item->valuedouble ? number : 0;
+static size_t whole_number(struct json_reader *json, size_t max) {
+  size_t number = 0;
+  return codec_whole_number(json, &number) && number <= max ? number : 0;
 }
 
 static bool wrong_number(struct reading *r, size_t index) {
@@ -87,13 +98,13 @@ static bool wrong_number(struct reading *r, size_t index) {
   return wrong(r, PROBLEM_WRONG_VALUE, key, "an atomic number is a whole number from 1 to 118");
 }
 
-static bool read_numbers(struct reading *r, const cJSON *item) {
+static bool read_numbers(struct reading *r, struct json_reader *json) {
   const size_t max_atoms = r->services->config->max_atoms;
   size_t n = 0;
-  if (!cJSON_IsArray(item))
+  if (json_peek(json) != JSON_ARRAY)
     return wrong(r, PROBLEM_WRONG_TYPE, "numbers", "numbers takes an array");
-  for (const cJSON *one = item->child; one != NULL; one = one->next, n++) {
-    const size_t number = whole_number(one, IRREP_NUMBER_MAX);
+  for (json_array_begin(json); json_array_next(json); n++) {
+    const size_t number = whole_number(json, IRREP_NUMBER_MAX);
     if (number == 0)
       return wrong_number(r, n);
     if (n == max_atoms)
@@ -104,66 +115,62 @@ static bool read_numbers(struct reading *r, const cJSON *item) {
   return n > 0 || wrong(r, PROBLEM_NO_ATOMS, "numbers", "numbers has no atoms");
 }
 
-static bool read_pbc(struct reading *r, const cJSON *item) {
+static bool read_pbc(struct reading *r, struct json_reader *json) {
+  static const char due[] = "pbc takes three booleans";
   size_t n = 0;
-  for (const cJSON *one = cJSON_IsArray(item) ? item->child : NULL; one != NULL; one = one->next) {
-    if (!cJSON_IsBool(one) || n == 3)
-      return wrong(r, PROBLEM_WRONG_TYPE, "pbc", "pbc takes three booleans");
-    r->spec->species.pbc[n++] = cJSON_IsTrue(one);
-  }
+  if (json_peek(json) != JSON_ARRAY)
+    return wrong(r, PROBLEM_WRONG_TYPE, "pbc", due);
+  for (json_array_begin(json); json_array_next(json);)
+    if (n == 3 || !json_bool(json, &r->spec->species.pbc[n++]))
+      return wrong(r, PROBLEM_WRONG_TYPE, "pbc", due);
   r->spec->species.has_pbc = n == 3;
-  return n == 3 || wrong(r, PROBLEM_WRONG_TYPE, "pbc", "pbc takes three booleans");
+  return n == 3 || wrong(r, PROBLEM_WRONG_TYPE, "pbc", due);
 }
 
-static bool read_connections(struct reading *r, const cJSON *item) {
-  r->spec->connections = whole_number(item, SOCKET_CONNECTIONS_MAX);
+static bool read_connections(struct reading *r, struct json_reader *json) {
+  r->spec->connections = whole_number(json, SOCKET_CONNECTIONS_MAX);
   return r->spec->connections > 0 || wrong(r, PROBLEM_WRONG_VALUE, "connections",
                                            "connections takes a whole number from 1 to 256");
 }
 
-static bool read_reconnect(struct reading *r, const cJSON *item) {
-  r->spec->reconnects = cJSON_IsTrue(item);
-  return cJSON_IsBool(item) ||
+static bool read_reconnect(struct reading *r, struct json_reader *json) {
+  return json_bool(json, &r->spec->reconnects) ||
          wrong(r, PROBLEM_WRONG_TYPE, "reconnect", "reconnect takes true or false");
 }
 
-static const struct key {
-  const char *name;
-  bool required;
-  bool (*read)(struct reading *reading, const cJSON *item);
-} keys[] = {
-    {"protocol", true, read_protocol},
-    {"address", true, read_address},
-    {"model", true, read_model},
-    {"precision", false, read_precision},
-    {"numbers", false, read_numbers},
-    {"pbc", false, read_pbc},
-    {"connections", false, read_connections},
-    {"reconnect", false, read_reconnect},
+/* The members, in the order in which they are read. */
+enum member {
+  PROTOCOL,
+  ADDRESS,
+  MODEL,
+  PRECISION,
+  NUMBERS,
+  PBC,
+  CONNECTIONS,
+  RECONNECT,
+  N_MEMBERS
 };
 
-#define N_KEYS (sizeof keys / sizeof *keys)
+static const char *const members[N_MEMBERS] = {"protocol", "address", "model",       "precision",
+                                               "numbers",  "pbc",     "connections", "reconnect"};
 
-static bool keys_are_known(struct reading *r, const cJSON *root) {
-  bool seen[N_KEYS] = {false};
-  for (const cJSON *item = root->child; item != NULL; item = item->next) {
-    size_t i = 0;
-    while (i < N_KEYS && strcmp(keys[i].name, item->string) != 0)
-      i++;
-    if (i == N_KEYS) {
-      char pointer[sizeof r->problem->pointer];
-      codec_key_pointer(pointer, sizeof pointer, "#", item->string);
-      problem_of_kind(r->problem, PROBLEM_UNKNOWN_KEY, pointer,
-                      "the key \"%.*s\" is not known here", CODEC_KEY_SHOWN, item->string);
-      return false;
-    }
-    if (seen[i])
-      return wrong(r, PROBLEM_DUPLICATE_KEY, keys[i].name, "the key is given twice");
-    seen[i] = true;
-  }
-  for (size_t i = 0; i < N_KEYS; i++)
-    if (keys[i].required && !seen[i])
-      return wrong(r, PROBLEM_MISSING_KEY, keys[i].name, "the key is missing");
+static bool (*const readers[N_MEMBERS])(struct reading *reading, struct json_reader *json) = {
+    read_protocol, read_address, read_model,       read_precision,
+    read_numbers,  read_pbc,     read_connections, read_reconnect};
+
+/* Finds the values of the members of a text without faults, which is an object. */
+static bool find_members(struct reading *r, struct json_reader *json,
+                         struct json_reader values[N_MEMBERS], uint32_t *given) {
+  struct codec_fault fault = {0};
+  json_object_begin(json);
+  for (size_t i; (i = codec_next_member(json, members, N_MEMBERS, given, "#", &fault)) < N_MEMBERS;
+       json_skip(json))
+    values[i] = *json;
+  if (fault.is_set)
+    return codec_fault_tell(&fault, r->problem);
+  for (enum member i = PROTOCOL; i <= MODEL; i++)
+    if (!(*given >> i & 1))
+      return wrong(r, PROBLEM_MISSING_KEY, members[i], "the key is missing");
   return true;
 }
 
@@ -190,18 +197,18 @@ static bool elements_are_known(struct reading *r) {
   return true;
 }
 
-static bool read_tree(struct reading *r, const cJSON *root) {
-  if (!cJSON_IsObject(root)) {
+static bool read_members(struct reading *r, struct json_reader *json) {
+  struct json_reader values[N_MEMBERS];
+  uint32_t given = 0;
+  if (json_peek(json) != JSON_OBJECT) {
     problem_of_kind(r->problem, PROBLEM_WRONG_TYPE, "#", "the body takes an object");
     return false;
   }
-  if (!keys_are_known(r, root))
+  if (!find_members(r, json, values, &given))
     return false;
-  for (size_t i = 0; i < N_KEYS; i++) {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(root, keys[i].name);
-    if (item != NULL && !keys[i].read(r, item))
+  for (enum member i = 0; i < N_MEMBERS; i++)
+    if (given >> i & 1 && !readers[i](r, &values[i]))
       return false;
-  }
   if (r->spec->kind == &engine_mdi && r->spec->address.unix_path[0] != '\0')
     return wrong(r, PROBLEM_WRONG_VALUE, "address", "MDI knows TCP only: HOST:PORT");
   return elements_are_known(r);
@@ -211,20 +218,13 @@ static bool read_tree(struct reading *r, const cJSON *root) {
 static bool read_body(struct services *services, const char *body, size_t size,
                       struct socket_spec *spec, struct problem *problem) {
   struct reading r = {.services = services, .spec = spec, .problem = problem};
-  struct json_scan scan;
+  struct json_reader json = json_reader_over(body, size);
+  json.values_left = VALUES_MAX;
+  struct json_reader whole = json;
   *spec = (struct socket_spec){.connections = 1};
-  if (!json_scan(body, size, VALUES_MAX, &scan) || scan.n_masked > 0) {
-    problem_of_kind(problem, PROBLEM_MALFORMED_JSON, "", "%s, at byte %zu",
-                    scan.message != NULL ? scan.message : "a number that is not finite",
-                    scan.position);
-    return false;
-  }
-  cJSON *root = cJSON_ParseWithLength(body, size);
-  const bool good = root != NULL ? read_tree(&r, root) : false;
-  if (root == NULL)
-    problem_of_kind(problem, PROBLEM_NO_MEMORY, "", "There is no memory for the body.");
-  cJSON_Delete(root);
-  return good;
+  if (!json_skip(&whole) || !json_end(&whole))
+    return codec_malformed(&whole, problem);
+  return read_members(&r, &json);
 }
 
 /* --- the answer ------------------------------------------------------------------------------- */

@@ -1,8 +1,8 @@
 /* Reads any bytes as the body of an inference call: the first two say how long the JSON part is.
  * What is accepted must be within the limits, and what is written of it must be JSON again. */
+#include "core/base/json.h"
 #include "irrep/conventions.h"
 #include "server/codec/answer_kserve.h"
-#include "server/codec/json_scan.h"
 
 #include <math.h>
 #include <stdint.h>
@@ -39,7 +39,6 @@ static void check_answer(const struct request *request, const struct kserve_wish
                                             .request = request,
                                             .results = results};
   struct text text = {0};
-  struct json_scan scan;
   for (size_t i = 0; i < request->n_items; i++) {
     results[i] = (struct irrep_result){0};
     require(irrep_outputs_place(request->properties, request->items[i].structure.n_atoms, storage,
@@ -47,8 +46,8 @@ static void check_answer(const struct request *request, const struct kserve_wish
   }
   const size_t json_size = answer_kserve_write(&text, &answer, wish);
   require(!text.failed && json_size <= text.size);
-  require(json_scan(text.bytes, json_size > 0 ? json_size : text.size, SIZE_MAX, &scan));
-  require(scan.n_masked == 0);
+  struct json_reader json = json_reader_over(text.bytes, json_size > 0 ? json_size : text.size);
+  require(json_skip(&json) && json_end(&json));
   text_fini(&text);
 }
 

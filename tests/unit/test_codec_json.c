@@ -259,6 +259,57 @@ static void test_item_faults(void **state) {
   }
 }
 
+/* Options are read wherever they stand. */
+static void test_order_of_members(void **state) {
+  (void)state;
+  static const char *const texts[] = {
+      "{\"structures\":[{" ATOM "}],\"priority\":\"bulk\",\"deadline_ms\":7,"
+      "\"precision\":\"float64\",\"properties\":[\"energies\"]}",
+      "{\"properties\":[\"energies\"],\"deadline_ms\":7,\"structures\":[{" ATOM "}],"
+      "\"precision\":\"float64\",\"priority\":\"bulk\"}"};
+  for (size_t i = 0; i < 2; i++) {
+    struct request r;
+    read_good(texts[i], &r);
+    assert_int_equal(r.properties, PROPERTY(ENERGIES));
+    assert_true(r.has_precision && r.precision == IRREP_FLOAT64);
+    assert_true(r.has_deadline && r.deadline_ms == 7);
+    assert_int_equal(r.priority, PRIORITY_BULK);
+    assert_null(r.items[0].problem);
+    request_fini(&r);
+  }
+}
+
+/* Of several faults the same one is told in any order of the members: what is malformed, a key of
+ * the envelope, properties, precision, deadline_ms, priority, structures. */
+static void test_order_of_faults(void **state) {
+  (void)state;
+  static const struct {
+    const char *member, *pointer;
+  } faults[] = {
+      {"\"a\":", ""},
+      {"\"b\":1", "#/b"},
+      {"\"properties\":[7]", "#/properties/0"},
+      {"\"precision\":7", "#/precision"},
+      {"\"deadline_ms\":-7", "#/deadline_ms"},
+      {"\"priority\":\"\"", "#/priority"},
+      {"\"structures\":[{\"c\":1}]", "#/structures/0/c"},
+  };
+  const size_t n = sizeof faults / sizeof *faults;
+  for (size_t first = 0; first < n; first++)
+    for (size_t second = 0; second < n; second++) {
+      char text[256];
+      struct request r;
+      struct problem p;
+      snprintf(text, sizeof text, "{%s%s%s}", faults[first].member, first == second ? "" : ",",
+               first == second ? "" : faults[second].member);
+      const size_t told = first < second ? first : second;
+      assert_false(read_text(text, &r, &p));
+      request_fini(&r);
+      if (strcmp(p.pointer, faults[told].pointer) != 0)
+        fail_msg("%s: %s %s", text, p.pointer, p.detail);
+    }
+}
+
 /* The fault of a structure keeps its id; malformed text behind it still fails the whole. */
 static void test_id_of_a_faulty_structure(void **state) {
   (void)state;
@@ -274,7 +325,28 @@ static void test_id_of_a_faulty_structure(void **state) {
   request_fini(&r);
 }
 
-/* Many values in few bytes would make a tree forty times as large. */
+static void test_memory_of_reading(void **state) {
+  (void)state;
+  const struct codec_limits many = {.max_structures = 1000000, .max_atoms = 1000000};
+  assert_int_equal(codec_json_bytes(0, &limits), 0);
+  assert_true(codec_json_bytes(SIZE_MAX, &many) == SIZE_MAX);
+  const size_t n = 30000;
+  char *text = malloc(2 * n + 100);
+  assert_non_null(text);
+  size_t size = (size_t)snprintf(text, 100, "{\"structures\":[0");
+  for (size_t i = 1; i < n; i++)
+    size += (size_t)snprintf(text + size, 4, ",0");
+  size += (size_t)snprintf(text + size, 4, "]}");
+  struct request r = {0};
+  struct problem p;
+  assert_true(codec_json_read(text, size, &many, &r, &p));
+  assert_int_equal(r.n_items, n);
+  assert_in_range(r.bytes, n * sizeof *r.items, codec_json_bytes(size, &many));
+  request_fini(&r);
+  free(text);
+}
+
+/* Many values in few bytes are refused before they have all been looked at. */
 static void test_dense_text(void **state) {
   (void)state;
   const size_t n = (size_t)1 << 21;
@@ -302,7 +374,10 @@ int main(void) {
       cmocka_unit_test(test_exact_numbers),
       cmocka_unit_test(test_whole_faults),
       cmocka_unit_test(test_item_faults),
+      cmocka_unit_test(test_order_of_members),
+      cmocka_unit_test(test_order_of_faults),
       cmocka_unit_test(test_id_of_a_faulty_structure),
+      cmocka_unit_test(test_memory_of_reading),
       cmocka_unit_test(test_dense_text),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

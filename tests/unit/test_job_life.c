@@ -77,7 +77,7 @@ static void end_scene(struct scene *scene) {
     uv_run(&fake->loop, UV_RUN_ONCE);
   const struct predictor_stats stats = predictor_stats(p);
   assert_int_equal(stats.queued_structures + stats.batches_running, 0);
-  assert_int_equal(p->held_bytes + p->tree_bytes + p->n_reading, 0);
+  assert_int_equal(p->held_bytes + p->reading_bytes + p->n_reading, 0);
   assert_true(!p->due.first && !p->ready.first);
   assert_int_equal(registry_users(served), 0);
   struct fake_call next;

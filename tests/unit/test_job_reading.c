@@ -2,7 +2,8 @@
 #include "server/jobs/job_reading.h"
 #include "tests/unit/fake_calls.h"
 
-/* Half of the workers read, and trees of two such bodies are more than may be at a time. */
+/* Half of the workers read, and what is read of two such bodies may be more than may be at a time.
+ */
 static void test_reading_in_turns(void **state) {
   struct fake_served *fake = *state;
   struct fake_call calls[4];
@@ -11,7 +12,7 @@ static void test_reading_in_turns(void **state) {
   fake->predictor = predictor_new_with(&fake_evaluator, &fake->loop, &fake->config, fake->registry,
                                        fake->metrics);
   assert_non_null(fake->predictor);
-  fake->config.max_receiving_bytes = (size_t)40 << 20;
+  fake->config.max_receiving_bytes = (size_t)4 << 20;
   for (size_t i = 0; i < 4; i++) {
     begin_long(fake, &calls[i]);
     assert_int_equal(calls[i].job->state, i == 0 ? JOB_READING : JOB_READ_DUE);
@@ -19,7 +20,7 @@ static void test_reading_in_turns(void **state) {
   predict_cancel(calls[3].job);
   predict_cancel(calls[1].job);
   finish(fake, &calls[2]);
-  assert_int_equal(fake->predictor->tree_bytes, 0);
+  assert_int_equal(fake->predictor->reading_bytes, 0);
   assert_null(fake->predictor->due.first);
   finish(fake, &calls[0]);
   end(&calls[0], 200);

@@ -35,6 +35,71 @@ static void test_memory(void **state) {
   request_fini(&r);
 }
 
+/* Grows three arrays in turn, so that each is behind others, and checks what they hold. */
+static void test_growing(void **state) {
+  (void)state;
+  enum { N = 3, MOST = 60000 };
+  struct request r = {0};
+  unsigned char *arrays[N] = {NULL};
+  size_t sizes[N] = {0};
+  for (size_t size = 1; size < MOST; size = size * 3 / 2 + 1)
+    for (size_t k = 0; k < N; k++) {
+      const size_t n = size + 7 * k;
+      arrays[k] = request_resize(&r, arrays[k], sizes[k], n);
+      assert_non_null(arrays[k]);
+      assert_int_equal((uintptr_t)arrays[k] % 16, 0);
+      memset(arrays[k] + sizes[k], (int)(k + 1), n - sizes[k]);
+      sizes[k] = n;
+    }
+  for (size_t k = 0; k < N; k++)
+    for (size_t i = 0; i < sizes[k]; i++)
+      assert_int_equal(arrays[k][i], k + 1);
+  request_fini(&r);
+}
+
+/* The last array stays where it is while its block has room, and gives back what it had. */
+static void test_last_array(void **state) {
+  (void)state;
+  struct request r = {0};
+  assert_non_null(request_alloc(&r, 1, 16));
+  unsigned char *array = request_resize(&r, NULL, 0, 100);
+  assert_non_null(array);
+  assert_ptr_equal(request_resize(&r, array, 100, 1000), array);
+  memset(array, 0xff, 1000);
+  assert_ptr_equal(request_resize(&r, array, 1000, 10), array);
+  unsigned char *next = request_alloc(&r, 500, 2);
+  assert_ptr_equal(next, array + 16);
+  for (size_t i = 0; i < 1000; i++)
+    assert_int_equal(next[i], 0);
+  assert_ptr_not_equal(request_resize(&r, array, 10, 20), array);
+  request_fini(&r);
+}
+
+/* A large array takes a block of its size alone, also when it has become smaller. */
+static void test_large_array(void **state) {
+  (void)state;
+  struct request r = {0};
+  unsigned char *array = request_resize(&r, NULL, 0, 5000);
+  for (size_t size = 5000; array && size < 5000000; size *= 2)
+    array = request_resize(&r, array, size, 2 * size);
+  assert_non_null(array);
+  assert_in_range(r.bytes, 5000000, 10300000);
+  array = request_resize(&r, array, 5000 << 10, 1 << 20);
+  assert_non_null(array);
+  assert_int_equal(r.bytes, 1 << 20);
+  memset(array, 1, 1 << 20);
+  array = request_resize(&r, array, 1 << 20, 8);
+  assert_non_null(array);
+  const unsigned char *zeros = request_alloc(&r, 1, 4000);
+  for (size_t i = 0; i < 4000; i++)
+    assert_int_equal(zeros[i], 0);
+  assert_null(request_resize(&r, array, 8, SIZE_MAX));
+  assert_null(request_resize(&r, array, 8, SIZE_MAX - 64));
+  for (size_t i = 0; i < 8; i++)
+    assert_int_equal(array[i], 1);
+  request_fini(&r);
+}
+
 /* A request of n structures of the given numbers of atoms, all silicon at one point. */
 static void fill(struct request *r, const size_t *n_atoms, size_t n) {
   *r = (struct request){.n_items = n};
@@ -177,9 +242,15 @@ static void test_images(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_memory), cmocka_unit_test(test_first_fault_stays),
-      cmocka_unit_test(test_plan),   cmocka_unit_test(test_too_large),
-      cmocka_unit_test(test_gone),   cmocka_unit_test(test_many_edges),
+      cmocka_unit_test(test_memory),
+      cmocka_unit_test(test_growing),
+      cmocka_unit_test(test_last_array),
+      cmocka_unit_test(test_large_array),
+      cmocka_unit_test(test_first_fault_stays),
+      cmocka_unit_test(test_plan),
+      cmocka_unit_test(test_too_large),
+      cmocka_unit_test(test_gone),
+      cmocka_unit_test(test_many_edges),
       cmocka_unit_test(test_images),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
