@@ -65,8 +65,8 @@ static size_t reading_bytes_of(const struct predict_job *job) {
   return json_size > 0 ? codec_json_bytes(json_size, &job->limits) : 0;
 }
 
-/* Gives jobs to workers in their order: to half of them, and as many bodies at a time as their
- * memory that reading them may take is there for. */
+/* Gives jobs to workers in their order: to half of them, and as many bodies at a time as there is
+ * memory for what is read of them. */
 static void take_next(struct predictor *p) {
   const size_t most = p->config->max_receiving_bytes;
   const size_t n_most = (workers_count(p->workers) + 1) / 2;
