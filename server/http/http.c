@@ -1,15 +1,10 @@
-#include "server/http/http.h"
-
 #include "server/base/log.h"
-#include "server/http/http_body.h"
 #include "server/http/http_fields.h"
-#include "server/http/http_judge.h"
+#include "server/http/http_inside.h"
 #include "server/http/http_response.h"
 #include "server/http/http_text.h"
-#include "server/http/peer.h"
 #include "server/http/tls.h"
 
-#include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,70 +12,11 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#define ACCEPT_SIZE 1024
 #define CONNECTION_MEMORY (64u * 1024) /* libmicrohttpd's, headers and upload window */
-#define GONE_MS 100    /* for bytes that were sent before the client closed its side */
-#define LINGER_MS 1000 /* how long a refused body is still read, so that the answer arrives */
+#define GONE_MS 100 /* for bytes that were sent before the client closed its side */
 
 /* Bytes a millisecond that a client has to take of an answer, beside the time for a request. */
 #define ANSWER_RATE 64
-
-/* Where a request stands. */
-enum stage {
-  STAGE_RECEIVING,
-  STAGE_HANDLED,   /* the handler has it and has not replied */
-  STAGE_WAITING,   /* as before, and the connection is suspended */
-  STAGE_REPLIED,   /* a response is there for libmicrohttpd */
-  STAGE_LINGERING, /* answered past libmicrohttpd: what still comes is thrown away */
-  STAGE_GONE
-};
-
-struct connection {
-  struct http_server *server;
-  struct MHD_Connection *mhd;
-  struct peer *peer;
-  char name[PEER_NAME_SIZE]; /* of the peer */
-  bool local;
-  struct exchange *exchange; /* NULL between requests */
-  struct connection *next, **link;
-  bool request_line_seen;
-  size_t target_size; /* of its target, as far as that is visible */
-  bool client_gone;   /* it has closed its side */
-};
-
-struct exchange {
-  struct http_exchange public;
-  struct connection *connection;
-  enum stage stage;
-  int status;
-  struct MHD_Response *response;
-  size_t answer_bytes; /* of the response, in the budget until they have left */
-  struct http_body body;
-  uint64_t begun_ns;
-  struct http_facts facts;
-  const char *last_line_end; /* in libmicrohttpd's buffer, behind the last header line */
-  char path[HTTP_PATH_SIZE], accept[ACCEPT_SIZE], request_id[HTTP_REQUEST_ID_SIZE];
-  char traceparent[HTTP_TRACEPARENT_SIZE];
-};
-
-struct http_server {
-  struct http_options options;
-  uv_loop_t *loop;
-  struct MHD_Daemon *mhd;
-  uv_poll_t poll;
-  uv_timer_t timer;
-  int handles_open;
-  struct connection *connections;
-  size_t n_connections, n_exchanges;
-  struct http_budget budget;
-  bool draining, quiesced;
-  bool runs_again; /* a connection has ended: at its limit the library accepts in its next run only
-                    */
-  bool inspects_lines; /* the library is the one whose buffer http_line_is_plain knows */
-  void (*quiet)(void *context);
-  void *quiet_context;
-  uint64_t id_prefix, id_next;
-};
 
 static struct connection *connection_of(struct MHD_Connection *mhd) {
   const union MHD_ConnectionInfo *info =
@@ -145,20 +81,17 @@ static enum MHD_Result queue(struct exchange *x) {
   return MHD_queue_response(connection->mhd, (unsigned)x->status, x->response);
 }
 
-/* Answers a request that libmicrohttpd is still reading, when it takes no response. */
-static void answer_unread(struct connection *connection, const char *path, const char *request_id,
-                          const struct problem *problem) {
+void http_answer_unread(struct connection *connection, const char *path, const char *request_id,
+                        const struct problem *problem) {
   char text[4096];
   const size_t size = http_format_problem(text, sizeof text, problem, path, request_id);
   peer_last_words(connection->peer, text, size);
 }
 
-/* Refuses a request whose body is still to come, and reads on for a moment: closing at once would
- * reset the connection, and the client might never see the answer. */
-static void refuse_unread(struct exchange *x, const struct problem *problem, const char *reason) {
+void http_refuse_unread(struct exchange *x, const struct problem *problem, const char *reason) {
   metrics_http_rejected(x->connection->server->options.metrics, reason);
   account(x, problem->status);
-  answer_unread(x->connection, x->path, x->request_id, problem);
+  http_answer_unread(x->connection, x->path, x->request_id, problem);
   http_body_drop(&x->body, &x->connection->server->budget);
   x->stage = STAGE_LINGERING;
   peer_deadline(x->connection->peer, LINGER_MS);
@@ -172,7 +105,7 @@ static bool body_comes(const struct exchange *x) {
 static enum MHD_Result refuse(struct exchange *x, const struct problem *problem,
                               const char *reason) {
   if (body_comes(x) && !x->facts.framing.expects_continue) {
-    refuse_unread(x, problem, reason);
+    http_refuse_unread(x, problem, reason);
     return MHD_YES;
   }
   metrics_http_rejected(x->connection->server->options.metrics, reason);
@@ -187,14 +120,8 @@ static enum MHD_Result refuse(struct exchange *x, const struct problem *problem,
 static enum MHD_Result on_field(void *context, enum MHD_ValueKind kind, const char *name,
                                 size_t name_size, const char *value, size_t value_size) {
   struct exchange *x = context;
-  (void)kind;
-  if (value != NULL)
-    x->last_line_end = value + value_size + 2;
-  if (value == NULL || (x->connection->server->inspects_lines &&
-                        !http_line_is_plain(name, name_size, value, value_size))) {
-    x->facts.line_fault = "a header line is folded, or does not end in CRLF";
-    value = value == NULL ? "" : value;
-  }
+  (void)kind, (void)name_size, (void)value_size;
+  value = value == NULL ? "" : value;
   http_framing_field(&x->facts.framing, name, value);
   if (http_fields_keep(&x->public, name, value))
     return MHD_YES;
@@ -207,15 +134,8 @@ static enum MHD_Result on_field(void *context, enum MHD_ValueKind kind, const ch
   return MHD_YES;
 }
 
-static size_t header_size(struct MHD_Connection *mhd) {
-  const union MHD_ConnectionInfo *info =
-      MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
-  return info == NULL ? 0 : info->header_size;
-}
-
 static enum MHD_Result begin(struct http_server *server, struct MHD_Connection *mhd,
-                             const char *target, const char *method, const char *version,
-                             void **slot) {
+                             const char *target, const char *method, void **slot) {
   struct connection *connection = connection_of(mhd);
   struct exchange *x = connection == NULL ? NULL : calloc(1, sizeof *x);
   if (x == NULL)
@@ -230,23 +150,14 @@ static enum MHD_Result begin(struct http_server *server, struct MHD_Connection *
                                      .route = "other",
                                      .send = exchange_send};
   *slot = connection->exchange = x;
+  connection->n_begun++;
   server->n_exchanges++;
-  if (server->inspects_lines &&
-      !http_request_line_is_plain(method, target, connection->target_size, version))
-    x->facts.line_fault = "the request line is not three words, or does not end in CRLF";
-  x->last_line_end = version + 10;
   MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, on_field, x);
   if (x->accept[0] != '\0')
     x->public.accept = x->accept;
-  if (server->inspects_lines && x->facts.line_fault == NULL &&
-      !http_line_is_empty(x->last_line_end))
-    x->facts.line_fault = "the header does not end in an empty line";
   if (x->request_id[0] == '\0')
-    snprintf(x->request_id, sizeof x->request_id, "%016llx-%llx",
-             (unsigned long long)server->id_prefix, (unsigned long long)server->id_next++);
+    http_make_request_id(server, x->request_id);
   x->facts.target = target;
-  x->facts.version = version;
-  x->facts.header_size = header_size(mhd);
   struct problem problem;
   const char *reason = http_judge(&x->facts, server->budget.max_body_bytes, x->path, &problem);
   if (reason == NULL && body_comes(x) &&
@@ -255,6 +166,7 @@ static enum MHD_Result begin(struct http_server *server, struct MHD_Connection *
   if (reason != NULL)
     return refuse(x, &problem, reason);
   peer_deadline(connection->peer, server->options.request_timeout_ms);
+  http_heads_refuse(connection);
   return MHD_YES;
 }
 
@@ -267,7 +179,7 @@ static void receive(struct exchange *x, const char *bytes, size_t size) {
   const char *reason =
       http_body_append(&x->body, &x->connection->server->budget, expected, bytes, size, &problem);
   if (reason != NULL)
-    refuse_unread(x, &problem, reason);
+    http_refuse_unread(x, &problem, reason);
 }
 
 /* The client does not wait for this exchange any more. */
@@ -305,8 +217,9 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, con
                                   const char *method, const char *version, const char *upload,
                                   size_t *upload_size, void **slot) {
   struct exchange *x = *slot;
+  (void)version;
   if (x == NULL)
-    return begin(context, mhd, target, method, version, slot);
+    return begin(context, mhd, target, method, slot);
   if (*upload_size > 0) {
     receive(x, upload, *upload_size);
     *upload_size = 0;
@@ -331,13 +244,14 @@ static void on_late(void *context) {
   struct problem problem;
   http_problem_late(&problem, server->options.request_timeout_ms);
   if (x != NULL && x->stage == STAGE_RECEIVING) {
-    refuse_unread(x, &problem, "timeout");
+    http_refuse_unread(x, &problem, "timeout");
     return;
   }
-  /* Of half a request line the library tells nothing. */
-  if (x == NULL && (connection->request_line_seen || peer_has_sent(connection->peer))) {
+  /* Half a head is held back from the library. */
+  if (x == NULL && !connection->refused &&
+      (connection->wire.used > 0 || peer_has_sent(connection->peer))) {
     metrics_http_rejected(server->options.metrics, "timeout");
-    answer_unread(connection, "", "-", &problem);
+    http_answer_unread(connection, "", "-", &problem);
   }
   peer_hang_up(connection->peer);
 }
@@ -358,16 +272,6 @@ static void on_gone(void *context) {
   }
 }
 
-static void *on_request_line(void *context, const char *target, struct MHD_Connection *mhd) {
-  struct connection *connection = connection_of(mhd);
-  (void)context;
-  if (connection != NULL) {
-    connection->request_line_seen = true;
-    connection->target_size = http_visible_size(target);
-  }
-  return NULL;
-}
-
 static void on_completed(void *context, struct MHD_Connection *mhd, void **slot,
                          enum MHD_RequestTerminationCode how) {
   struct http_server *server = context;
@@ -383,12 +287,13 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **slot,
     MHD_destroy_response(x->response);
   free(x);
   connection->exchange = NULL;
-  connection->request_line_seen = false;
   server->n_exchanges--;
   peer_mark(connection->peer);
   peer_deadline(connection->peer, server->options.request_timeout_ms);
   if (server->quiesced || connection->client_gone)
     peer_hang_up(connection->peer);
+  else
+    http_heads_refuse(connection);
 }
 
 /* Its TLS session, which shows our certificate from now on; NULL where there is none. */
@@ -403,20 +308,27 @@ static gnutls_session_t session_of(struct http_server *server, struct MHD_Connec
   return info->tls_session;
 }
 
-static struct connection *connection_new(struct http_server *server, struct MHD_Connection *mhd) {
+static int descriptor_of(struct MHD_Connection *mhd) {
   const union MHD_ConnectionInfo *info =
       MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
-  struct connection *connection = info == NULL ? NULL : calloc(1, sizeof *connection);
+  return info == NULL ? -1 : info->connect_fd;
+}
+
+static struct connection *connection_new(struct http_server *server, struct MHD_Connection *mhd) {
+  const int fd = descriptor_of(mhd);
+  struct connection *connection = fd < 0 ? NULL : calloc(1, sizeof *connection);
   if (connection == NULL)
     return NULL;
-  connection->peer = peer_new(server->loop, info->connect_fd, session_of(server, mhd), on_late,
-                              on_gone, connection);
-  if (connection->peer == NULL) {
+  connection->peer =
+      peer_new(server->loop, fd, session_of(server, mhd), on_late, on_gone, connection);
+  wire_init(&connection->wire);
+  connection->server = server;
+  if (connection->peer == NULL || !http_heads_watch(connection, fd)) {
+    peer_free(connection->peer);
     free(connection);
     return NULL;
   }
-  connection->local = peer_name(info->connect_fd, connection->name);
-  connection->server = server;
+  connection->local = peer_name(fd, connection->name);
   connection->mhd = mhd;
   connection->next = server->connections;
   connection->link = &server->connections;
@@ -438,6 +350,8 @@ static void on_connection(void *context, struct MHD_Connection *mhd, void **slot
   }
   if (connection == NULL)
     return;
+  http_heads_forget(connection, descriptor_of(mhd));
+  wire_fini(&connection->wire);
   peer_free(connection->peer);
   *connection->link = connection->next;
   if (connection->next != NULL)
@@ -451,11 +365,9 @@ static void on_connection(void *context, struct MHD_Connection *mhd, void **slot
 /* --- the loop --------------------------------------------------------------------------------- */
 
 static void run(struct http_server *server) {
-  server->runs_again = false;
-  MHD_run(server->mhd);
-  MHD_UNSIGNED_LONG_LONG milliseconds = 0;
-  if (server->runs_again || MHD_get_timeout(server->mhd, &milliseconds) == MHD_YES)
-    uv_timer_start(&server->timer, on_timer, milliseconds, 0);
+  const int64_t milliseconds = quirks_run(server->mhd, &server->filter, &server->runs_again);
+  if (milliseconds >= 0)
+    uv_timer_start(&server->timer, on_timer, (uint64_t)milliseconds, 0);
   else
     uv_timer_stop(&server->timer);
   if (server->quiet != NULL && server->n_exchanges == 0) {
@@ -474,12 +386,6 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
   run(poll->data);
 }
 
-/* Paths are decoded strictly by http_path_decode, not here. */
-static size_t leave_escaped(void *context, struct MHD_Connection *mhd, char *text) {
-  (void)context, (void)mhd;
-  return strlen(text);
-}
-
 static struct MHD_Daemon *start_daemon(struct http_server *server) {
   const struct http_options *o = &server->options;
   struct MHD_OptionItem encryption[] = {
@@ -496,8 +402,7 @@ static struct MHD_Daemon *start_daemon(struct http_server *server) {
       (unsigned)o->max_connections_address, MHD_OPTION_CONNECTION_TIMEOUT, timeout_s,
       MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_NOTIFY_COMPLETED,
       on_completed, server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
-      MHD_OPTION_URI_LOG_CALLBACK, on_request_line, server, MHD_OPTION_UNESCAPE_CALLBACK,
-      leave_escaped, server, MHD_OPTION_END);
+      MHD_OPTION_UNESCAPE_CALLBACK, quirks_leave_escaped, server, MHD_OPTION_END);
 }
 
 struct http_server *http_start(uv_loop_t *loop, const struct http_options *options) {
@@ -511,7 +416,7 @@ struct http_server *http_start(uv_loop_t *loop, const struct http_options *optio
                                         .max_receiving_bytes = options->max_receiving_bytes};
   server->loop = loop;
   server->poll.data = server->timer.data = server;
-  server->inspects_lines = strcmp(MHD_get_version(), "0.9.75") == 0;
+  http_heads_init(server);
   if (getrandom(&server->id_prefix, sizeof server->id_prefix, GRND_NONBLOCK) < 0)
     server->id_prefix = uv_hrtime();
   server->mhd = start_daemon(server);
@@ -523,6 +428,7 @@ struct http_server *http_start(uv_loop_t *loop, const struct http_options *optio
   const union MHD_DaemonInfo *info = MHD_get_daemon_info(server->mhd, MHD_DAEMON_INFO_EPOLL_FD);
   if (info == NULL || uv_poll_init(loop, &server->poll, info->epoll_fd) != 0) {
     MHD_stop_daemon(server->mhd);
+    http_heads_fini(server);
     free(server);
     return NULL;
   }
@@ -560,7 +466,7 @@ void http_quiesce(struct http_server *server, void (*done)(void *context), void 
   server->quiet_context = context;
   stop_accepting(server);
   for (struct connection *c = server->connections; c != NULL; c = c->next)
-    if (c->exchange == NULL && !peer_has_unread(c->peer))
+    if (c->exchange == NULL && c->wire.used == 0 && !peer_has_unread(c->peer))
       peer_hang_up(c->peer);
   uv_timer_start(&server->timer, on_timer, 0, 0);
 }
@@ -581,8 +487,10 @@ void http_abandon(struct http_server *server) {
 
 static void on_closed(uv_handle_t *handle) {
   struct http_server *server = handle->data;
-  if (--server->handles_open == 0)
-    free(server);
+  if (--server->handles_open > 0)
+    return;
+  http_heads_fini(server);
+  free(server);
 }
 
 void http_stop(struct http_server *server) {

@@ -6,20 +6,6 @@
 
 const char *http_judge(const struct http_facts *facts, size_t max_body_bytes, char *path,
                        struct problem *problem) {
-  const char *fault = facts->line_fault;
-  if (fault == NULL)
-    fault = http_framing_verdict(&facts->framing, strcmp(facts->version, "HTTP/1.0") != 0);
-  if (facts->header_size > HTTP_HEADERS_MAX || facts->framing.fields > HTTP_FIELDS_MAX) {
-    problem_set(problem, 431, "headers-too-large", "header fields too large", "",
-                "A request takes %d bytes and %d header fields at most.", HTTP_HEADERS_MAX,
-                HTTP_FIELDS_MAX);
-    return "headers";
-  }
-  if (fault != NULL) {
-    problem_set(problem, 400, "malformed-request", "malformed request", "",
-                "The request is refused: %s.", fault);
-    return "framing";
-  }
   if (!http_path_decode(facts->target, path, HTTP_PATH_SIZE)) {
     problem_set(problem, 400, "malformed-path", "malformed path", "",
                 "The path takes visible ASCII, well-formed escapes other than those of slashes and "
@@ -34,6 +20,17 @@ const char *http_judge(const struct http_facts *facts, size_t max_body_bytes, ch
     return "body";
   }
   return NULL;
+}
+
+void http_problem_malformed(struct problem *problem, const char *words) {
+  problem_set(problem, 400, "malformed-request", "malformed request", "",
+              "The request is refused: %s.", words);
+}
+
+void http_problem_headers(struct problem *problem) {
+  problem_set(problem, 431, "headers-too-large", "header fields too large", "",
+              "A request takes %d bytes and %d header fields at most.", HTTP_HEADERS_MAX,
+              HTTP_FIELDS_MAX);
 }
 
 void http_problem_body(struct problem *problem, size_t max_body_bytes) {
@@ -66,10 +63,14 @@ static const char *reason_phrase(int status) {
     return "Request Timeout";
   case 413:
     return "Content Too Large";
+  case 414:
+    return "URI Too Long";
   case 431:
     return "Request Header Fields Too Large";
   case 503:
     return "Service Unavailable";
+  case 505:
+    return "HTTP Version Not Supported";
   default:
     return "Error";
   }

@@ -13,19 +13,22 @@
 /* Bytes of request line and header fields; beyond: 431. */
 #define HTTP_HEADERS_MAX 16384
 
-/* What is known of a request before its body. */
+/* What is known of a request before its body, its head being in order (wire.h). */
 struct http_facts {
-  const char *target;     /* of the request line, without the query */
-  const char *version;    /* "HTTP/1.1" */
-  const char *line_fault; /* a line that is not plain text ended by CRLF (static text), or NULL */
-  size_t header_size;
+  const char *target; /* of the request line, without the query */
   struct http_framing framing;
 };
 
 /* Decodes the path into path [HTTP_PATH_SIZE] and returns NULL, or fills problem and returns the
- * reason for metrics_http_rejected: "headers", "framing", "path" or "body". */
+ * reason for metrics_http_rejected: "path" or "body". */
 const char *http_judge(const struct http_facts *facts, size_t max_body_bytes, char *path,
                        struct problem *problem);
+
+/* The head is not plain HTTP; words say what of it. */
+void http_problem_malformed(struct problem *problem, const char *words);
+
+/* The head has too many bytes or fields. */
+void http_problem_headers(struct problem *problem);
 
 /* The body exceeds max_body_bytes, as found while receiving. */
 void http_problem_body(struct problem *problem, size_t max_body_bytes);

@@ -166,34 +166,11 @@ void http_accept_add(char *list, size_t size, const char *value) {
     snprintf(list, size, "*/*");
 }
 
-/* The blanks between a name and its value are fewer: libmicrohttpd's buffer is no larger. */
-#define LINE_SPAN_MAX 65536
-
-bool http_line_is_plain(const char *name, size_t name_size, const char *value, size_t value_size) {
-  const uintptr_t after = (uintptr_t)name + name_size + 1, begin = (uintptr_t)value;
-  if (begin < after || begin - after > LINE_SPAN_MAX)
-    return false;
-  for (const char *at = name + name_size + 1; at < value; at++)
-    if (!is_blank(*at))
-      return false;
-  return value[value_size] == '\0' && value[value_size + 1] == '\0';
-}
-
-size_t http_visible_size(const char *text) {
+size_t http_visible_size(const char *text, size_t size) {
   size_t n = 0;
-  while (text[n] > 0x20 && text[n] < 0x7f)
+  while (n < size && text[n] > 0x20 && text[n] < 0x7f)
     n++;
   return n;
-}
-
-bool http_request_line_is_plain(const char *method, const char *target, size_t target_size,
-                                const char *version) {
-  return target == method + http_visible_size(method) + 1 && version == target + target_size + 1 &&
-         strlen(version) == 8 && version[9] == '\0';
-}
-
-bool http_line_is_empty(const char *end) {
-  return end[0] == '\0' && end[1] == '\0';
 }
 
 static bool is_token(const char *text) {

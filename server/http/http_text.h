@@ -43,27 +43,8 @@ bool http_accepts(const char *accept, const char *type, const char *subtype);
  * would become too long admits everything. */
 void http_accept_add(char *list, size_t size, const char *value);
 
-/* Whether a header field as libmicrohttpd 0.9.75 has parsed it came as one line ended by CRLF.
- *
- * It also ends lines at a bare CR, a bare LF or the first NUL, and glues a folded line to the name
- * of its field, which a proxy in front may read in another way. It parses in place: an honest field
- * lies in its buffer as name, colon, blanks, value, and a NUL over each byte of CRLF.
- *   name   [name_size] and a NUL
- *   value  [value_size] and two bytes */
-bool http_line_is_plain(const char *name, size_t name_size, const char *value, size_t value_size);
-
-/* The bytes of visible ASCII that text begins with. */
-size_t http_visible_size(const char *text);
-
-/* The same for the request line, which it leaves as three words: whether they came with one blank
- * between them, ended by CRLF. target_size: of the visible bytes of the target before it was cut at
- * its query. */
-bool http_request_line_is_plain(const char *method, const char *target, size_t target_size,
-                                const char *version);
-
-/* Whether the line at end, behind the last field of such a header, is empty: libmicrohttpd also
- * takes a line that begins with a colon for the end of the header. */
-bool http_line_is_empty(const char *end);
+/* The bytes of visible ASCII that text [size] begins with. */
+size_t http_visible_size(const char *text, size_t size);
 
 /* What the header fields say about the length of the body; starts as all zero. */
 struct http_framing {

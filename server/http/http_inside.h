@@ -1,0 +1,102 @@
+/* The inside of an HTTP server, for http.c (requests and the server's life) and http_heads.c (what
+ * the library reads). Used on the loop thread. */
+#ifndef SERVER_HTTP_HTTP_INSIDE_H
+#define SERVER_HTTP_HTTP_INSIDE_H
+
+#include "server/http/http.h"
+#include "server/http/http_body.h"
+#include "server/http/http_judge.h"
+#include "server/http/peer.h"
+#include "server/http/quirks.h"
+#include "server/http/wire.h"
+
+#include <microhttpd.h>
+
+#define ACCEPT_SIZE 1024
+#define LINGER_MS 1000 /* how long a refused request is still read, so that the answer arrives */
+
+/* Where a request stands. */
+enum stage {
+  STAGE_RECEIVING,
+  STAGE_HANDLED,   /* the handler has it and has not replied */
+  STAGE_WAITING,   /* as before, and the connection is suspended */
+  STAGE_REPLIED,   /* a response is there for libmicrohttpd */
+  STAGE_LINGERING, /* answered past libmicrohttpd: what still comes is thrown away */
+  STAGE_GONE
+};
+
+struct connection {
+  struct http_server *server;
+  struct MHD_Connection *mhd;
+  struct peer *peer;
+  char name[PEER_NAME_SIZE]; /* of the peer */
+  bool local;
+  struct exchange *exchange; /* NULL between requests */
+  struct connection *next, **link;
+  struct wire wire;
+  struct wire_request request; /* whose head was refused */
+  uint64_t n_begun;            /* heads that the library has told of */
+  bool refused;                /* answered at a head that it has never seen */
+  bool client_gone;            /* it has closed its side */
+};
+
+struct exchange {
+  struct http_exchange public;
+  struct connection *connection;
+  enum stage stage;
+  int status;
+  struct MHD_Response *response;
+  size_t answer_bytes; /* of the response, in the budget until they have left */
+  struct http_body body;
+  uint64_t begun_ns;
+  struct http_facts facts;
+  char path[HTTP_PATH_SIZE], accept[ACCEPT_SIZE], request_id[HTTP_REQUEST_ID_SIZE];
+  char traceparent[HTTP_TRACEPARENT_SIZE];
+};
+
+struct http_server {
+  struct http_options options;
+  uv_loop_t *loop;
+  struct MHD_Daemon *mhd;
+  uv_poll_t poll;
+  uv_timer_t timer;
+  int handles_open;
+  struct connection *connections;
+  size_t n_connections, n_exchanges;
+  struct http_budget budget;
+  bool draining, quiesced;
+  bool runs_again; /* a connection has ended: at its limit the library accepts in its next run only
+                    */
+  struct quirks_filter filter;
+  struct connection **by_fd; /* [n_fds] */
+  size_t n_fds;
+  void (*quiet)(void *context);
+  void *quiet_context;
+  uint64_t id_prefix, id_next;
+};
+
+/* An id for a request that brought none. */
+void http_make_request_id(struct http_server *server, char id[HTTP_REQUEST_ID_SIZE]);
+
+/* Answers a request that the library is still reading, or has not seen, when it takes no response;
+ * the connection says nothing after that. */
+void http_answer_unread(struct connection *connection, const char *path, const char *request_id,
+                        const struct problem *problem);
+
+/* Refuses a request whose body is still to come, and reads on for a moment: closing at once would
+ * reset the connection, and the client might never see the answer. */
+void http_refuse_unread(struct exchange *x, const struct problem *problem, const char *reason);
+
+/* The filter through which the library reads: each connection's bytes go through its wire. */
+void http_heads_init(struct http_server *server);
+void http_heads_fini(struct http_server *server);
+
+/* Puts a connection under its descriptor, and takes it away. False without memory. */
+bool http_heads_watch(struct connection *connection, int fd);
+void http_heads_forget(struct connection *connection, int fd);
+
+/* Refuses what the wire has stopped at, once all that came before it is answered. To be called
+ * when the library has begun or completed a request. */
+void http_heads_refuse(struct connection *connection);
+
+#endif

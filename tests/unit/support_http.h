@@ -1,0 +1,182 @@
+/* An HTTP server on a loop, and clients of it. */
+#ifndef TESTS_UNIT_SUPPORT_HTTP_H
+#define TESTS_UNIT_SUPPORT_HTTP_H
+
+#include "server/http/http.h"
+#include "server/http/listen.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+/* Last: cmocka.h needs the headers above. */
+#include <cmocka.h>
+
+#define BODY_MAX 100000
+
+/* A server on a loop, whose handler echoes, or keeps the exchange when the path is /keep. */
+struct fixture {
+  uv_loop_t loop;
+  struct metrics *metrics;
+  struct http_server *server;
+  uint16_t port;
+  struct http_exchange *kept[4];
+  size_t n_kept, n_gone, n_quiet;
+};
+
+/* A client's socket and what it has got. */
+struct client {
+  int fd;
+  char got[BODY_MAX + 4096];
+  size_t size;
+  bool ended;
+};
+
+static inline void reply_text(struct http_exchange *exchange, const char *text) {
+  struct http_reply reply = {.status = 200, .content_type = "text/plain"};
+  reply.body = strdup(text);
+  reply.size = strlen(text);
+  http_reply(exchange, &reply);
+}
+
+static inline void on_gone(void *context) {
+  ((struct fixture *)context)->n_gone++;
+}
+
+/* Bodies are for those that name themselves. */
+static inline bool admits(void *context, struct http_exchange *exchange, struct problem *problem) {
+  (void)context;
+  if (exchange->authorization == NULL || strcmp(exchange->authorization, "no") != 0)
+    return true;
+  exchange->route = "/guarded";
+  problem_set(problem, 401, "unauthorized", "no key", "", "A key is due.");
+  return false;
+}
+
+static inline void handle(void *context, struct http_exchange *exchange) {
+  struct fixture *f = context;
+  if (strcmp(exchange->path, "/keep") == 0) {
+    exchange->gone = on_gone;
+    exchange->gone_context = f;
+    f->kept[f->n_kept++] = exchange;
+    return;
+  }
+  char *text = malloc(exchange->size + 256);
+  assert_non_null(text);
+  const int n = snprintf(text, 256, "%s %s %s %s %s|", exchange->method, exchange->path,
+                         exchange->content_type == NULL ? "-" : exchange->content_type,
+                         exchange->accept == NULL ? "-" : exchange->accept, exchange->request_id);
+  memcpy(text + n, exchange->body, exchange->size);
+  text[(size_t)n + exchange->size] = '\0';
+  reply_text(exchange, text);
+  free(text);
+}
+
+/* send_buffer: of its connections; 0: the system's. */
+static inline void begin_with(struct fixture *f, uint64_t timeout_ms, int send_buffer) {
+  struct listener listener;
+  unsigned port = 0;
+  memset(f, 0, sizeof *f);
+  assert_int_equal(uv_loop_init(&f->loop), 0);
+  f->metrics = metrics_new();
+  assert_non_null(f->metrics);
+  assert_int_equal(listener_open(&listener, "127.0.0.1:0", false, NULL), IRREP_OK);
+  assert_int_equal(sscanf(listener.url, "http://127.0.0.1:%u", &port), 1);
+  f->port = (uint16_t)port;
+  if (send_buffer > 0)
+    setsockopt(listener.fd, SOL_SOCKET, SO_SNDBUF, &send_buffer, sizeof send_buffer);
+  const struct http_options options = {.listen_fd = listener.fd,
+                                       .max_body_bytes = BODY_MAX,
+                                       .max_receiving_bytes = 2 * BODY_MAX,
+                                       .max_connections = 4,
+                                       .request_timeout_ms = timeout_ms,
+                                       .metrics = f->metrics,
+                                       .admits = admits,
+                                       .handler = handle,
+                                       .context = f};
+  f->server = http_start(&f->loop, &options);
+  assert_non_null(f->server);
+}
+
+static inline void begin(struct fixture *f, uint64_t timeout_ms) {
+  begin_with(f, timeout_ms, 0);
+}
+
+static inline void end(struct fixture *f) {
+  http_stop(f->server);
+  uv_run(&f->loop, UV_RUN_DEFAULT);
+  assert_int_equal(uv_loop_close(&f->loop), 0);
+  metrics_free(f->metrics);
+}
+
+/* receive_buffer: 0 for the system's. */
+static inline void dial_with(const struct fixture *f, struct client *client, int receive_buffer) {
+  struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(f->port)};
+  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  client->size = 0;
+  client->ended = false;
+  client->fd = socket(AF_INET, SOCK_STREAM, 0);
+  if (receive_buffer > 0)
+    setsockopt(client->fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
+  assert_int_equal(connect(client->fd, (const struct sockaddr *)&to, sizeof to), 0);
+}
+
+static inline void dial(const struct fixture *f, struct client *client) {
+  dial_with(f, client, 0);
+}
+
+static inline void tell(const struct client *client, const char *text) {
+  assert_int_equal(send(client->fd, text, strlen(text), MSG_NOSIGNAL), (ssize_t)strlen(text));
+}
+
+/* Takes what has come for the client, without waiting. */
+static inline void take(struct client *client) {
+  const ssize_t n = recv(client->fd, client->got + client->size,
+                         sizeof client->got - 1 - client->size, MSG_DONTWAIT);
+  client->ended = client->ended || n == 0;
+  client->size += n > 0 ? (size_t)n : 0;
+  client->got[client->size] = '\0';
+}
+
+static inline void turn(struct fixture *f) {
+  uv_run(&f->loop, UV_RUN_NOWAIT);
+  usleep(200);
+}
+
+/* Runs the loop until the client has got text that contains word; then forgets what it has got. */
+static inline void expect(struct fixture *f, struct client *client, const char *word) {
+  for (take(client); strstr(client->got, word) == NULL; take(client)) {
+    if (client->ended)
+      fail_msg("no \"%s\" in: %s", word, client->got);
+    turn(f);
+  }
+}
+
+static inline void forget(struct client *client) {
+  client->size = 0;
+}
+
+static inline void expect_end(struct fixture *f, struct client *client) {
+  for (take(client); !client->ended; take(client))
+    turn(f);
+  close(client->fd);
+}
+
+static inline double metric(const struct fixture *f, const char *series) {
+  size_t size = 0;
+  char *text = metrics_render(f->metrics, &size);
+  assert_non_null(text);
+  const char *line = strstr(text, series);
+  const double value = line == NULL ? 0 : strtod(line + strlen(series), NULL);
+  free(text);
+  return value;
+}
+
+#endif
