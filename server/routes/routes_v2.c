@@ -59,20 +59,21 @@ void route_v2_model_ready(struct services *services, struct http_exchange *excha
   }
 }
 
+#define SHAPE_MAX (1 + IRREP_OUTPUT_DIMS_MAX)
+
 struct tensor {
   const char *name, *datatype;
-  int shape[3]; /* -1: any; 0: no such dimension */
+  int shape[SHAPE_MAX]; /* -1: any; 0: no such dimension */
 };
 
-static cJSON *add_tensor(cJSON *array, const struct tensor *row) {
+static void add_tensor(cJSON *array, const struct tensor *row) {
   cJSON *tensor = cJSON_CreateObject();
   cJSON_AddStringToObject(tensor, "name", row->name);
   cJSON_AddStringToObject(tensor, "datatype", row->datatype);
   cJSON *shape = cJSON_AddArrayToObject(tensor, "shape");
-  for (size_t k = 0; k < 3 && row->shape[k] != 0; k++)
+  for (size_t k = 0; k < SHAPE_MAX && row->shape[k] != 0; k++)
     tree_append(shape, cJSON_CreateNumber(row->shape[k]));
-  tree_append(array, tensor);
-  return shape;
+  tree_append(array, tensor); /* which is gone without memory */
 }
 
 static void add_inputs(cJSON *root) {
@@ -90,9 +91,10 @@ static void add_outputs(cJSON *root) {
   cJSON *array = cJSON_AddArrayToObject(root, "outputs");
   const struct irrep_output *output;
   for (size_t i = 0; (output = irrep_output_at(i)); i++) {
-    cJSON *shape = add_tensor(array, &(struct tensor){output->name, "FP64", {-1}});
+    struct tensor row = {output->name, "FP64", {-1}};
     for (size_t k = 0; k < output->n_dims; k++)
-      tree_append(shape, cJSON_CreateNumber((double)output->dims[k]));
+      row.shape[1 + k] = (int)output->dims[k];
+    add_tensor(array, &row);
   }
   add_tensor(array, &(struct tensor){"status", "INT32", {-1}});
 }
