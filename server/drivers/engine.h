@@ -46,7 +46,7 @@ struct engine {
 
 struct engine_kind {
   const char *name;
-  /* NULL without memory. settings are copied. What is to be sent first is in `out`. */
+  /* NULL without memory. settings are copied, or shared. What is to be sent first is in `out`. */
   struct engine *(*new)(const struct engine_settings *settings);
   void (*free)(struct engine *engine);
   /* Takes bytes [size] up to the next event; *used gets how many. */

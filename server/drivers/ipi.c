@@ -55,10 +55,7 @@ static struct engine *ipi_new(const struct engine_settings *settings) {
   ipi->max_structures = settings->max_structures;
   ipi->parser.max_atoms = settings->max_atoms;
   ipi->parser.batch_size = 1;
-  if (!species_copy(&ipi->species, settings->species)) {
-    ipi_free(engine);
-    return NULL;
-  }
+  species_share(&ipi->species, settings->species);
   ipi->parser.n_atoms = ipi->species.n_atoms;
   return engine;
 }

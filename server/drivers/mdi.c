@@ -105,9 +105,8 @@ static const char *set_n_atoms(struct mdi *mdi, const struct mdi_command *comman
 
 static const char *set_elements(struct mdi *mdi, const struct mdi_command *command) {
   (void)command;
-  memcpy(mdi->species.numbers, mdi->parser.data, mdi->species.n_atoms * sizeof(int32_t));
   forget(mdi);
-  return NULL;
+  return species_renumber(&mdi->species, mdi->parser.data) ? NULL : "no memory for the elements";
 }
 
 static const char *set_positions(struct mdi *mdi, const struct mdi_command *command) {
@@ -316,7 +315,8 @@ static struct engine *mdi_new(const struct engine_settings *settings) {
   mdi->max_atoms = settings->max_atoms;
   text_add(&engine->out, (const char *)version, sizeof version);
   text_add(&engine->out, (const char *)lengths, sizeof lengths);
-  if (engine->out.failed || !species_copy(&mdi->species, settings->species)) {
+  species_share(&mdi->species, settings->species);
+  if (engine->out.failed) {
     mdi_free(engine);
     return NULL;
   }

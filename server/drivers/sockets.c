@@ -9,6 +9,10 @@
 /* Sockets that are closed for good and still listed. */
 #define CLOSED_LISTED_MAX 64
 
+/* What a connection holds for each atom of its structure while that is computed: positions as they
+ * came and as they are asked for, forces as they were computed and as they are sent. */
+#define ATOM_BYTES ((size_t)160)
+
 /* How long drivers have to fetch what they have asked for. */
 #define DRAIN_MS 1000
 
@@ -38,6 +42,24 @@ static size_t count_open(const struct sockets *sockets) {
   for (size_t i = 0; i < sockets->n_entries; i++)
     n += sockets->entries[i]->n_links - count_links(sockets->entries[i], LINK_CLOSED);
   return n;
+}
+
+/* What connections of a spec may hold; SIZE_MAX where that overflows. */
+static size_t bytes_of(const struct socket_spec *spec, size_t n_links) {
+  const size_t each = spec->species.n_atoms > SIZE_MAX / ATOM_BYTES / SOCKETS_CONNECTIONS_MAX
+                          ? SIZE_MAX / SOCKETS_CONNECTIONS_MAX
+                          : ATOM_BYTES * spec->species.n_atoms;
+  return each * n_links;
+}
+
+/* What those that are not closed may hold together. */
+static size_t bytes_open(const struct sockets *sockets) {
+  size_t bytes = 0;
+  for (size_t i = 0; i < sockets->n_entries; i++) {
+    const struct socket_entry *entry = sockets->entries[i];
+    bytes += bytes_of(&entry->spec, entry->n_links - count_links(entry, LINK_CLOSED));
+  }
+  return bytes;
 }
 
 static void tell_done(struct sockets *sockets) {
@@ -122,6 +144,13 @@ enum irrep_status sockets_add(struct sockets *sockets, struct socket_spec *spec,
     return irrep_fail(error, IRREP_TOO_LARGE, "connections",
                       "%zu connections are open and %d are the limit", count_open(sockets),
                       SOCKETS_CONNECTIONS_MAX);
+  const size_t bytes = bytes_of(spec, spec->connections), open = bytes_open(sockets);
+  const size_t most = sockets->options.config->max_receiving_bytes;
+  if (most > 0 && (open > most || bytes > most - open))
+    return irrep_fail(error, IRREP_TOO_LARGE, "connections",
+                      "%zu connections of %zu atoms hold %zu bytes beside %zu of others; %zu are "
+                      "the limit (--max-receiving-bytes)",
+                      spec->connections, spec->species.n_atoms, bytes, open, most);
   forget_closed(sockets);
   struct socket_entry **entries =
       realloc(sockets->entries, (sockets->n_entries + 1) * sizeof(struct socket_entry *));

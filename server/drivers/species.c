@@ -2,6 +2,7 @@
 
 #include "server/base/elements.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,43 +10,73 @@
 
 #define SHOWN_MAX 60
 
+/* The numbers of one or more species. */
+struct shared {
+  size_t n_users;
+  int32_t numbers[];
+};
+
+/* That of a species which has any numbers. */
+static struct shared *shared_of(const struct species *species) {
+  const char *numbers = (const char *)species->numbers;
+  return (struct shared *)(uintptr_t)(numbers - offsetof(struct shared, numbers));
+}
+
 void species_fini(struct species *species) {
-  free(species->numbers);
+  if (species->numbers != NULL && --shared_of(species)->n_users == 0)
+    free(shared_of(species));
   *species = (struct species){0};
 }
 
-static bool reserve(struct species *species, size_t n_atoms) {
-  if (n_atoms <= species->capacity)
-    return true;
-  size_t capacity = n_atoms < SIZE_MAX / 2 ? n_atoms + n_atoms / 2 + 8 : n_atoms;
-  if (capacity > SIZE_MAX / sizeof *species->numbers)
-    return false;
-  int32_t *numbers = realloc(species->numbers, capacity * sizeof *numbers);
-  if (numbers == NULL)
-    return false;
-  species->numbers = numbers;
+/* Gives a species numbers of its own with room for so many, and returns them; NULL without memory.
+ */
+static int32_t *reserve(struct species *species, size_t n_atoms) {
+  struct shared *before = species->numbers != NULL ? shared_of(species) : NULL;
+  const bool alone = before != NULL && before->n_users == 1;
+  if (alone && n_atoms <= species->capacity)
+    return before->numbers;
+  const size_t room = species->n_atoms > n_atoms ? species->n_atoms : n_atoms;
+  const size_t capacity = room < SIZE_MAX / 2 ? room + room / 2 + 8 : room;
+  if (capacity > (SIZE_MAX - sizeof *before) / sizeof *before->numbers)
+    return NULL;
+  struct shared *now =
+      realloc(alone ? before : NULL, sizeof *now + capacity * sizeof *now->numbers);
+  if (now == NULL)
+    return NULL;
+  if (before != NULL && !alone) {
+    memcpy(now->numbers, before->numbers, species->n_atoms * sizeof *now->numbers);
+    before->n_users--;
+  }
+  now->n_users = 1;
+  species->numbers = now->numbers;
   species->capacity = capacity;
-  return true;
+  return now->numbers;
 }
 
 bool species_add(struct species *species, int32_t number, size_t n, size_t max_atoms) {
-  if (species->n_atoms > max_atoms || n > max_atoms - species->n_atoms ||
-      !reserve(species, species->n_atoms + n))
+  if (species->n_atoms > max_atoms || n > max_atoms - species->n_atoms)
     return false;
-  for (size_t i = 0; i < n; i++)
-    species->numbers[species->n_atoms++] = number;
-  return true;
+  int32_t *numbers = reserve(species, species->n_atoms + n);
+  for (size_t i = 0; numbers != NULL && i < n; i++)
+    numbers[species->n_atoms++] = number;
+  return numbers != NULL;
 }
 
-bool species_copy(struct species *species, const struct species *other) {
-  if (!reserve(species, other->n_atoms))
-    return false;
-  if (other->n_atoms > 0)
-    memcpy(species->numbers, other->numbers, other->n_atoms * sizeof *species->numbers);
-  species->n_atoms = other->n_atoms;
-  species->has_pbc = other->has_pbc;
-  memcpy(species->pbc, other->pbc, sizeof species->pbc);
-  return true;
+void species_share(struct species *species, const struct species *other) {
+  if (other->numbers != NULL)
+    shared_of(other)->n_users++;
+  species_fini(species);
+  *species = *other;
+}
+
+bool species_renumber(struct species *species, const int32_t *numbers) {
+  const size_t bytes = species->n_atoms * sizeof *numbers;
+  if (bytes == 0 || memcmp(species->numbers, numbers, bytes) == 0)
+    return true;
+  int32_t *own = reserve(species, species->n_atoms);
+  if (own != NULL)
+    memcpy(own, numbers, bytes);
+  return own != NULL;
 }
 
 /* --- formulas --------------------------------------------------------------------------------- */
@@ -74,11 +105,11 @@ static enum irrep_status repeat(struct formula *f, size_t start, size_t n) {
   const size_t length = species->n_atoms - start;
   if (n == 0 || length > (f->max_atoms - start) / n)
     return IRREP_TOO_LARGE;
-  if (!reserve(species, start + n * length))
+  int32_t *numbers = reserve(species, start + n * length);
+  if (numbers == NULL)
     return IRREP_NO_MEMORY;
   for (; n > 1; n--) {
-    memcpy(species->numbers + species->n_atoms, species->numbers + start,
-           length * sizeof *species->numbers);
+    memcpy(numbers + species->n_atoms, numbers + start, length * sizeof *numbers);
     species->n_atoms += length;
   }
   return IRREP_OK;

@@ -9,9 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Zero-initialised it is empty. */
+/* Zero-initialised it is empty. It may be moved by assignment, and the source zeroed. */
 struct species {
-  int32_t *numbers; /* [n_atoms] atomic numbers, malloc'ed */
+  const int32_t *numbers; /* [n_atoms] atomic numbers, shared by any number of species */
   size_t n_atoms, capacity;
   bool has_pbc;
   bool pbc[3]; /* when has_pbc */
@@ -22,8 +22,12 @@ void species_fini(struct species *species);
 /* Appends n atoms. false: more than max_atoms, or without memory; nothing is appended then. */
 bool species_add(struct species *species, int32_t number, size_t n, size_t max_atoms);
 
-/* Takes a copy of another's atoms and pbc. false: without memory. */
-bool species_copy(struct species *species, const struct species *other);
+/* Takes another's atoms and pbc. The numbers are in memory once, until one of the two changes; for
+ * one thread. */
+void species_share(struct species *species, const struct species *other);
+
+/* Gives the atoms other numbers [n_atoms]. false: without memory; then nothing has changed. */
+bool species_renumber(struct species *species, const int32_t *numbers);
 
 /* Reads a formula of [length] bytes, whose order is that of the atoms: "Cu32", "OHH", "(OH2)64".
  * species is empty before; on OK it is the caller's (species_fini), otherwise empty. BAD_ARGUMENT,

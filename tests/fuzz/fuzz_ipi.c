@@ -5,9 +5,10 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  int32_t numbers[] = {14, 8};
-  const struct species known = {.numbers = numbers, .n_atoms = 2}, unknown = {0};
-  if (size > 0)
+  struct species known = {0};
+  const struct species unknown = {0};
+  if (size > 0 && species_add(&known, 14, 1, 2) && species_add(&known, 8, 1, 2))
     session_try(&engine_ipi, data[0] % 2 == 0 ? &known : &unknown, data + 1, size - 1);
+  species_fini(&known);
   return 0;
 }

@@ -15,8 +15,22 @@ static const double cell[] = {9, 1, 2, 0, 8, 3, 0, 0, 7};
 static const double no_cell[9] = {0};
 static const double positions[] = {0, 0, 0, 1, 2, 3};
 
-static int32_t numbers[] = {14, 8};
-static const struct species pair = {.numbers = numbers, .n_atoms = 2};
+static const int32_t numbers[] = {14, 8};
+static struct species pair; /* of these */
+
+static int make_pair(void **state) {
+  (void)state;
+  for (size_t i = 0; i < 2; i++)
+    if (!species_add(&pair, numbers[i], 1, 2))
+      return -1;
+  return 0;
+}
+
+static int free_pair(void **state) {
+  (void)state;
+  species_fini(&pair);
+  return 0;
+}
 
 static struct engine *make(const struct species *species, const char *model) {
   const struct engine_settings settings = {
@@ -268,5 +282,5 @@ int main(void) {
       cmocka_unit_test(test_molecule),   cmocka_unit_test(test_order),
       cmocka_unit_test(test_not_finite), cmocka_unit_test(test_initialisation_faults),
   };
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return cmocka_run_group_tests(tests, make_pair, free_pair);
 }

@@ -22,7 +22,6 @@ struct fixture {
   struct fake_served served;
   struct peer_server peer;
   struct socket_spec spec;
-  int32_t numbers[2];
   struct link *link;
   size_t n_changed;
 };
@@ -53,19 +52,17 @@ static int set_up(void **state) {
   if (f == NULL || !fake_served_init(&f->served) || !peer_listen(&f->peer, &f->served.loop, true))
     return -1;
   f->served.config.request_timeout_ms = 30000;
-  f->numbers[0] = 14;
-  f->numbers[1] = 1;
-  f->spec = (struct socket_spec){.kind = &engine_ipi,
-                                 .address = f->peer.address,
-                                 .model = FAKE_MODEL,
-                                 .species = {.numbers = f->numbers, .n_atoms = 2},
-                                 .connections = 1};
-  return 0;
+  f->spec = (struct socket_spec){
+      .kind = &engine_ipi, .address = f->peer.address, .model = FAKE_MODEL, .connections = 1};
+  const bool added = species_add(&f->spec.species, 14, 1, 2) && //
+                     species_add(&f->spec.species, 1, 1, 2);
+  return added ? 0 : -1;
 }
 
 static int tear_down(void **state) {
   struct fixture *f = *state;
   link_free(f->link);
+  socket_spec_fini(&f->spec);
   peer_hang_up(&f->peer);
   peer_stop_listening(&f->peer);
   atomic_store(&f->served.model->hold, 0);
@@ -215,7 +212,7 @@ static void test_number_of_atoms(void **state) {
 static void test_unknown_element(void **state) {
   struct fixture *f = *state;
   struct text text = {0};
-  f->numbers[1] = 8;
+  assert_true(species_renumber(&f->spec.species, (const int32_t[]){14, 8}));
   put_posdata(&text, cell, 2, positions);
   expect_closed(f, &text, "atom 1 has the number 8");
 }

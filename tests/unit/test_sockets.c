@@ -91,6 +91,30 @@ static void test_too_many(void **state) {
   assert_non_null(strstr(error.detail, "1024 connections are open"));
 }
 
+/* Many connections of many atoms are refused before they hold anything. */
+static void test_too_many_atoms(void **state) {
+  struct fixture *f = *state;
+  f->served.config.max_receiving_bytes = (size_t)1 << 20;
+  for (size_t connections = 1; connections <= 3; connections++) {
+    struct socket_spec spec = make_spec(f, connections, true);
+    struct irrep_error error;
+    size_t id;
+    assert_true(species_add(&spec.species, 14, 3000, 3000));
+    const enum irrep_status status = sockets_add(f->sockets, &spec, &id, &error);
+    assert_int_equal(status, connections == 1 ? IRREP_OK : IRREP_TOO_LARGE);
+    if (status != IRREP_OK)
+      assert_non_null(strstr(error.detail, "--max-receiving-bytes"));
+    socket_spec_fini(&spec);
+  }
+  add(f, 3, true); /* those whose driver says the atoms hold nothing yet */
+  sockets_abandon(f->sockets);
+  struct socket_spec spec = make_spec(f, 2, true);
+  size_t id;
+  assert_true(species_add(&spec.species, 14, 3000, 3000));
+  assert_int_equal(sockets_add(f->sockets, &spec, &id, NULL), IRREP_OK);
+  socket_spec_fini(&spec);
+}
+
 /* Those that have ended are listed until there are many of them. */
 static void test_closed_are_forgotten(void **state) {
   struct fixture *f = *state;
@@ -173,10 +197,10 @@ static void test_drain_of_a_sleeper(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-      TEST(test_connections),          TEST(test_too_many),
-      TEST(test_closed_are_forgotten), TEST(test_flags),
-      TEST(test_wrong_flags),          TEST(test_drain_when_idle),
-      TEST(test_drain_of_a_sleeper),
+      TEST(test_connections),     TEST(test_too_many),
+      TEST(test_too_many_atoms),  TEST(test_closed_are_forgotten),
+      TEST(test_flags),           TEST(test_wrong_flags),
+      TEST(test_drain_when_idle), TEST(test_drain_of_a_sleeper),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -81,20 +81,52 @@ static void test_length(void **state) {
   species_fini(&species);
 }
 
-static void test_add_and_copy(void **state) {
+static void test_add_and_share(void **state) {
   (void)state;
   struct species a = {0}, b = {0};
   assert_true(species_add(&a, 14, 3, 4));
   assert_false(species_add(&a, 14, 2, 4));
   assert_true(species_add(&a, 8, 1, 4));
   a.has_pbc = a.pbc[1] = true;
-  assert_true(species_copy(&b, &a));
+  species_share(&b, &a);
   assert_int_equal(b.n_atoms, 4);
-  assert_memory_equal(b.numbers, a.numbers, 4 * sizeof *b.numbers);
+  assert_ptr_equal(b.numbers, a.numbers);
   assert_true(b.has_pbc && !b.pbc[0] && b.pbc[1] && !b.pbc[2]);
   species_fini(&a);
-  assert_true(species_copy(&b, &a));
+  assert_int_equal(b.numbers[3], 8); /* b has them alone now */
+  species_share(&b, &a);
   assert_int_equal(b.n_atoms, 0);
+  assert_null(b.numbers);
+  species_fini(&b);
+}
+
+/* Whoever changes what is shared gets numbers of its own. */
+static void test_changes_are_not_shared(void **state) {
+  (void)state;
+  const int32_t same[] = {14, 14, 14}, other[] = {14, 8, 14};
+  struct species a = {0}, b = {0};
+  assert_true(species_add(&a, 14, 3, 100));
+  species_share(&b, &a);
+  assert_true(species_renumber(&b, same));
+  assert_ptr_equal(b.numbers, a.numbers);
+  assert_true(species_renumber(&b, other));
+  assert_memory_equal(b.numbers, other, sizeof other);
+  assert_memory_equal(a.numbers, same, sizeof same);
+  species_share(&b, &a);
+  assert_true(species_add(&b, 1, 50, 100));
+  assert_int_equal(b.n_atoms, 53);
+  assert_int_equal(b.numbers[2], 14);
+  assert_int_equal(b.numbers[52], 1);
+  assert_int_equal(a.n_atoms, 3);
+  assert_memory_equal(a.numbers, same, sizeof same);
+  species_share(&b, &a);
+  b.n_atoms = 0; /* as a driver that has another number of atoms begins anew */
+  assert_true(species_add(&b, 1, 2, 100));
+  assert_int_equal(b.numbers[1], 1);
+  assert_memory_equal(a.numbers, same, sizeof same);
+  assert_true(species_renumber(&a, other)); /* alone again: in place */
+  assert_memory_equal(a.numbers, other, sizeof other);
+  species_fini(&a);
   species_fini(&b);
 }
 
@@ -126,8 +158,11 @@ static void test_pbc(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_formulas), cmocka_unit_test(test_refusals),
-      cmocka_unit_test(test_length),   cmocka_unit_test(test_add_and_copy),
+      cmocka_unit_test(test_formulas),
+      cmocka_unit_test(test_refusals),
+      cmocka_unit_test(test_length),
+      cmocka_unit_test(test_add_and_share),
+      cmocka_unit_test(test_changes_are_not_shared),
       cmocka_unit_test(test_pbc),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
