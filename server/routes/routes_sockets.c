@@ -13,6 +13,9 @@
 /* Values of a body: numbers are most of them. */
 #define VALUES_MAX ((size_t)4 << 20)
 
+/* The bytes of a body: it is read on the loop, which it may not hold up for long. */
+#define BODY_MAX(max_atoms) ((size_t)64 * 1024 + 8 * (max_atoms))
+
 /* Longer strings are no addresses, and names of no models. */
 #define STRING_MAX 1024
 
@@ -180,21 +183,22 @@ static bool elements_are_known(struct reading *r) {
   if (served->model == NULL)
     return true;
   const struct irrep_model_card *card = irrep_model_card(served->model);
-  for (size_t i = 0; i < r->spec->species.n_atoms; i++) {
-    size_t k = 0;
-    while (k < card->n_elements && card->atomic_numbers[k] != r->spec->species.numbers[i])
-      k++;
-    if (k < card->n_elements)
-      continue;
-    struct irrep_error error;
-    char field[32];
-    snprintf(field, sizeof field, "numbers/%zu", i);
-    irrep_fail(&error, IRREP_UNKNOWN_ELEMENT, field, "the model %s does not know element %d",
-               served->name, (int)r->spec->species.numbers[i]);
-    problem_of_error(r->problem, &error, "#");
-    return false;
-  }
-  return true;
+  const struct species *species = &r->spec->species;
+  bool is_known[IRREP_NUMBER_MAX + 1] = {false};
+  size_t i = 0;
+  for (size_t k = 0; k < card->n_elements; k++)
+    is_known[card->atomic_numbers[k]] = true;
+  while (i < species->n_atoms && is_known[species->numbers[i]])
+    i++;
+  if (i == species->n_atoms)
+    return true;
+  struct irrep_error error;
+  char field[32];
+  snprintf(field, sizeof field, "numbers/%zu", i);
+  irrep_fail(&error, IRREP_UNKNOWN_ELEMENT, field, "the model %s does not know element %d",
+             served->name, (int)species->numbers[i]);
+  problem_of_error(r->problem, &error, "#");
+  return false;
 }
 
 static bool read_members(struct reading *r, struct json_reader *json) {
@@ -222,6 +226,11 @@ static bool read_body(struct services *services, const char *body, size_t size,
   json.values_left = VALUES_MAX;
   struct json_reader whole = json;
   *spec = (struct socket_spec){.connections = 1};
+  if (size > BODY_MAX(services->config->max_atoms)) {
+    problem_set(problem, 413, "body-too-large", "body too large", "",
+                "A socket takes at most 64 KiB and 8 bytes for each of --max-atoms.");
+    return false;
+  }
   if (!json_skip(&whole) || !json_end(&whole))
     return codec_malformed(&whole, problem);
   return read_members(&r, &json);

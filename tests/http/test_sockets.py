@@ -27,6 +27,9 @@ def test_many_connections_of_many_atoms(start: Factory) -> None:
     assert "256 connections of 1000000 atoms" in refused.json()["detail"]
     assert daemon.ask("GET", "/v1/sockets").json()["sockets"] == []
     assert most_memory(daemon.process.pid) - before < 300 << 20
+    spaced = json.dumps(body, separators=(" " * 20 + ",", ":")).encode()
+    refused = daemon.ask("POST", "/v1/sockets", spaced, JSON)
+    assert (refused.status, kind(refused)) == (413, "body-too-large")
     body["numbers"] = [14] * 1000
     taken = daemon.ask("POST", "/v1/sockets", json.dumps(body).encode(), JSON)
     assert taken.status == 201 and len(taken.json()["connections"]) == 256
