@@ -83,7 +83,7 @@ static void write_request(struct text *text, const struct irrepd_client *client,
     append_string(text, k > 0 ? "," : "");
     append_string(text, s->pbc[k] ? "true" : "false");
   }
-  append_string(text, "]}]");
+  append_string(text, "]}],\"properties\":[\"energy\",\"forces\",\"stress\",\"virial\"]");
   if (client->precision != NULL) {
     append_string(text, ",\"precision\":\"");
     append_string(text, client->precision);
@@ -115,7 +115,9 @@ static bool read_result(const char *text, size_t n_atoms, struct irrepd_result *
   const cJSON *energy = cJSON_GetObjectItemCaseSensitive(entry, "energy");
   const cJSON *forces = cJSON_GetObjectItemCaseSensitive(entry, "forces");
   const cJSON *stress = cJSON_GetObjectItemCaseSensitive(entry, "stress");
-  bool ok = cJSON_IsNumber(energy) && read_rows(forces, n_atoms, NULL);
+  const cJSON *virial = cJSON_GetObjectItemCaseSensitive(entry, "virial");
+  bool ok = cJSON_IsNumber(energy) && read_rows(forces, n_atoms, NULL) &&
+            read_rows(virial, 3, result->virial);
   result->has_stress = ok && cJSON_IsArray(stress);
   ok = ok && (!result->has_stress || read_rows(stress, 3, result->stress));
   if (ok) {

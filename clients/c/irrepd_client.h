@@ -23,6 +23,7 @@ struct irrepd_structure {
 struct irrepd_result {
   double energy;
   double *forces;    /* [n_atoms][3], the caller's; NULL: not wanted */
+  double virial[9];  /* [3][3] eV, -dE/dstrain, symmetric; for any periodicity */
   double stress[9];  /* [3][3], symmetric */
   bool has_stress;   /* periodic along all three axes */
   char message[256]; /* what went wrong, for people */

@@ -43,13 +43,11 @@ static void read_box(void *lammps, double cell[9], bool pbc[3]) {
     pbc[k] = periodic[k] != 0;
 }
 
-static void set_virial(const struct engine *engine, const double cell[9],
-                       const struct irrepd_result *result) {
+static void set_virial(const struct engine *engine, const struct irrepd_result *result) {
   static const int order[6] = {0, 4, 8, 1, 2, 5}; /* xx, yy, zz, xy, xz, yz */
-  const double volume = cell[0] * cell[4] * cell[8];
   double virial[6];
   for (int i = 0; i < 6; i++)
-    virial[i] = -volume * result->stress[order[i]];
+    virial[i] = result->virial[order[i]];
   lammps_fix_external_set_virial_global(engine->lammps, FIX, virial);
 }
 
@@ -76,8 +74,7 @@ static void compute(void *context, int64_t step, int n_local, int *tags, double 
     stop(result.message);
   free(numbers);
   lammps_fix_external_set_energy_global(engine->lammps, FIX, result.energy);
-  if (result.has_stress)
-    set_virial(engine, cell, &result);
+  set_virial(engine, &result);
 }
 
 /* What the answers are good for: energies in eV, for all atoms, each of a known element. */

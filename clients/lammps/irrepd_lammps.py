@@ -71,19 +71,16 @@ class Forces:
 
     def _compute(self, x: np.ndarray, f: np.ndarray) -> None:
         low, high, xy, yz, xz, periodic, _ = self.lmp.extract_box()
-        lengths = np.subtract(high, low)
-        cell = np.diag(lengths)
+        cell = np.diag(np.subtract(high, low))
         cell[1, 0], cell[2, 0], cell[2, 1] = xy, xz, yz
         numbers = self._number_of[self.lmp.numpy.extract_atom("type")[: len(x)]]
         entry = structure(numbers, x, cell, [bool(p) for p in periodic])
-        wanted = ["energy", "forces", "stress"]
+        wanted = ["energy", "forces", "virial"]
         (result,) = self.client.predict(self.model, [entry], wanted, self.precision)
         f[: len(x)] = result["forces"]
         self.lmp.fix_external_set_energy_global(FIX, result["energy"])
-        if result["stress"] is not None:
-            virial = -lengths.prod() * result["stress"]
-            in_order = virial[[0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2]]  # xx, yy, zz, xy, xz, yz
-            self.lmp.fix_external_set_virial_global(FIX, in_order.tolist())
+        in_order = result["virial"][[0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2]]  # xx yy zz xy xz yz
+        self.lmp.fix_external_set_virial_global(FIX, in_order.tolist())
 
 
 def load_mpi() -> None:

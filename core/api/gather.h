@@ -7,8 +7,8 @@
 
 #include <stdbool.h>
 
-/* Writes what is wanted of one structure: its energy always; forces, virial and stress where it
- * wants forces and the batch has gradients.
+/* Writes what is wanted of one structure: its energy always; what comes of gradients where it wants
+ * forces or stresses and the batch has them.
  *   cell    [3][3] Angstrom; rows of axes that are not periodic are not read
  *   share   what energies and gradients are multiplied by
  * A number that is not finite makes the status RESULT_NOT_FINITE. */

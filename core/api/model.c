@@ -179,7 +179,7 @@ static enum irrep_status evaluate(const struct irrep_model *model,
     return irrep_fail(error, IRREP_NO_MEMORY, "", "not enough memory for an element's weights");
   bool gradients = false;
   for (size_t s = 0; s < inputs->n; s++)
-    gradients = gradients || results[s].forces;
+    gradients = gradients || results[s].forces || results[s].stresses;
   const enum irrep_status status =
       program_evaluate(&executable, &workspace, gradients, options->cancelled, options->team);
   if (status != IRREP_OK)

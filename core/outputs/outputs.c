@@ -26,6 +26,9 @@ static const struct row rows[] = {
     ROW(IRREP_OUTPUT_STRESS, stress, .unit = "eV/Angstrom^3", SYMMETRIC, .of_gradient = true,
         .needs_volume = true, .is_default = true),
     ROW(IRREP_OUTPUT_ENERGIES, energies, .unit = "eV", .by_atom = true, SCALAR),
+    ROW(IRREP_OUTPUT_VIRIAL, virial, .unit = "eV", SYMMETRIC, .of_gradient = true),
+    ROW(IRREP_OUTPUT_STRESSES, stresses, .unit = "eV/Angstrom^3, or eV where stress is null",
+        .by_atom = true, SYMMETRIC, .of_gradient = true),
 };
 
 enum { N_ROWS = sizeof rows / sizeof *rows };

@@ -17,13 +17,15 @@ enum irrep_output_index {
   IRREP_OUTPUT_FORCES,
   IRREP_OUTPUT_STRESS,
   IRREP_OUTPUT_ENERGIES,
+  IRREP_OUTPUT_VIRIAL,
+  IRREP_OUTPUT_STRESSES,
 };
 
 #define IRREP_OUTPUT_DIMS_MAX 2
 
 struct irrep_output {
   const char *name;   /* "forces": of the field of struct irrep_result, too */
-  const char *unit;   /* "eV/Angstrom" */
+  const char *unit;   /* "eV/Angstrom", or what it depends on */
   const char *irreps; /* how a row turns: "0e" scalar, "1o" vector, "0e+2e" symmetric tensor */
   uint32_t bit;       /* 1 << its index, for sets of outputs */
   bool by_atom;       /* a row for each atom, otherwise one for the structure */

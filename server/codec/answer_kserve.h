@@ -1,5 +1,5 @@
-/* The answer of POST /v2/models/{m}/infer: a JSON object with what was asked for of energy FP64[B],
- * forces FP64[sum N,3], stress FP64[B,3,3], energies FP64[sum N] and status INT32[B], and behind it
+/* The answer of POST /v2/models/{m}/infer: a JSON object with what was asked for of the outputs of
+ * irrep/outputs.h, FP64 with a row for each structure or atom, and status INT32[B], and behind it
  * the bytes of those that were asked for as binary, in their order.
  *
  * status is as in answer_safetensors.h; numbers that are not there are null in lists and NaN in

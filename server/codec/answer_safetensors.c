@@ -31,6 +31,21 @@ static void put_string(struct text *text, const char *key, const char *value) {
   text_put_json(text, value);
 }
 
+/* The names of the properties with a row for each atom, which shapes do not always tell. */
+static void put_by_atom(struct text *text, uint32_t properties) {
+  const struct irrep_output *output;
+  const char *comma = "";
+  text_puts(text, ",\"by_atom\":\"");
+  for (size_t i = 0; (output = irrep_output_at(i)); i++) {
+    if (!(properties & output->bit) || !output->by_atom)
+      continue;
+    text_puts(text, comma);
+    text_puts(text, output->name);
+    comma = ",";
+  }
+  text_puts(text, "\"");
+}
+
 static void put_metadata(struct text *text, const struct answer_safetensors *answer) {
   const struct answer_timing *t = answer->timing;
   char number[64];
@@ -45,6 +60,7 @@ static void put_metadata(struct text *text, const struct answer_safetensors *ans
   put_string(text, ",\"batch_structures\":", number);
   snprintf(number, sizeof number, "%zu", t->batch_atoms);
   put_string(text, ",\"batch_atoms\":", number);
+  put_by_atom(text, answer->request->properties);
   text_puts(text, "}");
 }
 

@@ -1,9 +1,9 @@
-/* The binary answer of a predict call, as openapi.json describes it: what was asked for of energy
- * F64[B], forces F64[sum N,3], stress F64[B,3,3] and energies F64[sum N], and status I32[B].
+/* The binary answer of a predict call, as openapi.json describes it: what was asked for of the
+ * outputs of irrep/outputs.h, F64 with a row for each structure or atom, and status I32[B].
  *
  * status is 0, or the HTTP status that the structure would have alone; then its numbers are NaN, as
  * is the stress of a structure that is not periodic along all axes. __metadata__ has the model, its
- * sha256, the request id and the timing as strings. */
+ * sha256, the request id, the timing, and which outputs have a row for each atom, as strings. */
 #ifndef SERVER_CODEC_ANSWER_SAFETENSORS_H
 #define SERVER_CODEC_ANSWER_SAFETENSORS_H
 

@@ -14,7 +14,7 @@ import pytest
 from ase import Atoms, units
 from ase.build import bulk
 
-from irrepd import IrrepCalculator
+from irrepd import Client, IrrepCalculator, structure
 
 MODEL = "sevennet-0"
 CLIENTS = Path(__file__).resolve().parents[2] / "clients"
@@ -26,6 +26,7 @@ BAR = 1e-4 * units.GPa
 
 SETUP = """
 units           metal
+boundary        {boundary}
 atom_style      atomic
 atom_modify     map yes
 box             tilt large
@@ -111,13 +112,20 @@ def rows_of(text: str) -> np.ndarray:
     return np.array([[float(x) for x in line.split()] for line in body if line.strip()])
 
 
-def silicon(folder: Path, rattle: float, every: int) -> Path:
-    """An input for two atoms in a triclinic cell; the first forces go to the file dump."""
-    atoms = bulk("Si")
+def silicon(folder: Path, rattle: float, every: int, boundary: str = "p p p") -> Path:
+    """An input for two atoms in a triclinic cell; the first forces go to the file dump.
+
+    Where an axis is not periodic (f): for eight atoms in a cubic cell with room around them.
+    """
+    atoms = bulk("Si") if boundary == "p p p" else bulk("Si", cubic=True)
     atoms.rattle(rattle, seed=3)
+    for axis, kind in enumerate(boundary.split()):
+        if kind == "f":
+            atoms.center(vacuum=4.0, axis=axis)
     ase.io.write(folder / "data", atoms, format="lammps-data", masses=False)
     setup = folder / "in.setup"
-    setup.write_text(SETUP.format(data=folder / "data", every=every, dump=folder / "dump"))
+    files = {"data": folder / "data", "dump": folder / "dump"}
+    setup.write_text(SETUP.format(every=every, boundary=boundary, **files))
     return setup
 
 
@@ -137,6 +145,28 @@ def test_answers_are_those_of_http(
     assert np.allclose(first[:, 4:7], atoms.get_forces(), rtol=1e-10, atol=1e-10)
     in_order = [0, 1, 2, 5, 4, 3]  # xx, yy, zz, xy, xz, yz
     assert np.allclose(row[4:10], -atoms.get_stress()[in_order] / BAR, rtol=1e-6, atol=1e-3)
+
+
+@pytest.mark.parametrize("program", ["python", "c"], indirect=True)
+@pytest.mark.parametrize("boundary", ["p p f", "f p f", "f f f"])
+def test_virial_of_any_periodicity(
+    program: list[object],
+    tmp_path: Path,
+    server_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    boundary: str,
+) -> None:
+    monkeypatch.setenv("IRREPD_PRECISION", "float64")
+    row = rows_of(ran(command_of(program, silicon(tmp_path, 0.05, 1, boundary), 1)))[0]
+    lines = (tmp_path / "dump").read_text().splitlines()[9:17]
+    positions = np.array([line.split()[1:4] for line in lines], dtype=float)
+    cell = ase.io.read(tmp_path / "data", format="lammps-data").cell
+    entry = structure([14] * 8, positions, cell, [kind == "p" for kind in boundary.split()])
+    with Client(server_url) as client:
+        (result,) = client.predict(MODEL, [entry], ["virial", "stress"], "float64")
+    assert result["stress"] is None and np.abs(result["virial"]).max() > 1
+    pressure = result["virial"][[0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2]] / cell.volume
+    assert np.allclose(row[4:10], pressure / BAR, rtol=1e-6, atol=1e-3)
 
 
 @is_sanitized

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from edges import find_edges
-from libirrep import PRECISIONS, Batch, IrrepError, Plan, Team
+from libirrep import OUTPUTS, PRECISIONS, Batch, IrrepError, Plan, Team
 from systems import KINDS, System, system
 
 each_precision = pytest.mark.parametrize("precision", PRECISIONS)
@@ -63,14 +63,17 @@ def test_a_team_of_threads_has_the_bits_of_one(model, precision):
 
 
 @each_precision
-def test_energies_do_not_depend_on_wanting_forces(model, precision):
+def test_bits_do_not_depend_on_what_else_is_wanted(model, precision):
     structures = mixed(model)
     full = model.evaluate(structures, precision)
-    only = Batch(model, structures, precision, forces=False).evaluate()
-    for with_forces, without in zip(full, only):
-        assert without.energy == with_forces.energy
-        assert np.array_equal(without.energies, with_forces.energies)
-        assert without.stress is None and np.isnan(without.forces).all()
+    for output in OUTPUTS:
+        only = Batch(model, structures, precision, wanted=[output.name]).evaluate()
+        for with_all, alone in zip(full, only):
+            expected, found = with_all.outputs[output.name], alone.outputs[output.name]
+            assert (expected is None) == (found is None)
+            assert expected is None or expected.tobytes() == found.tobytes(), output.name
+            if not output.of_gradient:
+                assert alone.forces is None and alone.stress is None and alone.stresses is None
 
 
 def test_plan_counts_every_edge(model):

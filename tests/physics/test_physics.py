@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from libirrep import OUTPUTS, Output
 from systems import KINDS, System, system
 
 TOLERANCE = {"float64": 1e-10, "float32": 5e-5}
@@ -102,15 +103,24 @@ def test_reflections(model, kind):
             assert_covariant(model, start, orthogonal(-1, 5), precision)
 
 
+def turned(output: Output, values: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """What becomes of an output when positions and cell are multiplied by q from the right."""
+    if output.irreps == "0e":
+        return values
+    if output.irreps == "1o":
+        return values @ q
+    assert output.irreps == "0e+2e"
+    return q.T @ values @ q
+
+
 def assert_covariant(model, start: System, q: np.ndarray, precision: str) -> None:
     """Turning the structure turns the answer."""
     before, after = model.evaluate([start, start.deformed(q)], precision)
-    tolerance = TOLERANCE[precision]
-    assert_near(after.energies, before.energies, tolerance, "energies")
-    assert_near(after.forces, before.forces @ q, tolerance, "forces")
-    assert_near(after.virial, q.T @ before.virial @ q, tolerance, "virial")
-    if start.pbc.all():
-        assert_near(after.stress, q.T @ before.stress @ q, tolerance, "stress")
+    for output in OUTPUTS:
+        expected, found = before.outputs[output.name], after.outputs[output.name]
+        assert (expected is None) == (found is None)
+        if expected is not None:
+            assert_near(found, turned(output, expected, q), TOLERANCE[precision], output.name)
 
 
 @each_precision
@@ -147,6 +157,8 @@ def test_supercells(model, kind, precision):
     assert_near(after.energies, np.tile(before.energies, cells), tolerance, "energies")
     assert_near(after.forces, np.tile(before.forces, (cells, 1)), tolerance, "forces")
     assert_near(after.virial / cells, before.virial, tolerance, "virial")
+    parts = after.stresses * (cells if start.pbc.all() else 1)
+    assert_near(parts, np.tile(before.stresses, (cells, 1, 1)), tolerance, "stresses")
     if start.pbc.all():
         assert_near(after.stress, before.stress, tolerance, "stress")
 
@@ -183,6 +195,26 @@ def test_energies_of_atoms_sum_to_the_energy(model, kind, precision):
     assert_near(result.energies.sum(), result.energy, 1e-13, "sum")
     assert_near(result.forces.sum(axis=0), np.zeros(3), TOLERANCE[precision], "net force")
     assert np.array_equal(result.virial, result.virial.T)
+
+
+@each_precision
+@each_kind
+def test_stresses_of_atoms_sum_to_the_whole(model, kind, precision):
+    """To stress where there is a volume, otherwise to the virial."""
+    result = model.evaluate_one(system(model, kind), precision)
+    whole = result.virial if result.stress is None else result.stress
+    size = np.abs(result.stresses).sum(axis=0).max()
+    assert np.abs(result.stresses.sum(axis=0) - whole).max() <= 1e-13 * size
+    assert np.array_equal(result.stresses, result.stresses.swapaxes(1, 2))
+
+
+@each_kind
+def test_the_sum_of_stresses_is_a_strain_derivative(model, kind):
+    start = system(model, kind)
+    found = model.evaluate_one(start).stresses.sum(axis=0)
+    scale = 1 / abs(np.linalg.det(start.cell)) if start.pbc.all() else -1
+    derivative = scale * differences(model, start, strain)
+    assert_near(found[np.triu_indices(3)], derivative, DERIVATIVE_TOLERANCE, "sum of stresses")
 
 
 @pytest.mark.usefixtures("extensive")
@@ -231,11 +263,10 @@ def test_energy_is_continuous_at_the_cutoff(model):
 
 def assert_same(after, before, precision: str, order=slice(None)) -> None:
     """The same numbers up to rounding, atoms in the given order."""
-    tolerance = TOLERANCE[precision]
     assert after.n_edges == before.n_edges
-    assert_near(after.energies, before.energies[order], tolerance, "energies")
-    assert_near(after.forces, before.forces[order], tolerance, "forces")
-    assert_near(after.virial, before.virial, tolerance, "virial")
-    assert (after.stress is None) == (before.stress is None)
-    if before.stress is not None:
-        assert_near(after.stress, before.stress, tolerance, "stress")
+    for output in OUTPUTS:
+        expected, found = before.outputs[output.name], after.outputs[output.name]
+        assert (expected is None) == (found is None)
+        if expected is not None:
+            expected = expected[order] if output.by_atom else expected
+            assert_near(found, expected, TOLERANCE[precision], output.name)

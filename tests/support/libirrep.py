@@ -17,6 +17,7 @@ from ctypes import (
     c_int,
     c_int32,
     c_size_t,
+    c_uint32,
     c_void_p,
 )
 from pathlib import Path
@@ -87,10 +88,27 @@ class _Result(ctypes.Structure):
         ("energy", c_double),
         ("energies", POINTER(c_double)),
         ("forces", POINTER(c_double)),
+        ("stresses", POINTER(c_double)),
         ("virial", c_double * 9),
         ("stress", c_double * 9),
         ("has_stress", c_bool),
         ("n_edges", c_size_t),
+    ]
+
+
+class _Output(ctypes.Structure):
+    _fields_ = [
+        ("name", c_char_p),
+        ("unit", c_char_p),
+        ("irreps", c_char_p),
+        ("bit", c_uint32),
+        ("by_atom", c_bool),
+        ("n_dims", c_size_t),
+        ("dims", c_size_t * 2),
+        ("columns", c_size_t),
+        ("of_gradient", c_bool),
+        ("needs_volume", c_bool),
+        ("is_default", c_bool),
     ]
 
 
@@ -107,6 +125,12 @@ def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
         "irrep_model_evaluate": (
             c_int,
             [model, options, structure, c_size_t, c_void_p, c_size_t, POINTER(_Result), error],
+        ),
+        "irrep_output_at": (POINTER(_Output), [c_size_t]),
+        "irrep_output_values": (POINTER(c_double), [POINTER(_Output), POINTER(_Result)]),
+        "irrep_outputs_place": (
+            c_size_t,
+            [c_uint32, c_size_t, POINTER(c_double), POINTER(_Result)],
         ),
     }
     for name, (result, arguments) in signatures.items():
@@ -135,19 +159,60 @@ class Plan(NamedTuple):
     n_edges: int
 
 
+class Output(NamedTuple):
+    """A row of the table irrep/outputs.h."""
+
+    name: str
+    unit: str
+    irreps: str  # "0e", "1o" or "0e+2e"
+    by_atom: bool
+    shape: tuple[int, ...]  # of a row
+    of_gradient: bool
+    needs_volume: bool
+    is_default: bool
+
+
+def _rows() -> list[_Output]:
+    rows = []
+    while row := _library.irrep_output_at(len(rows)):
+        rows.append(row.contents)
+    return rows
+
+
+_ROWS = _rows()
+OUTPUTS = [
+    Output(
+        row.name.decode(),
+        row.unit.decode(),
+        row.irreps.decode(),
+        row.by_atom,
+        tuple(row.dims[: row.n_dims]),
+        row.of_gradient,
+        row.needs_volume,
+        row.is_default,
+    )
+    for row in _ROWS
+]
+
+
 class Result(NamedTuple):
-    energy: float  # eV
-    energies: np.ndarray  # [n_atoms] eV
-    forces: np.ndarray  # [n_atoms, 3] eV/Angstrom
-    virial: np.ndarray  # [3, 3] eV
-    stress: np.ndarray | None  # [3, 3] eV/Angstrom^3
+    """All outputs, which are attributes too: `energy`, `forces` [n_atoms, 3] and so on.
+
+    None or NaN where there is none.
+    """
+
+    outputs: dict[str, np.ndarray | None]
     n_edges: int
+
+    def __getattr__(self, name: str):
+        try:
+            return self.outputs[name]
+        except KeyError:
+            raise AttributeError(name) from None
 
     def bits(self) -> bytes:
         """Every number of the result, for comparisons of bits."""
-        stress = b"" if self.stress is None else self.stress.tobytes()
-        arrays = (np.float64(self.energy), self.energies, self.forces, self.virial)
-        return b"".join(a.tobytes() for a in arrays) + stress
+        return b"".join(b"-" if a is None else a.tobytes() for a in self.outputs.values())
 
 
 class Model:
@@ -204,7 +269,7 @@ class Batch:
     """Structures with the arena and arrays to evaluate them in, any number of times.
 
     Arena and arrays are filled with `fill` first, so that what reads or keeps unwritten memory
-    shows up. Without `forces` only energies are asked for.
+    shows up. wanted: names of outputs.
     """
 
     def __init__(
@@ -213,7 +278,7 @@ class Batch:
         structures: Sequence,
         precision: str,
         plans: Sequence[Plan] | None = None,
-        forces: bool = True,
+        wanted: Sequence[str] = tuple(output.name for output in OUTPUTS),
         fill: int = 0xFF,
         exact_filters: bool = False,
         team: Team | None = None,
@@ -231,13 +296,15 @@ class Batch:
         flag = ctypes.cast(byref(self.cancelled), c_void_p)
         helpers = team.pointer if team else None
         self._options = _Options(PRECISIONS.index(precision), flag, helpers, exact_filters)
-        self._arrays = [
-            (np.full(v.n_atoms, np.nan), np.full((v.n_atoms, 3), np.nan)) for v, _ in views
-        ]
-        for result, (energies, out) in zip(self._results, self._arrays):
-            result.energies = energies.ctypes.data_as(POINTER(c_double))
-            if forces:
-                result.forces = out.ctypes.data_as(POINTER(c_double))
+        bits = sum(row.bit for row, output in zip(_ROWS, OUTPUTS) if output.name in wanted)
+        self._n_atoms = [view.n_atoms for view, _ in views]
+        self._storage = []
+        for result, n_atoms in zip(self._results, self._n_atoms):
+            size = _library.irrep_outputs_place(bits, n_atoms, None, None)
+            storage = np.full(size, np.nan)
+            pointer = storage.ctypes.data_as(POINTER(c_double))
+            _library.irrep_outputs_place(bits, n_atoms, pointer, byref(result))
+            self._storage.append(storage)
 
     def count_edges(self) -> None:
         """Plans each structure anew, as is done when it arrives."""
@@ -269,21 +336,12 @@ class Batch:
     def results(self, skip: int | None = None) -> list[Result]:
         """Copies of the last run's results; raises the first status that is not OK."""
         found = []
-        for i, (result, (energies, forces)) in enumerate(zip(self._results, self._arrays)):
+        for i, (result, n_atoms) in enumerate(zip(self._results, self._n_atoms)):
             if i == skip:
                 continue
             _check(result.status)
-            virial, stress = (np.array(a).reshape(3, 3) for a in (result.virial, result.stress))
-            found.append(
-                Result(
-                    result.energy,
-                    energies.copy(),
-                    forces.copy(),
-                    virial,
-                    stress if result.has_stress else None,
-                    result.n_edges,
-                )
-            )
+            outputs = {row.name.decode(): _values(row, result, n_atoms) for row in _ROWS}
+            found.append(Result(outputs, result.n_edges))
         return found
 
     def evaluate(self) -> list[Result]:
@@ -330,6 +388,13 @@ def _aligned(size: int, fill: int) -> tuple[np.ndarray, int]:
     """A buffer and the address of the aligned block of `size` bytes inside."""
     buffer = np.full(size + ALIGNMENT, fill, dtype=np.uint8)
     return buffer, -(-buffer.ctypes.data // ALIGNMENT) * ALIGNMENT
+
+
+def _values(row: _Output, result: _Result, n_atoms: int) -> np.ndarray | None:
+    """A copy; None where there are none."""
+    shape = (*([n_atoms] if row.by_atom else []), *row.dims[: row.n_dims])
+    pointer = _library.irrep_output_values(byref(row), byref(result))
+    return np.ctypeslib.as_array(pointer, shape or (1,)).reshape(shape).copy() if pointer else None
 
 
 def _check(status: int, error: _Error | None = None) -> None:

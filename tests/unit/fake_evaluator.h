@@ -1,9 +1,10 @@
 /* An evaluator of two elements (1 and 14) that stands in for the core in tests of the server.
  *
  * A structure of n atoms has n (n-1) edges, energy = sum of the numbers + sum of the x coordinates,
- * forces = -positions, stress = diag(0.5, 0.25, 0.125) and energies = the numbers. Atoms are
- * planned at FAKE_ATOM_BYTES each. A first x coordinate of 666 makes a result that is not finite.
- * It checks what the core's contract asks of its callers. */
+ * forces = -positions, stress = diag(0.5, 0.25, 0.125), virial = diag(-1, -1, -1), energies = the
+ * numbers and stresses = 0 to 8 of each atom. Atoms are planned at FAKE_ATOM_BYTES each. A first x
+ * coordinate of 666 makes a result that is not finite. It checks what the core's contract asks of
+ * its callers. */
 #ifndef TESTS_UNIT_FAKE_EVALUATOR_H
 #define TESTS_UNIT_FAKE_EVALUATOR_H
 
@@ -139,7 +140,11 @@ static inline void fake_evaluate_one(const struct irrep_model *model,
       r->energies[i] = s->numbers[i];
     for (size_t k = 0; k < 3 && r->forces; k++)
       r->forces[3 * i + k] = -s->positions[3 * i + k];
+    for (size_t k = 0; k < 9 && r->stresses; k++)
+      r->stresses[9 * i + k] = (double)k;
   }
+  for (size_t k = 0; k < 9 && (r->forces || r->stresses); k++)
+    r->virial[k / 3][k % 3] = k % 4 == 0 ? -1 : 0;
   r->has_stress = s->pbc[0] && s->pbc[1] && s->pbc[2] && r->forces;
   if (r->has_stress) {
     memset(r->stress, 0, sizeof r->stress);

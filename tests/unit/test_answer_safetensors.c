@@ -56,7 +56,7 @@ static void test_everything(void **state) {
   assert_string_equal(
       header, "{\"__metadata__\":{\"model\":\"m\",\"model_sha256\":\"ab\",\"request_id\":\"r\\\"\","
               "\"queue_ms\":\"1.235\",\"compute_ms\":\"3.400\",\"batch_structures\":\"17\","
-              "\"batch_atoms\":\"803\"},"
+              "\"batch_atoms\":\"803\",\"by_atom\":\"forces,energies\"},"
               "\"energy\":{\"dtype\":\"F64\",\"shape\":[3],\"data_offsets\":[0,24]},"
               "\"forces\":{\"dtype\":\"F64\",\"shape\":[4,3],\"data_offsets\":[24,120]},"
               "\"stress\":{\"dtype\":\"F64\",\"shape\":[3,3,3],\"data_offsets\":[120,336]},"

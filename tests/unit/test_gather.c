@@ -13,6 +13,7 @@
 #define N_EDGES 4
 
 static const double cubic[3][3] = {{2, 0, 0}, {0, 4, 0}, {0, 0, 5}}; /* 40 Angstrom^3 */
+static const double tiny[3][3] = {{0.1, 0, 0}, {0, 0.1, 0}, {0, 0, 0.1}};
 
 /* Atoms 1 to 3 and edges 1 to 4 of a batch are a structure; what lies before is another's. */
 struct fixture {
@@ -100,6 +101,38 @@ static void test_stress_needs_three_periodic_axes(void **state) {
   }
 }
 
+/* Half of each edge's part to its receiver, half to its sender, whatever else is wanted. */
+static void test_stresses(void **state) {
+  (void)state;
+  struct fixture *f = new_fixture();
+  double parts[N_ATOMS][3][3] = {{{0.0}}}, stresses[9 * N_ATOMS];
+  for (size_t e = 1; e <= N_EDGES; e++)
+    for (size_t k = 0; k < 9; k++) {
+      const double *v = f->vectors + 3 * e, *g = f->gradient + 3 * e;
+      const double half = (v[k / 3] * g[k % 3] + v[k % 3] * g[k / 3]) / 2; /* share is 2 */
+      parts[f->receivers[e] - 1][k / 3][k % 3] += half;
+      parts[f->senders[e] - 1][k / 3][k % 3] += half;
+    }
+  for (unsigned flags = 0; flags < 4; flags++) {
+    const bool periodic = flags & 1, pbc[3] = {true, periodic, true};
+    struct irrep_result result = {.forces = flags & 2 ? f->forces : NULL, .stresses = stresses};
+    gather(&f->workspace, &f->span, cubic, pbc, 2.0, true, &result);
+    assert_int_equal(result.status, IRREP_OK);
+    assert_int_equal(result.has_stress, periodic);
+    for (size_t k = 0; k < 9; k++) {
+      double sum = 0.0;
+      for (size_t i = 0; i < N_ATOMS; i++) {
+        const double expected = parts[i][k / 3][k % 3] / (periodic ? 40 : -1);
+        assert_true(fabs(stresses[9 * i + k] - expected) < 1e-14);
+        assert_true(stresses[9 * i + k] == stresses[9 * i + 3 * (k % 3) + k / 3]);
+        sum += stresses[9 * i + k];
+      }
+      const double whole = (periodic ? result.stress : result.virial)[k / 3][k % 3];
+      assert_true(fabs(sum - whole) < 1e-14);
+    }
+  }
+}
+
 static void expect_not_finite(struct fixture *f) {
   static const bool every[3] = {true, true, true}, none[3] = {false, false, false};
   assert_int_equal(gathered(f, every, 1.0).status, IRREP_RESULT_NOT_FINITE);
@@ -121,6 +154,23 @@ static void test_not_finite(void **state) {
   expect_not_finite(f);
   for (size_t i = 0; i < 3 * N_ATOMS; i++)
     assert_true(isfinite(f->forces[i]));
+  /* Parts that are not finite may cancel in the whole. */
+  f = new_fixture();
+  double stresses[9 * N_ATOMS];
+  for (size_t k = 0; k < 3; k++) {
+    f->gradient[3 + k] = 1e308;
+    f->gradient[6 + k] = -1e308;
+    f->vectors[3 + k] = f->vectors[6 + k] = 0.5;
+    f->gradient[12 + k] = 0;
+  }
+  f->receivers[2] = f->senders[2] = 2; /* the second edge is of another atom with its image */
+  f->receivers[1] = f->senders[1] = 1;
+  struct irrep_result result = {.stresses = stresses};
+  gather(&f->workspace, &f->span, tiny, (bool[3]){true, true, true}, 1.0, true, &result);
+  assert_int_equal(result.status, IRREP_RESULT_NOT_FINITE);
+  result = (struct irrep_result){.forces = f->forces};
+  gather(&f->workspace, &f->span, tiny, (bool[3]){true, true, true}, 1.0, true, &result);
+  assert_int_equal(result.status, IRREP_OK);
   /* A structure beside one that has no numbers has its own. */
   f = new_fixture();
   f->energies[0] = f->gradient[0] = (double)NAN;
@@ -132,6 +182,7 @@ int main(void) {
       cmocka_unit_test(test_energy_alone),
       cmocka_unit_test(test_forces_and_virial),
       cmocka_unit_test(test_stress_needs_three_periodic_axes),
+      cmocka_unit_test(test_stresses),
       cmocka_unit_test(test_not_finite),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -41,18 +41,27 @@ static void test_find_takes_whole_names(void **state) {
   assert_null(irrep_output_find("", 0));
 }
 
+static const double *values(enum irrep_output_index index, const struct irrep_result *result) {
+  return irrep_output_values(irrep_output_at(index), result);
+}
+
 static void test_values_are_the_fields(void **state) {
   (void)state;
-  double forces[3], energies[1];
-  struct irrep_result result = {.forces = forces, .energies = energies, .has_stress = true};
-  assert_ptr_equal(irrep_output_values(irrep_output_at(IRREP_OUTPUT_ENERGY), &result),
-                   &result.energy);
-  assert_ptr_equal(irrep_output_values(irrep_output_at(IRREP_OUTPUT_FORCES), &result), forces);
-  assert_ptr_equal(irrep_output_values(irrep_output_at(IRREP_OUTPUT_ENERGIES), &result), energies);
-  assert_ptr_equal(irrep_output_values(irrep_output_at(IRREP_OUTPUT_STRESS), &result),
-                   result.stress);
-  result.has_stress = false;
-  assert_null(irrep_output_values(irrep_output_at(IRREP_OUTPUT_STRESS), &result));
+  double forces[3], energies[1], stresses[9];
+  struct irrep_result r = {
+      .forces = forces, .energies = energies, .stresses = stresses, .has_stress = true};
+  assert_ptr_equal(values(IRREP_OUTPUT_ENERGY, &r), &r.energy);
+  assert_ptr_equal(values(IRREP_OUTPUT_FORCES, &r), forces);
+  assert_ptr_equal(values(IRREP_OUTPUT_STRESS, &r), r.stress);
+  assert_ptr_equal(values(IRREP_OUTPUT_ENERGIES, &r), energies);
+  assert_ptr_equal(values(IRREP_OUTPUT_VIRIAL, &r), r.virial);
+  assert_ptr_equal(values(IRREP_OUTPUT_STRESSES, &r), stresses);
+  r.has_stress = false;
+  assert_null(values(IRREP_OUTPUT_STRESS, &r));
+  assert_ptr_equal(values(IRREP_OUTPUT_VIRIAL, &r), r.virial);
+  assert_ptr_equal(values(IRREP_OUTPUT_STRESSES, &r), stresses);
+  r.stresses = NULL;
+  assert_null(values(IRREP_OUTPUT_STRESSES, &r));
 }
 
 #define BIT(name) ((uint32_t)1 << IRREP_OUTPUT_##name)
@@ -64,10 +73,13 @@ static void test_place(void **state) {
   assert_int_equal(irrep_outputs_place(BIT(FORCES) | BIT(ENERGIES), 5, NULL, NULL), 20);
   assert_int_equal(irrep_outputs_place(BIT(ENERGY), 5, storage, &result), 0);
   assert_true(!result.forces && !result.energies);
-  /* The stress comes with forces. */
+  /* Stress and virial come with forces. */
   assert_int_equal(irrep_outputs_place(BIT(STRESS), 5, storage, &result), 15);
   assert_ptr_equal(result.forces, storage);
-  assert_null(result.energies);
+  assert_true(!result.energies && !result.stresses);
+  assert_int_equal(irrep_outputs_place(BIT(VIRIAL), 5, NULL, NULL), 15);
+  assert_int_equal(irrep_outputs_place(BIT(STRESSES), 1, storage, &result), 12);
+  assert_ptr_equal(result.stresses, storage + 3);
   assert_int_equal(irrep_outputs_place(BIT(FORCES) | BIT(ENERGIES), 5, storage, &result), 20);
   assert_ptr_equal(result.forces, storage);
   assert_ptr_equal(result.energies, storage + 15);

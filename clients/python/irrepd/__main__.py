@@ -47,6 +47,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--model", default="sevennet-0", help="name of the model (%(default)s)")
     add("--precision", choices=("float32", "float64"), help="default: the model's")
     add("--priority", choices=("interactive", "bulk"), help="bulk lets the interactive go first")
+    add(
+        "--properties",
+        default=",".join(PROPERTIES),
+        metavar="NAMES",
+        help="what to ask for beside energy and forces, separated by commas (%(default)s); also "
+        "virial and, of each atom, stresses",
+    )
     add("--index", default=":", help="frames in ASE's notation (%(default)s)")
     add("--format", help="of FILE, if its name does not tell")
     add(
@@ -78,7 +85,7 @@ def _run(options: argparse.Namespace) -> int:
             run.entries(),
             options.model,
             client,
-            properties=PROPERTIES,
+            properties=_properties(options.properties),
             precision=options.precision,
             priority=options.priority,
             batch_atoms=options.batch_atoms,
@@ -88,6 +95,13 @@ def _run(options: argparse.Namespace) -> int:
         ):
             run.take(result)
         return run.finish()
+
+
+def _properties(names: str) -> list[str]:
+    """Energy and forces are for the lines, the stress says what the stresses of atoms are."""
+    given = [name.strip() for name in names.split(",") if name.strip()]
+    needed = ["energy", "forces", *(["stress"] if "stresses" in given else [])]
+    return list(dict.fromkeys([*needed, *given]))
 
 
 class _Run:

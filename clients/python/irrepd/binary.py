@@ -1,8 +1,9 @@
 """Bodies of application/x-safetensors: requests and answers with ragged arrays.
 
 n_atoms I32[B], numbers I32[sum N], positions F64[sum N,3], cell F64[B,3,3], pbc U8[B,3], and
-options in __metadata__; the answer has energy F64[B], forces F64[sum N,3], stress F64[B,3,3],
-energies F64[sum N] as far as asked for, and status I32[B], 0 for a structure that was evaluated.
+options in __metadata__; the answer has what was asked for, F64 with a row for each structure or,
+where its __metadata__ says so in by_atom, for each atom, and status I32[B], 0 for a structure that
+was evaluated.
 """
 
 from __future__ import annotations
@@ -80,48 +81,34 @@ def decode(
     tensors, metadata = safetensors.loads(body)
     counts = [len(entry["numbers"]) for entry in structures]
     n_structures, n_atoms = len(counts), sum(counts)
-    shapes = {
-        "status": (n_structures,),
-        "energy": (n_structures,),
-        "forces": (n_atoms, 3),
-        "stress": (n_structures, 3, 3),
-        "energies": (n_atoms,),
-    }
-    wanted = ["status", *properties]
-    for name in wanted:
-        if name not in tensors or tensors[name].shape != shapes[name]:
-            raise FormatError(f"the answer lacks '{name}' of shape {shapes[name]}")
+    if "by_atom" not in metadata:
+        raise FormatError("the answer does not say what has a row for each atom")
+    by_atom = metadata["by_atom"].split(",")
+    for name in ("status", *properties):
+        n_rows = n_atoms if name in by_atom else n_structures
+        if name not in tensors or tensors[name].shape[:1] != (n_rows,):
+            raise FormatError(f"the answer lacks '{name}' with {n_rows} rows")
     results, begin = Results(), 0
     results.model_sha256 = metadata.get("model_sha256")
     for i, (entry, count) in enumerate(zip(structures, counts)):
         atoms = slice(begin, begin + count)
         begin += count
-        results.append(_result(tensors, i, atoms, entry, wanted))
+        rows = {name: tensors[name][atoms if name in by_atom else i] for name in properties}
+        results.append(_result(int(tensors["status"][i]), rows, entry))
     return results
 
 
-def _result(
-    tensors: dict[str, np.ndarray],
-    i: int,
-    atoms: slice,
-    entry: dict[str, Any],
-    wanted: Sequence[str],
-) -> Result:
+def _result(status: int, rows: dict[str, Any], entry: dict[str, Any]) -> Result:
     result = Result()
     if entry.get("id") is not None:
         result["id"] = entry["id"]
-    status = int(tensors["status"][i])
     if status != 0:
         result.update(status="error", error={"status": status})
         return result
     result["status"] = "ok"
-    if "energy" in wanted:
-        result["energy"] = float(tensors["energy"][i])
-    for name in ("forces", "energies"):
-        if name in wanted:
-            result[name] = tensors[name][atoms].astype(float)
-    if "stress" in wanted:
-        periodic = entry.get("pbc")
-        has_stress = entry.get("cell") is not None if periodic is None else all(periodic)
-        result["stress"] = tensors["stress"][i].astype(float) if has_stress else None
+    for name, values in rows.items():
+        if np.isnan(values).all():  # there is none, as the stress of a molecule
+            result[name] = None
+        else:
+            result[name] = values.astype(float) if np.ndim(values) else float(values)
     return result

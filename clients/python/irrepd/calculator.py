@@ -43,16 +43,18 @@ class IrrepCalculator(Calculator):
     takes, are a StructureError; without, a warning says once that those are ignored.
 
     Units and shapes are ASE's: energy eV, energies [N] eV, forces [N][3] eV/Angstrom, stress [6]
-    (xx, yy, zz, yz, xz, xy; tension positive) eV/Angstrom^3, which there is only with three
-    periodic axes. A changed charge or spin in atoms.info is a changed configuration. May be
-    pickled, copied, carried across a fork, and shared by the images of a band and by threads: each
-    thread has results of its own. ASE knows the class by the name "irrepd". Raises
-    irrepd.ServerError where the daemon refuses a structure and irrepd.ConnectionFailed where it
-    cannot be reached.
+    (xx, yy, zz, yz, xz, xy; tension positive) eV/Angstrom^3, and stresses [N][6], which sum to it
+    and are asked for only when they are wanted; both are there only with three periodic axes. A
+    changed charge or spin in atoms.info is a changed configuration. May be pickled, copied, carried
+    across a fork, and shared by the images of a band and by threads: each thread has results of its
+    own. ASE knows the class by the name "irrepd". Raises irrepd.ServerError where the daemon
+    refuses a structure and irrepd.ConnectionFailed where it cannot be reached.
     """
 
     name = "irrepd"
-    implemented_properties = ["energy", "free_energy", "forces", "stress", "energies"]  # noqa: RUF012
+    implemented_properties = [  # noqa: RUF012
+        *("energy", "free_energy", "forces", "stress", "energies", "stresses")
+    ]
     ignored_changes = {"initial_magmoms", "initial_charges"}  # noqa: RUF012
 
     def __init__(
@@ -154,9 +156,11 @@ class IrrepCalculator(Calculator):
         super().calculate(atoms, properties, system_changes)
         self._ignored.check(self.atoms)
         has_stress = bool(np.all(self.atoms.pbc))
-        if "stress" in properties and not has_stress:
-            raise PropertyNotImplementedError("stress needs a structure periodic along all axes")
+        for name in {"stress", "stresses"} & set(properties):
+            if not has_stress:
+                raise PropertyNotImplementedError(f"{name}: not without three periodic axes")
         wanted = [name for name in PROPERTIES if name != "stress" or has_stress]
+        wanted += ["stresses"] if "stresses" in properties else []
         (result,) = self.client.predict(
             self.parameters["model"],
             [structure_of(self.atoms)],
@@ -177,8 +181,9 @@ def results_of(result: dict[str, Any]) -> dict[str, Any]:
     if result.get("energies") is not None:
         results["energies"] = np.array(result["energies"], dtype=float)
     if result.get("stress") is not None:
-        stress = np.array(result["stress"], dtype=float)
-        results["stress"] = stress[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
+        for name in {"stress", "stresses"} & set(result):  # which are virials without a stress
+            full = np.array(result[name], dtype=float)
+            results[name] = full[..., [0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
     return results
 
 

@@ -108,7 +108,8 @@ class Client:
         """Results of structures, in their order; a faulty one among several has status "error".
 
         structures: of one request, what `irrepd.structure` gives, ase.Atoms or pymatgen structures.
-        properties: of "energy", "forces", "stress" (these by default) and "energies".
+        properties: of "energy", "forces", "stress" (these by default), "energies", "virial" and
+        "stresses".
         precision: "float32", "float64" or None for the model's own. priority: "interactive" (the
         default) or "bulk", which lets the interactive go first.
 

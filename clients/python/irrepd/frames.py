@@ -64,12 +64,20 @@ def _chunks(file: BinaryIO) -> Iterator[str]:
 
 
 def attach(atoms: Any, result: Result) -> Any:
-    """The atoms with the result as their calculator; with none where there is no result."""
+    """The atoms with the result as their calculator; with none where there is no result.
+
+    What calculators of ASE do not have is info or an array: "virial" [3][3], and the parts of atoms
+    without three periodic axes as "virials" [N][9] (eV).
+    """
     from ase.calculators.singlepoint import SinglePointCalculator
 
     from irrepd.calculator import results_of
 
     atoms.calc = SinglePointCalculator(atoms, **results_of(result)) if result.ok else None
+    if result.get("virial") is not None:
+        atoms.info["virial"] = result["virial"]
+    if result.get("stresses") is not None and result.get("stress") is None:
+        atoms.arrays["virials"] = result["stresses"].reshape(-1, 9)
     return atoms
 
 

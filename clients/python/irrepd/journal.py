@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from irrepd.errors import StructureError
-from irrepd.results import ARRAYS, Result
+from irrepd.results import Result
 from irrepd.structures import Entry
 
 _FORM = "irrepd-results-1"
@@ -107,5 +107,4 @@ def _text(value: dict[str, Any]) -> bytes:
 
 
 def _plain(result: Result) -> dict[str, Any]:
-    lists = {name: result[name].tolist() for name in ARRAYS if result.get(name) is not None}
-    return {**result, **lists}
+    return {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in result.items()}

@@ -10,7 +10,6 @@ import numpy as np
 
 from irrepd.errors import ServerError
 
-ARRAYS = ("forces", "stress", "energies")
 _ROWS = 20  # shown in a notebook
 GPA = 160.21766208  # GPa in one eV/Angstrom^3
 
@@ -18,17 +17,18 @@ GPA = 160.21766208  # GPa in one eV/Angstrom^3
 class Result(dict[str, Any]):
     """One structure's answer: "status", "energy" (eV) and so on as in the HTTP interface.
 
-    "forces" [N][3] (eV/Angstrom), "stress" [3][3] (eV/Angstrom^3, or None) and "energies" [N] (eV)
-    are arrays. With status "error" there is a problem object at "error" instead.
+    Lists are arrays: "forces" [N][3] (eV/Angstrom), "stress" [3][3] (eV/Angstrom^3, or None),
+    "energies" [N] (eV) and what else was asked for. With status "error" there is a problem object
+    at "error" instead.
     """
 
     @classmethod
     def of(cls, entry: dict[str, Any]) -> Result:
         """From an entry of "results" in an answer."""
         result = cls(entry)
-        for name in ARRAYS:
-            if result.get(name) is not None:
-                result[name] = np.asarray(result[name], dtype=float)
+        for name, value in entry.items():
+            if isinstance(value, list):
+                result[name] = np.asarray(value, dtype=float)
         if result.get("forces") is not None:
             result["forces"] = result["forces"].reshape(-1, 3)
         return result

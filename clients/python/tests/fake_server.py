@@ -14,6 +14,8 @@ from irrepd import safetensors
 
 STIFFNESS = np.array([1.0, 2.0, 3.0])
 SHA256 = "ab" * 32
+STRESS = np.array([[1.0, 6.0, 5.0], [6.0, 2.0, 4.0], [5.0, 4.0, 3.0]])
+BY_ATOM = ("forces", "energies", "stresses")
 
 # A fault takes the handler's place for one request; it returns False to let the handler go on.
 Fault = Callable[["Handler"], bool]
@@ -28,7 +30,9 @@ def springs(entry: dict[str, Any], properties: list[str]) -> dict[str, Any]:
         "energy": float(energies.sum()),
         "forces": (-STIFFNESS * x).tolist(),
         "energies": energies.tolist(),
-        "stress": [[1.0, 6.0, 5.0], [6.0, 2.0, 4.0], [5.0, 4.0, 3.0]] if is_periodic else None,
+        "stress": STRESS.tolist() if is_periodic else None,
+        "virial": (-8 * STRESS).tolist(),
+        "stresses": [((STRESS if is_periodic else -8 * STRESS) / len(x)).tolist()] * len(x),
     }
     return {"status": "ok", "n_edges": 0, **{name: values[name] for name in properties}}
 
@@ -138,18 +142,17 @@ def request_of(body: bytes) -> dict[str, Any]:
 
 
 def binary_of(results: list[dict[str, Any]], sha256: str) -> bytes:
+    """The first result is a good one; a refused structure has one atom in these tests."""
     ok = [result["status"] == "ok" for result in results]
     tensors = {"status": np.array([0 if good else 422 for good in ok], dtype="i4")}
-    tensors["energy"] = np.array([result.get("energy", np.nan) for result in results])
-    nothing = np.full((3, 3), np.nan)
-    stresses = [nothing if (s := r.get("stress")) is None else s for r in results]
-    tensors["stress"] = np.array(stresses, dtype=float)
-    for name in ("forces", "energies"):
-        width = 3 if name == "forces" else 1  # a refused structure has one atom in these tests
-        parts = [np.reshape(r.get(name, [np.nan] * width), (-1, width)) for r in results]
-        if name in results[0]:
-            tensors[name] = np.concatenate(parts) if width == 3 else np.concatenate(parts)[:, 0]
-    return safetensors.dumps(tensors, {"model_sha256": sha256})
+    for name in results[0].keys() - {"id", "status", "n_edges"}:
+        stored = [np.array(r[name], dtype=float) for r in results if r.get(name) is not None]
+        shape = stored[0].shape[name in BY_ATOM :] if stored else (3, 3)
+        nothing = np.full((1, *shape) if name in BY_ATOM else shape, np.nan)
+        parts = [nothing if (x := r.get(name)) is None else np.array(x) for r in results]
+        tensors[name] = np.concatenate(parts) if name in BY_ATOM else np.stack(parts)
+    by_atom = ",".join(name for name in BY_ATOM if name in tensors)
+    return safetensors.dumps(tensors, {"model_sha256": sha256, "by_atom": by_atom})
 
 
 def problem_of(status: int, detail: str, pointer: str | None = None) -> dict[str, Any]:

@@ -47,6 +47,19 @@ def test_one_request_gives_everything(server: FakeServer, calculator: IrrepCalcu
     assert "precision" not in sent
 
 
+def test_stresses_of_atoms_are_asked_for_when_wanted(
+    server: FakeServer, calculator: IrrepCalculator
+) -> None:
+    atoms = bulk("Si", cubic=True)
+    atoms.calc = calculator
+    atoms.get_forces()
+    stresses = atoms.get_stresses()
+    assert stresses.shape == (8, 6)
+    assert np.allclose(stresses.sum(axis=0), atoms.get_stress())
+    assert atoms.get_stresses(voigt=False).shape == (8, 3, 3)
+    assert ["stresses" in request["properties"] for request in server.requests] == [False, True]
+
+
 def test_moved_atoms_are_a_new_request(server: FakeServer, calculator: IrrepCalculator) -> None:
     atoms = molecule("H2O")
     atoms.calc = calculator
@@ -65,8 +78,9 @@ def test_no_stress_without_three_periodic_axes(
     for atoms in (molecule("H2O"), slab):
         atoms.calc = calculator
         atoms.get_forces()
-        with pytest.raises(PropertyNotImplementedError):
-            atoms.get_stress()
+        for wanted in (atoms.get_stress, atoms.get_stresses):
+            with pytest.raises(PropertyNotImplementedError):
+                wanted()
     assert "cell" not in server.requests[0]["structures"][0]
     assert server.requests[1]["structures"][0]["pbc"] == [True, True, False]
     assert len(server.requests) == 2

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from ase.build import molecule
-from fake_server import FakeServer, Handler, answer_and_close, busy, hang_up
+from fake_server import STRESS, FakeServer, Handler, answer_and_close, busy, hang_up
 
 from irrepd import client as client_module
 from irrepd import transport
@@ -299,6 +299,20 @@ def test_large_requests_are_binary_where_the_daemon_takes_that(
     is_binary = ["binary" in request for request in server.requests]
     assert is_binary == [takes_binary, False, takes_binary, False]
     assert len(server.headers) == 4 + (not takes_binary)  # 415 is believed once and for all
+
+
+@pytest.mark.parametrize("takes_binary", [True, False])
+def test_properties_that_the_client_does_not_know_are_arrays_too(
+    server: FakeServer, takes_binary: bool
+) -> None:
+    server.takes_binary = takes_binary
+    entries = [many(client_module.BINARY_FROM), ATOM]
+    with Client(server.url) as client:
+        large, small = client.predict("springs", entries, ["virial", "stresses"])
+    assert "binary" in server.requests[0] or not takes_binary
+    assert large["virial"].tolist() == small["virial"].tolist() == (-8 * STRESS).tolist()
+    assert large["stresses"].shape == (client_module.BINARY_FROM, 3, 3)
+    assert np.array_equal(small["stresses"], [-8 * STRESS])
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk, molecule
-from fake_server import FakeServer, hang_up
+from fake_server import STRESS, FakeServer, hang_up
 
 import irrepd
 from irrepd.__main__ import main
@@ -54,6 +54,21 @@ def test_output_and_batches(server: FakeServer, frames: Path, tmp_path: Path) ->
     water, silicon, _ = ase.io.read(output, ":")
     assert np.allclose(water.get_forces(), -water.positions * [1, 2, 3], atol=1e-7)
     assert silicon.get_stress().tolist() == [1, 2, 3, 4, 5, 6]
+
+
+def test_other_properties_are_columns_and_info(
+    server: FakeServer, frames: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "out.extxyz"
+    options = ["--properties", "virial,stresses", "--quiet", "--output", output]
+    assert run(server, frames, *options) == 0
+    asked = {"energy", "forces", "stress", "virial", "stresses"}
+    assert [set(request["properties"]) for request in server.requests] == [asked]
+    water, silicon, _ = ase.io.read(output, ":")
+    assert np.allclose(silicon.get_stresses().sum(axis=0), [1, 2, 3, 4, 5, 6])
+    assert np.allclose(water.info["virial"], -8 * STRESS)
+    assert np.allclose(water.arrays["virials"].sum(axis=0).reshape(3, 3), -8 * STRESS)
+    assert "virials" not in silicon.arrays and "energies" not in silicon.calc.results
 
 
 def test_index_picks_frames(
