@@ -53,6 +53,10 @@ static bool reserve(struct text *text, size_t more) {
   return true;
 }
 
+void text_reserve(struct text *text, size_t n) {
+  reserve(text, n);
+}
+
 void text_add(struct text *text, const char *bytes, size_t n) {
   if (n > 0 && reserve(text, n)) {
     memcpy(text->bytes + text->size, bytes, n);

@@ -19,6 +19,9 @@ void text_fini(struct text *text);
  * leaves it empty; NULL when memory ran out. */
 char *text_take(struct text *text, size_t *size);
 
+/* Makes room for n bytes more, so that they are written without the text being moved. */
+void text_reserve(struct text *text, size_t n);
+
 void text_add(struct text *text, const char *bytes, size_t n);
 void text_puts(struct text *text, const char *string);
 void text_put_size(struct text *text, size_t number);

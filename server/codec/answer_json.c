@@ -3,6 +3,12 @@
 #include "server/base/problem_kinds.h"
 
 #include <math.h>
+#include <stdint.h>
+
+/* What an element takes beside its numbers, and a number of 16 or 17 digits with what is around it.
+ */
+#define ELEMENT_SIZE 128
+#define NUMBER_SIZE 22
 
 /* Writes an array of this shape, nested; a number where there are no dimensions. Returns what comes
  * behind its values. */
@@ -58,6 +64,17 @@ void answer_json_result(struct text *text, const char *id, uint32_t properties, 
   text_puts(text, ",\"n_edges\":");
   text_put_size(text, result->n_edges);
   text_puts(text, "}");
+}
+
+size_t answer_json_size(uint32_t properties, size_t n_structures, size_t n_atoms) {
+  size_t by_atom = 0, by_structure = ELEMENT_SIZE;
+  const struct irrep_output *output;
+  for (size_t i = 0; (output = irrep_output_at(i)); i++)
+    if (properties & output->bit)
+      *(output->by_atom ? &by_atom : &by_structure) += NUMBER_SIZE * output->columns;
+  const double bytes =
+      (double)by_structure * (double)n_structures + (double)by_atom * (double)n_atoms;
+  return bytes < (double)(SIZE_MAX / 4) ? (size_t)bytes : 0;
 }
 
 void answer_json_error(struct text *text, const char *id, const struct problem *problem) {

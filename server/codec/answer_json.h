@@ -21,6 +21,9 @@ void answer_json_result(struct text *text, const char *id, uint32_t properties, 
                         const struct irrep_result *result);
 void answer_json_error(struct text *text, const char *id, const struct problem *problem);
 
+/* About how many bytes the elements of so many structures take together, of so many atoms. */
+size_t answer_json_size(uint32_t properties, size_t n_structures, size_t n_atoms);
+
 /* What comes before the elements of "results", with the units of the properties, and what comes
  * after. The caller puts commas between the elements. */
 void answer_json_begin(struct text *text, const char *model, const char *sha256,

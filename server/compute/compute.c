@@ -59,8 +59,22 @@ static void arrays_free(struct arrays *arrays) {
   free(arrays->outputs);
 }
 
+/* Appends the element to the text of its request; the first reserves what most texts take. */
+static bool write_element(struct prediction *p, const struct irrep_result *result) {
+  struct answer_text *answer = p->answer;
+  if (!answer)
+    return false;
+  struct text *text = &answer->text;
+  if (text->size == 0)
+    text_reserve(text, answer_json_size(p->properties, answer->n_structures, answer->n_atoms));
+  p->answer_at = text->size;
+  text_puts(text, ",");
+  answer_json_result(text, p->id, p->properties, p->entry.structure->n_atoms, result);
+  p->answer_size = text->size - p->answer_at;
+  return !text->failed;
+}
+
 static void write_answer(struct prediction *p, const struct irrep_result *result) {
-  struct text text = {0};
   if (result->status != IRREP_OK) {
     irrep_fail(&p->error, result->status, "", "evaluation ended with: %s",
                irrep_status_title(result->status));
@@ -71,9 +85,7 @@ static void write_answer(struct prediction *p, const struct irrep_result *result
     *p->numbers = *result;
     return;
   }
-  answer_json_result(&text, p->id, p->properties, p->entry.structure->n_atoms, result);
-  p->answer = text_take(&text, &p->answer_size);
-  if (!p->answer)
+  if (!write_element(p, result))
     irrep_fail(&p->error, IRREP_NO_MEMORY, "", "no memory for the answer");
 }
 

@@ -2,11 +2,21 @@
 #ifndef SERVER_COMPUTE_COMPUTE_H
 #define SERVER_COMPUTE_COMPUTE_H
 
+#include "server/base/text.h"
 #include "server/compute/scheduler.h"
 #include "server/compute/worker.h"
 #include "server/models/evaluator.h"
 
 #include <stddef.h>
+
+/* The elements of "results" that a batch writes for one request, each behind a comma: the answer is
+ * sent from here. */
+struct answer_text {
+  struct answer_text *next; /* the owner's */
+  const struct batch *batch;
+  size_t n_structures, n_atoms; /* that it will have */
+  struct text text;
+};
 
 /* A structure in the scheduler and what becomes of it. entry.owner points to it. */
 struct prediction {
@@ -16,10 +26,11 @@ struct prediction {
   uint32_t properties;          /* a set of properties.h */
   struct irrep_result *numbers; /* where they go, with the caller's arrays, instead of an answer;
                                    NULL: an answer is wanted */
+  struct answer_text *answer;   /* which gets its element, when one is wanted; NULL: no memory */
   /* After compute_batch */
-  struct irrep_error error; /* status OK, or why there is no answer */
-  char *answer;             /* [answer_size] element of "results", malloc'ed; NULL unless OK */
-  size_t answer_size, n_edges;
+  struct irrep_error error;      /* status OK, or why there is no answer */
+  size_t answer_at, answer_size; /* of the element and its comma in the text */
+  size_t n_edges;
 };
 
 /* What batches are computed with; fixed while workers run. */

@@ -26,8 +26,9 @@ struct http_field {
 struct http_reply {
   int status;
   const char *content_type; /* static */
-  char *body;               /* malloc'ed; http_reply takes it */
+  char *body;               /* [size] malloc'ed; http_reply takes it */
   size_t size;
+  struct pieces *pieces;           /* [size] instead of body; taken too */
   int retry_after_s;               /* Retry-After; 0: none */
   size_t inference_header_size;    /* Inference-Header-Content-Length; 0: none */
   const char *allow;               /* Allow, static; NULL: none */

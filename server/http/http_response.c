@@ -1,8 +1,18 @@
 #include "server/http/http_response.h"
 
+#include "server/base/pieces.h"
+
 #include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+/* The library lists pieces in a connection's own memory, which the header fields share. */
+#define PIECES_MAX 256
+
+_Static_assert(offsetof(struct piece, bytes) == offsetof(struct MHD_IoVec, iov_base) &&
+                   offsetof(struct piece, size) == offsetof(struct MHD_IoVec, iov_len) &&
+                   sizeof(struct piece) == sizeof(struct MHD_IoVec),
+               "pieces are vectors of libmicrohttpd");
 
 /* Nothing for NULL. False without memory. */
 static bool add(struct MHD_Response *response, const char *name, const char *value) {
@@ -23,13 +33,37 @@ static bool add_fields(struct MHD_Response *response, const struct http_reply *r
   return true;
 }
 
+static void free_pieces(void *pieces) {
+  pieces_free(pieces);
+}
+
+/* Joins pieces of which the library would not find room for the list. false: without memory. */
+static bool join_many(struct http_reply *reply) {
+  if (reply->pieces == NULL || reply->pieces->n_items <= PIECES_MAX)
+    return true;
+  reply->body = pieces_join(reply->pieces);
+  pieces_free(reply->pieces);
+  reply->pieces = NULL;
+  return reply->body != NULL;
+}
+
+static struct MHD_Response *create(struct http_reply *reply) {
+  if (!join_many(reply))
+    return NULL;
+  if (reply->pieces != NULL)
+    return MHD_create_response_from_iovec((const struct MHD_IoVec *)reply->pieces->items,
+                                          (unsigned)reply->pieces->n_items, free_pieces,
+                                          reply->pieces);
+  if (reply->body != NULL)
+    return MHD_create_response_from_buffer(reply->size, reply->body, MHD_RESPMEM_MUST_FREE);
+  return MHD_create_response_from_buffer(0, (void *)(uintptr_t) "", MHD_RESPMEM_PERSISTENT);
+}
+
 struct MHD_Response *http_response(struct http_reply *reply, const char *request_id, bool closes) {
-  struct MHD_Response *response =
-      reply->body == NULL
-          ? MHD_create_response_from_buffer(0, (void *)(uintptr_t) "", MHD_RESPMEM_PERSISTENT)
-          : MHD_create_response_from_buffer(reply->size, reply->body, MHD_RESPMEM_MUST_FREE);
+  struct MHD_Response *response = create(reply);
   if (response == NULL) {
     free(reply->body);
+    pieces_free(reply->pieces);
     return NULL;
   }
   const size_t retry_after_s = reply->retry_after_s > 0 ? (size_t)reply->retry_after_s : 0;

@@ -1,5 +1,6 @@
 #include "server/jobs/job_delivery.h"
 
+#include "server/base/pieces.h"
 #include "server/jobs/job_life.h"
 #include "server/jobs/job_reply.h"
 #include "server/jobs/predictor.h"
@@ -51,7 +52,7 @@ static void deliver_reply(struct predict_job *job) {
   if (job->reply.status == 0)
     job_reply_write(job, &job->reply);
   struct reply reply = job->reply;
-  job->reply.body = NULL;
+  job->reply = (struct reply){0};
   job_free(job);
   done(context, &reply);
 }
@@ -59,6 +60,7 @@ static void deliver_reply(struct predict_job *job) {
 /* What a broken job has come to is not to be trusted. */
 static void distrust(struct predict_job *job) {
   free(job->reply.body);
+  pieces_free(job->reply.pieces);
   job->reply = (struct reply){0};
   problem_of_kind(&job->problem, PROBLEM_INTERNAL, "",
                   "the server lost track of this request; its log says more");

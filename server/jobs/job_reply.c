@@ -1,10 +1,14 @@
 #include "server/jobs/job_reply.h"
 
+#include "server/base/pieces.h"
 #include "server/base/text.h"
 #include "server/jobs/estimate.h"
 
 #define ANSWER_TYPE "application/json"
 #define PROBLEM_TYPE "application/problem+json"
+
+/* Up to here a copy costs less than sending in pieces. */
+#define JOINED_SIZE ((size_t)64 << 10)
 
 /* Numbers of more atoms take milliseconds. */
 #define WRITE_ON_LOOP_ATOMS 5000
@@ -17,24 +21,73 @@ static void reply_problem(const struct predict_job *job, const struct problem *p
   reply->body = problem_render(problem, job->body_format == FORMAT_KSERVE, &reply->size);
 }
 
-static void put_item(struct text *text, const struct predict_job *job, size_t index) {
-  const struct request_item *item = &job->request.items[index];
-  const struct prediction *prediction = &job->predictions[index];
-  if (item->problem)
-    answer_json_error(text, item->id, item->problem);
-  else
-    text_add(text, prediction->answer, prediction->answer_size);
-}
+/* What the loop writes beside the texts of batches: the head, problems and the end. */
+struct frame {
+  struct text text;
+  size_t head_size, end_at;
+};
 
-static void write_results(const struct predict_job *job, struct text *text) {
+static void write_frame(const struct predict_job *job, struct frame *frame) {
+  struct text *text = &frame->text;
   answer_json_begin(text, job->served->name, job->loaded->sha256, job->request_id,
                     job->request.properties);
+  frame->head_size = text->size;
   for (size_t i = 0; i < job->request.n_items; i++) {
-    if (i > 0)
-      text_puts(text, ",");
-    put_item(text, job, i);
+    const struct request_item *item = &job->request.items[i];
+    struct prediction *prediction = &job->predictions[i];
+    if (!item->problem)
+      continue;
+    prediction->answer_at = text->size;
+    text_puts(text, ",");
+    answer_json_error(text, item->id, item->problem);
+    prediction->answer_size = text->size - prediction->answer_at;
   }
+  frame->end_at = text->size;
   answer_json_end(text, &job->timing);
+}
+
+/* The answer from where its parts were written: the first element without its comma. The texts
+ * belong to the pieces then. NULL without memory. */
+static struct pieces *gather(struct predict_job *job) {
+  const struct request *request = &job->request;
+  struct frame frame = {0};
+  size_t n_blocks = 1;
+  for (const struct answer_text *answer = job->texts; answer; answer = answer->next)
+    n_blocks++;
+  write_frame(job, &frame);
+  struct pieces *pieces = frame.text.failed ? NULL : pieces_new(request->n_items + 2, n_blocks);
+  if (!pieces) {
+    text_fini(&frame.text);
+    return NULL;
+  }
+  const char *frame_bytes = frame.text.bytes;
+  pieces_take(pieces, frame.text.bytes);
+  pieces_add(pieces, frame_bytes, frame.head_size);
+  for (size_t i = 0; i < request->n_items; i++) {
+    const struct prediction *p = &job->predictions[i];
+    const char *bytes = request->items[i].problem ? frame_bytes : p->answer->text.bytes;
+    const size_t comma = i == 0;
+    pieces_add(pieces, bytes + p->answer_at + comma, p->answer_size - comma);
+  }
+  pieces_add(pieces, frame_bytes + frame.end_at, frame.text.size - frame.end_at);
+  for (struct answer_text *answer = job->texts; answer; answer = answer->next) {
+    pieces_take(pieces, answer->text.bytes);
+    answer->text = (struct text){0};
+  }
+  return pieces;
+}
+
+static void write_results(struct predict_job *job, struct reply *reply) {
+  struct pieces *pieces = gather(job);
+  if (!pieces)
+    return;
+  reply->size = pieces->size;
+  if (pieces->size > JOINED_SIZE) {
+    reply->pieces = pieces;
+    return;
+  }
+  reply->body = pieces_join(pieces);
+  pieces_free(pieces);
 }
 
 static struct answer_safetensors tensors_of(const struct predict_job *job) {
@@ -46,7 +99,7 @@ static struct answer_safetensors tensors_of(const struct predict_job *job) {
                                      .results = job->results};
 }
 
-static void reply_answer(const struct predict_job *job, struct reply *reply) {
+static void reply_answer(struct predict_job *job, struct reply *reply) {
   const struct answer_safetensors answer = tensors_of(job);
   struct text text = {0};
   *reply = (struct reply){.status = 200, .content_type = ANSWER_TYPE};
@@ -59,7 +112,8 @@ static void reply_answer(const struct predict_job *job, struct reply *reply) {
     reply->json_size = answer_kserve_write(&text, &answer, &job->wish);
     reply->content_type = reply->json_size > 0 ? BYTES_TYPE : ANSWER_TYPE;
   } else {
-    write_results(job, &text);
+    write_results(job, reply);
+    return;
   }
   reply->body = text_take(&text, &reply->size);
 }
@@ -71,7 +125,7 @@ bool job_reply_is_long(const struct predict_job *job) {
          (listed & properties_by_atom()) != 0 && predict_job_atoms(job) > WRITE_ON_LOOP_ATOMS;
 }
 
-void job_reply_write(const struct predict_job *job, struct reply *reply) {
+void job_reply_write(struct predict_job *job, struct reply *reply) {
   if (predict_job_failed(job)) {
     reply_problem(job, &job->problem, reply);
     return;
@@ -82,7 +136,7 @@ void job_reply_write(const struct predict_job *job, struct reply *reply) {
     return;
   }
   reply_answer(job, reply);
-  if (!reply->body) {
+  if (!reply->body && !reply->pieces) {
     struct problem problem;
     reply_problem(job, problem_of_kind(&problem, PROBLEM_NO_MEMORY, "", "no memory for the answer"),
                   reply);

@@ -7,8 +7,8 @@
 /* Whether writing the reply is work for a worker: each number of many atoms becomes text. */
 bool job_reply_is_long(const struct predict_job *job);
 
-/* Writes the reply, of which the body is NULL when there was no memory even for an error.
- * Thread-safe on distinct jobs. */
-void job_reply_write(const struct predict_job *job, struct reply *reply);
+/* Writes the reply, without a body when there was no memory even for an error, and takes the texts
+ * that batches have written. Thread-safe on distinct jobs. */
+void job_reply_write(struct predict_job *job, struct reply *reply);
 
 #endif

@@ -20,10 +20,11 @@ struct predict_job;
 struct reply {
   int status;               /* HTTP */
   const char *content_type; /* static */
-  char *body; /* malloc'ed; whoever receives the reply frees it; NULL without memory */
+  char *body;               /* [size] malloc'ed; whoever receives the reply frees it */
   size_t size;
-  size_t json_size;  /* of a KServe answer's JSON part that bytes follow; 0: none follow */
-  int retry_after_s; /* 0: none */
+  struct pieces *pieces; /* instead of body, of a long one; as body. Neither: without memory */
+  size_t json_size;      /* of a KServe answer's JSON part that bytes follow; 0: none follow */
+  int retry_after_s;     /* 0: none */
 };
 
 /* Called on the loop thread, exactly once for each predict_call that was not cancelled; never from

@@ -1,5 +1,7 @@
 #include "server/jobs/predict_job.h"
 
+#include "server/base/pieces.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,11 +21,15 @@ struct predict_job *predict_job_new(const char *request_id) {
 }
 
 void predict_job_free(struct predict_job *job) {
-  for (size_t i = 0; job->predictions && i < job->request.n_items; i++)
-    free(job->predictions[i].answer);
+  for (struct answer_text *answer = job->texts, *next; answer; answer = next) {
+    next = answer->next;
+    text_fini(&answer->text);
+    free(answer);
+  }
   request_fini(&job->request);
   free(job->request_id);
   free(job->reply.body);
+  pieces_free(job->reply.pieces);
   free(job->body);
   free(job);
 }
@@ -159,6 +165,24 @@ bool predict_job_plan(struct predict_job *job, size_t max_edges) {
   else
     make_predictions(job);
   return true;
+}
+
+void predict_job_give_text(struct predict_job *job, struct prediction *prediction,
+                           const struct batch *batch) {
+  struct answer_text *answer = job->texts;
+  if (prediction->numbers)
+    return;
+  if (!answer || answer->batch != batch) {
+    answer = calloc(1, sizeof *answer);
+    if (!answer)
+      return;
+    answer->batch = batch;
+    answer->next = job->texts;
+    job->texts = answer;
+  }
+  answer->n_structures++;
+  answer->n_atoms += prediction->entry.plan.n_atoms;
+  prediction->answer = answer;
 }
 
 static void raise_to(double *most, double value) {

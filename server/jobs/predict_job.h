@@ -62,6 +62,7 @@ struct predict_job {
   size_t n_planned;               /* structures; all of them when predictions are there */
   struct problem problem;         /* of the whole, when its status is not 0 */
   struct prediction *predictions; /* [request.n_items]; NULL until all are planned */
+  struct answer_text *texts;      /* that batches have written or write */
   struct irrep_result *results;   /* [request.n_items] in the request's memory, of numbers and of
                                      an answer in binary */
   uint64_t read_ns, plan_ns;
@@ -102,6 +103,10 @@ bool predict_job_plans_quickly(const struct predict_job *job);
 /* Fails the job as a whole, unless it has failed. */
 void predict_job_fail(struct predict_job *job, enum problem_kind kind, const char *detail);
 bool predict_job_failed(const struct predict_job *job);
+
+/* Gives a prediction whose batch begins the text that its element goes into: one for each batch. */
+void predict_job_give_text(struct predict_job *job, struct prediction *prediction,
+                           const struct batch *batch);
 
 /* Takes times and sizes of a structure's batch into the timing. */
 void predict_job_time(struct predict_job *job, const struct prediction *prediction,

@@ -100,6 +100,8 @@ static void let_go(struct predict_job *job) {
 static void end_prediction(struct prediction *prediction, const struct batch *batch) {
   struct predict_job *job = prediction->job;
   job->n_running--;
+  if (prediction->answer)
+    prediction->answer->batch = NULL; /* its address may become another's */
   if (job->state == JOB_ABANDONED) {
     let_go(job);
     return;
@@ -164,6 +166,7 @@ static void hook_start(void *context, struct batch *batch) {
     struct predict_job *job = ((struct prediction *)batch->entries[i]->owner)->job;
     job->n_running++;
     job_happens(job, JOB_EVENT_RUN);
+    predict_job_give_text(job, batch->entries[i]->owner, batch);
     predictor_left_queue(job);
   }
   plan_team(p, batch);

@@ -15,6 +15,7 @@ static void on_done(void *context, struct reply *reply) {
                               .content_type = reply->content_type,
                               .body = reply->body,
                               .size = reply->size,
+                              .pieces = reply->pieces,
                               .inference_header_size = reply->json_size,
                               .retry_after_s = reply->retry_after_s};
   http_reply(call->exchange, &answer);

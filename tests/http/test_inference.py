@@ -224,6 +224,22 @@ def test_one_bad_structure_among_63_good_ones(daemon: Daemon) -> None:
     assert fault["error"]["errors"][0]["pointer"].startswith("#/structures/40")
 
 
+def test_a_long_answer_is_in_order(daemon: Daemon) -> None:
+    """It is sent from where each batch and each problem was written."""
+    good = {"numbers": [1] * 60, "positions": [[0, 0, 1.1 * i + i % 3 / 7] for i in range(60)]}
+    bad = {"numbers": [1, 1], "positions": [[0, 0, 0]]}
+    structures = [{**(bad if i % 9 == 0 else good), "id": f"s{i}"} for i in range(64)]
+    structures[3] = {**good, "numbers": [1] * 59 + [8], "id": "s3"}
+    answer = daemon.predict({"structures": structures})
+    assert answer.status == 200 and len(answer.body) > 1 << 16
+    results = answer.json()["results"]
+    assert [x["id"] for x in results] == [f"s{i}" for i in range(64)]
+    assert [x["status"] for x in results] == ["error" if i % 9 == 0 else "ok" for i in range(64)]
+    alone = daemon.predict(one(good)).json()["results"][0]
+    assert all(x["forces"] == alone["forces"] for i, x in enumerate(results) if i % 9 and i != 3)
+    assert results[3]["energy"] != alone["energy"]
+
+
 def test_limits(daemon: Daemon) -> None:
     atom = {"numbers": [14], "positions": [[0, 0, 0]]}
     assert daemon.predict({"structures": [atom] * 64}).status == 200

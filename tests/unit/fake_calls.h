@@ -2,6 +2,7 @@
 #ifndef TESTS_UNIT_FAKE_CALLS_H
 #define TESTS_UNIT_FAKE_CALLS_H
 
+#include "server/base/pieces.h"
 #include "server/base/text.h"
 #include "server/jobs/predictor.h"
 #include "tests/unit/fake_served.h"
@@ -25,7 +26,11 @@ static inline void on_done(void *context, struct reply *reply) {
   struct fake_call *call = context;
   call->n_replies++;
   call->reply = *reply;
-  call->json = cJSON_Parse(reply->body);
+  if (reply->pieces) {
+    call->reply.body = pieces_join(reply->pieces);
+    pieces_free(reply->pieces);
+  }
+  call->json = cJSON_Parse(call->reply.body);
 }
 
 #define PAIR "{\"numbers\":[14,1],\"positions\":[[0,0,0],[1,0,0]]}"

@@ -2,6 +2,7 @@
 #ifndef TESTS_UNIT_SUPPORT_HTTP_H
 #define TESTS_UNIT_SUPPORT_HTTP_H
 
+#include "server/base/pieces.h"
 #include "server/http/http.h"
 #include "server/http/listen.h"
 
@@ -21,13 +22,16 @@
 
 #define BODY_MAX 100000
 
-/* A server on a loop, whose handler echoes, or keeps the exchange when the path is /keep. */
+/* A server on a loop, whose handler echoes, or does what its path says: /keep the exchange, /take
+ * or /return the body, answer in /pieces. */
 struct fixture {
   uv_loop_t loop;
   struct metrics *metrics;
   struct http_server *server;
   uint16_t port;
   struct http_exchange *kept[4];
+  char *taken; /* a body [n_taken] */
+  size_t n_taken;
   size_t n_kept, n_gone, n_quiet;
 };
 
@@ -60,12 +64,52 @@ static inline bool admits(void *context, struct http_exchange *exchange, struct 
   return false;
 }
 
+/* An answer of letters in 256 pieces. */
+static inline void reply_pieces(struct http_exchange *exchange) {
+  static char letters[512];
+  struct http_reply reply = {.status = 200, .content_type = "text/plain", .size = 256};
+  memset(letters, 'p', sizeof letters);
+  reply.pieces = pieces_new(256, 0);
+  assert_non_null(reply.pieces);
+  for (size_t i = 0; i < 256; i++)
+    pieces_add(reply.pieces, letters + 2 * i, 1);
+  http_reply(exchange, &reply);
+}
+
+/* Keeps the body for the test. */
+static inline void take_body(struct fixture *f, struct http_exchange *exchange) {
+  free(f->taken);
+  f->taken = http_take_body(exchange);
+  f->n_taken = exchange->size;
+  assert_null(http_take_body(exchange));
+  reply_text(exchange, "taken");
+}
+
+/* An answer that is the body itself. */
+static inline void return_body(struct http_exchange *exchange) {
+  struct http_reply reply = {.status = 200, .content_type = "text/plain", .size = exchange->size};
+  reply.body = http_take_body(exchange);
+  http_reply(exchange, &reply);
+}
+
 static inline void handle(void *context, struct http_exchange *exchange) {
   struct fixture *f = context;
   if (strcmp(exchange->path, "/keep") == 0) {
     exchange->gone = on_gone;
     exchange->gone_context = f;
     f->kept[f->n_kept++] = exchange;
+    return;
+  }
+  if (strcmp(exchange->path, "/pieces") == 0) {
+    reply_pieces(exchange);
+    return;
+  }
+  if (strcmp(exchange->path, "/take") == 0) {
+    take_body(f, exchange);
+    return;
+  }
+  if (strcmp(exchange->path, "/return") == 0) {
+    return_body(exchange);
     return;
   }
   char *text = malloc(exchange->size + 256);

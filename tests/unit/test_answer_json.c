@@ -1,6 +1,7 @@
 #include "server/base/problem_kinds.h"
 #include "server/codec/answer_json.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -82,13 +83,40 @@ static void test_units_of_what_was_asked_for(void **state) {
   text_fini(&text);
 }
 
+/* An element of numbers with all their digits fits what is said to be its size, and is not much
+ * less. */
+static void test_size(void **state) {
+  (void)state;
+  enum { N = 50 };
+  double rows[3 * N], singles[N];
+  for (size_t i = 0; i < 3 * N; i++)
+    rows[i] = -sqrt((double)i + 2) / 100;
+  for (size_t i = 0; i < N; i++)
+    singles[i] = -sqrt((double)i + 2);
+  const struct irrep_result result = {.energy = sqrt(2),
+                                      .forces = rows,
+                                      .energies = singles,
+                                      .stress = {{sqrt(2), sqrt(3), sqrt(5)},
+                                                 {sqrt(2), sqrt(3), sqrt(5)},
+                                                 {sqrt(2), sqrt(3), sqrt(5)}},
+                                      .has_stress = true};
+  static const uint32_t sets[] = {PROPERTY(ENERGY), PROPERTY(FORCES) | PROPERTY(STRESS),
+                                  PROPERTY(ENERGIES)};
+  for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
+    struct text text = {0};
+    answer_json_result(&text, NULL, sets[i], N, &result);
+    const size_t size = answer_json_size(sets[i], 1, N);
+    assert_true(text.size <= size && size <= 2 * text.size + 200);
+    text_fini(&text);
+  }
+  assert_int_equal(answer_json_size(PROPERTY(FORCES), 1, SIZE_MAX), 0);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_all_properties),
-      cmocka_unit_test(test_only_what_was_asked_for),
-      cmocka_unit_test(test_error),
-      cmocka_unit_test(test_frame),
-      cmocka_unit_test(test_units_of_what_was_asked_for),
+      cmocka_unit_test(test_all_properties), cmocka_unit_test(test_only_what_was_asked_for),
+      cmocka_unit_test(test_error),          cmocka_unit_test(test_frame),
+      cmocka_unit_test(test_size),           cmocka_unit_test(test_units_of_what_was_asked_for),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,6 +23,7 @@ struct fixture {
   struct loaded_model loaded;
   struct irrep_structure structures[N];
   struct prediction predictions[N];
+  struct answer_text texts[2]; /* the first structure is of one request, the others of another */
   struct batch *batch;
   void *arena;
 };
@@ -46,6 +47,9 @@ static int set_up(void **state) {
     *p = (struct prediction){.properties = PROPERTY(ENERGY)};
     p->entry.structure = &f->structures[i];
     p->entry.owner = p;
+    p->answer = &f->texts[i > 0];
+    p->answer->n_structures++;
+    p->answer->n_atoms += i + 1;
     f->batch->entries[i] = &p->entry;
   }
   f->batch->work.arena_bytes = 6 * FAKE_ATOM_BYTES + 8;
@@ -55,8 +59,8 @@ static int set_up(void **state) {
 static int tear_down(void **state) {
   struct fixture *f = *state;
   int violations = atomic_load(&f->loaded.model->violations);
-  for (size_t i = 0; i < N; i++)
-    free(f->predictions[i].answer);
+  text_fini(&f->texts[0].text);
+  text_fini(&f->texts[1].text);
   free(f->batch);
   free(f->arena);
   fake_free(f->loaded.model);
@@ -66,8 +70,10 @@ static int tear_down(void **state) {
 
 static void expect_answer(const struct prediction *p, const char *wanted) {
   assert_int_equal(p->error.status, IRREP_OK);
-  assert_string_equal(p->answer, wanted);
-  assert_int_equal(p->answer_size, strlen(wanted));
+  assert_true(p->answer_at + p->answer_size <= p->answer->text.size);
+  assert_int_equal(p->answer_size, 1 + strlen(wanted));
+  const char *element = p->answer->text.bytes + p->answer_at;
+  assert_true(element[0] == ',' && memcmp(element + 1, wanted, strlen(wanted)) == 0);
 }
 
 /* Structures that want different things share a batch. */
@@ -85,7 +91,19 @@ static void test_answers(void **state) {
                 "{\"status\":\"ok\",\"forces\":[[-0.5,-0,-0],[-1,-2,-3],[-4,-5,-6]],"
                 "\"n_edges\":6}");
   assert_int_equal(f->predictions[2].n_edges, 6);
+  assert_int_equal(f->predictions[1].answer_at, 0);
+  assert_int_equal(f->predictions[2].answer_at, f->predictions[1].answer_size);
+  assert_int_equal(f->texts[0].text.size, f->predictions[0].answer_size);
   assert_true(f->batch->began_ns > 0);
+}
+
+/* Who has no memory for a text is told so; the others go on. */
+static void test_one_without_a_text(void **state) {
+  struct fixture *f = *state;
+  f->predictions[0].answer = NULL;
+  compute_batch(f->batch, &compute, f->arena, 16384);
+  assert_int_equal(f->predictions[0].error.status, IRREP_NO_MEMORY);
+  expect_answer(&f->predictions[1], "{\"status\":\"ok\",\"energy\":16.5,\"n_edges\":2}");
 }
 
 static void test_one_without_numbers(void **state) {
@@ -93,7 +111,7 @@ static void test_one_without_numbers(void **state) {
   f->structures[0].positions = bad_positions;
   compute_batch(f->batch, &compute, f->arena, 16384);
   assert_int_equal(f->predictions[0].error.status, IRREP_RESULT_NOT_FINITE);
-  assert_null(f->predictions[0].answer);
+  assert_int_equal(f->texts[0].text.size, 0);
   expect_answer(&f->predictions[1], "{\"status\":\"ok\",\"energy\":16.5,\"n_edges\":2}");
 }
 
@@ -105,8 +123,6 @@ static void test_options(void **state) {
   compute_batch(f->batch, &compute, f->arena, 16384);
   assert_int_equal(atomic_load(&f->loaded.model->plain), 0);
   assert_null(f->batch->profile);
-  for (size_t i = 0; i < N; i++)
-    free(f->predictions[i].answer);
   f->loaded.plain_kernels = true;
   compute_batch(f->batch, &profiling, f->arena, 16384);
   assert_int_equal(atomic_load(&f->loaded.model->plain), 1);
@@ -117,7 +133,7 @@ static void test_options(void **state) {
 static void expect_all(const struct fixture *f, enum irrep_status status) {
   for (size_t i = 0; i < N; i++) {
     assert_int_equal(f->predictions[i].error.status, status);
-    assert_null(f->predictions[i].answer);
+    assert_int_equal(f->predictions[i].answer->text.size, 0);
   }
 }
 
@@ -148,8 +164,9 @@ static void test_failed_batch(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-      TEST(test_answers),   TEST(test_one_without_numbers), TEST(test_no_arena),
-      TEST(test_cancelled), TEST(test_failed_batch),        TEST(test_options),
+      TEST(test_answers),  TEST(test_one_without_numbers), TEST(test_one_without_a_text),
+      TEST(test_no_arena), TEST(test_cancelled),           TEST(test_failed_batch),
+      TEST(test_options),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,6 +33,67 @@ static void test_requests(void **state) {
   end(f);
 }
 
+/* Header fields take what they may; the list of pieces still has room. */
+static void test_pieces(void **state) {
+  (void)state;
+  struct fixture *f = &fixture_of_test;
+  struct client *c = &client_of_test;
+  char field[4001], wanted[257];
+  memset(field, 'f', sizeof field - 1);
+  field[sizeof field - 1] = '\0';
+  memset(wanted, 'p', sizeof wanted - 1);
+  wanted[sizeof wanted - 1] = '\0';
+  begin(f, 10000);
+  dial(f, c);
+  for (int i = 0; i < 2; i++) {
+    tell(c, "GET /pieces HTTP/1.1\r\nHost: x\r\n");
+    for (int k = 0; k < 4; k++) {
+      tell(c, "X-A: ");
+      tell(c, field);
+      tell(c, "\r\n");
+    }
+    tell(c, "\r\n");
+    expect(f, c, wanted);
+    assert_non_null(strstr(c->got, "Content-Length: 256\r\n"));
+    forget(c);
+  }
+  close(c->fd);
+  end(f);
+}
+
+/* A body that is taken is no longer counted: more may come than is held at a time. */
+static void test_bodies_that_are_taken(void **state) {
+  (void)state;
+  struct fixture *f = &fixture_of_test;
+  struct client *c = &client_of_test;
+  static char body[BODY_MAX + 1];
+  memset(body, 'b', BODY_MAX);
+  begin(f, 10000);
+  dial(f, c);
+  for (int i = 0; i < 5; i++) {
+    char head[100];
+    snprintf(head, sizeof head, "POST /take HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n",
+             BODY_MAX);
+    tell(c, head);
+    for (size_t sent = 0; sent < BODY_MAX; sent += 1000, turn(f)) {
+      const size_t n = BODY_MAX - sent < 1000 ? BODY_MAX - sent : 1000;
+      assert_int_equal(send(c->fd, body + sent, n, MSG_NOSIGNAL), (ssize_t)n);
+    }
+    expect(f, c, "taken");
+    forget(c);
+    assert_int_equal(f->n_taken, BODY_MAX);
+    assert_memory_equal(f->taken, body, BODY_MAX);
+  }
+  tell(c, "POST /return HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nagain");
+  expect(f, c, "again");
+  forget(c);
+  tell(c, "POST /take HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
+  expect(f, c, "taken");
+  assert_null(f->taken);
+  close(c->fd);
+  end(f);
+}
+
 static void test_large_bodies(void **state) {
   (void)state;
   struct fixture *f = &fixture_of_test;
@@ -281,6 +342,8 @@ static void test_connection_limit(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_requests),
+      cmocka_unit_test(test_pieces),
+      cmocka_unit_test(test_bodies_that_are_taken),
       cmocka_unit_test(test_large_bodies),
       cmocka_unit_test(test_refusals),
       cmocka_unit_test(test_bodies_that_are_not_admitted),

@@ -1,3 +1,4 @@
+#include "server/base/pieces.h"
 #include "server/http/http_response.h"
 
 #include <microhttpd.h>
@@ -56,8 +57,35 @@ static void test_all_fields(void **state) {
   MHD_destroy_response(response);
 }
 
+/* n pieces that do not lie together. */
+static struct http_reply reply_in_pieces(size_t n) {
+  struct http_reply reply = {
+      .status = 200, .content_type = "text/plain", .pieces = pieces_new(n, 1)};
+  char *bytes = calloc(2, n);
+  assert_non_null(reply.pieces);
+  pieces_take(reply.pieces, bytes);
+  for (size_t i = 0; i < n; i++)
+    pieces_add(reply.pieces, bytes + 2 * i, 1);
+  reply.size = n;
+  return reply;
+}
+
+/* Few pieces are sent as they are, many are joined: their memory goes with the response. */
+static void test_pieces(void **state) {
+  (void)state;
+  static const size_t numbers[] = {1, 256, 257, 5000};
+  for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+    struct http_reply reply = reply_in_pieces(numbers[i]);
+    struct MHD_Response *response = http_response(&reply, "id-1", false);
+    assert_non_null(response);
+    assert_int_equal(reply.pieces != NULL, numbers[i] <= 256);
+    MHD_destroy_response(response);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_pieces),
       cmocka_unit_test(test_plain),
       cmocka_unit_test(test_all_fields),
   };

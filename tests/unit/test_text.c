@@ -112,6 +112,22 @@ static void test_growth(void **state) {
   free(got);
 }
 
+/* What fits the room that was made does not move the text. */
+static void test_room(void **state) {
+  (void)state;
+  struct text text = {0};
+  text_reserve(&text, 100000);
+  assert_true(text.capacity >= 100000 && text.size == 0);
+  const char *bytes = text.bytes;
+  for (int i = 0; i < 10000; i++)
+    text_puts(&text, "0123456789");
+  assert_ptr_equal(text.bytes, bytes);
+  assert_int_equal(text.size, 100000);
+  text_reserve(&text, SIZE_MAX - 10);
+  assert_true(text.failed);
+  text_fini(&text);
+}
+
 static void test_failure_sticks(void **state) {
   (void)state;
   struct text text = {0};
@@ -126,9 +142,13 @@ static void test_failure_sticks(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_known_numbers), cmocka_unit_test(test_numbers_survive),
-      cmocka_unit_test(test_sizes),         cmocka_unit_test(test_json_strings),
-      cmocka_unit_test(test_growth),        cmocka_unit_test(test_failure_sticks),
+      cmocka_unit_test(test_room),
+      cmocka_unit_test(test_known_numbers),
+      cmocka_unit_test(test_numbers_survive),
+      cmocka_unit_test(test_sizes),
+      cmocka_unit_test(test_json_strings),
+      cmocka_unit_test(test_growth),
+      cmocka_unit_test(test_failure_sticks),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,58 @@
+#include "server/base/pieces.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct pieces *pieces_new(size_t items_max, size_t blocks_max) {
+  struct pieces *pieces = calloc(1, sizeof *pieces);
+  if (!pieces)
+    return NULL;
+  pieces->items = calloc(items_max > 0 ? items_max : 1, sizeof *pieces->items);
+  pieces->blocks = calloc(blocks_max > 0 ? blocks_max : 1, sizeof *pieces->blocks);
+  pieces->items_max = items_max;
+  pieces->blocks_max = blocks_max;
+  if (pieces->items && pieces->blocks)
+    return pieces;
+  pieces_free(pieces);
+  return NULL;
+}
+
+void pieces_free(struct pieces *pieces) {
+  if (!pieces)
+    return;
+  for (size_t i = 0; i < pieces->n_blocks; i++)
+    free(pieces->blocks[i]);
+  free(pieces->blocks);
+  free(pieces->items);
+  free(pieces);
+}
+
+void pieces_add(struct pieces *pieces, const char *bytes, size_t size) {
+  struct piece *last = pieces->n_items > 0 ? &pieces->items[pieces->n_items - 1] : NULL;
+  if (size == 0)
+    return;
+  pieces->size += size;
+  if (last && (const char *)last->bytes + last->size == bytes)
+    last->size += size;
+  else
+    pieces->items[pieces->n_items++] = (struct piece){bytes, size};
+}
+
+void pieces_take(struct pieces *pieces, void *block) {
+  if (block)
+    pieces->blocks[pieces->n_blocks++] = block;
+}
+
+char *pieces_join(const struct pieces *pieces) {
+  char *joined = pieces->size < SIZE_MAX ? malloc(pieces->size + 1) : NULL;
+  if (!joined)
+    return NULL;
+  char *at = joined;
+  for (size_t i = 0; i < pieces->n_items; i++) {
+    memcpy(at, pieces->items[i].bytes, pieces->items[i].size);
+    at += pieces->items[i].size;
+  }
+  *at = '\0';
+  return joined;
+}
