@@ -88,6 +88,10 @@ format: $(SETUP)/lint | $(VENV_LINT) ## format every C and Python file
 	git ls-files -co --exclude-standard '*.c' '*.cc' '*.h' | xargs clang-format -i
 	$(VENV_LINT_BIN)/ruff check --fix --quiet .
 
+docs: $(SETUP)/docs | $(VENV_DOCS) ## render docs/ and the comments of the public headers to build/docs/
+	build/venv-docs/bin/mkdocs build --quiet --strict
+	doxygen docs/Doxyfile
+
 reference: all | $(VENV_REFERENCE) $(VENV_REFERENCES) ## write the fixtures of tests/reference/ anew, from the upstream codes, and say which came out otherwise
 	$(VENV_REFERENCE_PYTHON) tests/reference/e3nn_fixtures.py
 	$(VENV_REFERENCE_PYTHON) tests/reference/sevennet_fixtures.py

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that a group of make targets needs, where they are missing.
 #
-#   tools/setup.sh build|test|lint|fuzz|soak|page|package|deploy-files|deploy
+#   tools/setup.sh build|test|lint|fuzz|soak|page|package|docs|deploy-files|deploy
 #
 # As root it installs them; otherwise it prints the command and fails. Elsewhere than on Debian and its
 # relatives it only names them and goes on.
 set -euo pipefail
 
-group=${1:?usage: tools/setup.sh build|test|lint|fuzz|soak|page|package|deploy-files|deploy}
+group=${1:?usage: tools/setup.sh build|test|lint|fuzz|soak|page|package|docs|deploy-files|deploy}
 packages=(gcc g++ libc6-dev binutils pkg-config libmicrohttpd-dev libcjson-dev libuv1-dev libgnutls28-dev
   python3 python3-venv ca-certificates curl)
 case $group in
@@ -16,6 +16,7 @@ test) packages+=(iproute2 libcmocka-dev libcurl4-gnutls-dev liblammps-dev locale
 lint) packages+=(libcmocka-dev clang-format clang-tidy git) ;;
 fuzz) packages+=(clang libclang-rt-14-dev) ;;
 package) packages+=(dpkg-dev) ;;
+docs) packages+=(doxygen) ;;
 deploy-files) packages+=(haproxy prometheus systemd) ;;
 deploy)
   packages+=(haproxy prometheus buildah podman runc netavark aardvark-dns iptables nftables iproute2 mmdebstrap

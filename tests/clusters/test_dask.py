@@ -79,8 +79,9 @@ def test_refusals_are_results(fleet: Fleet, model: str, cluster: distributed.Cli
 
 
 def test_recipe(fleet: Fleet) -> None:
-    """The README's, as it is pasted."""
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    """That of docs/clients.md, as it is pasted."""
+    page = (ROOT / "docs" / "clients.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     (text,) = [block for block in blocks if "irrepd.dask" in block]
     text = text.replace('"http://127.0.0.1:8421"', repr(fleet.urls)[1:-1])
     done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""README's chapter on deployment, word for word, with podman and buildah under Docker's name."""
+"""docs/deploying.md, word for word, with podman and buildah under Docker's name."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ esac
 
 
 def blocks() -> list[str]:
-    """The blocks of commands of the chapter, in order."""
-    chapter = (ROOT / "README.md").read_text().split("\n## Deployment\n")[1].split("\n## ")[0]
+    """The blocks of commands of the page, in order."""
+    chapter = (ROOT / "docs" / "deploying.md").read_text()
     return re.findall(r"^```\n(.*?)^```$", chapter, re.M | re.S)
 
 

@@ -1,14 +1,17 @@
-"""What README.md, the manual pages and docker/ name is there, and what there is they name."""
+"""What README.md, docs/ and docker/ name is there, and what there is they name."""
 
 from __future__ import annotations
 
 import json
 import re
 import subprocess
+from pathlib import Path
 
 from conftest import DAEMON, ROOT, Daemon
 
-README = (ROOT / "README.md").read_text()
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"]
+PAGES += sorted((ROOT / "docs").glob("*.md"))
+README = "\n".join(page.read_text() for page in PAGES)
 BLOCKS = re.findall(r"```\w*\n(.*?)```", README, re.DOTALL)
 SPANS = re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", README, flags=re.DOTALL))
 FOLDERS = "clients core docker docs include mk models server tests tools".split()
@@ -92,13 +95,14 @@ def test_files() -> None:
     words |= {word for block in BLOCKS for word in block.split() if "/" in word}
     tops = "|".join(FOLDERS)
     named = {word for word in words if re.fullmatch(rf"({tops})/[\w./-]+", word)}
+    named = {word for word in named if "NAME" not in word}
     made = ("docker/secrets", "docker/.env")  # by whoever follows README
     absent = {path for path in named if not path.startswith(made) and not (ROOT / path).exists()}
     assert len(named) > 20 and not absent
 
 
 def test_folders_are_described() -> None:
-    tree = README.split("## Where things are")[1].split("```")[1]
+    tree = (ROOT / "docs" / "internals.md").read_text().split("## The tree")[1].split("```")[1]
     assert set(FOLDERS) <= set(re.findall(r"(\w+)/", tree))
 
 
@@ -117,3 +121,44 @@ def test_the_card_in_the_manual() -> None:
     page = (ROOT / "docs" / "man" / "irrepd-models.5").read_text()
     rows = " ".join(re.findall(r"^\.It Cm (.*)", page, re.M))
     assert set(re.findall(r"\w+", rows)) - {"Cm"} == fields
+
+
+def anchors(page: Path) -> set[str]:
+    """As GitHub and MkDocs make them of headings."""
+    headings = re.findall(r"^#+ (.*)", page.read_text(), re.M)
+    return {re.sub(r"[^\w\- ]", "", x.lower()).strip().replace(" ", "-") for x in headings}
+
+
+def test_links() -> None:
+    n_links = 0
+    for page in PAGES:
+        text = re.sub(r"```.*?```|`[^`]*`", "", page.read_text(), flags=re.S)
+        for target in re.findall(r"\]\(([^)\s]+)\)", text):
+            n_links += 1
+            name, _, anchor = target.partition("#")
+            linked = (page.parent / name) if name else page
+            assert linked.is_file(), f"{page.name}: {target}"
+            assert not anchor or anchor in anchors(linked), f"{page.name}: {target}"
+    assert n_links > 10
+
+
+def test_every_page_is_reached() -> None:
+    readme = (ROOT / "README.md").read_text()
+    site = (ROOT / "mkdocs.yml").read_text()
+    for page in (ROOT / "docs").glob("*.md"):
+        assert f"(docs/{page.name})" in readme and f": {page.name}\n" in site
+
+
+def test_the_request_of_formats(daemon: Daemon) -> None:
+    """It is taken as it stands, and its answer has the fields that the page shows."""
+    blocks = re.findall(r"```json\n(.*?)```", (ROOT / "docs" / "formats.md").read_text(), re.S)
+    answer = daemon.predict(json.loads(blocks[0]))
+    shown = json.loads(blocks[1])
+    assert answer.status == 200, answer.body
+    assert answer.json().keys() == shown.keys()
+    assert answer.json()["results"][0].keys() == shown["results"][0].keys()
+    assert answer.json()["units"] == shown["units"]
+
+
+def test_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150

@@ -1,4 +1,4 @@
-"""The README's Python, and its recipes of the chapter 'Use it from ...', run as they are pasted."""
+"""The Python of README.md and docs/, and the recipes of docs/clients.md, run as they are pasted."""
 
 from __future__ import annotations
 
@@ -17,14 +17,17 @@ from ase.build import bulk
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULT = "http://127.0.0.1:8421"
-README = (ROOT / "README.md").read_text()
-CHAPTER = re.search(r"\n## Use it from.*?(?=\n## )", README, re.DOTALL)
-BLOCKS = re.findall(r"```(\w*)\n(.*?)```", CHAPTER[0] if CHAPTER else "", re.DOTALL)
-PYTHON = [
-    text
-    for page in (README, (ROOT / "clients" / "python" / "README.md").read_text())
-    for text in re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-]
+CHAPTER = (ROOT / "docs" / "clients.md").read_text()
+BLOCKS = re.findall(r"```(\w*)\n(.*?)```", CHAPTER, re.DOTALL)
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES.append(ROOT / "clients" / "python" / "README.md")
+PYTHON = list(
+    dict.fromkeys(
+        text
+        for page in PAGES
+        for text in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    )
+)
 SHELL = [text for language, text in BLOCKS if not language and "clients/" in text]
 ENGINES = [text for text in SHELL if "build/irrepd --models" in text]  # with a daemon of their own
 SHELL = [text for text in SHELL if text not in ENGINES]
@@ -114,8 +117,7 @@ def test_engines(text: str, tmp_path: Path) -> None:
 
 def test_command_line(server_url: str, tmp_path: Path) -> None:
     """The commands in the text of **The shell**."""
-    assert CHAPTER is not None
-    (text,) = re.findall(r"\*\*The shell\*\*: `(.*?)`", CHAPTER[0])
+    (text,) = re.findall(r"\*\*The shell\*\*: `(.*?)`", CHAPTER)
     frames = [bulk("Si", a=5.3 + 0.01 * i) for i in range(5)]
     ase.io.write(tmp_path / "huge.extxyz", frames)
     command = text.replace("python3", sys.executable).split()
