@@ -10,10 +10,10 @@ static int retry_after(const struct predictor *p) {
   return seconds < 1 ? 1 : seconds > 60 ? 60 : (int)ceil(seconds);
 }
 
-bool admission_may_hold(const struct predictor *p, size_t bytes) {
-  const size_t most = p->config->max_receiving_bytes;
-  return most == 0 || p->held_bytes == 0 ||
-         (p->held_bytes <= most && bytes <= most - p->held_bytes);
+bool admission_may_hold(const struct predict_job *job, size_t bytes) {
+  const struct predictor *p = job->predictor;
+  const size_t most = p->config->max_receiving_bytes, others = p->held_bytes - job->held_bytes;
+  return most == 0 || others == 0 || (others <= most && bytes <= most - others);
 }
 
 /* The most structures of one client that may wait: three quarters of the queue unless told. */
@@ -38,7 +38,7 @@ void admission_judge(struct predict_job *job, size_t n) {
     predict_job_fail(job, PROBLEM_TOO_MANY_STRUCTURES, "more structures than the queue holds");
   else if (!scheduler_has_room(p->scheduler, priority, n, predict_job_atoms(job)))
     predict_job_fail(job, PROBLEM_QUEUE_FULL, "too many structures are waiting; try again later");
-  else if (!admission_may_hold(p, predict_job_bytes(job)))
+  else if (!admission_may_hold(job, predict_job_bytes(job)))
     predict_job_fail(job, PROBLEM_QUEUE_FULL, "requests of too many bytes wait; try again later");
   else if (waiting > share - n)
     predict_job_fail(job, PROBLEM_CLIENT_QUOTA,

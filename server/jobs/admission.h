@@ -4,8 +4,9 @@
 
 #include "server/jobs/predict_job.h"
 
-/* Whether so many bytes more may be held; a request alone may hold more than all together. */
-bool admission_may_hold(const struct predictor *predictor, size_t bytes);
+/* Whether a job may hold so many bytes, in place of those it holds; one alone may hold more than
+ * all together. */
+bool admission_may_hold(const struct predict_job *job, size_t bytes);
 
 /* Fails a job whose n structures find no room in the queue. */
 void admission_judge(struct predict_job *job, size_t n);

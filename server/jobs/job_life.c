@@ -29,9 +29,17 @@ void job_list_remove(struct job_list *list, struct predict_job *job) {
 
 /* The list whose jobs are those of a state; NULL: there is none. */
 static struct job_list *list_of(struct predictor *p, enum job_state state) {
-  return state == JOB_READ_DUE || state == JOB_PLAN_DUE ? &p->due
-         : state == JOB_READY                           ? &p->ready
-                                                        : NULL;
+  switch (state) {
+  case JOB_LOADING:
+    return &p->loading;
+  case JOB_READ_DUE:
+  case JOB_PLAN_DUE:
+    return &p->due;
+  case JOB_READY:
+    return &p->ready;
+  default:
+    return NULL;
+  }
 }
 
 /* Events */

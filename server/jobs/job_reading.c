@@ -2,6 +2,7 @@
 
 #include "server/jobs/admission.h"
 #include "server/jobs/job_life.h"
+#include "server/jobs/job_model.h"
 #include "server/jobs/predictor.h"
 
 /* Larger bodies are read, and requests of more edges planned, on a worker. */
@@ -31,8 +32,19 @@ static void read_and_plan(struct work *work, void *arena, size_t bytes) {
   const size_t most = job->bounds[0].max_edges > job->bounds[1].max_edges
                           ? job->bounds[0].max_edges
                           : job->bounds[1].max_edges;
-  if (!predict_job_failed(job) && !atomic_load(&job->cancelled))
+  if (job->loaded && !predict_job_failed(job) && !atomic_load(&job->cancelled))
     predict_job_plan(job, most > PLAN_EDGES ? most : PLAN_EDGES); /* one at least */
+}
+
+/* What has been read is held from now on, in place of the body. */
+static void hold_request(struct predict_job *job) {
+  job_drop_body(job);
+  if (predict_job_failed(job))
+    return;
+  if (admission_may_hold(job, predict_job_bytes(job)))
+    job_hold_bytes(job, predict_job_bytes(job));
+  else
+    predict_job_fail(job, PROBLEM_QUEUE_FULL, "requests of too many bytes wait; try again later");
 }
 
 static void take_next(struct predictor *p);
@@ -44,10 +56,12 @@ static void end_turn(struct work *work) {
   p->n_reading--;
   p->reading_bytes -= job->reading_bytes;
   job->reading_bytes = 0;
-  job_drop_body(job);
+  hold_request(job);
   if (!job_is_let_go(job)) {
     if (predict_job_failed(job) || job->predictions) {
       end_planning(job);
+    } else if (!job->loaded) {
+      job_model_await(job);
     } else {
       predictor_run(p); /* a batch that waits takes the worker first */
       job_happens(job, JOB_EVENT_PLAN_LATER);
@@ -97,14 +111,22 @@ bool job_reads_at_once(const struct predict_job *job) {
 }
 
 void job_read(struct predict_job *job) {
-  struct predictor *p = job->predictor;
   if (!job_reads_at_once(job)) {
     put_off(job, JOB_EVENT_READ_LATER);
     return;
   }
   if (job->kind != JOB_OF_NUMBERS)
     predict_job_read(job);
-  job_drop_body(job);
+  hold_request(job);
+  job_go_on(job);
+}
+
+void job_go_on(struct predict_job *job) {
+  struct predictor *p = job->predictor;
+  if (!predict_job_failed(job) && !job->loaded) {
+    job_model_await(job);
+    return;
+  }
   if (!predict_job_failed(job) &&
       (!predict_job_plans_quickly(job) || !predict_job_plan(job, PLAN_ON_LOOP_EDGES))) {
     put_off(job, JOB_EVENT_PLAN_LATER);

@@ -7,9 +7,12 @@
 
 #include <stdbool.h>
 
-/* Reads (unless it has come without a body) and plans a job that is RECEIVED and holds its model,
- * here or on a worker, and hands its structures to the scheduler. */
+/* Reads (unless it has come without a body) a job that is RECEIVED, here or on a worker, waits for
+ * its model unless it holds it, plans its structures, and hands them to the scheduler. */
 void job_read(struct predict_job *job);
+
+/* The same for one that has been read. */
+void job_go_on(struct predict_job *job);
 
 /* Whether a job's body is so small that job_read reads it before it returns. */
 bool job_reads_at_once(const struct predict_job *job);

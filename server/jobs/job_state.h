@@ -1,8 +1,8 @@
 /* The life of one request as a state machine: which events may come in which state, and what they
  * lead to. A pure table: no clock, memory, thread or socket.
  *
- *     RECEIVED <---> LOADING
- *        |
+ *     RECEIVED <---> LOADING <---.
+ *        |                       |
  *        +--> READ_DUE --> READING ---.
  *        |                    |       |
  *        |                    v       v
@@ -25,7 +25,7 @@
 
 #define JOB_STATES(X)                                                                              \
   X(RECEIVED)  /* the loop is at it: finds its model; reads and plans it, if it is small */        \
-  X(LOADING)   /* its model is being loaded */                                                     \
+  X(LOADING)   /* it has been read, and its model is being loaded */                               \
   X(READ_DUE)  /* its body waits for a worker to read it */                                        \
   X(READING)   /* a worker reads its body, and plans as many structures as its turn allows */      \
   X(PLAN_DUE)  /* its structures wait for a worker to plan them, or to go on with it */            \

@@ -2,75 +2,18 @@
 
 #include "server/jobs/admission.h"
 #include "server/jobs/job_life.h"
+#include "server/jobs/job_model.h"
 #include "server/jobs/job_reading.h"
 #include "server/jobs/predictor.h"
 
 #include <stdlib.h>
-#include <string.h>
-
-/* Models */
-
-static void fail_unloaded(struct predict_job *job) {
-  const struct served_model *served = job->served;
-  problem_of_kind(&job->problem, PROBLEM_MODEL_NOT_READY, "",
-                  "the model %s could not be loaded: %.200s", served->name, served->error.detail);
-}
-
-/* The job holds its model from now on, and counts among those that others may wait for. */
-static void hold(struct predict_job *job, struct loaded_model *loaded) {
-  struct predictor *p = job->predictor;
-  const struct bounds *bounds =
-      bounds_find(&loaded->bounds, p->compute.evaluator, loaded->model, p->config->memory_budget);
-  memcpy(job->bounds, bounds, sizeof job->bounds);
-  job->loaded = loaded;
-  scheduler_enter(p->scheduler);
-}
-
-static void on_loaded(struct load_waiter *waiter, struct loaded_model *loaded) {
-  struct predict_job *job =
-      (struct predict_job *)(void *)((char *)waiter - offsetof(struct predict_job, waiter));
-  if (loaded) {
-    if (job_happens(job, JOB_EVENT_LOADED)) {
-      hold(job, loaded);
-      job_read(job);
-    } else {
-      registry_release(loaded);
-    }
-    return;
-  }
-  if (job->served->state == MODEL_FAILED)
-    fail_unloaded(job);
-  else
-    problem_of_error(&job->problem, &job->served->error, "");
-  job_happens(job, JOB_EVENT_FAIL);
-}
-
-/* Finds the model of a job, which holds it if it is in memory; otherwise the job has failed, or
- * holds none yet. */
-static void find_model(struct predict_job *job, const char *model) {
-  struct predictor *p = job->predictor;
-  job->served = registry_find(p->registry, model);
-  if (p->draining)
-    predict_job_fail(job, PROBLEM_DRAINING, "the server finishes what it has accepted");
-  else if (!job->served)
-    problem_of_kind(&job->problem, PROBLEM_UNKNOWN_MODEL, "", "there is no model \"%.64s\"", model);
-  else if (job->served->state == MODEL_FAILED)
-    fail_unloaded(job);
-  struct loaded_model *loaded = predict_job_failed(job) ? NULL : registry_hold(job->served);
-  if (loaded)
-    hold(job, loaded);
-}
 
 /* Begins the life of a job that is RECEIVED. */
 static void set_out(struct predict_job *job) {
-  if (predict_job_failed(job)) {
+  if (predict_job_failed(job))
     job_happens(job, JOB_EVENT_FAIL);
-  } else if (job->loaded) {
+  else
     job_read(job);
-  } else if (job_happens(job, JOB_EVENT_AWAIT)) {
-    job->waiter.loaded = on_loaded;
-    registry_wait(job->served, &job->waiter);
-  }
 }
 
 /* The calls of predict.h */
@@ -98,9 +41,9 @@ static struct predict_job *begin_job(struct predictor *p, const char *request_id
 static void take_body(struct predict_job *job, const struct predict_call *call) {
   job->body = call->body;
   job->body_size = call->size;
-  if (predict_job_failed(job) || (job->loaded && job_reads_at_once(job)))
+  if (predict_job_failed(job) || job_reads_at_once(job))
     return;
-  if (admission_may_hold(job->predictor, call->size))
+  if (admission_may_hold(job, call->size))
     job_hold_bytes(job, call->size);
   else
     predict_job_fail(job, PROBLEM_NO_MEMORY, "no memory for the body");
@@ -117,7 +60,7 @@ struct predict_job *predict_call(struct predictor *p, const struct predict_call 
   job->body_format = call->body_format;
   job->json_size = call->json_size;
   job->answer_format = call->estimates ? FORMAT_JSON : call->answer_format;
-  find_model(job, call->model);
+  job_model_find(job, call->model);
   take_body(job, call);
   set_out(job);
   return job;
@@ -132,7 +75,7 @@ struct predict_job *predict_submit(struct predictor *p, const char *model, struc
   }
   job->kind = JOB_OF_NUMBERS;
   job->submitted = submitted;
-  find_model(job, model);
+  job_model_find(job, model);
   predict_job_take(job, request);
   set_out(job);
   return job;

@@ -1,6 +1,7 @@
 #include "server/jobs/predict_job.h"
 
 #include "server/base/pieces.h"
+#include "server/jobs/job_deadline.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -120,13 +121,6 @@ bool predict_job_plans_quickly(const struct predict_job *job) {
   return predict_job_atoms(job) <= PLAN_ON_LOOP_ATOMS && images <= PLAN_ON_LOOP_IMAGES;
 }
 
-/* Milliseconds of at most CODEC_DEADLINE_MS_MAX do not overflow. */
-static uint64_t deadline_ns(const struct predict_job *job) {
-  if (!job->request.has_deadline)
-    return SCHEDULER_NEVER;
-  return job->begun_ns + (uint64_t)(job->request.deadline_ms * 1e6);
-}
-
 static void make_predictions(struct predict_job *job) {
   struct request *request = &job->request;
   job->predictions = request_alloc(request, request->n_items, sizeof *job->predictions);
@@ -146,7 +140,7 @@ static void make_predictions(struct predict_job *job) {
     p->entry.flow = &job->flow;
     p->entry.priority = request->priority;
     p->entry.arrived_ns = job->begun_ns;
-    p->entry.deadline_ns = deadline_ns(job);
+    p->entry.deadline_ns = job_deadline_ns(job);
     p->entry.owner = p;
   }
 }

@@ -2,6 +2,7 @@
 
 #include "irrep/conventions.h"
 #include "server/jobs/admission.h"
+#include "server/jobs/job_deadline.h"
 #include "server/jobs/job_delivery.h"
 
 #include <stdio.h>
@@ -72,9 +73,7 @@ static void hook_expired(void *context, struct entry *entry) {
   size_t index = (size_t)(prediction - job->predictions);
   struct problem *problem = request_fault(&job->request, index);
   if (problem)
-    problem_of_kind(problem, PROBLEM_DEADLINE_PASSED, "#/deadline_ms",
-                    "the deadline of %.15g ms passed before the computation began",
-                    job->request.deadline_ms);
+    job_deadline_problem(job, problem);
   else
     predict_job_fail(job, PROBLEM_NO_MEMORY, "no memory for the answer");
   if (job->n_open == 1)
@@ -182,7 +181,9 @@ static void on_timer(uv_timer_t *timer);
 
 void predictor_run(struct predictor *p) {
   scheduler_run(p->scheduler);
-  uint64_t wake_ns = scheduler_wake_ns(p->scheduler), now_ns = uv_hrtime();
+  const uint64_t now_ns = uv_hrtime(), batches_ns = scheduler_wake_ns(p->scheduler);
+  const uint64_t loading_ns = job_deadline_run(p, now_ns);
+  const uint64_t wake_ns = batches_ns < loading_ns ? batches_ns : loading_ns;
   if (wake_ns == SCHEDULER_NEVER) {
     uv_timer_stop(p->timer);
     return;
@@ -342,6 +343,8 @@ struct predictor *predictor_new_with(const struct evaluator *evaluator, uv_loop_
                           .compute = {.evaluator = evaluator,
                                       .exact_filters = config->exact_filters,
                                       .profiles = config->profile}};
+  p->loading_deadline_ns = SCHEDULER_NEVER;
+  job_list_init(&p->loading);
   job_list_init(&p->due);
   job_list_init(&p->ready);
   p->timer = calloc(1, sizeof *p->timer);

@@ -21,8 +21,10 @@ struct predictor {
   struct profile_totals profile;
   uv_timer_t *timer; /* on the heap: libuv keeps them until the loop has run again */
   uv_idle_t *idle;
-  struct job_list due;   /* READ_DUE or PLAN_DUE */
-  struct job_list ready; /* READY */
+  struct job_list loading;      /* LOADING */
+  uint64_t loading_deadline_ns; /* no deadline of theirs is earlier; may be too early */
+  struct job_list due;          /* READ_DUE or PLAN_DUE */
+  struct job_list ready;        /* READY */
   size_t n_jobs;
   size_t n_reading;     /* of them READING or PLANNING */
   size_t reading_bytes; /* of the bodies that are being read */

@@ -54,6 +54,30 @@ def size_of(daemon: Daemon, name: str) -> int:
     return int(daemon.ask("GET", f"/v1/models/{name}").json()["bytes"])
 
 
+def test_a_deadline_holds_while_the_model_waits_to_be_loaded(start: Factory, folder: Path) -> None:
+    """The budget has room for one model, and that one is at work for long."""
+    size = (folder / "a.safetensors").stat().st_size
+    daemon = start("--on-demand", "--workers", "1", models=folder)
+    assert call(daemon, "a", "predict", ATOM).status == 200
+    budget = size_of(daemon, "a") + size
+    assert daemon.ask("GET", "/v1/health/ready").status == 200
+    daemon = start("--on-demand", "--workers", "1", "--model-budget", str(budget), models=folder)
+    assert call(daemon, "a", "predict", ATOM).status == 200
+    with daemon.connect() as peer:
+        text = body(40)
+        head = "POST /v1/models/a/predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        peer.sendall(f"{head}Content-Length: {len(text)}\r\n\r\n".encode() + text)
+        daemon.wait_for(lambda: busy(daemon), "the computation")
+        late = json.loads(ATOM)
+        late["deadline_ms"] = 50
+        answer = call(daemon, "b", "predict", json.dumps(late).encode())
+        assert (answer.status, kind(answer)) == (504, "deadline-passed")
+        assert states(daemon)[1] == "l" and busy(daemon)  # the load has not even begun
+        peer.close()
+    answer = call(daemon, "b", "predict", ATOM)
+    assert answer.status == 200
+
+
 def with_a_hole(source: Path, target: Path, size: int) -> None:
     """The same model and a tensor of so many bytes that are not on the disk."""
     data = source.read_bytes()

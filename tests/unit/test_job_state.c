@@ -15,7 +15,7 @@ static const struct row {
   const char *event, *next; /* [JOB_N_STATES] */
 } rows[] = {
     /*              rLdDpPQRWYAOX */
-    {"AWAIT", "L............"},      {"LOADED", ".r..........."},  {"READ_LATER", "d............"},
+    {"AWAIT", "L..L........."},      {"LOADED", ".r..........."},  {"READ_LATER", "d............"},
     {"PLAN_LATER", "p..p.p......."}, {"TAKE", "..D.P........"},    {"ENQUEUE", "Q..Q.Q......."},
     {"RUN", "......RR....."},        {"WAIT", ".......Q....."},    {"WRITE", "......WW....."},
     {"FINISH", "Y..Y.YYYY...."},     {"FAIL", "YY.Y.YYYY...."},    {"DELIVER", ".........A..."},

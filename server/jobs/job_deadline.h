@@ -1,0 +1,24 @@
+/* Deadlines of requests. Those of structures that are in the scheduler it keeps itself; here are
+ * those of jobs that wait for their model. Used on the loop thread only. */
+#ifndef SERVER_JOBS_JOB_DEADLINE_H
+#define SERVER_JOBS_JOB_DEADLINE_H
+
+#include "server/jobs/predict_job.h"
+
+#include <stdint.h>
+
+/* When the computation has to begin, by a request that has been read; SCHEDULER_NEVER: at any time.
+ */
+uint64_t job_deadline_ns(const struct predict_job *job);
+
+/* Fills the problem of a deadline that has passed. */
+void job_deadline_problem(const struct predict_job *job, struct problem *problem);
+
+/* From now on a job that is LOADING fails when its deadline passes. */
+void job_deadline_watch(struct predict_job *job);
+
+/* Fails the jobs whose deadline has passed, and returns the next; SCHEDULER_NEVER: there is none.
+ */
+uint64_t job_deadline_run(struct predictor *predictor, uint64_t now_ns);
+
+#endif
