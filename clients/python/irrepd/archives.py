@@ -101,6 +101,19 @@ class Archive:
         """The program that makes the object."""
         return self._read(self._pickle, limit)
 
+    def text(self, name: str, limit: int) -> str:
+        """A file of text beside the program, by its name below the prefix; "" where there is none.
+
+        One that is larger than the limit or not UTF-8 counts as none.
+        """
+        info = self._entries.get(self._prefix + name)
+        if info is None or info.file_size > limit:
+            return ""
+        try:
+            return self._read(self._prefix + name, limit).decode()
+        except UnicodeDecodeError:
+            return ""
+
     def storage_bytes(self, storage: Storage) -> bytes:
         """The bytes of a storage that check_storage has accepted."""
         return self._read(f"{self._storages}{storage.key}{self._ending}", storage.n_bytes)

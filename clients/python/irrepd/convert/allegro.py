@@ -6,6 +6,7 @@ Follows nequip-allegro 0.8.3, from Lightning checkpoints (allegro_checkpoint.py)
 
 from __future__ import annotations
 
+import re
 from math import pi, sqrt
 from typing import Any
 
@@ -157,10 +158,7 @@ class _Converter:
     def two_body(self, first: np.ndarray) -> dict[str, Any]:
         """Linear maps that follow one another are multiplied out."""
         model = self.model
-        weights, activation = self.network(
-            "scalar_embed_mlp.mlp_module", first.shape[-1], model.n_scalars, model.two_body,
-            model.forward,
-        )  # fmt: skip
+        weights, activation = self.scalar_embedding(first.shape[-1])
         n_weights = self.n_degrees * model.n_tensors
         (tensors,), _ = self.network(
             "tensor_embed.env_embed_linear", model.n_scalars, n_weights, "silu", model.forward
@@ -175,6 +173,15 @@ class _Converter:
         weights[-1] = weights[-1] @ columns
         weights[0] = first @ weights[0]
         return self.put("two_body", weights, activation)
+
+    def scalar_embedding(self, n_in: int) -> tuple[list[np.ndarray], str]:
+        """Splines of nequip-allegro 0.4 give the scalars themselves."""
+        model, module = self.model, "scalar_embed_mlp.mlp_module"
+        if model.basis.num_splines and not self.state.matching(re.escape(module) + r"\..*"):
+            if n_in != model.n_scalars:
+                raise FormatError(f"{n_in} two-body scalars, not {model.n_scalars}")
+            return [np.eye(n_in)], "identity"
+        return self.network(module, n_in, model.n_scalars, model.two_body, model.forward)
 
     def degree_first(self, weight: np.ndarray) -> np.ndarray:
         """Columns by degree and channel, from columns by channel and degree."""
@@ -250,9 +257,7 @@ class _Converter:
         signs = []
         for stored, path in zip(table, paths):
             expected = np.zeros(sizes)
-            slices = [
-                slice(place[ir], place[ir] + 2 * ir.l + 1) for place, ir in zip(places, path)
-            ]
+            slices = [slice(place[ir], place[ir] + 2 * ir.l + 1) for place, ir in zip(places, path)]
             degrees = [ir.l for ir in path]
             expected[tuple(slices)] = wigner_3j(*degrees) * sqrt(2 * degrees[2] + 1)
             sign = 1.0 if np.sum(stored * expected) > 0 else -1.0

@@ -5,8 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from irrepd.convert.allegro_model import AllegroModel, Basis, tensor_irreps
+from irrepd.convert.allegro_old import (
+    OLD_OPTIONS,
+    is_before_0_5,
+    names_since_0_5,
+    options_since_0_5,
+)
 from irrepd.convert.e3nn import L_MAX, Irrep, Irreps, format_irreps, parse_irreps
-from irrepd.convert.nequip_lightning import Checkpoint, builder_of
+from irrepd.convert.nequip_lightning import (
+    PACKAGE_ADVICE,
+    Checkpoint,
+    builder_of,
+    nonlinearity_of,
+)
 from irrepd.convert.nequip_model import edge_degree
 from irrepd.convert.nequip_parts import LAYERS_MAX
 from irrepd.convert.state import Config, StateDict
@@ -22,10 +33,15 @@ _FULL_OPTIONS = {
     "readout_mlp_nonlinearity", "avg_num_neighbors", "weight_individual_irreps",
     "per_type_energy_scales", "per_type_energy_shifts", "per_type_energy_scales_trainable",
     "per_type_energy_shifts_trainable", "pair_potential", "do_derivatives", "forward_normalize",
+    *OLD_OPTIONS,
 }  # fmt: skip
 _BUILDERS = {
-    "AllegroModel": _FULL_OPTIONS | {"l_max", "parity"},
+    "AllegroModel": _FULL_OPTIONS | {"l_max", "parity", "parity_setting"},
     "FullAllegroModel": _FULL_OPTIONS | {"irreps_edge_sh", "tensor_track_allowed_irreps"},
+}
+_BUILDERS |= {  # of energies alone, before nequip-allegro 0.8
+    "AllegroEnergyModel": _BUILDERS["AllegroModel"],
+    "FullAllegroEnergyModel": _BUILDERS["FullAllegroModel"],
 }
 _BESSEL = "allegro.nn.TwoBodyBesselScalarEmbed"
 _SPLINE = "allegro.nn.TwoBodySplineScalarEmbed"
@@ -42,11 +58,18 @@ def is_checkpoint(checkpoint: Any) -> bool:
 
 def model_of_checkpoint(checkpoint: dict[str, Any]) -> AllegroModel:
     file = Checkpoint(checkpoint, _BUILDERS, _MODIFIERS)
-    options = file.options
+    options, release = file.options, file.releases["allegro"]
+    release.refuse_newer(PACKAGE_ADVICE)
+    is_old = is_before_0_5(options, release)
+    if is_old:
+        options = options_since_0_5(options)
+    elif OLD_OPTIONS & options.names():
+        raise FormatError(f"options of nequip-allegro 0.4 in a file of {release}")
     basis, trainable = _basis(options)
     l_max, allowed = _irreps(options)
+    tensors = file.tensors(trainable)
     return AllegroModel(
-        state=StateDict(file.tensors(trainable)),
+        state=StateDict(names_since_0_5(tensors) if is_old else tensors),
         type_names=file.type_names(),
         dtype=options.choice("model_dtype", {"float32", "float64"}),
         r_max=options.number("r_max"),
@@ -58,11 +81,11 @@ def model_of_checkpoint(checkpoint: dict[str, Any]) -> AllegroModel:
         norm=file.norm(),
         coupled=options.flag("tp_path_channel_coupling", True),
         by_degree=options.flag("weight_individual_irreps", True),
-        two_body=file.nonlinearity("scalar_embed_mlp_nonlinearity"),
-        latent=file.nonlinearity("allegro_mlp_nonlinearity"),
-        readout=file.nonlinearity("readout_mlp_nonlinearity"),
+        two_body=nonlinearity_of(options, "scalar_embed_mlp_nonlinearity"),
+        latent=nonlinearity_of(options, "allegro_mlp_nonlinearity"),
+        readout=nonlinearity_of(options, "readout_mlp_nonlinearity"),
         forward=options.flag("forward_normalize", True),
-        repulsion_p=file.repulsion_p(),
+        repulsion_p=file.repulsion_p(6.0 if basis.num_splines else basis.p),
         training=file.training(),
     )
 

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from irrepd.convert.allegro_model import AllegroModel, Basis, harmonics
+from irrepd.convert.allegro_old import names_since_0_5
 from irrepd.convert.e3nn import Irrep
 from irrepd.convert.e3nn_modules import irreps_of
-from irrepd.convert.modules import Module
+from irrepd.convert.modules import Module, Tensors
 from irrepd.convert.nequip_model import edge_degree
 from irrepd.convert.nequip_packaged import Package, cutoff_p, has_parts, nonlinearity
 from irrepd.convert.state import described
@@ -19,7 +20,6 @@ from irrepd.records import Record
 
 _PARTS = {
     "edge_norm": "EdgeLengthNormalizer",
-    "scalar_embed_mlp": "ScalarMLP",
     "tensor_embed": "TwoBodySphericalHarmonicTensorEmbed",
     "allegro": "Allegro_Module",
     "edge_readout": "ScalarMLP",
@@ -27,7 +27,9 @@ _PARTS = {
     "per_type_energy_scale_shift": "PerTypeScaleShift",
     "total_energy_sum": "AtomwiseReduce",
 }
-_OPTIONAL = {"radial_chemical_embed", "pair_potential", "cutoff"}
+_OPTIONAL = {
+    "radial_chemical_embed", "scalar_embed_mlp", "scalar_embed", "pair_potential", "cutoff",
+}  # fmt: skip
 _CONTRACTERS = ("Contracter", "TritonContracter", "CuEquivarianceContracter")
 
 
@@ -39,37 +41,38 @@ def is_package(checkpoint: Any) -> bool:
 def model_of_package(checkpoint: Record) -> AllegroModel:
     package = Package(checkpoint)
     network = package.network
+    is_old = "scalar_embed" in network
     package.check_parts(_PARTS, _OPTIONAL)
     allegro, embed = network.child("allegro"), network.child("tensor_embed")
     _check_harmonics(embed.child("sh"))
+    if allegro.get("scatter_features", False) is not False:
+        raise FormatError("'scatter_features' is on, which is not supported")
     l_max = edge_degree(irreps_of(embed.child("sh").get("irreps_out")))
     contracters = list(allegro.child("tps").children())
     latents = list(allegro.child("latents").children())
     if not contracters or len(latents) != len(contracters):
         raise FormatError("an Allegro network without layers")
-    norm = _norm(allegro.child("avg_num_neighbors_norm"))
-    if not np.array_equal(norm, _norm(network.child("edge_eng_sum").child("norm_module"))):
-        raise FormatError("'edge_eng_sum' is normalised by another number of neighbours")
-    if network.child("edge_eng_sum").get("reduce") != "sum":
-        raise FormatError("edges' energies are not summed")
+    basis, two_body = _two_body(network)
+    tensors = package.tensors()
     return AllegroModel(
-        state=package.state(),
+        state=Tensors(names_since_0_5(tensors) if is_old else tensors),
         type_names=package.type_names(),
         dtype=package.dtype(),
         r_max=network.child("edge_norm").number("r_max"),
         l_max=l_max,
-        basis=_basis(network.child("radial_chemical_embed")),
+        basis=basis,
         irreps=_irreps(l_max, contracters),
         n_scalars=_integer(allegro, "num_scalar_features"),
         n_tensors=_integer(allegro, "num_tensor_features"),
-        norm=norm,
+        norm=_norm(package, contracters),
         coupled=_common([c.flag("path_channel_coupling", True) for c in contracters]),
         by_degree=allegro.child("_env_weighter").flag("weight_individual_irreps", True),
-        two_body=nonlinearity(network.child("scalar_embed_mlp").child("mlp_module")),
+        two_body=two_body,
         latent=_common([nonlinearity(latent) for latent in latents]),
         readout=nonlinearity(network.child("edge_readout").child("mlp_module")),
         forward=_is_forward(network),
-        repulsion_p=package.repulsion_p(),
+        repulsion_p=package.repulsion_p(_network_p(network, basis)),
+        training=package.training(),
     )
 
 
@@ -92,9 +95,39 @@ def _common(values: list[Any]) -> Any:
     return values[0]
 
 
-def _norm(module: Module) -> np.ndarray:
-    module.expect("AvgNumNeighborsNorm")
-    return np.asarray(module.take("norm_const"), dtype=np.float64).ravel()
+def _norm(package: Package, contracters: list[Module]) -> np.ndarray:
+    """Of sums over edges: in modules since nequip-allegro 0.8, before as factors."""
+    network = package.network
+    energies = network.child("edge_eng_sum")
+    energies.expect("EdgewiseReduce")
+    if energies.get("reduce") != "sum":
+        raise FormatError("edges' energies are not summed")
+    if "norm_module" in energies:
+        norm = package.norm(network.child("allegro").child("avg_num_neighbors_norm"))
+        same = np.array_equal(norm, package.norm(energies.child("norm_module")))
+    else:
+        norm = np.array([_common([c.number("scatter_factor") for c in contracters])])
+        same = abs(energies.number("_factor") * sqrt(2) / norm[0] - 1) < 1e-12
+    if not same:
+        raise FormatError("'edge_eng_sum' is normalised by another number of neighbours")
+    return norm
+
+
+def _two_body(network: Module) -> tuple[Basis, str | None]:
+    """The radial basis, and the nonlinearity of the MLP behind it."""
+    if "scalar_embed" not in network:
+        mlp = network.child("scalar_embed_mlp").child("mlp_module")
+        return _basis(network.child("radial_chemical_embed")), nonlinearity(mlp)
+    embedding = network.child("scalar_embed")
+    basis = _basis(embedding)
+    if basis.num_splines:
+        return basis, None
+    return basis, nonlinearity(embedding.child("twobody_mlp").child("mlp_module"))
+
+
+def _network_p(network: Module, basis: Basis) -> float:
+    """The polynomial of the cutoff: of the Bessel functions, or added for a pair potential."""
+    return cutoff_p(network.child("cutoff")) if "cutoff" in network else basis.p
 
 
 def _basis(module: Module) -> Basis:
@@ -107,7 +140,7 @@ def _basis(module: Module) -> Basis:
         )
     names = {child.path.rpartition(".")[2]: child.kind for child in module.children()}
     known = {"bessel_encode": "BesselEdgeLengthEncoding", "type_embed": "ProductTypeEmbedding"}
-    if names != known:
+    if names not in (known, {**known, "twobody_mlp": "ScalarMLP"}):
         raise FormatError(f"a two-body embedding of {', '.join(names.values())}")
     return Basis(p=cutoff_p(module.child("bessel_encode")))
 
@@ -117,7 +150,8 @@ def _irreps(l_max: int, contracters: list[Module]) -> list[list[Irrep]]:
     found = [harmonics(l_max)]
     for module in contracters:
         module.expect(*_CONTRACTERS)
-        if module.get("irrep_normalization") != "component":
+        # Up to nequip-allegro 0.5 the only one that there was, and not an attribute.
+        if module.get("irrep_normalization", "component") != "component":
             raise FormatError(f"'{module.path}' is not normalised by 'component'")
         source, edges, target = (
             [entry.ir for entry in irreps_of(module.get(name))]

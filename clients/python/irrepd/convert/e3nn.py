@@ -53,7 +53,7 @@ Irreps = list[Entry]
 
 
 def parse_irreps(text: object) -> Irreps:
-    """"128x0e+64x1o" to entries; FormatError on anything else."""
+    """ "128x0e+64x1o" to entries; FormatError on anything else."""
     if not isinstance(text, str) or len(text) > 1000:
         raise FormatError("irreps are given as text")
     entries = []

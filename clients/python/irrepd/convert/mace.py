@@ -275,9 +275,7 @@ class _Converter:
         embeddings = species_embeddings(interaction, len(self.numbers))
         cards = {}
         for key, child in (("filter", "conv_tp_weights"), ("density", "density_fn")):
-            tensors, hidden = species_network_of(
-                interaction.child(child), self.n_basis, embeddings
-            )
+            tensors, hidden = species_network_of(interaction.child(child), self.n_basis, embeddings)
             if key == "filter":
                 for end in ("weight", "bias"):
                     last = tensors[f"{len(hidden)}.{end}"]

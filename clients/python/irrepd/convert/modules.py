@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from irrepd.archives import Archive
 from irrepd.convert.state import StateDict, described, values_of
 from irrepd.errors import FormatError
 from irrepd.records import Record, Tensor
@@ -17,6 +18,10 @@ DEPTH_MAX = 64
 
 class Tensors(StateDict):
     """All parameters and buffers of a model by their dotted names."""
+
+    def archive(self) -> Archive:
+        """The file that they are read from."""
+        return next(iter(self._tensors.values())).archive
 
     def take_any(self, name: str) -> np.ndarray:
         """A tensor of whatever dtype."""

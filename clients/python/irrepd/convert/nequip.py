@@ -84,7 +84,7 @@ class _Converter:
             cards.append(card)
         hyperparameters: dict[str, Any] = {
             "l_max": model.l_max,
-            "edge_parity": "natural",
+            "edge_parity": model.edge_parity,
             "irreps_embedding": format_irreps(first),
             "layers": cards,
             "readout": self.readout(features),
@@ -148,7 +148,8 @@ class _Converter:
 
     def layer(self, t: int, layer: Layer, features: Irreps) -> tuple[dict[str, Any], Irreps]:
         name, module = f"layers.{t}", f"layer{t}_convnet"
-        edges = [Irrep(degree, (-1) ** degree) for degree in range(self.model.l_max + 1)]
+        odd = -1 if self.model.edge_parity == "natural" else 1
+        edges = [Irrep(degree, odd**degree) for degree in range(self.model.l_max + 1)]
         reached = {ir for entry in features for edge in edges for ir in entry.ir.product(edge)}
         out = _output(layer.hidden, reached)
         gated = [entry for entry in out if entry.ir.l > 0]

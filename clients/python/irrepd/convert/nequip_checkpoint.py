@@ -13,8 +13,19 @@ from irrepd.convert.e3nn import (
     Irreps,
     parse_irreps,
 )
-from irrepd.convert.nequip_lightning import Checkpoint, builder_of
-from irrepd.convert.nequip_model import GATE_ACTIVATIONS, Layer, NequipModel, edge_degree
+from irrepd.convert.nequip_lightning import Checkpoint, builder_of, nonlinearity_of
+from irrepd.convert.nequip_model import (
+    GATE_ACTIVATIONS,
+    Layer,
+    NequipModel,
+    edge_irreps,
+    with_scatter,
+)
+from irrepd.convert.releases import (
+    NEQUIP_HIDDEN_ORDER,
+    NEQUIP_NATURAL_PARITY,
+    Release,
+)
 from irrepd.convert.state import Config, StateDict
 from irrepd.errors import FormatError
 
@@ -47,6 +58,10 @@ _BUILDERS = {
     "NequIPGNNModel": _FULL_OPTIONS | {"num_layers", "l_max", "parity", "num_features"},
     "FullNequIPGNNModel": _FULL_OPTIONS | {"feature_irreps_hidden", "irreps_edge_sh"},
 }
+_BUILDERS |= {  # of energies alone, before nequip 0.16
+    "NequIPGNNEnergyModel": _BUILDERS["NequIPGNNModel"],
+    "FullNequIPGNNEnergyModel": _BUILDERS["FullNequIPGNNModel"],
+}
 # Modifiers that leave the model's numbers and their names as they are, or are seen in the state.
 _MODIFIERS = {"enable_OpenEquivariance", "enable_CuEquivariance", "modify_PerTypeScaleShift"}
 
@@ -59,19 +74,22 @@ def model_of_checkpoint(checkpoint: dict[str, Any]) -> NequipModel:
     file = Checkpoint(checkpoint, _BUILDERS, _MODIFIERS)
     options = _with_preset(file.options) if "preset" in file.options.names() else file.options
     _check_modules(options)
-    l_max, hidden = _features(options)
+    l_max, edge_parity, hidden = _features(options, file.release)
+    p = options.number("polynomial_cutoff_p", 6)
+    tensors = file.tensors(options.flag("bessel_trainable", False))
     return NequipModel(
-        state=StateDict(file.tensors(options.flag("bessel_trainable", False))),
+        state=StateDict(with_scatter(tensors)),
         type_names=file.type_names(),
         dtype=options.choice("model_dtype", {"float32", "float64"}),
         r_max=options.number("r_max"),
         l_max=l_max,
-        p=options.number("polynomial_cutoff_p", 6),
+        edge_parity=edge_parity,
+        p=p,
         layers=[Layer(irreps, file.norm()) for irreps in hidden],
         scalars=_activations(options, "convnet_nonlinearity_scalars"),
         gates=_activations(options, "convnet_nonlinearity_gates"),
-        readout=file.nonlinearity("readout_mlp_nonlinearity"),
-        repulsion_p=file.repulsion_p(),
+        readout=nonlinearity_of(options, "readout_mlp_nonlinearity"),
+        repulsion_p=file.repulsion_p(p),
         categories=_categories(options),
         training=file.training(),
     )
@@ -91,13 +109,14 @@ def _check_modules(options: Config) -> None:
         raise FormatError("option 'convnet_resnet' is not supported")
 
 
-def _features(options: Config) -> tuple[int, list[Irreps]]:
-    """l_max of the harmonics, and feature_irreps_hidden of each layer."""
+def _features(options: Config, release: Release) -> tuple[int, str, list[Irreps]]:
+    """l_max and parity of the harmonics, and feature_irreps_hidden of each layer."""
     if options.get("feature_irreps_hidden") is not None:
         hidden = options.get("feature_irreps_hidden")
         if not isinstance(hidden, list):
             raise FormatError("option 'feature_irreps_hidden' is no list of irreps")
-        return _edge_degree(options.get("irreps_edge_sh")), [parse_irreps(text) for text in hidden]
+        l_max, edge_parity = _edges(options.get("irreps_edge_sh"))
+        return l_max, edge_parity, [parse_irreps(text) for text in hidden]
     l_max = options.integer("l_max", 0, L_MAX, 1)
     n_layers = options.integer("num_layers", 1, 16, 4)
     channels = options.get("num_features", 32)
@@ -107,19 +126,30 @@ def _features(options: Config) -> tuple[int, list[Irreps]]:
     if len(channels) != l_max + 1:
         raise FormatError("option 'num_features' has not one number for each degree")
     parity = options.flag("parity", True)
-    hidden = [
-        Entry(channels[degree], Irrep(degree, p))
-        for degree in range(l_max + 1)
-        for p in ((1, -1) if parity else ((-1) ** degree,))
-    ]
+    edge_parity, irreps = _hidden(l_max, parity, release)
+    hidden = [Entry(channels[ir.l], ir) for ir in irreps]
     last = [Entry(channels[0], Irrep(0, 1))]
-    return l_max, [hidden] * (n_layers - 1) + [last]
+    return l_max, edge_parity, [hidden] * (n_layers - 1) + [last]
 
 
-def _edge_degree(irreps: Any) -> int:
+def _hidden(l_max: int, parity: bool, release: Release) -> tuple[str, list[Irrep]]:
+    """The parity of the harmonics, and the irreps of the features in their order."""
+    degrees = range(l_max + 1)
+    if l_max == 0 and not parity:
+        return "natural", [Irrep(0, 1)]
+    if not parity:
+        if release.has(NEQUIP_NATURAL_PARITY):
+            return "natural", [Irrep(degree, (-1) ** degree) for degree in degrees]
+        return "even", [Irrep(degree, 1) for degree in degrees]
+    if l_max == 0 or release.has(NEQUIP_HIDDEN_ORDER):
+        return "natural", [Irrep(degree, p) for degree in degrees for p in (1, -1)]
+    return "natural", [Irrep(degree, p) for p in (1, -1) for degree in degrees]
+
+
+def _edges(irreps: Any) -> tuple[int, str]:
     if isinstance(irreps, int) and not isinstance(irreps, bool) and 0 <= irreps <= L_MAX:
-        return irreps
-    return edge_degree(parse_irreps(irreps))
+        return irreps, "natural"
+    return edge_irreps(parse_irreps(irreps))
 
 
 def _activations(options: Config, key: str) -> dict[str, str]:
@@ -138,5 +168,3 @@ def _categories(options: Config) -> dict[str, tuple[int, int]]:
         low = entry.integer("min", -(1 << 20), 1 << 20)
         result[entry.text("field")] = low, entry.integer("max", low, 1 << 20)
     return result
-
-

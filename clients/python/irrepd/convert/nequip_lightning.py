@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from irrepd.convert.releases import NEQUIP_ZBL_CUTOFF, releases_of
 from irrepd.convert.state import Config, described
 from irrepd.errors import FormatError
 from irrepd.records import Tensor
@@ -18,6 +19,7 @@ _TRAINING_MODULES = {
     "EMAConFIGLightningModule",
 }  # fmt: skip
 _ROOT = "model.sole_model.model."
+PACKAGE_ADVICE = "nequip-package makes a file of it that says of itself what it is"
 _OTHERS = r"run_stage|(loss|(train|val|test)_metrics)\..*|ema\._extra_state"
 
 
@@ -55,6 +57,9 @@ class Checkpoint:
                 f"a checkpoint of '{module:.60}'; supported: {known}; others by nequip-package"
             )
         self._has_average = module.startswith("EMA")
+        self.releases = releases_of(self._info.get("versions"))
+        self.release = self.releases["nequip"]
+        self.release.refuse_newer(PACKAGE_ADVICE)
         self.builder, self.options = _options(parameters.section("model"), builders, modifiers)
 
     def type_names(self) -> list[str]:
@@ -64,8 +69,10 @@ class Checkpoint:
         return names
 
     def norm(self) -> np.ndarray:
-        """1 / sqrt of the average number of neighbours."""
+        """1 / sqrt of the average number of neighbours; 1 without one."""
         average, types = self.options.get("avg_num_neighbors"), self.type_names()
+        if average is None:
+            return np.ones(1)
         if isinstance(average, Mapping):
             if set(average) != set(types):
                 raise FormatError("option 'avg_num_neighbors' is not one number for each type")
@@ -76,7 +83,8 @@ class Checkpoint:
             raise FormatError("option 'avg_num_neighbors' is not positive")
         return np.array([1 / sqrt(value) for value in values])
 
-    def repulsion_p(self) -> float | None:
+    def repulsion_p(self, network_p: float) -> float | None:
+        """The polynomial of ZBL's cutoff; network_p is that of the network's."""
         if self.options.get("pair_potential") is None:
             return None
         section = self.options.section("pair_potential")
@@ -86,19 +94,17 @@ class Checkpoint:
         section.only(
             "pair_potential", {"_target_", "chemical_species", "units", "polynomial_cutoff_p"}
         )
-        return section.number("polynomial_cutoff_p", 6)
-
-    def nonlinearity(self, option: str) -> str | None:
-        name = self.options.get(option, "silu")
-        if name is not None and not isinstance(name, str):
-            raise FormatError(f"option '{option}' is {described(name)}")
-        return name
+        if "polynomial_cutoff_p" in section.names():
+            return section.number("polynomial_cutoff_p")
+        default = 6.0
+        if network_p == default or self.release.has(NEQUIP_ZBL_CUTOFF):
+            return default
+        return network_p
 
     def training(self) -> dict[str, Any]:
         result: dict[str, Any] = {}
-        versions = self._info.get("versions", {})
-        if isinstance(versions, Mapping) and isinstance(versions.get("nequip"), str):
-            result["code"] = f"nequip {versions['nequip'][:40]}"
+        if self.release.version is not None:
+            result["code"] = str(self.release)
         epoch = self._checkpoint.get("epoch")
         if isinstance(epoch, int) and 0 <= epoch < 1 << 31:
             result["epoch"] = epoch
@@ -142,6 +148,14 @@ class Checkpoint:
             return bool(weight)
 
         return [name for name in model if is_parameter(name) and 0 not in model[name].shape]
+
+
+def nonlinearity_of(options: Config, option: str) -> str | None:
+    """Of an MLP; None: there is none."""
+    name = options.get(option, "silu")
+    if name is not None and not isinstance(name, str):
+        raise FormatError(f"option '{option}' is {described(name)}")
+    return name
 
 
 def _options(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from irrepd.convert.e3nn import L_MAX, Entry, Irrep, Irreps, format_irreps
 from irrepd.errors import FormatError
+from irrepd.records import Tensor
 
 SYMBOLS = (
     "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As "
@@ -40,6 +42,7 @@ class NequipModel:
     dtype: str  # "float32" or "float64"
     r_max: float
     l_max: int
+    edge_parity: str  # "natural" or "even"
     p: float  # of the polynomial cutoff
     layers: list[Layer]
     scalars: dict[str, str]  # activation by parity, "e" and "o"
@@ -50,12 +53,29 @@ class NequipModel:
     training: dict[str, Any] = field(default_factory=dict)
 
 
+def edge_irreps(irreps: Irreps) -> tuple[int, str]:
+    """l_max and parity of harmonics that are there in all degrees, once each.
+
+    The parity is "natural", (-1)^l, or "even" (nequip before 0.16, without parity).
+    """
+    for parity, p in (("natural", -1), ("even", 1)):
+        expected = [Entry(1, Irrep(n, p**n)) for n in range(len(irreps))]
+        if irreps == expected and 0 < len(irreps) <= L_MAX + 1:
+            return len(irreps) - 1, parity
+    raise FormatError(f"harmonics '{format_irreps(irreps)}' are not of all degrees, once each")
+
+
 def edge_degree(irreps: Irreps) -> int:
-    """l_max of harmonics that are there in all degrees, once each, with their natural parity."""
-    expected = [Entry(1, Irrep(n, (-1) ** n)) for n in range(len(irreps))]
-    if irreps != expected or not 0 < len(irreps) <= L_MAX + 1:
-        raise FormatError(f"harmonics '{format_irreps(irreps)}' are not of all degrees, once each")
-    return len(irreps) - 1
+    """l_max of harmonics with their natural parity."""
+    l_max, parity = edge_irreps(irreps)
+    if parity != "natural":
+        raise FormatError(f"harmonics '{format_irreps(irreps)}' are all even")
+    return l_max
+
+
+def with_scatter(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The state under the names of today (releases.NEQUIP_SCATTER)."""
+    return {name.replace(".conv.tp.", ".conv.tp_scatter.tp."): t for name, t in tensors.items()}
 
 
 def atomic_numbers(names: list[str]) -> list[int]:

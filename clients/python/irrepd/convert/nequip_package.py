@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from math import pi
+from math import pi, sqrt
 from typing import Any
 
 import numpy as np
 
 from irrepd.convert.e3nn_modules import activation_of, irreps_of
-from irrepd.convert.modules import Module
-from irrepd.convert.nequip_model import GATE_ACTIVATIONS, Layer, NequipModel, edge_degree
+from irrepd.convert.modules import Module, Tensors
+from irrepd.convert.nequip_model import (
+    GATE_ACTIVATIONS,
+    Layer,
+    NequipModel,
+    edge_irreps,
+    with_scatter,
+)
 from irrepd.convert.nequip_packaged import Package, cutoff_p, has_parts, nonlinearity
 from irrepd.errors import FormatError
 from irrepd.records import Record
@@ -24,6 +30,8 @@ _PARTS = {
     "per_type_energy_scale_shift": "PerTypeScaleShift",
     "total_energy_sum": "AtomwiseReduce",
 }
+# Of what is sent: a module since nequip 0.16, a factor since 0.8, the number of neighbours before.
+_NORMS = ("avg_num_neighbors_norm", "scatter_norm_factor", "avg_num_neighbors")
 
 
 def is_package(checkpoint: Any) -> bool:
@@ -39,19 +47,23 @@ def model_of_package(checkpoint: Record) -> NequipModel:
     r_max = network.child("edge_norm").number("r_max")
     _check_factor(network, r_max)
     gates = [network.child(name).child("equivariant_nonlin") for name in layers]
+    l_max, edge_parity = _edges(network.child("spharm"))
+    p = cutoff_p(network.child("bessel_encode"))
     return NequipModel(
-        state=package.state(),
+        state=Tensors(with_scatter(package.tensors())),
         type_names=package.type_names(),
         dtype=package.dtype(),
         r_max=r_max,
-        l_max=_l_max(network.child("spharm")),
-        p=cutoff_p(network.child("bessel_encode")),
-        layers=[_layer(network.child(name)) for name in layers],
+        l_max=l_max,
+        edge_parity=edge_parity,
+        p=p,
+        layers=[_layer(network.child(name), package) for name in layers],
         scalars=_activations(gates, "act_scalars"),
         gates=_activations(gates, "act_gates"),
         readout=nonlinearity(network.child("per_atom_energy_readout").child("mlp_module")),
-        repulsion_p=package.repulsion_p(),
+        repulsion_p=package.repulsion_p(p),
         categories=_categories(network.child("type_embed")),
+        training=package.training(),
     )
 
 
@@ -68,16 +80,17 @@ def _check_factor(network: Module, r_max: float) -> None:
         raise FormatError("'factor' is not that of the Bessel functions of r_max")
 
 
-def _l_max(module: Module) -> int:
+def _edges(module: Module) -> tuple[int, str]:
+    """l_max and parity of the harmonics."""
     harmonics = module.child("sh")
     harmonics.expect("SphericalHarmonics")
     irreps = irreps_of(module.get("irreps_edge_sh"))
     if harmonics.get("normalize") is not True or harmonics.get("normalization") != "component":
         raise FormatError("harmonics that are not of the unit direction, 'component'")
-    return edge_degree(irreps)
+    return edge_irreps(irreps)
 
 
-def _layer(module: Module) -> Layer:
+def _layer(module: Module, package: Package) -> Layer:
     module.expect("ConvNetLayer")
     module.only({"feature_irreps_hidden", "resnet", "irreps_in", "irreps_out", "conv",
                  "equivariant_nonlin"})  # fmt: skip
@@ -86,12 +99,23 @@ def _layer(module: Module) -> Layer:
     convolution = module.child("conv")
     convolution.expect("InteractionBlock")
     convolution.only({"irreps_in", "irreps_out", "use_sc", "is_first_layer", "linear_1", "linear_2",
-                      "avg_num_neighbors_norm", "tp_scatter", "edge_mlp", "sc",
-                      "ghost_exchange"})  # fmt: skip
-    norm = convolution.child("avg_num_neighbors_norm")
-    norm.expect("AvgNumNeighborsNorm")
-    values = np.asarray(norm.take("norm_const"), dtype=np.float64).ravel()
-    return Layer(irreps_of(module.get("feature_irreps_hidden")), values)
+                      "tp_scatter", "tp", "edge_mlp", "sc", "ghost_exchange", *_NORMS})  # fmt: skip
+    return Layer(irreps_of(module.get("feature_irreps_hidden")), _norm(convolution, package))
+
+
+def _norm(convolution: Module, package: Package) -> np.ndarray:
+    """A module, a factor or a number of neighbours, as the release has it (_NORMS)."""
+    found = [name for name in _NORMS if name in convolution]
+    if len(found) != 1:
+        raise FormatError(f"'{convolution.path}' has not one normalisation")
+    if found == ["avg_num_neighbors_norm"]:
+        return package.norm(convolution.child("avg_num_neighbors_norm"))
+    if convolution.is_none(found[0]):
+        return np.ones(1)
+    value = convolution.number(found[0])
+    if value <= 0:
+        raise FormatError(f"'{convolution.where(found[0])}' is {value}, not positive")
+    return np.array([value if found == ["scatter_norm_factor"] else 1 / sqrt(value)])
 
 
 def _activations(gates: list[Module], name: str) -> dict[str, str]:
@@ -123,7 +147,9 @@ def _categories(module: Module) -> dict[str, tuple[int, int]]:
     least = module.get("categorical_graph_field_embed_shifts", {})
     if not isinstance(least, dict):
         raise FormatError("the embedded graph fields are not understood")
-    result = {}
+    result: dict[str, tuple[int, int]] = {}
+    if "categorical_graph_field_embed_modules" not in module:  # before nequip 0.16
+        return result
     for table in module.child("categorical_graph_field_embed_modules").children():
         table.expect("Embedding")
         name = table.path.rpartition(".")[2]

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from irrepd.convert.modules import Module, Tensors, is_module
+import numpy as np
+
+from irrepd.archives import Archive
+from irrepd.convert.modules import Module, is_module
+from irrepd.convert.releases import NEWEST, Release, releases_of
 from irrepd.convert.state import described
+from irrepd.convert.yaml_scalars import number_of, scalars_of
 from irrepd.errors import FormatError
-from irrepd.records import Global, Record
+from irrepd.records import Global, Record, Tensor
 
 _NONLINEARITIES = {
     "SiLU": "silu", "Mish": "mish", "GELU": "gelu", "ShiftedSoftplus": "ssp", "Tanh": "tanh",
     "Sigmoid": "sigmoid", "Softplus": "softplus", "Identity": "None",
 }  # fmt: skip
 _ROOT = "sole_model.model."
+CONFIGURATION_MAX = 1 << 20  # bytes
 
 
 def has_parts(checkpoint: Any, parts: set[str]) -> bool:
@@ -40,6 +46,15 @@ class Package:
         output = self._graph.child("model")
         output.expect("ForceStressOutput")
         self.network = output.child("func")
+        archive = self.network.tensors.archive()
+        self._configuration = archive.text("model/config.yaml", CONFIGURATION_MAX)
+        self.releases = _releases(archive)
+        for release in self.releases.values():
+            release.warn_of_newer()
+
+    def training(self) -> dict[str, Any]:
+        release = self.releases["nequip"]
+        return {"code": str(release)} if release.version is not None else {}
 
     def check_parts(self, parts: Mapping[str, str], others: set[str]) -> None:
         """That it has these parts, of these kinds, and none but the others besides."""
@@ -53,8 +68,8 @@ class Package:
         if total.number("constant") != 1 or total.get("reduce") != "sum":
             raise FormatError("the energy is not the plain sum over atoms")
 
-    def state(self) -> Tensors:
-        """The tensors under their names below the layers' module."""
+    def tensors(self) -> dict[str, Tensor]:
+        """By their names below the layers' module."""
         everything = self.network.tensors.everything()
         found = {
             name[len(_ROOT) :].removeprefix("func."): tensor
@@ -65,7 +80,23 @@ class Package:
             raise FormatError("a package of several models")
         # Constants that converters know in double precision; a norm is read from its module.
         constants = (".alpha", ".norm_const")
-        return Tensors({name: t for name, t in found.items() if not name.endswith(constants)})
+        return {name: t for name, t in found.items() if not name.endswith(constants)}
+
+    def norm(self, module: Module) -> np.ndarray:
+        """1 / sqrt of the average number of neighbours: of an AvgNumNeighborsNorm.
+
+        The module holds it in the model's dtype, the package's configuration what it was made
+        from, which is taken where rounding it gives the same.
+        """
+        module.expect("AvgNumNeighborsNorm")
+        stored = np.asarray(module.take("norm_const")).ravel()
+        if stored.dtype != np.float32:
+            return stored.astype(np.float64)
+        for average in averages_of(self._configuration, self.type_names()):
+            exact = 1 / np.sqrt(average)
+            if np.array_equal(exact.astype(np.float32), stored):
+                return exact
+        return stored.astype(np.float64)
 
     def type_names(self) -> list[str]:
         names = self._graph.get("type_names")
@@ -79,12 +110,38 @@ class Package:
             raise FormatError(f"a model in {described(dtype)}; supported: float32, float64")
         return dtype.name
 
-    def repulsion_p(self) -> float | None:
+    def repulsion_p(self, network_p: float) -> float | None:
+        """The polynomial of ZBL's cutoff: its own, or the network's (NEQUIP_ZBL_CUTOFF)."""
         if "pair_potential" not in self.network:
             return None
         module = self.network.child("pair_potential")
         module.expect("ZBL")
-        return cutoff_p(module)
+        return cutoff_p(module) if "cutoff" in module else network_p
+
+
+def _releases(archive: Archive) -> dict[str, Release]:
+    """Of the codes that packaged the model; nequip 0.7 has them in a file of their own."""
+    for name, path in (("package_metadata.txt", ("versions",)), ("versions.txt", ())):
+        text = archive.text(f"model/{name}", CONFIGURATION_MAX)
+        if text:
+            found = scalars_of(text)
+            return releases_of({code: found.get((*path, code)) for code in NEWEST})
+    return releases_of(None)
+
+
+def averages_of(configuration: str, types: list[str]) -> Iterator[np.ndarray]:
+    """All that a configuration gives for 'avg_num_neighbors': one number, or one for each type."""
+    found = scalars_of(configuration)
+    for path in found:
+        if path[-1] == "avg_num_neighbors":
+            values: list[str | None] = [found[path]]
+        elif path[-2:] == ("avg_num_neighbors", types[0]):
+            values = [found.get((*path[:-1], name)) for name in types]
+        else:
+            continue
+        numbers = np.array([number_of(value) or np.nan for value in values])
+        if (numbers > 0).all():
+            yield numbers
 
 
 def cutoff_p(module: Module) -> float:

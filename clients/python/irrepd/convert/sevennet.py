@@ -1,7 +1,6 @@
 """SevenNet checkpoints (Park et al. 2024, 10.1021/acs.jctc.4c00190) to nequip model files.
 
-Follows sevenn 0.13.0: model_build.py for the structure, backward_compatibility.py for what older
-versions stored differently.
+Follows sevenn 0.13.0, model_build.py; what older releases stored differently is in releases.py.
 """
 
 from __future__ import annotations
@@ -34,6 +33,12 @@ from irrepd.convert.e3nn import (
     parse_irreps,
     species_linear_weights,
 )
+from irrepd.convert.releases import (
+    SEVENN_SORTED_FILTERS,
+    SEVENN_UNIT_HARMONICS,
+    SEVENN_ZERO_DEGREE,
+    release_of,
+)
 from irrepd.convert.state import Config, StateDict, described
 from irrepd.convert.wigner import wigner_3j
 from irrepd.errors import FormatError
@@ -49,6 +54,7 @@ _OLD_NAMES = (  # modules as they were called before April 2024
     (r"(\d+) equivariant gate\.", r"\1_equivariant_gate."),
 )
 _LAYERS_MAX = 16
+_OWN_OPTIONS = {"_type_map", "num_convolution_layer", "weight_nn_hidden_neurons"}
 
 
 @dataclass
@@ -71,9 +77,12 @@ class Layer:
 
 
 def is_sevennet(checkpoint: Any) -> bool:
+    """A checkpoint of sevenn; `_model_type` is not there in all releases, and has one value."""
     if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get("config"), dict):
         return False
-    return checkpoint["config"].get("_model_type") == "E3_equivariant_model"
+    config = checkpoint["config"]
+    kind = config.get("_model_type", "E3_equivariant_model")
+    return kind == "E3_equivariant_model" and set(config) >= _OWN_OPTIONS
 
 
 def convert(
@@ -86,7 +95,9 @@ def convert(
 class _Converter:
     def __init__(self, checkpoint: dict[str, Any], modality: str | None):
         self.config = Config(checkpoint["config"])
-        self.version, self.is_sorted = _version(self.config.text("version"))
+        self.release = release_of("sevenn", self.config.get("version"))
+        self.release.refuse_newer()
+        self.is_sorted = self.release.has(SEVENN_SORTED_FILTERS)
         self.state = StateDict(_renamed(checkpoint.get("model_state_dict")))
         self.epoch = checkpoint.get("epoch")
         self.modality = self.choose_modality(modality)
@@ -194,9 +205,7 @@ class _Converter:
     def cutoff(self) -> dict[str, Any]:
         function = self.config.section("cutoff_function")
         name = function.choice("cutoff_function_name", {"poly_cut", "XPLOR"})
-        function.only(
-            "cutoff_function", {"cutoff_function_name", "cutoff_on", "poly_cut_p_value"}
-        )
+        function.only("cutoff_function", {"cutoff_function_name", "cutoff_on", "poly_cut_p_value"})
         if name == "poly_cut":
             power = function.number("poly_cut_p_value", 6)
             if not 2 <= power <= 64:
@@ -208,16 +217,20 @@ class _Converter:
         return {"name": "xplor", "r_on": r_on}
 
     def edges(self) -> tuple[list[Irrep], dict[str, Any]]:
-        l_max = self.config.integer("lmax_edge", -1, L_MAX, -1)
-        if l_max <= 0:
-            l_max = self.config.integer("lmax", 0, L_MAX)
+        l_max = self.degree("lmax_edge")
         parity = self.config.flag("is_parity")
         edges = [Irrep(degree, (-1) ** degree if parity else 1) for degree in range(l_max + 1)]
         card: dict[str, Any] = {"l_max": l_max, "edge_parity": "natural" if parity else "even"}
-        # Up to 0.9 the absence of the option means False (backward_compatibility.py).
-        if not self.config.flag("_normalize_sph", self.version >= (0, 10, 0)):
+        if not self.config.flag("_normalize_sph", self.release.has(SEVENN_UNIT_HARMONICS)):
             card["edge_harmonics"] = "solid"
         return edges, card
+
+    def degree(self, option: str) -> int:
+        """Of harmonics or features: lmax unless given."""
+        degree = self.config.integer(option, -1, L_MAX, -1)
+        if degree > 0 or (degree == 0 and not self.release.has(SEVENN_ZERO_DEGREE)):
+            return degree
+        return self.config.integer("lmax", 0, L_MAX)
 
     def layers(self, edges: list[Irrep]) -> tuple[Irreps, list[Layer]]:
         count = self.config.integer("num_convolution_layer", 1, _LAYERS_MAX)
@@ -230,9 +243,7 @@ class _Converter:
         first = manual[0] if manual else [Entry(channels, EVEN_SCALAR)]
         if len(first) != 1 or first[0].ir != EVEN_SCALAR:
             raise FormatError(f"first features '{format_irreps(first)}' are not even scalars alone")
-        l_node = self.config.integer("lmax_node", -1, L_MAX, -1)
-        if l_node <= 0:
-            l_node = self.config.integer("lmax", 0, L_MAX)
+        l_node = self.degree("lmax_node")
         features, layers = first, []
         for t in range(count):
             last = t == count - 1
@@ -440,7 +451,7 @@ class _Converter:
             self.tensors[kind] = values
 
     def training(self) -> dict[str, Any]:
-        result: dict[str, Any] = {"code": f"sevenn {self.config.text('version')}"}
+        result: dict[str, Any] = {"code": str(self.release)}
         if isinstance(self.epoch, int) and 0 <= self.epoch < 1 << 31:
             result["epoch"] = self.epoch
         for key in ("loss", "optimizer"):
@@ -455,17 +466,6 @@ class _Converter:
 def _product(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Matrix product with exactly rounded sums, the same on every machine."""
     return np.array([[fsum(row * column) for column in right.T] for row in left])
-
-
-def _version(text: str) -> tuple[tuple[int, ...], bool]:
-    """The version, and whether its filters are stored sorted by output (from 0.11.0 on)."""
-    match = re.fullmatch(r"(\d{1,4})\.(\d{1,4})\.(\d{1,4})(?:\.?([a-z]+\d*))?", text)
-    if match is None:
-        raise FormatError(f"sevenn version '{text:.40}' is not understood")
-    version = tuple(int(part) for part in match.groups()[:3])
-    if version >= (0, 14, 0):
-        raise FormatError(f"sevenn {text} is newer than this converter, which knows 0.13")
-    return version, version > (0, 11, 0) or (version == (0, 11, 0) and match[4] != "dev0")
 
 
 def _renamed(tensors: Any) -> Any:
