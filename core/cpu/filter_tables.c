@@ -3,7 +3,6 @@
 #include "core/base/arena.h"
 #include "core/cpu/dispatch.h"
 #include "core/nn/hermite.h"
-#include "irrep/conventions.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -13,6 +12,9 @@
 #define SEGMENTS 16
 #define INTERVALS_MAX 256
 #define BYTES_MAX ((size_t)256 << 20)
+
+/* Where tables begin, in Angstrom: well below IRREP_DISTANCE_MIN. */
+#define R_MIN 1e-3
 
 /* Multiply-adds, at most, for finding out how fine the tables must be: some seconds. */
 #define WORK_MAX 0x1p36
@@ -56,7 +58,7 @@ static void exact_at(const struct exact *exact, size_t n, const double *r) {
 /* Cuts r_max into segments of one interval each. */
 static void cut_segments(const struct radial *radial, struct filter_tables *tables) {
   const double kink = radial->cutoff == CUTOFF_XPLOR ? radial->r_on : radial->r_max;
-  double begin = IRREP_DISTANCE_MIN;
+  double begin = R_MIN;
   for (size_t i = 1; i <= SEGMENTS; i++) {
     double end = radial->r_max * (double)i / SEGMENTS;
     if (begin < kink && kink < end)

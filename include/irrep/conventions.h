@@ -41,7 +41,7 @@
 #define IRREP_LENGTH_MAX 1e6
 
 /* Pairs of atoms closer than this in Angstrom are refused as IRREP_ATOMS_OVERLAP. */
-#define IRREP_DISTANCE_MIN 1e-3
+#define IRREP_DISTANCE_MIN 0.1
 
 /* Helpers of a team at most. */
 #define IRREP_HELPERS_MAX 63

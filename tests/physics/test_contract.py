@@ -154,7 +154,7 @@ def bad_structures(model) -> dict[str, tuple[System, str, str]]:
         "cell-flat": (celled(2, good.cell[0] - 2 * good.cell[1]), "SINGULAR_CELL", "cell"),
         "overlap": (atop([0, 0, 0]), "ATOMS_OVERLAP", "positions/"),
         "overlap-image": (atop(good.cell[0] - 2 * good.cell[2]), "ATOMS_OVERLAP", "positions/"),
-        "overlap-near": (atop([0, 5e-4, 0]), "ATOMS_OVERLAP", "positions/"),
+        "overlap-near": (atop([0, 0.09, 0]), "ATOMS_OVERLAP", "positions/"),
     }
     for z in (unknown, 0, -1, 119, 2**31 - 1):
         cases[f"element-{z}"] = (element(z), "UNKNOWN_ELEMENT", "numbers/2")

@@ -205,24 +205,24 @@ static void huge_cell(void **unused) {
 /* Rows a millionth short of dependent: volume 2e-6 of the product of their lengths. */
 static void nearly_singular_cells(void **unused) {
   (void)unused;
-  double positions[9] = {0, 0, 0, 1, 2, 3, 700, -3, 12};
+  double positions[9] = {0, 0, 0, 25, 50, 75, 17500, -75, 300};
   for (size_t k = 0; k < 3; k++) {
     struct irrep_structure s = {.n_atoms = 3, .positions = positions, .pbc = {true, true, true}};
     double e = 1.2e-3;
     size_t i = (k + 1) % 3, j = (k + 2) % 3;
-    s.cell[k][0] = 8;
-    s.cell[i][0] = 8;
-    s.cell[i][1] = 8 * e;
-    s.cell[j][0] = 8;
-    s.cell[j][1] = -8 * e;
-    s.cell[j][2] = 8 * 2 * e;
+    s.cell[k][0] = 200;
+    s.cell[i][0] = 200;
+    s.cell[i][1] = 200 * e;
+    s.cell[j][0] = 200;
+    s.cell[j][1] = -200 * e;
+    s.cell[j][2] = 200 * 2 * e;
     struct irrep_error error;
     assert_int_equal(structure_check(&s, &error), IRREP_OK);
-    struct list list = neighbours(&s, 0.3);
+    struct list list = neighbours(&s, 7.5);
     assert_true(list.n > 1000);
     assert_antisymmetric(&list, 3);
     free(list.edges);
-    check(&s, 0.03, 1e-9);
+    check(&s, 0.75, 1e-9);
   }
 }
 
@@ -230,18 +230,18 @@ static void nearly_singular_cells(void **unused) {
  * just beyond an edge, all the edges up to that one are found. */
 static void rounding_far_outside_a_flat_cell(void **unused) {
   (void)unused;
-  double positions[6] = {-9e5, 9e5, 4e5 + 0.3, 7e5, -8e5, -9e5};
+  double positions[6] = {-9e5, 9e5, 4e5 + 3, 7e5, -8e5, -9e5};
   struct irrep_structure s = {.n_atoms = 2,
                               .positions = positions,
-                              .cell = {{10, 0, 0}, {7.0710678, 2e-5, 0}, {0, 0, 5}},
+                              .cell = {{100, 0, 0}, {70.710678, 2e-4, 0}, {0, 0, 50}},
                               .pbc = {true, true, true}};
   struct irrep_error error;
   assert_int_equal(structure_check(&s, &error), IRREP_OK);
-  struct list list = neighbours(&s, 0.8);
+  struct list list = neighbours(&s, 8);
   for (size_t e = 0; e < list.n; e += list.n / 40) {
     double d2 = dot(list.edges[e].vector, list.edges[e].vector);
     double r_max = sqrt(d2) * (1 + 1e-15);
-    if (r_max > 0.79)
+    if (r_max > 7.9)
       continue;
     size_t want = 0, got = 0;
     for (size_t i = 0; i < list.n; i++)
@@ -398,7 +398,7 @@ static void edge_limit(void **unused) {
   assert_int_equal(n, 99);
   assert_int_equal(count(&s, 1.5, 18, &n, NULL), IRREP_OK);
   assert_int_equal(n, 18);
-  s.cell[0][0] = s.cell[1][1] = s.cell[2][2] = 1e-3;
+  s.cell[0][0] = s.cell[1][1] = s.cell[2][2] = 0.1;
   assert_int_equal(count(&s, 6, 100000, &n, &error), IRREP_TOO_LARGE);
 }
 
@@ -420,7 +420,7 @@ static void work_limit(void **unused) {
 
 static void overlaps(void **unused) {
   (void)unused;
-  double positions[12] = {5, 5, 5, 1, 1, 1, 0, 3, 0, -2, 1, 1 + 5e-4};
+  double positions[12] = {5, 5, 5, 1, 1, 1, 0, 3, 0, -2, 1, 1 + 0.05};
   struct irrep_structure s = {.n_atoms = 4,
                               .positions = positions,
                               .cell = {{3, 0, 0}, {0, 10, 0}, {0, 0, 10}},
@@ -430,14 +430,16 @@ static void overlaps(void **unused) {
   assert_int_equal(count(&s, 4, SIZE_MAX, &n, &error), IRREP_ATOMS_OVERLAP);
   assert_string_equal(error.field, "positions/3");
   assert_non_null(strstr(error.detail, "Atoms 1 and 3"));
-  assert_non_null(strstr(error.detail, "0.0005"));
+  assert_non_null(strstr(error.detail, "0.05 Angstrom apart; at least 0.1"));
   assert_int_equal(n, 99);
   s.pbc[0] = false;
   assert_int_equal(count(&s, 4, SIZE_MAX, &n, &error), IRREP_OK);
   positions[9] = 1;
   positions[11] = 1;
   assert_int_equal(count(&s, 4, SIZE_MAX, &n, NULL), IRREP_ATOMS_OVERLAP);
-  positions[11] = 1 + 1.01e-3;
+  positions[11] = 1 + 0.0999;
+  assert_int_equal(count(&s, 4, SIZE_MAX, &n, NULL), IRREP_ATOMS_OVERLAP);
+  positions[11] = 1 + 0.1001;
   assert_int_equal(count(&s, 4, SIZE_MAX, &n, NULL), IRREP_OK);
 }
 
@@ -447,7 +449,7 @@ static void overlap_with_own_image(void **unused) {
   double position[3] = {0.25, 0, 0};
   struct irrep_structure s = {.n_atoms = 1,
                               .positions = position,
-                              .cell = {{0.1, 0, 0}, {0.1, 5e-4, 0}, {0, 0, 5}},
+                              .cell = {{0.1, 0, 0}, {0.1, 0.05, 0}, {0, 0, 5}},
                               .pbc = {true, true, true}};
   struct irrep_error error = {0};
   size_t n;
