@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import warnings
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -12,16 +13,20 @@ from pathlib import Path
 from typing import Any
 
 from irrepd.client import DEFAULT_URL, PROPERTIES, Client
-from irrepd.errors import ConnectionFailed, ServerError
+from irrepd.errors import ConnectionFailed, ServerError, StructureError
 from irrepd.progress import Progress
 from irrepd.results import Result
 from irrepd.stream import BATCH_ATOMS, BATCH_STRUCTURES, IN_FLIGHT, evaluate
+
+DEFAULT_TLS_URL = DEFAULT_URL.replace("http:", "https:")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
-        return _run(options)
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning  # type: ignore[assignment]
+            return _run(options)
     except BrokenPipeError:  # whoever read the lines has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
@@ -34,16 +39,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 2
 
 
+def _show_warning(message: Warning | str, *_: Any) -> None:
+    print(f"irrepd: {message}", file=sys.stderr)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="irrepd",
         description="Evaluates every frame of a file by an irrepd daemon: a line for each frame, "
-        "and with --output a file with the results. Exit status: 0, or 1 when the daemon refused "
-        "some of the frames, or 2 when something else went wrong.",
+        "and with --output a file with the results. Exit status: 0, or 1 when some of the frames "
+        "have no result, each with its reason, or 2 when something else went wrong.",
     )
     add = parser.add_argument
     add("file", metavar="FILE", help="anything that ASE reads")
-    add("--url", default=DEFAULT_URL, help="of the daemon, or unix:/PATH (%(default)s)")
+    add(
+        "--url",
+        help=f"of the daemon, or unix:/PATH ({DEFAULT_URL}, or {DEFAULT_TLS_URL} with --ca-file)",
+    )
     add("--model", default="sevennet-0", help="name of the model (%(default)s)")
     add("--precision", choices=("float32", "float64"), help="default: the model's")
     add("--priority", choices=("interactive", "bulk"), help="bulk lets the interactive go first")
@@ -57,17 +69,24 @@ def _parser() -> argparse.ArgumentParser:
     add("--index", default=":", help="frames in ASE's notation (%(default)s)")
     add("--format", help="of FILE, if its name does not tell")
     add(
+        "--species",
+        nargs="+",
+        metavar="SYMBOL",
+        help="elements of LAMMPS' atom types 1, 2, ..., for its files that do not name them",
+    )
+    add(
         "--output",
         metavar="PATH",
         help="write frames with results there, or with .jsonl the results alone; .xyz, .extxyz and "
         ".jsonl are written as the frames come",
     )
     add("--resume", action="store_true", help="go on with the --output of an interrupted run")
-    add("--quiet", action="store_true", help="no line for each frame")
+    add("--quiet", action="store_true", help="no line for each frame that has a result")
+    add("--strict", action="store_true", help="refuse charges and spins, which no model takes")
     add("--batch", type=int, default=BATCH_STRUCTURES, metavar="N", help="frames in one request")
     add("--batch-atoms", type=int, default=BATCH_ATOMS, metavar="N", help="atoms in one request")
     add("--in-flight", type=int, default=IN_FLIGHT, metavar="N", help="requests under way")
-    add("--timeout", type=float, default=600.0, help="seconds for one request (%(default)s)")
+    add("--timeout", type=float, default=600.0, help="seconds for a request (%(default)s), or inf")
     add("--key-file", metavar="PATH", help="of the API key; default: $IRREPD_KEY")
     add("--ca-file", metavar="PATH", help="certificates to trust with https")
     return parser
@@ -78,9 +97,8 @@ def _run(options: argparse.Namespace) -> int:
         raise ValueError("--batch, --batch-atoms and --in-flight must be at least 1")
     if options.resume and not options.output:
         raise ValueError("--resume needs --output")
-    key = Path(options.key_file).read_text().strip() if options.key_file else None
-    verify = options.ca_file or True
-    with Client(options.url, options.timeout, key, verify) as client, closing(_Run(options)) as run:
+    key = Path(options.key_file).read_text("utf-8-sig").strip() if options.key_file else None
+    with _client(options, key) as client, closing(_Run(options, client)) as run:
         for result in evaluate(
             run.entries(),
             options.model,
@@ -92,6 +110,8 @@ def _run(options: argparse.Namespace) -> int:
             batch_structures=options.batch,
             in_flight=options.in_flight,
             output=options.output if run.is_journal else None,
+            strict=options.strict,
+            model_sha256=run.label.get("model_sha256"),
         ):
             run.take(result)
         return run.finish()
@@ -104,52 +124,74 @@ def _properties(names: str) -> list[str]:
     return list(dict.fromkeys([*needed, *given]))
 
 
+def _client(options: argparse.Namespace, key: str | None) -> Client:
+    url = options.url or (DEFAULT_TLS_URL if options.ca_file else DEFAULT_URL)
+    if options.ca_file and not url.startswith("https:"):
+        raise ValueError(f"--ca-file is for https, but --url is {url}")
+    return Client(url, options.timeout, key, options.ca_file or True)
+
+
 class _Run:
     """The frames that are under way, where their results go, and what is shown."""
 
-    def __init__(self, options: argparse.Namespace):
-        from irrepd import frames
+    def __init__(self, options: argparse.Namespace, client: Client):
+        from irrepd import frames, outputs
 
         self.options = options
         self.is_journal = bool(options.output) and options.output.endswith(".jsonl")
         if self.is_journal and not options.resume and os.path.exists(options.output):
             raise ValueError(f"{options.output} exists: add --resume to go on, or remove it")
-        self.source = frames.read(options.file, options.index, options.format)
+        species = [symbol for text in options.species or () for symbol in text.split(",")]
+        self.source = frames.read(options.file, options.index, options.format, species)
         self.writer = None
+        self.label: dict[str, Any] = {}
         if options.output and not self.is_journal:
-            self.writer = frames.Writer(options.output, options.resume)
-        self.i = 0
-        self.failures = 0
+            outputs.check(options.output, options.resume)
+            self.label = client.label(options.model, options.precision)
+            self.writer = outputs.Writer(options.output, options.resume, self.label)
+        self.n_done = self.writer.n_done if self.writer else 0
+        self.i = self.n_frames = self.failures = 0
         self.waiting: deque[tuple[Any, float | None]] = deque()
         is_shown = options.quiet or not sys.stdout.isatty()
         self.bar = Progress(None) if is_shown else None
 
-    def entries(self) -> Iterator[dict[str, Any]]:
-        n_done = self.writer.n_done if self.writer else 0
-        for i, (atoms, fraction) in enumerate(self.source):
-            if self.writer and i < n_done:
-                self.writer.skip(atoms, i)
+    def entries(self) -> Iterator[Any]:
+        """What `evaluate` takes: atoms, or why there are none."""
+        for i, (frame, fraction) in enumerate(self.source):
+            self.n_frames += 1
+            if self.writer and i < self.n_done:
+                self.writer.skip(frame, i)
                 self.i += 1
                 continue
-            self.waiting.append((atoms, fraction))
-            yield atoms
+            self.waiting.append((frame, fraction))
+            yield frame
 
     def take(self, result: Result) -> None:
-        atoms, fraction = self.waiting.popleft()
+        frame, fraction = self.waiting.popleft()
         if not self.options.quiet:
-            if self.i == (self.writer.n_done if self.writer else 0):
+            if self.i == self.n_done:
                 print(_HEADER)
-            print(_line(self.i, atoms, result), flush=True)
+            print(_line(self.i, frame, result), flush=True)
+        elif not result.ok:
+            print(f"irrepd: frame {self.i}: {result.problem}", file=sys.stderr)
         self.i += 1
         self.failures += not result.ok
         if self.writer:
-            self.writer.write(atoms, result)
+            self.writer.write(frame, result)
         if self.bar:
-            self.bar.step(len(atoms), fraction)
+            self.bar.step(0 if isinstance(frame, StructureError) else len(frame), fraction)
 
     def finish(self) -> int:
+        if self.n_frames == 0:
+            where = "" if self.options.index == ":" else f" at --index {self.options.index}"
+            raise ValueError(f"{self.options.file} holds no frame{where}")
         if self.writer:
-            self.writer.finish()
+            self.writer.finish(self.n_frames)
+        if self.failures:
+            print(
+                f"irrepd: {self.failures} of {self.n_frames} frames have no result",
+                file=sys.stderr,
+            )
         return 1 if self.failures else 0
 
     def close(self) -> None:
@@ -164,9 +206,11 @@ _HEADER = f"{'frame':>6}  {'formula':<20} {'atoms':>6} {'energy/eV':>16} {'max F
 )
 
 
-def _line(i: int, atoms: Any, result: Result) -> str:
-    formula = atoms.get_chemical_formula()
-    start = f"{i:>6}  {formula if len(formula) <= 20 else formula[:17] + '...':<20} {len(atoms):>6}"
+def _line(i: int, frame: Any, result: Result) -> str:
+    if isinstance(frame, StructureError):
+        return f"{i:>6}  {'not read':<20} {'':>6}  {result.problem}"
+    formula = frame.get_chemical_formula()
+    start = f"{i:>6}  {formula if len(formula) <= 20 else formula[:17] + '...':<20} {len(frame):>6}"
     if not result.ok:
         return f"{start}  {result.problem}"
     line = f"{start} {result['energy']:>16.6f} {result.max_force:>13.6f}"

@@ -1,33 +1,45 @@
-"""Frames of files that ASE reads and writes, one after the other."""
+"""Frames of files that ASE reads, one after the other."""
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
-from collections.abc import Iterator
-from itertools import islice
-from typing import Any, BinaryIO
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice, takewhile
+from typing import Any, Union
 
-from irrepd.results import Result
+from irrepd import lammps_files, xyz
+from irrepd.errors import StructureError
+from irrepd.species import types_of
 
-_TEXT = (".xyz", ".extxyz")
+_PEEK = 4096
+_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_SCALE = re.compile(rf"\s*{_NUMBER}(\s+{_NUMBER}\s+{_NUMBER})?\s*$")
+_THREE_NUMBERS = re.compile(rf"\s*{_NUMBER}\s+{_NUMBER}\s+{_NUMBER}\s*$")
+
+Index = Union[int, slice]
+# The atoms, or why there are none; and how far into the file they end, 0 to 1, where that is known.
+Frame = tuple[Any, "float | None"]
 
 
-def read(path: str, index: str, form: str | None) -> Iterator[tuple[Any, float | None]]:
-    """Atoms of a file, and how far into the file they end (0 to 1, None where that is unknown).
+def read(
+    path: str, index: str, form: str | None, species: Sequence[str] = ()
+) -> Iterator[Frame]:
+    """ASE's atoms of a file, or the StructureError of a frame that cannot be read.
 
-    (ext)xyz files are read frame by frame; of others ASE decides how much it holds in memory.
+    index: in ASE's notation. form: ASE's name of the format. species: elements of LAMMPS' types
+    1, 2, ..., for its files that do not name them. (Ext)xyz files and dumps of LAMMPS are read
+    frame by frame; of others ASE decides how much it holds in memory. ValueError: the file cannot
+    be read.
     """
     try:
-        is_text = form == "extxyz" or (form is None and path.lower().endswith(_TEXT))
-        if is_text and index == ":":
-            yield from _read_text(path)
-        else:
-            import ase.io
-
-            for atoms in ase.io.iread(path, index=index, format=form):
-                yield atoms, None
+        path, wanted = _index_of(path, index)
+        name = form or _format_of(path)
+        types = types_of(species)
+        if types and name not in ("xyz", "extxyz", *lammps_files.FORMATS):
+            raise ValueError("--species is for files of LAMMPS that have types for elements")
+        yield from _readers().get(name, _read_by_ase)(path, wanted, name, types)
     except Exception as error:  # ASE's readers raise whatever they stumble over
         if isinstance(error, OSError) and error.errno:
             raise
@@ -35,137 +47,189 @@ def read(path: str, index: str, form: str | None) -> Iterator[tuple[Any, float |
         raise ValueError(f"{path} cannot be read: {reason}") from error
 
 
-def _read_text(path: str) -> Iterator[tuple[Any, float | None]]:
-    size = os.path.getsize(path)
-    with open(path, "rb") as file:
-        for text in _chunks(file):
-            yield _atoms(text), file.tell() / max(size, 1)
+_Reader = Callable[[str, Index, str, Mapping[int, str]], Iterator[Frame]]
 
 
-def _atoms(text: str) -> Any:
-    from ase.io.extxyz import read_xyz
-
-    return next(iter(read_xyz(io.StringIO(text), 0)))
-
-
-def _chunks(file: BinaryIO) -> Iterator[str]:
-    """The text of each frame; ValueError where one is not whole."""
-    while True:
-        first = file.readline()
-        if not first.strip():
-            return
-        count = int(first)
-        if count < 0:
-            raise ValueError("a negative number of atoms")
-        lines = [first, *islice(file, count + 1)]
-        if len(lines) < count + 2 or (count > 0 and not lines[-1].strip()):
-            raise ValueError("the last frame is cut off")
-        yield b"".join(lines).decode()
+def _readers() -> dict[str, _Reader]:
+    return {
+        "xyz": _read_xyz,
+        "extxyz": _read_xyz,
+        "lammps-dump-text": _read_dump,
+        "lammps-data": _read_data,
+        "lammps-dump-binary": _read_binary_dump,
+        "vasp": _read_poscar,
+    }
 
 
-def attach(atoms: Any, result: Result) -> Any:
-    """The atoms with the result as their calculator; with none where there is no result.
+def _index_of(path: str, index: str) -> tuple[str, Index]:
+    from ase.io.formats import parse_filename, string2index
 
-    What calculators of ASE do not have is info or an array: "virial" [3][3], and the parts of atoms
-    without three periodic axes as "virials" [N][9] (eV).
-    """
-    from ase.calculators.singlepoint import SinglePointCalculator
-
-    from irrepd.calculator import results_of
-
-    atoms.calc = SinglePointCalculator(atoms, **results_of(result)) if result.ok else None
-    if result.get("virial") is not None:
-        atoms.info["virial"] = result["virial"]
-    if result.get("stresses") is not None and result.get("stress") is None:
-        atoms.arrays["virials"] = result["stresses"].reshape(-1, 9)
-    return atoms
+    if "@" in os.path.basename(path) and not os.path.exists(path):
+        path, inside = parse_filename(path)
+        index = ":" if inside is None else inside
+    wanted = string2index(index) if isinstance(index, str) else index
+    if not isinstance(wanted, (int, slice)):
+        raise ValueError(f"--index {index}: a number or START:STOP:STEP is due")
+    return path, wanted
 
 
-def _format_of(path: str) -> Any:
-    """ASE's format of a file to write. ValueError: there will be none."""
+def _format_of(path: str) -> str:
+    """ASE's name of the format, by name and content."""
     from ase.io.formats import UnknownFileTypeError, filetype, ioformats
 
+    if os.path.isdir(path):
+        return str(filetype(path))
+    head = _head(path)
+    if not head:
+        raise ValueError("it is empty")
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise ValueError("it is text in UTF-16: save it as UTF-8")
     try:
-        form = ioformats.get(filetype(path, read=False))
+        has_mark = head.startswith(xyz.BOM)
+        name = str(filetype(io.BytesIO(head[len(xyz.BOM) :])) if has_mark else filetype(path))
     except UnknownFileTypeError:
-        form = None
-    if form is None or not form.can_write:
-        raise ValueError(f"ASE writes no format called as in {path}: try .extxyz or .traj")
-    if not os.path.isdir(os.path.dirname(path) or "."):
-        raise ValueError(f"there is no folder for {path}")
-    return form
+        name = ""
+    try:
+        by_name = str(filetype(path, read=False))
+    except UnknownFileTypeError:
+        by_name = ""
+    if by_name in ioformats:
+        return by_name if name not in ioformats else name
+    if name == "extxyz" and _looks_like_poscar(head):
+        return "vasp"
+    if name in ioformats:
+        return name
+    raise ValueError("ASE does not know its format by its name or content: name it by --format")
 
 
-class Writer:
-    """Writes frames with their results, to PATH.part until all are there.
+def _head(path: str) -> bytes:
+    from ase.io.formats import open_with_compression
 
-    (Ext)xyz files are written as the frames come, and an interrupted run can go on; the frames of
-    other formats are kept until `finish`.
-    """
+    with open_with_compression(path, "rb") as file:
+        return bytes(file.read(_PEEK))
 
-    def __init__(self, path: str, resume: bool):
-        self.path, self.part = path, f"{path}.part"
-        self.is_stream = path.lower().endswith(_TEXT)
-        self.n_done = 0
-        self.last: Any = None
-        self._kept: list[Any] = []
-        self._file: Any = None
-        self._is_single = False
-        if not self.is_stream:
-            if resume:
-                raise ValueError("only .xyz, .extxyz and .jsonl files can be resumed")
-            self._is_single = _format_of(path).single
-            return
-        if os.path.exists(self.part) and os.path.getsize(self.part) > 0 and not resume:
-            raise ValueError(
-                f"{self.part} is of an interrupted run: add --resume to go on, or remove it"
-            )
-        with open(self.part, "ab"):
-            pass
-        self._keep_whole_frames()
-        self._file = open(self.part, "a", encoding="utf-8")  # noqa: SIM115
 
-    def _keep_whole_frames(self) -> None:
-        end, last = 0, ""
-        with open(self.part, "rb+") as file:
-            with contextlib.suppress(ValueError):
-                for text in _chunks(file):
-                    if not text.endswith("\n"):
-                        break
-                    last, end, self.n_done = text, file.tell(), self.n_done + 1
-            file.truncate(end)
-        if last:
-            self.last = _atoms(last)
+def _looks_like_poscar(head: bytes) -> bool:
+    """Whether the number in its first line is a title: a scale and three vectors follow."""
+    lines = head.decode(errors="replace").splitlines()[1:5]
+    if len(lines) < 4 or not _SCALE.match(lines[0]):
+        return False
+    return all(_THREE_NUMBERS.match(line) for line in lines[1:])
 
-    def skip(self, atoms: Any, i: int) -> None:
-        """Checks that the frame i, the last one that is done, is of these atoms."""
-        if i != self.n_done - 1:
-            return
-        is_same = len(atoms) == len(self.last) and (atoms.numbers == self.last.numbers).all()
-        if not is_same or abs(atoms.positions - self.last.positions).max(initial=0.0) > 1e-6:
-            raise ValueError(f"{self.part} is of other frames than these")
 
-    def write(self, atoms: Any, result: Result) -> None:
-        attach(atoms, result)
-        if self._file is None:
-            if self._is_single and self._kept:
-                raise ValueError(f"{self.path} is of a format for one frame: choose another")
-            self._kept.append(atoms)
-            return
-        import ase.io
+def _text(path: str) -> io.StringIO:
+    from ase.io.formats import open_with_compression
 
-        ase.io.write(self._file, atoms, format="extxyz")
+    with open_with_compression(path, "rb") as file:
+        data = bytes(file.read())
+    try:
+        return io.StringIO(data.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        return io.StringIO(data.decode("latin-1"))
 
-    def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
 
-    def finish(self) -> None:
-        """Puts the whole file in its place."""
-        self.close()
-        if self._file is not None:
-            os.replace(self.part, self.path)
-        elif self._kept:
-            import ase.io
+def _read_xyz(path: str, wanted: Index, _: str, types: Mapping[int, str]) -> Iterator[Frame]:
+    from ase.io.formats import get_compression, open_with_compression
 
-            ase.io.write(self.path, self._kept)
+    size = None if get_compression(path)[1] else max(os.path.getsize(path), 1)
+    with open_with_compression(path, "rb") as file:
+        for chunk in _picked(lambda: xyz.chunks(_rewound(file)), wanted):
+            fraction = None if size is None else chunk.end / size
+            yield _attempt(xyz.atoms_of, chunk, types), fraction
+
+
+def _read_dump(path: str, wanted: Index, _: str, types: Mapping[int, str]) -> Iterator[Frame]:
+    from ase.io.formats import open_with_compression
+
+    with io.TextIOWrapper(open_with_compression(path, "rb"), encoding="utf-8-sig") as file:
+        for text in _picked(lambda: lammps_files.dump_frames(_rewound(file)), wanted):
+            yield _attempt(lammps_files.atoms_of_dump, text, types), None
+
+
+def _read_data(path: str, wanted: Index, _: str, types: Mapping[int, str]) -> Iterator[Frame]:
+    for text in _picked(lambda: iter([_text(path).getvalue()]), wanted):
+        yield lammps_files.atoms_of_data(text, types), None
+
+
+def _read_binary_dump(
+    path: str, wanted: Index, name: str, types: Mapping[int, str]
+) -> Iterator[Frame]:
+    for atoms, _ in _read_by_ase(path, wanted, name, types):
+        yield lammps_files.binary_atoms(atoms, types), None
+
+
+def _read_poscar(path: str, wanted: Index, name: str, types: Mapping[int, str]) -> Iterator[Frame]:
+    lines = _head(path).decode(errors="replace").splitlines()
+    words = lines[1].split() if len(lines) > 1 else []
+    factors = [float(word) for word in takewhile(re.compile(_NUMBER).fullmatch, words)]
+    is_one = len(factors) == 1 and factors[0] != 0
+    if not (is_one or (len(factors) == 3 and min(factors) > 0)):
+        raise ValueError(
+            f"line 2, '{' '.join(words)[:80]}', is no scale: one number is due, which is not 0, or "
+            "three above it"
+        )
+    yield from _read_by_ase(path, wanted, name, types)
+
+
+def _read_by_ase(path: str, wanted: Index, name: str, _: Mapping[int, str]) -> Iterator[Frame]:
+    import ase.io
+    from ase.io.formats import ioformats
+
+    form = ioformats.get(name)
+    if form is None:
+        raise ValueError(f"ASE knows no format called {name}")
+    source: Any = path
+    if form.acceptsfd and not form.isbinary and _head(path).startswith(xyz.BOM):
+        source = _text(path)
+    if form.single and wanted not in (0, -1, slice(None), slice(None, None, None)):
+        raise ValueError(f"it holds one frame, none at {_shown(wanted)}")
+    index = slice(None) if form.single else wanted
+    is_empty = isinstance(wanted, int)
+    try:
+        for atoms in ase.io.iread(source, index=index, format=name):
+            is_empty = False
+            yield atoms, None
+    except IndexError:
+        is_empty = True
+    if is_empty:
+        raise ValueError(f"it has no frame {_shown(wanted)}")
+
+
+def _attempt(read_frame: Callable[..., Any], text: Any, types: Mapping[int, str]) -> Any:
+    try:
+        return read_frame(text, types)
+    except StructureError as error:
+        return error
+
+
+def _rewound(file: Any) -> Any:
+    file.seek(0)
+    return file
+
+
+def _picked(frames: Callable[[], Iterator[Any]], wanted: Index) -> Iterator[Any]:
+    """Those of an index. Where it counts from the end, frames are counted first."""
+    if isinstance(wanted, int):
+        place = wanted if wanted >= 0 else wanted + sum(1 for _ in frames())
+        found = list(islice(frames(), place, place + 1)) if place >= 0 else []
+        if not found:
+            raise ValueError(f"it has no frame {wanted}")
+        yield from found
+        return
+    bounds = (wanted.start, wanted.stop, wanted.step)
+    if all(bound is None or bound >= 0 for bound in bounds):
+        yield from islice(frames(), *bounds)
+        return
+    numbers = range(*wanted.indices(sum(1 for _ in frames())))
+    if numbers.step > 0:
+        yield from islice(frames(), numbers.start, numbers.stop, numbers.step)
+        return
+    for number in numbers:  # backwards: read again for each
+        yield from islice(frames(), number, number + 1)
+
+
+def _shown(wanted: Index) -> str:
+    if isinstance(wanted, int):
+        return str(wanted)
+    parts = [wanted.start, wanted.stop, *([] if wanted.step is None else [wanted.step])]
+    return ":".join("" if part is None else str(part) for part in parts)
