@@ -1,3 +1,6 @@
+/* Messages from the neighbours: kernels/convolution.c edge tile by edge tile, with the filters that
+ * edge_filters.h makes or reads. in [n_atoms][dim] of all atoms, out the tile's rows. The adjoint
+ * waits until all tiles' gradients of out are there, for it gathers them from the neighbours. */
 #include "core/cpu/edge_filters.h"
 #include "core/cpu/op_table.h"
 #include "core/cpu/run.h"

@@ -1,3 +1,5 @@
+/* out [n_rows][dim] = the row of each atom's species in a table [n_species][dim]. No adjoint: it is
+ * the same wherever the atoms are. */
 #include "core/cpu/op_table.h"
 #include "core/cpu/run.h"
 

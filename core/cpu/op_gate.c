@@ -1,3 +1,4 @@
+/* Gates and activations on the tile's rows, of atoms or of edges: kernels/gate.c. */
 #include "core/cpu/op_table.h"
 #include "core/cpu/run.h"
 

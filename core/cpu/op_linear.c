@@ -1,3 +1,4 @@
+/* Irreps-wise linear maps on the tile's rows, of atoms or of edges: kernels/linear.c. */
 #include "core/cpu/op_table.h"
 #include "core/cpu/run.h"
 

@@ -1,3 +1,5 @@
+/* Ziegler, Biersack and Littmark's repulsion of the nuclei at short distance
+ * (core/nn/pair_repulsion.h), half of each pair to its receiver. */
 #include "core/cpu/op_table.h"
 #include "core/cpu/run.h"
 #include "core/graph/vector3.h"

@@ -1,3 +1,4 @@
+/* The product basis on the tile's rows: kernels/product.c. */
 #include "core/cpu/op_table.h"
 #include "core/cpu/run.h"
 

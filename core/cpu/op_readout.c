@@ -1,3 +1,5 @@
+/* energy of the atom += scale[species] (in . weights), in [n_rows][dim]; adjoint: grad in = scale
+ * weights. */
 #include "core/cpu/op_table.h"
 #include "core/cpu/run.h"
 

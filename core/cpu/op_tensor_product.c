@@ -1,3 +1,5 @@
+/* Products of edges' features with the sums of their receivers: kernels/tensor_product.c. The
+ * gradient of the sums is added to where this pass over the edges collects it (local.c). */
 #include "core/cpu/op_table.h"
 #include "core/cpu/run.h"
 

@@ -1,3 +1,4 @@
+/* The tensor square on the tile's rows: kernels/tensor_square.c. */
 #include "core/cpu/op_table.h"
 #include "core/cpu/run.h"
 

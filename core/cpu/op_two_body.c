@@ -1,3 +1,4 @@
+/* The filter of each edge as its features, out [n_edges][n_columns] (Musaelian et al. 2023). */
 #include "core/cpu/edge_filters.h"
 #include "core/cpu/op_table.h"
 

@@ -1,3 +1,6 @@
+/* Activations of a row of n numbers and their derivatives: y_i = a(x_i), y'_i = a'(x_i). SiLU,
+ * tanh, shifted softplus (Schuett et al. 2018, J. Chem. Phys. 148, 241722), GELU (Hendrycks
+ * and Gimpel 2016), Mish (Misra 2019) and others; a column of IRREP_LANES at a time. */
 #include "core/cpu/kernels/activations.h"
 
 #include "core/cpu/kernels/vector_math.h"

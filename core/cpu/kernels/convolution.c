@@ -1,3 +1,12 @@
+/* Convolution over edges j -> i (Thomas et al. 2018; Batzner et al. 2022, eq. 5 and 6):
+ *
+ *   out[i][m3][c] += f[e][c] * sum over m1, m2 of C[m1][m2][m3] Y[e][m2] x[j][m1][c]
+ *
+ * for each path (l1, l2, l3) of 2l+1 components, with x [n_atoms][x_dim], Y [n_edges][(l_max +
+ * 1)^2], f [n_edges][n_columns] and out [n_rows][out_dim]. The couplings t = C Y are worked out
+ * first, for a group of edges at once; what is left for a channel is a small matrix product of t
+ * with x. In the adjoint, gathered by sender along reversed edges, grad x = f t grad out, grad f =
+ * x t grad out, and grad Y = C (x f grad out), summed over channels. */
 #include "core/cpu/kernels/convolution.h"
 
 #include "core/e3/spherical_harmonics.h"

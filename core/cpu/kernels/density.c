@@ -1,3 +1,7 @@
+/* The density of an atom's neighbours (MACE's density-normalised blocks): rho[i] = sum over edges
+ * j -> i of f[e], f being the first column of filters [n_edges][n_columns], and features
+ * [n_rows][dim] divided by a number of their row. Adjoints: grad r[e] += f'[e] grad rho[i]; grad in
+ * = grad out / divisor, grad divisor = - in . grad out / divisor^2. */
 #include "core/cpu/kernels/density.h"
 
 void KERNEL(density)(size_t n_edges, size_t n_columns, const uint32_t *receivers, size_t first_row,

@@ -1,3 +1,10 @@
+/* The filter of an edge (Schuett et al. 2017; Batzner et al. 2022): an MLP of the
+ * radial basis b(r) times the envelope u(r), and its derivative by r in forward mode:
+ *
+ *   z_0 = b(r), z_k+1 = a(z_k W_k + bias_k), f = u(r) z_n; dz_k+1 = a'(..) (dz_k W_k)
+ *
+ * for n_edges <= EDGE_TILE edges: embedding [n_edges][2][n_basis + 1], f and f'
+ * [n_edges][n_columns]. */
 #include "core/cpu/kernels/filter.h"
 
 #include "core/cpu/kernels/activations.h"

@@ -1,3 +1,7 @@
+/* Filters read from a table: f[e][c] = sum over k of t^k T[first_row[e] + k][c] with t the place in
+ * the interval, from -1 to 1, and the derivative by r likewise. The powers come with the edge:
+ * weights [n_edges][2][n_rows]; T [rows][n_columns], f and f' [n_edges][n_columns]. See
+ * core/cpu/filter_tables.h. */
 #include "core/cpu/kernels/filter_table.h"
 
 #define ROWS_MAX 8

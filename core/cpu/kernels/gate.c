@@ -1,3 +1,7 @@
+/* Gates (Weiler et al. 2018): scalars go through an activation, out = scale a(in); a
+ * feature of degree l is multiplied by an activated scalar of its row, out[m] = scale a(g) in[m].
+ * Rows in [n_rows][in_dim], out [n_rows][out_dim]. Adjoint: grad in[m] = scale a(g) grad out[m],
+ * grad g = scale a'(g) sum over m of in[m] grad out[m]. */
 #include "core/cpu/kernels/gate.h"
 
 #include "core/cpu/kernels/activations.h"

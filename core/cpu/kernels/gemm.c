@@ -1,3 +1,6 @@
+/* out[r][n] (+)= sum over k of in[r][k] W[k][n] for n_rows rows of a tile, W [n_k][n_columns]
+ * packed in panels of IRREP_LANES columns: a register block of rows by panels, k innermost, in
+ * chains. */
 #include "core/cpu/kernels/gemm.h"
 
 #include "irrep/conventions.h"

@@ -1,3 +1,7 @@
+/* Irreps-wise linear maps: out[m][o] (+)= sum over i of in[m][i] W[i][o] (+ bias of scalars) for
+ * each irrep and each m = -l..l, in [n_rows][in_dim], out [n_rows][out_dim]; W of the atom's
+ * species where each has its own. Adjoint: grad in[m][i] (+)= sum over o of grad out[m][o] W[i][o].
+ */
 #include "core/cpu/kernels/linear.h"
 
 #include "core/cpu/kernels/gemm.h"

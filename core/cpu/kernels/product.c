@@ -1,3 +1,8 @@
+/* The product basis of MACE (Batatia et al. 2022, eq. 10 and 11): each component of out
+ * [n_rows][out_dim] is a polynomial of degree <= correlation in the components of in
+ * [n_rows][in_dim], for each channel by itself, with coefficients of the atom's species in which
+ * couplings and weights are multiplied out. A polynomial is a tree of nested sums: p = sum over v
+ * of x_v (c_v + sum over w of x_w (...)); the gradient comes of the same walk, backwards. */
 #include "core/cpu/kernels/product.h"
 
 #include "irrep/conventions.h"

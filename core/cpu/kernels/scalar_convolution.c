@@ -1,3 +1,10 @@
+/* The convolution of scalars with filters from a table (SchNet's cfconv; Schuett et al. 2017):
+ *
+ *   out[i][c] += sum over edges j -> i of f_c(r) x[j][c]
+ *   f_c(r) = sum over k of T[first_row + k][c] t^k
+ *
+ * x [n_atoms][dim], out [n_rows][dim]. The filters never lie in memory: Horner's scheme at each
+ * edge. */
 #include "core/cpu/kernels/scalar_convolution.h"
 
 #include <stdbool.h>

@@ -1,3 +1,11 @@
+/* Tensor products of edges with the sums of their receiver (Musaelian et al. 2023, eq. 5 and 8):
+ *
+ *   out[e][o][c] = sum over i of A[i, o][c] in[e][i][c]
+ *   A[i, o][c] = sum over j of W[i, o, j][c] S[j][c]
+ *
+ * in [n_edges][in_dim], sums S [n_rows][sums_dim], out [n_edges][out_dim]. A is made once for each
+ * receiver. Adjoint: grad in = A grad out, grad A = in grad out summed over the edges, grad S = W
+ * grad A. */
 #include "core/cpu/kernels/tensor_product.h"
 
 #include "irrep/conventions.h"

@@ -1,3 +1,9 @@
+/* The tensor square of SO3Net (Schuett et al. 2023, J. Chem. Phys. 158, 144801): for each channel
+ *
+ *   out[m3] = a[m3] + sum over m1, m2 of C[m1][m2][m3] a[m1] b[m2]
+ *
+ * with a and b the two halves of a row of in [n_rows][in_dim]; out [n_rows][out_dim]. Adjoint: grad
+ * a[m1] = grad out[m1] + C b grad out, grad b[m2] = C a grad out. */
 #include "core/cpu/kernels/tensor_square.h"
 
 #include "core/e3/spherical_harmonics.h"

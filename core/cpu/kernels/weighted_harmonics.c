@@ -1,3 +1,10 @@
+/* Harmonics weighted by scalars of their edge (Musaelian et al. 2023, eq. 6):
+ *
+ *   out[e][lm][c] = Y[e][lm] in[e][l][c], or summed to the receiver, times a factor of its species
+ *
+ * Y [n_edges][(l_max + 1)^2], in [n_edges][in_dim], out [n_edges or n_rows][(l_max +
+ * 1)^2][channels]. Adjoint: grad in[l] = sum over m of Y grad out, grad Y[lm] += sum over c of
+ * in[l] grad out[lm]. */
 #include "core/cpu/kernels/weighted_harmonics.h"
 
 #include "core/e3/spherical_harmonics.h"
