@@ -228,6 +228,7 @@ struct test_run {
   struct reals weights;
   struct workspace workspace;
   void *arena;
+  size_t arena_bytes;
 };
 
 static inline struct test_run test_run_new(const struct program *program,
@@ -255,6 +256,7 @@ static inline struct test_run test_run_new(const struct program *program,
     assert_false(arena.failed);
     if (pass == 0) {
       run.arena = aligned_new(arena.used);
+      run.arena_bytes = arena.used;
       arena = arena_over(run.arena, arena.used);
     }
   }

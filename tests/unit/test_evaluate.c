@@ -242,11 +242,16 @@ static void test_atoms_without_edges(void **state) {
   program_fini(&program);
 }
 
+/* A batch of no structures leaves all memory as it was. */
 static void test_nothing(void **state) {
   (void)state;
   struct program program = small_program(0);
   struct test_run run = test_run_new(&program, kernels_for(IRREP_FLOAT64, NULL), NULL, 0);
+  unsigned char *before = malloc(run.arena_bytes);
+  memcpy(before, run.arena, run.arena_bytes);
   evaluate(&run);
+  assert_memory_equal(run.arena, before, run.arena_bytes);
+  free(before);
   test_run_free(&run);
   program_fini(&program);
 }

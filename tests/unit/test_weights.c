@@ -2,6 +2,7 @@
 #include "tests/unit/support_kernels.h"
 
 #include <pthread.h>
+#include <unistd.h>
 
 #define N_SPECIES 5
 #define SHARED 32
@@ -110,10 +111,57 @@ static void test_threads_make_each_once(void **state) {
   trial_fini(&t);
 }
 
+/* One thread makes the weights of a species and is held up in the middle; another that needs them
+ * must not go on before they are there. */
+struct meeting {
+  struct trial trial;
+  atomic_bool inside, other_has_left;
+  bool left_too_early;
+};
+
+static struct meeting meeting;
+
+static void fill_slowly(const void *context, size_t species, double *weights) {
+  (void)context;
+  if (!atomic_exchange(&meeting.inside, true)) {
+    for (int i = 0; i < 200 && !atomic_load(&meeting.other_has_left); i++)
+      usleep(500);
+    meeting.left_too_early = atomic_load(&meeting.other_has_left);
+  }
+  for (size_t i = 0; i < COUNT; i++)
+    weights[i] = value_of(species, i);
+}
+
+static void *need_second(void *context) {
+  static const uint32_t species[] = {2};
+  (void)context;
+  while (!atomic_load(&meeting.inside))
+    usleep(100);
+  assert_int_equal(need(&meeting.trial, 1, species), IRREP_OK);
+  atomic_store(&meeting.other_has_left, true);
+  assert_species(&meeting.trial, 2);
+  return NULL;
+}
+
+static void test_waits_for_the_thread_that_makes_them(void **state) {
+  (void)state;
+  static const uint32_t species[] = {2};
+  pthread_t other;
+  trial_init(&meeting.trial, kernels_for(IRREP_FLOAT64, NULL));
+  for (size_t i = 0; i < 2; i++)
+    meeting.trial.program.species_weights[i].fill = fill_slowly;
+  assert_int_equal(pthread_create(&other, NULL, need_second, NULL), 0);
+  assert_int_equal(need(&meeting.trial, 1, species), IRREP_OK);
+  assert_int_equal(pthread_join(other, NULL), 0);
+  assert_false(meeting.left_too_early);
+  trial_fini(&meeting.trial);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_written_when_needed),
       cmocka_unit_test(test_threads_make_each_once),
+      cmocka_unit_test(test_waits_for_the_thread_that_makes_them),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
