@@ -37,6 +37,7 @@ static inline struct edge edge_of(const struct workspace *workspace, const struc
  * back and pushes the sender on; a strain changes the vector by strain . vector. */
 static void gather_forces(const struct workspace *workspace, const struct batch_span *span,
                           double share, double *forces, double strain[3][3]) {
+  double sum[3][3] = {{0.0}}; /* in registers: strain might be where forces are */
   if (forces)
     memset(forces, 0, span->n_atoms * 3 * sizeof(double));
   for (size_t e = span->first_edge; e < span->first_edge + span->n_edges; e++) {
@@ -48,9 +49,10 @@ static void gather_forces(const struct workspace *workspace, const struct batch_
         forces[3 * edge.sender + a] += g[a];
       }
       for (size_t b = 0; b < 3; b++)
-        strain[a][b] += 0.5 * (v[a] * g[b] + v[b] * g[a]);
+        sum[a][b] += 0.5 * (v[a] * g[b] + v[b] * g[a]);
     }
   }
+  memcpy(strain, sum, sizeof sum);
 }
 
 /* The atoms' parts of the derivative by a strain, divided by divisor: half of each edge's part to
@@ -63,17 +65,14 @@ static void gather_stresses(const struct workspace *workspace, const struct batc
     const struct edge edge = edge_of(workspace, span, share, e);
     const double *g = edge.gradient, *v = edge.vector;
     for (size_t a = 0; a < 3; a++)
-      for (size_t b = a; b < 3; b++) {
+      for (size_t b = 0; b < 3; b++) {
         const double half = 0.25 * (v[a] * g[b] + v[b] * g[a]);
         stresses[9 * edge.receiver + 3 * a + b] += half;
         stresses[9 * edge.sender + 3 * a + b] += half;
       }
   }
-  for (size_t i = 0; i < span->n_atoms; i++)
-    for (size_t a = 0; a < 3; a++)
-      for (size_t b = a; b < 3; b++)
-        stresses[9 * i + 3 * a + b] = stresses[9 * i + 3 * b + a] =
-            stresses[9 * i + 3 * a + b] / divisor;
+  for (size_t i = 0; i < span->n_atoms * 9; i++)
+    stresses[i] /= divisor;
 }
 
 static double volume_of(const double c[3][3]) {
