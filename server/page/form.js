@@ -7,6 +7,7 @@ import { EXAMPLES } from "./examples.js";
 import { Fault } from "./fields.js";
 import { parse } from "./formats.js";
 import { length } from "./geometry.js";
+import { chosenProperties, offerProperties } from "./properties.js";
 import { showAnswer, showFailure } from "./result.js";
 import { curlLines, predictPath, pythonLines, requestOf } from "./snippets.js";
 import { ATOMS_MAX, View } from "./view.js";
@@ -51,8 +52,9 @@ class Form {
       target.value = Math.min(last, Math.max(1, Math.round(Number(target.value)) || last));
       this.use(this.frames[target.value - 1]);
     });
-    for (const id of ["model", "precision"])
+    for (const id of ["model", "precision", "properties"])
       byId(id).addEventListener("change", () => this.changed());
+    byId("more").addEventListener("toggle", () => this.offer());
     byId("zoom-in").addEventListener("click", () => this.view.zoomBy(1.25));
     byId("zoom-out").addEventListener("click", () => this.view.zoomBy(0.8));
     byId("view-reset").addEventListener("click", () => this.view.reset());
@@ -136,6 +138,14 @@ class Form {
     this.showCode();
   }
 
+  async offer() {
+    try {
+      await offerProperties(byId("model").value);
+    } catch (error) {
+      setText(byId("properties"), error.message);
+    }
+  }
+
   setModels(cards) {
     this.cards = cards.filter((card) => card.state !== "failed");
     const chosen = byId("model").value;
@@ -146,6 +156,7 @@ class Form {
     byId("model").value = isKept ? chosen : widest?.name ?? "";
     this.showModels();
     this.showCode();
+    this.offer();
   }
 
   /** Which elements of the structure each model does not know, and what is still missing. */
@@ -165,7 +176,7 @@ class Form {
     const model = byId("model").value;
     byId("code").hidden = !this.structure || !model;
     if (byId("code").hidden) return;
-    const given = [this.structure, model, byId("precision").value];
+    const given = [this.structure, model, byId("precision").value, chosenProperties()];
     this.code = { curl: curlLines(...given), python: pythonLines(...given) };
     for (const [id, text] of Object.entries(this.code)) {
       const rest = text.length > CODE_MAX ? "\n… (Copy takes all of it)" : "";
@@ -197,7 +208,7 @@ class Form {
     byId("go").disabled = true;
     setText(byId("hint"), "Calculating …");
     try {
-      const body = requestOf(structure, byId("precision").value);
+      const body = requestOf(structure, byId("precision").value, chosenProperties());
       const answer = await ask(predictPath(model), { body, signal: abort.signal });
       this.show(answer, performance.now() - begun);
     } catch (error) {

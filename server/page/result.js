@@ -4,6 +4,7 @@ import { Refused } from "./api.js";
 import { el, fixed, plural, short } from "./dom.js";
 import { symbolOf } from "./elements.js";
 import { length } from "./geometry.js";
+import { ALWAYS, isByAtom } from "./properties.js";
 
 const GPA = 160.21766208; // in an eV/Å³
 const ROWS_MAX = 500;
@@ -22,7 +23,9 @@ export function showAnswer(box, answer, structure, milliseconds, onPick) {
       ...pressure(result.stress),
       ...fact("Time", `${short(answer.timing.compute_ms)} ms`, timing(answer.timing, result, milliseconds))),
     el("div", { class: "columns" }, forceTable(result.forces, sizes, structure.numbers, onPick),
-      result.stress ? stressTable(result.stress) : null));
+      result.stress ? stressTable(result.stress) : null,
+      ...Object.keys(answer.units).filter((name) => !ALWAYS.includes(name)).map((name) =>
+        valueTable(name, answer.units[name], result[name], structure.numbers))));
   box.className = "";
   box.hidden = false;
 }
@@ -63,6 +66,25 @@ function stressTable(stress) {
   const heads = [el("td"), ...["eV/Å³", "GPa"].map((unit) =>
     el("th", { scope: "colgroup", colspan: "3", class: "number" }, unit))];
   return table("Stress, tension positive", heads, rows, "");
+}
+
+/** Of any property: a row for each atom, or for the first axis of a tensor. */
+function valueTable(name, unit, value, numbers) {
+  const title = `${name}, ${unit}`;
+  const cells = (row) => [row].flat(2).map((x) => el("td", { class: "number" }, short(x)));
+  const head = (text) => el("th", { scope: "row" }, text);
+  if (!isByAtom(name, value)) {
+    const list = Array.isArray(value) ? value : [value].filter((x) => x !== null);
+    const rows = list.map((row, i) => el("tr", {}, head("xyz"[i]), ...cells(row)));
+    return table(title, [], rows, value === null ? "none" : "");
+  }
+  const rows = value.slice(0, ROWS_MAX).map((row, i) =>
+    el("tr", {}, head(String(i)), el("td", {}, symbolOf(numbers[i])), ...cells(row)));
+  const components = [value[0]].flat(2).length === 9 ? ["xx", "xy", "xz", "yx", "yy", "yz", "zx", "zy", "zz"] : [];
+  const heads = ["Atom", "Element", ...components].map((text, i) =>
+    el("th", { scope: "col", class: i > 1 ? "number" : "" }, text));
+  return table(title, components.length ? heads : [], rows,
+    value.length > ROWS_MAX ? `The first ${ROWS_MAX} atoms.` : "");
 }
 
 function table(title, heads, rows, note) {

@@ -34,6 +34,7 @@
   FILE(main_js, "main.js", JS)                                                                     \
   FILE(models_js, "models.js", JS)                                                                 \
   FILE(poscar_js, "poscar.js", JS)                                                                 \
+  FILE(properties_js, "properties.js", JS)                                                         \
   FILE(prometheus_js, "prometheus.js", JS)                                                         \
   FILE(result_js, "result.js", JS)                                                                 \
   FILE(snippets_js, "snippets.js", JS)                                                             \

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import SHOTS, Visitor, predict
 from daemon import MODEL, ROOT, Daemon, Factory
@@ -21,7 +22,7 @@ EXAMPLES = ["Ethanol", "Silicon", "Quartz", "Water"]
 
 
 def number(text: str) -> float:
-    found = re.search(r"[−-]?\d[\d,]*\.?\d*", text)
+    found = re.search(r"[−-]?\d[\d,]*\.?\d*(e[+−-]?\d+)?", text)
     assert found, text
     return float(found[0].replace("−", "-").replace(",", ""))
 
@@ -86,6 +87,32 @@ def test_examples(page: Page, daemon: Daemon, name: str) -> None:
         assert number(fact(page, "Pressure")) == pytest.approx(-trace / 3 * 160.21766208, abs=1e-3)
         cells = page.locator("#answer table").nth(1).locator("tbody td").all_inner_texts()
         assert number(cells[0]) == pytest.approx(result["stress"][0][0], abs=1e-5)
+
+
+def test_every_other_property_can_be_asked_for(page: Page, daemon: Daemon) -> None:
+    page.get_by_role("button", name="Silicon").click()
+    page.get_by_text("More properties").click()
+    outputs = daemon.ask("GET", f"/v2/models/{MODEL}").json()["outputs"]
+    shown = {"energy", "forces", "stress", "status"}
+    others = [output["name"] for output in outputs if output["name"] not in shown]
+    boxes = page.locator("#properties input")
+    expect(boxes).to_have_count(len(others))
+    for name in others:
+        page.get_by_label(name, exact=True).check()
+    page.click("#go")
+    expect(page.locator("#answer")).to_be_visible()
+    request = json.loads(page.locator("#curl").inner_text().split("\n")[-3])
+    assert set(request["properties"]) == {"energy", "forces", "stress", *others}
+    answer = daemon.predict(request).json()
+    (result,) = answer["results"]
+    for name in others:
+        table = page.locator("#answer table", has_text=f"{name}, {answer['units'][name]}")
+        rows = table.locator("tbody tr")
+        expect(rows).to_have_count(len(result[name]))
+        cells = rows.first.locator("td.number").all_inner_texts()
+        values = np.ravel(result[name][0])
+        assert [number(cell) for cell in cells] == pytest.approx(values.tolist(), rel=0.06)
+    assert "client.predict" in page.locator("#python").inner_text()
 
 
 def test_view(page: Page) -> None:
