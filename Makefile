@@ -70,6 +70,9 @@ bench: all models $(B)/bench/libteam.so $(BENCH_PROGRAMS) $(if $(QUICK),,$(VENV_
 soak: all models $(B)/faults/failing_malloc.so $(B)/bench/load $(SETUP)/soak | $(VENV_TESTS) ## mixed load for MINUTES=10, then figures of load beyond the capacity
 	$(PYTHON_TESTS) -u tests/soak/soak.py --minutes $(MINUTES)
 
+drains: all models | $(VENV_TESTS) ## stop 30 daemons under load, and count the requests that get no answer
+	$(PYTHON_TESTS) -u tests/soak/drains.py
+
 test-api: all models $(SETUP)/test | $(VENV_TESTS) ## ask a daemon what /openapi.json allows and forbids, EXAMPLES=100 of each operation
 	IRREPD_API_EXAMPLES=$(EXAMPLES) $(PYTHON_TESTS) -m pytest -q -p no:cacheprovider tests/http/test_openapi.py
 

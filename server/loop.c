@@ -29,6 +29,8 @@
 /* After the drain timeout: how long abandoned requests may take to be given up and answered. */
 #define ABANDON_MS 2000
 
+#define IDLE_GRACE_MS 1000
+
 /* Beside those of connections. */
 #define DESCRIPTORS_MORE 256
 
@@ -153,6 +155,19 @@ static void on_released(void *context) {
   stop_when_done(daemon);
 }
 
+/* How long connections without a request stay open at the end: a client may be about to send one,
+ * and would find none to answer. */
+static uint64_t idle_grace_ms(const struct config *config) {
+  const size_t part = config->drain_timeout_ms / 4;
+  return part < IDLE_GRACE_MS ? part : IDLE_GRACE_MS;
+}
+
+/* Who finds no Unix socket any more asks somebody else. */
+static void quiesce(struct daemon *daemon, uint64_t grace_ms) {
+  listener_close(&daemon->listener);
+  http_quiesce(daemon->services.http, grace_ms, on_answered, daemon);
+}
+
 /* No structure waits or is computed. */
 static void on_idle(void *context) {
   struct daemon *daemon = context;
@@ -160,7 +175,7 @@ static void on_idle(void *context) {
   if (daemon->abandoned)
     stop_when_done(daemon);
   else
-    http_quiesce(daemon->services.http, on_answered, daemon);
+    quiesce(daemon, idle_grace_ms(daemon->config));
 }
 
 static void on_drain_timeout(uv_timer_t *timer) {
@@ -175,7 +190,7 @@ static void on_drain_timeout(uv_timer_t *timer) {
   daemon->abandoned = true;
   http_abandon(daemon->services.http);
   sockets_abandon(daemon->services.sockets);
-  http_quiesce(daemon->services.http, on_answered, daemon);
+  quiesce(daemon, 0);
   uv_timer_start(timer, on_drain_timeout, ABANDON_MS, 0);
 }
 

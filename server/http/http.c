@@ -43,7 +43,7 @@ static void on_timer(uv_timer_t *timer);
 /* Resumes a suspended connection; libmicrohttpd looks at it when it runs next. */
 static void wake(struct connection *connection) {
   MHD_resume_connection(connection->mhd);
-  uv_timer_start(&connection->server->timer, on_timer, 0, 0);
+  http_run_in(connection->server, 0);
 }
 
 static void exchange_send(struct http_exchange *exchange, struct http_reply *reply) {
@@ -290,7 +290,7 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **slot,
   server->n_exchanges--;
   peer_mark(connection->peer);
   peer_deadline(connection->peer, server->options.request_timeout_ms);
-  if (server->quiesced || connection->client_gone)
+  if (http_end_is_due(server) || connection->client_gone)
     peer_hang_up(connection->peer);
   else
     http_heads_refuse(connection);
@@ -370,15 +370,15 @@ static void run(struct http_server *server) {
     uv_timer_start(&server->timer, on_timer, (uint64_t)milliseconds, 0);
   else
     uv_timer_stop(&server->timer);
-  if (server->quiet != NULL && server->n_exchanges == 0) {
-    void (*quiet)(void *context) = server->quiet;
-    server->quiet = NULL;
-    quiet(server->quiet_context); /* may stop the server */
-  }
+  http_end_run(server); /* may stop the server */
 }
 
 static void on_timer(uv_timer_t *timer) {
   run(timer->data);
+}
+
+void http_run_in(struct http_server *server, uint64_t milliseconds) {
+  uv_timer_start(&server->timer, on_timer, milliseconds, 0);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events) {
@@ -415,7 +415,7 @@ struct http_server *http_start(uv_loop_t *loop, const struct http_options *optio
   server->budget = (struct http_budget){.max_body_bytes = options->max_body_bytes,
                                         .max_receiving_bytes = options->max_receiving_bytes};
   server->loop = loop;
-  server->poll.data = server->timer.data = server;
+  server->poll.data = server->timer.data = server->grace.data = server;
   http_heads_init(server);
   if (getrandom(&server->id_prefix, sizeof server->id_prefix, GRND_NONBLOCK) < 0)
     server->id_prefix = uv_hrtime();
@@ -433,7 +433,8 @@ struct http_server *http_start(uv_loop_t *loop, const struct http_options *optio
     return NULL;
   }
   uv_timer_init(loop, &server->timer);
-  server->handles_open = 2;
+  uv_timer_init(loop, &server->grace);
+  server->handles_open = 3;
   uv_poll_start(&server->poll, UV_READABLE, on_poll);
   run(server);
   return server;
@@ -449,42 +450,6 @@ size_t http_connections(const struct http_server *server) {
   return server->n_connections;
 }
 
-void http_drain(struct http_server *server) {
-  server->draining = true;
-}
-
-static void stop_accepting(struct http_server *server) {
-  const MHD_socket fd = server->quiesced ? MHD_INVALID_SOCKET : MHD_quiesce_daemon(server->mhd);
-  server->quiesced = true;
-  if (fd != MHD_INVALID_SOCKET)
-    close(fd);
-}
-
-void http_quiesce(struct http_server *server, void (*done)(void *context), void *context) {
-  server->draining = true;
-  server->quiet = done;
-  server->quiet_context = context;
-  stop_accepting(server);
-  for (struct connection *c = server->connections; c != NULL; c = c->next)
-    if (c->exchange == NULL && c->wire.used == 0 && !peer_has_unread(c->peer))
-      peer_hang_up(c->peer);
-  uv_timer_start(&server->timer, on_timer, 0, 0);
-}
-
-void http_abandon(struct http_server *server) {
-  struct problem problem;
-  problem_set(&problem, 503, "draining", "the server is shutting down", "",
-              "The server stops before this request was computed.");
-  for (struct connection *c = server->connections; c != NULL; c = c->next) {
-    struct exchange *x = c->exchange;
-    if (x == NULL || x->stage != STAGE_WAITING)
-      continue;
-    if (x->public.gone != NULL)
-      x->public.gone(x->public.gone_context);
-    http_reply_problem(&x->public, &problem, NULL);
-  }
-}
-
 static void on_closed(uv_handle_t *handle) {
   struct http_server *server = handle->data;
   if (--server->handles_open > 0)
@@ -494,8 +459,9 @@ static void on_closed(uv_handle_t *handle) {
 }
 
 void http_stop(struct http_server *server) {
-  stop_accepting(server);
+  http_end_accepting(server);
   uv_close((uv_handle_t *)&server->poll, on_closed);
+  uv_close((uv_handle_t *)&server->grace, on_closed);
   uv_close((uv_handle_t *)&server->timer, on_closed);
   MHD_stop_daemon(server->mhd);
 }

@@ -110,9 +110,13 @@ size_t http_connections(const struct http_server *server);
 /* Closes each connection after its next answer, from now on. */
 void http_drain(struct http_server *server);
 
-/* Stops to accept, closes idle connections, and calls done once, when every request that has
- * arrived is answered; maybe at once. */
-void http_quiesce(struct http_server *server, void (*done)(void *context), void *context);
+/* Ends in order, so that no request is lost that a client has sent: refuses new connections,
+ * accepts those that wait already, answers what comes on connections, and closes each after its
+ * answer. Those without a request are closed after grace_ms: a client may be about to send one.
+ * Calls done once, when every request that has arrived is answered and no such connection is left;
+ * maybe at once. May be called again, with another grace. */
+void http_quiesce(struct http_server *server, uint64_t grace_ms, void (*done)(void *context),
+                  void *context);
 
 /* Tells every waiting exchange that its client has gone, and answers it by 503. */
 void http_abandon(struct http_server *server);

@@ -1,5 +1,5 @@
-/* The inside of an HTTP server, for http.c (requests and the server's life) and http_heads.c (what
- * the library reads). Used on the loop thread. */
+/* The inside of an HTTP server, for http.c (requests and the server's life), http_heads.c (what the
+ * library reads) and http_end.c (the end). Used on the loop thread. */
 #ifndef SERVER_HTTP_HTTP_INSIDE_H
 #define SERVER_HTTP_HTTP_INSIDE_H
 
@@ -59,12 +59,15 @@ struct http_server {
   uv_loop_t *loop;
   struct MHD_Daemon *mhd;
   uv_poll_t poll;
-  uv_timer_t timer;
+  uv_timer_t timer, grace;
   int handles_open;
   struct connection *connections;
   size_t n_connections, n_exchanges;
   struct http_budget budget;
-  bool draining, quiesced;
+  bool draining;
+  bool ending;       /* new connections are refused, those that wait are accepted */
+  bool accepts_none; /* none waits any more, and the listening socket is closed */
+  bool grace_over;   /* connections without a request are closed */
   bool runs_again; /* a connection has ended: at its limit the library accepts in its next run only
                     */
   struct quirks_filter filter;
@@ -74,6 +77,19 @@ struct http_server {
   void *quiet_context;
   uint64_t id_prefix, id_next;
 };
+
+/* Runs the library in so many milliseconds; 0: in the next turn of the loop. */
+void http_run_in(struct http_server *server, uint64_t milliseconds);
+
+/* The end, by http_end.c. To be called whenever the library has run: goes on with it, and tells who
+ * asked for it when it is reached. */
+void http_end_run(struct http_server *server);
+
+/* Whether connections are closed when they have been answered, whatever the answer said. */
+bool http_end_is_due(const struct http_server *server);
+
+/* Closes the listening socket. */
+void http_end_accepting(struct http_server *server);
 
 /* An id for a request that brought none. */
 void http_make_request_id(struct http_server *server, char id[HTTP_REQUEST_ID_SIZE]);

@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/filter.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -178,6 +179,23 @@ static bool owns_file(const struct listener *listener) {
   return lstat(listener->unix_path, &info) == 0 && info.st_dev == own->st_dev &&
          info.st_ino == own->st_ino && info.st_mtim.tv_sec == own->st_mtim.tv_sec &&
          info.st_mtim.tv_nsec == own->st_mtim.tv_nsec;
+}
+
+/* A filter of packets that lets none begin a connection: SYN without ACK, in byte 13 of a TCP
+ * header (RFC 9293, 3.1), which is where packets begin for a filter of a TCP socket. */
+void listener_refuse(int fd) {
+  static struct sock_filter filter[] = {
+      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13),          BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0x12),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x02, 0, 1), BPF_STMT(BPF_RET | BPF_K, 0),
+      BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
+  };
+  static const struct sock_fprog program = {.len = sizeof filter / sizeof *filter,
+                                            .filter = filter};
+  int domain = AF_UNSPEC;
+  socklen_t size = sizeof domain;
+  getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size);
+  if (domain == AF_INET || domain == AF_INET6)
+    setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
 }
 
 void listener_close(struct listener *listener) {

@@ -28,6 +28,11 @@ enum irrep_status listener_check(const char *address, bool allow_remote, struct 
 /* The url is https from now on. false: a Unix socket has none. */
 bool listener_encrypt(struct listener *listener);
 
+/* Has the system take no new connections for a listening socket, while those that are there, or are
+ * being made, can still be accepted: closing it would reset them. Their clients try again until it
+ * is closed. Of a Unix socket the file is to be removed instead. */
+void listener_refuse(int fd);
+
 /* Closes the socket unless it was taken (fd -1), and removes the Unix socket's file, unless another
  * process listens there since. */
 void listener_close(struct listener *listener);

@@ -24,6 +24,7 @@ from allocations import Allocations
 from authority import Authority
 from authority import flags as tls_flags
 from daemon import MODELS, Daemon
+from drains import drains
 from ipi_driver import Driver
 from measures import MEASURES
 from traffic import LEFT, LOADED, PREDICT, STEADY, SWAPPED, Traffic
@@ -215,7 +216,7 @@ def main() -> int:
             print((kind.__doc__ or "").rstrip("."), flush=True)
             wrong += soak(Path(folder), 60 * arguments.minutes / 2, kind, arguments.seed)
     with tempfile.TemporaryDirectory(prefix="irrepd-soak-") as folder:
-        for measure in MEASURES:
+        for measure in (*MEASURES, drains):
             wrong += measure(Path(folder))
     print("\n".join(wrong[:40]) if wrong else "all as it must be")
     return 1 if wrong else 0

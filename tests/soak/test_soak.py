@@ -8,6 +8,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 import pytest
+from drains import KINDS, drains
 from soak import Guarded, Open, soak
 
 SECONDS = 8.0
@@ -16,3 +17,7 @@ SECONDS = 8.0
 @pytest.mark.parametrize("kind", [Open, Guarded])
 def test_nothing_grows_and_the_metrics_add_up(tmp_path: Path, kind: type[Open]) -> None:
     assert soak(tmp_path, SECONDS, kind) == []
+
+
+def test_drains_lose_nothing(tmp_path: Path) -> None:
+    assert drains(tmp_path, len(KINDS)) == []

@@ -213,6 +213,18 @@ static inline void expect_end(struct fixture *f, struct client *client) {
   close(client->fd);
 }
 
+static inline void keep(struct fixture *f, struct client *c) {
+  const size_t before = f->n_kept;
+  dial(f, c);
+  tell(c, "GET /keep HTTP/1.1\r\nHost: x\r\n\r\n");
+  while (f->n_kept == before)
+    turn(f);
+}
+
+static inline void on_quiet(void *context) {
+  ((struct fixture *)context)->n_quiet++;
+}
+
 static inline double metric(const struct fixture *f, const char *series) {
   size_t size = 0;
   char *text = metrics_render(f->metrics, &size);

@@ -223,14 +223,6 @@ static void test_slow_reader(void **state) {
   end(f);
 }
 
-static void keep(struct fixture *f, struct client *c) {
-  const size_t before = f->n_kept;
-  dial(f, c);
-  tell(c, "GET /keep HTTP/1.1\r\nHost: x\r\n\r\n");
-  while (f->n_kept == before)
-    turn(f);
-}
-
 static void test_replies_that_come_later(void **state) {
   (void)state;
   struct fixture *f = &fixture_of_test;
@@ -268,55 +260,6 @@ static void test_clients_that_leave(void **state) {
   end(f);
 }
 
-static void on_quiet(void *context) {
-  ((struct fixture *)context)->n_quiet++;
-}
-
-static void test_drain(void **state) {
-  (void)state;
-  struct fixture *f = &fixture_of_test;
-  struct client *c = &client_of_test;
-  static struct client idle, other;
-  begin(f, 10000);
-  keep(f, c);
-  dial(f, &idle);
-  dial(f, &other);
-  while (http_connections(f->server) < 3)
-    turn(f);
-  http_drain(f->server);
-  tell(&other, "GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
-  expect(f, &other, "Connection: close");
-  expect_end(f, &other);
-  http_quiesce(f->server, on_quiet, f);
-  expect_end(f, &idle);
-  for (int i = 0; i < 20; i++)
-    turn(f);
-  assert_int_equal(f->n_quiet, 0);
-  reply_text(f->kept[0], "kept");
-  expect(f, c, "kept");
-  expect_end(f, c);
-  while (f->n_quiet == 0)
-    turn(f);
-  assert_int_equal(f->n_quiet, 1);
-  end(f);
-}
-
-static void test_abandon(void **state) {
-  (void)state;
-  struct fixture *f = &fixture_of_test;
-  struct client *c = &client_of_test;
-  begin(f, 10000);
-  keep(f, c);
-  http_abandon(f->server);
-  assert_int_equal(f->n_gone, 1);
-  http_quiesce(f->server, on_quiet, f);
-  expect(f, c, "HTTP/1.1 503 ");
-  expect_end(f, c);
-  while (f->n_quiet == 0)
-    turn(f);
-  end(f);
-}
-
 static void test_connection_limit(void **state) {
   (void)state;
   struct fixture *f = &fixture_of_test;
@@ -351,8 +294,6 @@ int main(void) {
       cmocka_unit_test(test_slow_reader),
       cmocka_unit_test(test_replies_that_come_later),
       cmocka_unit_test(test_clients_that_leave),
-      cmocka_unit_test(test_drain),
-      cmocka_unit_test(test_abandon),
       cmocka_unit_test(test_connection_limit),
   };
   signal(SIGPIPE, SIG_IGN);
