@@ -1,8 +1,8 @@
 /* The engine's side of the i-PI protocol (Kapil et al., Comput. Phys. Commun. 236, 214 (2019)), as
  * i-PI 3 and ASE speak it. */
-#include "server/drivers/engine.h"
 #include "server/drivers/ipi_parser.h"
 #include "server/drivers/parameters.h"
+#include "server/drivers/protocol.h"
 #include "server/drivers/units.h"
 
 #include <math.h>
@@ -17,7 +17,7 @@
 enum state { NEEDINIT, READY, HAVEDATA };
 
 struct ipi {
-  struct engine engine; /* first */
+  struct protocol protocol; /* first */
   struct ipi_parser parser;
   enum state state;
   struct species species;
@@ -28,26 +28,25 @@ struct ipi {
   struct text data; /* what GETFORCE is answered with, in state HAVEDATA */
 };
 
-static struct ipi *ipi_of(struct engine *engine) {
-  return (struct ipi *)engine;
-}
-
-static void ipi_free(struct engine *engine) {
-  struct ipi *ipi = ipi_of(engine);
+static void ipi_free(struct driver *driver) {
+  struct ipi *ipi = (struct ipi *)driver;
   ipi_parser_fini(&ipi->parser);
   species_fini(&ipi->species);
   text_fini(&ipi->data);
-  text_fini(&engine->out);
+  text_fini(&ipi->protocol.out);
   free(ipi);
 }
 
-static struct engine *ipi_new(const struct engine_settings *settings) {
+static const struct driver_kind ipi_driver;
+
+static struct protocol *ipi_new(const struct protocol_settings *settings) {
   struct ipi *ipi = calloc(1, sizeof *ipi);
   if (ipi == NULL)
     return NULL;
-  struct engine *engine = &ipi->engine;
-  engine->kind = &engine_ipi;
-  snprintf(engine->model, sizeof engine->model, "%s", settings->model);
+  struct protocol *protocol = &ipi->protocol;
+  protocol->kind = &protocol_ipi;
+  protocol->driver.kind = &ipi_driver;
+  snprintf(protocol->driver.model, sizeof protocol->driver.model, "%s", settings->model);
   ipi->units = units_of_ase;
   ipi->has_precision = settings->has_precision;
   ipi->precision = settings->precision;
@@ -57,12 +56,12 @@ static struct engine *ipi_new(const struct engine_settings *settings) {
   ipi->parser.batch_size = 1;
   species_share(&ipi->species, settings->species);
   ipi->parser.n_atoms = ipi->species.n_atoms;
-  return engine;
+  return protocol;
 }
 
-static enum engine_event fault(struct ipi *ipi, const char *why) {
-  snprintf(ipi->engine.fault, sizeof ipi->engine.fault, "%s", why);
-  return ENGINE_FAULT;
+static enum driver_next fault(struct ipi *ipi, const char *why) {
+  snprintf(ipi->protocol.driver.fault, sizeof ipi->protocol.driver.fault, "%s", why);
+  return DRIVER_FAULT;
 }
 
 /* --- initialisation --------------------------------------------------------------------------- */
@@ -80,7 +79,7 @@ static const char *apply(struct ipi *ipi, struct parameters *p) {
   if (p->batch_size > ipi->max_structures)
     return "a batch_size beyond the limit of structures";
   if (p->model[0] != '\0')
-    memcpy(ipi->engine.model, p->model, sizeof p->model);
+    memcpy(ipi->protocol.driver.model, p->model, sizeof p->model);
   if (p->has_precision) {
     ipi->has_precision = true;
     ipi->precision = p->precision;
@@ -103,7 +102,7 @@ static const char *apply(struct ipi *ipi, struct parameters *p) {
   return NULL;
 }
 
-static enum engine_event initialise(struct ipi *ipi) {
+static enum driver_next initialise(struct ipi *ipi) {
   struct parameters parameters = {0};
   struct irrep_error error;
   if (ipi->state == HAVEDATA)
@@ -116,36 +115,36 @@ static enum engine_event initialise(struct ipi *ipi) {
   if (wrong != NULL)
     return fault(ipi, wrong);
   ipi->state = READY;
-  return ENGINE_READ;
+  return DRIVER_WAITS;
 }
 
 /* --- messages --------------------------------------------------------------------------------- */
 
-static enum engine_event begin_structures(struct ipi *ipi) {
+static enum driver_next begin_structures(struct ipi *ipi) {
   if (ipi->state == HAVEDATA)
     return fault(ipi, "POSDATA before GETFORCE");
-  if (ipi->engine.model[0] == '\0')
+  if (ipi->protocol.driver.model[0] == '\0')
     return fault(ipi, "POSDATA before anything has said which model is meant");
-  ipi->engine.owes = true;
-  return ENGINE_COMPUTE;
+  ipi->protocol.owes = true;
+  return DRIVER_ASKS;
 }
 
-static enum engine_event hand_over(struct ipi *ipi) {
+static enum driver_next hand_over(struct ipi *ipi) {
   if (ipi->state != HAVEDATA)
     return fault(ipi, "GETFORCE before POSDATA");
-  text_add(&ipi->engine.out, ipi->data.bytes, ipi->data.size);
+  text_add(&ipi->protocol.out, ipi->data.bytes, ipi->data.size);
   ipi->data.size = 0;
   ipi->state = READY;
-  ipi->engine.owes = false;
-  return ENGINE_READ;
+  ipi->protocol.owes = false;
+  return DRIVER_WAITS;
 }
 
-static enum engine_event take(struct ipi *ipi, enum ipi_message message) {
+static enum driver_next take(struct ipi *ipi, enum ipi_message message) {
   static const char *const names[] = {"NEEDINIT    ", "READY       ", "HAVEDATA    "};
   switch (message) {
   case IPI_STATUS:
-    text_add(&ipi->engine.out, names[ipi->state], IPI_HEADER_SIZE);
-    return ENGINE_READ;
+    text_add(&ipi->protocol.out, names[ipi->state], IPI_HEADER_SIZE);
+    return DRIVER_WAITS;
   case IPI_INIT:
     return initialise(ipi);
   case IPI_POSDATA:
@@ -153,29 +152,29 @@ static enum engine_event take(struct ipi *ipi, enum ipi_message message) {
   case IPI_GETFORCE:
     return hand_over(ipi);
   case IPI_EXIT:
-    return ENGINE_END;
+    return DRIVER_ENDS;
   case IPI_BAD:
     return fault(ipi, ipi->parser.reader.fault);
   case IPI_MORE:
     break;
   }
-  return ENGINE_READ;
+  return DRIVER_WAITS;
 }
 
-static enum engine_event ipi_feed(struct engine *engine, const unsigned char *bytes, size_t size,
-                                  size_t *used) {
-  struct ipi *ipi = ipi_of(engine);
-  enum engine_event event = ENGINE_READ;
+static enum driver_next ipi_feed(struct protocol *protocol, const unsigned char *bytes, size_t size,
+                                 size_t *used) {
+  struct ipi *ipi = (struct ipi *)protocol;
+  enum driver_next event = DRIVER_WAITS;
   *used = 0;
-  while (event == ENGINE_READ && *used < size && engine->out.size < ENGINE_OUT_ENOUGH) {
+  while (event == DRIVER_WAITS && *used < size && protocol->out.size < PROTOCOL_OUT_ENOUGH) {
     size_t n = 0;
     const enum ipi_message message = ipi_parser_feed(&ipi->parser, bytes + *used, size - *used, &n);
     *used += n;
-    engine->n_messages += message != IPI_MORE;
+    protocol->n_messages += message != IPI_MORE;
     event = take(ipi, message);
   }
-  engine->in_message = ipi_parser_in_message(&ipi->parser);
-  if (event == ENGINE_READ && engine->out.failed)
+  protocol->in_message = ipi_parser_in_message(&ipi->parser);
+  if (event == DRIVER_WAITS && protocol->out.failed)
     event = fault(ipi, "no memory for an answer");
   return event;
 }
@@ -194,8 +193,8 @@ static void fill_cell(const struct ipi *ipi, const double *h, struct irrep_struc
   }
 }
 
-static bool ipi_request(const struct engine *engine, struct request *request) {
-  const struct ipi *ipi = (const struct ipi *)engine;
+static bool ipi_request(const struct driver *driver, struct request *request) {
+  const struct ipi *ipi = (const struct ipi *)driver;
   const size_t n_atoms = ipi->species.n_atoms, n = ipi->parser.batch_size;
   int32_t *numbers = request_alloc(request, n_atoms, sizeof *numbers);
   double *positions = request_alloc(request, n * n_atoms, 3 * sizeof *positions);
@@ -212,6 +211,7 @@ static bool ipi_request(const struct engine *engine, struct request *request) {
     fill_cell(ipi, ipi->parser.cells + 18 * i, s);
   }
   request->n_items = n;
+  request->properties = PROPERTY(FORCES);
   request->has_precision = ipi->has_precision;
   request->precision = ipi->precision;
   return true;
@@ -228,8 +228,8 @@ static bool put(struct text *text, const double *numbers, size_t n, double facto
   return finite;
 }
 
-static bool ipi_answer(struct engine *engine, const struct irrep_result *results) {
-  struct ipi *ipi = ipi_of(engine);
+static enum driver_next ipi_answer(struct driver *driver, const struct irrep_result *results) {
+  struct ipi *ipi = (struct ipi *)driver;
   const size_t n = ipi->parser.batch_size, n_atoms = ipi->species.n_atoms;
   const double per_energy = 1 / ipi->units.energy;
   const double per_force = ipi->units.length / ipi->units.energy;
@@ -248,23 +248,21 @@ static bool ipi_answer(struct engine *engine, const struct irrep_result *results
     text_add(data, (const char *)&length, sizeof length);
     text_puts(data, EXTRAS);
   }
-  if (!finite || data->failed) {
-    fault(ipi, data->failed ? "no memory for the answer" : "a number that is not finite");
-    return false;
-  }
+  if (!finite || data->failed)
+    return fault(ipi, data->failed ? "no memory for the answer" : "a number that is not finite");
   ipi->state = HAVEDATA;
-  return true;
+  return DRIVER_WAITS;
 }
 
 /* The protocol has no word for failure. */
-static void ipi_refuse(struct engine *engine) {
-  (void)engine;
+static void ipi_refuse(struct driver *driver, const struct problem *problem) {
+  (void)driver, (void)problem;
 }
 
-const struct engine_kind engine_ipi = {.name = "ipi",
-                                       .new = ipi_new,
-                                       .free = ipi_free,
-                                       .feed = ipi_feed,
-                                       .request = ipi_request,
-                                       .answer = ipi_answer,
-                                       .refuse = ipi_refuse};
+static const struct driver_kind ipi_driver = {.name = "ipi",
+                                              .request = ipi_request,
+                                              .answer = ipi_answer,
+                                              .refuse = ipi_refuse,
+                                              .free = ipi_free};
+
+const struct protocol_kind protocol_ipi = {.name = "ipi", .new = ipi_new, .feed = ipi_feed};

@@ -2,6 +2,7 @@
 
 #include "server/base/log.h"
 #include "server/drivers/stream.h"
+#include "server/jobs/drive.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -15,7 +16,7 @@
 /* How long one that does not reconnect tries to connect at all. */
 #define PATIENCE_MS 60000
 
-/* How often it looks whether its model has been loaded, or the queue has room. */
+/* How often it looks whether its model has been loaded. */
 #define LOOK_MS 100
 
 struct link {
@@ -23,14 +24,13 @@ struct link {
   enum link_state state;
   uv_timer_t *timer; /* on the heap: libuv keeps it until the loop has run again */
   struct stream *stream;
-  struct engine *engine;
-  struct predict_job *job; /* the engine's request under way */
-  bool computing;          /* the engine waits for results, of the job or of one to come */
+  struct protocol *protocol;
+  struct drive *drive; /* of the protocol's driver */
   bool sending, draining;
-  bool watching; /* the timer watches for silence */
-  uint64_t pause_ms, begun_ms;
-  size_t n_structures, n_in_request;
-  size_t n_answered; /* by this connection */
+  bool watching;     /* the timer watches for silence */
+  uint64_t pause_ms; /* the last; 0: none since the start or a connection that was of use */
+  uint64_t begun_ms;
+  size_t n_structures; /* by connections that are over */
   char reason[320];
   bool failed; /* the reason is a fault */
 };
@@ -47,15 +47,19 @@ enum link_state link_state(const struct link *link) {
 }
 
 bool link_is_computing(const struct link *link) {
-  return link->computing;
+  return link->drive != NULL && drive_is_busy(link->drive);
 }
 
 size_t link_structures(const struct link *link) {
-  return link->n_structures;
+  return link->n_structures + (link->drive != NULL ? drive_structures(link->drive) : 0);
 }
 
 const char *link_reason(const struct link *link) {
   return link->reason;
+}
+
+uint64_t link_pause_ms(const struct link *link) {
+  return link->pause_ms;
 }
 
 bool link_failed(const struct link *link) {
@@ -76,10 +80,11 @@ static void stop_timer(struct link *link) {
 static void log_link(const struct link *link, enum log_level level, const char *message) {
   const struct link_options *o = &link->options;
   log_write(level, message, LOG_INTEGER, "socket", (long long)o->id, LOG_INTEGER, "connection",
-            (long long)o->index, LOG_STRING, "protocol", o->spec->kind->name, LOG_STRING, "address",
-            o->spec->address.text, LOG_STRING, "model",
-            link->engine != NULL ? link->engine->model : o->spec->model, LOG_STRING, "reason",
-            link->reason, LOG_INTEGER, "structures", (long long)link->n_structures, LOG_END);
+            (long long)o->index, LOG_STRING, "protocol", o->spec->protocol->name, LOG_STRING,
+            "address", o->spec->address.text, LOG_STRING, "model",
+            link->protocol != NULL ? link->protocol->driver.model : o->spec->model, LOG_STRING,
+            "reason", link->reason, LOG_INTEGER, "structures", (long long)link_structures(link),
+            LOG_END);
 }
 
 static void set_state(struct link *link, enum link_state state) {
@@ -92,21 +97,22 @@ static void set_state(struct link *link, enum link_state state) {
 /* --- ends ------------------------------------------------------------------------------------- */
 
 static void disconnect(struct link *link) {
-  if (link->job != NULL)
-    predict_cancel(link->job);
-  link->job = NULL;
-  link->computing = link->sending = false;
+  link->n_structures = link_structures(link);
+  drive_free(link->drive);
+  link->drive = NULL;
+  link->sending = false;
   stream_close(link->stream);
   link->stream = NULL;
-  if (link->engine != NULL)
-    link->engine->kind->free(link->engine);
-  link->engine = NULL;
+  protocol_free(link->protocol);
+  link->protocol = NULL;
   stop_timer(link);
 }
 
 static void wait_to_connect(struct link *link) {
+  link->pause_ms = link->pause_ms == 0                  ? PAUSE_FIRST_MS
+                   : link->pause_ms < PAUSE_LAST_MS / 2 ? 2 * link->pause_ms
+                                                        : PAUSE_LAST_MS;
   start_timer(link, link->pause_ms);
-  link->pause_ms = link->pause_ms < PAUSE_LAST_MS / 2 ? 2 * link->pause_ms : PAUSE_LAST_MS;
   set_state(link, LINK_WAITING);
 }
 
@@ -115,10 +121,10 @@ static void end_connection(struct link *link, enum log_level level, const char *
   snprintf(link->reason, sizeof link->reason, "%s", reason);
   link->failed = level != LOG_INFO;
   log_link(link, level, "socket closed");
-  const bool was_useful = link->n_answered > 0;
+  const bool was_useful = drive_structures(link->drive) > 0;
   disconnect(link);
   if (was_useful)
-    link->pause_ms = PAUSE_FIRST_MS;
+    link->pause_ms = 0;
   if (link->draining || !link->options.spec->reconnects)
     set_state(link, LINK_CLOSED);
   else
@@ -145,66 +151,32 @@ static void retry(struct link *link, const char *reason) {
 
 static void process(struct link *link);
 
-/* Whether asking again soon will help. */
-static bool passes(const struct problem *problem) {
-  return problem->retryable && strcmp(problem->type, "urn:irrepd:draining") != 0 &&
-         strcmp(problem->type, "urn:irrepd:model-not-ready") != 0;
-}
-
 /* The last word before the connection is closed, if the system takes it. */
 static void send_last(struct link *link) {
   if (!link->sending)
-    stream_send(link->stream, &link->engine->out);
+    stream_send(link->stream, &link->protocol->out);
 }
 
-static void on_results(void *context, const struct problem *problem,
-                       const struct irrep_result *results) {
+static void on_rest(void *context, enum driver_next next, const struct problem *problem) {
   struct link *link = context;
-  struct engine *engine = link->engine;
-  link->job = NULL;
-  if (problem != NULL && passes(problem) && !link->draining) {
-    start_timer(link, LOOK_MS);
-    return;
-  }
-  link->computing = false;
-  if (problem != NULL) {
-    char reason[sizeof link->reason];
-    snprintf(reason, sizeof reason, "%s", problem->detail);
-    engine->kind->refuse(engine);
+  char reason[sizeof link->reason];
+  if (next == DRIVER_WAITS) {
+    process(link);
+  } else if (next == DRIVER_ENDS) {
+    end_connection(link, LOG_INFO, "the driver has ended");
+  } else {
+    snprintf(reason, sizeof reason, "%s",
+             problem != NULL ? problem->detail : link->protocol->driver.fault);
     send_last(link);
     end_connection(link, LOG_ERROR, reason);
-    return;
   }
-  link->n_structures += link->n_in_request;
-  link->n_answered += link->n_in_request;
-  if (engine->kind->answer(engine, results)) {
-    process(link);
-    return;
-  }
-  char reason[sizeof engine->fault];
-  memcpy(reason, engine->fault, sizeof reason);
-  send_last(link);
-  end_connection(link, LOG_ERROR, reason);
-}
-
-static void submit(struct link *link) {
-  struct request request = {0};
-  if (link->engine->kind->request(link->engine, &request)) {
-    link->n_in_request = request.n_items;
-    link->job =
-        predict_submit(link->options.predictor, link->engine->model, &request, on_results, link);
-  } else {
-    request_fini(&request);
-  }
-  if (link->job == NULL)
-    end_connection(link, LOG_ERROR, "no memory for the structures");
 }
 
 /* --- bytes ------------------------------------------------------------------------------------ */
 
 /* Watches for silence while the driver owes the rest of a message, or does not take its answer. */
 static void watch(struct link *link) {
-  const bool due = link->sending || (link->engine->in_message && !link->computing);
+  const bool due = link->sending || (link->protocol->in_message && !link_is_computing(link));
   if (due && !link->watching) {
     start_timer(link, link->options.config->request_timeout_ms);
     link->watching = true;
@@ -213,56 +185,55 @@ static void watch(struct link *link) {
   }
 }
 
-/* Handles what an event of the engine asks for. false: there is nothing more to feed now. */
-static bool handle(struct link *link, enum engine_event event) {
-  switch (event) {
-  case ENGINE_COMPUTE:
-    link->computing = true;
+/* Handles what the driver does next. false: there is nothing more to feed now. */
+static bool handle(struct link *link, enum driver_next next) {
+  switch (next) {
+  case DRIVER_ASKS:
     stop_timer(link);
-    submit(link);
+    drive_begin(link->drive);
     return false;
-  case ENGINE_END:
+  case DRIVER_ENDS:
     end_connection(link, LOG_INFO, "the driver has ended");
     return false;
-  case ENGINE_FAULT: {
-    char reason[sizeof link->engine->fault];
-    memcpy(reason, link->engine->fault, sizeof reason);
+  case DRIVER_FAULT: {
+    char reason[sizeof link->protocol->driver.fault];
+    memcpy(reason, link->protocol->driver.fault, sizeof reason);
     end_connection(link, LOG_ERROR, reason);
     return false;
   }
-  case ENGINE_READ:
+  case DRIVER_WAITS:
     break;
   }
   return !link->sending;
 }
 
-/* Feeds the engine as long as it takes bytes and the driver takes what it answers. */
+/* Feeds the protocol as long as it takes bytes and the driver takes what it answers. */
 static void process(struct link *link) {
-  struct engine *engine = link->engine;
-  if (link->computing)
+  struct protocol *protocol = link->protocol;
+  if (link_is_computing(link))
     return;
   if (link->sending) {
     watch(link);
     return;
   }
-  link->sending = !stream_send(link->stream, &engine->out);
+  link->sending = !stream_send(link->stream, &protocol->out);
   bool goes_on = !link->sending;
   while (goes_on) {
     size_t size, used = 0;
     const unsigned char *bytes = stream_bytes(link->stream, &size);
     if (size == 0)
       break;
-    const size_t n_messages = engine->n_messages;
-    const enum engine_event event = engine->kind->feed(engine, bytes, size, &used);
-    if (engine->n_messages > n_messages && link->watching)
+    const size_t n_messages = protocol->n_messages;
+    const enum driver_next next = protocol->kind->feed(protocol, bytes, size, &used);
+    if (protocol->n_messages > n_messages && link->watching)
       stop_timer(link);
-    link->sending = !stream_send(link->stream, &engine->out);
+    link->sending = !stream_send(link->stream, &protocol->out);
     stream_take(link->stream, used);
-    goes_on = handle(link, event);
+    goes_on = handle(link, next);
   }
-  if (link->engine == NULL || link->computing)
+  if (link->protocol == NULL || link_is_computing(link))
     return;
-  if (link->draining && !link->sending && !link->engine->owes)
+  if (link->draining && !link->sending && !link->protocol->owes)
     end_connection(link, LOG_INFO, "the daemon stops");
   else
     watch(link);
@@ -286,14 +257,14 @@ static void on_ended(void *context, const char *reason) {
     retry(link, reason[0] == '\0' ? "the connection was closed at once" : reason);
     return;
   }
-  const bool in_order = reason[0] == '\0' && !link->engine->in_message && !link->engine->owes;
+  const bool in_order = reason[0] == '\0' && !link->protocol->in_message && !link->protocol->owes;
   char text[160];
   snprintf(text, sizeof text, "%s%s",
            reason[0] == '\0' ? "the driver has closed the connection" : reason,
-           in_order                   ? ""
-           : link->computing          ? ", while its structures were computed"
-           : link->engine->in_message ? ", in the middle of a message"
-                                      : "");
+           in_order                     ? ""
+           : link_is_computing(link)    ? ", while its structures were computed"
+           : link->protocol->in_message ? ", in the middle of a message"
+                                        : "");
   end_connection(link, in_order ? LOG_INFO : LOG_WARNING, text);
 }
 
@@ -301,7 +272,6 @@ static void on_connected(void *context) {
   struct link *link = context;
   link->reason[0] = '\0';
   link->failed = false;
-  link->n_answered = 0;
   set_state(link, LINK_CONNECTED);
   log_link(link, LOG_INFO, "socket connected");
   process(link);
@@ -309,15 +279,25 @@ static void on_connected(void *context) {
 
 /* --- connecting ------------------------------------------------------------------------------- */
 
-static struct engine *make_engine(const struct link *link) {
+static struct protocol *make_protocol(const struct link *link) {
   const struct socket_spec *spec = link->options.spec;
-  const struct engine_settings settings = {.model = spec->model,
-                                           .has_precision = spec->has_precision,
-                                           .precision = spec->precision,
-                                           .species = &spec->species,
-                                           .max_atoms = link->options.config->max_atoms,
-                                           .max_structures = link->options.config->max_structures};
-  return spec->kind->new (&settings);
+  const struct protocol_settings settings = {.model = spec->model,
+                                             .has_precision = spec->has_precision,
+                                             .precision = spec->precision,
+                                             .species = &spec->species,
+                                             .max_atoms = link->options.config->max_atoms,
+                                             .max_structures =
+                                                 link->options.config->max_structures};
+  return spec->protocol->new (&settings);
+}
+
+static struct drive *make_drive(struct link *link) {
+  const struct drive_options options = {.loop = link->options.loop,
+                                        .predictor = link->options.predictor,
+                                        .driver = &link->protocol->driver,
+                                        .rests = on_rest,
+                                        .context = link};
+  return drive_new(&options);
 }
 
 static void connect_now(struct link *link) {
@@ -326,8 +306,9 @@ static void connect_now(struct link *link) {
                                        .readable = on_readable,
                                        .sent = on_sent,
                                        .ended = on_ended};
-  link->engine = make_engine(link);
-  if (link->engine != NULL)
+  link->protocol = make_protocol(link);
+  link->drive = link->protocol != NULL ? make_drive(link) : NULL;
+  if (link->drive != NULL)
     link->stream = stream_connect(link->options.loop, &link->options.spec->address, &events);
   if (link->stream == NULL)
     retry(link, "no memory for the connection");
@@ -335,7 +316,7 @@ static void connect_now(struct link *link) {
     set_state(link, LINK_CONNECTING);
 }
 
-/* A driver gets no engine whose model is not there yet. */
+/* A program gets no connection whose model is not there yet. */
 static bool model_is_loading(const struct link *link) {
   const struct served_model *served =
       registry_find(link->options.registry, link->options.spec->model);
@@ -349,8 +330,6 @@ static void on_timer(uv_timer_t *timer) {
       start_timer(link, LOOK_MS);
     else
       connect_now(link);
-  } else if (link->computing) {
-    submit(link);
   } else if (link->watching) {
     link->watching = false;
     end_connection(link, LOG_ERROR,
@@ -375,7 +354,6 @@ struct link *link_new(const struct link_options *options) {
   }
   link->options = *options;
   link->timer = timer;
-  link->pause_ms = PAUSE_FIRST_MS;
   link->begun_ms = uv_now(options->loop);
   uv_timer_init(options->loop, timer);
   timer->data = link;
@@ -396,7 +374,7 @@ void link_drain(struct link *link) {
   if (link->state == LINK_CLOSED)
     return;
   if (link->state == LINK_CONNECTED) {
-    if (!link->computing && !link->sending && !link->engine->owes)
+    if (!link_is_computing(link) && !link->sending && !link->protocol->owes)
       end_connection(link, LOG_INFO, "the daemon stops");
     return;
   }

@@ -1,5 +1,5 @@
-/* One outbound connection on the loop: connects, feeds its engine, has structures evaluated, sends
- * what the engine answers, and connects again when it is lost. Used on the loop thread. */
+/* One outbound connection on the loop: connects, feeds its protocol, has structures evaluated,
+ * sends what the protocol answers, and connects again when it is lost. Used on the loop thread. */
 #ifndef SERVER_DRIVERS_LINK_H
 #define SERVER_DRIVERS_LINK_H
 
@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <uv.h>
 
 enum link_state {
@@ -54,6 +55,10 @@ bool link_is_computing(const struct link *link);
  * connected ("" when nothing is known). */
 size_t link_structures(const struct link *link);
 const char *link_reason(const struct link *link);
+
+/* How long one that is WAITING waits for the next attempt: each time twice as long, up to some
+ * seconds, and short again after a connection that has answered structures. */
+uint64_t link_pause_ms(const struct link *link);
 
 /* Whether that reason is a fault, not the end that the driver or the daemon chose. */
 bool link_failed(const struct link *link);

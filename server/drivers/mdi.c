@@ -2,8 +2,8 @@
  * (2021)), as its library of version 1.4 speaks it over TCP.
  *
  * A structure is computed when the driver first asks for a number of it. */
-#include "server/drivers/engine.h"
 #include "server/drivers/mdi_parser.h"
+#include "server/drivers/protocol.h"
 #include "server/drivers/units.h"
 
 #include <math.h>
@@ -20,7 +20,7 @@ static const int32_t version[] = {1, 4, 40};
 #define MDI_ERROR 1
 
 struct mdi {
-  struct engine engine; /* first */
+  struct protocol protocol; /* first */
   struct mdi_parser parser;
   struct species species; /* n_atoms from >NATOMS, numbers 0 until >ELEMENTS */
   bool has_precision;
@@ -48,25 +48,21 @@ struct mdi_command {
   const char *(*run)(struct mdi *mdi, const struct mdi_command *command);
 };
 
-static struct mdi *mdi_of(struct engine *engine) {
-  return (struct mdi *)engine;
-}
-
 /* --- sending ---------------------------------------------------------------------------------- */
 
 static void put_header(struct mdi *mdi, int32_t error, enum mdi_datatype datatype, size_t count) {
   const int32_t header[] = {error, 0, (int32_t)datatype, (int32_t)count};
-  text_add(&mdi->engine.out, (const char *)header, sizeof header);
+  text_add(&mdi->protocol.out, (const char *)header, sizeof header);
 }
 
 static void put_doubles(struct mdi *mdi, const double *numbers, size_t count) {
   put_header(mdi, 0, MDI_DOUBLE, count);
-  text_add(&mdi->engine.out, (const char *)numbers, count * sizeof *numbers);
+  text_add(&mdi->protocol.out, (const char *)numbers, count * sizeof *numbers);
 }
 
 static void put_ints(struct mdi *mdi, const int32_t *numbers, size_t count) {
   put_header(mdi, 0, MDI_INT, count);
-  text_add(&mdi->engine.out, (const char *)numbers, count * sizeof *numbers);
+  text_add(&mdi->protocol.out, (const char *)numbers, count * sizeof *numbers);
 }
 
 /* Text padded to a length. */
@@ -79,7 +75,7 @@ static void put_padded(struct text *text, const char *string, size_t length, cha
 
 static void put_name(struct mdi *mdi, const char *name, size_t length) {
   put_header(mdi, 0, MDI_CHAR, length);
-  put_padded(&mdi->engine.out, name, length, '\0');
+  put_padded(&mdi->protocol.out, name, length, '\0');
 }
 
 /* --- what is known of the structure ----------------------------------------------------------- */
@@ -261,8 +257,8 @@ static const char *get_n_callbacks(struct mdi *mdi, const struct mdi_command *co
 
 /* Lists are slots of a padded name and a separator: "," between them, ";" behind a node's last. */
 static void put_slot(struct mdi *mdi, const char *name, char separator) {
-  put_padded(&mdi->engine.out, name, mdi->parser.command_length, ' ');
-  text_add(&mdi->engine.out, &separator, 1);
+  put_padded(&mdi->protocol.out, name, mdi->parser.command_length, ' ');
+  text_add(&mdi->protocol.out, &separator, 1);
 }
 
 static const char *get_nodes(struct mdi *mdi, const struct mdi_command *command) {
@@ -292,40 +288,43 @@ static const char *get_commands(struct mdi *mdi, const struct mdi_command *comma
 
 /* --- life ------------------------------------------------------------------------------------- */
 
-static void mdi_free(struct engine *engine) {
-  struct mdi *mdi = mdi_of(engine);
+static void mdi_free(struct driver *driver) {
+  struct mdi *mdi = (struct mdi *)driver;
   mdi_parser_fini(&mdi->parser);
   species_fini(&mdi->species);
-  text_fini(&engine->out);
+  text_fini(&mdi->protocol.out);
   free(mdi->positions);
   free(mdi->forces);
   free(mdi);
 }
 
-static struct engine *mdi_new(const struct engine_settings *settings) {
+static const struct driver_kind mdi_driver;
+
+static struct protocol *mdi_new(const struct protocol_settings *settings) {
   static const int32_t lengths[] = {MDI_TEXT_MAX, MDI_TEXT_MAX};
   struct mdi *mdi = calloc(1, sizeof *mdi);
   if (mdi == NULL)
     return NULL;
-  struct engine *engine = &mdi->engine;
-  engine->kind = &engine_mdi;
-  snprintf(engine->model, sizeof engine->model, "%s", settings->model);
+  struct protocol *protocol = &mdi->protocol;
+  protocol->kind = &protocol_mdi;
+  protocol->driver.kind = &mdi_driver;
+  snprintf(protocol->driver.model, sizeof protocol->driver.model, "%s", settings->model);
   mdi->has_precision = settings->has_precision;
   mdi->precision = settings->precision;
   mdi->max_atoms = settings->max_atoms;
-  text_add(&engine->out, (const char *)version, sizeof version);
-  text_add(&engine->out, (const char *)lengths, sizeof lengths);
+  text_add(&protocol->out, (const char *)version, sizeof version);
+  text_add(&protocol->out, (const char *)lengths, sizeof lengths);
   species_share(&mdi->species, settings->species);
-  if (engine->out.failed) {
-    mdi_free(engine);
+  if (protocol->out.failed) {
+    mdi_free(&protocol->driver);
     return NULL;
   }
-  return engine;
+  return protocol;
 }
 
-static enum engine_event fault(struct mdi *mdi, const char *why) {
-  snprintf(mdi->engine.fault, sizeof mdi->engine.fault, "%s", why);
-  return ENGINE_FAULT;
+static enum driver_next fault(struct mdi *mdi, const char *why) {
+  snprintf(mdi->protocol.driver.fault, sizeof mdi->protocol.driver.fault, "%s", why);
+  return DRIVER_FAULT;
 }
 
 /* --- commands --------------------------------------------------------------------------------- */
@@ -337,16 +336,16 @@ static const struct mdi_command *find(const char *name) {
   return NULL;
 }
 
-static enum engine_event run(struct mdi *mdi, const struct mdi_command *command) {
+static enum driver_next run(struct mdi *mdi, const struct mdi_command *command) {
   const char *wrong = command->run(mdi, command);
   if (wrong == NULL)
-    return ENGINE_READ;
+    return DRIVER_WAITS;
   if (command->action != RECEIVE)
     put_header(mdi, MDI_ERROR, MDI_CHAR, 0);
   return fault(mdi, wrong);
 }
 
-static enum engine_event compute(struct mdi *mdi, const struct mdi_command *command) {
+static enum driver_next compute(struct mdi *mdi, const struct mdi_command *command) {
   if (mdi->is_computed)
     return run(mdi, command);
   if (mdi->species.n_atoms == 0 || mdi->positions == NULL) {
@@ -354,11 +353,11 @@ static enum engine_event compute(struct mdi *mdi, const struct mdi_command *comm
     return fault(mdi, "a number is asked for before >NATOMS, >ELEMENTS and >COORDS");
   }
   mdi->pending = command;
-  mdi->engine.owes = true;
-  return ENGINE_COMPUTE;
+  mdi->protocol.owes = true;
+  return DRIVER_ASKS;
 }
 
-static enum engine_event take_command(struct mdi *mdi) {
+static enum driver_next take_command(struct mdi *mdi) {
   const struct mdi_command *command = find(mdi->parser.command);
   char why[MDI_TEXT_MAX];
   if (command == NULL) {
@@ -376,23 +375,23 @@ static enum engine_event take_command(struct mdi *mdi) {
     if (count == 0)
       return fault(mdi, "data of atoms before >NATOMS");
     mdi_parser_expect(&mdi->parser, command->datatype, count);
-    return ENGINE_READ;
+    return DRIVER_WAITS;
   case LEAVE:
     break;
   }
-  return ENGINE_END;
+  return DRIVER_ENDS;
 }
 
-static enum engine_event mdi_feed(struct engine *engine, const unsigned char *bytes, size_t size,
-                                  size_t *used) {
-  struct mdi *mdi = mdi_of(engine);
-  enum engine_event event = ENGINE_READ;
+static enum driver_next mdi_feed(struct protocol *protocol, const unsigned char *bytes, size_t size,
+                                 size_t *used) {
+  struct mdi *mdi = (struct mdi *)protocol;
+  enum driver_next event = DRIVER_WAITS;
   *used = 0;
-  while (event == ENGINE_READ && *used < size && engine->out.size < ENGINE_OUT_ENOUGH) {
+  while (event == DRIVER_WAITS && *used < size && protocol->out.size < PROTOCOL_OUT_ENOUGH) {
     size_t n = 0;
     const enum mdi_message message = mdi_parser_feed(&mdi->parser, bytes + *used, size - *used, &n);
     *used += n;
-    engine->n_messages += message != MDI_MORE;
+    protocol->n_messages += message != MDI_MORE;
     if (message == MDI_COMMAND)
       event = take_command(mdi);
     else if (message == MDI_DATA)
@@ -400,8 +399,8 @@ static enum engine_event mdi_feed(struct engine *engine, const unsigned char *by
     else if (message == MDI_BAD)
       event = fault(mdi, mdi->parser.reader.fault);
   }
-  engine->in_message = mdi_parser_in_message(&mdi->parser);
-  if (event == ENGINE_READ && engine->out.failed)
+  protocol->in_message = mdi_parser_in_message(&mdi->parser);
+  if (event == DRIVER_WAITS && protocol->out.failed)
     event = fault(mdi, "no memory for an answer");
   return event;
 }
@@ -420,8 +419,8 @@ static void fill_cell(const struct mdi *mdi, struct irrep_structure *s) {
   }
 }
 
-static bool mdi_request(const struct engine *engine, struct request *request) {
-  const struct mdi *mdi = (const struct mdi *)engine;
+static bool mdi_request(const struct driver *driver, struct request *request) {
+  const struct mdi *mdi = (const struct mdi *)driver;
   const size_t n_atoms = mdi->species.n_atoms;
   int32_t *numbers = request_alloc(request, n_atoms, sizeof *numbers);
   double *positions = request_alloc(request, n_atoms, 3 * sizeof *positions);
@@ -435,6 +434,7 @@ static bool mdi_request(const struct engine *engine, struct request *request) {
   *s = (struct irrep_structure){.n_atoms = n_atoms, .numbers = numbers, .positions = positions};
   fill_cell(mdi, s);
   request->n_items = 1;
+  request->properties = PROPERTY(FORCES);
   request->has_precision = mdi->has_precision;
   request->precision = mdi->precision;
   return true;
@@ -449,13 +449,13 @@ static bool scale(double *out, const double *in, size_t n, double factor) {
   return finite;
 }
 
-static bool mdi_answer(struct engine *engine, const struct irrep_result *results) {
-  struct mdi *mdi = mdi_of(engine);
+static enum driver_next mdi_answer(struct driver *driver, const struct irrep_result *results) {
+  struct mdi *mdi = (struct mdi *)driver;
   const struct atomic_units u = units_of_mdi;
   const size_t n = 3 * mdi->species.n_atoms;
   double *forces = realloc(mdi->forces, n * sizeof *forces);
   mdi->forces = forces != NULL ? forces : mdi->forces;
-  engine->owes = false;
+  mdi->protocol.owes = false;
   bool good = forces != NULL && scale(&mdi->energy, &results->energy, 1, 1 / u.energy) &&
               scale(forces, results->forces, n, u.length / u.energy);
   mdi->has_stress = results->has_stress;
@@ -464,21 +464,21 @@ static bool mdi_answer(struct engine *engine, const struct irrep_result *results
         scale(mdi->stress, &results->stress[0][0], 9, -u.length * u.length * u.length / u.energy);
   if (!good) {
     put_header(mdi, MDI_ERROR, MDI_CHAR, 0);
-    fault(mdi, forces == NULL ? "no memory for the answer" : "a number that is not finite");
-    return false;
+    return fault(mdi, forces == NULL ? "no memory for the answer" : "a number that is not finite");
   }
   mdi->is_computed = true;
-  return run(mdi, mdi->pending) == ENGINE_READ;
+  return run(mdi, mdi->pending);
 }
 
-static void mdi_refuse(struct engine *engine) {
-  put_header(mdi_of(engine), MDI_ERROR, MDI_CHAR, 0);
+static void mdi_refuse(struct driver *driver, const struct problem *problem) {
+  (void)problem;
+  put_header((struct mdi *)driver, MDI_ERROR, MDI_CHAR, 0);
 }
 
-const struct engine_kind engine_mdi = {.name = "mdi",
-                                       .new = mdi_new,
-                                       .free = mdi_free,
-                                       .feed = mdi_feed,
-                                       .request = mdi_request,
-                                       .answer = mdi_answer,
-                                       .refuse = mdi_refuse};
+static const struct driver_kind mdi_driver = {.name = "mdi",
+                                              .request = mdi_request,
+                                              .answer = mdi_answer,
+                                              .refuse = mdi_refuse,
+                                              .free = mdi_free};
+
+const struct protocol_kind protocol_mdi = {.name = "mdi", .new = mdi_new, .feed = mdi_feed};

@@ -177,7 +177,7 @@ const struct socket_entry *sockets_at(const struct sockets *sockets, size_t inde
 
 /* Reads the sockets of a flag, which are separated by ";", and opens them unless sockets is NULL.
  */
-static enum irrep_status read_flag(struct sockets *sockets, const struct engine_kind *kind,
+static enum irrep_status read_flag(struct sockets *sockets, const struct protocol_kind *protocol,
                                    const char *text, size_t max_atoms, struct irrep_error *error) {
   enum irrep_status status = IRREP_OK;
   for (const char *at = text != NULL ? text : ""; *at != '\0' && status == IRREP_OK;) {
@@ -185,12 +185,12 @@ static enum irrep_status read_flag(struct sockets *sockets, const struct engine_
     struct socket_spec spec = {0};
     struct irrep_error why = {0};
     size_t id;
-    status = socket_spec_read(kind, at, length, max_atoms, &spec, &why);
+    status = socket_spec_read(protocol, at, length, max_atoms, &spec, &why);
     if (status == IRREP_OK && sockets != NULL)
       status = sockets_add(sockets, &spec, &id, &why);
     socket_spec_fini(&spec);
     if (status != IRREP_OK)
-      return irrep_fail(error, status, kind->name, "--%s %.*s: %.180s", kind->name,
+      return irrep_fail(error, status, protocol->name, "--%s %.*s: %.180s", protocol->name,
                         length < 60 ? (int)length : 60, at, why.detail);
     at += length + (at[length] == ';');
   }
@@ -199,9 +199,10 @@ static enum irrep_status read_flag(struct sockets *sockets, const struct engine_
 
 static enum irrep_status read_flags(struct sockets *sockets, const struct config *config,
                                     struct irrep_error *error) {
-  enum irrep_status status = read_flag(sockets, &engine_ipi, config->ipi, config->max_atoms, error);
+  enum irrep_status status =
+      read_flag(sockets, &protocol_ipi, config->ipi, config->max_atoms, error);
   if (status == IRREP_OK)
-    status = read_flag(sockets, &engine_mdi, config->mdi, config->max_atoms, error);
+    status = read_flag(sockets, &protocol_mdi, config->mdi, config->max_atoms, error);
   return status;
 }
 

@@ -93,11 +93,11 @@ static enum irrep_status read_part(struct socket_spec *spec, char *part, bool is
   return set_option(spec, part, equals + 1, max_atoms, error);
 }
 
-enum irrep_status socket_spec_read(const struct engine_kind *kind, const char *text, size_t length,
-                                   size_t max_atoms, struct socket_spec *spec,
+enum irrep_status socket_spec_read(const struct protocol_kind *protocol, const char *text,
+                                   size_t length, size_t max_atoms, struct socket_spec *spec,
                                    struct irrep_error *error) {
   enum irrep_status status = IRREP_OK;
-  *spec = (struct socket_spec){.kind = kind, .connections = 1, .reconnects = true};
+  *spec = (struct socket_spec){.protocol = protocol, .connections = 1, .reconnects = true};
   const char *end = text + length;
   for (const char *at = text; at <= end && status == IRREP_OK;) {
     char part[VALUE_SIZE];
@@ -114,7 +114,7 @@ enum irrep_status socket_spec_read(const struct engine_kind *kind, const char *t
   }
   if (status == IRREP_OK && spec->model[0] == '\0')
     status = irrep_fail(error, IRREP_BAD_ARGUMENT, "model", "model=NAME is missing");
-  if (status == IRREP_OK && kind == &engine_mdi && spec->address.unix_path[0] != '\0')
+  if (status == IRREP_OK && protocol == &protocol_mdi && spec->address.unix_path[0] != '\0')
     status = irrep_fail(error, IRREP_BAD_ARGUMENT, "address", "MDI knows TCP only: HOST:PORT");
   if (status != IRREP_OK)
     socket_spec_fini(spec);

@@ -3,7 +3,7 @@
 #define SERVER_DRIVERS_SPEC_H
 
 #include "irrep/model.h"
-#include "server/drivers/engine.h"
+#include "server/drivers/protocol.h"
 #include "server/drivers/species.h"
 #include "server/os/address.h"
 
@@ -14,7 +14,7 @@
 
 /* Zero-initialised it is empty. */
 struct socket_spec {
-  const struct engine_kind *kind;
+  const struct protocol_kind *protocol;
   struct socket_address address;
   char model[65];
   bool has_precision;
@@ -29,8 +29,8 @@ void socket_spec_fini(struct socket_spec *spec);
 /* Reads the value [length] of a flag: ADDRESS,model=NAME and any of structure=FILE,
  * species=FORMULA, pbc=TTF, precision=NAME and connections=K. On OK the spec, which stays, is the
  * caller's (socket_spec_fini), otherwise empty. BAD_ARGUMENT, TOO_LARGE, NO_MEMORY. */
-enum irrep_status socket_spec_read(const struct engine_kind *kind, const char *text, size_t length,
-                                   size_t max_atoms, struct socket_spec *spec,
+enum irrep_status socket_spec_read(const struct protocol_kind *protocol, const char *text,
+                                   size_t length, size_t max_atoms, struct socket_spec *spec,
                                    struct irrep_error *error);
 
 #endif

@@ -66,17 +66,17 @@ struct predict_job *predict_call(struct predictor *p, const struct predict_call 
   return job;
 }
 
-struct predict_job *predict_submit(struct predictor *p, const char *model, struct request *request,
-                                   predict_submitted submitted, void *context) {
-  struct predict_job *job = begin_job(p, "", NULL, context);
+struct predict_job *predict_submit(struct predictor *p,
+                                   const struct predict_submission *submission) {
+  struct predict_job *job = begin_job(p, "", submission->client, submission->context);
   if (!job) {
-    request_fini(request);
+    request_fini(submission->request);
     return NULL;
   }
   job->kind = JOB_OF_NUMBERS;
-  job->submitted = submitted;
-  job_model_find(job, model);
-  predict_job_take(job, request);
+  job->submitted = submission->submitted;
+  job_model_find(job, submission->model);
+  predict_job_take(job, submission->request);
   set_out(job);
   return job;
 }

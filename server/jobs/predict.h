@@ -70,16 +70,23 @@ struct irrep_result;
 
 /* As predict_done, for structures that came otherwise than as a body. problem is NULL when all of
  * them have their numbers, otherwise what is wrong with the first that has none. results [n_items]
- * hold energy, forces, virial and stress. Both are valid during the call. */
+ * hold the energy and what the request's properties ask for, with forces the virial and the stress
+ * too. Both are valid during the call. */
 typedef void (*predict_submitted)(void *context, const struct problem *problem,
                                   const struct irrep_result *results);
 
-/* Starts the evaluation of a request's structures, of which there is at least one; their arrays
- * live in the request's memory, and the request is taken. Its properties are ignored; for the rest
- * as predict_call. */
-struct predict_job *predict_submit(struct predictor *predictor, const char *model,
-                                   struct request *request, predict_submitted submitted,
-                                   void *context);
+/* Structures that came otherwise than as a body. */
+struct predict_submission {
+  const char *model;
+  struct request *request; /* of at least one structure, whose arrays live in its memory; taken */
+  const char *client;      /* as that of a predict_call */
+  predict_submitted submitted;
+  void *context;
+};
+
+/* Starts the evaluation of a request's structures; for the rest as predict_call. */
+struct predict_job *predict_submit(struct predictor *predictor,
+                                   const struct predict_submission *submission);
 
 /* The client has gone (counted in requests_cancelled_total here): done is not called, entries still
  * queued are never computed. The job is invalid afterwards. */

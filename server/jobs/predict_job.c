@@ -98,7 +98,7 @@ void predict_job_take(struct predict_job *job, struct request *request) {
   job->request = *request;
   *request = (struct request){0};
   if (!predict_job_failed(job))
-    make_results(job, PROPERTY(FORCES));
+    make_results(job, job->request.properties);
 }
 
 size_t predict_job_atoms(const struct predict_job *job) {

@@ -48,9 +48,9 @@ static bool read_string(struct reading *r, struct json_reader *json, const char 
 
 static bool read_protocol(struct reading *r, struct json_reader *json) {
   static const char *const names[] = {"ipi", "mdi"};
-  static const struct engine_kind *const kinds[] = {&engine_ipi, &engine_mdi, NULL};
-  r->spec->kind = kinds[codec_choose(json, names, 2)];
-  return r->spec->kind != NULL ||
+  static const struct protocol_kind *const kinds[] = {&protocol_ipi, &protocol_mdi, NULL};
+  r->spec->protocol = kinds[codec_choose(json, names, 2)];
+  return r->spec->protocol != NULL ||
          wrong(r, PROBLEM_WRONG_VALUE, "protocol", "protocol takes \"ipi\" or \"mdi\"");
 }
 
@@ -213,7 +213,7 @@ static bool read_members(struct reading *r, struct json_reader *json) {
   for (enum member i = 0; i < N_MEMBERS; i++)
     if (given >> i & 1 && !readers[i](r, &values[i]))
       return false;
-  if (r->spec->kind == &engine_mdi && r->spec->address.unix_path[0] != '\0')
+  if (r->spec->protocol == &protocol_mdi && r->spec->address.unix_path[0] != '\0')
     return wrong(r, PROBLEM_WRONG_VALUE, "address", "MDI knows TCP only: HOST:PORT");
   return elements_are_known(r);
 }
@@ -266,7 +266,7 @@ static cJSON *socket_json(const struct socket_entry *entry) {
   const struct socket_spec *spec = &entry->spec;
   cJSON *root = cJSON_CreateObject();
   cJSON_AddNumberToObject(root, "id", (double)entry->id);
-  cJSON_AddStringToObject(root, "protocol", spec->kind->name);
+  cJSON_AddStringToObject(root, "protocol", spec->protocol->name);
   cJSON_AddStringToObject(root, "address", spec->address.text);
   cJSON_AddStringToObject(root, "model", spec->model);
   if (spec->has_precision)

@@ -1,4 +1,4 @@
-#include "server/drivers/engine.h"
+#include "server/drivers/protocol.h"
 #include "server/drivers/units.h"
 #include "tests/unit/support_driver.h"
 
@@ -32,22 +32,22 @@ static int free_pair(void **state) {
   return 0;
 }
 
-static struct engine *make(const struct species *species, const char *model) {
-  const struct engine_settings settings = {
+static struct protocol *make(const struct species *species, const char *model) {
+  const struct protocol_settings settings = {
       .model = model, .species = species, .max_atoms = 100, .max_structures = 8};
-  struct engine *engine = engine_ipi.new(&settings);
-  assert_non_null(engine);
-  assert_int_equal(engine->out.size, 0);
-  return engine;
+  struct protocol *protocol = protocol_ipi.new(&settings);
+  assert_non_null(protocol);
+  assert_int_equal(protocol->out.size, 0);
+  return protocol;
 }
 
 /* Feeds text, which is emptied, byte by byte up to an event; all of it must be used. */
-static enum engine_event feed(struct engine *engine, struct text *text) {
-  enum engine_event event = ENGINE_READ;
+static enum driver_next feed(struct protocol *protocol, struct text *text) {
+  enum driver_next event = DRIVER_WAITS;
   size_t at = 0;
-  while (at < text->size && event == ENGINE_READ) {
+  while (at < text->size && event == DRIVER_WAITS) {
     size_t used;
-    event = engine->kind->feed(engine, (const unsigned char *)text->bytes + at, 1, &used);
+    event = protocol->kind->feed(protocol, (const unsigned char *)text->bytes + at, 1, &used);
     assert_int_equal(used, 1);
     at++;
   }
@@ -56,24 +56,24 @@ static enum engine_event feed(struct engine *engine, struct text *text) {
   return event;
 }
 
-static void expect_out(struct engine *engine, const char *wanted) {
-  assert_int_equal(engine->out.size, strlen(wanted));
-  assert_memory_equal(engine->out.bytes, wanted, strlen(wanted));
-  engine->out.size = 0;
+static void expect_out(struct protocol *protocol, const char *wanted) {
+  assert_int_equal(protocol->out.size, strlen(wanted));
+  assert_memory_equal(protocol->out.bytes, wanted, strlen(wanted));
+  protocol->out.size = 0;
 }
 
-static void expect_status(struct engine *engine, const char *wanted) {
+static void expect_status(struct protocol *protocol, const char *wanted) {
   struct text text = {0};
   put_header(&text, "STATUS");
-  assert_int_equal(feed(engine, &text), ENGINE_READ);
-  expect_out(engine, wanted);
+  assert_int_equal(feed(protocol, &text), DRIVER_WAITS);
+  expect_out(protocol, wanted);
 }
 
-static void expect_fault(struct engine *engine, struct text *text, const char *words) {
-  assert_int_equal(feed(engine, text), ENGINE_FAULT);
-  if (strstr(engine->fault, words) == NULL)
-    fail_msg("%s", engine->fault);
-  engine->kind->free(engine);
+static void expect_fault(struct protocol *protocol, struct text *text, const char *words) {
+  assert_int_equal(feed(protocol, text), DRIVER_FAULT);
+  if (strstr(protocol->driver.fault, words) == NULL)
+    fail_msg("%s", protocol->driver.fault);
+  protocol_free(protocol);
 }
 
 static void expect_near(double a, double b) {
@@ -93,19 +93,19 @@ static struct irrep_result make_result(double *forces, double energy) {
 /* The dance of a driver that asks for everything, in ASE's units. */
 static void test_ase(void **state) {
   (void)state;
-  struct engine *engine = make(&pair, "silicon");
+  struct protocol *protocol = make(&pair, "silicon");
   struct text text = {0};
-  expect_status(engine, "NEEDINIT    ");
+  expect_status(protocol, "NEEDINIT    ");
   put_init(&text, 0, "\0", 1);
-  assert_int_equal(feed(engine, &text), ENGINE_READ);
-  expect_status(engine, "READY       ");
+  assert_int_equal(feed(protocol, &text), DRIVER_WAITS);
+  expect_status(protocol, "READY       ");
   put_posdata(&text, cell, 2, positions);
-  assert_int_equal(feed(engine, &text), ENGINE_COMPUTE);
-  assert_true(engine->owes);
-  assert_string_equal(engine->model, "silicon");
+  assert_int_equal(feed(protocol, &text), DRIVER_ASKS);
+  assert_true(protocol->owes);
+  assert_string_equal(protocol->driver.model, "silicon");
 
   struct request request = {0};
-  assert_true(engine->kind->request(engine, &request));
+  assert_true(protocol->driver.kind->request(&protocol->driver, &request));
   assert_int_equal(request.n_items, 1);
   assert_false(request.has_precision);
   const struct irrep_structure *s = &request.items[0].structure;
@@ -123,13 +123,13 @@ static void test_ase(void **state) {
 
   double forces[6];
   struct irrep_result result = make_result(forces, -3);
-  assert_true(engine->kind->answer(engine, &result));
-  expect_status(engine, "HAVEDATA    ");
+  assert_int_equal(protocol->driver.kind->answer(&protocol->driver, &result), DRIVER_WAITS);
+  expect_status(protocol, "HAVEDATA    ");
   put_header(&text, "GETFORCE");
-  assert_int_equal(feed(engine, &text), ENGINE_READ);
-  assert_false(engine->owes);
-  const char *at = engine->out.bytes;
-  assert_int_equal(engine->out.size, 12 + 8 + 4 + 48 + 72 + 4 + 1);
+  assert_int_equal(feed(protocol, &text), DRIVER_WAITS);
+  assert_false(protocol->owes);
+  const char *at = protocol->out.bytes;
+  assert_int_equal(protocol->out.size, 12 + 8 + 4 + 48 + 72 + 4 + 1);
   assert_memory_equal(at, "FORCEREADY  ", 12);
   const double hartree = units_of_ase.energy;
   expect_near(double_at(at + 12), -3 / hartree);
@@ -140,23 +140,23 @@ static void test_ase(void **state) {
     expect_near(double_at(at + 72 + 8 * i), -3.0 * (double)(i + 1) / hartree);
   assert_int_equal(int_at(at + 144), 1);
   assert_int_equal(at[148], ' ');
-  engine->out.size = 0;
-  expect_status(engine, "READY       ");
+  protocol->out.size = 0;
+  expect_status(protocol, "READY       ");
   put_header(&text, "EXIT");
-  assert_int_equal(feed(engine, &text), ENGINE_END);
-  engine->kind->free(engine);
+  assert_int_equal(feed(protocol, &text), DRIVER_ENDS);
+  protocol_free(protocol);
 }
 
 /* i-PI says everything, batches, and asks for the forces in the same write. */
 static void test_ipi(void **state) {
   (void)state;
   const struct species none = {0};
-  struct engine *engine = make(&none, "");
+  struct protocol *protocol = make(&none, "");
   struct text text = {0};
   const char *parameters = " model : silicon , species : SiO , pbc : TTF , precision : float64 , , "
                            "batch_size:2";
   put_init(&text, 0, parameters, strlen(parameters));
-  assert_int_equal(feed(engine, &text), ENGINE_READ);
+  assert_int_equal(feed(protocol, &text), DRIVER_WAITS);
   put_header(&text, "POSDATA");
   put_int(&text, 2);
   for (int i = 0; i < 2; i++) {
@@ -165,10 +165,10 @@ static void test_ipi(void **state) {
   }
   put_numbers(&text, positions, 6);
   put_numbers(&text, positions, 6);
-  assert_int_equal(feed(engine, &text), ENGINE_COMPUTE);
+  assert_int_equal(feed(protocol, &text), DRIVER_ASKS);
 
   struct request request = {0};
-  assert_true(engine->kind->request(engine, &request));
+  assert_true(protocol->driver.kind->request(&protocol->driver, &request));
   assert_int_equal(request.n_items, 2);
   assert_true(request.has_precision);
   assert_int_equal(request.precision, IRREP_FLOAT64);
@@ -183,13 +183,13 @@ static void test_ipi(void **state) {
 
   double forces[2][6];
   struct irrep_result results[] = {make_result(forces[0], 1), make_result(forces[1], 2)};
-  assert_true(engine->kind->answer(engine, results));
-  assert_int_equal(engine->out.size, 0);
+  assert_int_equal(protocol->driver.kind->answer(&protocol->driver, results), DRIVER_WAITS);
+  assert_int_equal(protocol->out.size, 0);
   put_header(&text, "GETFORCE");
-  assert_int_equal(feed(engine, &text), ENGINE_READ);
-  const char *at = engine->out.bytes;
+  assert_int_equal(feed(protocol, &text), DRIVER_WAITS);
+  const char *at = protocol->out.bytes;
   const double hartree = units_of_ipi.energy;
-  assert_int_equal(engine->out.size, 12 + 16 + 4 + 96 + 144 + 10);
+  assert_int_equal(protocol->out.size, 12 + 16 + 4 + 96 + 144 + 10);
   expect_near(double_at(at + 12), 1 / hartree);
   expect_near(double_at(at + 20), 2 / hartree);
   assert_int_equal(int_at(at + 28), 2);
@@ -197,21 +197,21 @@ static void test_ipi(void **state) {
   expect_near(double_at(at + 128 + 72), 2 / hartree);
   assert_int_equal(int_at(at + 272), 1);
   assert_int_equal(int_at(at + 277), 1);
-  engine->kind->free(engine);
+  protocol_free(protocol);
 }
 
 /* Without a cell nothing is periodic, and a driver need not initialise what is known. */
 static void test_molecule(void **state) {
   (void)state;
-  struct engine *engine = make(&pair, "m");
+  struct protocol *protocol = make(&pair, "m");
   struct text text = {0};
   put_posdata(&text, no_cell, 2, positions);
-  assert_int_equal(feed(engine, &text), ENGINE_COMPUTE);
+  assert_int_equal(feed(protocol, &text), DRIVER_ASKS);
   struct request request = {0};
-  assert_true(engine->kind->request(engine, &request));
+  assert_true(protocol->driver.kind->request(&protocol->driver, &request));
   assert_false(request.items[0].structure.pbc[0] || request.items[0].structure.pbc[2]);
   request_fini(&request);
-  engine->kind->free(engine);
+  protocol_free(protocol);
 }
 
 static void test_order(void **state) {
@@ -226,17 +226,17 @@ static void test_order(void **state) {
   expect_fault(make(&none, "m"), &text, "which atoms");
 
   for (int i = 0; i < 2; i++) {
-    struct engine *engine = make(&pair, "m");
+    struct protocol *protocol = make(&pair, "m");
     put_posdata(&text, cell, 2, positions);
-    assert_int_equal(feed(engine, &text), ENGINE_COMPUTE);
+    assert_int_equal(feed(protocol, &text), DRIVER_ASKS);
     double forces[6];
     struct irrep_result result = make_result(forces, 1);
-    assert_true(engine->kind->answer(engine, &result));
+    assert_int_equal(protocol->driver.kind->answer(&protocol->driver, &result), DRIVER_WAITS);
     if (i == 0)
       put_posdata(&text, cell, 2, positions);
     else
       put_init(&text, 0, " ", 1);
-    expect_fault(engine, &text, "before GETFORCE");
+    expect_fault(protocol, &text, "before GETFORCE");
   }
 }
 
@@ -260,19 +260,19 @@ static void test_initialisation_faults(void **state) {
 static void test_not_finite(void **state) {
   (void)state;
   for (int i = 0; i < 3; i++) {
-    struct engine *engine = make(&pair, "m");
+    struct protocol *protocol = make(&pair, "m");
     struct text text = {0};
     put_posdata(&text, cell, 2, positions);
-    assert_int_equal(feed(engine, &text), ENGINE_COMPUTE);
+    assert_int_equal(feed(protocol, &text), DRIVER_ASKS);
     double forces[6];
     struct irrep_result result = make_result(forces, 1);
     *(i == 0   ? &result.energy
       : i == 1 ? &forces[5]
                : &result.virial[2][2]) = i == 1 ? (double)INFINITY : (double)NAN;
-    assert_false(engine->kind->answer(engine, &result));
-    assert_non_null(strstr(engine->fault, "not finite"));
-    assert_int_equal(engine->out.size, 0);
-    engine->kind->free(engine);
+    assert_int_equal(protocol->driver.kind->answer(&protocol->driver, &result), DRIVER_FAULT);
+    assert_non_null(strstr(protocol->driver.fault, "not finite"));
+    assert_int_equal(protocol->out.size, 0);
+    protocol_free(protocol);
   }
 }
 

@@ -53,7 +53,7 @@ static int set_up(void **state) {
     return -1;
   f->served.config.request_timeout_ms = 30000;
   f->spec = (struct socket_spec){
-      .kind = &engine_ipi, .address = f->peer.address, .model = FAKE_MODEL, .connections = 1};
+      .protocol = &protocol_ipi, .address = f->peer.address, .model = FAKE_MODEL, .connections = 1};
   const bool added = species_add(&f->spec.species, 14, 1, 2) && //
                      species_add(&f->spec.species, 1, 1, 2);
   return added ? 0 : -1;
@@ -245,7 +245,7 @@ static void test_answers_that_are_not_taken(void **state) {
   for (size_t i = 0; i < N_ATOMS; i++)
     silicon[i] = 14;
   f->served.config.request_timeout_ms = 50;
-  f->spec.kind = &engine_mdi;
+  f->spec.protocol = &protocol_mdi;
   open_both(f);
   put_greeting(&text);
   put_command(&text, ">NATOMS");
@@ -329,6 +329,36 @@ static void test_again(void **state) {
   assert_int_equal(link_structures(f->link), 2);
 }
 
+/* A program that does not come, or goes without a structure, is asked again after pauses that grow;
+ * one that had its numbers, after a short one. */
+static void test_pauses(void **state) {
+  struct fixture *f = *state;
+  f->spec.reconnects = true;
+  open_both(f);
+  assert_int_equal(link_pause_ms(f->link), 0);
+  peer_hang_up(&f->peer);
+  wait_for_state(f, LINK_WAITING);
+  assert_int_equal(link_pause_ms(f->link), 100);
+  peer_stop_listening(&f->peer);
+  for (const time_t begun = time(NULL); link_pause_ms(f->link) < 400;)
+    assert_true(peer_turn(&f->peer, begun));
+  assert_int_equal(link_pause_ms(f->link), 400);
+  assert_true(peer_listen(&f->peer, &f->served.loop, true));
+  f->spec.address = f->peer.address;
+  assert_true(peer_accept(&f->peer));
+  wait_for_state(f, LINK_CONNECTED);
+  peer_hang_up(&f->peer);
+  wait_for_state(f, LINK_WAITING);
+  assert_int_equal(link_pause_ms(f->link), 800);
+  assert_true(peer_accept(&f->peer));
+  wait_for_state(f, LINK_CONNECTED);
+  send_structure(f);
+  expect_answer(f);
+  peer_hang_up(&f->peer);
+  wait_for_state(f, LINK_WAITING);
+  assert_int_equal(link_pause_ms(f->link), 100);
+}
+
 static void on_other(void *context, const struct problem *problem,
                      const struct irrep_result *results) {
   (void)results;
@@ -345,7 +375,9 @@ static void occupy(struct fixture *f, size_t *n_done) {
   *number = 14;
   request.items->structure =
       (struct irrep_structure){.n_atoms = 1, .numbers = number, .positions = position};
-  assert_non_null(predict_submit(f->served.predictor, FAKE_MODEL, &request, on_other, n_done));
+  const struct predict_submission submission = {
+      .model = FAKE_MODEL, .request = &request, .submitted = on_other, .context = n_done};
+  assert_non_null(predict_submit(f->served.predictor, &submission));
   for (int i = 0; i < 50; i++)
     peer_turn(&f->peer, time(NULL));
 }
@@ -460,6 +492,7 @@ int main(void) {
       TEST(test_gone_while_computing),
       TEST(test_gone_in_a_message),
       TEST(test_again),
+      TEST(test_pauses),
       TEST(test_full_queue),
       TEST(test_more_than_the_queue_holds),
       TEST(test_drain_of_idle),

@@ -61,7 +61,10 @@ static struct request make_request(size_t n, size_t n_atoms, double x) {
 static struct predict_job *submit(struct fake_served *f, struct call *call, const char *model,
                                   struct request request) {
   *call = (struct call){.inside = true, .n_results = request.n_items};
-  struct predict_job *job = predict_submit(f->predictor, model, &request, on_submitted, call);
+  request.properties = PROPERTY(FORCES);
+  const struct predict_submission submission = {
+      .model = model, .request = &request, .submitted = on_submitted, .context = call};
+  struct predict_job *job = predict_submit(f->predictor, &submission);
   call->inside = false;
   assert_non_null(job);
   assert_null(request.blocks);

@@ -43,7 +43,7 @@ static int tear_down(void **state) {
 }
 
 static struct socket_spec make_spec(const struct fixture *f, size_t connections, bool reconnects) {
-  return (struct socket_spec){.kind = &engine_ipi,
+  return (struct socket_spec){.protocol = &protocol_ipi,
                               .address = f->peer.address,
                               .model = FAKE_MODEL,
                               .connections = connections,
@@ -54,7 +54,7 @@ static size_t add(struct fixture *f, size_t connections, bool reconnects) {
   struct socket_spec spec = make_spec(f, connections, reconnects);
   size_t id = 0;
   assert_int_equal(sockets_add(f->sockets, &spec, &id, NULL), IRREP_OK);
-  assert_null(spec.kind);
+  assert_null(spec.protocol);
   return id;
 }
 
@@ -87,7 +87,7 @@ static void test_too_many(void **state) {
   struct irrep_error error;
   size_t id;
   assert_int_equal(sockets_add(f->sockets, &spec, &id, &error), IRREP_TOO_LARGE);
-  assert_ptr_equal(spec.kind, &engine_ipi);
+  assert_ptr_equal(spec.protocol, &protocol_ipi);
   assert_non_null(strstr(error.detail, "1024 connections are open"));
 }
 
@@ -140,7 +140,7 @@ static void test_flags(void **state) {
   assert_int_equal(sockets_count(f->sockets), 3);
   assert_int_equal(sockets_at(f->sockets, 0)->n_links, 2);
   assert_string_equal(sockets_at(f->sockets, 1)->spec.model, "m");
-  assert_ptr_equal(sockets_at(f->sockets, 2)->spec.kind, &engine_mdi);
+  assert_ptr_equal(sockets_at(f->sockets, 2)->spec.protocol, &protocol_mdi);
   assert_int_equal(sockets_at(f->sockets, 2)->spec.species.n_atoms, 2);
   wait_for_clients(f, 2);
 }

@@ -17,9 +17,9 @@ static void test_shortest(void **state) {
   (void)state;
   struct socket_spec spec;
   const char *text = "unix:driver,model=silicon;and more";
-  assert_int_equal(socket_spec_read(&engine_ipi, text, strcspn(text, ";"), MAX, &spec, NULL),
+  assert_int_equal(socket_spec_read(&protocol_ipi, text, strcspn(text, ";"), MAX, &spec, NULL),
                    IRREP_OK);
-  assert_ptr_equal(spec.kind, &engine_ipi);
+  assert_ptr_equal(spec.protocol, &protocol_ipi);
   assert_string_equal(spec.address.text, "unix:driver");
   assert_string_equal(spec.model, "silicon");
   assert_int_equal(spec.connections, 1);
@@ -33,7 +33,7 @@ static void test_all(void **state) {
   (void)state;
   struct socket_spec spec;
   const char *text = "host:31415,pbc=TTF,species=Cu4,model=m,precision=float64,connections=8";
-  assert_int_equal(socket_spec_read(&engine_mdi, text, strlen(text), MAX, &spec, NULL), IRREP_OK);
+  assert_int_equal(socket_spec_read(&protocol_mdi, text, strlen(text), MAX, &spec, NULL), IRREP_OK);
   assert_string_equal(spec.address.host, "host");
   assert_int_equal(spec.connections, 8);
   assert_int_equal(spec.species.n_atoms, 4);
@@ -53,7 +53,8 @@ static void test_structure(void **state) {
   for (int i = 0; i < 2; i++) {
     struct socket_spec spec;
     snprintf(text, sizeof text, "unix:d,model=m,structure=%s%s", path, i == 0 ? "" : ",pbc=T");
-    assert_int_equal(socket_spec_read(&engine_ipi, text, strlen(text), MAX, &spec, NULL), IRREP_OK);
+    assert_int_equal(socket_spec_read(&protocol_ipi, text, strlen(text), MAX, &spec, NULL),
+                     IRREP_OK);
     assert_int_equal(spec.species.n_atoms, 2);
     assert_int_equal(spec.species.numbers[1], 8);
     assert_true(spec.species.has_pbc);
@@ -69,33 +70,33 @@ static void test_refusals(void **state) {
   memset(long_value + strlen(long_value), 'x', sizeof long_value - strlen(long_value) - 1);
   const struct {
     const char *text, *words;
-    const struct engine_kind *kind;
+    const struct protocol_kind *protocol;
   } cases[] = {
-      {"", "is no address", &engine_ipi},
-      {"unix:d", "model=NAME is missing", &engine_ipi},
-      {"model=m", "is no address", &engine_ipi},
-      {"unix:d,model", "is not KEY=VALUE", &engine_ipi},
-      {"unix:d,model=", "model takes", &engine_ipi},
-      {"unix:d,model=m,", "is not KEY=VALUE", &engine_ipi},
-      {"unix:d,model=m,colour=red", "\"colour\" is no option", &engine_ipi},
-      {"unix:d,model=m,connections=0", "connections takes", &engine_ipi},
-      {"unix:d,model=m,connections=257", "connections takes", &engine_ipi},
-      {"unix:d,model=m,connections= 3", "connections takes", &engine_ipi},
-      {"unix:d,model=m,connections=-3", "connections takes", &engine_ipi},
-      {"unix:d,model=m,precision=double", "precision takes", &engine_ipi},
-      {"unix:d,model=m,pbc=yes", "pbc takes", &engine_ipi},
-      {"unix:d,model=m,species=Qq", "no formula", &engine_ipi},
-      {"unix:d,model=m,species=C,species=C", "given twice", &engine_ipi},
-      {"unix:d,model=m,structure=/nowhere/x", "No such file", &engine_ipi},
-      {"unix:d,model=m", "TCP only", &engine_mdi},
-      {long_value, "bytes", &engine_ipi},
+      {"", "is no address", &protocol_ipi},
+      {"unix:d", "model=NAME is missing", &protocol_ipi},
+      {"model=m", "is no address", &protocol_ipi},
+      {"unix:d,model", "is not KEY=VALUE", &protocol_ipi},
+      {"unix:d,model=", "model takes", &protocol_ipi},
+      {"unix:d,model=m,", "is not KEY=VALUE", &protocol_ipi},
+      {"unix:d,model=m,colour=red", "\"colour\" is no option", &protocol_ipi},
+      {"unix:d,model=m,connections=0", "connections takes", &protocol_ipi},
+      {"unix:d,model=m,connections=257", "connections takes", &protocol_ipi},
+      {"unix:d,model=m,connections= 3", "connections takes", &protocol_ipi},
+      {"unix:d,model=m,connections=-3", "connections takes", &protocol_ipi},
+      {"unix:d,model=m,precision=double", "precision takes", &protocol_ipi},
+      {"unix:d,model=m,pbc=yes", "pbc takes", &protocol_ipi},
+      {"unix:d,model=m,species=Qq", "no formula", &protocol_ipi},
+      {"unix:d,model=m,species=C,species=C", "given twice", &protocol_ipi},
+      {"unix:d,model=m,structure=/nowhere/x", "No such file", &protocol_ipi},
+      {"unix:d,model=m", "TCP only", &protocol_mdi},
+      {long_value, "bytes", &protocol_ipi},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     struct socket_spec spec;
     struct irrep_error error;
-    assert_int_not_equal(
-        socket_spec_read(cases[i].kind, cases[i].text, strlen(cases[i].text), MAX, &spec, &error),
-        IRREP_OK);
+    assert_int_not_equal(socket_spec_read(cases[i].protocol, cases[i].text, strlen(cases[i].text),
+                                          MAX, &spec, &error),
+                         IRREP_OK);
     assert_null(spec.species.numbers);
     if (strstr(error.detail, cases[i].words) == NULL)
       fail_msg("case %zu: %s", i, error.detail);

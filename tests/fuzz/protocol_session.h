@@ -1,8 +1,8 @@
-/* A whole session of an engine with a driver that sends anything, for the fuzz targets. */
-#ifndef TESTS_FUZZ_ENGINE_SESSION_H
-#define TESTS_FUZZ_ENGINE_SESSION_H
+/* A whole session of a protocol with a program that sends anything, for the fuzz targets. */
+#ifndef TESTS_FUZZ_PROTOCOL_SESSION_H
+#define TESTS_FUZZ_PROTOCOL_SESSION_H
 
-#include "server/drivers/engine.h"
+#include "server/drivers/protocol.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 
 /* What came of a session: the same whatever the portions of the bytes are. */
 struct session_end {
-  enum engine_event event;
+  enum driver_next event;
   size_t n_computed, n_sent;
   uint64_t hash; /* of what was sent */
 };
@@ -22,17 +22,17 @@ static inline void session_check(bool truth) {
     abort();
 }
 
-static inline void session_take(struct engine *engine, struct session_end *end) {
-  for (size_t i = 0; i < engine->out.size; i++)
-    end->hash = (end->hash ^ (unsigned char)engine->out.bytes[i]) * UINT64_C(1099511628211);
-  end->n_sent += engine->out.size;
-  engine->out.size = 0;
+static inline void session_take(struct protocol *protocol, struct session_end *end) {
+  for (size_t i = 0; i < protocol->out.size; i++)
+    end->hash = (end->hash ^ (unsigned char)protocol->out.bytes[i]) * UINT64_C(1099511628211);
+  end->n_sent += protocol->out.size;
+  protocol->out.size = 0;
 }
 
-/* Answers with numbers that are easy to make. false: the engine is at its end. */
-static inline bool session_compute(struct engine *engine, struct session_end *end) {
+/* Answers with numbers that are easy to make. */
+static inline enum driver_next session_compute(struct protocol *protocol, struct session_end *end) {
   struct request request = {0};
-  session_check(engine->kind->request(engine, &request));
+  session_check(protocol->driver.kind->request(&protocol->driver, &request));
   session_check(request.n_items > 0);
   struct irrep_result *results = calloc(request.n_items, sizeof *results);
   session_check(results != NULL);
@@ -45,44 +45,44 @@ static inline bool session_compute(struct engine *engine, struct session_end *en
     results[i].energy = (double)s->numbers[s->n_atoms - 1];
     results[i].has_stress = s->pbc[0] && s->pbc[1] && s->pbc[2];
   }
-  const bool goes_on = engine->kind->answer(engine, results);
+  const enum driver_next next = protocol->driver.kind->answer(&protocol->driver, results);
   for (size_t i = 0; i < request.n_items; i++)
     free(results[i].forces);
   free(results);
   request_fini(&request);
   end->n_computed++;
-  return goes_on;
+  return next;
 }
 
 /* Feeds bytes [size] in portions of at most `portion`. */
-static inline struct session_end session_run(const struct engine_kind *kind,
+static inline struct session_end session_run(const struct protocol_kind *kind,
                                              const struct species *species,
                                              const unsigned char *bytes, size_t size,
                                              size_t portion) {
-  const struct engine_settings settings = {
+  const struct protocol_settings settings = {
       .model = "m", .species = species, .max_atoms = SESSION_ATOMS_MAX, .max_structures = 16};
-  struct engine *engine = kind->new (&settings);
-  session_check(engine != NULL);
-  struct session_end end = {.event = ENGINE_READ};
-  session_take(engine, &end);
-  for (size_t at = 0; at < size && end.event == ENGINE_READ;) {
+  struct protocol *protocol = kind->new (&settings);
+  session_check(protocol != NULL);
+  struct session_end end = {.event = DRIVER_WAITS};
+  session_take(protocol, &end);
+  for (size_t at = 0; at < size && end.event == DRIVER_WAITS;) {
     const size_t left = size - at, n = left < portion ? left : portion;
     size_t used = 0;
-    end.event = kind->feed(engine, bytes + at, n, &used);
-    session_check(used <= n &&
-                  (used == n || end.event != ENGINE_READ || engine->out.size >= ENGINE_OUT_ENOUGH));
+    end.event = kind->feed(protocol, bytes + at, n, &used);
+    session_check(used <= n && (used == n || end.event != DRIVER_WAITS ||
+                                protocol->out.size >= PROTOCOL_OUT_ENOUGH));
     at += used;
-    if (end.event == ENGINE_COMPUTE)
-      end.event = session_compute(engine, &end) ? ENGINE_READ : ENGINE_FAULT;
-    session_check((end.event == ENGINE_FAULT) == (engine->fault[0] != '\0'));
-    session_take(engine, &end);
+    if (end.event == DRIVER_ASKS)
+      end.event = session_compute(protocol, &end);
+    session_check((end.event == DRIVER_FAULT) == (protocol->driver.fault[0] != '\0'));
+    session_take(protocol, &end);
   }
-  kind->free(engine);
+  protocol_free(protocol);
   return end;
 }
 
 /* Runs a session whole, byte by byte, and in between. */
-static inline void session_try(const struct engine_kind *kind, const struct species *species,
+static inline void session_try(const struct protocol_kind *kind, const struct species *species,
                                const unsigned char *bytes, size_t size) {
   const size_t portions[] = {1, 7, 64};
   const struct session_end whole = session_run(kind, species, bytes, size, SIZE_MAX);

@@ -1,0 +1,119 @@
+#include "server/jobs/drive.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* How often it looks whether the queue has room. */
+#define LOOK_MS 100
+
+struct drive {
+  struct drive_options options;
+  uv_timer_t *timer;       /* on the heap: libuv keeps it until the loop has run again */
+  struct predict_job *job; /* its request under way; NULL: at rest, or it will ask again soon */
+  bool is_busy;
+  size_t n_in_request, n_structures;
+};
+
+static void ask(struct drive *drive);
+
+static void on_timer(uv_timer_t *timer) {
+  ask(timer->data);
+}
+
+static void ask_later(struct drive *drive) {
+  uv_update_time(drive->options.loop);
+  uv_timer_start(drive->timer, on_timer, LOOK_MS, 0);
+}
+
+/* Whether asking again soon will help. */
+static bool passes(const struct problem *problem) {
+  return problem->retryable && strcmp(problem->type, "urn:irrepd:draining") != 0 &&
+         strcmp(problem->type, "urn:irrepd:model-not-ready") != 0;
+}
+
+static void rest(struct drive *drive, enum driver_next next, const struct problem *problem) {
+  drive->is_busy = false;
+  drive->options.rests(drive->options.context, next, problem);
+}
+
+static void on_results(void *context, const struct problem *problem,
+                       const struct irrep_result *results) {
+  struct drive *drive = context;
+  const struct drive_options *o = &drive->options;
+  const struct driver_kind *kind = o->driver->kind;
+  drive->job = NULL;
+  if (problem && passes(problem)) {
+    ask_later(drive);
+  } else if (problem) {
+    kind->refuse(o->driver, problem);
+    rest(drive, DRIVER_FAULT, problem);
+  } else {
+    drive->n_structures += drive->n_in_request;
+    const enum driver_next next = kind->answer(o->driver, results);
+    if (next != DRIVER_ASKS)
+      rest(drive, next, NULL);
+    else if (o->stepped && !o->stepped(o->context))
+      drive->is_busy = false;
+    else
+      ask(drive);
+  }
+}
+
+/* Without memory it asks later. */
+static void ask(struct drive *drive) {
+  const struct drive_options *o = &drive->options;
+  struct request request = {0};
+  if (o->driver->kind->request(o->driver, &request)) {
+    drive->n_in_request = request.n_items;
+    const struct predict_submission submission = {.model = o->driver->model,
+                                                  .request = &request,
+                                                  .client = o->client,
+                                                  .submitted = on_results,
+                                                  .context = drive};
+    drive->job = predict_submit(o->predictor, &submission);
+  }
+  request_fini(&request);
+  if (!drive->job)
+    ask_later(drive);
+}
+
+void drive_begin(struct drive *drive) {
+  drive->is_busy = true;
+  ask(drive);
+}
+
+bool drive_is_busy(const struct drive *drive) {
+  return drive->is_busy;
+}
+
+size_t drive_structures(const struct drive *drive) {
+  return drive->n_structures;
+}
+
+struct drive *drive_new(const struct drive_options *options) {
+  struct drive *drive = calloc(1, sizeof *drive);
+  uv_timer_t *timer = calloc(1, sizeof *timer);
+  if (!drive || !timer) {
+    free(drive);
+    free(timer);
+    return NULL;
+  }
+  drive->options = *options;
+  drive->timer = timer;
+  uv_timer_init(options->loop, timer);
+  timer->data = drive;
+  return drive;
+}
+
+static void free_handle(uv_handle_t *handle) {
+  free(handle);
+}
+
+void drive_free(struct drive *drive) {
+  if (!drive)
+    return;
+  if (drive->job)
+    predict_cancel(drive->job);
+  uv_close((uv_handle_t *)drive->timer, free_handle);
+  free(drive);
+}

@@ -1,0 +1,48 @@
+/* Carries the requests of a driver (driver.h) into the scheduler, and the results back, step by
+ * step for as long as the driver asks. A queue that is full now is waited for. Used on the loop
+ * thread.
+ */
+#ifndef SERVER_JOBS_DRIVE_H
+#define SERVER_JOBS_DRIVE_H
+
+#include "server/jobs/driver.h"
+#include "server/jobs/predict.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <uv.h>
+
+struct drive;
+
+struct drive_options {
+  uv_loop_t *loop;
+  struct predictor *predictor;
+  struct driver *driver; /* the owner's; outlives the drive */
+  const char *client;    /* whose share of the queue its structures take; NULL: nobody's. Outlives
+                            the drive */
+  /* After each answer of a driver that asks on. false: the drive pauses, until drive_begin; the
+   * owner may free it then only. NULL: it never does. */
+  bool (*stepped)(void *context);
+  /* The driver asks no more, but WAITS, ENDS or has a FAULT; with a problem, when it was refused
+   * for that, which is a FAULT too. The owner may free both. */
+  void (*rests)(void *context, enum driver_next next, const struct problem *problem);
+  void *context;
+};
+
+/* At rest. NULL without memory. */
+struct drive *drive_new(const struct drive_options *options);
+
+/* Forgets what is under way: it is not computed, if that has not begun, and the driver does not
+ * hear of it. NULL is allowed. The loop must run once more before it is closed. */
+void drive_free(struct drive *drive);
+
+/* The driver, whose drive is at rest, ASKS. stepped and rests are called later, never from inside.
+ */
+void drive_begin(struct drive *drive);
+
+bool drive_is_busy(const struct drive *drive); /* not at rest, and not paused */
+
+/* Structures that the driver has had results of. */
+size_t drive_structures(const struct drive *drive);
+
+#endif
