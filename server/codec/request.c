@@ -166,16 +166,22 @@ static void too_large(struct problem *problem, const char *pointer, const struct
                   plan->n_atoms, at_least, plan->n_edges, at_least, bytes, bounds.max_bytes);
 }
 
+static enum irrep_status plan_structure(const struct request_planner *planner,
+                                        struct request_item *item, size_t max_edges,
+                                        struct irrep_error *error) {
+  if (planner->graphs)
+    return graph_store_plan(planner->graphs, planner->model, &item->structure, max_edges,
+                            &item->plan, &item->graph, error);
+  return planner->evaluator->plan(planner->model, &item->structure, max_edges, &item->plan, error);
+}
+
 static enum request_planned plan_item(struct request *request, size_t index,
-                                      const struct evaluator *evaluator,
-                                      const struct irrep_model *model,
-                                      enum irrep_precision precision, struct bounds bounds,
-                                      size_t max_edges) {
+                                      const struct request_planner *planner, size_t max_edges) {
   struct request_item *item = &request->items[index];
+  const struct bounds bounds = planner->bounds;
   struct irrep_error error = {0};
-  enum irrep_status status = evaluator->plan(
-      model, &item->structure, max_edges < bounds.max_edges ? max_edges : bounds.max_edges,
-      &item->plan, &error);
+  enum irrep_status status = plan_structure(
+      planner, item, max_edges < bounds.max_edges ? max_edges : bounds.max_edges, &error);
   if (status == IRREP_TOO_LARGE && max_edges < bounds.max_edges)
     return REQUEST_IS_LONG;
   /* Only the core knows why it refused; but of too many edges, it knows only the bound. */
@@ -186,9 +192,12 @@ static enum request_planned plan_item(struct request *request, size_t index,
                                      .n_atoms = item->structure.n_atoms,
                                      .n_edges = bounds.max_edges < SIZE_MAX ? bounds.max_edges + 1
                                                                             : SIZE_MAX};
-  size_t bytes = refused ? 0 : evaluator->bytes(model, precision, &item->plan);
+  size_t bytes =
+      refused ? 0 : planner->evaluator->bytes(planner->model, planner->precision, &item->plan);
   if (!refused && bytes <= bounds.max_bytes && !unbounded)
     return REQUEST_PLANNED;
+  if (planner->graphs)
+    graph_store_drop(planner->graphs, &item->graph);
   char pointer[sizeof((struct problem *)0)->pointer];
   snprintf(pointer, sizeof pointer, "#/structures/%zu", index);
   struct problem *problem = request_fault(request, index);
@@ -201,18 +210,15 @@ static enum request_planned plan_item(struct request *request, size_t index,
   return REQUEST_PLANNED;
 }
 
-enum request_planned request_plan(struct request *request, const struct evaluator *evaluator,
-                                  const struct irrep_model *model, enum irrep_precision precision,
-                                  struct bounds bounds, size_t max_edges, size_t *next,
-                                  const atomic_bool *gone) {
+enum request_planned request_plan(struct request *request, const struct request_planner *planner,
+                                  size_t max_edges, size_t *next) {
   for (; *next < request->n_items; ++*next) {
     const struct request_item *item = &request->items[*next];
-    if (gone && atomic_load(gone))
+    if (planner->gone && atomic_load(planner->gone))
       return REQUEST_PLANNED;
     if (item->problem)
       continue;
-    const enum request_planned planned =
-        plan_item(request, *next, evaluator, model, precision, bounds, max_edges);
+    const enum request_planned planned = plan_item(request, *next, planner, max_edges);
     if (planned != REQUEST_PLANNED)
       return planned;
     max_edges -= item->plan.n_edges < max_edges ? item->plan.n_edges : max_edges;

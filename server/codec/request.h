@@ -7,6 +7,7 @@
 #include "server/codec/properties.h"
 #include "server/models/bounds.h"
 #include "server/models/evaluator.h"
+#include "server/models/graph_store.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -23,6 +24,7 @@ struct request_item {
   const char *id; /* NULL: none was given */
   struct irrep_structure structure;
   struct irrep_plan plan;  /* after request_plan */
+  struct kept_graph graph; /* likewise; whoever plans gives it up before request_fini */
   struct problem *problem; /* what is wrong with this structure; NULL: nothing */
 };
 
@@ -60,13 +62,20 @@ double request_images(const struct irrep_structure *structure, double r_max);
 
 enum request_planned { REQUEST_PLANNED, REQUEST_IS_LONG, REQUEST_NO_MEMORY };
 
+/* What structures are planned for. */
+struct request_planner {
+  const struct evaluator *evaluator;
+  struct graph_store *graphs; /* where their graphs are kept; NULL: nowhere */
+  const struct irrep_model *model;
+  enum irrep_precision precision;
+  struct bounds bounds;
+  const atomic_bool *gone; /* planning ends early when this becomes true; or NULL */
+};
+
 /* Plans every structure without a problem from *next on, which it advances, and gives those that
- * the model cannot take one. Ends early when *gone (NULL allowed) becomes true. IS_LONG: before
- * they have more than max_edges edges together; the rest is still to be planned. Thread-safe on
- * distinct requests. */
-enum request_planned request_plan(struct request *request, const struct evaluator *evaluator,
-                                  const struct irrep_model *model, enum irrep_precision precision,
-                                  struct bounds bounds, size_t max_edges, size_t *next,
-                                  const atomic_bool *gone);
+ * the model cannot take one. IS_LONG: before they have more than max_edges edges together; the rest
+ * is still to be planned. Thread-safe on distinct requests. */
+enum request_planned request_plan(struct request *request, const struct request_planner *planner,
+                                  size_t max_edges, size_t *next);
 
 #endif

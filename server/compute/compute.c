@@ -13,6 +13,8 @@
 /* Arrays of one batch, in one block: outputs live only until they are written as text. */
 struct arrays {
   struct irrep_structure *structures; /* [n_entries] */
+  const struct irrep_graph **graphs;  /* [n_entries] */
+  bool all_graphs;                    /* each structure's graph is there */
   struct irrep_result *results;       /* [n_entries] */
   double *outputs;                    /* the arrays of the results, one after the other */
 };
@@ -36,15 +38,19 @@ static bool arrays_new(struct arrays *arrays, const struct batch *batch) {
     n_outputs += n_doubles;
   }
   arrays->structures = calloc(n + 1, sizeof *arrays->structures);
+  arrays->graphs = calloc(n + 1, sizeof *arrays->graphs);
+  arrays->all_graphs = true;
   arrays->results = calloc(n + 1, sizeof *arrays->results);
   arrays->outputs = calloc(n_outputs + 1, sizeof *arrays->outputs);
-  if (!arrays->structures || !arrays->results || !arrays->outputs)
+  if (!arrays->structures || !arrays->graphs || !arrays->results || !arrays->outputs)
     return false;
   double *output = arrays->outputs;
   for (size_t i = 0; i < n; i++) {
     const struct prediction *p = prediction_of(batch, i);
     struct irrep_result *result = &arrays->results[i];
     arrays->structures[i] = *p->entry.structure;
+    arrays->graphs[i] = p->graph ? p->graph->graph : NULL;
+    arrays->all_graphs = arrays->all_graphs && arrays->graphs[i];
     if (p->numbers)
       *result = *p->numbers;
     else
@@ -55,6 +61,7 @@ static bool arrays_new(struct arrays *arrays, const struct batch *batch) {
 
 static void arrays_free(struct arrays *arrays) {
   free(arrays->structures);
+  free(arrays->graphs);
   free(arrays->results);
   free(arrays->outputs);
 }
@@ -126,13 +133,23 @@ static enum irrep_status evaluate(struct batch *batch, const struct compute *com
                                                  .profile =
                                                      batch->profile ? &batch->profile->core : NULL};
   const enum irrep_status status =
-      compute->evaluator->evaluate(batch->model->model, &options, arrays->structures,
-                                   batch->n_entries, arena, bytes, arrays->results, error);
+      arrays->all_graphs
+          ? compute->evaluator->evaluate_graphs(batch->model->model, &options, arrays->graphs,
+                                                batch->n_entries, arena, bytes, arrays->results,
+                                                error)
+          : compute->evaluator->evaluate(batch->model->model, &options, arrays->structures,
+                                         batch->n_entries, arena, bytes, arrays->results, error);
   if (helped) {
     workers_close_team(compute->workers, &team);
     batch->helped_ns = team.helped_ns;
   }
   return status;
+}
+
+static void drop_graphs(const struct batch *batch, const struct compute *compute) {
+  for (size_t i = 0; i < batch->n_entries; i++)
+    if (prediction_of(batch, i)->graph)
+      graph_store_drop(compute->graphs, prediction_of(batch, i)->graph);
 }
 
 void compute_batch(struct batch *batch, const struct compute *compute, void *arena,
@@ -148,6 +165,7 @@ void compute_batch(struct batch *batch, const struct compute *compute, void *are
     status = evaluate(batch, compute, &arrays, arena, arena_bytes, &error);
     error.status = status;
   }
+  drop_graphs(batch, compute);
   uint64_t evaluated_ns = uv_hrtime();
   batch->evaluate_ns = evaluated_ns - batch->began_ns;
   for (size_t i = 0; i < batch->n_entries; i++)

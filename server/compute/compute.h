@@ -6,6 +6,7 @@
 #include "server/compute/scheduler.h"
 #include "server/compute/worker.h"
 #include "server/models/evaluator.h"
+#include "server/models/graph_store.h"
 
 #include <stddef.h>
 
@@ -24,6 +25,7 @@ struct prediction {
   struct predict_job *job;
   const char *id;               /* NULL: none */
   uint32_t properties;          /* a set of properties.h */
+  struct kept_graph *graph;     /* of the structure, where it is kept */
   struct irrep_result *numbers; /* where they go, with the caller's arrays, instead of an answer;
                                    NULL: an answer is wanted */
   struct answer_text *answer;   /* which gets its element, when one is wanted; NULL: no memory */
@@ -36,7 +38,8 @@ struct prediction {
 /* What batches are computed with; fixed while workers run. */
 struct compute {
   const struct evaluator *evaluator;
-  struct workers *workers; /* who may help; NULL: nobody */
+  struct graph_store *graphs; /* where planning keeps them; NULL: nowhere */
+  struct workers *workers;    /* who may help; NULL: nobody */
   bool exact_filters;
   bool profiles; /* leaves the time by operation in the batch */
 };
@@ -48,9 +51,10 @@ size_t compute_helper_bytes(const struct compute *compute, const struct loaded_m
 /* The most helpers that a batch of so many atoms can use. */
 size_t compute_helpers_max(const struct compute *compute, size_t n_atoms);
 
-/* Evaluates a batch of predictions and fills what comes after compute_batch in each, and the
- * batch's times and profile (profile_free). arena as evaluate takes it, and beyond that the scratch
- * of the batch's n_helpers. Called on a worker thread; touches nothing else. */
+/* Evaluates a batch of predictions, by their graphs where all are kept, which it gives up, and
+ * fills what comes after compute_batch in each, and the batch's times and profile (profile_free).
+ * arena as evaluate takes it, and beyond that the scratch of the batch's n_helpers. Called on a
+ * worker thread; touches nothing else. */
 void compute_batch(struct batch *batch, const struct compute *compute, void *arena,
                    size_t arena_bytes);
 

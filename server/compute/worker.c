@@ -38,8 +38,9 @@ struct workers {
   uv_async_t *async; /* on the heap: libuv keeps them until the loop has run again */
   uv_timer_t *trimmer;
   pthread_mutex_t mutex;
-  size_t n, n_idle, budget;
-  struct team *teams; /* open; under the mutex, like n_helped */
+  size_t n, n_idle;
+  size_t budget, reserve; /* of which `reserve` is taken by others */
+  struct team *teams;     /* open; under the mutex, like n_helped */
   size_t n_helped;
   struct work *queue, **queue_end;
   void (*settled)(void *context);
@@ -132,9 +133,14 @@ size_t workers_planned(const struct workers *all) {
   return arenas_held(all, true);
 }
 
+/* What the arenas may hold together. */
+static size_t arenas_budget(const struct workers *all) {
+  return all->budget > all->reserve ? all->budget - all->reserve : 0;
+}
+
 size_t workers_available(const struct workers *all) {
-  size_t planned = workers_planned(all);
-  return all->n_idle > 0 && planned < all->budget ? all->budget - planned : 0;
+  const size_t planned = workers_planned(all), budget = arenas_budget(all);
+  return all->n_idle > 0 && planned < budget ? budget - planned : 0;
 }
 
 /* The idle worker with the smallest arena that is enough, or else with the largest; one whose arena
@@ -164,8 +170,8 @@ static void trim(struct worker *w) {
 static void make_room(struct workers *all, const struct worker *chosen, size_t bytes) {
   for (size_t i = 0; i < all->n; i++) {
     struct worker *w = &all->items[i];
-    size_t held = arenas_held(all, false) - chosen->arena_bytes;
-    if (held <= all->budget && bytes <= all->budget - held)
+    const size_t held = arenas_held(all, false) - chosen->arena_bytes, budget = arenas_budget(all);
+    if (held <= budget && bytes <= budget - held)
       return;
     if (!w->running && w != chosen && w->arena_bytes > 0)
       trim(w);
@@ -287,6 +293,10 @@ size_t workers_count(const struct workers *all) {
 
 void workers_set_budget(struct workers *all, size_t budget) {
   all->budget = budget;
+}
+
+void workers_set_reserve(struct workers *all, size_t bytes) {
+  all->reserve = bytes;
 }
 
 void workers_trim(struct workers *all, size_t idle_ms) {

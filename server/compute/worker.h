@@ -63,6 +63,9 @@ size_t workers_helped(struct workers *workers);
 /* From now on the arenas hold at most so many bytes together, but for what is under way. */
 void workers_set_budget(struct workers *workers, size_t budget);
 
+/* So many bytes of the budget are taken by others from now on. */
+void workers_set_reserve(struct workers *workers, size_t bytes);
+
 /* Gives back large arenas of workers that have been idle for idle_ms; called every few seconds. */
 void workers_trim(struct workers *workers, size_t idle_ms);
 

@@ -32,6 +32,7 @@ void job_finish(struct predict_job *job) {
 
 /* The job goes first: whoever hears of its end may begin the next, and is one client, not two. */
 static void deliver_numbers(struct predict_job *job) {
+  predict_job_drop_graphs(job);
   struct request request = job->request;
   const struct irrep_result *results = job->results;
   const struct problem *found = predict_job_problem(job);

@@ -21,7 +21,16 @@ struct predict_job *predict_job_new(const char *request_id) {
   return job;
 }
 
+void predict_job_drop_graphs(struct predict_job *job) {
+  struct graph_store *store = job->compute ? job->compute->graphs : NULL;
+  for (size_t i = 0; store && i < job->request.n_items; i++) {
+    graph_store_unlist(store, &job->request.items[i].graph);
+    graph_store_drop(store, &job->request.items[i].graph);
+  }
+}
+
 void predict_job_free(struct predict_job *job) {
+  predict_job_drop_graphs(job);
   for (struct answer_text *answer = job->texts, *next; answer; answer = next) {
     next = answer->next;
     text_fini(&answer->text);
@@ -129,7 +138,7 @@ static void make_predictions(struct predict_job *job) {
     return;
   }
   for (size_t i = 0; i < request->n_items; i++) {
-    const struct request_item *item = &request->items[i];
+    struct request_item *item = &request->items[i];
     struct prediction *p = &job->predictions[i];
     p->job = job;
     p->id = item->id;
@@ -137,6 +146,7 @@ static void make_predictions(struct predict_job *job) {
     p->numbers = job->results ? &job->results[i] : NULL;
     p->entry.structure = &item->structure;
     p->entry.plan = item->plan;
+    p->graph = &item->graph;
     p->entry.flow = &job->flow;
     p->entry.priority = request->priority;
     p->entry.arrived_ns = job->begun_ns;
@@ -148,9 +158,15 @@ static void make_predictions(struct predict_job *job) {
 bool predict_job_plan(struct predict_job *job, size_t max_edges) {
   uint64_t begun_ns = uv_hrtime();
   choose_precision(job);
+  const struct request_planner planner = {
+      .evaluator = job->compute->evaluator,
+      .graphs = job->kind == JOB_OF_ESTIMATE ? NULL : job->compute->graphs,
+      .model = job->loaded->model,
+      .precision = job->precision,
+      .bounds = job->bounds[job->precision],
+      .gone = &job->cancelled};
   const enum request_planned planned =
-      request_plan(&job->request, job->compute->evaluator, job->loaded->model, job->precision,
-                   job->bounds[job->precision], max_edges, &job->n_planned, &job->cancelled);
+      request_plan(&job->request, &planner, max_edges, &job->n_planned);
   job->plan_ns += uv_hrtime() - begun_ns;
   if (planned == REQUEST_IS_LONG)
     return false;

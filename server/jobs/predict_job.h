@@ -75,6 +75,10 @@ struct predict_job {
 struct predict_job *predict_job_new(const char *request_id);
 void predict_job_free(struct predict_job *job);
 
+/* Gives up the graphs that planning has kept with the structures. On the loop; no batch may have
+ * any of them. */
+void predict_job_drop_graphs(struct predict_job *job);
+
 /* The job whose work it is. */
 struct predict_job *predict_job_of(struct work *work);
 
@@ -93,7 +97,7 @@ bool predict_job_plan(struct predict_job *job, size_t max_edges);
 size_t predict_job_atoms(const struct predict_job *job);
 
 /* The bytes that the job keeps until it is answered, which count against max_receiving_bytes:
- * structures and room for results. What planning keeps with an item, as its graph, counts here. */
+ * structures and room for results. Their graphs count against the memory budget (graph_store.h). */
 size_t predict_job_bytes(const struct predict_job *job);
 
 /* Whether planning takes a millisecond or two: a tiny or skew cell gives a single atom millions of

@@ -10,10 +10,15 @@
 
 #define NANOSECONDS_PER_MS UINT64_C(1000000)
 
+/* Of the memory budget: the arenas of batches and the graphs of what waits. */
+static size_t planned_bytes(const struct predictor *p) {
+  return workers_planned(p->workers) + graph_store_bytes(&p->graphs);
+}
+
 void predictor_update_gauges(struct predictor *p, const struct served_model *served) {
   struct scheduler_load load = scheduler_load(p->scheduler, served);
   metrics_queue(p->metrics, served->name, load.waiting.n_structures, load.waiting.n_atoms);
-  metrics_memory(p->metrics, workers_planned(p->workers), p->config->memory_budget);
+  metrics_memory(p->metrics, planned_bytes(p), p->config->memory_budget);
 }
 
 /* Outcomes */
@@ -22,6 +27,8 @@ void predictor_update_gauges(struct predictor *p, const struct served_model *ser
 static void settle(struct prediction *prediction, const char *outcome) {
   struct predict_job *job = prediction->job;
   bool ok = !job->request.items[prediction - job->predictions].problem;
+  graph_store_unlist(&job->predictor->graphs, prediction->graph);
+  graph_store_drop(&job->predictor->graphs, prediction->graph);
   metrics_structure_done(job->predictor->metrics, job->served->name, outcome,
                          ok ? prediction->entry.plan.n_atoms : 0, ok ? prediction->n_edges : 0);
   if (--job->n_open == 0)
@@ -59,11 +66,14 @@ static size_t hook_idle(void *context) {
   return workers_idle(((const struct predictor *)context)->workers);
 }
 
-/* With nothing under way anything may begin that was accepted, be it under a larger budget. */
+/* Graphs give way to batches, but for those that are being made. With nothing under way anything
+ * may begin that was accepted, be it under a larger budget. */
 static size_t hook_free(void *context) {
-  const struct workers *workers = ((const struct predictor *)context)->workers;
-  return workers_idle(workers) > 0 && workers_planned(workers) == 0 ? SIZE_MAX
-                                                                    : workers_available(workers);
+  struct predictor *p = context;
+  workers_set_reserve(p->workers, graph_store_bytes(&p->graphs) - p->graphs.listed_bytes);
+  return workers_idle(p->workers) > 0 && workers_planned(p->workers) == 0
+             ? SIZE_MAX
+             : workers_available(p->workers);
 }
 
 static void hook_expired(void *context, struct entry *entry) {
@@ -159,8 +169,25 @@ static void plan_team(const struct predictor *p, struct batch *batch) {
     batch->work.arena_bytes += batch->n_helpers * each + IRREP_ALIGNMENT;
 }
 
+/* The memory that a batch is about to take is taken from graphs, as far as they are in the way:
+ * first from those of structures that wait, then from its own. */
+static void make_room(struct predictor *p, struct batch *batch) {
+  struct graph_store *graphs = &p->graphs;
+  workers_set_reserve(p->workers, 0);
+  const size_t available = workers_available(p->workers), bytes = batch->work.arena_bytes;
+  const size_t left = available > bytes ? available - bytes : 0;
+  for (size_t i = 0; i < batch->n_entries; i++)
+    graph_store_unlist(graphs, ((struct prediction *)batch->entries[i]->owner)->graph);
+  graph_store_shrink(graphs, left);
+  for (size_t i = 0; i < batch->n_entries && graph_store_bytes(graphs) > left; i++)
+    graph_store_drop(graphs, ((struct prediction *)batch->entries[i]->owner)->graph);
+  const size_t kept = graph_store_bytes(graphs);
+  workers_set_reserve(p->workers, kept < left ? kept : left); /* more may be planned by now */
+}
+
 static void hook_start(void *context, struct batch *batch) {
   struct predictor *p = context;
+  make_room(p, batch);
   for (size_t i = 0; i < batch->n_entries; i++) {
     struct predict_job *job = ((struct prediction *)batch->entries[i]->owner)->job;
     job->n_running++;
@@ -236,8 +263,10 @@ void predictor_schedule(struct predict_job *job) {
              SCHEDULER_ADDED) {
       irrep_fail(&error, IRREP_NO_MEMORY, "", "no memory to queue the structure");
       settle_with_error(prediction, &error);
-    } else if (job->client) {
-      job->client->n_waiting++;
+    } else {
+      graph_store_list(&p->graphs, prediction->graph);
+      if (job->client)
+        job->client->n_waiting++;
     }
   }
   if (--job->n_open == 0)
@@ -263,7 +292,7 @@ struct predictor_stats predictor_stats_of(const struct predictor *p,
 
 struct predictor_stats predictor_stats(const struct predictor *p) {
   struct predictor_stats stats = predictor_stats_of(p, NULL);
-  stats.planned_bytes = workers_planned(p->workers);
+  stats.planned_bytes = planned_bytes(p);
   stats.workers = workers_count(p->workers);
   stats.workers_idle = workers_idle(p->workers);
   stats.queued_seconds = predictor_backlog_seconds(p);
@@ -279,7 +308,8 @@ void predictor_limits_changed(struct predictor *p) {
   const struct scheduler_limits limits = limits_of(p->config);
   scheduler_set_limits(p->scheduler, &limits);
   workers_set_budget(p->workers, p->config->memory_budget);
-  metrics_memory(p->metrics, workers_planned(p->workers), p->config->memory_budget);
+  graph_store_set_budget(&p->graphs, p->config->memory_budget);
+  metrics_memory(p->metrics, planned_bytes(p), p->config->memory_budget);
   predictor_run(p);
 }
 
@@ -341,8 +371,10 @@ struct predictor *predictor_new_with(const struct evaluator *evaluator, uv_loop_
                           .registry = registry,
                           .metrics = metrics,
                           .compute = {.evaluator = evaluator,
+                                      .graphs = &p->graphs,
                                       .exact_filters = config->exact_filters,
                                       .profiles = config->profile}};
+  graph_store_init(&p->graphs, evaluator, config->memory_budget);
   p->loading_deadline_ns = SCHEDULER_NEVER;
   job_list_init(&p->loading);
   job_list_init(&p->due);

@@ -15,6 +15,7 @@ struct predictor {
   struct registry *registry;
   struct metrics *metrics;
   struct compute compute; /* what batches are computed with */
+  struct graph_store graphs;
   struct scheduler *scheduler;
   struct workers *workers;
   struct clients clients;

@@ -4,7 +4,7 @@
 
 #include "irrep/model.h"
 
-/* Each as the irrep_model_ function of that name in irrep/model.h. */
+/* Each as the irrep_model_ function of that name in irrep/model.h, or irrep_graph_ in graph.h. */
 struct evaluator {
   enum irrep_status (*load_from)(const struct irrep_model_source *source,
                                  struct irrep_model **model, struct irrep_error *error);
@@ -13,6 +13,12 @@ struct evaluator {
   enum irrep_status (*plan)(const struct irrep_model *model,
                             const struct irrep_structure *structure, size_t max_edges,
                             struct irrep_plan *plan, struct irrep_error *error);
+  enum irrep_status (*graph)(const struct irrep_model *model,
+                             const struct irrep_structure *structure, size_t max_edges,
+                             size_t max_bytes, struct irrep_plan *plan, struct irrep_graph **graph,
+                             struct irrep_error *error);
+  size_t (*graph_bytes)(const struct irrep_graph *graph);
+  void (*graph_free)(struct irrep_graph *graph);
   size_t (*bytes)(const struct irrep_model *model, enum irrep_precision precision,
                   const struct irrep_plan *batch);
   size_t (*helper_bytes)(const struct irrep_model *model, enum irrep_precision precision);
@@ -23,6 +29,11 @@ struct evaluator {
                                 const struct irrep_structure *structures, size_t n_structures,
                                 void *arena, size_t arena_bytes, struct irrep_result *results,
                                 struct irrep_error *error);
+  enum irrep_status (*evaluate_graphs)(const struct irrep_model *model,
+                                       const struct irrep_evaluate_options *options,
+                                       const struct irrep_graph *const *graphs, size_t n_graphs,
+                                       void *arena, size_t arena_bytes,
+                                       struct irrep_result *results, struct irrep_error *error);
 };
 
 /* The core itself. */

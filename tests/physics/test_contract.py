@@ -42,6 +42,19 @@ def test_bits_do_not_depend_on_what_was_in_the_arena(model, precision):
     assert [result.bits() for result in batches[0].evaluate()] == bits[0]
 
 
+@each_precision
+def test_graphs_have_the_bits_of_structures(model, precision):
+    structures = mixed(model)
+    expected = [result.bits() for result in model.evaluate(structures, precision)]
+    batch = Batch(model, structures, precision)
+    batch.find_graphs()
+    assert [result.bits() for result in batch.evaluate()] == expected
+    for structure, bits in zip(structures, expected):
+        alone = Batch(model, [structure], precision)
+        alone.find_graphs()
+        assert alone.evaluate()[0].bits() == bits
+
+
 def test_threads_share_a_model(model):
     structures = mixed(model)
     alone = [r.bits() for r in model.evaluate(structures, "float32")]

@@ -121,6 +121,11 @@ def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
         "irrep_model_free": (None, [model]),
         "irrep_model_card": (POINTER(_Card), [model]),
         "irrep_model_plan": (c_int, [model, structure, c_size_t, plan, error]),
+        "irrep_model_graph": (
+            c_int,
+            [model, structure, c_size_t, c_size_t, plan, POINTER(c_void_p), error],
+        ),
+        "irrep_graph_free": (None, [c_void_p]),
         "irrep_model_bytes": (c_size_t, [model, c_int, plan]),
         "irrep_model_evaluate": (
             c_int,
@@ -131,6 +136,10 @@ def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
         "irrep_outputs_place": (
             c_size_t,
             [c_uint32, c_size_t, POINTER(c_double), POINTER(_Result)],
+        ),
+        "irrep_model_evaluate_graphs": (
+            c_int,
+            [model, options, c_void_p, c_size_t, c_void_p, c_size_t, POINTER(_Result), error],
         ),
     }
     for name, (result, arguments) in signatures.items():
@@ -284,6 +293,7 @@ class Batch:
         team: Team | None = None,
     ) -> None:
         self._model, self._team = model, team
+        self._graphs: ctypes.Array | None = None
         plans = plans or [model.plan(structure) for structure in structures]
         self.plan = Plan(*np.sum(plans, axis=0).tolist())
         self.arena_bytes = model.arena_bytes(precision, self.plan)
@@ -306,26 +316,41 @@ class Batch:
             _library.irrep_outputs_place(bits, n_atoms, pointer, byref(result))
             self._storage.append(storage)
 
-    def count_edges(self) -> None:
-        """Plans each structure anew, as is done when it arrives."""
+    def find_graphs(self) -> None:
+        """Plans each structure anew and keeps what was found: the next runs evaluate that."""
         plan, error = _Plan(), _Error()
-        for structure in self._structures:
+        self._free_graphs()
+        self._graphs = (c_void_p * len(self._structures))()
+        for i, structure in enumerate(self._structures):
+            graph = c_void_p()
             _check(
-                _library.irrep_model_plan(
-                    self._model._handle, byref(structure), SIZE_MAX, byref(plan), byref(error)
+                _library.irrep_model_graph(
+                    *(self._model._handle, byref(structure), SIZE_MAX, SIZE_MAX),
+                    *(byref(plan), byref(graph), byref(error)),
                 ),
                 error,
             )
+            self._graphs[i] = graph.value
+
+    def _free_graphs(self) -> None:
+        for graph in self._graphs or ():
+            _library.irrep_graph_free(graph)
+        self._graphs = None
+
+    def __del__(self) -> None:
+        self._free_graphs()
 
     def run(self) -> None:
         """The bare call."""
         error = _Error()
-        batch = (self._structures, len(self._structures), self._arena, self.arena_bytes)
+        inputs = self._graphs or self._structures
+        evaluate = (
+            _library.irrep_model_evaluate_graphs if self._graphs else _library.irrep_model_evaluate
+        )
+        batch = (inputs, len(inputs), self._arena, self.arena_bytes)
         options = byref(self._options)
         _check(
-            _library.irrep_model_evaluate(
-                self._model._handle, options, *batch, self._results, byref(error)
-            ),
+            evaluate(self._model._handle, options, *batch, self._results, byref(error)),
             error,
         )
 

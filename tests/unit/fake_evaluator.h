@@ -19,6 +19,7 @@
 #include <time.h>
 
 #define FAKE_ATOM_BYTES 1000
+#define FAKE_EDGE_BYTES 28
 
 /* The first bytes of a file that loads, of one whose kernels disagree in float64, and of one whose
  * every energy is not finite. */
@@ -34,6 +35,7 @@ struct irrep_model {
   atomic_int plain;       /* evaluations by plain kernels without tables */
   atomic_int hold;        /* while it is 1, evaluate waits */
   atomic_int evaluations; /* calls begun */
+  atomic_int by_graphs;   /* of them */
   atomic_int violations;  /* of the contract, by the caller */
   atomic_int cancelled;   /* evaluations that ended early */
 };
@@ -104,6 +106,34 @@ static inline enum irrep_status fake_plan(const struct irrep_model *model,
     return irrep_fail(error, IRREP_TOO_LARGE, "", "more than %zu edges", max_edges);
   *plan = (struct irrep_plan){1, s->n_atoms, n_edges};
   return IRREP_OK;
+}
+
+/* A view of the structure that it was made of; it counts as FAKE_EDGE_BYTES an edge. */
+struct irrep_graph {
+  struct irrep_structure structure;
+  size_t bytes;
+};
+
+static inline enum irrep_status fake_graph(const struct irrep_model *model,
+                                           const struct irrep_structure *s, size_t max_edges,
+                                           size_t max_bytes, struct irrep_plan *plan,
+                                           struct irrep_graph **graph, struct irrep_error *error) {
+  *graph = NULL;
+  const enum irrep_status status = fake_plan(model, s, max_edges, plan, error);
+  if (status != IRREP_OK || FAKE_EDGE_BYTES * plan->n_edges > max_bytes)
+    return status;
+  *graph = malloc(sizeof **graph);
+  if (*graph)
+    **graph = (struct irrep_graph){*s, FAKE_EDGE_BYTES * plan->n_edges};
+  return IRREP_OK;
+}
+
+static inline size_t fake_graph_bytes(const struct irrep_graph *graph) {
+  return graph->bytes;
+}
+
+static inline void fake_graph_free(struct irrep_graph *graph) {
+  free(graph);
 }
 
 static inline size_t fake_bytes(const struct irrep_model *model, enum irrep_precision precision,
@@ -185,15 +215,35 @@ fake_evaluate(const struct irrep_model *model, const struct irrep_evaluate_optio
   return IRREP_OK;
 }
 
+static inline enum irrep_status
+fake_evaluate_graphs(const struct irrep_model *model, const struct irrep_evaluate_options *options,
+                     const struct irrep_graph *const *graphs, size_t n, void *arena,
+                     size_t arena_bytes, struct irrep_result *results, struct irrep_error *error) {
+  struct irrep_structure *structures = calloc(n + 1, sizeof *structures);
+  if (!structures)
+    return irrep_fail(error, IRREP_NO_MEMORY, "", "no memory");
+  for (size_t i = 0; i < n; i++)
+    structures[i] = graphs[i]->structure;
+  atomic_fetch_add(&((struct irrep_model *)model)->by_graphs, 1);
+  const enum irrep_status status =
+      fake_evaluate(model, options, structures, n, arena, arena_bytes, results, error);
+  free(structures);
+  return status;
+}
+
 static const struct evaluator fake_evaluator = {
     .load_from = fake_load_from,
     .free = fake_free,
     .card = fake_card,
     .plan = fake_plan,
+    .graph = fake_graph,
+    .graph_bytes = fake_graph_bytes,
+    .graph_free = fake_graph_free,
     .bytes = fake_bytes,
     .helper_bytes = fake_helper_bytes,
     .self_check = fake_self_check,
     .evaluate = fake_evaluate,
+    .evaluate_graphs = fake_evaluate_graphs,
 };
 
 #endif

@@ -115,6 +115,34 @@ static void test_one_without_numbers(void **state) {
   expect_answer(&f->predictions[1], "{\"status\":\"ok\",\"energy\":16.5,\"n_edges\":2}");
 }
 
+/* Graphs are evaluated where each structure has one, and given up in any case. */
+static void test_graphs(void **state) {
+  struct fixture *f = *state;
+  struct graph_store store;
+  struct kept_graph kept[N];
+  const struct compute keeping = {.evaluator = &fake_evaluator, .graphs = &store};
+  graph_store_init(&store, &fake_evaluator, 1 << 20);
+  for (size_t n_graphs = N; n_graphs >= N - 1; n_graphs--) {
+    struct irrep_plan plan;
+    memset(kept, 0, sizeof kept);
+    for (size_t i = 0; i < N; i++) {
+      f->predictions[i].graph = &kept[i];
+      if (i < n_graphs)
+        assert_int_equal(graph_store_plan(&store, f->loaded.model, &f->structures[i], SIZE_MAX,
+                                          &plan, &kept[i], NULL),
+                         IRREP_OK);
+    }
+    compute_batch(f->batch, &keeping, f->arena, 16384);
+    for (size_t i = 0; i < N; i++) {
+      assert_null(kept[i].graph);
+      assert_int_equal(f->predictions[i].n_edges, i * (i + 1));
+    }
+    assert_int_equal(graph_store_bytes(&store), 0);
+    assert_int_equal(atomic_load(&f->loaded.model->by_graphs), 1); /* only of the first batch */
+  }
+  assert_int_equal(atomic_load(&f->loaded.model->evaluations), 2);
+}
+
 /* A model of doubtful kernels is evaluated by plain ones and without tables, and a profile is made
  * when one is wanted. */
 static void test_options(void **state) {
@@ -164,9 +192,14 @@ static void test_failed_batch(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-      TEST(test_answers),  TEST(test_one_without_numbers), TEST(test_one_without_a_text),
-      TEST(test_no_arena), TEST(test_cancelled),           TEST(test_failed_batch),
+      TEST(test_answers),
+      TEST(test_one_without_numbers),
+      TEST(test_one_without_a_text),
+      TEST(test_no_arena),
+      TEST(test_cancelled),
+      TEST(test_failed_batch),
       TEST(test_options),
+      TEST(test_graphs),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

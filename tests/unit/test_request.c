@@ -121,6 +121,18 @@ static void test_first_fault_stays(void **state) {
   request_fini(&r);
 }
 
+/* In float32, without keeping graphs. */
+static enum request_planned plan(struct request *r, const struct irrep_model *model,
+                                 struct bounds bounds, size_t max_edges, size_t *next,
+                                 const atomic_bool *gone) {
+  const struct request_planner planner = {.evaluator = &fake_evaluator,
+                                          .model = model,
+                                          .precision = IRREP_FLOAT32,
+                                          .bounds = bounds,
+                                          .gone = gone};
+  return request_plan(r, &planner, max_edges, next);
+}
+
 static void test_plan(void **state) {
   (void)state;
   size_t next = 0;
@@ -129,9 +141,7 @@ static void test_plan(void **state) {
   fill(&r, (const size_t[]){2, 2, 0, 4}, 4);
   r.items[1].structure.numbers = stranger;
   struct bounds bounds = bounds_search(&fake_evaluator, model, IRREP_FLOAT32, 1 << 20);
-  assert_int_equal(
-      request_plan(&r, &fake_evaluator, model, IRREP_FLOAT32, bounds, SIZE_MAX, &next, NULL),
-      REQUEST_PLANNED);
+  assert_int_equal(plan(&r, model, bounds, SIZE_MAX, &next, NULL), REQUEST_PLANNED);
   assert_null(r.items[0].problem);
   assert_int_equal(r.items[0].plan.n_atoms, 2);
   assert_int_equal(r.items[0].plan.n_edges, 2);
@@ -154,9 +164,7 @@ static void test_too_large(void **state) {
   struct request r;
   fill(&r, (const size_t[]){1, 4}, 2);
   struct bounds bounds = {.max_edges = 100, .max_bytes = 4011};
-  assert_int_equal(
-      request_plan(&r, &fake_evaluator, model, IRREP_FLOAT32, bounds, SIZE_MAX, &next, NULL),
-      REQUEST_PLANNED);
+  assert_int_equal(plan(&r, model, bounds, SIZE_MAX, &next, NULL), REQUEST_PLANNED);
   assert_null(r.items[0].problem);
   assert_int_equal(r.items[1].problem->status, 422);
   assert_string_equal(r.items[1].problem->type, "urn:irrepd:too-large");
@@ -167,9 +175,7 @@ static void test_too_large(void **state) {
   next = 0;
   fill(&r, (const size_t[]){4}, 1);
   bounds = (struct bounds){.max_edges = 7, .max_bytes = 4007};
-  assert_int_equal(
-      request_plan(&r, &fake_evaluator, model, IRREP_FLOAT32, bounds, SIZE_MAX, &next, NULL),
-      REQUEST_PLANNED);
+  assert_int_equal(plan(&r, model, bounds, SIZE_MAX, &next, NULL), REQUEST_PLANNED);
   assert_string_equal(r.items[0].problem->type, "urn:irrepd:too-large");
   assert_non_null(strstr(r.items[0].problem->detail, "at least 4008 bytes"));
   assert_non_null(strstr(r.items[0].problem->detail, " 4007 bytes"));
@@ -185,10 +191,39 @@ static void test_gone(void **state) {
   fill(&r, (const size_t[]){0}, 1);
   atomic_bool gone = true;
   struct bounds bounds = {.max_edges = 100, .max_bytes = 100000};
-  assert_int_equal(
-      request_plan(&r, &fake_evaluator, model, IRREP_FLOAT32, bounds, SIZE_MAX, &next, &gone),
-      REQUEST_PLANNED);
+  assert_int_equal(plan(&r, model, bounds, SIZE_MAX, &next, &gone), REQUEST_PLANNED);
   assert_null(r.items[0].problem);
+  request_fini(&r);
+  free(model);
+}
+
+/* What is accepted has its graph; what is refused, be it for its bytes, has none. */
+static void test_graphs(void **state) {
+  (void)state;
+  size_t next = 0;
+  struct irrep_model *model = fake_model();
+  struct request r;
+  struct graph_store store;
+  fill(&r, (const size_t[]){2, 2, 4, 4, 2}, 5);
+  r.items[1].structure.numbers = stranger;
+  graph_store_init(&store, &fake_evaluator, 1 << 16);
+  const struct request_planner planner = {.evaluator = &fake_evaluator,
+                                          .graphs = &store,
+                                          .model = model,
+                                          .precision = IRREP_FLOAT32,
+                                          .bounds = {.max_edges = 100, .max_bytes = 2000 + 2}};
+  assert_int_equal(request_plan(&r, &planner, SIZE_MAX, &next), REQUEST_PLANNED);
+  assert_non_null(r.items[0].graph.graph);
+  assert_string_equal(r.items[1].problem->type, "urn:irrepd:unknown-element");
+  assert_null(r.items[1].graph.graph);
+  for (size_t i = 2; i < 4; i++) {
+    assert_string_equal(r.items[i].problem->type, "urn:irrepd:too-large");
+    assert_null(r.items[i].graph.graph);
+  }
+  assert_non_null(r.items[4].graph.graph);
+  assert_int_equal(graph_store_bytes(&store), 2 * 56);
+  graph_store_drop(&store, &r.items[0].graph);
+  graph_store_drop(&store, &r.items[4].graph);
   request_fini(&r);
   free(model);
 }
@@ -201,18 +236,15 @@ static void test_many_edges(void **state) {
   struct request r;
   const struct bounds bounds = {.max_edges = 100, .max_bytes = 100000};
   fill(&r, (const size_t[]){4, 2}, 2);
-  assert_int_equal(request_plan(&r, &fake_evaluator, model, IRREP_FLOAT32, bounds, 13, &next, NULL),
-                   REQUEST_IS_LONG);
+  assert_int_equal(plan(&r, model, bounds, 13, &next, NULL), REQUEST_IS_LONG);
   assert_null(r.items[1].problem);
-  assert_int_equal(request_plan(&r, &fake_evaluator, model, IRREP_FLOAT32, bounds, 2, &next, NULL),
-                   REQUEST_PLANNED);
+  assert_int_equal(plan(&r, model, bounds, 2, &next, NULL), REQUEST_PLANNED);
   assert_int_equal(r.items[1].plan.n_edges, 2);
   request_fini(&r);
   next = 0;
   fill(&r, (const size_t[]){4, 2}, 2);
   r.items[0].structure.numbers = stranger;
-  assert_int_equal(request_plan(&r, &fake_evaluator, model, IRREP_FLOAT32, bounds, 2, &next, NULL),
-                   REQUEST_PLANNED);
+  assert_int_equal(plan(&r, model, bounds, 2, &next, NULL), REQUEST_PLANNED);
   assert_non_null(r.items[0].problem);
   request_fini(&r);
   free(model);
@@ -248,6 +280,7 @@ int main(void) {
       cmocka_unit_test(test_large_array),
       cmocka_unit_test(test_first_fault_stays),
       cmocka_unit_test(test_plan),
+      cmocka_unit_test(test_graphs),
       cmocka_unit_test(test_too_large),
       cmocka_unit_test(test_gone),
       cmocka_unit_test(test_many_edges),
