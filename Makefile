@@ -98,7 +98,9 @@ docs: $(SETUP)/docs | $(VENV_DOCS) ## render docs/ and the comments of the publi
 reference: all | $(VENV_REFERENCE) $(VENV_REFERENCES) ## write the fixtures of tests/reference/ anew, from the upstream codes, and say which came out otherwise
 	$(VENV_REFERENCE_PYTHON) tests/reference/e3nn_fixtures.py
 	$(VENV_REFERENCE_PYTHON) tests/reference/sevennet_fixtures.py
+	$(VENV_REFERENCE_PYTHON) tests/reference/sevennet_stresses.py
 	build/venv-reference-mace/bin/python tests/reference/mace_fixtures.py
+	build/venv-reference-mace/bin/python tests/reference/mace_stresses.py
 	build/venv-reference-mace/bin/python tests/reference/mace_published.py
 	build/venv-reference-nequip/bin/python tests/reference/nequip_fixtures.py
 	build/venv-reference-nequip/bin/python tests/reference/allegro_fixtures.py

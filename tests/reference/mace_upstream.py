@@ -84,18 +84,17 @@ def build(
     )
 
 
-def evaluate(model: torch.nn.Module, structure: Structure) -> Evaluation:
-    """Of the last head; forces and strain derivative from the gradient by the edges' vectors."""
+def graph_of(model: torch.nn.Module, structure: Structure) -> tuple[dict[str, Any], Any]:
+    """What a model is given, of the last head, and the edges in its order."""
     dtype = next(model.parameters()).dtype
     torch.set_default_dtype(dtype)
     edges = find_edges(structure.positions, structure.cell, structure.pbc, float(model.r_max))
     between = structure.positions[edges.receivers] - structure.positions[edges.senders]
-    positions = torch.tensor(structure.positions, dtype=dtype)
     shifts = torch.tensor(-edges.vectors - between, dtype=dtype, requires_grad=True)
     numbers = model.atomic_numbers.tolist()
     species = torch.tensor([numbers.index(z) for z in structure.numbers])
     data = {
-        "positions": positions,
+        "positions": torch.tensor(structure.positions, dtype=dtype),
         "shifts": shifts,
         "unit_shifts": torch.zeros_like(shifts),
         "cell": torch.zeros(3, 3, dtype=dtype),
@@ -105,6 +104,13 @@ def evaluate(model: torch.nn.Module, structure: Structure) -> Evaluation:
         "ptr": torch.tensor([0, len(species)]),
         "head": torch.tensor([len(model.heads) - 1]),
     }
+    return data, edges
+
+
+def evaluate(model: torch.nn.Module, structure: Structure) -> Evaluation:
+    """Of the last head; forces and strain derivative from the gradient by the edges' vectors."""
+    data, edges = graph_of(model, structure)
+    shifts = data["shifts"]
     out = model(data, compute_force=False)
     gradient = np.zeros((len(edges.senders), 3))
     if len(edges.senders):
@@ -113,7 +119,7 @@ def evaluate(model: torch.nn.Module, structure: Structure) -> Evaluation:
     np.add.at(forces, edges.receivers, -gradient)
     np.add.at(forces, edges.senders, gradient)
     strain = -edges.vectors.T @ gradient
-    energies = out["node_energy"].detach().to(dtype).numpy().astype(float)
+    energies = out["node_energy"].detach().to(shifts.dtype).numpy().astype(float)
     return Evaluation(energies, forces, (strain + strain.T) / 2)
 
 

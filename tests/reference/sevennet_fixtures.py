@@ -90,7 +90,7 @@ class Reference:
     def edges(self, structure: Structure):
         return find_edges(structure.positions, structure.cell, structure.pbc, self.r_max)
 
-    def evaluate(self, structure: Structure) -> Evaluation:
+    def graph(self, structure: Structure) -> AtomGraphData:
         edges = self.edges(structure)
         numbers = torch.as_tensor(structure.numbers.astype(np.int64))
         data = AtomGraphData(
@@ -105,6 +105,10 @@ class Reference:
         data[KEY.INFO] = {}
         if self.modality:
             data[KEY.DATA_MODALITY] = self.modality
+        return data
+
+    def evaluate(self, structure: Structure) -> Evaluation:
+        data = self.graph(structure)
         out = {key: value.detach().numpy() for key, value in self._outputs(data).items()}
         assert all(value.dtype == np.dtype(str(self.dtype)[6:]) for value in out.values())
         derivative = np.zeros((3, 3))
