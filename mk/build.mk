@@ -16,7 +16,6 @@ else ifeq ($(SANITIZER),fuzzer)
 B := build/fuzz
 SANITIZER_FLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 CC := clang
-CXX := clang++
 WARNINGS := -w
 else
 $(error SANITIZER=$(SANITIZER): it can be 'address,undefined' or 'thread')
@@ -63,14 +62,12 @@ LDFLAGS_COMMON := -pthread -Wl,-z,noexecstack,-z,relro,-z,now $(SANITIZER_FLAGS)
 
 # Expanded when a recipe runs: on a fresh machine pkg-config is installed by then.
 SERVER_CFLAGS = $(shell pkg-config --cflags libmicrohttpd libcjson libuv gnutls)
-# libstdc++, for std::to_chars, is linked in.
-SERVER_LIBS = $(shell pkg-config --libs libmicrohttpd libcjson libuv gnutls) -static-libgcc -l:libstdc++.a
+SERVER_LIBS = $(shell pkg-config --libs libmicrohttpd libcjson libuv gnutls)
 CORE_LIBS := -lm
 
 KERNEL_SOURCES := $(wildcard core/cpu/kernels/*.c)
 CORE_SOURCES := $(wildcard core/*/*.c)
 SERVER_SOURCES := $(wildcard server/*.c server/*/*.c)
-CXX_SOURCES := $(wildcard server/*/*.cc)
 PAGE_FILES := $(wildcard server/page/*.json server/page/*.html server/page/*.js server/page/*.css server/page/*.svg)
 UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
 FUZZ_SOURCES := $(wildcard tests/fuzz/fuzz_*.c)
@@ -79,7 +76,7 @@ OBJ := $(B)/obj
 KERNEL_OBJECTS := $(foreach isa,$(ISAS),$(foreach bits,32 64,\
   $(KERNEL_SOURCES:%.c=$(OBJ)/%.$(isa).$(bits).o)))
 CORE_OBJECTS := $(CORE_SOURCES:%.c=$(OBJ)/%.o) $(KERNEL_OBJECTS)
-SERVER_OBJECTS := $(SERVER_SOURCES:%.c=$(OBJ)/%.o) $(CXX_SOURCES:%.cc=$(OBJ)/%.o) $(PAGE_FILES:%=$(OBJ)/%.o)
+SERVER_OBJECTS := $(SERVER_SOURCES:%.c=$(OBJ)/%.o) $(PAGE_FILES:%=$(OBJ)/%.o)
 MAIN_OBJECT := $(OBJ)/server/main.o
 UNIT_OBJECTS := $(UNIT_SOURCES:%.c=$(OBJ)/%.o)
 FUZZ_OBJECTS := $(FUZZ_SOURCES:%.c=$(OBJ)/%.o) $(OBJ)/tests/fuzz/replay.o
@@ -119,11 +116,6 @@ $(OBJ)/server/%.o: server/%.c $(FLAGS_FILE) | $(SETUP)/build
 	@mkdir -p $(@D)
 	$(call say,cc)
 	$(Q)$(CC) $(CFLAGS_PLAIN) $(SERVER_CFLAGS) -MMD -MP -c -o $@ $<
-
-$(OBJ)/server/%.o: server/%.cc $(FLAGS_FILE) | $(SETUP)/build
-	@mkdir -p $(@D)
-	$(call say,c++)
-	$(Q)$(CXX) $(filter-out -std=gnu11,$(CFLAGS_PLAIN)) -std=c++17 -fno-exceptions -fno-rtti -MMD -MP -c -o $@ $<
 
 $(OBJ)/tests/%.o: tests/%.c $(FLAGS_FILE) | $(SETUP)/build $(SETUP)/test
 	@mkdir -p $(@D)

@@ -60,9 +60,7 @@ ONLY_IN = {
         "tests/unit/test_http_response.c",
     ),
     "cjson/cJSON.h": (
-        "server/codec/codec_*.c",
         "server/base/config.c",
-        "server/routes/routes*.c",
         "clients/c/*",
         "tests/*",
     ),

@@ -515,6 +515,15 @@ bool json_skip(struct json_reader *r) {
   return true;
 }
 
+bool json_raw(struct json_reader *r, const char **value, size_t *size) {
+  const char *begin = after_blanks(r->at, r->end);
+  if (!json_skip(r))
+    return false;
+  *value = begin;
+  *size = (size_t)(r->at - begin);
+  return true;
+}
+
 bool json_end(struct json_reader *r) {
   if (r->message)
     return false;

@@ -115,6 +115,9 @@ bool json_null(struct json_reader *reader);
 /* Passes over the value that comes next, whatever it is, with the same checks as reading it. */
 bool json_skip(struct json_reader *reader);
 
+/* As json_skip; the value is what the reader's text holds at *value [*size]. */
+bool json_raw(struct json_reader *reader, const char **value, size_t *size);
+
 /* Whether the one value was read whole and only blanks follow; the last call on a reader. */
 bool json_end(struct json_reader *reader);
 

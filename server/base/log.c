@@ -1,35 +1,15 @@
 #include "server/base/log.h"
 
-#include "core/base/utf8.h"
+#include "core/base/json_writer.h"
 
-#include <math.h>
 #include <poll.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-/* Kept free behind every field: closing quote, closing brace, newline and NUL. */
-#define LOG_TAIL 8
-
-struct line {
-  char *text;
-  size_t size;
-};
-
-/* Appends all of it or nothing. */
-static bool append(struct line *line, const char *text, size_t size) {
-  if (line->size + size > LOG_LINE_MAX - LOG_TAIL)
-    return false;
-  memcpy(line->text + line->size, text, size);
-  line->size += size;
-  return true;
-}
-
-static bool append_text(struct line *line, const char *text) {
-  return append(line, text, strlen(text));
-}
+/* Kept free behind every field: closing brace, newline and NUL. */
+#define LOG_TAIL 3
 
 /* Bounds one string so that the fields after it find room too. */
 #define LOG_STRING_MAX 1024
@@ -37,33 +17,37 @@ static bool append_text(struct line *line, const char *text) {
 /* How long a reader of the log may hold up the daemon for a line, before that is lost. */
 #define LOG_PATIENCE_MS 10
 
-static bool append_string(struct line *line, const char *text) {
-  if (text == NULL)
-    return append_text(line, "null");
-  if (!append(line, "\"", 1))
-    return false;
-  const char *at = text, *const end = text + strlen(text);
-  for (bool fits = true; at < end && fits && at - text < LOG_STRING_MAX;) {
-    char escaped[8];
-    const unsigned char c = (unsigned char)*at;
-    const size_t n = utf8_sequence(at, end);
-    if (n == 0)
-      fits = append_text(line, "\\ufffd");
-    else if (c == '"' || c == '\\') {
-      snprintf(escaped, sizeof escaped, "\\%c", c);
-      fits = append_text(line, escaped);
-    } else if (c < 0x20 || c == 0x7f) {
-      snprintf(escaped, sizeof escaped, "\\u%04x", c);
-      fits = append_text(line, escaped);
-    } else
-      fits = append(line, at, n);
-    at += n == 0 ? 1 : n;
-  }
-  line->text[line->size++] = '"'; /* LOG_TAIL keeps room */
-  return true;
+/* A line, to which fields are added as far as they fit. */
+struct line {
+  struct text text;
+  struct json_writer writer;
+};
+
+/* Takes back what was written since a copy of the line was made, if it did not fit. */
+static bool fits(struct line *line, const struct line *before) {
+  if (!line->text.failed)
+    return true;
+  line->text = before->text;
+  line->writer.needs_comma = before->writer.needs_comma;
+  return false;
 }
 
-static void append_time(struct line *line) {
+/* Adds a string, cut at whole characters where it is long. */
+static bool add_string(struct line *line, const char *key, const char *string) {
+  const struct line before = *line;
+  size_t n = strnlen(string, LOG_STRING_MAX);
+  for (;; n /= 2) {
+    while (n > 0 && ((unsigned char)string[n] & 0xc0) == 0x80)
+      n--;
+    json_put_bytes(&line->writer, key, string, n);
+    if (fits(line, &before))
+      return true;
+    if (n == 0)
+      return false;
+  }
+}
+
+static void add_time(struct line *line) {
   struct timespec now = {0, 0};
   struct tm utc;
   char date[32], text[64];
@@ -71,48 +55,46 @@ static void append_time(struct line *line) {
   if (gmtime_r(&now.tv_sec, &utc) == NULL ||
       strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &utc) == 0)
     date[0] = '\0';
-  snprintf(text, sizeof text, "{\"time\":\"%s.%03ldZ\"", date, now.tv_nsec / 1000000);
-  append_text(line, text);
+  snprintf(text, sizeof text, "%s.%03ldZ", date, now.tv_nsec / 1000000);
+  json_put_string(&line->writer, "time", text);
 }
 
-static bool append_value(struct line *line, enum log_kind kind, va_list *fields) {
-  char text[40];
-  if (kind == LOG_STRING)
-    return append_string(line, va_arg(*fields, const char *));
-  if (kind == LOG_INTEGER)
-    snprintf(text, sizeof text, "%lld", va_arg(*fields, long long));
-  else {
-    const double number = va_arg(*fields, double);
-    snprintf(text, sizeof text, isfinite(number) ? "%.9g" : "null", number);
+/* Adds the next of the fields. */
+static bool add_field(struct line *line, enum log_kind kind, va_list *fields) {
+  const struct line before = *line;
+  const char *key = va_arg(*fields, const char *);
+  if (kind == LOG_STRING) {
+    const char *string = va_arg(*fields, const char *);
+    if (string != NULL)
+      return add_string(line, key, string);
+    json_put_null(&line->writer, key);
+  } else if (kind == LOG_INTEGER) {
+    json_put_integer(&line->writer, key, va_arg(*fields, long long));
+  } else {
+    json_put_double(&line->writer, key, va_arg(*fields, double));
   }
-  return append_text(line, text);
+  return fits(line, &before);
 }
 
 size_t log_format(char text[LOG_LINE_MAX], enum log_level level, const char *message,
                   va_list fields) {
   static const char *const names[] = {"info", "warning", "error"};
-  struct line line = {text, 0};
-  append_time(&line);
-  append_text(&line, ",\"level\":\"");
-  append_text(&line, names[level]);
-  append_text(&line, "\",\"message\":");
-  append_string(&line, message);
+  struct line line = {.text = text_over(text, LOG_LINE_MAX - LOG_TAIL)};
+  line.writer = json_writer_over(&line.text);
+  json_open_object(&line.writer, NULL);
+  add_time(&line);
+  json_put_string(&line.writer, "level", names[level]);
+  add_string(&line, "message", message);
   va_list rest;
   va_copy(rest, fields);
   for (;;) {
     const enum log_kind kind = (enum log_kind)va_arg(rest, int);
-    if (kind == LOG_END)
+    if (kind == LOG_END || !add_field(&line, kind, &rest))
       break;
-    const size_t before = line.size;
-    if (!append_text(&line, ",") || !append_string(&line, va_arg(rest, const char *)) ||
-        !append_text(&line, ":") || !append_value(&line, kind, &rest)) {
-      line.size = before;
-      break;
-    }
   }
   va_end(rest);
-  memcpy(text + line.size, "}\n", 3);
-  return line.size + 2;
+  memcpy(text + line.text.size, "}\n", LOG_TAIL);
+  return line.text.size + LOG_TAIL - 1;
 }
 
 void log_write(enum log_level level, const char *message, ...) {

@@ -1,7 +1,7 @@
 #include "server/base/metrics.h"
 
+#include "core/base/text.h"
 #include "server/base/fnv.h"
-#include "server/base/text.h"
 #include "server/base/version.h"
 
 #include <dirent.h>

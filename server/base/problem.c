@@ -1,7 +1,6 @@
 #include "server/base/problem.h"
 
 #include "server/base/problem_kinds.h"
-#include "server/base/text.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -60,35 +59,32 @@ struct problem *problem_of_error(struct problem *problem, const struct irrep_err
                      irrep_status_title(error->status), field, "%s", error->detail);
 }
 
-static void put(struct text *text, const struct problem *p, bool names_error) {
-  text_puts(text, "{\"type\":");
-  text_put_json(text, p->type);
-  text_puts(text, ",\"title\":");
-  text_put_json(text, p->title);
-  text_puts(text, ",\"status\":");
-  text_put_size(text, p->status > 0 ? (size_t)p->status : 0);
-  text_puts(text, ",\"detail\":");
-  text_put_json(text, p->detail);
-  text_puts(text, ",\"errors\":[");
+static void put(struct json_writer *w, const char *key, const struct problem *p, bool names_error) {
+  json_open_object(w, key);
+  json_put_string(w, "type", p->type);
+  json_put_string(w, "title", p->title);
+  json_put_size(w, "status", p->status > 0 ? (size_t)p->status : 0);
+  json_put_string(w, "detail", p->detail);
+  json_open_array(w, "errors");
   if (p->pointer[0]) {
-    text_puts(text, "{\"pointer\":");
-    text_put_json(text, p->pointer);
-    text_puts(text, "}");
+    json_open_object(w, NULL);
+    json_put_string(w, "pointer", p->pointer);
+    json_close_object(w);
   }
-  text_puts(text, p->retryable ? "],\"retryable\":true" : "],\"retryable\":false");
-  if (names_error) {
-    text_puts(text, ",\"error\":");
-    text_put_json(text, p->detail);
-  }
-  text_puts(text, "}");
+  json_close_array(w);
+  json_put_bool(w, "retryable", p->retryable);
+  if (names_error)
+    json_put_string(w, "error", p->detail);
+  json_close_object(w);
 }
 
-void problem_put(struct text *text, const struct problem *problem) {
-  put(text, problem, false);
+void problem_put(struct json_writer *writer, const char *key, const struct problem *problem) {
+  put(writer, key, problem, false);
 }
 
 char *problem_render(const struct problem *problem, bool names_error, size_t *size) {
   struct text text = {0};
-  put(&text, problem, names_error);
+  struct json_writer writer = json_writer_over(&text);
+  put(&writer, NULL, problem, names_error);
   return text_take(&text, size);
 }

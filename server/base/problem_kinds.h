@@ -5,9 +5,9 @@
 #ifndef SERVER_BASE_PROBLEM_KINDS_H
 #define SERVER_BASE_PROBLEM_KINDS_H
 
+#include "core/base/json_writer.h"
 #include "irrep/status.h"
 #include "server/base/problem.h"
-#include "server/base/text.h"
 
 #define PROBLEM_KINDS(X)                                                                           \
   X(MALFORMED_JSON, 400, "malformed-json", "malformed JSON")                                       \
@@ -55,7 +55,7 @@ struct problem *problem_of_kind(struct problem *problem, enum problem_kind kind,
 struct problem *problem_of_error(struct problem *problem, const struct irrep_error *error,
                                  const char *pointer);
 
-/* Writes the JSON text of problem_render. Thread-safe on distinct texts. */
-void problem_put(struct text *text, const struct problem *problem);
+/* Writes the object that problem_render makes. Thread-safe on distinct writers. */
+void problem_put(struct json_writer *writer, const char *key, const struct problem *problem);
 
 #endif

@@ -11,14 +11,12 @@ size_t answer_array_rows(const struct irrep_output *output, const struct request
   return output->by_atom ? n_atoms : request->n_items;
 }
 
-void answer_array_put_shape(struct text *text, const struct irrep_output *output, size_t rows) {
-  text_puts(text, "[");
-  text_put_size(text, rows);
-  for (size_t k = 0; k < output->n_dims; k++) {
-    text_puts(text, ",");
-    text_put_size(text, output->dims[k]);
-  }
-  text_puts(text, "]");
+void answer_array_put_shape(struct json_writer *w, const struct irrep_output *output, size_t rows) {
+  json_open_array(w, "shape");
+  json_put_size(w, NULL, rows);
+  for (size_t i = 0; i < output->n_dims; i++)
+    json_put_size(w, NULL, output->dims[i]);
+  json_close_array(w);
 }
 
 const double *answer_array_of(const struct irrep_output *output, const struct request *request,
@@ -46,10 +44,10 @@ int32_t answer_status(const struct request *request, size_t index) {
   return problem ? problem->status : 0;
 }
 
-void answer_status_put_shape(struct text *text, const struct request *request) {
-  text_puts(text, "[");
-  text_put_size(text, request->n_items);
-  text_puts(text, "]");
+void answer_status_put_shape(struct json_writer *w, const struct request *request) {
+  json_open_array(w, "shape");
+  json_put_size(w, NULL, request->n_items);
+  json_close_array(w);
 }
 
 void answer_status_put(struct text *text, const struct request *request) {

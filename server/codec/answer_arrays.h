@@ -3,8 +3,8 @@
 #ifndef SERVER_CODEC_ANSWER_ARRAYS_H
 #define SERVER_CODEC_ANSWER_ARRAYS_H
 
+#include "core/base/json_writer.h"
 #include "irrep/outputs.h"
-#include "server/base/text.h"
 #include "server/codec/request.h"
 
 #include <stddef.h>
@@ -13,8 +13,9 @@
 /* The rows of an output over all structures. */
 size_t answer_array_rows(const struct irrep_output *output, const struct request *request);
 
-/* Appends the shape of that many rows: "[2,3]". */
-void answer_array_put_shape(struct text *text, const struct irrep_output *output, size_t rows);
+/* Writes the member shape of that many rows: [2,3]. */
+void answer_array_put_shape(struct json_writer *writer, const struct irrep_output *output,
+                            size_t rows);
 
 /* The rows of a structure, their doubles being *n; NULL where it has a problem or has none, as the
  * stress of a molecule. results [n_items]. */
@@ -28,8 +29,8 @@ void answer_array_put(struct text *text, const struct irrep_output *output,
 /* 0, or the HTTP status that the structure would have alone. */
 int32_t answer_status(const struct request *request, size_t index);
 
-/* Appends the shape of all statuses, and their bytes. */
-void answer_status_put_shape(struct text *text, const struct request *request);
+/* Writes the member shape of all statuses, and appends their bytes. */
+void answer_status_put_shape(struct json_writer *writer, const struct request *request);
 void answer_status_put(struct text *text, const struct request *request);
 
 #endif

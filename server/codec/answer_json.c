@@ -10,60 +10,34 @@
 #define ELEMENT_SIZE 128
 #define NUMBER_SIZE 22
 
-/* Writes an array of this shape, nested; a number where there are no dimensions. Returns what comes
- * behind its values. */
-static const double *put_array(struct text *text, const double *values, const size_t *shape,
-                               size_t n_dims) {
-  if (n_dims == 0) {
-    text_put_double(text, *values);
-    return values + 1;
-  }
-  text_puts(text, "[");
-  for (size_t i = 0; i < shape[0]; i++) {
-    if (i > 0)
-      text_puts(text, ",");
-    values = put_array(text, values, shape + 1, n_dims - 1);
-  }
-  text_puts(text, "]");
-  return values;
-}
-
-static void put_output(struct text *text, const struct irrep_output *output, size_t n_atoms,
+static void put_output(struct json_writer *w, const struct irrep_output *output, size_t n_atoms,
                        const struct irrep_result *result) {
   const double *values = irrep_output_values(output, result);
   const size_t shape[1 + IRREP_OUTPUT_DIMS_MAX] = {n_atoms, output->dims[0], output->dims[1]};
-  text_puts(text, ",");
-  text_put_json(text, output->name);
-  text_puts(text, ":");
   if (!values)
-    text_puts(text, "null");
+    json_put_null(w, output->name);
   else if (output->by_atom)
-    put_array(text, values, shape, 1 + output->n_dims);
+    json_put_tensor(w, output->name, values, shape, 1 + output->n_dims);
   else
-    put_array(text, values, shape + 1, output->n_dims);
+    json_put_tensor(w, output->name, values, shape + 1, output->n_dims);
 }
 
-static void put_head(struct text *text, const char *id, const char *status) {
-  text_puts(text, "{");
-  if (id) {
-    text_puts(text, "\"id\":");
-    text_put_json(text, id);
-    text_puts(text, ",");
-  }
-  text_puts(text, "\"status\":");
-  text_put_json(text, status);
+void answer_json_open(struct json_writer *w, const char *id, const char *status) {
+  json_open_object(w, NULL);
+  if (id)
+    json_put_string(w, "id", id);
+  json_put_string(w, "status", status);
 }
 
-void answer_json_result(struct text *text, const char *id, uint32_t properties, size_t n_atoms,
+void answer_json_result(struct json_writer *w, const char *id, uint32_t properties, size_t n_atoms,
                         const struct irrep_result *result) {
-  put_head(text, id, "ok");
+  answer_json_open(w, id, "ok");
   const struct irrep_output *output;
   for (size_t i = 0; (output = irrep_output_at(i)); i++)
     if (properties & output->bit)
-      put_output(text, output, n_atoms, result);
-  text_puts(text, ",\"n_edges\":");
-  text_put_size(text, result->n_edges);
-  text_puts(text, "}");
+      put_output(w, output, n_atoms, result);
+  json_put_size(w, "n_edges", result->n_edges);
+  json_close_object(w);
 }
 
 size_t answer_json_size(uint32_t properties, size_t n_structures, size_t n_atoms) {
@@ -77,49 +51,43 @@ size_t answer_json_size(uint32_t properties, size_t n_structures, size_t n_atoms
   return bytes < (double)(SIZE_MAX / 4) ? (size_t)bytes : 0;
 }
 
-void answer_json_error(struct text *text, const char *id, const struct problem *problem) {
-  put_head(text, id, "error");
-  text_puts(text, ",\"error\":");
-  problem_put(text, problem);
-  text_puts(text, "}");
+void answer_json_error(struct json_writer *w, const char *id, const struct problem *problem) {
+  answer_json_open(w, id, "error");
+  problem_put(w, "error", problem);
+  json_close_object(w);
 }
 
-void answer_json_begin(struct text *text, const char *model, const char *sha256,
+void answer_json_begin(struct json_writer *w, const char *model, const char *sha256,
                        const char *request_id, uint32_t properties) {
-  text_puts(text, "{\"model\":");
-  text_put_json(text, model);
-  text_puts(text, ",\"model_sha256\":");
-  text_put_json(text, sha256);
-  text_puts(text, ",\"request_id\":");
-  text_put_json(text, request_id);
-  text_puts(text, ",\"units\":{");
+  json_open_object(w, NULL);
+  json_put_string(w, "model", model);
+  json_put_string(w, "model_sha256", sha256);
+  json_put_string(w, "request_id", request_id);
+  json_open_object(w, "units");
   const struct irrep_output *output;
-  const char *comma = "";
-  for (size_t i = 0; (output = irrep_output_at(i)); i++) {
-    if (!(properties & output->bit))
-      continue;
-    text_puts(text, comma);
-    text_put_json(text, output->name);
-    text_puts(text, ":");
-    text_put_json(text, output->unit);
-    comma = ",";
-  }
-  text_puts(text, "},\"results\":[");
+  for (size_t i = 0; (output = irrep_output_at(i)); i++)
+    if (properties & output->bit)
+      json_put_string(w, output->name, output->unit);
+  json_close_object(w);
+  json_open_array(w, "results");
+}
+
+void answer_json_end(struct json_writer *w, const struct answer_timing *timing) {
+  json_close_array(w);
+  json_open_object(w, "timing");
+  answer_timing_put(w, timing);
+  json_close_object(w);
+  json_close_object(w);
 }
 
 /* Microseconds are enough. */
-static void put_milliseconds(struct text *text, double ms) {
-  text_put_double(text, round(ms * 1e3) / 1e3);
+static double rounded(double ms) {
+  return round(ms * 1e3) / 1e3;
 }
 
-void answer_json_end(struct text *text, const struct answer_timing *timing) {
-  text_puts(text, "],\"timing\":{\"queue_ms\":");
-  put_milliseconds(text, timing->queue_ms);
-  text_puts(text, ",\"compute_ms\":");
-  put_milliseconds(text, timing->compute_ms);
-  text_puts(text, ",\"batch_structures\":");
-  text_put_size(text, timing->batch_structures);
-  text_puts(text, ",\"batch_atoms\":");
-  text_put_size(text, timing->batch_atoms);
-  text_puts(text, "}}");
+void answer_timing_put(struct json_writer *w, const struct answer_timing *timing) {
+  json_put_double(w, "queue_ms", rounded(timing->queue_ms));
+  json_put_double(w, "compute_ms", rounded(timing->compute_ms));
+  json_put_size(w, "batch_structures", timing->batch_structures);
+  json_put_size(w, "batch_atoms", timing->batch_atoms);
 }

@@ -2,9 +2,9 @@
 #ifndef SERVER_CODEC_ANSWER_JSON_H
 #define SERVER_CODEC_ANSWER_JSON_H
 
+#include "core/base/json_writer.h"
 #include "irrep/outputs.h"
 #include "server/base/problem.h"
-#include "server/base/text.h"
 #include "server/codec/request.h"
 
 #include <stddef.h>
@@ -15,19 +15,25 @@ struct answer_timing {
   size_t batch_structures, batch_atoms;
 };
 
+/* Writes the members of a timing. */
+void answer_timing_put(struct json_writer *writer, const struct answer_timing *timing);
+
 /* An element of "results": the numbers of a structure of n_atoms, of which only the wanted ones are
- * written, or what was wrong with it. id may be NULL. Thread-safe on distinct texts. */
-void answer_json_result(struct text *text, const char *id, uint32_t properties, size_t n_atoms,
-                        const struct irrep_result *result);
-void answer_json_error(struct text *text, const char *id, const struct problem *problem);
+ * written, or what was wrong with it. id may be NULL. Thread-safe on distinct writers. */
+void answer_json_result(struct json_writer *writer, const char *id, uint32_t properties,
+                        size_t n_atoms, const struct irrep_result *result);
+void answer_json_error(struct json_writer *writer, const char *id, const struct problem *problem);
+
+/* Opens such an element, with its id and status. */
+void answer_json_open(struct json_writer *writer, const char *id, const char *status);
 
 /* About how many bytes the elements of so many structures take together, of so many atoms. */
 size_t answer_json_size(uint32_t properties, size_t n_structures, size_t n_atoms);
 
 /* What comes before the elements of "results", with the units of the properties, and what comes
- * after. The caller puts commas between the elements. */
-void answer_json_begin(struct text *text, const char *model, const char *sha256,
+ * after. */
+void answer_json_begin(struct json_writer *writer, const char *model, const char *sha256,
                        const char *request_id, uint32_t properties);
-void answer_json_end(struct text *text, const struct answer_timing *timing);
+void answer_json_end(struct json_writer *writer, const struct answer_timing *timing);
 
 #endif

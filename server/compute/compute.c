@@ -72,11 +72,11 @@ static bool write_element(struct prediction *p, const struct irrep_result *resul
   if (!answer)
     return false;
   struct text *text = &answer->text;
+  struct json_writer writer = json_writer_behind(text);
   if (text->size == 0)
-    text_reserve(text, answer_json_size(p->properties, answer->n_structures, answer->n_atoms));
+    text_room(text, answer_json_size(p->properties, answer->n_structures, answer->n_atoms));
   p->answer_at = text->size;
-  text_puts(text, ",");
-  answer_json_result(text, p->id, p->properties, p->entry.structure->n_atoms, result);
+  answer_json_result(&writer, p->id, p->properties, p->entry.structure->n_atoms, result);
   p->answer_size = text->size - p->answer_at;
   return !text->failed;
 }

@@ -2,7 +2,7 @@
 #ifndef SERVER_COMPUTE_COMPUTE_H
 #define SERVER_COMPUTE_COMPUTE_H
 
-#include "server/base/text.h"
+#include "core/base/text.h"
 #include "server/compute/scheduler.h"
 #include "server/compute/worker.h"
 #include "server/models/evaluator.h"

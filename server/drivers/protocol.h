@@ -15,7 +15,7 @@
 #ifndef SERVER_DRIVERS_PROTOCOL_H
 #define SERVER_DRIVERS_PROTOCOL_H
 
-#include "server/base/text.h"
+#include "core/base/text.h"
 #include "server/drivers/species.h"
 #include "server/jobs/driver.h"
 

@@ -3,7 +3,7 @@
 #ifndef SERVER_DRIVERS_STREAM_H
 #define SERVER_DRIVERS_STREAM_H
 
-#include "server/base/text.h"
+#include "core/base/text.h"
 #include "server/os/address.h"
 
 #include <stdbool.h>

@@ -2,7 +2,7 @@
 #ifndef SERVER_JOBS_ESTIMATE_H
 #define SERVER_JOBS_ESTIMATE_H
 
-#include "server/base/text.h"
+#include "core/base/text.h"
 #include "server/jobs/predict_job.h"
 
 /* Writes the answer of a planned job. queue_seconds: until what waits now is done. Times are

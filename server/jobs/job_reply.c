@@ -1,7 +1,6 @@
 #include "server/jobs/job_reply.h"
 
 #include "server/base/pieces.h"
-#include "server/base/text.h"
 #include "server/jobs/estimate.h"
 
 #define ANSWER_TYPE "application/json"
@@ -29,7 +28,8 @@ struct frame {
 
 static void write_frame(const struct predict_job *job, struct frame *frame) {
   struct text *text = &frame->text;
-  answer_json_begin(text, job->served->name, job->loaded->sha256, job->request_id,
+  struct json_writer w = json_writer_over(text);
+  answer_json_begin(&w, job->served->name, job->loaded->sha256, job->request_id,
                     job->request.properties);
   frame->head_size = text->size;
   for (size_t i = 0; i < job->request.n_items; i++) {
@@ -38,12 +38,12 @@ static void write_frame(const struct predict_job *job, struct frame *frame) {
     if (!item->problem)
       continue;
     prediction->answer_at = text->size;
-    text_puts(text, ",");
-    answer_json_error(text, item->id, item->problem);
+    w = json_writer_behind(text);
+    answer_json_error(&w, item->id, item->problem);
     prediction->answer_size = text->size - prediction->answer_at;
   }
   frame->end_at = text->size;
-  answer_json_end(text, &job->timing);
+  answer_json_end(&w, &job->timing);
 }
 
 /* The answer from where its parts were written: the first element without its comma. The texts

@@ -5,7 +5,6 @@
 #include "server/codec/codec_safetensors.h"
 #include "server/http/http_text.h"
 
-#include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -253,15 +252,10 @@ void reply_text(struct http_exchange *exchange, int status, const char *content_
   http_reply(exchange, &reply);
 }
 
-void tree_append(struct cJSON *array, struct cJSON *item) {
-  if (!cJSON_AddItemToArray(array, item))
-    cJSON_Delete(item);
-}
-
-void reply_json(struct http_exchange *exchange, int status, struct cJSON *root) {
-  char *text = cJSON_PrintUnformatted(root);
-  cJSON_Delete(root);
-  reply_text(exchange, status, "application/json", text, text == NULL ? 0 : strlen(text));
+void reply_json(struct http_exchange *exchange, int status, struct text *text) {
+  size_t size = 0;
+  char *bytes = text_take(text, &size);
+  reply_text(exchange, status, "application/json", bytes, size);
 }
 
 void reply_not_found(struct http_exchange *exchange) {

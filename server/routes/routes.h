@@ -2,6 +2,7 @@
 #ifndef SERVER_ROUTES_ROUTES_H
 #define SERVER_ROUTES_ROUTES_H
 
+#include "core/base/json_writer.h"
 #include "server/base/config.h"
 #include "server/base/metrics.h"
 #include "server/http/auth.h"
@@ -12,7 +13,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct cJSON;
 struct sockets;
 
 /* What the routes look at; nothing is owned. */
@@ -77,16 +77,13 @@ bool routes_ready(const struct services *services, struct problem *problem);
 bool routes_body_is_binary(const struct http_exchange *exchange);
 bool routes_answer_is_binary(const struct http_exchange *exchange);
 
-/* Answers with a JSON text, which is taken (NULL: 503), or with a tree, which is deleted. */
+/* Answers with a text, which is taken; with a 503 where it is NULL, or has failed. */
 void reply_text(struct http_exchange *exchange, int status, const char *content_type, char *text,
                 size_t size);
-void reply_json(struct http_exchange *exchange, int status, struct cJSON *root);
+void reply_json(struct http_exchange *exchange, int status, struct text *text);
 
-/* Appends an item, which is taken, to an array of a tree; without memory either may be NULL. */
-void tree_append(struct cJSON *array, struct cJSON *item);
-
-/* What is known of a model, as GET /v1/models/{m} gives it; the caller's. NULL without memory. */
-struct cJSON *model_card_json(const struct served_model *served);
+/* Answers with what is known of a model, as GET /v1/models/{m} gives it. */
+void reply_model_card(struct http_exchange *exchange, const struct served_model *served);
 
 /* Answers 404 for a path without a route. */
 void reply_not_found(struct http_exchange *exchange);

@@ -14,7 +14,7 @@ struct load_call {
 static void on_loaded(struct load_waiter *waiter, struct loaded_model *loaded) {
   struct load_call *call = (struct load_call *)waiter;
   if (loaded != NULL) {
-    reply_json(call->exchange, 200, model_card_json(call->served));
+    reply_model_card(call->exchange, call->served);
     registry_release(loaded);
   } else {
     struct problem problem;
@@ -60,7 +60,7 @@ void route_load(struct services *services, struct http_exchange *exchange, const
     return;
   }
   if (registry_is_current(served)) {
-    reply_json(exchange, 200, model_card_json(served));
+    reply_model_card(exchange, served);
     return;
   }
   struct load_call *call = calloc(1, sizeof *call);
@@ -85,5 +85,5 @@ void route_unload(struct services *services, struct http_exchange *exchange, con
   if (!body_is_empty(exchange))
     return;
   registry_unload(served);
-  reply_json(exchange, 200, model_card_json(served));
+  reply_model_card(exchange, served);
 }

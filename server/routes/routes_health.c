@@ -3,7 +3,6 @@
 #include "server/compute/profile.h"
 #include "server/routes/routes.h"
 
-#include <cjson/cJSON.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,9 +11,12 @@ extern const char _binary_server_page_openapi_json_start[];
 extern const char _binary_server_page_openapi_json_end[];
 
 static void reply_state(struct http_exchange *exchange, const char *state) {
-  cJSON *root = cJSON_CreateObject();
-  cJSON_AddStringToObject(root, "status", state);
-  reply_json(exchange, 200, root);
+  struct text text = {0};
+  struct json_writer w = json_writer_over(&text);
+  json_open_object(&w, NULL);
+  json_put_string(&w, "status", state);
+  json_close_object(&w);
+  reply_json(exchange, 200, &text);
 }
 
 void route_live(struct services *services, struct http_exchange *exchange, const char *model) {
@@ -45,88 +47,95 @@ void route_ready(struct services *services, struct http_exchange *exchange, cons
     http_reply_problem(exchange, &problem, NULL);
 }
 
-static void add_size(cJSON *object, const char *name, size_t number) {
-  cJSON_AddNumberToObject(object, name, (double)number);
-}
-
-static void add_models(cJSON *root, const struct services *services) {
-  const struct registry *registry = services->registry;
-  cJSON *models = cJSON_AddArrayToObject(root, "models");
-  for (size_t i = 0; i < registry_count(registry); i++) {
-    const struct served_model *served = registry_at(registry, i);
-    cJSON *model = cJSON_CreateObject();
-    cJSON_AddStringToObject(model, "name", served->name);
-    cJSON_AddStringToObject(model, "state", model_state_name(served->state));
-    if (served->model != NULL) {
-      add_size(model, "bytes", registry_card(served)->bytes);
-      add_size(model, "requests", registry_users(served));
-      cJSON_AddNumberToObject(model, "idle_s", registry_idle_seconds(served));
-    }
-    cJSON_AddBoolToObject(model, "pinned", served->pinned);
-    add_size(model, "queued_structures",
-             predictor_stats_of(services->predictor, served).queued_structures);
-    if (served->state == MODEL_FAILED)
-      cJSON_AddStringToObject(model, "error", served->error.detail);
-    tree_append(models, model);
+static void put_model(struct json_writer *w, const struct services *services,
+                      const struct served_model *served) {
+  json_open_object(w, NULL);
+  json_put_string(w, "name", served->name);
+  json_put_string(w, "state", model_state_name(served->state));
+  if (served->model != NULL) {
+    json_put_size(w, "bytes", registry_card(served)->bytes);
+    json_put_size(w, "requests", registry_users(served));
+    json_put_double(w, "idle_s", registry_idle_seconds(served));
   }
+  json_put_bool(w, "pinned", served->pinned);
+  json_put_size(w, "queued_structures",
+                predictor_stats_of(services->predictor, served).queued_structures);
+  if (served->state == MODEL_FAILED)
+    json_put_string(w, "error", served->error.detail);
+  json_close_object(w);
 }
 
 /* Time by operation, of all threads together. */
-static void add_profile(cJSON *root, const struct profile_totals *totals) {
+static void put_profile(struct json_writer *w, const struct profile_totals *totals) {
   if (totals->n_totals == 0)
     return;
-  cJSON *profile = cJSON_AddArrayToObject(root, "profile");
+  json_open_array(w, "profile");
   for (size_t i = 0; i < totals->n_totals; i++) {
     const struct profile_total *total = &totals->totals[i];
-    cJSON *item = cJSON_CreateObject();
-    cJSON_AddStringToObject(item, "model", total->model);
-    cJSON_AddStringToObject(item, "operation", total->item.operation);
-    cJSON_AddStringToObject(item, "pass", total->item.adjoint ? "adjoint" : "forward");
-    cJSON_AddNumberToObject(item, "seconds", total->item.seconds);
-    cJSON_AddNumberToObject(item, "share",
-                            total->item.seconds / profile_totals_seconds(totals, total->model));
-    tree_append(profile, item);
+    json_open_object(w, NULL);
+    json_put_string(w, "model", total->model);
+    json_put_string(w, "operation", total->item.operation);
+    json_put_string(w, "pass", total->item.adjoint ? "adjoint" : "forward");
+    json_put_double(w, "seconds", total->item.seconds);
+    json_put_double(w, "share", total->item.seconds / profile_totals_seconds(totals, total->model));
+    json_close_object(w);
   }
+  json_close_array(w);
 }
 
-static void add_limits(cJSON *root, const struct config *config) {
-  cJSON *limits = cJSON_AddObjectToObject(root, "limits");
-  add_size(limits, "max_body_bytes", config->max_body_bytes);
-  add_size(limits, "max_structures", config->max_structures);
-  add_size(limits, "max_atoms", config->max_atoms);
-  add_size(limits, "max_queue", config->max_queue);
-  add_size(limits, "max_queue_atoms", config->max_queue_atoms);
-  add_size(limits, "max_batch_bytes", config->max_batch_bytes);
-  add_size(limits, "max_batch_ms", config->max_batch_ms);
-  add_size(limits, "max_connections", config->max_connections);
+static void put_limits(struct json_writer *w, const struct config *config) {
+  json_open_object(w, "limits");
+  json_put_size(w, "max_body_bytes", config->max_body_bytes);
+  json_put_size(w, "max_structures", config->max_structures);
+  json_put_size(w, "max_atoms", config->max_atoms);
+  json_put_size(w, "max_queue", config->max_queue);
+  json_put_size(w, "max_queue_atoms", config->max_queue_atoms);
+  json_put_size(w, "max_batch_bytes", config->max_batch_bytes);
+  json_put_size(w, "max_batch_ms", config->max_batch_ms);
+  json_put_size(w, "max_connections", config->max_connections);
+  json_close_object(w);
+}
+
+/* What is being done, and the memory for it. */
+static void put_load(struct json_writer *w, const struct services *services) {
+  const struct predictor_stats stats = predictor_stats(services->predictor);
+  json_open_object(w, "queue");
+  json_put_size(w, "structures", stats.queued_structures);
+  json_put_size(w, "atoms", stats.queued_atoms);
+  json_put_double(w, "seconds", stats.queued_seconds);
+  json_close_object(w);
+  json_open_object(w, "workers");
+  json_put_size(w, "count", stats.workers);
+  json_put_size(w, "idle", stats.workers_idle);
+  json_close_object(w);
+  json_put_size(w, "batches_running", stats.batches_running);
+  json_open_object(w, "memory");
+  json_put_size(w, "planned_bytes", stats.planned_bytes);
+  json_put_size(w, "budget_bytes", services->config->memory_budget);
+  json_put_size(w, "model_bytes", registry_bytes(services->registry));
+  json_put_size(w, "model_budget_bytes", services->config->model_budget);
+  json_close_object(w);
 }
 
 void route_status(struct services *services, struct http_exchange *exchange, const char *model) {
   (void)model;
-  const struct predictor_stats stats = predictor_stats(services->predictor);
-  cJSON *root = cJSON_CreateObject();
-  cJSON_AddStringToObject(root, "state", routes_state(services));
-  cJSON_AddStringToObject(root, "version", IRREPD_VERSION);
-  cJSON_AddStringToObject(root, "libuv", uv_version_string());
-  cJSON_AddNumberToObject(root, "uptime_s", (double)(uv_hrtime() - services->started_ns) * 1e-9);
-  add_models(root, services);
-  cJSON *queue = cJSON_AddObjectToObject(root, "queue");
-  add_size(queue, "structures", stats.queued_structures);
-  add_size(queue, "atoms", stats.queued_atoms);
-  cJSON_AddNumberToObject(queue, "seconds", stats.queued_seconds);
-  cJSON *workers = cJSON_AddObjectToObject(root, "workers");
-  add_size(workers, "count", stats.workers);
-  add_size(workers, "idle", stats.workers_idle);
-  add_size(root, "batches_running", stats.batches_running);
-  cJSON *memory = cJSON_AddObjectToObject(root, "memory");
-  add_size(memory, "planned_bytes", stats.planned_bytes);
-  add_size(memory, "budget_bytes", services->config->memory_budget);
-  add_size(memory, "model_bytes", registry_bytes(services->registry));
-  add_size(memory, "model_budget_bytes", services->config->model_budget);
-  add_size(root, "connections", services->http == NULL ? 0 : http_connections(services->http));
-  add_limits(root, services->config);
-  add_profile(root, predictor_profile(services->predictor));
-  reply_json(exchange, 200, root);
+  struct text text = {0};
+  struct json_writer w = json_writer_over(&text);
+  json_open_object(&w, NULL);
+  json_put_string(&w, "state", routes_state(services));
+  json_put_string(&w, "version", IRREPD_VERSION);
+  json_put_string(&w, "libuv", uv_version_string());
+  json_put_double(&w, "uptime_s", (double)(uv_hrtime() - services->started_ns) * 1e-9);
+  json_open_array(&w, "models");
+  for (size_t i = 0; i < registry_count(services->registry); i++)
+    put_model(&w, services, registry_at(services->registry, i));
+  json_close_array(&w);
+  put_load(&w, services);
+  json_put_size(&w, "connections", services->http == NULL ? 0 : http_connections(services->http));
+  put_limits(&w, services->config);
+  put_profile(&w, predictor_profile(services->predictor));
+  json_close_object(&w);
+  reply_json(exchange, 200, &text);
 }
 
 void route_metrics(struct services *services, struct http_exchange *exchange, const char *model) {

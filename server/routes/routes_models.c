@@ -1,69 +1,94 @@
+#include "core/base/json.h"
 #include "irrep/model.h"
 #include "server/base/elements.h"
 #include "server/routes/routes.h"
 
-#include <cjson/cJSON.h>
+#include <string.h>
 
-static void add_elements(cJSON *root, const struct irrep_model_card *card) {
-  cJSON *elements = cJSON_AddArrayToObject(root, "elements");
-  cJSON *numbers = cJSON_AddArrayToObject(root, "atomic_numbers");
-  for (size_t i = 0; i < card->n_elements; i++) {
-    const int32_t number = card->atomic_numbers[i];
-    tree_append(elements, cJSON_CreateString(element_symbol(number)));
-    tree_append(numbers, cJSON_CreateNumber(number));
-  }
+static void put_elements(struct json_writer *w, const struct irrep_model_card *card) {
+  json_open_array(w, "elements");
+  for (size_t i = 0; i < card->n_elements; i++)
+    json_put_string(w, NULL, element_symbol(card->atomic_numbers[i]));
+  json_close_array(w);
+  json_open_array(w, "atomic_numbers");
+  for (size_t i = 0; i < card->n_elements; i++)
+    json_put_integer(w, NULL, card->atomic_numbers[i]);
+  json_close_array(w);
 }
 
-/* What the model file says for people. */
-static void add_provenance(cJSON *root, const struct irrep_model_card *card) {
+/* What the model file says for people, as it says it: JSON that was checked when it was loaded. */
+static void put_provenance(struct json_writer *w, const struct irrep_model_card *card) {
   static const char *const names[] = {"description", "source",   "license",      "citation",
                                       "training",    "modality", "sha256_source"};
-  cJSON *metadata = cJSON_ParseWithLength(card->metadata, card->metadata_size);
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(metadata, names[i]);
-    cJSON *copy = item == NULL ? NULL : cJSON_Duplicate(item, 1);
-    if (copy != NULL && !cJSON_AddItemToObject(root, names[i], copy))
-      cJSON_Delete(copy);
+  enum { N_NAMES = sizeof names / sizeof *names };
+  const char *values[N_NAMES] = {NULL};
+  size_t sizes[N_NAMES] = {0};
+  char key[32];
+  struct json_reader json = json_reader_over(card->metadata, card->metadata_size);
+  json_object_begin(&json);
+  while (json_object_next_cut(&json, key, sizeof key)) {
+    size_t i = 0;
+    while (i < N_NAMES && (strcmp(names[i], key) != 0 || values[i] != NULL))
+      i++;
+    if (i == N_NAMES)
+      json_skip(&json);
+    else
+      json_raw(&json, &values[i], &sizes[i]);
   }
-  cJSON_Delete(metadata);
+  for (size_t i = 0; i < N_NAMES; i++)
+    if (values[i] != NULL)
+      json_put_raw(w, names[i], values[i], sizes[i]);
 }
 
-cJSON *model_card_json(const struct served_model *served) {
-  cJSON *root = cJSON_CreateObject();
-  cJSON_AddStringToObject(root, "name", served->name);
-  cJSON_AddStringToObject(root, "state", model_state_name(served->state));
-  if (served->sha256[0] != '\0')
-    cJSON_AddStringToObject(root, "sha256", served->sha256);
-  cJSON_AddNumberToObject(root, "file_bytes", (double)served->file_bytes);
-  if (served->pinned)
-    cJSON_AddTrueToObject(root, "pinned");
-  if (served->state == MODEL_FAILED) {
-    cJSON *error = cJSON_AddObjectToObject(root, "error");
-    cJSON_AddStringToObject(error, "title", irrep_status_title(served->error.status));
-    cJSON_AddStringToObject(error, "detail", served->error.detail);
-  }
-  if (served->model == NULL)
-    return root;
-  const struct irrep_model_card *card = registry_card(served);
-  cJSON_AddNumberToObject(root, "bytes", (double)card->bytes);
-  cJSON_AddStringToObject(root, "architecture", card->architecture);
+static void put_card(struct json_writer *w, const struct irrep_model_card *card) {
+  json_put_size(w, "bytes", card->bytes);
+  json_put_string(w, "architecture", card->architecture);
   if (card->variant[0] != '\0')
-    cJSON_AddStringToObject(root, "variant", card->variant);
-  cJSON_AddStringToObject(root, "precision",
-                          card->precision == IRREP_FLOAT64 ? "float64" : "float32");
-  cJSON_AddNumberToObject(root, "r_max", card->r_max);
-  add_elements(root, card);
-  add_provenance(root, card);
-  return root;
+    json_put_string(w, "variant", card->variant);
+  json_put_string(w, "precision", card->precision == IRREP_FLOAT64 ? "float64" : "float32");
+  json_put_double(w, "r_max", card->r_max);
+  put_elements(w, card);
+  put_provenance(w, card);
+}
+
+static void put_model(struct json_writer *w, const struct served_model *served) {
+  json_open_object(w, NULL);
+  json_put_string(w, "name", served->name);
+  json_put_string(w, "state", model_state_name(served->state));
+  if (served->sha256[0] != '\0')
+    json_put_string(w, "sha256", served->sha256);
+  json_put_size(w, "file_bytes", served->file_bytes);
+  if (served->pinned)
+    json_put_bool(w, "pinned", true);
+  if (served->state == MODEL_FAILED) {
+    json_open_object(w, "error");
+    json_put_string(w, "title", irrep_status_title(served->error.status));
+    json_put_string(w, "detail", served->error.detail);
+    json_close_object(w);
+  }
+  if (served->model != NULL)
+    put_card(w, registry_card(served));
+  json_close_object(w);
+}
+
+void reply_model_card(struct http_exchange *exchange, const struct served_model *served) {
+  struct text text = {0};
+  struct json_writer w = json_writer_over(&text);
+  put_model(&w, served);
+  reply_json(exchange, 200, &text);
 }
 
 void route_models(struct services *services, struct http_exchange *exchange, const char *model) {
   (void)model;
-  cJSON *root = cJSON_CreateObject();
-  cJSON *models = cJSON_AddArrayToObject(root, "models");
+  struct text text = {0};
+  struct json_writer w = json_writer_over(&text);
+  json_open_object(&w, NULL);
+  json_open_array(&w, "models");
   for (size_t i = 0; i < registry_count(services->registry); i++)
-    tree_append(models, model_card_json(registry_at(services->registry, i)));
-  reply_json(exchange, 200, root);
+    put_model(&w, registry_at(services->registry, i));
+  json_close_array(&w);
+  json_close_object(&w);
+  reply_json(exchange, 200, &text);
 }
 
 void route_model(struct services *services, struct http_exchange *exchange, const char *model) {
@@ -71,5 +96,5 @@ void route_model(struct services *services, struct http_exchange *exchange, cons
   if (served == NULL)
     reply_unknown_model(exchange, model);
   else
-    reply_json(exchange, 200, model_card_json(served));
+    reply_model_card(exchange, served);
 }

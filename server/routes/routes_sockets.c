@@ -5,7 +5,6 @@
 #include "server/drivers/sockets.h"
 #include "server/routes/routes.h"
 
-#include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -238,17 +237,18 @@ static bool read_body(struct services *services, const char *body, size_t size,
 
 /* --- the answer ------------------------------------------------------------------------------- */
 
-static void add_connections(cJSON *root, const struct socket_entry *entry) {
-  cJSON *connections = cJSON_AddArrayToObject(root, "connections");
+static void put_connections(struct json_writer *w, const struct socket_entry *entry) {
+  json_open_array(w, "connections");
   for (size_t i = 0; i < entry->n_links; i++) {
     const struct link *link = entry->links[i];
-    cJSON *one = cJSON_CreateObject();
-    cJSON_AddStringToObject(one, "state", link_state_name(link_state(link)));
-    cJSON_AddNumberToObject(one, "structures", (double)link_structures(link));
-    cJSON_AddBoolToObject(one, "failed", link_failed(link));
-    cJSON_AddStringToObject(one, "reason", link_reason(link));
-    tree_append(connections, one);
+    json_open_object(w, NULL);
+    json_put_string(w, "state", link_state_name(link_state(link)));
+    json_put_size(w, "structures", link_structures(link));
+    json_put_bool(w, "failed", link_failed(link));
+    json_put_string(w, "reason", link_reason(link));
+    json_close_object(w);
   }
+  json_close_array(w);
 }
 
 /* That of the connection that is furthest from its end. */
@@ -262,21 +262,20 @@ static enum link_state state_of(const struct socket_entry *entry) {
   return best;
 }
 
-static cJSON *socket_json(const struct socket_entry *entry) {
+static void put_socket(struct json_writer *w, const struct socket_entry *entry) {
   const struct socket_spec *spec = &entry->spec;
-  cJSON *root = cJSON_CreateObject();
-  cJSON_AddNumberToObject(root, "id", (double)entry->id);
-  cJSON_AddStringToObject(root, "protocol", spec->protocol->name);
-  cJSON_AddStringToObject(root, "address", spec->address.text);
-  cJSON_AddStringToObject(root, "model", spec->model);
+  json_open_object(w, NULL);
+  json_put_size(w, "id", entry->id);
+  json_put_string(w, "protocol", spec->protocol->name);
+  json_put_string(w, "address", spec->address.text);
+  json_put_string(w, "model", spec->model);
   if (spec->has_precision)
-    cJSON_AddStringToObject(root, "precision",
-                            spec->precision == IRREP_FLOAT64 ? "float64" : "float32");
-  cJSON_AddNumberToObject(root, "atoms", (double)spec->species.n_atoms);
-  cJSON_AddBoolToObject(root, "reconnect", spec->reconnects);
-  cJSON_AddStringToObject(root, "state", link_state_name(state_of(entry)));
-  add_connections(root, entry);
-  return root;
+    json_put_string(w, "precision", spec->precision == IRREP_FLOAT64 ? "float64" : "float32");
+  json_put_size(w, "atoms", spec->species.n_atoms);
+  json_put_bool(w, "reconnect", spec->reconnects);
+  json_put_string(w, "state", link_state_name(state_of(entry)));
+  put_connections(w, entry);
+  json_close_object(w);
 }
 
 static const struct socket_entry *find(const struct sockets *sockets, size_t id) {
@@ -288,11 +287,15 @@ static const struct socket_entry *find(const struct sockets *sockets, size_t id)
 
 void route_sockets(struct services *services, struct http_exchange *exchange, const char *model) {
   (void)model;
-  cJSON *root = cJSON_CreateObject();
-  cJSON *list = cJSON_AddArrayToObject(root, "sockets");
+  struct text text = {0};
+  struct json_writer w = json_writer_over(&text);
+  json_open_object(&w, NULL);
+  json_open_array(&w, "sockets");
   for (size_t i = 0; i < sockets_count(services->sockets); i++)
-    tree_append(list, socket_json(sockets_at(services->sockets, i)));
-  reply_json(exchange, 200, root);
+    put_socket(&w, sockets_at(services->sockets, i));
+  json_close_array(&w);
+  json_close_object(&w);
+  reply_json(exchange, 200, &text);
 }
 
 void route_sockets_add(struct services *services, struct http_exchange *exchange,
@@ -309,8 +312,12 @@ void route_sockets_add(struct services *services, struct http_exchange *exchange
                     "%s", error.detail);
   }
   socket_spec_fini(&spec);
-  if (added)
-    reply_json(exchange, 201, socket_json(find(services->sockets, id)));
-  else
+  if (!added) {
     http_reply_problem(exchange, &problem, NULL);
+    return;
+  }
+  struct text text = {0};
+  struct json_writer w = json_writer_over(&text);
+  put_socket(&w, find(services->sockets, id));
+  reply_json(exchange, 201, &text);
 }

@@ -4,25 +4,31 @@
 #include "server/base/version.h"
 #include "server/routes/routes.h"
 
-#include <cjson/cJSON.h>
 #include <string.h>
 
 static void reply_flag(struct http_exchange *exchange, const char *model, const char *name) {
-  cJSON *root = cJSON_CreateObject();
+  struct text text = {0};
+  struct json_writer w = json_writer_over(&text);
+  json_open_object(&w, NULL);
   if (model != NULL)
-    cJSON_AddStringToObject(root, "name", model);
-  cJSON_AddTrueToObject(root, name);
-  reply_json(exchange, 200, root);
+    json_put_string(&w, "name", model);
+  json_put_bool(&w, name, true);
+  json_close_object(&w);
+  reply_json(exchange, 200, &text);
 }
 
 void route_v2(struct services *services, struct http_exchange *exchange, const char *model) {
   (void)services, (void)model;
-  cJSON *root = cJSON_CreateObject();
-  cJSON_AddStringToObject(root, "name", "irrepd");
-  cJSON_AddStringToObject(root, "version", IRREPD_VERSION);
-  cJSON *extensions = cJSON_AddArrayToObject(root, "extensions");
-  tree_append(extensions, cJSON_CreateString("binary_tensor_data"));
-  reply_json(exchange, 200, root);
+  struct text text = {0};
+  struct json_writer w = json_writer_over(&text);
+  json_open_object(&w, NULL);
+  json_put_string(&w, "name", "irrepd");
+  json_put_string(&w, "version", IRREPD_VERSION);
+  json_open_array(&w, "extensions");
+  json_put_string(&w, NULL, "binary_tensor_data");
+  json_close_array(&w);
+  json_close_object(&w);
+  reply_json(exchange, 200, &text);
 }
 
 void route_v2_live(struct services *services, struct http_exchange *exchange, const char *model) {
@@ -66,37 +72,40 @@ struct tensor {
   int shape[SHAPE_MAX]; /* -1: any; 0: no such dimension */
 };
 
-static void add_tensor(cJSON *array, const struct tensor *row) {
-  cJSON *tensor = cJSON_CreateObject();
-  cJSON_AddStringToObject(tensor, "name", row->name);
-  cJSON_AddStringToObject(tensor, "datatype", row->datatype);
-  cJSON *shape = cJSON_AddArrayToObject(tensor, "shape");
-  for (size_t k = 0; k < SHAPE_MAX && row->shape[k] != 0; k++)
-    tree_append(shape, cJSON_CreateNumber(row->shape[k]));
-  tree_append(array, tensor); /* which is gone without memory */
+static void put_tensor(struct json_writer *w, const struct tensor *tensor) {
+  json_open_object(w, NULL);
+  json_put_string(w, "name", tensor->name);
+  json_put_string(w, "datatype", tensor->datatype);
+  json_open_array(w, "shape");
+  for (size_t k = 0; k < SHAPE_MAX && tensor->shape[k] != 0; k++)
+    json_put_integer(w, NULL, tensor->shape[k]);
+  json_close_array(w);
+  json_close_object(w);
 }
 
-static void add_inputs(cJSON *root) {
+static void put_inputs(struct json_writer *w) {
   static const struct tensor inputs[] = {{"n_atoms", "INT32", {-1}},
                                          {"numbers", "INT32", {-1}},
                                          {"positions", "FP64", {-1, 3}},
                                          {"cell", "FP64", {-1, 3, 3}},
                                          {"pbc", "BOOL", {-1, 3}}};
-  cJSON *array = cJSON_AddArrayToObject(root, "inputs");
+  json_open_array(w, "inputs");
   for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++)
-    add_tensor(array, &inputs[i]);
+    put_tensor(w, &inputs[i]);
+  json_close_array(w);
 }
 
-static void add_outputs(cJSON *root) {
-  cJSON *array = cJSON_AddArrayToObject(root, "outputs");
+static void put_outputs(struct json_writer *w) {
   const struct irrep_output *output;
+  json_open_array(w, "outputs");
   for (size_t i = 0; (output = irrep_output_at(i)); i++) {
     struct tensor row = {output->name, "FP64", {-1}};
     for (size_t k = 0; k < output->n_dims; k++)
       row.shape[1 + k] = (int)output->dims[k];
-    add_tensor(array, &row);
+    put_tensor(w, &row);
   }
-  add_tensor(array, &(struct tensor){"status", "INT32", {-1}});
+  put_tensor(w, &(struct tensor){"status", "INT32", {-1}});
+  json_close_array(w);
 }
 
 void route_v2_model(struct services *services, struct http_exchange *exchange, const char *model) {
@@ -105,12 +114,15 @@ void route_v2_model(struct services *services, struct http_exchange *exchange, c
     reply_unknown_model(exchange, model);
     return;
   }
-  cJSON *root = cJSON_CreateObject();
-  cJSON_AddStringToObject(root, "name", served->name);
-  cJSON_AddStringToObject(root, "platform", "irrepd");
-  add_inputs(root);
-  add_outputs(root);
-  reply_json(exchange, 200, root);
+  struct text text = {0};
+  struct json_writer w = json_writer_over(&text);
+  json_open_object(&w, NULL);
+  json_put_string(&w, "name", served->name);
+  json_put_string(&w, "platform", "irrepd");
+  put_inputs(&w);
+  put_outputs(&w);
+  json_close_object(&w);
+  reply_json(exchange, 200, &text);
 }
 
 /* The size of the body's JSON part: all of it, without the field. false: that is no such size. */

@@ -37,9 +37,10 @@ static void check_structure(const struct irrep_structure *s) {
 
 static void check_item(const struct request *request, const struct request_item *item) {
   struct text text = {0};
+  struct json_writer writer = json_writer_over(&text);
   if (item->problem) {
     require(item->problem->status == 422);
-    answer_json_error(&text, item->id, item->problem);
+    answer_json_error(&writer, item->id, item->problem);
   } else {
     check_structure(&item->structure);
     const size_t n_atoms = item->structure.n_atoms;
@@ -50,7 +51,7 @@ static void check_item(const struct request *request, const struct request_item 
       storage[i] = item->structure.positions[i % (3 * n_atoms)];
     struct irrep_result result = {.has_stress = true};
     irrep_outputs_place(request->properties, n_atoms, storage, &result);
-    answer_json_result(&text, item->id, request->properties, n_atoms, &result);
+    answer_json_result(&writer, item->id, request->properties, n_atoms, &result);
     free(storage);
   }
   check_text(&text);
@@ -68,8 +69,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
       check_item(&request, &request.items[i]);
   } else {
     struct text text = {0};
+    struct json_writer writer = json_writer_over(&text);
     require(problem.status == 400 || problem.status == 413 || problem.status == 422);
-    answer_json_error(&text, NULL, &problem);
+    answer_json_error(&writer, NULL, &problem);
     check_text(&text);
   }
   request_fini(&request);

@@ -2,8 +2,8 @@
 #ifndef TESTS_UNIT_FAKE_CALLS_H
 #define TESTS_UNIT_FAKE_CALLS_H
 
+#include "core/base/text.h"
 #include "server/base/pieces.h"
-#include "server/base/text.h"
 #include "server/jobs/predictor.h"
 #include "tests/unit/fake_served.h"
 

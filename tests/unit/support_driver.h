@@ -2,7 +2,7 @@
 #ifndef TESTS_UNIT_SUPPORT_DRIVER_H
 #define TESTS_UNIT_SUPPORT_DRIVER_H
 
-#include "server/base/text.h"
+#include "core/base/text.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -26,8 +26,9 @@ static const struct irrep_output *at(const char *name) {
 
 static void expect_shape(const char *name, size_t rows, const char *shape) {
   struct text text = {0};
+  struct json_writer w = json_writer_over(&text);
   assert_int_equal(answer_array_rows(at(name), &request), rows);
-  answer_array_put_shape(&text, at(name), rows);
+  answer_array_put_shape(&w, at(name), rows);
   text_add(&text, "", 1);
   assert_string_equal(text.bytes, shape);
   text_fini(&text);
@@ -35,10 +36,10 @@ static void expect_shape(const char *name, size_t rows, const char *shape) {
 
 static void test_rows(void **state) {
   (void)state;
-  expect_shape("energy", 2, "[2]");
-  expect_shape("forces", 3, "[3,3]");
-  expect_shape("stress", 2, "[2,3,3]");
-  expect_shape("energies", 3, "[3]");
+  expect_shape("energy", 2, "\"shape\":[2]");
+  expect_shape("forces", 3, "\"shape\":[3,3]");
+  expect_shape("stress", 2, "\"shape\":[2,3,3]");
+  expect_shape("energies", 3, "\"shape\":[3]");
 }
 
 static const struct irrep_result results[2] = {
@@ -76,8 +77,10 @@ static void test_bytes(void **state) {
 static void test_status(void **state) {
   (void)state;
   struct text text = {0};
-  answer_status_put_shape(&text, &request);
-  assert_memory_equal(text.bytes, "[2]", 3);
+  struct json_writer w = json_writer_over(&text);
+  answer_status_put_shape(&w, &request);
+  assert_int_equal(text.size, strlen("\"shape\":[2]"));
+  assert_memory_equal(text.bytes, "\"shape\":[2]", text.size);
   text_fini(&text);
   text = (struct text){0};
   answer_status_put(&text, &request);

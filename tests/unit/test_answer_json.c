@@ -31,8 +31,9 @@ static struct irrep_result result(void) {
 static void test_all_properties(void **state) {
   (void)state;
   struct text text = {0};
+  struct json_writer w = json_writer_over(&text);
   struct irrep_result r = result();
-  answer_json_result(&text, "s\"1",
+  answer_json_result(&w, "s\"1",
                      PROPERTY(ENERGY) | PROPERTY(FORCES) | PROPERTY(STRESS) | PROPERTY(ENERGIES), 2,
                      &r);
   expect(&text, "{\"id\":\"s\\\"1\",\"status\":\"ok\",\"energy\":-3.25,"
@@ -43,20 +44,23 @@ static void test_all_properties(void **state) {
 static void test_only_what_was_asked_for(void **state) {
   (void)state;
   struct text text = {0};
+  struct json_writer w = json_writer_over(&text);
   struct irrep_result r = result();
-  answer_json_result(&text, NULL, PROPERTY(ENERGY), 2, &r);
+  answer_json_result(&w, NULL, PROPERTY(ENERGY), 2, &r);
   expect(&text, "{\"status\":\"ok\",\"energy\":-3.25,\"n_edges\":2}");
   r.has_stress = false;
-  answer_json_result(&text, "", PROPERTY(STRESS), 2, &r);
+  w = json_writer_over(&text);
+  answer_json_result(&w, "", PROPERTY(STRESS), 2, &r);
   expect(&text, "{\"id\":\"\",\"status\":\"ok\",\"stress\":null,\"n_edges\":2}");
 }
 
 static void test_error(void **state) {
   (void)state;
   struct text text = {0};
+  struct json_writer w = json_writer_over(&text);
   struct problem p;
   problem_of_kind(&p, PROBLEM_WRONG_SHAPE, "#/structures/1/cell", "three rows");
-  answer_json_error(&text, "b", &p);
+  answer_json_error(&w, "b", &p);
   expect(&text, "{\"id\":\"b\",\"status\":\"error\",\"error\":{\"type\":\"urn:irrepd:wrong-shape\","
                 "\"title\":\"array of the wrong shape\",\"status\":422,\"detail\":\"three rows\","
                 "\"errors\":[{\"pointer\":\"#/structures/1/cell\"}],\"retryable\":false}}");
@@ -65,9 +69,9 @@ static void test_error(void **state) {
 static void test_frame(void **state) {
   (void)state;
   struct text text = {0};
-  answer_json_begin(&text, "m", "abc", "r-1",
-                    PROPERTY(ENERGY) | PROPERTY(FORCES) | PROPERTY(STRESS));
-  answer_json_end(&text, &(struct answer_timing){1.23456, 3.4, 17, 803});
+  struct json_writer w = json_writer_over(&text);
+  answer_json_begin(&w, "m", "abc", "r-1", PROPERTY(ENERGY) | PROPERTY(FORCES) | PROPERTY(STRESS));
+  answer_json_end(&w, &(struct answer_timing){1.23456, 3.4, 17, 803});
   expect(&text, "{\"model\":\"m\",\"model_sha256\":\"abc\",\"request_id\":\"r-1\","
                 "\"units\":{\"energy\":\"eV\",\"forces\":\"eV/Angstrom\","
                 "\"stress\":\"eV/Angstrom^3\"},\"results\":[],\"timing\":{\"queue_ms\":1.235,"
@@ -77,7 +81,8 @@ static void test_frame(void **state) {
 static void test_units_of_what_was_asked_for(void **state) {
   (void)state;
   struct text text = {0};
-  answer_json_begin(&text, "m", "abc", "r-1", PROPERTY(ENERGIES));
+  struct json_writer w = json_writer_over(&text);
+  answer_json_begin(&w, "m", "abc", "r-1", PROPERTY(ENERGIES));
   text_add(&text, "", 1);
   assert_non_null(strstr(text.bytes, "\"units\":{\"energies\":\"eV\"},"));
   text_fini(&text);
@@ -104,7 +109,8 @@ static void test_size(void **state) {
                                   PROPERTY(ENERGIES)};
   for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
     struct text text = {0};
-    answer_json_result(&text, NULL, sets[i], N, &result);
+    struct json_writer w = json_writer_over(&text);
+    answer_json_result(&w, NULL, sets[i], N, &result);
     const size_t size = answer_json_size(sets[i], 1, N);
     assert_true(text.size <= size && size <= 2 * text.size + 200);
     text_fini(&text);

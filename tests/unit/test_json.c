@@ -79,6 +79,25 @@ static void a_copy_is_a_bookmark(void **state) {
   close_text(&t);
 }
 
+static void raw_values(void **state) {
+  (void)state;
+  struct text t = open_text("{\"a\": [1, {\"b\":2}] ,\"c\":\t-1.5e3}");
+  const char *value = NULL;
+  size_t size = 0;
+  char key[2];
+  assert_true(json_object_begin(&t.r) && json_object_next(&t.r, key, sizeof key));
+  assert_true(json_raw(&t.r, &value, &size));
+  assert_int_equal(size, strlen("[1, {\"b\":2}]"));
+  assert_memory_equal(value, "[1, {\"b\":2}]", size);
+  assert_true(json_object_next(&t.r, key, sizeof key) && json_raw(&t.r, &value, &size));
+  assert_int_equal(size, 6);
+  assert_memory_equal(value, "-1.5e3", size);
+  assert_false(json_raw(&t.r, &value, &size));
+  assert_error(&t.r, "a value was asked for where none is due", (size_t)(value + 6 - t.bytes));
+  assert_int_equal(size, 6);
+  close_text(&t);
+}
+
 /* Misuse and wrong types */
 
 static void wrong_types_are_named(void **state) {
@@ -398,6 +417,7 @@ int main(void) {
       cmocka_unit_test(walks_the_example),
       cmocka_unit_test(peek_tells_types),
       cmocka_unit_test(a_copy_is_a_bookmark),
+      cmocka_unit_test(raw_values),
       cmocka_unit_test(wrong_types_are_named),
       cmocka_unit_test(calls_out_of_turn),
       cmocka_unit_test(the_first_error_sticks),

@@ -72,16 +72,37 @@ static void test_utf8(void **state) {
 static void test_long_strings_are_cut(void **state) {
   (void)state;
   static char text[3 * LOG_LINE_MAX];
-  for (int quotes = 0; quotes < 2; quotes++) {
-    memset(text, quotes ? '"' : 'a', sizeof text - 1);
+  static const char fillings[] = {'a', '"', '\x01'};
+  for (size_t filling = 0; filling < sizeof fillings; filling++) {
+    const char c = fillings[filling];
+    memset(text, c, sizeof text - 1);
     for (size_t length = 0; length < sizeof text; length += 97) {
       text[length] = '\0';
       cJSON *entry = parse(LOG_ERROR, text, LOG_STRING, "one", text, LOG_STRING, "two", text,
                            LOG_STRING, "three", text, LOG_INTEGER, "four", 4LL, LOG_END);
       assert_true(length > 100 || strcmp(text_of(entry, "three"), text) == 0);
+      assert_true(length == 0 || text_of(entry, "message")[0] == c);
+      text[length] = c;
       cJSON_Delete(entry);
-      text[length] = quotes ? '"' : 'a';
     }
+  }
+}
+
+/* A string is cut between characters. */
+static void test_cut_between_characters(void **state) {
+  (void)state;
+  static char text[4000];
+  for (size_t shift = 0; shift < 3; shift++) {
+    memset(text, 'a', shift);
+    for (size_t i = shift; i + 3 < sizeof text; i += 3)
+      memcpy(text + i, "\xe2\x82\xac", 4);
+    cJSON *entry = parse(LOG_INFO, text, LOG_END);
+    const char *message = text_of(entry, "message");
+    const size_t n = strlen(message);
+    assert_in_range(n, 1000, 1024);
+    assert_int_equal(n % 3, shift);
+    assert_memory_equal(message, text, n);
+    cJSON_Delete(entry);
   }
 }
 
@@ -138,6 +159,7 @@ int main(void) {
       cmocka_unit_test(test_fields),
       cmocka_unit_test(test_utf8),
       cmocka_unit_test(test_long_strings_are_cut),
+      cmocka_unit_test(test_cut_between_characters),
       cmocka_unit_test(test_one_write_on_stderr),
       cmocka_unit_test(test_nobody_reads),
   };

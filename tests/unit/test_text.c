@@ -1,4 +1,4 @@
-#include "server/base/text.h"
+#include "core/base/text.h"
 
 #include <float.h>
 #include <math.h>
@@ -76,28 +76,6 @@ static void test_sizes(void **state) {
   free(got);
 }
 
-static void expect_json(const char *string, const char *wanted) {
-  struct text text = {0};
-  text_put_json(&text, string);
-  char *got = text_take(&text, NULL);
-  assert_string_equal(got, wanted);
-  free(got);
-}
-
-static void test_json_strings(void **state) {
-  (void)state;
-  expect_json("", "\"\"");
-  expect_json("plain", "\"plain\"");
-  expect_json("a\"b\\c/", "\"a\\\"b\\\\c/\"");
-  expect_json("\b\f\n\r\t\x01\x1f\x7f", "\"\\b\\f\\n\\r\\t\\u0001\\u001f\\u007f\"");
-  expect_json("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"");
-  expect_json("a\xff"
-              "b\xc3",
-              "\"a\xef\xbf\xbd"
-              "b\xef\xbf\xbd\"");
-  expect_json("\xed\xa0\x80", "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"");
-}
-
 static void test_growth(void **state) {
   (void)state;
   struct text text = {0};
@@ -112,22 +90,6 @@ static void test_growth(void **state) {
   free(got);
 }
 
-/* What fits the room that was made does not move the text. */
-static void test_room(void **state) {
-  (void)state;
-  struct text text = {0};
-  text_reserve(&text, 100000);
-  assert_true(text.capacity >= 100000 && text.size == 0);
-  const char *bytes = text.bytes;
-  for (int i = 0; i < 10000; i++)
-    text_puts(&text, "0123456789");
-  assert_ptr_equal(text.bytes, bytes);
-  assert_int_equal(text.size, 100000);
-  text_reserve(&text, SIZE_MAX - 10);
-  assert_true(text.failed);
-  text_fini(&text);
-}
-
 static void test_failure_sticks(void **state) {
   (void)state;
   struct text text = {0};
@@ -140,15 +102,70 @@ static void test_failure_sticks(void **state) {
   assert_null(text.bytes);
 }
 
+/* What fits the room that was made does not move the text. */
+static void test_reserved_room(void **state) {
+  (void)state;
+  struct text text = {0};
+  const char *bytes = text_room(&text, 100000);
+  assert_non_null(bytes);
+  assert_true(text.capacity >= 100000 && text.size == 0);
+  for (int i = 0; i < 10000; i++)
+    text_puts(&text, "0123456789");
+  assert_ptr_equal(text.bytes, bytes);
+  assert_int_equal(text.size, 100000);
+  assert_null(text_room(&text, SIZE_MAX - 10));
+  assert_true(text.failed);
+  text_fini(&text);
+}
+
+/* What the caller writes into the room counts when it has been added to the size. */
+static void test_room(void **state) {
+  (void)state;
+  struct text text = {0};
+  text_puts(&text, "ab");
+  for (size_t n = 1; n < 5000; n *= 3) {
+    char *room = text_room(&text, n);
+    assert_ptr_equal(room, text.bytes + text.size);
+    memset(room, 'x', n);
+  }
+  assert_int_equal(text.size, 2);
+  text.size += 3;
+  char *got = text_take(&text, NULL);
+  assert_string_equal(got, "abxxx");
+  free(got);
+  text = (struct text){0};
+  assert_null(text_room(&text, SIZE_MAX));
+  assert_true(text.failed);
+  assert_null(text_room(&text, 1));
+  text_fini(&text);
+}
+
+static void test_fixed(void **state) {
+  (void)state;
+  char bytes[8] = "";
+  struct text text = text_over(bytes, 5);
+  text_puts(&text, "abc");
+  text_put_size(&text, 12);
+  assert_false(text.failed);
+  assert_int_equal(text.size, 5);
+  assert_memory_equal(bytes, "abc12\0", 6);
+  struct text before = text;
+  text_puts(&text, "d");
+  assert_true(text.failed);
+  assert_int_equal(text.size, 5);
+  text = before;
+  text_add(&text, "", 0);
+  assert_false(text.failed);
+  text_fini(&text);
+  assert_memory_equal(bytes, "abc12\0", 6);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_room),
-      cmocka_unit_test(test_known_numbers),
-      cmocka_unit_test(test_numbers_survive),
-      cmocka_unit_test(test_sizes),
-      cmocka_unit_test(test_json_strings),
-      cmocka_unit_test(test_growth),
-      cmocka_unit_test(test_failure_sticks),
+      cmocka_unit_test(test_known_numbers), cmocka_unit_test(test_numbers_survive),
+      cmocka_unit_test(test_sizes),         cmocka_unit_test(test_room),
+      cmocka_unit_test(test_reserved_room), cmocka_unit_test(test_fixed),
+      cmocka_unit_test(test_growth),        cmocka_unit_test(test_failure_sticks),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
