@@ -120,8 +120,7 @@ static inline void begin_listing(struct fake_served *fake, struct fake_call *cal
 }
 
 static inline void finish(struct fake_served *fake, const struct fake_call *call) {
-  while (call->n_replies == 0)
-    uv_run(&fake->loop, UV_RUN_ONCE);
+  WAIT_FOR(&fake->loop, call->n_replies != 0);
 }
 
 static inline void end(struct fake_call *call, int status) {
@@ -142,8 +141,7 @@ static inline void occupy(struct fake_served *fake, struct fake_call busy[2]) {
   atomic_store(&fake->model->hold, 1);
   for (int i = 0; i < 2; i++) {
     begin(fake, &busy[i], NULL, 1, false);
-    while (predictor_stats(fake->predictor).batches_running < (size_t)i + 1)
-      uv_run(&fake->loop, UV_RUN_ONCE);
+    WAIT_FOR(&fake->loop, predictor_stats(fake->predictor).batches_running >= (size_t)i + 1);
   }
 }
 

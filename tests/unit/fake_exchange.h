@@ -3,6 +3,7 @@
 #define TESTS_UNIT_FAKE_EXCHANGE_H
 
 #include "server/routes/routes.h"
+#include "tests/unit/support_wait.h"
 
 #include <cjson/cJSON.h>
 #include <stdio.h>
@@ -91,8 +92,7 @@ static inline bool fake_daemon_init(struct fake_daemon *fake, const char *bytes)
 
 /* Runs the loop until no model is loading. */
 static inline void fake_daemon_settle(struct fake_daemon *fake) {
-  for (; strcmp(routes_state(&fake->services), "loading") == 0; usleep(200))
-    uv_run(&fake->loop, UV_RUN_NOWAIT);
+  WAIT_FOR(&fake->loop, strcmp(routes_state(&fake->services), "loading") != 0);
 }
 
 /* Whether the loop could be closed: nothing was left in it. */

@@ -7,6 +7,7 @@
 #include "server/jobs/predict.h"
 #include "server/models/registry.h"
 #include "tests/unit/fake_evaluator.h"
+#include "tests/unit/support_wait.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -115,8 +115,7 @@ static void begin(struct slide *slide) {
 }
 
 static void finish(struct fake_served *fake, const struct slide *slide) {
-  while (drive_is_busy(slide->drive))
-    uv_run(&fake->loop, UV_RUN_ONCE);
+  WAIT_FOR(&fake->loop, !drive_is_busy(slide->drive));
 }
 
 static int set_up(void **state) {
@@ -212,15 +211,13 @@ static void test_full_queue(void **state) {
   for (size_t i = 0; i < 2; i++) {
     make(fake, &busy[i], 1, NULL);
     begin(&busy[i]);
-    while (predictor_stats(fake->predictor).batches_running < i + 1)
-      uv_run(&fake->loop, UV_RUN_ONCE);
+    WAIT_FOR(&fake->loop, predictor_stats(fake->predictor).batches_running >= i + 1);
   }
   make(fake, &waiting, 1, "somebody");
   make(fake, &more, 1, "somebody");
   begin(&waiting);
   begin(&more);
-  while (more.slider.n_requests < 3)
-    uv_run(&fake->loop, UV_RUN_ONCE);
+  WAIT_FOR(&fake->loop, more.slider.n_requests >= 3);
   assert_int_equal(waiting.slider.n_requests, 1);
   assert_int_equal(more.n_rests, 0);
   assert_int_equal(predictor_stats(fake->predictor).queued_structures, 1);
@@ -251,12 +248,10 @@ static void test_freeing(void **state) {
   make(fake, &slide, 12, NULL);
   atomic_store(&fake->model->hold, 1);
   begin(&slide);
-  while (predictor_stats(fake->predictor).batches_running < 1)
-    uv_run(&fake->loop, UV_RUN_ONCE);
+  WAIT_FOR(&fake->loop, predictor_stats(fake->predictor).batches_running >= 1);
   drive_free(slide.drive);
   atomic_store(&fake->model->hold, 0);
-  while (predictor_stats(fake->predictor).batches_running > 0)
-    uv_run(&fake->loop, UV_RUN_ONCE);
+  WAIT_FOR(&fake->loop, predictor_stats(fake->predictor).batches_running == 0);
   assert_int_equal(slide.n_rests + slide.slider.n_steps, 0);
   fake->config.max_queue_atoms = 1;
   predictor_limits_changed(fake->predictor);

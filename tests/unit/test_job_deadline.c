@@ -25,8 +25,7 @@ static void unload(struct fake_served *fake) {
 /* Runs until the model is in memory. */
 static void load(struct fake_served *fake) {
   const struct served_model *served = registry_find(fake->registry, FAKE_MODEL);
-  while (!served->model)
-    uv_run(&fake->loop, UV_RUN_ONCE);
+  WAIT_FOR(&fake->loop, served->model);
   fake->model = served->model;
 }
 

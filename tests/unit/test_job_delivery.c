@@ -12,15 +12,12 @@ static void test_long_answers(void **state) {
   assert_int_equal(cJSON_GetArraySize(get(output, "data")), 3 * MANY * ATOMS);
   end(&call, 200);
   begin_listing(fake, &call);
-  while (call.job->state != JOB_WRITING)
-    uv_run(&fake->loop, UV_RUN_ONCE);
+  WAIT_FOR(&fake->loop, call.job->state == JOB_WRITING);
   predict_cancel(call.job);
-  while (fake->predictor->n_jobs > 0)
-    uv_run(&fake->loop, UV_RUN_ONCE);
+  WAIT_FOR(&fake->loop, fake->predictor->n_jobs == 0);
   assert_int_equal(call.n_replies, 0);
   begin_listing(fake, &call);
-  while (call.job->state != JOB_READY)
-    uv_run(&fake->loop, UV_RUN_NOWAIT);
+  WAIT_FOR(&fake->loop, call.job->state == JOB_READY);
   predict_cancel(call.job);
   assert_int_equal(fake->predictor->n_jobs, 0);
 }

@@ -65,16 +65,14 @@ static void end_scene(struct scene *scene) {
   struct fake_served *fake = scene->fake;
   struct predictor *p = fake->predictor;
   struct served_model *served = registry_find(fake->registry, FAKE_MODEL);
-  while (scene->state == JOB_LOADING && !served->model)
-    uv_run(&fake->loop, UV_RUN_ONCE);
+  WAIT_FOR(&fake->loop, scene->state != JOB_LOADING || served->model);
   fake->model = served->model;
   atomic_store(&fake->model->hold, 0);
   for (size_t i = 0; i < scene->n_others; i++) {
     finish(fake, &scene->others[i]);
     end(&scene->others[i], 200);
   }
-  while (p->n_jobs > 0)
-    uv_run(&fake->loop, UV_RUN_ONCE);
+  WAIT_FOR(&fake->loop, p->n_jobs == 0);
   const struct predictor_stats stats = predictor_stats(p);
   assert_int_equal(stats.queued_structures + stats.batches_running, 0);
   assert_int_equal(p->held_bytes + p->reading_bytes + p->n_reading, 0);
@@ -184,8 +182,7 @@ static void test_draining(void **state) {
       finish(fake, &scene.others[scene.n_others - 1]);
       end(&scene.others[scene.n_others - 1], 200);
     }
-    while (drain.n_done == 0)
-      uv_run(&fake->loop, UV_RUN_ONCE);
+    WAIT_FOR(&fake->loop, drain.n_done != 0);
     uv_run(&fake->loop, UV_RUN_NOWAIT);
     assert_int_equal(drain.n_done, 1);
     predictor_free(fake->predictor);

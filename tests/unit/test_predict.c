@@ -1,6 +1,6 @@
 #define _GNU_SOURCE /* mkdtemp */
 #include "server/jobs/predict.h"
-#include "tests/unit/fake_evaluator.h"
+#include "tests/unit/fake_served.h"
 
 #include <cjson/cJSON.h>
 #include <setjmp.h>
@@ -12,17 +12,10 @@
 /* Last: cmocka.h needs the headers above. */
 #include <cmocka.h>
 
-#define MODEL "silicon"
+#define MODEL FAKE_MODEL
 
-/* A predictor over a fake evaluator on a loop, with one model that is ready. */
 struct fixture {
-  char folder[64];
-  uv_loop_t loop;
-  struct config config;
-  struct registry *registry;
-  struct metrics *metrics;
-  struct predictor *predictor;
-  struct irrep_model *model;
+  struct fake_served served;
   size_t n_done, n_drained;
   bool inside; /* a call of predict.h is under way */
 };
@@ -62,7 +55,7 @@ static void begin_with(struct fixture *f, struct call *call, const char *model, 
                                        .request_id = "request-1",
                                        .done = on_done,
                                        .context = call};
-  call->job = predict_call(f->predictor, &request);
+  call->job = predict_call(f->served.predictor, &request);
   f->inside = false;
   assert_non_null(call->job);
 }
@@ -77,8 +70,7 @@ static void free_call(struct call *call) {
 }
 
 static void finish(struct fixture *f, size_t n_done) {
-  while (f->n_done < n_done)
-    uv_run(&f->loop, UV_RUN_ONCE);
+  WAIT_FOR(&f->served.loop, f->n_done >= n_done);
 }
 
 static void answer(struct fixture *f, struct call *call, const char *body) {
@@ -110,68 +102,22 @@ static void expect_problem(const struct call *call, int status, const char *kind
 }
 
 static void expect_metric(struct fixture *f, const char *series, double wanted) {
-  char line[256];
-  snprintf(line, sizeof line, "\n%s ", series);
-  char *text = metrics_render(f->metrics, NULL);
-  const char *found = strstr(text, line);
-  if (!found)
-    fail_msg("no %s", series);
-  else if (strtod(found + strlen(line), NULL) != wanted)
-    fail_msg("%.60s, not %g", found + 1, wanted);
-  free(text);
-}
-
-static void start_predictor(struct fixture *f) {
-  f->predictor = predictor_new_with(&fake_evaluator, &f->loop, &f->config, f->registry, f->metrics);
-  assert_non_null(f->predictor);
+  const double value = fake_served_metric(&f->served, series);
+  if (!(value == wanted))
+    fail_msg("%s is %g, not %g", series, value, wanted);
 }
 
 static int set_up(void **state) {
   struct fixture *f = calloc(1, sizeof *f);
-  struct irrep_error error;
-  char path[128];
-  if (!f)
-    return -1;
   *state = f;
-  snprintf(f->folder, sizeof f->folder, "/tmp/test_predict_XXXXXX");
-  if (!mkdtemp(f->folder) || uv_loop_init(&f->loop) != 0)
-    return -1;
-  snprintf(path, sizeof path, "%s/" MODEL ".safetensors", f->folder);
-  FILE *file = fopen(path, "w");
-  if (!file)
-    return -1;
-  fputs(FAKE_FILE, file);
-  fclose(file);
-  if (registry_new_with(&fake_evaluator, &f->loop, f->folder, NULL, NULL, &f->registry, &error))
-    return -1;
-  uv_run(&f->loop, UV_RUN_DEFAULT);
-  f->model = registry_find(f->registry, MODEL)->model;
-  f->metrics = metrics_new();
-  f->config = (struct config){.workers = 2,
-                              .memory_budget = 1000000,
-                              .max_batch_bytes = 100000,
-                              .max_delay_us = 2000,
-                              .max_queue = 64,
-                              .max_structures = 40,
-                              .max_atoms = 20000};
-  start_predictor(f);
-  return 0;
+  return f && fake_served_init(&f->served) ? 0 : -1;
 }
 
 static int tear_down(void **state) {
   struct fixture *f = *state;
-  char command[128];
-  int violations = atomic_load(&f->model->violations);
-  const size_t n_illegal = predictor_stats(f->predictor).n_illegal;
-  predictor_free(f->predictor);
-  registry_free(f->registry);
-  metrics_free(f->metrics);
-  uv_run(&f->loop, UV_RUN_DEFAULT);
-  int open_handles = uv_loop_close(&f->loop);
-  snprintf(command, sizeof command, "rm -rf '%s'", f->folder);
-  int removed = system(command);
+  const bool clean = fake_served_fini(&f->served);
   free(f);
-  return open_handles || removed || violations || n_illegal > 0;
+  return clean ? 0 : -1;
 }
 
 #define PAIR "\"numbers\":[14,1],\"positions\":[[0.5,0,0],[1,2.25,3]]"
@@ -277,11 +223,11 @@ static void test_faults_among_good_structures(void **state) {
 static void test_only_faults(void **state) {
   struct fixture *f = *state;
   struct call call;
-  int before = atomic_load(&f->model->evaluations);
+  int before = atomic_load(&f->served.model->evaluations);
   answer(f, &call, "{\"structures\":[1,2]}");
   assert_int_equal(call.reply.status, 200);
   assert_int_equal(cJSON_GetArraySize(get(call.json, "results")), 2);
-  assert_int_equal(atomic_load(&f->model->evaluations), before);
+  assert_int_equal(atomic_load(&f->served.model->evaluations), before);
   free_call(&call);
 }
 
@@ -325,18 +271,18 @@ static void test_large_structures(void **state) {
 
 static size_t wait_for(struct fixture *f, size_t (*value)(struct fixture *f), size_t wanted) {
   for (int i = 0; i < 20000 && value(f) != wanted; i++) {
-    uv_run(&f->loop, UV_RUN_NOWAIT);
+    uv_run(&f->served.loop, UV_RUN_NOWAIT);
     usleep(100);
   }
   return value(f);
 }
 
 static size_t evaluations(struct fixture *f) {
-  return (size_t)atomic_load(&f->model->evaluations);
+  return (size_t)atomic_load(&f->served.model->evaluations);
 }
 
 static size_t running(struct fixture *f) {
-  return predictor_stats(f->predictor).batches_running;
+  return predictor_stats(f->served.predictor).batches_running;
 }
 
 static size_t done(struct fixture *f) {
@@ -346,7 +292,7 @@ static size_t done(struct fixture *f) {
 /* Occupies both workers with a call each, until hold is cleared. */
 static void occupy(struct fixture *f, struct call calls[2]) {
   size_t before = evaluations(f);
-  atomic_store(&f->model->hold, 1);
+  atomic_store(&f->served.model->hold, 1);
   for (size_t i = 0; i < 2; i++) {
     begin(f, &calls[i], "{\"structures\":[{" PAIR "}]}");
     assert_int_equal(wait_for(f, evaluations, before + i + 1), before + i + 1);
@@ -354,7 +300,7 @@ static void occupy(struct fixture *f, struct call calls[2]) {
 }
 
 static void release(struct fixture *f) {
-  atomic_store(&f->model->hold, 0);
+  atomic_store(&f->served.model->hold, 0);
 }
 
 /* What waits while the workers are busy becomes one batch, and every call gets its own answer. */
@@ -368,9 +314,9 @@ static void test_batching(void **state) {
              i);
     begin(f, &calls[i], body);
   }
-  assert_int_equal(predictor_stats(f->predictor).queued_structures, 30);
-  assert_int_equal(predictor_stats(f->predictor).queued_atoms, 30);
-  assert_true(predictor_stats(f->predictor).planned_bytes >= 2 * 2002);
+  assert_int_equal(predictor_stats(f->served.predictor).queued_structures, 30);
+  assert_int_equal(predictor_stats(f->served.predictor).queued_atoms, 30);
+  assert_true(predictor_stats(f->served.predictor).planned_bytes >= 2 * 2002);
   expect_metric(f, "irrepd_queue_structures{model=\"silicon\"}", 30);
   release(f);
   finish(f, 32);
@@ -446,10 +392,10 @@ static void test_cancel(void **state) {
   predict_cancel(waiting.job);
   predict_cancel(ready.job);
   predict_cancel(reading.job);
-  assert_int_equal(predictor_stats(f->predictor).queued_structures, 0);
+  assert_int_equal(predictor_stats(f->served.predictor).queued_structures, 0);
   predict_cancel(busy[0].job); /* alone in its batch, which is told to stop */
   assert_int_equal(wait_for(f, running, 1), 1);
-  assert_int_equal(atomic_load(&f->model->cancelled), 1);
+  assert_int_equal(atomic_load(&f->served.model->cancelled), 1);
   release(f);
   assert_int_equal(wait_for(f, running, 0), 0);
   assert_int_equal(wait_for(f, done, 1), 1);
@@ -506,9 +452,8 @@ static void test_queue_full(void **state) {
 static void test_more_than_the_queue_holds(void **state) {
   struct fixture *f = *state;
   struct call call;
-  f->config.max_queue = 1;
-  predictor_free(f->predictor);
-  start_predictor(f);
+  f->served.config.max_queue = 1;
+  predictor_limits_changed(f->served.predictor);
   answer(f, &call, "{\"structures\":[{" PAIR "},{" PAIR "}]}");
   expect_problem(&call, 422, "too-many-structures");
   free_call(&call);
@@ -528,7 +473,7 @@ static void test_drain(void **state) {
   struct call busy[2], waiting, later;
   occupy(f, busy);
   begin(f, &waiting, "{\"structures\":[{" PAIR "}]}");
-  predictor_drain(f->predictor, on_drained, f);
+  predictor_drain(f->served.predictor, on_drained, f);
   begin(f, &later, "{\"structures\":[{" PAIR "}]}");
   finish(f, 1);
   expect_problem(&later, 503, "draining");
@@ -536,7 +481,7 @@ static void test_drain(void **state) {
   release(f);
   finish(f, 4);
   assert_int_equal(wait_for(f, drained, 1), 1);
-  uv_run(&f->loop, UV_RUN_NOWAIT);
+  uv_run(&f->served.loop, UV_RUN_NOWAIT);
   assert_int_equal(f->n_drained, 1);
   assert_int_equal(waiting.reply.status, 200);
   expect_metric(f, "irrepd_draining", 1);
@@ -548,7 +493,7 @@ static void test_drain(void **state) {
 
 static void test_drain_when_idle(void **state) {
   struct fixture *f = *state;
-  predictor_drain(f->predictor, on_drained, f);
+  predictor_drain(f->served.predictor, on_drained, f);
   assert_int_equal(f->n_drained, 0);
   assert_int_equal(wait_for(f, drained, 1), 1);
 }

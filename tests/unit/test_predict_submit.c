@@ -72,8 +72,7 @@ static struct predict_job *submit(struct fake_served *f, struct call *call, cons
 }
 
 static void finish(struct fake_served *f, const struct call *call) {
-  while (call->n_done == 0)
-    uv_run(&f->loop, UV_RUN_ONCE);
+  WAIT_FOR(&f->loop, call->n_done != 0);
   assert_int_equal(call->n_done, 1);
 }
 
@@ -147,8 +146,7 @@ static void test_cancel(void **state) {
     uv_run(&f->loop, UV_RUN_NOWAIT);
   predict_cancel(job);
   atomic_store(&f->model->hold, 0);
-  while (predictor_stats(f->predictor).batches_running > 0)
-    uv_run(&f->loop, UV_RUN_ONCE);
+  WAIT_FOR(&f->loop, predictor_stats(f->predictor).batches_running == 0);
   assert_int_equal(call.n_done, 0);
   submit(f, &call, FAKE_MODEL, make_request(1, 1, 0));
   finish(f, &call);

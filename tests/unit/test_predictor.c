@@ -148,15 +148,13 @@ static void test_swap_under_load(void **state) {
   memcpy(old, served->sha256, sizeof old);
   atomic_store(&fake->model->hold, 1);
   begin(fake, &before, "a", 1, false);
-  while (predictor_stats(fake->predictor).batches_running < 1)
-    uv_run(&fake->loop, UV_RUN_ONCE);
+  WAIT_FOR(&fake->loop, predictor_stats(fake->predictor).batches_running >= 1);
   FILE *file = fopen(fake->file, "wb");
   assert_non_null(file);
   fputs(FAKE_FILE " of another version", file);
   fclose(file);
   registry_reload(fake->registry);
-  while (strcmp(served->sha256, old) == 0)
-    uv_run(&fake->loop, UV_RUN_ONCE);
+  WAIT_FOR(&fake->loop, strcmp(served->sha256, old) != 0);
   begin(fake, &after, "a", 1, false);
   finish(fake, &after);
   assert_string_equal(get(after.json, "model_sha256")->valuestring, served->sha256);

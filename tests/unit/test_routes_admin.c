@@ -33,8 +33,7 @@ static void ask(struct fake_daemon *fake, const char *path, const char *body, bo
                 int status, const char *key, const char *value) {
   struct fake_exchange exchange = post(path, body, local);
   routes_handle(&fake->services, &exchange.public);
-  for (; exchange.n_replies == 0; usleep(200))
-    uv_run(&fake->loop, UV_RUN_NOWAIT);
+  WAIT_FOR(&fake->loop, exchange.n_replies != 0);
   assert_int_equal(exchange.n_replies, 1);
   assert_int_equal(exchange.reply.status, status);
   assert_string_equal(fake_text(&exchange, key), value);
@@ -96,8 +95,7 @@ static void test_gone(void **state) {
   assert_int_equal(exchange.n_replies, 0);
   exchange.public.gone(exchange.public.gone_context);
   const struct served_model *served = registry_find(fake.services.registry, "silicon");
-  for (; served->state == MODEL_LOADING; usleep(200))
-    uv_run(&fake.loop, UV_RUN_NOWAIT);
+  WAIT_FOR(&fake.loop, served->state != MODEL_LOADING);
   assert_int_equal(exchange.n_replies, 0);
   assert_int_equal(served->state, MODEL_READY);
   assert_true(fake_daemon_fini(&fake));

@@ -40,8 +40,7 @@ static void test_the_answer_comes_later_and_once(void **state) {
   assert_int_equal(exchange.n_replies, 0);
   assert_null(exchange.public.body_memory); /* it is the job's */
   assert_non_null(exchange.public.gone);
-  for (; exchange.n_replies == 0; usleep(200))
-    uv_run(&fake.loop, UV_RUN_NOWAIT);
+  WAIT_FOR(&fake.loop, exchange.n_replies != 0);
   assert_int_equal(exchange.reply.status, 503);
   assert_string_equal(exchange.reply.content_type, "application/problem+json");
   assert_true(exchange.reply.retry_after_s > 0);
