@@ -8,12 +8,13 @@ Python client has them.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from conftest import MODEL, PREDICT, Daemon
+from conftest import MODEL, PREDICT, ROOT, Daemon
 from libirrep import OUTPUTS, Model, Output
 from models import model_path
 from test_binary import SILICON, WATER
@@ -196,6 +197,14 @@ def test_openapi_describes_it(daemon: Daemon, output: Output) -> None:
     schema = {k: v for k, v in schema.items() if k != "description"}
     due = ([None] if output.by_atom else []) + list(output.shape)
     assert list(lengths(schema)) == due
+
+
+def test_the_documents_list_the_table() -> None:
+    _, _, text = (ROOT / "docs" / "formats.md").read_text().partition("## Properties")
+    rows = re.findall(r"^\| `(\w+)` \| ([^|]*) \| ([^|]*)\| ", text, re.M)
+    sizes = ["[N]" * o.by_atom + "".join(f"[{n}]" for n in o.shape) for o in OUTPUTS]
+    expected = [(o.name, o.unit, size) for o, size in zip(OUTPUTS, sizes)]
+    assert [tuple(cell.strip() for cell in row) for row in rows] == expected
 
 
 def test_openapi_and_metadata_name_the_same(daemon: Daemon) -> None:

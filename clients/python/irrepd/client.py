@@ -22,7 +22,7 @@ from irrepd.transport import Answer, Transport, Verify
 __all__ = ["Client", "structure"]
 
 DEFAULT_URL = "http://127.0.0.1:8421"
-PROPERTIES = ("energy", "forces", "stress", "energies")
+PROPERTIES = ("energy", "forces", "stress", "energies")  # for ASE; the first three by default
 BINARY_FROM = 1000  # atoms in a request
 _ACCEPT_BINARY = f"{binary.MEDIA_TYPE}, application/json;q=0.5, application/problem+json;q=0.5"
 _PAUSE = 1.0  # seconds between attempts where the server names none
