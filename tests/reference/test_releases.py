@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "clients" / "python
 from irrepd.convert import convert
 
 FILES = sorted(path.stem for path in release_answers.FOLDER.glob("*.json"))
-CODES = ("allegro", "nequip", "sevenn")
+CODES = ("allegro", "mace", "nequip", "schnetpack", "sevenn")
 
 
 def stored(source: Path, target: Path) -> Path:

@@ -128,6 +128,13 @@ def set_buffer(path: str, name: str, target: str) -> Callable[[Record], None]:
     return change
 
 
+def set_fraction(model: Record) -> None:
+    """A power that mace 0.3.3 took as it is, and 0.3.16 cuts to a whole number."""
+    state = child(model, "radial_embedding.cutoff_fn").state
+    del state["_buffers"]["p"]
+    state["p"] = 5.5
+
+
 def add_tensor(model: Record) -> None:
     buffers = child(model, "node_embedding").state.setdefault("_buffers", {})
     buffers["bias"] = model.state["_buffers"]["r_max"]
@@ -149,6 +156,7 @@ REFUSED = {
     "oeq_config": set_state(
         "interactions.1", oeq_config=Record(Global("mace", "C"), (), {"enabled": True})
     ),
+    "'radial_embedding.cutoff_fn.p' is 5.5.* whole number": set_fraction,
     "NewBasis": set_kind("radial_embedding.bessel_fn", "NewBasis"),
     "NewCutoff": set_kind("radial_embedding.cutoff_fn", "NewCutoff"),
     "NewTransform": set_kind("radial_embedding.distance_transform", "NewTransform"),

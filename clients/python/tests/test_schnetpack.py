@@ -20,6 +20,7 @@ from irrepd.convert import convert, schnetpack
 from irrepd.convert.__main__ import main
 from irrepd.convert.adapt import ENERGY_UNITS
 from irrepd.convert.detect import converter_for
+from irrepd.convert.releases import ReleaseWarning
 from irrepd.convert.so3net import couplings
 from irrepd.errors import FormatError
 from irrepd.records import Global, Record
@@ -75,6 +76,37 @@ def test_elements_and_unit_of_energy(fixtures: Path, tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="SchNetPack"):
         convert(fixtures / "parity.pth", tmp_path / "c", elements=[1])
     assert ENERGY_UNITS["eV"] == 1.0 and not (tmp_path / "c").exists()
+
+
+def loaded(fixtures: Path, change: Callable[[Record], None]) -> dict[str, np.ndarray]:
+    with Archive(fixtures / "schnet-gaussian.pt") as archive:
+        model = pickles.load(archive)
+        change(model)
+        return schnetpack.convert(model, None)[0]
+
+
+def test_postprocessing_that_is_unset_is_none(fixtures: Path) -> None:
+    """The default of schnetpack 2.0.0: upstream adds no offsets then."""
+
+    def setting(value: object) -> dict[str, np.ndarray]:
+        return loaded(fixtures, lambda model: model.state.update(do_postprocessing=value))
+
+    assert setting(True)["shift"].any()
+    assert not setting(None)["shift"].any() and not setting(False)["shift"].any()
+
+
+def test_newer_releases_are_warned_of(fixtures: Path) -> None:
+    with pytest.warns(ReleaseWarning, match=r"schnetpack 2\.9\.1 is newer .* knows 2\.2"):
+        loaded(fixtures, lambda model: model.state.update(spk_version="2.9.1"))
+
+
+def test_embeddings_of_charge_and_spin_are_refused(fixtures: Path) -> None:
+    def change(model: Record) -> None:
+        modules = model.state["_modules"]["representation"].state["_modules"]
+        modules["electronic_embeddings"] = modules["interactions"]
+
+    with pytest.raises(FormatError, match="charge or spin"):
+        loaded(fixtures, change)
 
 
 def test_modality_is_refused(fixtures: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from irrepd.convert.modules import Module
+from irrepd.convert.releases import MACE_WHOLE_POWER
 from irrepd.errors import FormatError
 
 BASIS_MAX = 512
@@ -23,7 +24,7 @@ def radial_of(
     cutoff.expect("PolynomialCutoff")
     if cutoff.number("r_max") != r_max:
         raise FormatError("the cutoff function does not end at r_max")
-    envelope = {"name": "polynomial", "p": cutoff.number("p")}
+    envelope = {"name": "polynomial", "p": _power(cutoff)}
     card: dict[str, Any] = {"basis": basis, "cutoff": envelope}
     if not module.flag("apply_cutoff", True):
         card["envelope"] = "filter"
@@ -32,6 +33,15 @@ def radial_of(
         card["transform"] = transform
         tensors["radial.r0"] = r0
     return tensors, card
+
+
+def _power(module: Module) -> float:
+    """Of a polynomial cutoff: releases.MACE_WHOLE_POWER."""
+    power = module.number("p")
+    if power != round(power):
+        where, what = module.where("p"), MACE_WHOLE_POWER.what
+        raise FormatError(f"'{where}' is {power}, of which releases make different cutoffs: {what}")
+    return power
 
 
 def covalent_radii(module: Module, numbers: list[int]) -> np.ndarray:
@@ -85,6 +95,11 @@ def pair_of(
     scale is that of the model's interaction energies, which upstream applies to this one too.
     """
     module.expect("ZBLBasis")
+    if "cutoff" in module:  # before 0.3.8: of the model's r_max, kept and not used
+        cutoff = module.child("cutoff")
+        for name in ("p", "r_max"):
+            cutoff.get(name)
+        module.get("r_max")
     charges = np.array(numbers, dtype=np.float64)
     powers = charges ** module.number("a_exp")
     length = module.number("a_prefactor") * 0.529 / (powers[:, None] + powers[None, :])
@@ -96,4 +111,4 @@ def pair_of(
         "pair_repulsion.length": length,
         "pair_repulsion.r_max": radii[:, None] + radii[None, :],
     }
-    return {"num_terms": 4, "p": module.number("p")}, tensors
+    return {"num_terms": 4, "p": _power(module)}, tensors

@@ -61,6 +61,11 @@ ALLEGRO_SCALAR_EMBED = Change(
     "has a nonlinearity (before: 'scalar_embed', 'parity_setting', none)",
     "CHANGELOG.md 0.5.0; allegro/model/allegro_models.py",
 )  # fmt: skip
+MACE_WHOLE_POWER = Change(
+    "mace", (0, 3, 5),
+    "the power p of a polynomial cutoff is cut to a whole number (before: taken as it is)",
+    "mace/modules/radial.py, PolynomialCutoff; files do not tell their release",
+)  # fmt: skip
 SEVENN_ZERO_DEGREE = Change(
     "sevenn", (0, 9, 5),
     "'lmax_edge' and 'lmax_node' of 0 mean 'lmax' (before: 0)",

@@ -12,7 +12,7 @@ from irrepd.errors import FormatError
 
 LAYERS_MAX = 16
 _PARTS = {"n_atom_basis", "size", "n_filters", "cutoff"}
-_PARTS |= {"radial_basis", "cutoff_fn", "embedding", "interactions"}
+_PARTS |= {"radial_basis", "cutoff_fn", "embedding", "interactions", "electronic_embeddings"}
 
 
 def convert(

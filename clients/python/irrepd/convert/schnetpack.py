@@ -1,6 +1,6 @@
 """Pickled SchNetPack potentials (Schuett et al. 2023, 10.1063/5.0138367) to model files.
 
-Follows schnetpack 2.0.4: a NeuralNetworkPotential with a SchNet or SO3net representation, one
+Follows schnetpack 2.0 to 2.2: a NeuralNetworkPotential with a SchNet or SO3net representation, one
 Atomwise energy, and its postprocessors. The file tells neither units (see adapt.py: eV and Angstrom
 are assumed) nor the elements that the model was trained on (all that have an embedding are taken,
 or those with a reference energy).
@@ -14,6 +14,7 @@ import numpy as np
 
 from irrepd.convert import schnet, so3net
 from irrepd.convert.modules import Module
+from irrepd.convert.releases import release_of
 from irrepd.convert.schnetpack_modules import cutoff_of, network_of, radial_of
 from irrepd.convert.state import described
 from irrepd.errors import FormatError
@@ -44,7 +45,10 @@ class _Converter:
         self.model.only(
             {"input_dtype_str", "do_postprocessing", "required_derivatives", "model_outputs"}
             | {"postprocessors", "representation", "input_modules", "output_modules"}
+            | {"spk_version"}
         )
+        self.release = release_of("schnetpack", self.model.get("spk_version"))
+        self.release.warn_of_newer()
         self.representation = self.model.child("representation")
         self.kind = self.representation.expect(*REPRESENTATIONS)
         self.tensors: dict[str, np.ndarray] = {}
@@ -82,6 +86,8 @@ class _Converter:
             "radial": {"basis": basis, "cutoff": cutoff, "envelope": "filter"},
             "model": model,
         }
+        if self.release.version is not None:
+            card["training"] = {"code": str(self.release)}
         return self.tensors, card
 
     def energy(self) -> dict[str, Any]:
@@ -122,12 +128,14 @@ class _Converter:
         """Offsets by atomic number, and the elements that have one, where some do."""
         offsets = np.zeros(NUMBER_MAX + 1)
         known: set[int] | None = None
-        applied = self.model.flag("do_postprocessing", True)
+        # None is the default of schnetpack 2.0.0, which applies nothing then.
+        unset = "do_postprocessing" in self.model and self.model.is_none("do_postprocessing")
+        applied = not unset and self.model.flag("do_postprocessing", True)
         for module in self.model.child("postprocessors").children():
             if module.expect("AddOffsets", *_CASTS) != "AddOffsets":
                 module.only({"type_map"})
                 continue
-            module.only({"add_mean", "add_atomrefs", "is_extensive"})
+            module.only({"add_mean", "add_atomrefs", "is_extensive", "estimate_atomref"})
             mean, atomref = self.offsets_of(module)
             if not applied:
                 continue
@@ -151,6 +159,9 @@ class _Converter:
 
     def embedding(self) -> np.ndarray:
         """[atomic number][features]; row 0 is padding."""
+        if "electronic_embeddings" in self.representation:
+            if list(self.representation.child("electronic_embeddings").children()):
+                raise FormatError("embeddings of charge or spin are not supported")
         module = self.representation.child("embedding")
         module.expect("Embedding")
         if module.get("max_norm") is not None:

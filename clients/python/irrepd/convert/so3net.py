@@ -22,6 +22,7 @@ L_MAX = 6
 LAYERS_MAX = 16
 HARMONIC_NORM = 1 / sqrt(4 * pi)
 _PARTS = {"n_atom_basis", "n_interactions", "lmax", "cutoff", "return_vector_representation"}
+_PARTS |= {"electronic_embeddings", "activation"}  # since 2.1; the activation is not used
 _PARTS |= {"cutoff_fn", "radial_basis", "embedding", "sphharm", "so3convs", "gatings"}
 _PARTS |= {"mixings1", "mixings2", "mixings3", "so3product"}
 _TABLES = ("idx_in_1", "idx_in_2", "idx_out", "clebsch_gordan")
