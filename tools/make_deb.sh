@@ -104,7 +104,7 @@ pack_python() {
 Section: python
 Depends: python3 (>= 3.9), python3-numpy
 Recommends: python3-ase
-Suggests: irrepd
+Suggests: irrepd, python3-gemmi
 Description: client, ASE calculator and checkpoint converter for irrepd
  The Python side of the daemon irrepd: a calculator for ASE, streams of many
  structures, and the converter of SevenNet, NequIP, Allegro, MACE and

@@ -1,14 +1,13 @@
-// Crystals from CIF: cell, sites and the symmetry operations that the file lists.
+// Crystals from CIF: cell, sites, and their images under the symmetry that the file lists or names.
 
 import { readBlocks } from "./cif_text.js";
-import { Fault, readElement, readNumber } from "./fields.js";
-import { toCartesian, toFractional } from "./geometry.js";
+import { numberOf } from "./elements.js";
+import { Fault, readNumber } from "./fields.js";
+import { dot, toCartesian, toFractional } from "./geometry.js";
+import { atomsOf } from "./orbits.js";
+import { symmetryOf } from "./symmetry.js";
 
-const OPERATIONS = ["_space_group_symop_operation_xyz", "_space_group_symop.operation_xyz",
-  "_symmetry_equiv_pos_as_xyz"];
-const GROUP_NAMES = ["_space_group_name_h-m_alt", "_symmetry_space_group_name_h-m"];
-const GROUP_NUMBERS = ["_space_group_it_number", "_symmetry_int_tables_number"];
-const SAME_SITE = 1e-3; // in fractional coordinates
+const ROUNDING = 1.05e-3; // of fractions from Cartesian coordinates
 
 export function parseCif(text) {
   const blocks = readBlocks(text).filter((block) =>
@@ -20,21 +19,33 @@ export function parseCif(text) {
 
 function readCrystal(block) {
   const cell = block.has("_cell_length_a") ? readCell(block) : null;
-  const numbers = readElements(block);
-  if (cell === null)
-    return { numbers, positions: readTriples(block, "cartn"), cell, pbc: [false, false, false] };
-  const sites = block.has("_atom_site_fract_x") ? readTriples(block, "fract")
-    : readTriples(block, "cartn").map((position) => toFractional(position, cell));
-  const crystal = { numbers: [], positions: [], cell, pbc: [true, true, true] };
-  for (const { number, orbit } of orbitsOf(sites, numbers, readOperations(block))) {
-    crystal.numbers.push(...orbit.map(() => number));
-    crystal.positions.push(...orbit.map((fraction) => toCartesian(fraction, cell)));
+  const { labels, numbers } = readElements(block);
+  checkWhole(block, labels);
+  if (cell === null) {
+    const positions = readTriples(block, "cartn").map(({ values }) => values);
+    return { numbers, positions, cell, pbc: [false, false, false] };
   }
-  return crystal;
+  const sites = (block.has("_atom_site_fract_x") ? readTriples(block, "fract")
+    : readTriples(block, "cartn").map(({ values }) =>
+      ({ values: toFractional(values, cell), errors: Array(3).fill(ROUNDING) })))
+    .map(({ values, errors }, i) =>
+      ({ label: labels[i], number: numbers[i], place: values, error: errors }));
+  const metric = cell.map((a) => cell.map((b) => dot(a, b)));
+  const atoms = atomsOf(sites, symmetryOf(block, metric), cell, readFormula(block));
+  return { numbers: atoms.map(({ site }) => site.number),
+    positions: atoms.map(({ place }) => toCartesian(place, cell)), cell, pbc: [true, true, true] };
 }
 
 /** A number of a tag, without the uncertainty in parentheses behind it. */
 const readValue = (text, tag) => readNumber(text?.replace(/\(\d*\)$/, ""), tag);
+
+/** Half a unit of the last digit that is not zero, or the uncertainty where that is larger. */
+function roundingOf(text) {
+  const [, digits = "", power = 0, uncertainty = 0] =
+    /^[+-]?\d*\.?(\d*)(?:[eE]([+-]?\d+))?(?:\((\d+)\))?/.exec(text);
+  const kept = digits.replace(/0+$/, "").length;
+  return Math.max(10 ** (power - kept) / 2, uncertainty * 10 ** (power - digits.length));
+}
 
 /** Rows: a along x, b in the xy plane. */
 function readCell(block) {
@@ -51,100 +62,102 @@ function readCell(block) {
   return [[a, 0, 0], [b * gamma, b * sine, 0], [c * beta, c * y, c * Math.sqrt(z)]];
 }
 
+/** [{values, errors}]: coordinates of each site, and to what they were rounded. */
 function readTriples(block, kind) {
   const columns = ["x", "y", "z"].map((axis) => {
     const tag = `_atom_site_${kind}_${axis}`;
-    return (block.get(tag) ?? []).map((text) => readValue(text, tag));
+    return (block.get(tag) ?? []).map((text) =>
+      ({ value: readValue(text, tag), error: roundingOf(text) }));
   });
-  return columns[0].map((_, i) => columns.map((column) => {
-    if (column[i] === undefined) throw new Fault(`_atom_site_${kind}_ lacks a coordinate.`);
-    return column[i];
-  }));
+  return columns[0].map((_, i) => {
+    const parts = columns.map((column) => {
+      if (column[i] === undefined) throw new Fault(`_atom_site_${kind}_ lacks a coordinate.`);
+      return column[i];
+    });
+    return { values: parts.map(({ value }) => value), errors: parts.map(({ error }) => error) };
+  });
+}
+
+/** Values of a tag of sites, "." where there is none. */
+function columnOf(block, name, count) {
+  const values = block.get(`_atom_site_${name}`) ?? Array(count).fill(".");
+  return values.map((text) => (text === "?" ? "." : text));
 }
 
 function readElements(block) {
-  const tag = block.has("_atom_site_type_symbol") ? "_atom_site_type_symbol" : "_atom_site_label";
-  (block.get("_atom_site_occupancy") ?? []).forEach((text, i) => {
-    if (/^[.?]$/.test(text) || readValue(text, "_atom_site_occupancy") > 0.99) return;
-    throw new Fault(`_atom_site_occupancy of ${block.get(tag)?.[i]} is ${text}: models take whole ` +
-      "atoms, so leave one occupant to each site.");
-  });
-  return (block.get(tag) ?? []).map((text) => {
-    const symbol = /[A-Z][a-z]?/.exec(text)?.[0] ?? text;
-    return readElement(symbol === "D" ? "H" : symbol, tag);
-  });
+  const { length } = block.get("_atom_site_fract_x") ?? block.get("_atom_site_cartn_x");
+  const labels = columnOf(block, "label", length), types = columnOf(block, "type_symbol", length);
+  if (labels.length !== length || types.length !== length)
+    throw new Fault("_atom_site_: labels or type symbols are not those of all sites.");
+  const known = new Set(["_chemical_formula_sum", "_atom_type_symbol"].flatMap((tag) =>
+    (block.get(tag) ?? []).join(" ").match(/[A-Za-z]+/g) ?? []).map(elementOf));
+  return {
+    labels: labels.map((label, i) => (label === "." ? types[i] : label)),
+    numbers: types.map((type, i) => (type === "." ? ofLabel(labels[i], known) : ofType(type))),
+  };
 }
 
-function readOperations(block) {
-  const tag = OPERATIONS.find((name) => block.has(name));
-  if (tag) return block.get(tag).map((text) => readOperation(text, tag));
-  const first = (tags) => tags.map((name) => block.get(name)?.[0]).find((text) => text !== undefined);
-  const name = first(GROUP_NAMES), number = first(GROUP_NUMBERS);
-  const isTrivial = (text, trivial) => text === undefined || /^[.?]$/.test(text) ||
-    text.replace(/\s/g, "").toUpperCase() === trivial;
-  if (!isTrivial(number, "1") || !isTrivial(name, "P1"))
-    throw new Fault(`The CIF names space group ${name ?? number} but lists no symmetry operations ` +
-      `(${OPERATIONS[0]}): add them, or write all atoms in P 1.`);
-  return [readOperation("x,y,z", "P 1")];
+/** The atomic number of these letters, in any case; deuterium is hydrogen. */
+const elementOf = (letters) => (/^[DT]$/i.test(letters) ? 1 : /^\d/.test(letters) ? null : numberOf(letters));
+
+/** The element of a type symbol: Na, NA, Na1+, O2-, D. */
+function ofType(text) {
+  const [letters] = /^[A-Za-z]+/.exec(text) ?? [""];
+  const number = letters === "" || letters.length > 2 ? null : elementOf(letters);
+  if (number === null) throw new Fault(`_atom_site_type_symbol: “${text}” is not an element.`);
+  return number;
 }
 
-/** "-x+1/2, y, z" as three rows [x, y, z, shift]. */
-function readOperation(text, tag) {
-  const parts = text.toLowerCase().replace(/\s/g, "").split(",");
-  const term = String.raw`(?:[xyz]|\d*\.?\d+(?:\/\d+)?)`;
-  const sum = new RegExp(`^[+-]?${term}(?:[+-]${term})*$`);
-  if (parts.length !== 3 || !parts.every((part) => sum.test(part)))
-    throw new Fault(`${tag}: “${text}” is not a symmetry operation.`);
-  return parts.map((part) => {
-    const row = [0, 0, 0, 0];
-    for (const [, sign, axis, top, bottom = 1] of
-      part.matchAll(/([+-]?)(?:([xyz])|([\d.]+)(?:\/(\d+))?)/g))
-      row[axis ? "xyz".indexOf(axis) : 3] += (sign === "-" ? -1 : 1) * (axis ? 1 : top / bottom);
-    return row;
-  });
-}
-
-const wrap = (x) => ((x % 1) + 1) % 1;
-
-const isSameSite = (a, b) => a.every((x, i) => {
-  const apart = x - b[i];
-  return Math.abs(apart - Math.round(apart)) < SAME_SITE;
-});
-
-/** Sites of all orbits in slices along x, so that looking one up takes no time. */
-class Taken {
-  static SLICES = 500; // wider than SAME_SITE
-  slices = new Map();
-
-  add(site, number) {
-    const slice = Math.floor(site[0] * Taken.SLICES);
-    if (!this.slices.has(slice)) this.slices.set(slice, []);
-    this.slices.get(slice).push({ site, number });
+/** The element that a label begins with: Na1, NA1 where the formula has Na, O1W, OW. */
+function ofLabel(text, known) {
+  let [letters] = /^[A-Za-z]+/.exec(text) ?? [""];
+  const isCased = /^.[a-z]/.test(letters);
+  if (isCased) letters = letters.slice(0, 2);
+  const two = letters.length === 2 ? elementOf(letters) : null;
+  const one = letters === "" || (isCased && two === null) ? null : elementOf(letters[0]);
+  let choices = letters.length > 2 ? [] : [two, one].filter((number) => number !== null);
+  if (choices.length === 2) {
+    const here = choices.filter((number) => known.has(number));
+    choices = isCased ? [two] : here.length ? here : choices;
   }
-
-  find(site) {
-    const slice = Math.floor(wrap(site[0]) * Taken.SLICES), { SLICES } = Taken;
-    return [slice - 1, slice, slice + 1]
-      .flatMap((near) => this.slices.get((near + SLICES) % SLICES) ?? [])
-      .find((other) => isSameSite(other.site, site));
-  }
+  if (choices.length === 1) return choices[0];
+  throw new Fault(`_atom_site_label: “${text}” ` + (choices.length
+    ? "may be either of two elements" : "begins with no element") + ": add _atom_site_type_symbol.");
 }
 
-/** Each site with its images under the operations, once each; sites that repeat an earlier one are
- * left out. */
-function orbitsOf(sites, numbers, operations) {
-  const taken = new Taken();
-  return sites.flatMap((site, i) => {
-    const before = taken.find(site), number = numbers[i];
-    if (before && before.number !== number)
-      throw new Fault("Two elements of the CIF share a site: leave one occupant to each site.");
-    if (before) return [];
-    const orbit = [];
-    for (const rows of operations) {
-      const image = rows.map((r) => wrap(r[0] * site[0] + r[1] * site[1] + r[2] * site[2] + r[3]));
-      if (!orbit.some((other) => isSameSite(other, image))) orbit.push(image);
-    }
-    for (const image of orbit) taken.add(image, number);
-    return [{ number, orbit }];
+/** Counts of a formula such as "Na Cl" or "Al2 O3" by atomic number; null where there is none. */
+function readFormula(block) {
+  const counts = new Map();
+  const text = (block.get("_chemical_formula_sum") ?? []).join(" ");
+  for (const [, letters, count] of text.matchAll(/([A-Za-z]+)(\d*\.?\d*)/g)) {
+    const number = elementOf(letters);
+    if (number === null) return null;
+    counts.set(number, (counts.get(number) ?? 0) + Number(count || 1));
+  }
+  return counts.size ? counts : null;
+}
+
+/** A site must be one whole atom that is there. */
+function checkWhole(block, labels) {
+  columnOf(block, "occupancy", labels.length).forEach((text, i) => {
+    const value = text === "." ? 1 : readValue(text, "_atom_site_occupancy");
+    if (!(value > 0.99 && value < 1.01))
+      throw new Fault(`_atom_site_occupancy of ${labels[i]} is ${text}: models take whole atoms, so leave ` +
+        "one occupant to each site.");
+  });
+  const groups = new Set(columnOf(block, "disorder_group", labels.length));
+  groups.delete(".");
+  groups.delete("0");
+  if (groups.size > 1)
+    throw new Fault(`_atom_site_disorder_group: the groups ${[...groups].sort().join(", ")} are ` +
+      "alternatives: leave one of them.");
+  columnOf(block, "calc_flag", labels.length).forEach((text, i) => {
+    if (/^dum$/i.test(text))
+      throw new Fault(`${labels[i]} is a dummy (_atom_site_calc_flag dum): leave it out.`);
+  });
+  columnOf(block, "attached_hydrogens", labels.length).forEach((text, i) => {
+    if (text !== "." && text !== "0")
+      throw new Fault(`${labels[i]} has ${text} hydrogens that are not listed ` +
+        "(_atom_site_attached_hydrogens).");
   });
 }

@@ -1,4 +1,5 @@
-// The grammar of CIF: data blocks as maps from a tag, in lower case, to the list of its values.
+// The grammar of CIF: data blocks as maps from a tag to the list of its values. Tags are in lower case,
+// with a point read as an underscore, so that old and new dictionaries agree.
 
 import { Fault } from "./fields.js";
 
@@ -20,13 +21,19 @@ export function readBlocks(text) {
     } else if (isTag(tokens[at])) {
       if (tokens[at + 1] === undefined || isControl(tokens[at + 1]))
         throw new Fault(`Line ${line}: ${word} has no value.`);
-      block.set(word.toLowerCase(), [tokens[at + 1].text]);
+      add(block, tokens[at], [tokens[at + 1].text]);
       at += 2;
     } else {
       throw new Fault(`Line ${line}: “${word}” belongs to no tag.`);
     }
   }
   return blocks;
+}
+
+function add(block, { text, line }, values) {
+  const tag = text.toLowerCase().replaceAll(".", "_");
+  if (block.has(tag)) throw new Fault(`Line ${line}: ${text} is there twice.`);
+  block.set(tag, values);
 }
 
 const isTag = ({ bare, text }) => bare && text.startsWith("_");
@@ -37,7 +44,7 @@ function readLoop(tokens, at, block) {
   const columns = [], line = tokens[at - 1].line;
   for (; at < tokens.length && isTag(tokens[at]); at++) {
     columns.push([]);
-    block.set(tokens[at].text.toLowerCase(), columns.at(-1));
+    add(block, tokens[at], columns.at(-1));
   }
   let count = 0;
   for (; at < tokens.length && !isControl(tokens[at]); at++)

@@ -7,6 +7,7 @@ import { EXAMPLES } from "./examples.js";
 import { Fault } from "./fields.js";
 import { parse } from "./formats.js";
 import { length } from "./geometry.js";
+import { checkDistances } from "./overlap.js";
 import { chosenProperties, offerProperties } from "./properties.js";
 import { showAnswer, showFailure } from "./result.js";
 import { curlLines, predictPath, pythonLines, requestOf } from "./snippets.js";
@@ -50,7 +51,7 @@ class Form {
     byId("frame").addEventListener("change", ({ target }) => {
       const last = this.frames.length;
       target.value = Math.min(last, Math.max(1, Math.round(Number(target.value)) || last));
-      this.use(this.frames[target.value - 1]);
+      this.useFrame(this.frames[target.value - 1]);
     });
     for (const id of ["model", "precision", "properties"])
       byId(id).addEventListener("change", () => this.changed());
@@ -105,6 +106,16 @@ class Form {
     byId("frame").value = byId("frame").max = this.frames.length;
     setText(byId("frames"), `of ${this.frames.length}`);
     this.use(this.frames.at(-1));
+  }
+
+  /** A frame of several; parse has looked for overlaps in the last one alone. */
+  useFrame(frame) {
+    try {
+      checkDistances(frame);
+      this.use(frame);
+    } catch (error) {
+      this.fail(error.message);
+    }
   }
 
   say(text, isError = false) {
@@ -167,6 +178,8 @@ class Form {
       const lacking = known ? used.filter((number) => !known.includes(number)).map(symbolOf) : [];
       setText(option, option.value + (lacking.length ? ` (not for ${lacking.join(", ")})` : ""));
     }
+    const chosen = this.cards.find(({ name }) => name === byId("model").value);
+    setText(byId("model-about"), chosen?.description ?? "");
     byId("go").disabled = !this.structure || !byId("model").value;
     setText(byId("hint"), !this.structure ? "A structure is needed first."
       : byId("model").value ? "" : "No model can be asked now.");

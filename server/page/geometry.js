@@ -7,7 +7,7 @@ export const subtract = (a, b) => [a[0] - b[0], a[1] - b[1], a[2] - b[2]];
 export const scale = (a, factor) => [a[0] * factor, a[1] * factor, a[2] * factor];
 export const dot = (a, b) => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
 export const length = (a) => Math.sqrt(dot(a, a));
-const cross = (a, b) =>
+export const cross = (a, b) =>
   [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]];
 export const multiply = (a, b) => a.map((row) => [0, 1, 2].map((j) =>
   row[0] * b[0][j] + row[1] * b[1][j] + row[2] * b[2][j]));

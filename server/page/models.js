@@ -11,7 +11,8 @@ export function showModels(models, cards, rateOf) {
       STATES[model.state] ?? model.state);
     const card = cards.find(({ name }) => name === model.name) ?? {};
     return el("tr", {},
-      el("th", { scope: "row" }, model.name, model.pinned ? el("span", { class: "tag" }, "pinned") : null),
+      el("th", { scope: "row" }, model.name, model.pinned ? el("span", { class: "tag" }, "pinned") : null,
+        card.description ? el("p", { class: "note" }, card.description) : null),
       el("td", {}, state,
         model.error ? el("span", { class: "note" }, ` ${model.error}`) : null),
       el("td", {}, card.variant ?? card.architecture ?? "–",

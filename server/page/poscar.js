@@ -26,14 +26,18 @@ export function parsePoscar(text) {
   return [{ numbers, positions, cell, pbc: [true, true, true] }];
 }
 
-/** One factor or three; a negative one is the volume that the cell shall have. */
+/** One factor or three above 0; a single negative one is the volume that the cell shall have. */
 function readScale(line, rows) {
   const words = wordsOf(line);
-  const isNumber = (word) => !Number.isNaN(Number(word));
-  if (words.length >= 3 && words.slice(0, 3).every(isNumber)) return readVector(words, "Line 2, scale");
-  const factor = readNumber(words[0], "Line 2, scale");
+  const end = words.findIndex((word) => Number.isNaN(Number(word.replace(/d/i, "e"))));
+  const factors = words.slice(0, end < 0 ? words.length : end)
+    .map((word) => readNumber(word, "Line 2, scale"));
+  const [factor] = factors;
+  if (factors.length === 3 && factors.every((one) => one > 0)) return factors;
   const one = factor > 0 ? factor : Math.cbrt(-factor / Math.abs(volume(rows)));
-  if (!(one > 0 && Number.isFinite(one))) throw new Fault("Line 2: this scale leaves no cell.");
+  if (factors.length !== 1 || !(one > 0 && Number.isFinite(one)))
+    throw new Fault(`Line 2: “${words.join(" ")}” is no scale: one number is due, which is not 0, or three ` +
+      "above it.");
   return [one, one, one];
 }
 

@@ -29,15 +29,20 @@
   FILE(formats_js, "formats.js", JS)                                                               \
   FILE(geometry_js, "geometry.js", JS)                                                             \
   FILE(gestures_js, "gestures.js", JS)                                                             \
+  FILE(hall_js, "hall.js", JS)                                                                     \
   FILE(json_js, "json.js", JS)                                                                     \
   FILE(live_js, "live.js", JS)                                                                     \
   FILE(main_js, "main.js", JS)                                                                     \
   FILE(models_js, "models.js", JS)                                                                 \
+  FILE(orbits_js, "orbits.js", JS)                                                                 \
+  FILE(overlap_js, "overlap.js", JS)                                                               \
   FILE(poscar_js, "poscar.js", JS)                                                                 \
   FILE(properties_js, "properties.js", JS)                                                         \
   FILE(prometheus_js, "prometheus.js", JS)                                                         \
   FILE(result_js, "result.js", JS)                                                                 \
   FILE(snippets_js, "snippets.js", JS)                                                             \
+  FILE(space_groups_js, "space_groups.js", JS)                                                     \
+  FILE(symmetry_js, "symmetry.js", JS)                                                             \
   FILE(view_js, "view.js", JS)
 
 /* Embedded by `ld -r -b binary` run from the project root. */

@@ -7,10 +7,13 @@ import json
 import re
 from typing import Any
 
+import crystals
 import numpy as np
 import pytest
+import spglib
 from ase import Atoms
 from ase.data import chemical_symbols, covalent_radii
+from ase.formula import Formula
 from ase.io import read
 from daemon import Daemon
 from playwright.sync_api import Page
@@ -145,6 +148,19 @@ BAD = {
     "xyz: lattice": ('1\nLattice="1 2 3"\nH 0 0 0\n', "Line 2: Lattice has 3 numbers"),
     "xyz: pbc": ('1\npbc="T T maybe"\nH 0 0 0\n', "Line 2: pbc is “T T maybe”"),
     "xyz: columns": ("1\nProperties=species:S:1\nH 0 0 0\n", "Properties lacks species or pos"),
+    "xyz: vectors": ("1\n\nH 0 0 0\nVEC2 1 0 0\n", "Line 4: “VEC2 1 0 0” is not VEC1"),
+    "xyz: vectors and Lattice": (
+        '1\nLattice="4 0 0 0 4 0 0 0 4"\nH 0 0 0\nVEC1 1 0 0\n',
+        "Line 2: there are Lattice or Properties, and lines VEC1 to VEC3",
+    ),
+    "xyz: types": ("1\nAtoms. Timestep: 0\n1 0 0 0\n", "Line 3: 1 is a type of LAMMPS"),
+    "xyz: more": ("1\n\nH 0 0 0\n\nmore\n", "Line 5: “more” is not a number of atoms"),
+    "overlap": ("2\n\nH 0 0 0\nH 0 0 .05\n", "Atoms 0 and 1 are 0.0500 Å apart"),
+    "overlap in JSON": (
+        '{"numbers": [1, 1], "positions": [[0, 0, 0.01], [0, 0, 3.99]], '
+        '"cell": [[4, 0, 0], [0, 4, 0], [0, 0, 4]]}',
+        "Atoms 0 and 1 are 0.0200 Å apart",
+    ),
     "xyz: infinity": ("1\n\nH 0 0 1e999\n", "is not a number"),
     "poscar: element": (f"x\n{HEAD}Qq O\n1 2\nDirect\n{ATOMS}", "Line 6, element 1: “Qq”"),
     "poscar: counts": (f"x\n{HEAD}Si\n1 2\nDirect\n{ATOMS}", "Line 7: 2 counts for 1 elements"),
@@ -154,14 +170,17 @@ BAD = {
         "Line 12, position: a number is missing",
     ),
     "poscar: scale": (f"x\n{HEAD}Si O\n1 2\nDirect\n{ATOMS}".replace("1.5", "0", 1), "Line 2"),
+    **{
+        f"poscar: scale {scale}": (
+            f"x\n{HEAD}Si O\n1 2\nDirect\n{ATOMS}".replace("1.5", scale, 1),
+            f"Line 2: “{scale}” is no scale",
+        )
+        for scale in ("1 2", "0 1 1", "1 1 0", "-1 1 1", "1 1 1 1", "text")
+    },
     "poscar: huge": (f"x\n{HEAD}Si O\n1 99999999\nDirect\n{ATOMS}", "is not a number of atoms"),
     "cif: nothing": ("data_x\n_cell_length_a 4\n", "lists no atoms"),
     "cif: cell": (cif("4 4 4 90 90 ?", "H1 0 0 0"), "_cell_angle_gamma: “\\?” is not a number"),
     "cif: flat": (cif("4 4 4 60 60 170", "H1 0 0 0"), "No cell has these"),
-    "cif: group": (
-        cif("4 4 4 90 90 90", "H1 0 0 0", "_space_group_name_H-M_alt 'F m -3 m'\n"),
-        "names space group F m -3 m but lists no symmetry operations",
-    ),
     "cif: operation": (
         cif("4 4 4 90 90 90", "H1 0 0 0", "loop_\n_symmetry_equiv_pos_as_xyz\nx,y,2z\n"),
         "is not a symmetry operation",
@@ -191,6 +210,122 @@ BAD = {
     ),
     "json: null": ("[null]", "numbers is not a list"),
 }
+
+
+@pytest.mark.parametrize("name", crystals.GOOD)
+def test_symmetry_of_cif(reader: Page, name: str) -> None:
+    text, formula = crystals.GOOD[name]
+    numbers = reader.evaluate(PARSE, text)["frames"][-1]["numbers"]
+    assert Atoms(numbers).symbols.formula.count() == Formula(formula).count()
+
+
+@pytest.mark.parametrize("name", crystals.BAD)
+def test_symmetry_of_cif_that_is_not_understood(reader: Page, name: str) -> None:
+    text, message = crystals.BAD[name]
+    said = reader.evaluate(FAULT, text)
+    assert re.search(message, said), said
+
+
+@pytest.mark.parametrize("name", crystals.NEAR)
+def test_atoms_that_are_near(reader: Page, name: str) -> None:
+    said = reader.evaluate(FAULT, crystals.NEAR[name])
+    assert re.search(r"Atoms 0 and 1 are 0\.0\d* Å apart|share a site", said), said
+
+
+OPERATIONS = (
+    "async (symbols) => { const m = await import('/page/hall.js');"
+    " return symbols.map((symbol) => m.operationsOfHall(symbol)); }"
+)
+
+
+def test_operations_of_all_hall_symbols(reader: Page) -> None:
+    """Of the 530 settings of International Tables, as spglib has them."""
+    kinds = [spglib.get_spacegroup_type(number) for number in range(1, 531)]
+    found = reader.evaluate(OPERATIONS, [kind.hall_symbol for kind in kinds])
+    for number, operations in enumerate(found, 1):
+        known = spglib.get_symmetry_from_database(number)
+        shifts = np.rint(known["translations"] * 24).astype(int) % 24
+        due = {(*map(int, r.ravel()), *map(int, t)) for r, t in zip(known["rotations"], shifts)}
+        rows = np.array(operations)
+        turns = np.rint(rows[:, :, :3]).astype(int).reshape(-1, 9)
+        moves = np.rint(rows[:, :, 3] * 24).astype(int) % 24
+        assert {(*map(int, r), *map(int, t)) for r, t in zip(turns, moves)} == due, number
+        assert len(operations) == len(due)
+
+
+SETTING = (
+    "async ([name, number]) => { const m = await import('/page/space_groups.js');"
+    " const halls = (found) => found.map((setting) => setting.hall);"
+    " return [halls(m.settingsOfName(name, '')), halls(m.settingsOfNumber(number, ''))]; }"
+)
+
+
+def test_settings_of_all_names(reader: Page) -> None:
+    for number in range(1, 531):
+        kind = spglib.get_spacegroup_type(number)
+        origin = re.match("[12HR]", kind.choice)
+        name = kind.international.split(" = ")[-1] + (f" :{origin[0]}" if origin else "")
+        for form in (name, name.replace(" ", ""), name.replace("_", "")):
+            named, numbered = reader.evaluate(SETTING, [form, str(kind.number)])
+            assert kind.hall_symbol in named and kind.hall_symbol in numbered, form
+
+
+OVERLAP = (
+    "async (frames) => { const m = await import('/page/overlap.js'); return frames.map((frame) =>"
+    " { try { m.checkDistances(frame); return ''; } catch (e) { return e.message; } }); }"
+)
+
+
+@pytest.mark.parametrize("pbc", [(1, 1, 1), (1, 1, 0), (0, 1, 0), (1, 0, 1), (0, 0, 0)])
+def test_overlaps_are_those_of_all_pairs(reader: Page, pbc: Any) -> None:
+    """Of atoms whose last one is near an image of the first."""
+    cell = np.array([[3.1, 0, 0], [1.3, 2.9, 0], [-0.8, 1.1, 4.3]])
+    random, frames, expected = np.random.default_rng(5), [], []
+    images = np.array(np.meshgrid(*(range(-6, 7) if p else (0,) for p in pbc))).reshape(3, -1).T
+    for _ in range(200):
+        positions, step = random.uniform(-4, 4, size=(5, 3)), random.normal(size=3)
+        step *= random.uniform(0, 0.2) / np.linalg.norm(step)
+        positions[-1] = positions[0] + np.where(pbc, random.integers(-3, 4, 3), 0) @ cell + step
+        apart = positions[:, None] - positions[None]
+        distances = np.linalg.norm(apart[:, :, None] + images @ cell, axis=-1).min(axis=-1)
+        expected.append(distances[np.triu_indices(5, 1)].min() < 0.1)
+        flags = [bool(p) for p in pbc]
+        frames.append({"positions": positions.tolist(), "cell": cell.tolist(), "pbc": flags})
+    assert 50 < sum(expected) < 150
+    assert [said != "" for said in reader.evaluate(OVERLAP, frames)] == expected
+
+
+def test_large_structures_are_looked_through_at_once(reader: Page) -> None:
+    grid = np.stack(np.meshgrid(*[np.arange(40) * 1.5] * 3), axis=-1).reshape(-1, 3)
+    frame = {"positions": grid.tolist(), "cell": (np.eye(3) * 60).tolist(), "pbc": [True] * 3}
+    assert reader.evaluate(OVERLAP, [frame]) == [""]
+
+
+@pytest.mark.parametrize("title", ["64", "  8  ", "1"])
+def test_a_poscar_with_a_number_for_a_title(reader: Page, title: str) -> None:
+    text = f"{title}\n{HEAD}Si O\n1 2\nDirect\n{ATOMS}"
+    check(reader, text, "POSCAR", read(io.StringIO(text), format="vasp"))
+
+
+def test_xyz_with_a_number_for_a_comment(reader: Page) -> None:
+    text = "3\n1.0\n14 0 0 0\n8 1.5 0 0\n8 0 1.5 0\n"
+    check(reader, text, "extxyz", Atoms("SiO2", [[0, 0, 0], [1.5, 0, 0], [0, 1.5, 0]]))
+
+
+@pytest.mark.parametrize("form", ["extxyz", "vasp", "cif", "json"])
+def test_a_byte_order_mark_is_no_part_of_the_text(reader: Page, form: str) -> None:
+    found = reader.evaluate(PARSE, "\ufeff" + written(structures()["cubic"], form))
+    assert found["format"] == SHOWN[form] and len(found["frames"][0]["numbers"]) == 4
+
+
+def test_lines_vec_are_the_cell(reader: Page) -> None:
+    vectors = "VEC1 4 0 0\nVEC2 0.5 5 0\nVEC3 0 0 6\n"
+    frame = "1\nby ADF\nH 0 0 1\n"
+    found = reader.evaluate(PARSE, "\n" + frame + vectors + "\n\n" + frame + vectors[:24] + frame)
+    crystal, slab, plain = found["frames"]
+    assert crystal["cell"] == [[4, 0, 0], [0.5, 5, 0], [0, 0, 6]] and all(crystal["pbc"])
+    assert slab["cell"][2] == [0, 0, 0] and slab["pbc"] == [True, True, False]
+    assert plain["cell"] is None and plain["pbc"] == [False] * 3
 
 
 @pytest.mark.parametrize("name", BAD)

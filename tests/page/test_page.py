@@ -51,6 +51,18 @@ def test_models_and_load(page: Page, daemon: Daemon) -> None:
     assert page.locator("figure.chart").count() == 4
 
 
+def test_what_models_say_of_themselves(page: Page, daemon: Daemon) -> None:
+    """Above all that one is not for research, beside the table and where it is chosen."""
+    cards = daemon.ask("GET", "/v1/models").json()["models"]
+    texts = {card["name"]: card["description"] for card in cards if card.get("description")}
+    assert "not for research" in texts["mace-small"]
+    for name, text in texts.items():
+        row = page.locator("#models tbody tr", has=page.get_by_role("rowheader", name=name))
+        expect(row).to_contain_text(text)
+        page.select_option("#model", name)
+        expect(page.locator("#model-about")).to_have_text(text)
+
+
 def test_charts_follow_the_load(page: Page, daemon: Daemon) -> None:
     body = {"structures": [json.loads(WATER)] * 4}
     expect(page.locator(".chart b").first).not_to_have_text("–", timeout=15000)
@@ -217,13 +229,25 @@ def test_bad_texts(page: Page) -> None:
     expect(page.locator("#parsed")).to_have_text("Coordinates and cell are in Å.")
 
 
+def test_frames_with_overlaps_are_not_sent(page: Page) -> None:
+    page.fill("#text", "2\nnear\nO 0 0 0\nO 0 0 .05\n2\nlast\nO 0 0 0\nO 0 0 1.3\n")
+    expect(page.locator("#parsed")).to_contain_text("O2, 2 atoms")
+    page.fill("#frame", "1")
+    page.locator("#frame").blur()
+    expect(page.locator("#parsed")).to_contain_text("Atoms 0 and 1 are 0.0500 Å apart")
+    expect(page.locator("#go")).to_be_disabled()
+    page.fill("#frame", "2")
+    page.locator("#frame").blur()
+    expect(page.locator("#go")).to_be_enabled()
+
+
 def test_refusals_name_the_field(page: Page) -> None:
     predict(page, '{"numbers": [1, 85], "positions": [[0, 0, 0], [0, 0, 3]]}')
     answer = page.locator("#answer.error")
     expect(answer).to_contain_text("(422)")
     expect(answer).to_contain_text("Field: numbers[1]")
     expect(page.locator("#model option:checked")).to_contain_text("not for At")
-    predict(page, '{"numbers": [1, 1], "positions": [[0, 0, 0], [0, 0, 0]]}')
+    predict(page, '{"numbers": [1, 1], "positions": [[0, 0, 0], [0, 0, 2e6]]}')
     expect(answer).to_contain_text("Field: positions[")
     predict(page, WATER)
     expect(page.locator("#answer:not(.error)")).to_contain_text("Energy")

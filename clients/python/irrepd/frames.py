@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice, takewhile
 from typing import Any, Union
 
-from irrepd import lammps_files, xyz
+from irrepd import cif, lammps_files, xyz
 from irrepd.errors import StructureError
 from irrepd.species import types_of
 
@@ -17,6 +17,9 @@ _PEEK = 4096
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _SCALE = re.compile(rf"\s*{_NUMBER}(\s+{_NUMBER}\s+{_NUMBER})?\s*$")
 _THREE_NUMBERS = re.compile(rf"\s*{_NUMBER}\s+{_NUMBER}\s+{_NUMBER}\s*$")
+
+_CIF = re.compile(r"\.m?cif(\.\w+)?$", re.IGNORECASE)
+_BEGINS_AS_CIF = re.compile(rb"(\xef\xbb\xbf)?(\s*(#.*)?\n)*\s*data_", re.IGNORECASE)
 
 Index = Union[int, slice]
 # The atoms, or why there are none; and how far into the file they end, 0 to 1, where that is known.
@@ -56,6 +59,7 @@ def _readers() -> dict[str, _Reader]:
         "extxyz": _read_xyz,
         "lammps-dump-text": _read_dump,
         "lammps-data": _read_data,
+        "cif": _read_cif,
         "lammps-dump-binary": _read_binary_dump,
         "vasp": _read_poscar,
     }
@@ -79,6 +83,8 @@ def _format_of(path: str) -> str:
 
     if os.path.isdir(path):
         return str(filetype(path))
+    if _CIF.search(path):
+        return "cif"
     head = _head(path)
     if not head:
         raise ValueError("it is empty")
@@ -99,6 +105,8 @@ def _format_of(path: str) -> str:
         return "vasp"
     if name in ioformats:
         return name
+    if _BEGINS_AS_CIF.match(head):
+        return "cif"
     raise ValueError("ASE does not know its format by its name or content: name it by --format")
 
 
@@ -149,6 +157,12 @@ def _read_dump(path: str, wanted: Index, _: str, types: Mapping[int, str]) -> It
 def _read_data(path: str, wanted: Index, _: str, types: Mapping[int, str]) -> Iterator[Frame]:
     for text in _picked(lambda: iter([_text(path).getvalue()]), wanted):
         yield lammps_files.atoms_of_data(text, types), None
+
+
+def _read_cif(path: str, wanted: Index, _: str, types: Mapping[int, str]) -> Iterator[Frame]:
+    text = _text(path).getvalue()
+    for atoms in _picked(lambda: cif.read(text), wanted):
+        yield atoms, None
 
 
 def _read_binary_dump(

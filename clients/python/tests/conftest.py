@@ -8,7 +8,10 @@ import pytest
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[2]
-for folder in (HERE, HERE.parent, REPOSITORY / "tests" / "reference"):
+for folder in (
+    *(HERE, HERE.parent),
+    *(REPOSITORY / "tests" / name for name in ("reference", "support")),
+):
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
 
