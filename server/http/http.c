@@ -208,7 +208,7 @@ static enum MHD_Result handle(struct exchange *x) {
     return queue(x);
   x->stage = STAGE_WAITING;
   MHD_suspend_connection(connection->mhd);
-  if (connection->client_gone)
+  if (connection->client_gone || (connection->client_ended && !peer_probe(connection->peer)))
     leave(x);
   return MHD_YES;
 }
@@ -256,20 +256,42 @@ static void on_late(void *context) {
   peer_hang_up(connection->peer);
 }
 
-/* libmicrohttpd misses an end that comes together with the last bytes, and any end while it is
- * suspended. What has not arrived by then never will; what waits is not wanted any more. */
+/* Whether there is nothing of another request: in the socket, held back, or in the library. */
+static bool all_is_read(const struct connection *connection) {
+  return connection->wire.used == 0 && connection->wire.n_heads == connection->n_begun &&
+         !peer_has_unread(connection->peer);
+}
+
+/* libmicrohttpd misses an end that comes together with the last bytes. */
+static void await_rest(struct connection *connection) {
+  if (all_is_read(connection))
+    peer_hang_up(connection->peer);
+  else
+    peer_deadline(connection->peer, GONE_MS);
+}
+
+/* What has not arrived by then never will; what waits is wanted by those who still read. */
+static void on_ended(void *context) {
+  struct connection *connection = context;
+  struct exchange *x = connection->exchange;
+  connection->client_ended = true;
+  if (x != NULL && x->stage == STAGE_WAITING) {
+    if (!peer_probe(connection->peer))
+      leave(x);
+  } else if (x == NULL || x->stage == STAGE_RECEIVING) {
+    await_rest(connection);
+  }
+}
+
+/* The library misses that, too, while it is suspended. */
 static void on_gone(void *context) {
   struct connection *connection = context;
   struct exchange *x = connection->exchange;
   connection->client_gone = true;
   if (x != NULL && x->stage == STAGE_WAITING)
     leave(x);
-  else if (x == NULL || x->stage == STAGE_RECEIVING) {
-    if (peer_has_unread(connection->peer))
-      peer_deadline(connection->peer, GONE_MS);
-    else
-      peer_hang_up(connection->peer);
-  }
+  else if (x == NULL || x->stage == STAGE_RECEIVING)
+    peer_hang_up(connection->peer);
 }
 
 static void on_completed(void *context, struct MHD_Connection *mhd, void **slot,
@@ -290,10 +312,13 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **slot,
   server->n_exchanges--;
   peer_mark(connection->peer);
   peer_deadline(connection->peer, server->options.request_timeout_ms);
-  if (http_end_is_due(server) || connection->client_gone)
+  if (http_end_is_due(server) || connection->client_gone) {
     peer_hang_up(connection->peer);
-  else
-    http_heads_refuse(connection);
+    return;
+  }
+  http_heads_refuse(connection);
+  if (connection->client_ended && !connection->refused)
+    await_rest(connection);
 }
 
 /* Its TLS session, which shows our certificate from now on; NULL where there is none. */
@@ -319,8 +344,8 @@ static struct connection *connection_new(struct http_server *server, struct MHD_
   struct connection *connection = fd < 0 ? NULL : calloc(1, sizeof *connection);
   if (connection == NULL)
     return NULL;
-  connection->peer =
-      peer_new(server->loop, fd, session_of(server, mhd), on_late, on_gone, connection);
+  const struct peer_events events = {on_late, on_ended, on_gone, connection};
+  connection->peer = peer_new(server->loop, fd, session_of(server, mhd), &events);
   wire_init(&connection->wire);
   connection->server = server;
   if (connection->peer == NULL || !http_heads_watch(connection, fd)) {

@@ -68,6 +68,12 @@ void http_heads_refuse(struct connection *connection) {
   }
 }
 
+static struct peer *peer_of(void *context, int fd) {
+  const struct http_server *server = context;
+  const struct connection *c = fd >= 0 && (size_t)fd < server->n_fds ? server->by_fd[fd] : NULL;
+  return c != NULL ? c->peer : NULL;
+}
+
 static ssize_t receive(void *context, int fd, wire_read read, void *source, void *bytes,
                        size_t size) {
   const struct http_server *server = context;
@@ -83,8 +89,10 @@ static ssize_t receive(void *context, int fd, wire_read read, void *source, void
 }
 
 void http_heads_init(struct http_server *server) {
-  server->filter = (struct quirks_filter){
-      .tls = server->options.tls != NULL, .receive = receive, .context = server};
+  server->filter = (struct quirks_filter){.tls = server->options.tls != NULL,
+                                          .peer_of = peer_of,
+                                          .receive = receive,
+                                          .context = server};
 }
 
 void http_heads_fini(struct http_server *server) {

@@ -37,7 +37,8 @@ struct connection {
   struct wire_request request; /* whose head was refused */
   uint64_t n_begun;            /* heads that the library has told of */
   bool refused;                /* answered at a head that it has never seen */
-  bool client_gone;            /* it has closed its side */
+  bool client_ended;           /* it sends no more */
+  bool client_gone;            /* it reads no more */
 };
 
 struct exchange {

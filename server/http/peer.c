@@ -5,6 +5,7 @@
 
 #include <netdb.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -17,9 +18,12 @@ struct peer {
   gnutls_session_t session; /* NULL: plain */
   int handles_open;         /* the memory goes when libuv has let go of both */
   uint64_t marked;
-  peer_event late, gone;
-  void *context;
+  size_t told; /* bytes of the next answer */
+  struct peer_events events;
 };
+
+/* What every answer begins with. */
+static const char beginning[] = "H";
 
 /* The C library's struct tcp_info ends before these fields of the kernel's (linux/tcp.h). */
 struct tcp_info_more {
@@ -46,25 +50,28 @@ static void on_closed(uv_handle_t *handle) {
 
 static void on_timer(uv_timer_t *timer) {
   struct peer *peer = timer->data;
-  peer->late(peer->context);
+  peer->events.late(peer->events.context);
 }
 
-/* A reset shows as an error, an orderly end as UV_DISCONNECT. */
+/* A reset shows as an error, the end of one side as UV_DISCONNECT, for ever; after it errors and
+ * the end of both sides are what is left to come, whatever is asked for. */
 static void on_poll(uv_poll_t *poll, int status, int events) {
   struct peer *peer = poll->data;
-  if (status == 0 && (events & UV_DISCONNECT) == 0)
+  if (status == 0 && (events & UV_DISCONNECT) != 0) {
+    uv_poll_start(poll, UV_PRIORITIZED, on_poll);
+    peer->events.ended(peer->events.context);
     return;
+  }
   uv_poll_stop(poll);
-  peer->gone(peer->context);
+  peer->events.gone(peer->events.context);
 }
 
-struct peer *peer_new(uv_loop_t *loop, int fd, gnutls_session_t session, peer_event late,
-                      peer_event gone, void *context) {
+struct peer *peer_new(uv_loop_t *loop, int fd, gnutls_session_t session,
+                      const struct peer_events *events) {
   struct peer *peer = calloc(1, sizeof *peer);
   if (peer == NULL)
     return NULL;
-  *peer =
-      (struct peer){.fd = fd, .session = session, .late = late, .gone = gone, .context = context};
+  *peer = (struct peer){.fd = fd, .session = session, .events = *events};
   peer->timer.data = peer->poll.data = peer;
   if (uv_poll_init(loop, &peer->poll, fd) != 0) {
     free(peer);
@@ -128,7 +135,35 @@ static void send_plain(int fd, const char *text, size_t size) {
   }
 }
 
+/* Whether the socket takes bytes now. A TLS session that could not send has to go on with the same
+ * bytes, so it is not tried. */
+static bool takes_bytes(const struct peer *peer) {
+  struct pollfd socket = {.fd = peer->fd, .events = POLLOUT};
+  return poll(&socket, 1, 0) == 1 && socket.revents == POLLOUT;
+}
+
+bool peer_probe(struct peer *peer) {
+  const size_t size = sizeof beginning - 1;
+  if (peer->told > 0 || !takes_bytes(peer))
+    return true; /* an error is told by the poll */
+  const ssize_t sent = peer->session != NULL ? gnutls_record_send(peer->session, beginning, size)
+                                             : send(peer->fd, beginning, size, MSG_NOSIGNAL);
+  peer->told = sent > 0 ? (size_t)sent : 0;
+  return sent > 0;
+}
+
+size_t peer_told(const struct peer *peer) {
+  return peer->told;
+}
+
+void peer_forget_told(struct peer *peer) {
+  peer->told = 0;
+}
+
 void peer_last_words(struct peer *peer, const char *text, size_t size) {
+  text += peer->told;
+  size -= peer->told;
+  peer->told = 0;
   if (peer->session != NULL)
     tls_last_words(peer->session, text, size);
   else

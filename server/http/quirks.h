@@ -7,6 +7,9 @@
  *   A suspended connection sees neither timeouts nor disconnects, and an end that comes together
  *   with the last bytes is missed. Sockets are watched beside the library: peer.h.
  *
+ *   It cannot ask whether a client that has ended its side is still there. The first byte of an
+ * answer goes past it, and is left out when it sends the whole: peer_probe, and here.
+ *
  *   It takes no answer while a body arrives. Refusals go past it: peer_last_words.
  *
  *   At its limit of connections it accepts only in the run after the one that ended a connection,
@@ -17,15 +20,18 @@
 #ifndef SERVER_HTTP_QUIRKS_H
 #define SERVER_HTTP_QUIRKS_H
 
+#include "server/http/peer.h"
 #include "server/http/wire.h"
 
 #include <microhttpd.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Through which the library reads its sockets while it runs. */
+/* Through which the library reads and writes its sockets while it runs. */
 struct quirks_filter {
   bool tls; /* the bytes of TLS sessions, not of sockets, are filtered */
+  /* The peer of a descriptor; NULL: there is none. */
+  struct peer *(*peer_of)(void *context, int fd);
   ssize_t (*receive)(void *context, int fd, wire_read read, void *source, void *bytes, size_t size);
   void *context;
 };

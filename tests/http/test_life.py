@@ -128,6 +128,42 @@ def test_a_signal_drains(start: Factory, number: int) -> None:
         daemon.connect()
 
 
+def test_a_client_that_has_ended_its_side_is_answered(start: Factory) -> None:
+    """It sends no more, and reads; one that closes its socket is not computed for."""
+    daemon = start("--workers", "1").wait_ready()
+    for n in (1, 6):  # answered at once, and computed for a while
+        with daemon.connect() as peer:
+            post(peer, body(2, n))
+            peer.shutdown(socket.SHUT_WR)
+            answer = check(read_raw(peer))
+            assert answer.status == 200
+            assert [r["status"] for r in answer.json()["results"]] == ["ok"] * 2
+            assert peer.recv(1) == b""
+    assert daemon.metric("requests_cancelled_total", reason="disconnect") == 0
+
+
+def test_a_client_of_a_unix_socket_that_has_ended_its_side(start: Factory, tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    daemon = subprocess.Popen(
+        [str(DAEMON), "--models", str(MODELS), "--listen", f"unix:{path}"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert daemon.stdout is not None
+    while daemon.stdout.readline() != "irrepd: ready\n":
+        assert daemon.poll() is None
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.settimeout(PATIENCE)
+        peer.connect(str(path))
+        post(peer, body(1, 5))
+        peer.shutdown(socket.SHUT_WR)
+        assert check(read_raw(peer)).status == 200
+    daemon.terminate()
+    assert daemon.wait(PATIENCE) == 0
+    daemon.stdout.close()
+
+
 def test_requests_are_still_taken_during_the_drain_delay(start: Factory) -> None:
     daemon = start("--drain-delay-ms", "1500").wait_ready()
     daemon.signal()

@@ -10,7 +10,7 @@ import socket
 import ssl
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -65,6 +65,37 @@ def test_large_bodies_and_answers(secure: Daemon) -> None:
     request = json.dumps({"structures": STRUCTURES * 4000}).encode()
     answer = secure.predict(request)
     assert len(answer.json()["results"]) == 4000 and len(answer.body) > 300_000
+
+
+def test_a_client_that_has_ended_its_side(secure: Daemon, authority: Authority) -> None:
+    """It says goodbye, ends its side of the connection, and reads the answer."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    session = authority.context().wrap_bio(incoming, outgoing, server_hostname=secure.host)
+    with socket.create_connection((secure.host, secure.port), timeout=PATIENCE) as peer:
+
+        def until_done(step: Callable[[], object]) -> object:
+            while True:
+                try:
+                    return step()
+                except ssl.SSLWantReadError:
+                    if outgoing.pending:
+                        peer.sendall(outgoing.read())
+                    received = peer.recv(65536)
+                    incoming.write(received) if received else incoming.write_eof()
+
+        until_done(session.do_handshake)
+        text = body(1, n=5)
+        session.write(post(length(text), body=text))
+        with contextlib.suppress(ssl.SSLWantReadError):
+            session.unwrap()  # writes its goodbye, and does not wait for the other's
+        peer.sendall(outgoing.read())
+        peer.shutdown(socket.SHUT_WR)
+        got = b""
+        with contextlib.suppress(ssl.SSLZeroReturnError, ssl.SSLSyscallError):
+            while part := until_done(lambda: session.read(65536)):
+                assert isinstance(part, bytes)
+                got += part
+    assert got.startswith(b"HTTP/1.1 200 OK\r\n") and b'"status":"ok"' in got
 
 
 def test_the_python_client(secure: Daemon, authority: Authority, tmp_path: Path) -> None:

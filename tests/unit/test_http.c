@@ -242,6 +242,43 @@ static void test_replies_that_come_later(void **state) {
   end(f);
 }
 
+/* A client that has ended its side gets its answers, whole, in one piece or many, at once or later;
+ * then the connection ends. */
+static void test_half_closed_clients(void **state) {
+  (void)state;
+  struct fixture *f = &fixture_of_test;
+  struct client *c = &client_of_test;
+  begin(f, 10000);
+  keep(f, c);
+  shutdown(c->fd, SHUT_WR);
+  for (take(c); c->size == 0; take(c))
+    turn(f); /* until it has been asked */
+  assert_string_equal(c->got, "H");
+  reply_text(f->kept[0], "kept");
+  expect_end(f, c);
+  assert_memory_equal(c->got, "HTTP/1.1 200 OK\r\n", 17);
+  assert_non_null(strstr(c->got, "\r\n\r\nkept"));
+  dial(f, c);
+  tell(c, "GET /a HTTP/1.1\r\nHost: x\r\n\r\nGET /keep HTTP/1.1\r\nHost: x\r\n\r\n");
+  shutdown(c->fd, SHUT_WR);
+  while (f->n_kept < 2)
+    turn(f);
+  reply_pieces(f->kept[1]);
+  expect_end(f, c);
+  assert_memory_equal(c->got, "HTTP/1.1 200 OK\r\n", 17);
+  const char *second = strstr(c->got + 1, "HTTP/1.1 200 OK\r\n");
+  assert_non_null(second);
+  assert_non_null(strstr(second, "\r\n\r\npppp"));
+  dial(f, c);
+  tell(c, "GET /x HTTP/1.1\r\nHost: x\r\n\r\nGET /y HTTP/1.1\r\nHost: x\n\r\n");
+  shutdown(c->fd, SHUT_WR);
+  expect_end(f, c);
+  assert_non_null(strstr(c->got, "GET /x"));
+  assert_non_null(strstr(c->got, "HTTP/1.1 400 "));
+  assert_int_equal(f->n_gone, 0);
+  end(f);
+}
+
 static void test_clients_that_leave(void **state) {
   (void)state;
   struct fixture *f = &fixture_of_test;
@@ -293,6 +330,7 @@ int main(void) {
       cmocka_unit_test(test_slow_requests),
       cmocka_unit_test(test_slow_reader),
       cmocka_unit_test(test_replies_that_come_later),
+      cmocka_unit_test(test_half_closed_clients),
       cmocka_unit_test(test_clients_that_leave),
       cmocka_unit_test(test_connection_limit),
   };

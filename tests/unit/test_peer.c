@@ -16,11 +16,15 @@ struct fixture {
   uv_loop_t loop;
   int ours, theirs;
   struct peer *peer;
-  size_t n_late, n_gone;
+  size_t n_late, n_ended, n_gone;
 };
 
 static void on_late(void *context) {
   ((struct fixture *)context)->n_late++;
+}
+
+static void on_ended(void *context) {
+  ((struct fixture *)context)->n_ended++;
 }
 
 static void on_gone(void *context) {
@@ -48,7 +52,8 @@ static struct fixture *begin(void **state) {
   f = (struct fixture){0};
   assert_int_equal(uv_loop_init(&f.loop), 0);
   connect_pair(&f);
-  f.peer = peer_new(&f.loop, f.ours, NULL, on_late, on_gone, &f);
+  const struct peer_events events = {on_late, on_ended, on_gone, &f};
+  f.peer = peer_new(&f.loop, f.ours, NULL, &events);
   assert_non_null(f.peer);
   return &f;
 }
@@ -83,17 +88,77 @@ static void test_deadline(void **state) {
   end(f);
 }
 
-static void test_orderly_end(void **state) {
+/* A client that has ended its side is still there. */
+static void test_half_close(void **state) {
   struct fixture *f = begin(state);
+  char got[16];
   assert_int_equal(send(f->theirs, "x", 1, 0), 1); /* unread bytes hide nothing */
   uv_run(&f->loop, UV_RUN_NOWAIT);
-  assert_int_equal(f->n_gone, 0);
+  assert_int_equal(f->n_ended, 0);
   assert_true(peer_has_unread(f->peer));
   shutdown(f->theirs, SHUT_WR);
+  run_until(f, &f->n_ended);
+  assert_true(peer_probe(f->peer));
+  assert_int_equal(peer_told(f->peer), 1);
+  assert_true(peer_probe(f->peer)); /* once for each answer */
+  for (int i = 0; i < 20; i++, usleep(200))
+    uv_run(&f->loop, UV_RUN_NOWAIT);
+  assert_int_equal(f->n_ended, 1);
+  assert_int_equal(f->n_gone, 0);
+  peer_last_words(f->peer, "Hello", 5);
+  assert_int_equal(recv(f->theirs, got, sizeof got, MSG_WAITALL), 5);
+  assert_memory_equal(got, "Hello", 5);
+  end(f);
+}
+
+/* One that has closed its socket looks the same until it is asked. */
+static void test_orderly_end(void **state) {
+  struct fixture *f = begin(state);
+  close(f->theirs);
+  f->theirs = -1;
+  run_until(f, &f->n_ended);
+  assert_int_equal(f->n_gone, 0);
+  peer_probe(f->peer);
   run_until(f, &f->n_gone);
   uv_run(&f->loop, UV_RUN_NOWAIT);
   assert_int_equal(f->n_gone, 1);
   end(f);
+}
+
+/* One that closes its socket after it was asked resets, for it has not read what it was told. */
+static void test_end_after_the_probe(void **state) {
+  struct fixture *f = begin(state);
+  shutdown(f->theirs, SHUT_WR);
+  run_until(f, &f->n_ended);
+  assert_true(peer_probe(f->peer));
+  close(f->theirs);
+  f->theirs = -1;
+  run_until(f, &f->n_gone);
+  assert_int_equal(f->n_gone, 1);
+  end(f);
+}
+
+/* Of a Unix socket both are told without asking. */
+static void test_unix_ends(void **state) {
+  (void)state;
+  struct fixture f = {0};
+  int pair[2];
+  assert_int_equal(uv_loop_init(&f.loop), 0);
+  assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+  f.ours = pair[0];
+  const struct peer_events events = {on_late, on_ended, on_gone, &f};
+  f.peer = peer_new(&f.loop, f.ours, NULL, &events);
+  assert_non_null(f.peer);
+  shutdown(pair[1], SHUT_WR);
+  run_until(&f, &f.n_ended);
+  for (int i = 0; i < 20; i++, usleep(200))
+    uv_run(&f.loop, UV_RUN_NOWAIT);
+  assert_int_equal(f.n_gone, 0);
+  close(pair[1]);
+  run_until(&f, &f.n_gone);
+  assert_int_equal(f.n_gone, 1);
+  f.theirs = -1;
+  end(&f);
 }
 
 static void test_reset(void **state) {
@@ -181,7 +246,10 @@ static void test_name_on_a_socket_of_both(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_deadline),
+      cmocka_unit_test(test_half_close),
       cmocka_unit_test(test_orderly_end),
+      cmocka_unit_test(test_end_after_the_probe),
+      cmocka_unit_test(test_unix_ends),
       cmocka_unit_test(test_reset),
       cmocka_unit_test(test_bytes_since_the_mark),
       cmocka_unit_test(test_last_words),
