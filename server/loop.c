@@ -1,8 +1,8 @@
 #include "server/loop.h"
 
+#include "irrep/version.h"
 #include "server/base/log.h"
 #include "server/base/metrics.h"
-#include "server/base/version.h"
 #include "server/compute/profile.h"
 #include "server/drivers/sockets.h"
 #include "server/http/auth.h"
@@ -393,7 +393,7 @@ int daemon_run(struct config *config, int argc, char **argv) {
     daemon.exit_status = 1;
   } else {
     char line[400];
-    log_write(LOG_INFO, "listening", LOG_STRING, "version", IRREPD_VERSION, LOG_STRING, "address",
+    log_write(LOG_INFO, "listening", LOG_STRING, "version", IRREP_VERSION, LOG_STRING, "address",
               daemon.listener.url, LOG_STRING, "models", config->models_dir, LOG_INTEGER, "pid",
               (long long)getpid(), LOG_END);
     snprintf(line, sizeof line, "irrepd: listening on %s", daemon.listener.url);

@@ -5,7 +5,7 @@
 set -euo pipefail
 [ $# = 4 ] || { sed -n 4p "$0" >&2; exit 2; }
 build=$1 root=$2 prefix=$3 libdir=$4
-version=$(sed -nE 's/^#define IRREPD_VERSION "(.*)"/\1/p' server/base/version.h)
+version=$(cat VERSION)
 
 install -D -m 755 "$build/irrepd" "$root$prefix/bin/irrepd"
 install -D -m 644 -t "$root$prefix/share/man/man1" "$build/man/irrepd.1"

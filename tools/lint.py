@@ -16,6 +16,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import version
+
 LINES_MAX = 600
 TABLE_MARKER = "lint: table"  # within the first 30 lines: the file is a table, of any length
 
@@ -288,6 +290,8 @@ def check_all(root: Path) -> Iterator[Violation]:
         elif path.suffix == ".py":
             yield from check_python(name, text)
     yield from check_tests_exist(set(names))
+    for name, message in version.problems(root):
+        yield name, 1, message
     yield from check_state(root)
 
 

@@ -8,7 +8,7 @@
 set -euo pipefail
 [ $# = 2 ] || { sed -n 5p "$0" >&2; exit 2; }
 build=$1 output=$2
-version=$(sed -nE 's/^#define IRREPD_VERSION "(.*)"/\1/p' server/base/version.h)
+version=$(cat VERSION)
 machine=$(dpkg --print-architecture)
 libdir=usr/lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH)
 maintainer="${DEBFULLNAME:-irrepd} <${DEBEMAIL:-irrepd@localhost}>"

@@ -40,6 +40,7 @@ DEPLOY = {
 }
 PYTEST_FOLDERS = (
     "clients/python/tests",
+    "tests/library",
     "tests/reference",
     "tests/physics",
     "tests/http",

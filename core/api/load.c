@@ -1,6 +1,7 @@
 /* From the bytes of a model file to a model: irrep_model_load and irrep_model_load_from of
  * irrep/model.h. */
 #include "core/api/loaded.h"
+#include "core/base/sized.h"
 #include "core/builders/models.h"
 #include "core/cpu/dispatch.h"
 #include "core/program/model_file.h"
@@ -133,9 +134,14 @@ enum irrep_status irrep_model_load_from(const struct irrep_model_source *source,
                                         struct irrep_model **out, struct irrep_error *error) {
   struct irrep_error local;
   struct irrep_error *why = error ? error : &local;
+  struct irrep_model_source own;
   struct model_file file;
   *out = NULL;
-  enum irrep_status status = model_file_open(source, &file, why);
+  if (!sized_read(SIZED_SOURCE, source, &own))
+    return sized_fail(error, "irrep_model_source", "IRREP_MODEL_SOURCE_INIT");
+  if (!own.read)
+    return irrep_fail(error, IRREP_BAD_ARGUMENT, "read", "a source needs read");
+  enum irrep_status status = model_file_open(&own, &file, why);
   if (status != IRREP_OK)
     return status;
   struct irrep_model *model = calloc(1, sizeof *model);
@@ -171,6 +177,6 @@ void irrep_model_free(struct irrep_model *model) {
   free(model);
 }
 
-const struct irrep_model_card *irrep_model_card(const struct irrep_model *model) {
+const struct irrep_card *irrep_model_card(const struct irrep_model *model) {
   return &model->card;
 }

@@ -16,7 +16,7 @@ struct irrep_model {
   const struct kernels *kernels[2]; /* by precision */
   struct weights weights[2];        /* by precision */
   struct filter_tables tables;      /* for the model's own precision */
-  struct irrep_model_card card;
+  struct irrep_card card;
   int32_t atomic_numbers[IRREP_MODEL_SPECIES_MAX];
   char architecture[16], variant[32];
   char *metadata;

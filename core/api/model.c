@@ -3,7 +3,9 @@
 
 #include "core/api/gather.h"
 #include "core/api/loaded.h"
+#include "core/api/options.h"
 #include "core/base/arena.h"
+#include "core/base/sized.h"
 #include "core/cpu/dispatch.h"
 #include "core/cpu/evaluate.h"
 #include "irrep/conventions.h"
@@ -25,14 +27,21 @@ enum irrep_status irrep_model_graph(const struct irrep_model *model,
                                     const struct irrep_structure *structure, size_t max_edges,
                                     size_t max_bytes, struct irrep_plan *plan,
                                     struct irrep_graph **graph, struct irrep_error *error) {
-  size_t n_edges;
+  struct irrep_structure atoms;
+  struct irrep_plan own;
   *graph = NULL;
-  enum irrep_status status = batch_check(&model->map, structure, error);
+  if (!sized_read(SIZED_STRUCTURE, structure, &atoms))
+    return sized_fail(error, "irrep_structure", "IRREP_STRUCTURE_INIT");
+  if (!sized_read(SIZED_PLAN, plan, &own))
+    return sized_fail(error, "irrep_plan", "IRREP_PLAN_INIT");
+  own.n_structures = 1;
+  own.n_atoms = atoms.n_atoms;
+  enum irrep_status status = batch_check(&model->map, &atoms, error);
   if (status == IRREP_OK)
     status =
-        graph_build(structure, model->card.r_max, max_edges, max_bytes, &n_edges, graph, error);
+        graph_build(&atoms, model->card.r_max, max_edges, max_bytes, &own.n_edges, graph, error);
   if (status == IRREP_OK)
-    *plan = (struct irrep_plan){1, structure->n_atoms, n_edges};
+    sized_write(SIZED_PLAN, &own, plan);
   return status;
 }
 
@@ -43,20 +52,44 @@ enum irrep_status irrep_model_plan(const struct irrep_model *model,
   return irrep_model_graph(model, structure, max_edges, 0, plan, &none, error);
 }
 
-struct irrep_plan irrep_graph_plan(const struct irrep_graph *graph) {
-  return (struct irrep_plan){1, graph->arrays.n_atoms, graph->arrays.n_edges};
+enum irrep_status irrep_graph_plan(const struct irrep_graph *graph, struct irrep_plan *plan,
+                                   struct irrep_error *error) {
+  struct irrep_plan own;
+  if (!sized_read(SIZED_PLAN, plan, &own))
+    return sized_fail(error, "irrep_plan", "IRREP_PLAN_INIT");
+  own.n_structures = 1;
+  own.n_atoms = graph->arrays.n_atoms;
+  own.n_edges = graph->arrays.n_edges;
+  sized_write(SIZED_PLAN, &own, plan);
+  return IRREP_OK;
+}
+
+/* A batch as its caller gave it, in structs of this version. Graphs have none. */
+struct call {
+  struct irrep_structure *structures; /* [n] */
+  struct irrep_result *results;       /* [n] */
+};
+
+static void take_call(struct call *call, struct arena *arena, size_t n) {
+  call->structures = arena_take(arena, n, sizeof *call->structures);
+  call->results = arena_take(arena, n, sizeof *call->results);
 }
 
 size_t irrep_model_bytes(const struct irrep_model *model, enum irrep_precision precision,
-                         const struct irrep_plan *batch) {
+                         const struct irrep_plan *sum) {
+  struct irrep_plan batch;
   size_t bytes = 0;
+  if (!options_is_precision(precision) || !sized_read(SIZED_PLAN, sum, &batch))
+    return SIZE_MAX;
   for (int exact = 0; exact < 2; exact++) {
     const struct executable executable = executable_of(model, precision, exact, false);
     struct workspace workspace;
     struct arena arena = arena_counting();
-    batch_take_spans(&workspace.batch, &arena, batch->n_structures);
-    batch_take(&workspace.batch, &arena, batch);
-    workspace_take(&workspace, &executable, &arena, batch, batch_scratch_bytes(batch));
+    struct call call;
+    take_call(&call, &arena, batch.n_structures);
+    batch_take_spans(&workspace.batch, &arena, batch.n_structures);
+    batch_take(&workspace.batch, &arena, &batch);
+    workspace_take(&workspace, &executable, &arena, &batch, batch_scratch_bytes(&batch));
     if (arena.failed)
       return SIZE_MAX;
     bytes = arena.used > bytes ? arena.used : bytes;
@@ -65,6 +98,8 @@ size_t irrep_model_bytes(const struct irrep_model *model, enum irrep_precision p
 }
 
 size_t irrep_model_helper_bytes(const struct irrep_model *model, enum irrep_precision precision) {
+  if (!options_is_precision(precision))
+    return SIZE_MAX;
   const struct executable executable = executable_of(model, precision, true, false);
   struct scratch scratch;
   struct arena arena = arena_counting();
@@ -137,9 +172,10 @@ static enum irrep_status need_weights(const struct irrep_model *model,
                       batch->species);
 }
 
-static void note(const struct irrep_evaluate_options *options, const char *operation) {
-  if (options->profile)
-    options->profile->note(options->profile, 0, operation, false);
+static void note(const struct options *options, const char *operation) {
+  const struct irrep_profile *profile = options->given.profile;
+  if (profile)
+    profile->note(profile->context, 0, operation, false);
 }
 
 /* A graph's list must hold exactly what the model looks at. */
@@ -153,52 +189,82 @@ static enum irrep_status check_cutoffs(const struct irrep_model *model, const st
   return IRREP_OK;
 }
 
-static enum irrep_status evaluate(const struct irrep_model *model,
-                                  const struct irrep_evaluate_options *options,
-                                  const struct inputs *inputs, void *arena_base, size_t arena_bytes,
-                                  struct irrep_result *results, struct irrep_error *error) {
+/* What one structure or graph of the evaluated batch gives. */
+static void gather_one(const struct irrep_model *model, const struct workspace *workspace,
+                       const struct inputs *inputs, size_t index, bool gradients,
+                       struct irrep_result *result) {
+  const struct batch_span *span = &workspace->batch.spans[index];
+  const double share = model->program.mean ? 1.0 / (double)span->n_atoms : 1.0;
+  if (inputs->graphs)
+    gather(workspace, span, inputs->graphs[index]->cell, inputs->graphs[index]->pbc, share,
+           gradients, result);
+  else
+    gather(workspace, span, inputs->structures[index].cell, inputs->structures[index].pbc, share,
+           gradients, result);
+}
+
+/* Evaluates what has been read into structs of this version. */
+static enum irrep_status compute(const struct irrep_model *model, const struct options *options,
+                                 const struct inputs *inputs, struct arena *arena,
+                                 struct irrep_result *results, struct irrep_error *error) {
+  const struct irrep_evaluate_options *given = &options->given;
   struct executable executable =
-      executable_of(model, options->precision, options->exact_filters, options->plain_kernels);
-  executable.profile = options->profile;
+      executable_of(model, given->precision, given->exact_filters, given->plain_kernels);
+  executable.profile = given->profile;
   struct workspace workspace;
-  if ((uintptr_t)arena_base % IRREP_ALIGNMENT != 0)
-    return irrep_fail(error, IRREP_BAD_ARGUMENT, "arena", "the arena must be aligned to %d bytes",
-                      IRREP_ALIGNMENT);
-  if (options->team && options->team->n_helpers > IRREP_HELPERS_MAX)
-    return irrep_fail(error, IRREP_BAD_ARGUMENT, "team", "a team has at most %d helpers",
-                      IRREP_HELPERS_MAX);
-  if (check_cutoffs(model, inputs, error) != IRREP_OK)
-    return IRREP_BAD_ARGUMENT;
-  struct arena arena = arena_over(arena_base, arena_bytes);
   note(options, NULL);
-  if ((inputs->graphs ? prepare_graphs : prepare_structures)(model, &executable, inputs, &arena,
+  if ((inputs->graphs ? prepare_graphs : prepare_structures)(model, &executable, inputs, arena,
                                                              &workspace, results) != IRREP_OK)
     return irrep_fail(error, IRREP_NO_MEMORY, "arena", "the arena is smaller than planned");
   note(options, "neighbours");
-  if (need_weights(model, options->precision, &workspace.batch) != IRREP_OK)
+  if (need_weights(model, given->precision, &workspace.batch) != IRREP_OK)
     return irrep_fail(error, IRREP_NO_MEMORY, "", "not enough memory for an element's weights");
   bool gradients = false;
   for (size_t s = 0; s < inputs->n; s++)
     gradients = gradients || results[s].forces || results[s].stresses;
-  const enum irrep_status status =
-      program_evaluate(&executable, &workspace, gradients, options->cancelled, options->team);
+  const enum irrep_status status = program_evaluate(&executable, &workspace, gradients,
+                                                    options_cancelling(options), given->team);
   if (status != IRREP_OK)
     return irrep_fail(error, status, "", "cancelled");
   note(options, NULL);
-  for (size_t s = 0; s < inputs->n; s++) {
-    const struct batch_span *span = &workspace.batch.spans[s];
-    if (results[s].status != IRREP_OK)
-      continue;
-    const double share = model->program.mean ? 1.0 / (double)span->n_atoms : 1.0;
-    if (inputs->graphs)
-      gather(&workspace, span, inputs->graphs[s]->cell, inputs->graphs[s]->pbc, share, gradients,
-             &results[s]);
-    else
-      gather(&workspace, span, inputs->structures[s].cell, inputs->structures[s].pbc, share,
-             gradients, &results[s]);
-  }
+  for (size_t s = 0; s < inputs->n; s++)
+    if (results[s].status == IRREP_OK)
+      gather_one(model, &workspace, inputs, s, gradients, &results[s]);
   note(options, "gather");
   return IRREP_OK;
+}
+
+/* Reads all that a caller gives into structs of this version, evaluates, and writes the results. */
+static enum irrep_status evaluate(const struct irrep_model *model,
+                                  const struct irrep_evaluate_options *theirs,
+                                  const struct inputs *inputs, void *arena_base, size_t arena_bytes,
+                                  struct irrep_result *results, struct irrep_error *error) {
+  struct options options;
+  struct call call;
+  if ((uintptr_t)arena_base % IRREP_ALIGNMENT != 0)
+    return irrep_fail(error, IRREP_BAD_ARGUMENT, "arena", "the arena must be aligned to %d bytes",
+                      IRREP_ALIGNMENT);
+  enum irrep_status status = options_read(theirs, &options, error);
+  if (status == IRREP_OK)
+    status = check_cutoffs(model, inputs, error);
+  if (status != IRREP_OK)
+    return status;
+  struct arena arena = arena_over(arena_base, arena_bytes);
+  take_call(&call, &arena, inputs->n);
+  if (arena.failed)
+    return irrep_fail(error, IRREP_NO_MEMORY, "arena", "the arena is smaller than planned");
+  if (!sized_read_array(SIZED_RESULT, results, inputs->n, call.results))
+    return sized_fail(error, "irrep_result", "IRREP_RESULT_INIT");
+  if (inputs->structures &&
+      !sized_read_array(SIZED_STRUCTURE, inputs->structures, inputs->n, call.structures))
+    return sized_fail(error, "irrep_structure", "IRREP_STRUCTURE_INIT");
+  const struct inputs own = {.structures = inputs->structures ? call.structures : NULL,
+                             .graphs = inputs->graphs,
+                             .n = inputs->n};
+  status = compute(model, &options, &own, &arena, call.results, error);
+  if (status == IRREP_OK)
+    sized_write_array(SIZED_RESULT, call.results, inputs->n, results);
+  return status;
 }
 
 enum irrep_status irrep_model_evaluate(const struct irrep_model *model,

@@ -38,7 +38,7 @@ static double next_random(uint64_t *state) {
   return (double)(*state >> 11) * 0x1p-52 - 1.0;
 }
 
-static void make_crystal(struct crystal *c, const struct irrep_model_card *card) {
+static void make_crystal(struct crystal *c, const struct irrep_card *card) {
   const double spacing = SPACING * card->r_max;
   uint64_t state = 1;
   for (size_t i = 0; i < ATOMS; i++) {
@@ -48,6 +48,7 @@ static void make_crystal(struct crystal *c, const struct irrep_model_card *card)
       c->positions[i][a] = spacing * ((double)place[a] + JITTER * next_random(&state));
   }
   c->structure = (struct irrep_structure){
+      .struct_size = sizeof(struct irrep_structure),
       .n_atoms = ATOMS,
       .numbers = c->numbers,
       .positions = c->positions[0],
@@ -74,9 +75,11 @@ enum irrep_status irrep_model_self_check(const struct irrep_model *model,
                                          enum irrep_precision precision, double *deviation,
                                          struct irrep_error *error) {
   struct crystal crystal;
-  struct irrep_plan plan;
+  struct irrep_plan plan = IRREP_PLAN_INIT;
   double forces[2][3 * ATOMS];
-  struct irrep_result results[2] = {{.forces = forces[0]}, {.forces = forces[1]}};
+  struct irrep_result results[2] = {IRREP_RESULT_INIT, IRREP_RESULT_INIT};
+  results[0].forces = forces[0];
+  results[1].forces = forces[1];
   *deviation = 0.0;
   make_crystal(&crystal, irrep_model_card(model));
   enum irrep_status status = irrep_model_plan(model, &crystal.structure, SIZE_MAX, &plan, error);
@@ -90,8 +93,10 @@ enum irrep_status irrep_model_self_check(const struct irrep_model *model,
   if (!arena)
     return irrep_fail(error, IRREP_NO_MEMORY, "", "not enough memory to check the kernels");
   for (size_t i = 0; i < 2 && status == IRREP_OK; i++) {
-    const struct irrep_evaluate_options options = {
-        .precision = precision, .exact_filters = i == 1, .plain_kernels = i == 1};
+    const struct irrep_evaluate_options options = {.struct_size = sizeof options,
+                                                   .precision = precision,
+                                                   .exact_filters = i == 1,
+                                                   .plain_kernels = i == 1};
     status = irrep_model_evaluate(model, &options, &crystal.structure, 1, arena, bytes, &results[i],
                                   error);
   }

@@ -1,20 +1,20 @@
 #include "irrep/status.h"
 
+#include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 
 struct status_row {
-  const char *name;
-  int http;
-  const char *title;
+  const char *name, *message;
 };
 
 static const struct status_row status_rows[] = {
-#define STATUS_ROW(name, http, title) {#name, http, title},
+#define STATUS_ROW(name, message) {#name, message},
     IRREP_STATUS_MAP(STATUS_ROW)
 #undef STATUS_ROW
 };
 
-static const struct status_row unknown_row = {"UNKNOWN", 500, "unknown status"};
+static const struct status_row unknown_row = {"UNKNOWN", "unknown status"};
 
 static const struct status_row *status_row(enum irrep_status status) {
   size_t index = (size_t)status;
@@ -25,12 +25,8 @@ const char *irrep_status_name(enum irrep_status status) {
   return status_row(status)->name;
 }
 
-const char *irrep_status_title(enum irrep_status status) {
-  return status_row(status)->title;
-}
-
-int irrep_status_http(enum irrep_status status) {
-  return status_row(status)->http;
+const char *irrep_status_message(enum irrep_status status) {
+  return status_row(status)->message;
 }
 
 enum irrep_status irrep_fail(struct irrep_error *error, enum irrep_status status, const char *field,

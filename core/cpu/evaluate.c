@@ -128,13 +128,13 @@ struct step {
   const struct run *run;
   const struct stage *stage;
   void (*on_tile)(const struct run *run, const struct stage *stage);
-  const struct scratch *scratch; /* [threads] */
-  const atomic_int *cancelled;
-  size_t tile; /* atoms */
+  const struct scratch *scratch;       /* [threads] */
+  const struct cancelling *cancelling; /* or NULL */
+  size_t tile;                         /* atoms */
 };
 
-static bool is_cancelled(const atomic_int *cancelled) {
-  return cancelled && atomic_load_explicit(cancelled, memory_order_relaxed);
+static bool is_cancelled(const struct cancelling *cancelling) {
+  return cancelling && cancelling->cancelled(cancelling->context);
 }
 
 static size_t divide_up(size_t a, size_t b) {
@@ -154,7 +154,7 @@ static void on_tile(void *context, size_t thread, size_t index) {
   const struct step *step = context;
   const struct batch *batch = &step->run->workspace->batch;
   const size_t n_atoms = batch->n_atoms, tile = step->tile;
-  if (is_cancelled(step->cancelled))
+  if (is_cancelled(step->cancelling))
     return;
   struct run run = *step->run;
   run.scratch = &step->scratch[thread];
@@ -167,17 +167,17 @@ static void on_tile(void *context, size_t thread, size_t index) {
   step->on_tile(&run, step->stage);
 }
 
-static void share_out(struct irrep_team *team, void (*task)(void *, size_t, size_t), void *context,
-                      size_t n_tasks) {
+static void share_out(const struct irrep_team *team, void (*task)(void *, size_t, size_t),
+                      void *context, size_t n_tasks) {
   if (team && team->n_helpers > 0 && n_tasks > 1) {
-    team->run(team, task, context, n_tasks);
+    team->run(team->context, task, context, n_tasks);
     return;
   }
   for (size_t i = 0; i < n_tasks; i++)
     task(context, 0, i);
 }
 
-static void for_tiles(struct step *step, const struct stage *stage, struct irrep_team *team,
+static void for_tiles(struct step *step, const struct stage *stage, const struct irrep_team *team,
                       void (*each)(const struct run *, const struct stage *)) {
   step->stage = stage;
   step->on_tile = each;
@@ -196,17 +196,17 @@ struct geometry_step {
 
 static void on_edges(void *context, size_t thread, size_t index) {
   const struct geometry_step *step = context;
-  struct irrep_profile *profile = step->executable->profile;
+  const struct irrep_profile *profile = step->executable->profile;
   const size_t n_edges = step->workspace->batch.n_edges, first = index * GEOMETRY_TILE;
   const size_t n = n_edges - first < GEOMETRY_TILE ? n_edges - first : GEOMETRY_TILE;
   if (profile)
-    profile->note(profile, thread, NULL, false);
+    profile->note(profile->context, thread, NULL, false);
   if (step->adjoint)
     geometry_adjoint(step->executable->program, step->workspace, first, n);
   else
     geometry_forward(step->executable, step->workspace, first, n);
   if (profile)
-    profile->note(profile, thread, "geometry", step->adjoint);
+    profile->note(profile->context, thread, "geometry", step->adjoint);
 }
 
 /* The scratch of the caller and of a team's helpers. */
@@ -220,8 +220,8 @@ static void take_scratches(const struct executable *executable, const struct wor
 }
 
 enum irrep_status program_evaluate(const struct executable *executable, struct workspace *workspace,
-                                   bool gradients, const atomic_int *cancelled,
-                                   struct irrep_team *team) {
+                                   bool gradients, const struct cancelling *cancelling,
+                                   const struct irrep_team *team) {
   const struct program *program = executable->program;
   const struct batch *batch = &workspace->batch;
   const struct run run = {.program = program,
@@ -234,7 +234,7 @@ enum irrep_status program_evaluate(const struct executable *executable, struct w
   struct scratch scratches[1 + IRREP_HELPERS_MAX];
   struct step step = {.run = &run,
                       .scratch = scratches,
-                      .cancelled = cancelled,
+                      .cancelling = cancelling,
                       .tile = tile_atoms(program, batch->n_atoms, team ? 1 + team->n_helpers : 1)};
   struct geometry_step geometry = {executable, workspace, false};
   const size_t n_geometry = divide_up(batch->n_edges, GEOMETRY_TILE);
@@ -256,5 +256,5 @@ enum irrep_status program_evaluate(const struct executable *executable, struct w
   geometry.adjoint = true;
   if (gradients)
     share_out(team, on_edges, &geometry, n_geometry);
-  return is_cancelled(cancelled) ? IRREP_CANCELLED : IRREP_OK;
+  return is_cancelled(cancelling) ? IRREP_CANCELLED : IRREP_OK;
 }

@@ -8,8 +8,6 @@
 #include "core/graph/batch.h"
 #include "core/program/program.h"
 
-#include <stdatomic.h>
-
 /* Atoms of a tile: at most, and at least where several threads share few atoms. */
 #define ATOM_TILE 32
 #define ATOM_TILE_MIN 8
@@ -51,9 +49,9 @@ struct workspace {
 struct executable {
   const struct program *program;
   const struct kernels *kernels;
-  const void *weights;                /* the program's, reals */
-  const struct filter_tables *tables; /* NULL: filters are computed for each edge */
-  struct irrep_profile *profile;      /* or NULL */
+  const void *weights;                 /* the program's, reals */
+  const struct filter_tables *tables;  /* NULL: filters are computed for each edge */
+  const struct irrep_profile *profile; /* or NULL */
 };
 
 /* Reals of an edge's way to its filters, computed or read. */
@@ -72,13 +70,19 @@ void workspace_take(struct workspace *workspace, const struct executable *execut
 void scratch_take(struct scratch *scratch, const struct executable *executable,
                   struct arena *arena);
 
+/* Asks whether an evaluation shall end early: irrep_evaluate_options. */
+struct cancelling {
+  bool (*cancelled)(void *context);
+  void *context;
+};
+
 /* Evaluates the workspace's batch, which has been filled.
- *   gradients  whether to run the adjoints and write the workspace's gradient
- *   cancelled  NULL or a flag that is looked at between tiles
- *   team       NULL or threads that help
+ *   gradients   whether to run the adjoints and write the workspace's gradient
+ *   cancelling  NULL, or what is asked before each tile
+ *   team        NULL, or threads that help
  * Writes workspace->energies. OK or CANCELLED. */
 enum irrep_status program_evaluate(const struct executable *executable, struct workspace *workspace,
-                                   bool gradients, const atomic_int *cancelled,
-                                   struct irrep_team *team);
+                                   bool gradients, const struct cancelling *cancelling,
+                                   const struct irrep_team *team);
 
 #endif

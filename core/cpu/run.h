@@ -11,11 +11,11 @@ struct run {
   const struct filter_tables *tables; /* or NULL */
   const unsigned char *weights;       /* reals */
   struct workspace *workspace;
-  const struct scratch *scratch; /* of this thread */
-  size_t first_row, n_rows;      /* the tile's atoms */
-  struct irrep_profile *profile; /* or NULL */
-  size_t thread;                 /* this one, to the profile */
-  size_t first_edge, n_edges;    /* their edges, or some of them */
+  const struct scratch *scratch;       /* of this thread */
+  size_t first_row, n_rows;            /* the tile's atoms */
+  const struct irrep_profile *profile; /* or NULL */
+  size_t thread;                       /* this one, to the profile */
+  size_t first_edge, n_edges;          /* their edges, or some of them */
   size_t collects; /* the tensor of sums whose gradient is added to; or one of these */
 };
 
@@ -30,7 +30,7 @@ size_t run_rows(const struct run *run, size_t tensor);
 /* Tells the profile, if there is one, that a piece of an operation is done. */
 static inline void run_note(const struct run *run, const char *operation, bool adjoint) {
   if (run->profile)
-    run->profile->note(run->profile, run->thread, operation, adjoint);
+    run->profile->note(run->profile->context, run->thread, operation, adjoint);
 }
 
 /* An operation on the tile, and its adjoint, noted. */

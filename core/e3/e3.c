@@ -144,21 +144,20 @@ enum irrep_status irrep_tensor_product(const char *a, const char *b, size_t n, c
 }
 
 /* A matrix without its inversion; the sign of the determinant. */
-static double proper_part(const double m[3][3], double rotation[3][3]) {
-  const double determinant = m[0][0] * (m[1][1] * m[2][2] - m[1][2] * m[2][1]) -
-                             m[0][1] * (m[1][0] * m[2][2] - m[1][2] * m[2][0]) +
-                             m[0][2] * (m[1][0] * m[2][1] - m[1][1] * m[2][0]);
+static double proper_part(const double *m, double *rotation) {
+  const double determinant = m[0] * (m[4] * m[8] - m[5] * m[7]) -
+                             m[1] * (m[3] * m[8] - m[5] * m[6]) +
+                             m[2] * (m[3] * m[7] - m[4] * m[6]);
   const double sign = determinant < 0.0 ? -1.0 : 1.0;
-  for (size_t i = 0; i < 3; i++)
-    for (size_t j = 0; j < 3; j++)
-      rotation[i][j] = sign * m[i][j];
+  for (size_t i = 0; i < 9; i++)
+    rotation[i] = sign * m[i];
   return sign;
 }
 
-enum irrep_status irrep_rotate(const char *irreps, const double matrix[3][3], size_t n,
-                               const double *x, double *out, struct irrep_error *error) {
+enum irrep_status irrep_rotate(const char *irreps, const double *matrix, size_t n, const double *x,
+                               double *out, struct irrep_error *error) {
   struct irreps parsed;
-  double rotation[3][3], d[WIGNER_DIM_MAX * WIGNER_DIM_MAX];
+  double rotation[9], d[WIGNER_DIM_MAX * WIGNER_DIM_MAX];
   size_t offsets[IRREPS_MAX];
   enum irrep_status status = irreps_parse(irreps, &parsed, error);
   if (status != IRREP_OK)
@@ -190,9 +189,11 @@ enum irrep_status irrep_rotate(const char *irreps, const double matrix[3][3], si
   return IRREP_OK;
 }
 
-enum irrep_status irrep_wigner_d(int l, const double rotation[3][3], double *d,
+enum irrep_status irrep_wigner_d(int l, const double *rotation, double *d,
                                  struct irrep_error *error) {
-  if (wigner_d(l, rotation, d) == IRREP_OK)
+  double rows[3][3];
+  memcpy(rows, rotation, sizeof rows);
+  if (wigner_d(l, (const double(*)[3])rows, d) == IRREP_OK)
     return IRREP_OK;
   return irrep_fail(error, IRREP_BAD_ARGUMENT, "rotation",
                     "a matrix that is not orthogonal, or a degree outside 0..%d", IRREP_L_MAX);

@@ -1,6 +1,7 @@
 #include "core/graph/graph.h"
 
 #include "core/base/arena.h"
+#include "core/base/sized.h"
 #include "core/graph/neighbours.h"
 #include "irrep/conventions.h"
 
@@ -56,7 +57,7 @@ static struct irrep_graph *graph_new(const struct irrep_structure *structure, do
   struct arena arena = arena_over(memory, bytes - sizeof *graph);
   take_lists(lists, &arena, n_atoms, n_edges);
   memcpy(lists->numbers, structure->numbers, n_atoms * sizeof *lists->numbers);
-  graph->arrays = (struct irrep_graph_arrays){.size = sizeof graph->arrays,
+  graph->arrays = (struct irrep_graph_arrays){.struct_size = sizeof graph->arrays,
                                               .cutoff = cutoff,
                                               .n_local = n_atoms,
                                               .n_atoms = n_atoms,
@@ -98,15 +99,17 @@ enum irrep_status graph_build(const struct irrep_structure *structure, double cu
 enum irrep_status irrep_graph_build(const struct irrep_structure *structure, double cutoff,
                                     size_t max_edges, struct irrep_graph **graph,
                                     struct irrep_error *error) {
+  struct irrep_structure atoms;
   size_t n_edges;
   *graph = NULL;
-  enum irrep_status status = structure_check(structure, error);
+  if (!sized_read(SIZED_STRUCTURE, structure, &atoms))
+    return sized_fail(error, "irrep_structure", "IRREP_STRUCTURE_INIT");
+  enum irrep_status status = structure_check(&atoms, error);
   if (status == IRREP_OK)
-    status = graph_build(structure, cutoff, max_edges, SIZE_MAX, &n_edges, graph, error);
+    status = graph_build(&atoms, cutoff, max_edges, SIZE_MAX, &n_edges, graph, error);
   if (status == IRREP_OK && !*graph)
-    status =
-        irrep_fail(error, IRREP_NO_MEMORY, "", "not enough memory for the %zu edges of %zu atoms",
-                   n_edges, structure->n_atoms);
+    status = irrep_fail(error, IRREP_NO_MEMORY, "",
+                        "not enough memory for the %zu edges of %zu atoms", n_edges, atoms.n_atoms);
   return status;
 }
 
@@ -117,7 +120,7 @@ void irrep_graph_free(struct irrep_graph *graph) {
   free(graph);
 }
 
-const struct irrep_graph_arrays *irrep_graph_arrays(const struct irrep_graph *graph) {
+const struct irrep_graph_arrays *irrep_graph_contents(const struct irrep_graph *graph) {
   return &graph->arrays;
 }
 

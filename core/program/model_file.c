@@ -146,7 +146,10 @@ static bool read_memory(void *context, size_t offset, size_t n, void *bytes) {
 
 struct irrep_model_source model_file_source(const void *bytes, size_t n_bytes) {
   void *context = (void *)(uintptr_t)bytes; /* which is only read */
-  return (struct irrep_model_source){.n_bytes = n_bytes, .read = read_memory, .context = context};
+  return (struct irrep_model_source){.struct_size = sizeof(struct irrep_model_source),
+                                     .n_bytes = n_bytes,
+                                     .read = read_memory,
+                                     .context = context};
 }
 
 static bool read_source(const struct irrep_model_source *source, size_t offset, size_t n,

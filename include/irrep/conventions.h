@@ -24,7 +24,19 @@
  * Wigner 3j: real, e3nn's sign, sum of squares 1. Coupling coefficients of a path (l1, l2, l3) are
  * sqrt(2*l3+1) times the 3j ('component' normalisation of e3nn tensor products).
  *
- * Stress: dE/dstrain / volume, symmetric, tension positive (ASE). Virial: -dE/dstrain. */
+ * Stress: dE/dstrain / volume, symmetric, tension positive (ASE). Virial: -dE/dstrain.
+ *
+ * Versions: a struct that a caller fills begins with struct_size, its sizeof where the caller was
+ * compiled; IRREP_..._INIT sets it, and the rest to zero. Later versions add fields at the end of a
+ * struct and change no others, so that a program and the library may have different versions of it:
+ *   - what a shorter struct of an older program lacks counts as zero, which means what that
+ *     program's version did;
+ *   - a longer struct of a newer program is accepted where everything is zero that the library does
+ *     not know, and refused as BAD_ARGUMENT otherwise;
+ *   - a struct_size below that of the first version that had the struct, such as 0, is refused as
+ *     BAD_ARGUMENT.
+ * The elements of an array of such structs have one struct_size and lie that far apart, as a
+ * compiler lays them. The library reads and writes no byte beyond struct_size. */
 #ifndef IRREP_CONVENTIONS_H
 #define IRREP_CONVENTIONS_H
 

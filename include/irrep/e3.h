@@ -13,6 +13,10 @@
 
 #include <stddef.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* The number of reals of a row of features. BAD_ARGUMENT: not irreps. */
 enum irrep_status irrep_irreps_dim(const char *irreps, size_t *dim, struct irrep_error *error);
 
@@ -40,15 +44,15 @@ enum irrep_status irrep_tensor_product(const char *a, const char *b, size_t n, c
                                        const double *y, double *out, struct irrep_error *error);
 
 /* Features of n rows after a rotation, or a rotation and inversion, of what they describe.
- *   matrix  [3][3] orthogonal; a vector v, as a column, becomes matrix v
+ *   matrix  [3][3], orthogonal; a vector v, as a column, becomes matrix v
  *   x, out  [n][dim]; not the same memory
  * BAD_ARGUMENT: not irreps, or a matrix that is not orthogonal to 1e-6. */
-enum irrep_status irrep_rotate(const char *irreps, const double matrix[3][3], size_t n,
-                               const double *x, double *out, struct irrep_error *error);
+enum irrep_status irrep_rotate(const char *irreps, const double *matrix, size_t n, const double *x,
+                               double *out, struct irrep_error *error);
 
-/* The Wigner D matrix of degree l, d [2l+1][2l+1]: Y_l(R v) = D Y_l(v).
+/* The Wigner D matrix of degree l of a rotation R [3][3], d [2l+1][2l+1]: Y_l(R v) = D Y_l(v).
  * BAD_ARGUMENT: l, or a matrix that is not a rotation to 1e-6. */
-enum irrep_status irrep_wigner_d(int l, const double rotation[3][3], double *d,
+enum irrep_status irrep_wigner_d(int l, const double *rotation, double *d,
                                  struct irrep_error *error);
 
 /* The Wigner 3j symbol in the real basis, w3j [2*l1+1][2*l2+1][2*l3+1], of norm 1: equals
@@ -62,5 +66,9 @@ enum irrep_status irrep_wigner_3j(int l1, int l2, int l3, double *w3j, struct ir
  * BAD_ARGUMENT: l_max, or a vector without a direction. */
 enum irrep_status irrep_spherical_harmonics(int l_max, size_t n, const double *vectors, double *y,
                                             struct irrep_error *error);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -24,16 +24,20 @@ struct irrep_graph;
 /* The arrays of a graph. Edges are sorted by receiver; their signs and units are those of
  * conventions.h. */
 struct irrep_graph_arrays {
-  size_t size;                /* sizeof(struct irrep_graph_arrays) */
-  double cutoff;              /* Angstrom: every pair of atoms closer than this is there */
-  size_t n_local;             /* atoms whose energy is wanted; only they receive */
-  size_t n_atoms;             /* with ghosts, which come behind those */
-  size_t n_edges;             /* at most UINT32_MAX */
-  const int32_t *numbers;     /* [n_atoms] atomic numbers */
+  size_t struct_size;     /* sizeof(struct irrep_graph_arrays); see "Versions" in conventions.h */
+  double cutoff;          /* Angstrom: every pair of atoms closer than this is there */
+  size_t n_local;         /* atoms whose energy is wanted; only they receive */
+  size_t n_atoms;         /* with ghosts, which come behind those */
+  size_t n_edges;         /* at most UINT32_MAX */
+  const int32_t *numbers; /* [n_atoms] atomic numbers */
   const uint32_t *first_edge; /* [n_local + 1] edges first_edge[i] .. first_edge[i+1]-1 go to i */
   const uint32_t *senders;    /* [n_edges] below n_atoms */
   const double *vectors;      /* [n_edges][3] Angstrom, from sender to receiver */
 };
+
+/* No atoms, no edges. */
+#define IRREP_GRAPH_ARRAYS_INIT                                                                    \
+  { sizeof(struct irrep_graph_arrays), 0.0, 0, 0, 0, NULL, NULL, NULL, NULL }
 
 /* Finds the directed edges of a structure: ordered pairs (receiver, sender, shift) closer than the
  * cutoff, any periodic image, an atom's own images included, the atom itself excluded. Inside a
@@ -45,7 +49,8 @@ struct irrep_graph_arrays {
  *   cutoff     Angstrom, 0 < cutoff <= IRREP_LENGTH_MAX
  *   max_edges  a structure of more is refused; SIZE_MAX: UINT32_MAX is the limit
  *
- * On OK *graph is owned by the caller (irrep_graph_free), otherwise NULL. BAD_ARGUMENT (cutoff),
+ * On OK *graph is owned by the caller (irrep_graph_free), otherwise NULL. BAD_ARGUMENT (cutoff,
+ * struct_size),
  * NO_ATOMS, NOT_FINITE, SINGULAR_CELL, ATOMS_OVERLAP, TOO_LARGE, NO_MEMORY; error->field names the
  * field and index. Thread-safe. */
 enum irrep_status irrep_graph_build(const struct irrep_structure *structure, double cutoff,
@@ -56,7 +61,7 @@ enum irrep_status irrep_graph_build(const struct irrep_structure *structure, dou
 void irrep_graph_free(struct irrep_graph *graph);
 
 /* The arrays of a graph, which live as long as it. Thread-safe. */
-const struct irrep_graph_arrays *irrep_graph_arrays(const struct irrep_graph *graph);
+const struct irrep_graph_arrays *irrep_graph_contents(const struct irrep_graph *graph);
 
 /* The memory that a graph holds. Thread-safe. */
 size_t irrep_graph_bytes(const struct irrep_graph *graph);

@@ -1,12 +1,15 @@
 /* A model: loaded once from the bytes of a model file, then shared by any number of threads.
  *
- *   irrep_model_load             once
- *   irrep_model_graph            each structure
- *   irrep_model_bytes            for a batch of them: the memory that the next call needs
- *   irrep_model_evaluate_graphs  that batch
+ *   irrep_model_load             reads the model, once
+ *   irrep_model_graph            checks a structure and finds its edges
+ *   irrep_model_bytes            says how much memory a batch needs
+ *   irrep_model_evaluate_graphs  computes the batch
  *
  * irrep_model_plan and irrep_model_evaluate do the same where no graphs are to be kept: each finds
- * the edges anew. */
+ * the edges anew.
+ *
+ * The library starts no threads, keeps no global state and reads no files, clocks or environment.
+ * A call that fails returns a status other than OK and fills the caller's error. */
 #ifndef IRREP_MODEL_H
 #define IRREP_MODEL_H
 
@@ -15,165 +18,249 @@
 #include "irrep/status.h"
 #include "irrep/structure.h"
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-struct irrep_model; /* the same to its users from loading on */
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Opaque. It computes the same from loading to irrep_model_free. */
+struct irrep_model;
 
 enum irrep_precision { IRREP_FLOAT32, IRREP_FLOAT64 };
 
-/* What is known of a model. Owned by the model. */
-struct irrep_model_card {
-  const char *architecture;      /* "nequip", ... */
-  const char *variant;           /* "sevennet", or "" */
-  const int32_t *atomic_numbers; /* [n_elements] in the model's own order */
-  size_t n_elements;
-  double r_max; /* Angstrom */
-  enum irrep_precision
-      precision; /* the one its authors trained and ship it in; the default of evaluation */
-  size_t bytes;  /* memory of the loaded model, once each of its elements has occurred in that
-                    precision */
+/* What is known of a model. The model owns the card and all that it points to. Later versions of
+ * the library add fields at its end. */
+struct irrep_card {
+  const char *architecture;       /* "nequip", "mace", ...; never NULL */
+  const char *variant;            /* "sevennet", or "" */
+  const int32_t *atomic_numbers;  /* [n_elements] in the model's own order */
+  size_t n_elements;              /* at least 1 */
+  double r_max;                   /* cutoff of the neighbour list, Angstrom */
+  enum irrep_precision precision; /* the one that its authors trained and ship it in */
+  size_t bytes; /* memory of the loaded model, once each of its elements has occurred in an
+                   evaluation in that precision */
   const char
-      *metadata; /* the file's "irrepd" entry: a JSON object, [metadata_size], NUL-terminated */
+      *metadata; /* [metadata_size] the file's entry "irrepd", a JSON object; a NUL follows */
   size_t metadata_size;
 };
 
-/* Size of one structure or, summed, of a batch. */
+/* The size of one structure, or the sum over the structures of a batch, field by field. */
 struct irrep_plan {
+  size_t struct_size; /* sizeof(struct irrep_plan); see "Versions" in conventions.h */
   size_t n_structures;
   size_t n_atoms;
   size_t n_edges; /* directed */
 };
 
-/* Threads that help with one evaluation: the caller's own, for the library starts none. Tiles of
- * atoms are shared out among them; numbers have the same bits for any number of threads. */
+/* Nothing: the sum over no structures. */
+#define IRREP_PLAN_INIT                                                                            \
+  { sizeof(struct irrep_plan), 0, 0, 0 }
+
+/* The caller's threads that help with one evaluation. They share out tiles of atoms among them; the
+ * results have the same bits for any number of threads. The caller owns the team, which outlives
+ * the evaluation. */
 struct irrep_team {
-  size_t n_helpers;     /* threads besides the caller of irrep_model_evaluate */
-  void *const *scratch; /* [n_helpers] of irrep_model_helper_bytes, aligned to IRREP_ALIGNMENT */
+  size_t struct_size;   /* sizeof(struct irrep_team); see "Versions" in conventions.h */
+  size_t n_helpers;     /* threads besides the one that calls irrep_model_evaluate; at most
+                           IRREP_HELPERS_MAX */
+  void *const *scratch; /* [n_helpers] blocks of irrep_model_helper_bytes, each aligned to
+                           IRREP_ALIGNMENT, for the library to write in */
+  void *context;        /* what `run` is given first */
 
-  /* Calls task(context, thread, index) once for each index below n_tasks, from the caller (thread
-   * 0) and from helpers (threads 1 to n_helpers), at most one call at a time for each thread, and
-   * returns when all are done. */
-  void (*run)(struct irrep_team *team, void (*task)(void *context, size_t thread, size_t index),
-              void *context, size_t n_tasks);
+  /* Calls task(task_context, thread, index) once for each index below n_tasks and returns when all
+   * are done. The caller of irrep_model_evaluate is thread 0, helpers are threads 1 to n_helpers; a
+   * thread does one task at a time. The order is free, and helpers may do nothing at all. */
+  void (*run)(void *context, void (*task)(void *task_context, size_t thread, size_t index),
+              void *task_context, size_t n_tasks);
 };
 
-/* What an evaluation spends its time on, for who has a clock: the library has none. */
+/* Without helpers. */
+#define IRREP_TEAM_INIT                                                                            \
+  { sizeof(struct irrep_team), 0, NULL, NULL, NULL }
+
+/* Measures what an evaluation spends its time on, by the caller's clock. The caller owns the
+ * profile, which outlives the evaluation. */
 struct irrep_profile {
-  /* Called by a thread (0: the caller of irrep_model_evaluate, 1 to n_helpers: helpers) when it has
-   * done a piece of an operation, forward or the adjoint: the time since its last call belongs to
-   * that. operation is static; NULL: the time belongs to nothing. Called at the same time by
-   * different threads. */
-  void (*note)(struct irrep_profile *profile, size_t thread, const char *operation, bool adjoint);
+  size_t struct_size; /* sizeof(struct irrep_profile); see "Versions" in conventions.h */
+  void *context;      /* what `note` is given first */
+
+  /* A thread (0 is the caller of irrep_model_evaluate, 1 to n_helpers are helpers) calls it when it
+   * has done a piece of an operation, or of its adjoint: the time since this thread's last call
+   * belongs to that operation, or to none where operation is NULL. The text is static. Several
+   * threads call it at the same time. */
+  void (*note)(void *context, size_t thread, const char *operation, bool adjoint);
 };
 
+/* `note` is to be set. */
+#define IRREP_PROFILE_INIT                                                                         \
+  { sizeof(struct irrep_profile), NULL, NULL }
+
+/* How to evaluate. */
 struct irrep_evaluate_options {
+  size_t struct_size; /* sizeof(struct irrep_evaluate_options); see "Versions" in conventions.h. A
+                         struct may end after plain_kernels */
   enum irrep_precision precision;
-  const atomic_int *cancelled; /* NULL, or a flag that another thread may set: evaluation then ends
-                                  early, CANCELLED */
-  struct irrep_team *team;     /* NULL: the calling thread alone */
-  bool exact_filters;          /* compute radial networks for each edge, as in the precision that is
-                                  not the card's, instead of reading tables made at load */
-  bool plain_kernels; /* use the kernels for the least processor that is supported, not the best for
-                         this one */
-  struct irrep_profile *profile; /* NULL: nobody asks */
+  bool exact_filters; /* computes radial networks for each edge instead of reading tables made at
+                         load; the precision that is not the card's has no tables */
+  bool plain_kernels; /* takes the kernels for the least processor that is supported, not the best
+                         ones for this processor */
+
+  /* NULL, or whether the evaluation shall end early, as CANCELLED. All threads of the evaluation
+   * call it, at the same time, before each tile of atoms; once true it stays true. It must not wait
+   * and must read what other threads write as an atomic. */
+  bool (*cancelled)(void *context);
+  void *cancel_context; /* what `cancelled` is given */
+
+  const struct irrep_team *team;       /* NULL: the calling thread works alone */
+  const struct irrep_profile *profile; /* NULL: nothing is measured */
 };
 
-/* Loads a model from the bytes of a model file (model_format.h). The bytes are copied as needed and
- * may go afterwards. On OK *model is owned by the caller (irrep_model_free); otherwise it is NULL.
- * Every offset, shape, dtype and count is checked before use. BAD_MODEL_FILE, UNSUPPORTED_MODEL,
- * NO_MEMORY. Thread-safe. */
+/* Single precision, on the calling thread. */
+#define IRREP_EVALUATE_OPTIONS_INIT                                                                \
+  { sizeof(struct irrep_evaluate_options), IRREP_FLOAT32, false, false, NULL, NULL, NULL, NULL, }
+
+/* Loads a model from the bytes of a model file (model_format.h), every offset, shape, dtype and
+ * count of which it checks before use.
+ *
+ *   bytes  [n_bytes] of any alignment; the caller may free them when the call returns
+ *   model  set to the model, which the caller owns (irrep_model_free), or to NULL on failure
+ *
+ * OK; BAD_MODEL_FILE: the file is damaged; UNSUPPORTED_MODEL: it asks for what this version does
+ * not have; NO_MEMORY. error->field names the entry or tensor. Thread-safe. */
 enum irrep_status irrep_model_load(const void *bytes, size_t n_bytes, struct irrep_model **model,
                                    struct irrep_error *error);
 
 /* Where the bytes of a model file come from, in pieces. */
 struct irrep_model_source {
-  size_t n_bytes; /* of the whole file */
+  size_t struct_size; /* sizeof(struct irrep_model_source); see "Versions" in conventions.h */
+  size_t n_bytes;     /* of the whole file */
+  void *context;      /* what `read` is given first */
 
-  /* Copies n bytes from an offset on; offset + n <= n_bytes. false: they cannot be read, or there
-   * are fewer by now. */
+  /* Copies n bytes from an offset on, with offset + n <= n_bytes, and returns true; or returns
+   * false: they cannot be read, or there are fewer by now. */
   bool (*read)(void *context, size_t offset, size_t n, void *bytes);
-  void *context;
 };
 
-/* The same, from a file that is not in memory as a whole: the header is read and checked against
- * n_bytes first, then each tensor that the card gives a meaning, in pieces. read is called on the
- * calling thread, and not afterwards. BAD_MODEL_FILE also where it fails. Thread-safe. */
+/* `n_bytes` and `read` are to be set. */
+#define IRREP_MODEL_SOURCE_INIT                                                                    \
+  { sizeof(struct irrep_model_source), 0, NULL, NULL }
+
+/* Loads a model as irrep_model_load does, from a file that is not in memory as a whole: reads the
+ * header first and checks it against n_bytes, then reads each tensor that the card gives a meaning,
+ * in pieces. Calls `read` on the calling thread, and not afterwards. BAD_MODEL_FILE also where that
+ * fails; BAD_ARGUMENT: a struct_size, or no `read`. Thread-safe. */
 enum irrep_status irrep_model_load_from(const struct irrep_model_source *source,
                                         struct irrep_model **model, struct irrep_error *error);
 
-/* Frees a model; NULL is allowed. No evaluation may be under way. */
+/* Frees a model and its card; does nothing for NULL. The caller makes sure that no other call on
+ * the model is under way. */
 void irrep_model_free(struct irrep_model *model);
 
-/* The card of a model. Thread-safe. */
-const struct irrep_model_card *irrep_model_card(const struct irrep_model *model);
+/* Returns the card, which lives as long as the model; never NULL. Thread-safe. */
+const struct irrep_card *irrep_model_card(const struct irrep_model *model);
 
-/* Checks a structure against a model and counts its edges: the time is linear in atoms and edges,
- * scratch memory is taken from the heap and given back. max_edges bounds the count (SIZE_MAX: no
- * bound). NO_ATOMS, NOT_FINITE, UNKNOWN_ELEMENT, SINGULAR_CELL, ATOMS_OVERLAP, TOO_LARGE,
- * NO_MEMORY; error->field names the field and index. Thread-safe. */
+/* Checks a structure against a model and counts its edges, in time linear in atoms and edges.
+ *
+ *   structure  one structure
+ *   max_edges  the most edges that are counted; SIZE_MAX: no bound of the caller's
+ *   plan       struct_size is the caller's; the rest is written on OK
+ *
+ * OK; NO_ATOMS; NOT_FINITE: a coordinate or a cell entry is not finite or above IRREP_LENGTH_MAX;
+ * UNKNOWN_ELEMENT; SINGULAR_CELL; ATOMS_OVERLAP: a pair is closer than IRREP_DISTANCE_MIN;
+ * TOO_LARGE: more than max_edges or 2^32 - 1 edges; BAD_ARGUMENT: a struct_size; NO_MEMORY.
+ * error->field names the field and the index of the atom, e.g. "numbers/3".
+ *
+ * Takes scratch memory from the heap and gives it back. Thread-safe. */
 enum irrep_status irrep_model_plan(const struct irrep_model *model,
                                    const struct irrep_structure *structure, size_t max_edges,
                                    struct irrep_plan *plan, struct irrep_error *error);
 
 /* Checks a structure against a model, counts its edges as irrep_model_plan does, and keeps them in
- * a graph of the model's cutoff, unless that would take more than max_bytes on the way: then *graph
- * is NULL on OK. The caller owns the graph (irrep_graph_free). What irrep_model_plan returns.
- * Thread-safe. */
+ * a graph of the model's cutoff.
+ *
+ *   max_bytes  the most memory that the graph and finding it may take; where that does not suffice
+ *              or there is less, *graph is NULL on OK
+ *   graph      set to the graph, which the caller owns (irrep_graph_free), or to NULL
+ *
+ * For the rest, see irrep_model_plan. */
 enum irrep_status irrep_model_graph(const struct irrep_model *model,
                                     const struct irrep_structure *structure, size_t max_edges,
                                     size_t max_bytes, struct irrep_plan *plan,
                                     struct irrep_graph **graph, struct irrep_error *error);
 
-/* The size of a graph. Thread-safe. */
-struct irrep_plan irrep_graph_plan(const struct irrep_graph *graph);
+/* Writes the size of a graph into a plan, whose struct_size is the caller's. OK; BAD_ARGUMENT: the
+ * struct_size. Thread-safe. */
+enum irrep_status irrep_graph_plan(const struct irrep_graph *graph, struct irrep_plan *plan,
+                                   struct irrep_error *error);
 
-/* The arena bytes that evaluating a batch of the given sums needs, of structures or graphs;
- * SIZE_MAX where that overflows. Monotonic in every field of the plan. Thread-safe. */
+/* Returns the bytes of arena that evaluating a batch of structures or graphs needs, whose plans
+ * have the given sum; SIZE_MAX where that number overflows, or the precision or the plan's
+ * struct_size is refused. More structures, atoms or edges never need less. Thread-safe. */
 size_t irrep_model_bytes(const struct irrep_model *model, enum irrep_precision precision,
                          const struct irrep_plan *batch);
 
-/* The scratch that each helper of a team needs. Thread-safe. */
+/* Returns the bytes of scratch that each helper of a team needs; SIZE_MAX where that number
+ * overflows or the precision is refused. Thread-safe. */
 size_t irrep_model_helper_bytes(const struct irrep_model *model, enum irrep_precision precision);
 
-/* Evaluates a small crystal of the model's elements by the kernels chosen for this processor and by
- * the plain ones, without tables, and compares: *deviation is the largest difference of energy and
- * forces, in units of what rounding and tables explain. Above 1 the model should be evaluated with
- * plain_kernels and exact_filters. Takes memory from the heap and gives it back. What plan and
- * evaluate return. Thread-safe. */
+/* Evaluates a small crystal of the model's elements twice, by the kernels chosen for this processor
+ * with tables and by the plain kernels without, and compares the two.
+ *
+ *   deviation  set to the largest difference of energy and forces, in units of what rounding and
+ *              tables explain; infinite where one of the two has no numbers. Above 1 the caller
+ *              should evaluate with plain_kernels and exact_filters
+ *
+ * OK, and what irrep_model_plan and irrep_model_evaluate return. Takes memory from the heap and
+ * gives it back. Thread-safe. */
 enum irrep_status irrep_model_self_check(const struct irrep_model *model,
                                          enum irrep_precision precision, double *deviation,
                                          struct irrep_error *error);
 
 /* Evaluates a batch of structures, each of which irrep_model_plan has accepted.
- *   structures  [n_structures]
- *   arena       [arena_bytes] aligned to IRREP_ALIGNMENT; irrep_model_bytes of the plans' sum
- *   results     [n_structures]; their status is OK, RESULT_NOT_FINITE, or what plan would have said
  *
- * Allocates nothing and locks nothing, but where an element of the model occurs for the first time:
- * its weights are made then. A structure's numbers have the same bits whatever else is in the
- * batch. OK, NO_MEMORY (arena too small), BAD_ARGUMENT, CANCELLED (no result is meaningful).
- * Thread-safe on distinct arenas. */
+ *   options      how
+ *   structures   [n_structures]
+ *   arena        [arena_bytes] aligned to IRREP_ALIGNMENT, for the library to write in;
+ *                irrep_model_bytes of the sum of the plans
+ *   results      [n_structures] of the caller's; on OK each has a status of its own: OK,
+ *                RESULT_NOT_FINITE, or what irrep_model_plan says of the structure
+ *
+ * OK: the results are written; NO_MEMORY: the arena is too small, or there is no memory for the
+ * weights of an element that occurs for the first time; BAD_ARGUMENT: an arena that is not aligned,
+ * or an option, team, profile or struct_size that is not as described; CANCELLED. Without OK no
+ * result means anything.
+ *
+ * The numbers of a structure have the same bits whatever else is in the batch and however many
+ * threads help. Nothing is allocated or locked, except where an element of the model occurs for the
+ * first time in a precision: its weights are made then. Thread-safe on distinct arenas and results.
+ */
 enum irrep_status irrep_model_evaluate(const struct irrep_model *model,
                                        const struct irrep_evaluate_options *options,
                                        const struct irrep_structure *structures,
                                        size_t n_structures, void *arena, size_t arena_bytes,
                                        struct irrep_result *results, struct irrep_error *error);
 
-/* Evaluates a batch of graphs, each of the model's cutoff: nothing is searched for, and the numbers
- * have the bits that irrep_model_evaluate gives for the structures.
- *   graphs   [n_graphs]
- *   results  [n_graphs]; their status is OK, RESULT_NOT_FINITE, UNKNOWN_ELEMENT or TOO_LARGE (no
- *            room in a batch of 2^32 atoms or edges)
+/* Evaluates a batch of graphs, each of the model's cutoff: searches for nothing, and gives the bits
+ * that irrep_model_evaluate gives for the structures.
  *
- * For the rest, irrep_model_evaluate. BAD_ARGUMENT also for a graph of another cutoff. */
+ *   graphs   [n_graphs]
+ *   results  [n_graphs] of the caller's; on OK each has a status of its own: OK,
+ *            RESULT_NOT_FINITE, UNKNOWN_ELEMENT, or TOO_LARGE where there is no room in a batch of
+ *            2^32 - 1 atoms or edges
+ *
+ * For the rest, see irrep_model_evaluate. BAD_ARGUMENT also for a graph of another cutoff. */
 enum irrep_status irrep_model_evaluate_graphs(const struct irrep_model *model,
                                               const struct irrep_evaluate_options *options,
                                               const struct irrep_graph *const *graphs,
                                               size_t n_graphs, void *arena, size_t arena_bytes,
                                               struct irrep_result *results,
                                               struct irrep_error *error);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

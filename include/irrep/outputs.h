@@ -11,6 +11,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* The rows of the table, in the order in which answers give them. */
 enum irrep_output_index {
   IRREP_OUTPUT_ENERGY,
@@ -53,5 +57,9 @@ const double *irrep_output_values(const struct irrep_output *output,
  * where that overflows. storage and result NULL: it only counts. The caller owns the storage. */
 size_t irrep_outputs_place(uint32_t wanted, size_t n_atoms, double *storage,
                            struct irrep_result *result);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

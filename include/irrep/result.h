@@ -7,22 +7,40 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The caller sets energies, forces and stresses to its own arrays, or to NULL where it does not
- * want them; the rest is written. irrep/outputs.h has these fields as a table. */
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The caller sets struct_size, and energies, forces and stresses to its own arrays, or to NULL
+ * where it does not want them; the library writes the rest. irrep/outputs.h has these fields as a
+ * table. */
 struct irrep_result {
-  enum irrep_status
-      status;       /* OK, or why this structure has no numbers: then nothing below is meaningful */
-  double energy;    /* eV */
-  double *energies; /* [n_atoms] eV, sums to energy */
-  double *forces;   /* [n_atoms][3] eV/Angstrom */
-  double *stresses; /* [n_atoms][3][3] each atom's part, symmetric: eV/Angstrom^3, sums to stress;
-                       without has_stress eV, sums to virial. Half of dE/dvector times vector of an
-                       edge belongs to its receiver, half to its sender */
-  double virial[3][3]; /* eV: -dE/dstrain, symmetric; for any periodicity; only written with forces
-                          or stresses wanted */
-  double stress[3][3]; /* eV/Angstrom^3, symmetric; only written when has_stress */
-  bool has_stress;     /* all three axes are periodic, and forces or stresses were wanted */
+  size_t struct_size;       /* sizeof(struct irrep_result); see "Versions" in conventions.h */
+  enum irrep_status status; /* OK, or why this structure has no numbers: then nothing below means
+                               anything */
+  bool has_stress;          /* forces or stresses were wanted and all three axes are periodic */
+  double energy;            /* eV */
+  double *energies;         /* [n_atoms] eV, the sum is energy */
+  double *forces;           /* [n_atoms][3] eV/Angstrom */
+  double *stresses;    /* [n_atoms][3][3] each atom's part, symmetric: eV/Angstrom^3, the sum is
+                          stress;    without has_stress eV, the sum is virial. Half of dE/dvector times
+                          vector of    an edge belongs to its receiver, half to its sender */
+  double virial[3][3]; /* eV: -dE/dstrain, symmetric, for any periodicity; written where forces or
+                          stresses are wanted */
+  double stress[3][3]; /* eV/Angstrom^3, symmetric; written where has_stress */
   size_t n_edges;      /* directed edges within r_max */
 };
+
+/* The energy alone is wanted. */
+#define IRREP_RESULT_INIT                                                                          \
+  {                                                                                                \
+    sizeof(struct irrep_result), IRREP_OK, false, 0.0, NULL, NULL, NULL,                           \
+        {{0.0, 0.0, 0.0}, {0.0, 0.0, 0.0}, {0.0, 0.0, 0.0}},                                       \
+        {{0.0, 0.0, 0.0}, {0.0, 0.0, 0.0}, {0.0, 0.0, 0.0}}, 0,                                    \
+  }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

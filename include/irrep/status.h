@@ -6,53 +6,66 @@
 #ifndef IRREP_STATUS_H
 #define IRREP_STATUS_H
 
-#include <stdarg.h>
-#include <stddef.h>
+#ifdef __cplusplus
+extern "C" {
+#endif
 
-/* X(NAME, HTTP status, title): the title is short and the same for every occurrence; the detail
- * says the rest. */
+/* Checks the arguments of a function against its printf format, where the compiler can. */
+#if defined(__GNUC__)
+#define IRREP_PRINTF(format_index, first_argument)                                                 \
+  __attribute__((format(printf, format_index, first_argument)))
+#else
+#define IRREP_PRINTF(format_index, first_argument)
+#endif
+
+/* X(NAME, message): the message is short and the same for every occurrence; the detail of an error
+ * says the rest. New statuses are added at the end. */
 #define IRREP_STATUS_MAP(X)                                                                        \
-  X(OK, 200, "success")                                                                            \
-  X(NO_MEMORY, 503, "not enough memory")                                                           \
-  X(BAD_ARGUMENT, 400, "invalid argument")                                                         \
-  X(NO_ATOMS, 422, "structure without atoms")                                                      \
-  X(NOT_FINITE, 422, "number that is not finite or too large")                                     \
-  X(UNKNOWN_ELEMENT, 422, "element that the model was not trained on")                             \
-  X(SINGULAR_CELL, 422, "cell without volume along its periodic axes")                             \
-  X(ATOMS_OVERLAP, 422, "atoms on top of each other")                                              \
-  X(TOO_LARGE, 422, "structure larger than the limits")                                            \
-  X(RESULT_NOT_FINITE, 422, "the model's answer is not finite")                                    \
-  X(BAD_MODEL_FILE, 500, "damaged model file")                                                     \
-  X(UNSUPPORTED_MODEL, 500, "model that is not supported")                                         \
-  X(CANCELLED, 503, "cancelled")
+  X(OK, "success")                                                                                 \
+  X(NO_MEMORY, "not enough memory")                                                                \
+  X(BAD_ARGUMENT, "invalid argument")                                                              \
+  X(NO_ATOMS, "structure without atoms")                                                           \
+  X(NOT_FINITE, "number that is not finite or too large")                                          \
+  X(UNKNOWN_ELEMENT, "element that the model was not trained on")                                  \
+  X(SINGULAR_CELL, "cell without volume along its periodic axes")                                  \
+  X(ATOMS_OVERLAP, "atoms on top of each other")                                                   \
+  X(TOO_LARGE, "structure larger than the limits")                                                 \
+  X(RESULT_NOT_FINITE, "the model's answer is not finite")                                         \
+  X(BAD_MODEL_FILE, "damaged model file")                                                          \
+  X(UNSUPPORTED_MODEL, "model that is not supported")                                              \
+  X(CANCELLED, "cancelled")
 
 enum irrep_status {
-#define IRREP_STATUS_ENUM(name, http, title) IRREP_##name,
+#define IRREP_STATUS_ENUM(name, message) IRREP_##name,
   IRREP_STATUS_MAP(IRREP_STATUS_ENUM)
 #undef IRREP_STATUS_ENUM
 };
 
-/* What failed and where. Owned by the caller; plain data, may be copied. */
+/* What failed and where. The caller owns it; it is plain data and may be copied. Its layout never
+ * changes. */
 struct irrep_error {
   enum irrep_status status;
-  char field[64]; /* the offending field as a JSON-pointer tail, e.g. "numbers/3" or "cell"; "" when
-                     none */
+  char field[64];   /* the field at fault as the tail of a JSON pointer, e.g. "numbers/3" or "cell";
+                       "" where there is none */
   char detail[256]; /* one English sentence that says what is wrong and what would be accepted */
 };
 
-/* The name of a status, e.g. "UNKNOWN_ELEMENT". Never NULL. Thread-safe. */
+/* Returns the name of a status, e.g. "UNKNOWN_ELEMENT"; "UNKNOWN" for a number that is no status.
+ * The text is static. Thread-safe. */
 const char *irrep_status_name(enum irrep_status status);
 
-/* The title of a status, e.g. "element that the model was not trained on". Never NULL. Thread-safe.
- */
-const char *irrep_status_title(enum irrep_status status);
+/* Returns the message of a status, e.g. "element that the model was not trained on"; "unknown
+ * status" for a number that is no status. The text is static. Thread-safe. */
+const char *irrep_status_message(enum irrep_status status);
 
-/* The HTTP status code that suits a status. Thread-safe. */
-int irrep_status_http(enum irrep_status status);
-
-/* Fills error (if not NULL) with status, field and a printf-formatted detail, and returns status.
- * Thread-safe. */
+/* Fills error, unless it is NULL, with the status, the field ("" for NULL) and a detail that is
+ * formatted as by printf, both cut to their arrays. Returns the status. The field and the arguments
+ * may point into *error. Thread-safe on distinct errors. */
 enum irrep_status irrep_fail(struct irrep_error *error, enum irrep_status status, const char *field,
-                             const char *format, ...) __attribute__((format(printf, 4, 5)));
+                             const char *format, ...) IRREP_PRINTF(4, 5);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,6 +1,6 @@
 #include "server/base/config.h"
 
-#include "server/base/version.h"
+#include "irrep/version.h"
 #include "server/os/machine.h"
 
 #include <cjson/cJSON.h>
@@ -264,7 +264,7 @@ static int scan_arguments(struct config *config, int argc, char **argv, const ch
       return 1;
     }
     if (is_action(argument.option, "version")) {
-      puts("irrepd " IRREPD_VERSION);
+      puts("irrepd " IRREP_VERSION);
       return 1;
     }
     if (is_action(argument.option, "healthcheck"))

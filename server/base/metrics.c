@@ -1,8 +1,8 @@
 #include "server/base/metrics.h"
 
 #include "core/base/text.h"
+#include "irrep/version.h"
 #include "server/base/fnv.h"
-#include "server/base/version.h"
 
 #include <dirent.h>
 #include <stdbool.h>
@@ -167,7 +167,7 @@ struct metrics *metrics_new(void) {
   struct metrics *m = calloc(1, sizeof *m);
   if (!m)
     return NULL;
-  set(m, BUILD_INFO, IRREPD_VERSION, "built-in", 1); /* core/cpu/kernels/gemm.c */
+  set(m, BUILD_INFO, IRREP_VERSION, "built-in", 1); /* core/cpu/kernels/gemm.c */
   set(m, DRAINING, "", "", 0);
   set(m, SOCKET_CLIENTS, "", "", 0);
   set(m, MEMORY_PLANNED, "", "", 0);

@@ -46,6 +46,18 @@ struct problem *problem_of_kind(struct problem *problem, enum problem_kind kind,
   return problem;
 }
 
+/* The compiler sees that no status is left out. */
+static int http_status_of(enum irrep_status status) {
+  switch (status) {
+#define HTTP_CASE(name, http)                                                                      \
+  case IRREP_##name:                                                                               \
+    return http;
+    PROBLEM_CORE_KINDS(HTTP_CASE)
+#undef HTTP_CASE
+  }
+  return 500;
+}
+
 struct problem *problem_of_error(struct problem *problem, const struct irrep_error *error,
                                  const char *pointer) {
   char kind[48];
@@ -55,8 +67,8 @@ struct problem *problem_of_error(struct problem *problem, const struct irrep_err
   kind[n] = '\0';
   char field[sizeof problem->pointer];
   snprintf(field, sizeof field, "%s%s%s", pointer, error->field[0] ? "/" : "", error->field);
-  return problem_set(problem, irrep_status_http(error->status), kind,
-                     irrep_status_title(error->status), field, "%s", error->detail);
+  return problem_set(problem, http_status_of(error->status), kind,
+                     irrep_status_message(error->status), field, "%s", error->detail);
 }
 
 static void put(struct json_writer *w, const char *key, const struct problem *p, bool names_error) {

@@ -1,7 +1,4 @@
-/* The kinds of error that a predict call can end in: the one table of their statuses and titles.
- *
- * X(NAME, HTTP status, "kind" of urn:irrepd:KIND, title). Statuses of the core have the kind of
- * their name in lower case with hyphens, their own HTTP status and title (irrep/status.h). */
+/* The kinds of error that a predict call can end in: the one place of their HTTP statuses. */
 #ifndef SERVER_BASE_PROBLEM_KINDS_H
 #define SERVER_BASE_PROBLEM_KINDS_H
 
@@ -9,6 +6,7 @@
 #include "irrep/status.h"
 #include "server/base/problem.h"
 
+/* The server's own. X(NAME, HTTP status, "kind" of urn:irrepd:KIND, title). */
 #define PROBLEM_KINDS(X)                                                                           \
   X(MALFORMED_JSON, 400, "malformed-json", "malformed JSON")                                       \
   X(MALFORMED_SAFETENSORS, 400, "malformed-safetensors", "malformed safetensors")                  \
@@ -38,6 +36,23 @@
   X(ADDRESS_NOT_ALLOWED, 403, "address-not-allowed", "address not allowed")                        \
   X(TOO_MANY_SOCKETS, 503, "too-many-sockets", "too many sockets")                                 \
   X(INTERNAL, 500, "internal", "internal error")
+
+/* Those of the core. X(NAME of the status, HTTP status). The kind is the name in lower case with
+ * hyphens, the title is the status's message (irrep/status.h). */
+#define PROBLEM_CORE_KINDS(X)                                                                      \
+  X(OK, 200)                                                                                       \
+  X(NO_MEMORY, 503)                                                                                \
+  X(BAD_ARGUMENT, 400)                                                                             \
+  X(NO_ATOMS, 422)                                                                                 \
+  X(NOT_FINITE, 422)                                                                               \
+  X(UNKNOWN_ELEMENT, 422)                                                                          \
+  X(SINGULAR_CELL, 422)                                                                            \
+  X(ATOMS_OVERLAP, 422)                                                                            \
+  X(TOO_LARGE, 422)                                                                                \
+  X(RESULT_NOT_FINITE, 422)                                                                        \
+  X(BAD_MODEL_FILE, 500)                                                                           \
+  X(UNSUPPORTED_MODEL, 500)                                                                        \
+  X(CANCELLED, 503)
 
 enum problem_kind {
 #define PROBLEM_ENUM(name, http, kind, title) PROBLEM_##name,

@@ -355,7 +355,7 @@ static bool add_item(struct reader *r) {
       return false;
     r->request->items = items;
   }
-  r->request->items[n] = (struct request_item){0};
+  r->request->items[n] = (struct request_item)REQUEST_ITEM_EMPTY;
   r->request->n_items++;
   return true;
 }

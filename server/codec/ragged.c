@@ -91,10 +91,8 @@ static bool read_counts(struct reader *r, size_t *n_atoms) {
   for (enum ragged_name i = RAGGED_CELL; i <= RAGGED_PBC; i++)
     if (arrays[i].bytes && arrays[i].shape[0] != n)
       return shape_fault(r, i);
-  r->request->items = request_alloc(r->request, n, sizeof *r->request->items);
-  if (!r->request->items)
+  if (!request_make_items(r->request, n))
     return no_memory(r);
-  r->request->n_items = n;
   for (size_t i = 0; i < n; i++) {
     int32_t count = 0;
     memcpy(&count, arrays[RAGGED_N_ATOMS].bytes + i * sizeof count, sizeof count);

@@ -115,6 +115,16 @@ void *request_resize(struct request *request, void *array, size_t old_size, size
   return resized;
 }
 
+bool request_make_items(struct request *request, size_t n) {
+  request->items = request_alloc(request, n, sizeof *request->items);
+  if (!request->items)
+    return false;
+  request->n_items = n;
+  for (size_t i = 0; i < n; i++)
+    request->items[i] = (struct request_item)REQUEST_ITEM_EMPTY;
+  return true;
+}
+
 struct problem *request_fault(struct request *request, size_t index) {
   struct problem *problem = request_alloc(request, 1, sizeof *problem);
   if (problem && !request->items[index].problem)
@@ -188,7 +198,8 @@ static enum request_planned plan_item(struct request *request, size_t index,
   bool refused = status != IRREP_OK && status != IRREP_TOO_LARGE;
   bool unbounded = status == IRREP_TOO_LARGE;
   if (unbounded)
-    item->plan = (struct irrep_plan){.n_structures = 1,
+    item->plan = (struct irrep_plan){.struct_size = sizeof item->plan,
+                                     .n_structures = 1,
                                      .n_atoms = item->structure.n_atoms,
                                      .n_edges = bounds.max_edges < SIZE_MAX ? bounds.max_edges + 1
                                                                             : SIZE_MAX};

@@ -28,6 +28,9 @@ struct request_item {
   struct problem *problem; /* what is wrong with this structure; NULL: nothing */
 };
 
+#define REQUEST_ITEM_EMPTY                                                                         \
+  { .structure = IRREP_STRUCTURE_INIT, .plan = IRREP_PLAN_INIT }
+
 /* Zero-initialised it is empty. Used by one thread at a time. */
 struct request {
   struct request_item *items; /* [n_items] */
@@ -51,6 +54,9 @@ void *request_alloc(struct request *request, size_t count, size_t size);
  * what is added is not zeroed. array NULL and old_size 0: a new one. NULL without memory: then the
  * array is as it was. */
 void *request_resize(struct request *request, void *array, size_t old_size, size_t size);
+
+/* Makes n items, their structures and plans still empty. false: there is no memory. */
+bool request_make_items(struct request *request, size_t n);
 
 /* The problem of an item, to be filled; NULL without memory. The first one stays: then this is
  * where a later one may be written and is forgotten. */

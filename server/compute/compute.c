@@ -51,9 +51,8 @@ static bool arrays_new(struct arrays *arrays, const struct batch *batch) {
     arrays->structures[i] = *p->entry.structure;
     arrays->graphs[i] = p->graph ? p->graph->graph : NULL;
     arrays->all_graphs = arrays->all_graphs && arrays->graphs[i];
-    if (p->numbers)
-      *result = *p->numbers;
-    else
+    *result = p->numbers ? *p->numbers : (struct irrep_result)IRREP_RESULT_INIT;
+    if (!p->numbers)
       output += irrep_outputs_place(p->properties, p->entry.structure->n_atoms, output, result);
   }
   return true;
@@ -84,7 +83,7 @@ static bool write_element(struct prediction *p, const struct irrep_result *resul
 static void write_answer(struct prediction *p, const struct irrep_result *result) {
   if (result->status != IRREP_OK) {
     irrep_fail(&p->error, result->status, "", "evaluation ended with: %s",
-               irrep_status_title(result->status));
+               irrep_status_message(result->status));
     return;
   }
   p->n_edges = result->n_edges;
@@ -111,6 +110,10 @@ size_t compute_helpers_max(const struct compute *compute, size_t n_atoms) {
   return tiles == 0 ? 0 : tiles - 1 < most ? tiles - 1 : most;
 }
 
+static bool is_cancelled(void *flag) {
+  return atomic_load_explicit((atomic_bool *)flag, memory_order_relaxed);
+}
+
 /* Evaluates with the batch's team, whose scratch is the end of the arena. */
 static enum irrep_status evaluate(struct batch *batch, const struct compute *compute,
                                   const struct arrays *arrays, unsigned char *arena, size_t bytes,
@@ -125,8 +128,10 @@ static enum irrep_status evaluate(struct batch *batch, const struct compute *com
       batch->n_helpers > 0 && workers_open_team(compute->workers, &team, batch->n_helpers, scratch);
   const bool plain = batch->model->plain_kernels;
   batch->profile = compute->profiles ? profile_new(1 + batch->n_helpers) : NULL;
-  const struct irrep_evaluate_options options = {.precision = batch->precision,
-                                                 .cancelled = &batch->cancelled,
+  const struct irrep_evaluate_options options = {.struct_size = sizeof options,
+                                                 .precision = batch->precision,
+                                                 .cancelled = is_cancelled,
+                                                 .cancel_context = &batch->cancelled,
                                                  .team = helped ? &team.core : NULL,
                                                  .exact_filters = compute->exact_filters || plain,
                                                  .plain_kernels = plain,

@@ -23,8 +23,8 @@ static struct profile_item *item_of(struct profile_item *items, size_t *n, const
   return &items[(*n)++];
 }
 
-static void note(struct irrep_profile *core, size_t thread, const char *operation, bool adjoint) {
-  const struct profile *profile = (const struct profile *)core;
+static void note(void *self, size_t thread, const char *operation, bool adjoint) {
+  const struct profile *profile = self;
   struct profile_thread *t = &profile->threads[thread];
   const uint64_t now = uv_hrtime();
   struct profile_item *item = operation ? item_of(t->items, &t->n_items, operation, adjoint) : NULL;
@@ -37,9 +37,10 @@ struct profile *profile_new(size_t n_threads) {
   struct profile *profile = calloc(1, sizeof *profile);
   if (!profile)
     return NULL;
-  *profile = (struct profile){.core = {.note = note},
-                              .n_threads = n_threads,
-                              .threads = calloc(n_threads, sizeof(struct profile_thread))};
+  *profile = (struct profile){
+      .core = {.struct_size = sizeof profile->core, .context = profile, .note = note},
+      .n_threads = n_threads,
+      .threads = calloc(n_threads, sizeof(struct profile_thread))};
   if (!profile->threads) {
     free(profile);
     return NULL;

@@ -180,7 +180,7 @@ void scheduler_remove(struct scheduler *s, struct entry *entry) {
   if (entry->state != ENTRY_RUNNING)
     return;
   if (--entry->batch->n_live == 0)
-    atomic_store(&entry->batch->cancelled, 1);
+    atomic_store(&entry->batch->cancelled, true);
 }
 
 /* Deadlines */
@@ -369,7 +369,7 @@ static struct candidate choose(struct scheduler *s, uint64_t now) {
   for (struct lane *lane = s->lanes; lane; lane = lane->next) {
     if (lane->load.waiting.n_structures == 0)
       continue;
-    struct candidate c = {.lane = lane, .is_due = lane == due};
+    struct candidate c = {.lane = lane, .sum = IRREP_PLAN_INIT, .is_due = lane == due};
     const bool has_interactive = lane->queues[PRIORITY_INTERACTIVE].first != NULL;
     c.first = c.is_due || !has_interactive ? PRIORITY_BULK : PRIORITY_INTERACTIVE;
     if (!goes_before(&c, &best))

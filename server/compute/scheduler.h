@@ -79,7 +79,7 @@ struct batch {
   size_t n_helpers;                          /* places of its team; the start hook's to set */
   struct profile *profile;                   /* for whoever runs it; NULL: none */
   const char *reason;                        /* static: why it began */
-  atomic_int cancelled;                      /* set when nobody wants any of it */
+  atomic_bool cancelled;                     /* set when nobody wants any of it */
   uint64_t began_ns, evaluate_ns, encode_ns; /* for whoever runs it */
   uint64_t helped_ns;                        /* the time that helpers have computed meanwhile */
   struct lane *lane;                         /* private */

@@ -43,9 +43,8 @@ static void look_for_end(const struct team *team) {
 
 /* irrep_team's run. Whoever has begun to work in this round is waited for, so that the tasks and
  * their context may go when it returns. */
-static void run(struct irrep_team *core, void (*task)(void *, size_t, size_t), void *context,
-                size_t n_tasks) {
-  struct team *team = (struct team *)core;
+static void run(void *self, void (*task)(void *, size_t, size_t), void *context, size_t n_tasks) {
+  struct team *team = self;
   pthread_mutex_lock(team->mutex);
   team->task = task;
   team->context = context;
@@ -68,7 +67,11 @@ static void run(struct irrep_team *core, void (*task)(void *, size_t, size_t), v
 }
 
 bool team_init(struct team *team, pthread_mutex_t *mutex, size_t n_helpers, void *const *scratch) {
-  *team = (struct team){.core = {.n_helpers = n_helpers, .scratch = scratch, .run = run},
+  *team = (struct team){.core = {.struct_size = sizeof team->core,
+                                 .n_helpers = n_helpers,
+                                 .scratch = scratch,
+                                 .context = team,
+                                 .run = run},
                         .mutex = mutex,
                         .open = true};
   return pthread_cond_init(&team->changed, NULL) == 0;

@@ -198,19 +198,18 @@ static bool ipi_request(const struct driver *driver, struct request *request) {
   const size_t n_atoms = ipi->species.n_atoms, n = ipi->parser.batch_size;
   int32_t *numbers = request_alloc(request, n_atoms, sizeof *numbers);
   double *positions = request_alloc(request, n * n_atoms, 3 * sizeof *positions);
-  request->items = request_alloc(request, n, sizeof *request->items);
-  if (numbers == NULL || positions == NULL || request->items == NULL)
+  if (numbers == NULL || positions == NULL || !request_make_items(request, n))
     return false;
   memcpy(numbers, ipi->species.numbers, n_atoms * sizeof *numbers);
   for (size_t i = 0; i < 3 * n * n_atoms; i++)
     positions[i] = ipi->parser.positions[i] * ipi->units.length;
   for (size_t i = 0; i < n; i++) {
     struct irrep_structure *s = &request->items[i].structure;
-    *s = (struct irrep_structure){
-        .n_atoms = n_atoms, .numbers = numbers, .positions = positions + 3 * i * n_atoms};
+    s->n_atoms = n_atoms;
+    s->numbers = numbers;
+    s->positions = positions + 3 * i * n_atoms;
     fill_cell(ipi, ipi->parser.cells + 18 * i, s);
   }
-  request->n_items = n;
   request->properties = PROPERTY(FORCES);
   request->has_precision = ipi->has_precision;
   request->precision = ipi->precision;

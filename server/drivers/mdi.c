@@ -424,16 +424,16 @@ static bool mdi_request(const struct driver *driver, struct request *request) {
   const size_t n_atoms = mdi->species.n_atoms;
   int32_t *numbers = request_alloc(request, n_atoms, sizeof *numbers);
   double *positions = request_alloc(request, n_atoms, 3 * sizeof *positions);
-  request->items = request_alloc(request, 1, sizeof *request->items);
-  if (numbers == NULL || positions == NULL || request->items == NULL)
+  if (numbers == NULL || positions == NULL || !request_make_items(request, 1))
     return false;
   memcpy(numbers, mdi->species.numbers, n_atoms * sizeof *numbers);
   for (size_t i = 0; i < 3 * n_atoms; i++)
     positions[i] = mdi->positions[i] * units_of_mdi.length;
   struct irrep_structure *s = &request->items[0].structure;
-  *s = (struct irrep_structure){.n_atoms = n_atoms, .numbers = numbers, .positions = positions};
+  s->n_atoms = n_atoms;
+  s->numbers = numbers;
+  s->positions = positions;
   fill_cell(mdi, s);
-  request->n_items = 1;
   request->properties = PROPERTY(FORCES);
   request->has_precision = mdi->has_precision;
   request->precision = mdi->precision;

@@ -34,7 +34,7 @@ static void put_item(struct json_writer *w, const struct predict_job *job,
 
 void estimate_write(struct text *text, const struct predict_job *job, double queue_seconds) {
   struct json_writer w = json_writer_over(text);
-  struct irrep_plan sum = {0};
+  struct irrep_plan sum = IRREP_PLAN_INIT;
   json_open_object(&w, NULL);
   json_put_string(&w, "model", job->served->name);
   json_put_string(&w, "model_sha256", job->loaded->sha256);

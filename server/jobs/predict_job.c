@@ -70,6 +70,7 @@ static void make_results(struct predict_job *job, uint32_t properties) {
   job->results = request_alloc(request, request->n_items, sizeof *job->results);
   for (size_t i = 0; job->results && i < request->n_items; i++) {
     const size_t n_atoms = request->items[i].structure.n_atoms;
+    job->results[i] = (struct irrep_result)IRREP_RESULT_INIT;
     const size_t n_doubles = irrep_outputs_place(properties, n_atoms, NULL, NULL);
     double *storage = request_alloc(request, n_doubles, sizeof *storage);
     if (storage)

@@ -4,7 +4,7 @@
 
 struct bounds bounds_search(const struct evaluator *evaluator, const struct irrep_model *model,
                             enum irrep_precision precision, size_t max_bytes) {
-  struct irrep_plan plan = {.n_structures = 1, .n_atoms = 1};
+  struct irrep_plan plan = {.struct_size = sizeof plan, .n_structures = 1, .n_atoms = 1};
   size_t fits = 0, exceeds = SIZE_MAX;
   while (exceeds - fits > 1) {
     plan.n_edges = fits + (exceeds - fits) / 2;

@@ -9,7 +9,7 @@ struct evaluator {
   enum irrep_status (*load_from)(const struct irrep_model_source *source,
                                  struct irrep_model **model, struct irrep_error *error);
   void (*free)(struct irrep_model *model);
-  const struct irrep_model_card *(*card)(const struct irrep_model *model);
+  const struct irrep_card *(*card)(const struct irrep_model *model);
   enum irrep_status (*plan)(const struct irrep_model *model,
                             const struct irrep_structure *structure, size_t max_edges,
                             struct irrep_plan *plan, struct irrep_error *error);

@@ -169,17 +169,19 @@ static void side_by_side(void (*aside)(void *), void *context, void (*here)(void
 /* Evaluates two atoms of the model's first element, so that what cannot work fails here. */
 static enum irrep_status try_pair(const struct evaluator *e, const struct irrep_model *model,
                                   struct irrep_error *error) {
-  const struct irrep_model_card *card = e->card(model);
+  const struct irrep_card *card = e->card(model);
   if (card->n_elements == 0)
     return irrep_fail(error, IRREP_UNSUPPORTED_MODEL, "atomic_numbers", "a model of no elements");
   const int32_t numbers[] = {card->atomic_numbers[0], card->atomic_numbers[0]};
   const double r = card->r_max / 2 < PAIR_DISTANCE ? card->r_max / 2 : PAIR_DISTANCE;
   const double positions[] = {0, 0, 0, 0, 0, r};
-  const struct irrep_structure pair = {.n_atoms = 2, .numbers = numbers, .positions = positions};
+  const struct irrep_structure pair = {
+      .struct_size = sizeof pair, .n_atoms = 2, .numbers = numbers, .positions = positions};
   double forces[6];
-  struct irrep_result result = {.forces = forces};
-  struct irrep_plan plan;
-  const struct irrep_evaluate_options options = {.precision = card->precision};
+  struct irrep_result result = {.struct_size = sizeof result, .forces = forces};
+  struct irrep_plan plan = IRREP_PLAN_INIT;
+  const struct irrep_evaluate_options options = {.struct_size = sizeof options,
+                                                 .precision = card->precision};
   enum irrep_status status = e->plan(model, &pair, SIZE_MAX, &plan, error);
   if (status != IRREP_OK)
     return status;
@@ -233,8 +235,10 @@ static void run_loading(void *context) {
   struct loading *loading = context;
   const struct evaluator *e = loading->evaluator;
   struct irrep_model **model = loading->model;
-  const struct irrep_model_source source = {
-      .n_bytes = loading->file->n_bytes, .read = read_file, .context = loading->file};
+  const struct irrep_model_source source = {.struct_size = sizeof source,
+                                            .n_bytes = loading->file->n_bytes,
+                                            .read = read_file,
+                                            .context = loading->file};
   if (e->load_from(&source, model, loading->error) == IRREP_OK) {
     if (try_pair(e, *model, loading->error) == IRREP_OK) {
       check_kernels(e, *model, loading->facts);

@@ -124,7 +124,7 @@ bool registry_ready(const struct registry *registry);
 size_t registry_bytes(const struct registry *registry);
 
 /* What is known of a model that is in memory; NULL when it is not. */
-const struct irrep_model_card *registry_card(const struct served_model *served);
+const struct irrep_card *registry_card(const struct served_model *served);
 
 /* Of a model that is ready: how many hold it, and since when nobody has used it. */
 size_t registry_users(const struct served_model *served);

@@ -82,7 +82,7 @@ struct loaded_model *registry_hold(struct served_model *served) {
   return loaded;
 }
 
-const struct irrep_model_card *registry_card(const struct served_model *served) {
+const struct irrep_card *registry_card(const struct served_model *served) {
   return served->model ? served->registry->options.evaluator->card(served->model) : NULL;
 }
 

@@ -4,14 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool has_element(const struct irrep_model_card *card, int32_t number) {
+static bool has_element(const struct irrep_card *card, int32_t number) {
   for (size_t i = 0; i < card->n_elements; i++)
     if (card->atomic_numbers[i] == number)
       return true;
   return false;
 }
 
-static int format_structure(char *text, size_t size, const struct irrep_model_card *card) {
+static int format_structure(char *text, size_t size, const struct irrep_card *card) {
   if (has_element(card, 14))
     return snprintf(text, size,
                     "\"numbers\":[14,14],\"positions\":[[0,0,0],[1.3575,1.3575,1.3575]],"
@@ -36,7 +36,7 @@ static int format_target(char *text, size_t size, const char *url) {
 }
 
 size_t example_command(char *text, size_t size, const char *url, const char *model,
-                       const struct irrep_model_card *card, bool with_keys) {
+                       const struct irrep_card *card, bool with_keys) {
   char structure[256], target[400];
   if (format_structure(structure, sizeof structure, card) < 0 ||
       format_target(target, sizeof target, url) < 0)

@@ -12,6 +12,6 @@
  * keys it sends that of IRREPD_KEY. Returns the length, 0 when it does not fit or the path holds a
  * quote. Thread-safe. */
 size_t example_command(char *text, size_t size, const char *url, const char *model,
-                       const struct irrep_model_card *card, bool with_keys);
+                       const struct irrep_card *card, bool with_keys);
 
 #endif

@@ -1,5 +1,5 @@
+#include "irrep/version.h"
 #include "server/base/problem_kinds.h"
-#include "server/base/version.h"
 #include "server/compute/profile.h"
 #include "server/routes/routes.h"
 
@@ -123,7 +123,7 @@ void route_status(struct services *services, struct http_exchange *exchange, con
   struct json_writer w = json_writer_over(&text);
   json_open_object(&w, NULL);
   json_put_string(&w, "state", routes_state(services));
-  json_put_string(&w, "version", IRREPD_VERSION);
+  json_put_string(&w, "version", IRREP_VERSION);
   json_put_string(&w, "libuv", uv_version_string());
   json_put_double(&w, "uptime_s", (double)(uv_hrtime() - services->started_ns) * 1e-9);
   json_open_array(&w, "models");

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-static void put_elements(struct json_writer *w, const struct irrep_model_card *card) {
+static void put_elements(struct json_writer *w, const struct irrep_card *card) {
   json_open_array(w, "elements");
   for (size_t i = 0; i < card->n_elements; i++)
     json_put_string(w, NULL, element_symbol(card->atomic_numbers[i]));
@@ -17,7 +17,7 @@ static void put_elements(struct json_writer *w, const struct irrep_model_card *c
 }
 
 /* What the model file says for people, as it says it: JSON that was checked when it was loaded. */
-static void put_provenance(struct json_writer *w, const struct irrep_model_card *card) {
+static void put_provenance(struct json_writer *w, const struct irrep_card *card) {
   static const char *const names[] = {"description", "source",   "license",      "citation",
                                       "training",    "modality", "sha256_source"};
   enum { N_NAMES = sizeof names / sizeof *names };
@@ -40,7 +40,7 @@ static void put_provenance(struct json_writer *w, const struct irrep_model_card 
       json_put_raw(w, names[i], values[i], sizes[i]);
 }
 
-static void put_card(struct json_writer *w, const struct irrep_model_card *card) {
+static void put_card(struct json_writer *w, const struct irrep_card *card) {
   json_put_size(w, "bytes", card->bytes);
   json_put_string(w, "architecture", card->architecture);
   if (card->variant[0] != '\0')
@@ -62,7 +62,7 @@ static void put_model(struct json_writer *w, const struct served_model *served) 
     json_put_bool(w, "pinned", true);
   if (served->state == MODEL_FAILED) {
     json_open_object(w, "error");
-    json_put_string(w, "title", irrep_status_title(served->error.status));
+    json_put_string(w, "title", irrep_status_message(served->error.status));
     json_put_string(w, "detail", served->error.detail);
     json_close_object(w);
   }

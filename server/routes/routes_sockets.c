@@ -181,7 +181,7 @@ static bool elements_are_known(struct reading *r) {
   const struct served_model *served = registry_find(r->services->registry, r->spec->model);
   if (served->model == NULL)
     return true;
-  const struct irrep_model_card *card = irrep_model_card(served->model);
+  const struct irrep_card *card = irrep_model_card(served->model);
   const struct species *species = &r->spec->species;
   bool is_known[IRREP_NUMBER_MAX + 1] = {false};
   size_t i = 0;

@@ -1,7 +1,7 @@
 /* The Open Inference Protocol (KServe v2) below /v2: health, metadata, inference. */
 #include "irrep/outputs.h"
+#include "irrep/version.h"
 #include "server/base/problem_kinds.h"
-#include "server/base/version.h"
 #include "server/routes/routes.h"
 
 #include <string.h>
@@ -23,7 +23,7 @@ void route_v2(struct services *services, struct http_exchange *exchange, const c
   struct json_writer w = json_writer_over(&text);
   json_open_object(&w, NULL);
   json_put_string(&w, "name", "irrepd");
-  json_put_string(&w, "version", IRREPD_VERSION);
+  json_put_string(&w, "version", IRREP_VERSION);
   json_open_array(&w, "extensions");
   json_put_string(&w, NULL, "binary_tensor_data");
   json_close_array(&w);

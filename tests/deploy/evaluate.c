@@ -36,15 +36,17 @@ static void evaluate(const struct irrep_model *model) {
   const int32_t numbers[] = {14, 14};
   const double positions[] = {0, 0, 0, 1.4, 1.3, 1.3};
   const struct irrep_structure silicon = {
+      .struct_size = sizeof(struct irrep_structure),
       .n_atoms = 2,
       .numbers = numbers,
       .positions = positions,
       .cell = {{0, 2.715, 2.715}, {2.715, 0, 2.715}, {2.715, 2.715, 0}},
       .pbc = {true, true, true}};
-  const struct irrep_evaluate_options options = {.precision = IRREP_FLOAT64};
+  const struct irrep_evaluate_options options = {
+      .struct_size = sizeof(struct irrep_evaluate_options), .precision = IRREP_FLOAT64};
   double forces[2 * 3];
-  struct irrep_result result = {.forces = forces};
-  struct irrep_plan plan;
+  struct irrep_result result = {.struct_size = sizeof(struct irrep_result), .forces = forces};
+  struct irrep_plan plan = IRREP_PLAN_INIT;
   struct irrep_error error;
   check(irrep_model_plan(model, &silicon, SIZE_MAX, &plan, &error), &error);
   const size_t size = irrep_model_bytes(model, options.precision, &plan);

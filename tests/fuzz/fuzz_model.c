@@ -31,8 +31,10 @@ static void evaluate(const struct irrep_model *model, const struct irrep_structu
     return;
   double forces[N_ATOMS][3];
   double energies[N_ATOMS];
-  struct irrep_result result = {.forces = forces[0], .energies = energies};
-  const struct irrep_evaluate_options options = {.precision = precision};
+  struct irrep_result result = {
+      .struct_size = sizeof(struct irrep_result), .forces = forces[0], .energies = energies};
+  const struct irrep_evaluate_options options = {
+      .struct_size = sizeof(struct irrep_evaluate_options), .precision = precision};
   struct irrep_error error = {0};
   const enum irrep_status status =
       irrep_model_evaluate(model, &options, structure, 1, arena, rounded, &result, &error);
@@ -44,16 +46,18 @@ static void evaluate(const struct irrep_model *model, const struct irrep_structu
 
 /* A bent molecule of the model's own elements, dense enough for edges at any usual cutoff. */
 static void exercise(const struct irrep_model *model) {
-  const struct irrep_model_card *card = irrep_model_card(model);
+  const struct irrep_card *card = irrep_model_card(model);
   require(card->n_elements > 0, "a model without elements");
   require(strlen(card->metadata) <= card->metadata_size, "metadata is not terminated");
   int32_t numbers[N_ATOMS];
   for (size_t i = 0; i < N_ATOMS; i++)
     numbers[i] = card->atomic_numbers[i % card->n_elements];
   const double positions[N_ATOMS][3] = {{0.0, 0.0, 0.0}, {0.9, 0.3, 0.1}, {-0.2, 0.8, 0.5}};
-  const struct irrep_structure structure = {
-      .n_atoms = N_ATOMS, .numbers = numbers, .positions = positions[0]};
-  struct irrep_plan plan;
+  const struct irrep_structure structure = {.struct_size = sizeof(struct irrep_structure),
+                                            .n_atoms = N_ATOMS,
+                                            .numbers = numbers,
+                                            .positions = positions[0]};
+  struct irrep_plan plan = IRREP_PLAN_INIT;
   struct irrep_error error = {0};
   const enum irrep_status status = irrep_model_plan(model, &structure, SIZE_MAX, &plan, &error);
   if (status != IRREP_OK)

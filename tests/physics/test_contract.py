@@ -121,11 +121,12 @@ def test_too_small_an_arena_is_refused(model):
 
 def test_cancelled_ends_early(model):
     batch = Batch(model, mixed(model), "float32")
-    batch.cancelled.value = 1
+    wanted = False
+    batch.cancel_when(lambda: not wanted)
     with pytest.raises(IrrepError) as caught:
         batch.run()
     assert caught.value.status == "CANCELLED"
-    batch.cancelled.value = 0
+    wanted = True
     batch.run()
     assert set(batch.statuses()) == {"OK"}
 

@@ -6,7 +6,7 @@ import ctypes
 import json
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from ctypes import (
     POINTER,
     byref,
@@ -31,13 +31,21 @@ PRECISIONS = ("float32", "float64")  # in the order of enum irrep_precision
 SIZE_MAX = ctypes.c_size_t(-1).value
 
 
-class _Structure(ctypes.Structure):
+class _Sized(ctypes.Structure):
+    """A struct that begins with its size: "Versions" in include/irrep/conventions.h."""
+
+    def __init__(self, *values: object) -> None:
+        super().__init__(ctypes.sizeof(self), *values)
+
+
+class _Structure(_Sized):
     _fields_ = [
+        ("struct_size", c_size_t),
         ("n_atoms", c_size_t),
         ("numbers", POINTER(c_int32)),
         ("positions", POINTER(c_double)),
-        ("cell", c_double * 9),
         ("pbc", c_bool * 3),
+        ("cell", c_double * 9),
     ]
 
 
@@ -59,17 +67,27 @@ class _Card(ctypes.Structure):
     ]
 
 
-class _Plan(ctypes.Structure):
-    _fields_ = [("n_structures", c_size_t), ("n_atoms", c_size_t), ("n_edges", c_size_t)]
-
-
-class _Options(ctypes.Structure):
+class _Plan(_Sized):
     _fields_ = [
+        ("struct_size", c_size_t),
+        ("n_structures", c_size_t),
+        ("n_atoms", c_size_t),
+        ("n_edges", c_size_t),
+    ]
+
+
+_Cancelled = ctypes.CFUNCTYPE(c_bool, c_void_p)
+
+
+class _Options(_Sized):
+    _fields_ = [
+        ("struct_size", c_size_t),
         ("precision", c_int),
-        ("cancelled", c_void_p),
-        ("team", c_void_p),
         ("exact_filters", c_bool),
         ("plain_kernels", c_bool),
+        ("cancelled", _Cancelled),
+        ("cancel_context", c_void_p),
+        ("team", c_void_p),
         ("profile", c_void_p),
     ]
 
@@ -78,20 +96,27 @@ _Task = ctypes.CFUNCTYPE(None, c_void_p, c_size_t, c_size_t)
 _Run = ctypes.CFUNCTYPE(None, c_void_p, _Task, c_void_p, c_size_t)
 
 
-class _Team(ctypes.Structure):
-    _fields_ = [("n_helpers", c_size_t), ("scratch", POINTER(c_void_p)), ("run", _Run)]
-
-
-class _Result(ctypes.Structure):
+class _Team(_Sized):
     _fields_ = [
+        ("struct_size", c_size_t),
+        ("n_helpers", c_size_t),
+        ("scratch", POINTER(c_void_p)),
+        ("context", c_void_p),
+        ("run", _Run),
+    ]
+
+
+class _Result(_Sized):
+    _fields_ = [
+        ("struct_size", c_size_t),
         ("status", c_int),
+        ("has_stress", c_bool),
         ("energy", c_double),
         ("energies", POINTER(c_double)),
         ("forces", POINTER(c_double)),
         ("stresses", POINTER(c_double)),
         ("virial", c_double * 9),
         ("stress", c_double * 9),
-        ("has_stress", c_bool),
         ("n_edges", c_size_t),
     ]
 
@@ -301,11 +326,10 @@ class Batch:
         views = [_view(structure) for structure in structures]
         self._keep = [keep for _, keep in views]
         self._structures = (_Structure * len(views))(*(view for view, _ in views))
-        self._results = (_Result * len(views))()
-        self.cancelled = c_int(0)
-        flag = ctypes.cast(byref(self.cancelled), c_void_p)
+        self._results = (_Result * len(views))(*(_Result() for _ in views))
         helpers = team.pointer if team else None
-        self._options = _Options(PRECISIONS.index(precision), flag, helpers, exact_filters)
+        self._options = _Options(PRECISIONS.index(precision), exact_filters)
+        self._options.team = helpers
         bits = sum(row.bit for row, output in zip(_ROWS, OUTPUTS) if output.name in wanted)
         self._n_atoms = [view.n_atoms for view, _ in views]
         self._storage = []
@@ -315,6 +339,10 @@ class Batch:
             pointer = storage.ctypes.data_as(POINTER(c_double))
             _library.irrep_outputs_place(bits, n_atoms, pointer, byref(result))
             self._storage.append(storage)
+
+    def cancel_when(self, cancelled: Callable[[], bool]) -> None:
+        """Has every later run ask whether to end early."""
+        self._options.cancelled = _Cancelled(lambda _context: cancelled())
 
     def find_graphs(self) -> None:
         """Plans each structure anew and keeps what was found: the next runs evaluate that."""
@@ -383,7 +411,7 @@ class Team:
         size = helper_bytes(model._handle, PRECISIONS.index(precision))
         self._buffers = [_aligned(size, 0xFF) for _ in range(n_helpers)]
         self._scratch = (c_void_p * n_helpers)(*(address for _, address in self._buffers))
-        self._struct = _Team(n_helpers, self._scratch, _Run(self._run))
+        self._struct = _Team(n_helpers, self._scratch, None, _Run(self._run))
         self._n_threads = n_helpers + 1
         self._rng = np.random.default_rng(n_helpers)
         self.n_tasks = 0
@@ -437,7 +465,7 @@ def _view(structure) -> tuple[_Structure, tuple]:
         len(numbers),
         numbers.ctypes.data_as(POINTER(c_int32)),
         positions.ctypes.data_as(POINTER(c_double)),
-        (c_double * 9)(*cell.ravel()),
         (c_bool * 3)(*map(bool, structure.pbc)),
+        (c_double * 9)(*cell.ravel()),
     )
     return view, (numbers, positions)

@@ -28,7 +28,7 @@
 #define FAKE_FILE_BROKEN "BROKE"
 
 struct irrep_model {
-  struct irrep_model_card card;
+  struct irrep_card card;
   int32_t numbers[2];
   bool broken;
   bool doubtful;          /* its kernels disagree */
@@ -46,15 +46,15 @@ static inline struct irrep_model *fake_model(void) {
     return NULL;
   model->numbers[0] = 14;
   model->numbers[1] = 1;
-  model->card = (struct irrep_model_card){.architecture = "fake",
-                                          .variant = "",
-                                          .atomic_numbers = model->numbers,
-                                          .n_elements = 2,
-                                          .r_max = 5,
-                                          .precision = IRREP_FLOAT32,
-                                          .bytes = 4096,
-                                          .metadata = "{}",
-                                          .metadata_size = 2};
+  model->card = (struct irrep_card){.architecture = "fake",
+                                    .variant = "",
+                                    .atomic_numbers = model->numbers,
+                                    .n_elements = 2,
+                                    .r_max = 5,
+                                    .precision = IRREP_FLOAT32,
+                                    .bytes = 4096,
+                                    .metadata = "{}",
+                                    .metadata_size = 2};
   return model;
 }
 
@@ -64,6 +64,8 @@ static inline enum irrep_status fake_load_from(const struct irrep_model_source *
   char bytes[16] = "";
   const size_t n = source->n_bytes < sizeof bytes ? source->n_bytes : sizeof bytes;
   *model = NULL;
+  if (source->struct_size != sizeof *source)
+    return irrep_fail(error, IRREP_BAD_ARGUMENT, "struct_size", "a struct without its size");
   if (!source->read(source->context, 0, n, bytes))
     return irrep_fail(error, IRREP_BAD_MODEL_FILE, "", "the file cannot be read");
   bool whole = n >= strlen(FAKE_FILE) && memcmp(bytes, FAKE_FILE, strlen(FAKE_FILE)) == 0;
@@ -85,13 +87,15 @@ static inline void fake_free(struct irrep_model *model) {
   free(model);
 }
 
-static inline const struct irrep_model_card *fake_card(const struct irrep_model *model) {
+static inline const struct irrep_card *fake_card(const struct irrep_model *model) {
   return &model->card;
 }
 
 static inline enum irrep_status fake_plan(const struct irrep_model *model,
                                           const struct irrep_structure *s, size_t max_edges,
                                           struct irrep_plan *plan, struct irrep_error *error) {
+  if (s->struct_size != sizeof *s || plan->struct_size != sizeof *plan)
+    return irrep_fail(error, IRREP_BAD_ARGUMENT, "struct_size", "a struct without its size");
   if (s->n_atoms == 0)
     return irrep_fail(error, IRREP_NO_ATOMS, "", "a structure without atoms");
   for (size_t i = 0; i < s->n_atoms; i++)
@@ -104,7 +108,7 @@ static inline enum irrep_status fake_plan(const struct irrep_model *model,
   size_t n_edges = s->n_atoms * (s->n_atoms - 1);
   if (n_edges > max_edges)
     return irrep_fail(error, IRREP_TOO_LARGE, "", "more than %zu edges", max_edges);
-  *plan = (struct irrep_plan){1, s->n_atoms, n_edges};
+  *plan = (struct irrep_plan){sizeof *plan, 1, s->n_atoms, n_edges};
   return IRREP_OK;
 }
 
@@ -139,6 +143,8 @@ static inline void fake_graph_free(struct irrep_graph *graph) {
 static inline size_t fake_bytes(const struct irrep_model *model, enum irrep_precision precision,
                                 const struct irrep_plan *batch) {
   (void)model;
+  if (batch->struct_size != sizeof *batch)
+    return SIZE_MAX;
   size_t scale = precision == IRREP_FLOAT64 ? 2 : 1;
   if (batch->n_edges > SIZE_MAX / 64 || batch->n_atoms > SIZE_MAX / 64 / FAKE_ATOM_BYTES)
     return SIZE_MAX;
@@ -191,8 +197,13 @@ fake_evaluate(const struct irrep_model *model, const struct irrep_evaluate_optio
   struct irrep_model *counts = (struct irrep_model *)model;
   atomic_fetch_add(&counts->evaluations, 1);
   atomic_fetch_add(&counts->plain, options->plain_kernels && options->exact_filters);
-  struct irrep_plan sum = {0};
+  struct irrep_plan sum = IRREP_PLAN_INIT;
+  if (options->struct_size != sizeof *options)
+    atomic_fetch_add(&counts->violations, 1);
   for (size_t i = 0; i < n; i++) {
+    if (structures[i].struct_size != sizeof *structures ||
+        results[i].struct_size != sizeof *results)
+      atomic_fetch_add(&counts->violations, 1);
     sum.n_structures++;
     sum.n_atoms += structures[i].n_atoms;
     sum.n_edges += structures[i].n_atoms * (structures[i].n_atoms - 1);
@@ -204,9 +215,9 @@ fake_evaluate(const struct irrep_model *model, const struct irrep_evaluate_optio
   memset(arena, 0xa5, arena_bytes);
   const struct timespec millisecond = {.tv_nsec = 1000000};
   while (atomic_load(&counts->hold) == 1 &&
-         !(options->cancelled && atomic_load(options->cancelled)))
+         !(options->cancelled && options->cancelled(options->cancel_context)))
     nanosleep(&millisecond, NULL);
-  if (options->cancelled && atomic_load(options->cancelled)) {
+  if (options->cancelled && options->cancelled(options->cancel_context)) {
     atomic_fetch_add(&counts->cancelled, 1);
     return irrep_fail(error, IRREP_CANCELLED, "", "cancelled");
   }

@@ -4,6 +4,7 @@
 #define TESTS_UNIT_FAKE_SCHEDULER_H
 
 #include "server/compute/scheduler.h"
+#include "tests/unit/plans.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -117,7 +118,7 @@ static inline struct entry *add_to(struct fixture *f, struct loaded_model *model
                                    size_t n_atoms) {
   assert_true(f->n_entries < ENTRIES);
   struct entry *entry = &f->entries[f->n_entries];
-  *entry = (struct entry){.plan = {1, n_atoms, 0},
+  *entry = (struct entry){.plan = PLAN(1, n_atoms, 0),
                           .flow = &f->flows[f->n_entries++],
                           .priority = priority,
                           .arrived_ns = f->now_ns,

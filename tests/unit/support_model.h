@@ -282,6 +282,7 @@ static inline struct cluster cluster_new(size_t n_atoms, bool periodic) {
   struct rng rng = {n_atoms};
   struct cluster c = {.n_atoms = n_atoms,
                       .periodic = periodic,
+                      .result = IRREP_RESULT_INIT,
                       .cell = {{3.1, 0.2, 0.0}, {-0.4, 3.3, 0.3}, {0.1, 0.5, 2.9}}};
   for (size_t i = 0; i < n_atoms; i++) {
     c.numbers[i] = i % 3 ? 1 : 8;
@@ -292,7 +293,8 @@ static inline struct cluster cluster_new(size_t n_atoms, bool periodic) {
 }
 
 static inline struct irrep_structure structure_of(const struct cluster *c) {
-  struct irrep_structure s = {.n_atoms = c->n_atoms,
+  struct irrep_structure s = {.struct_size = sizeof(struct irrep_structure),
+                              .n_atoms = c->n_atoms,
                               .numbers = c->numbers,
                               .positions = c->positions,
                               .pbc = {c->periodic, c->periodic, c->periodic}};
@@ -305,9 +307,9 @@ static inline void evaluate_all(const struct irrep_model *model,
                                 const struct irrep_evaluate_options *options,
                                 const struct irrep_structure *structures, size_t n,
                                 struct irrep_result *results) {
-  struct irrep_plan sum = {0};
+  struct irrep_plan sum = IRREP_PLAN_INIT;
   for (size_t i = 0; i < n; i++) {
-    struct irrep_plan plan;
+    struct irrep_plan plan = IRREP_PLAN_INIT;
     assert_int_equal(irrep_model_plan(model, &structures[i], SIZE_MAX, &plan, NULL), IRREP_OK);
     sum.n_structures++;
     sum.n_atoms += plan.n_atoms;
@@ -325,9 +327,12 @@ static inline void evaluate_all(const struct irrep_model *model,
 static inline double cluster_evaluate(const struct irrep_model *model, struct cluster *c,
                                       enum irrep_precision precision, bool exact_filters) {
   const struct irrep_structure structure = structure_of(c);
-  const struct irrep_evaluate_options options = {.precision = precision,
+  const struct irrep_evaluate_options options = {.struct_size =
+                                                     sizeof(struct irrep_evaluate_options),
+                                                 .precision = precision,
                                                  .exact_filters = exact_filters};
-  c->result = (struct irrep_result){.energies = c->energies, .forces = c->forces};
+  c->result = (struct irrep_result){
+      .struct_size = sizeof(struct irrep_result), .energies = c->energies, .forces = c->forces};
   evaluate_all(model, &options, &structure, 1, &c->result);
   assert_int_equal(c->result.status, IRREP_OK);
   return c->result.energy;

@@ -209,7 +209,8 @@ static inline struct irrep_structure atoms_new(size_t n_atoms, bool periodic, ui
       positions[3 * i + k] = 2.2 * (double)place[k] + 0.4 * rng_next(&rng);
   }
   const double a = 2.2 * (double)edge;
-  return (struct irrep_structure){.n_atoms = n_atoms,
+  return (struct irrep_structure){.struct_size = sizeof(struct irrep_structure),
+                                  .n_atoms = n_atoms,
                                   .numbers = numbers,
                                   .positions = positions,
                                   .cell = {{a, 0.1, 0}, {0, a, 0.3}, {-0.2, 0, a}},

@@ -20,7 +20,8 @@ static double forces[] = {0.1, -0.0, 3, 1e-7, 0.30000000000000004, -2.5};
 static double energies[] = {-1, -2.25};
 
 static struct irrep_result result(void) {
-  return (struct irrep_result){.energy = -3.25,
+  return (struct irrep_result){.struct_size = sizeof(struct irrep_result),
+                               .energy = -3.25,
                                .energies = energies,
                                .forces = forces,
                                .stress = {{1, 2, 3}, {2, 4, 5}, {3, 5, 6}},
@@ -98,7 +99,8 @@ static void test_size(void **state) {
     rows[i] = -sqrt((double)i + 2) / 100;
   for (size_t i = 0; i < N; i++)
     singles[i] = -sqrt((double)i + 2);
-  const struct irrep_result result = {.energy = sqrt(2),
+  const struct irrep_result result = {.struct_size = sizeof(struct irrep_result),
+                                      .energy = sqrt(2),
                                       .forces = rows,
                                       .energies = singles,
                                       .stress = {{sqrt(2), sqrt(3), sqrt(5)},

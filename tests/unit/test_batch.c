@@ -1,5 +1,6 @@
 #include "core/graph/batch.h"
 #include "core/graph/neighbours.h"
+#include "tests/unit/plans.h"
 #include "tests/unit/support_arrays.h"
 
 #define R_MAX 3.0
@@ -19,11 +20,15 @@ static const double positions[] = {0, 0, 0, 0.96, 0, 0, -0.24, 0.93, 0, 0, 0, 2.
 static const double overlapping[] = {0, 0, 0, 0, 0, 1e-4};
 
 static struct irrep_structure molecule(size_t n_atoms) {
-  return (struct irrep_structure){.n_atoms = n_atoms, .numbers = numbers, .positions = positions};
+  return (struct irrep_structure){.struct_size = sizeof(struct irrep_structure),
+                                  .n_atoms = n_atoms,
+                                  .numbers = numbers,
+                                  .positions = positions};
 }
 
 static struct irrep_structure crystal(void) {
-  return (struct irrep_structure){.n_atoms = 1,
+  return (struct irrep_structure){.struct_size = sizeof(struct irrep_structure),
+                                  .n_atoms = 1,
                                   .numbers = numbers,
                                   .positions = positions,
                                   .cell = {{2.5, 0, 0}, {0, 2.6, 0}, {0, 0, 9}},
@@ -150,14 +155,14 @@ static void test_scratch_bytes(void **state) {
   struct batch_span spans[N_MIXTURE];
   struct irrep_result results[N_MIXTURE];
   struct neighbour_pairs pairs;
-  const size_t bytes = batch_scratch_bytes(&(struct irrep_plan){N_MIXTURE, 9, 18});
+  const size_t bytes = batch_scratch_bytes(&(struct irrep_plan)PLAN(N_MIXTURE, 9, 18));
   void *scratch = aligned_new(bytes);
   batch_measure(&map, R_MAX, mixture(), N_MIXTURE, scratch, bytes, spans, results, &pairs);
   assert_true(pairs.n <= pairs.room);
   assert_true(pairs.n * sizeof *pairs.pair + 9 * sizeof(uint32_t) <= bytes);
   free(scratch);
-  assert_true(batch_scratch_bytes(&(struct irrep_plan){1, SIZE_MAX / 2, 0}) == SIZE_MAX);
-  assert_true(batch_scratch_bytes(&(struct irrep_plan){1, 1, SIZE_MAX / 2}) == SIZE_MAX);
+  assert_true(batch_scratch_bytes(&(struct irrep_plan)PLAN(1, SIZE_MAX / 2, 0)) == SIZE_MAX);
+  assert_true(batch_scratch_bytes(&(struct irrep_plan)PLAN(1, 1, SIZE_MAX / 2)) == SIZE_MAX);
 }
 
 /* The spans and arrays of a batch of the mixture, in memory of exactly the size that was counted.
@@ -293,7 +298,7 @@ static void test_a_single_graph_lies_where_it_is(void **state) {
   struct batch batch;
   assert_int_equal(irrep_graph_build(&s, R_MAX, SIZE_MAX, &graph, NULL), IRREP_OK);
   const struct irrep_graph *const all[] = {graph};
-  const struct irrep_graph_arrays *arrays = irrep_graph_arrays(graph);
+  const struct irrep_graph_arrays *arrays = irrep_graph_contents(graph);
   void *memory = aligned_new(1024);
   struct arena arena = arena_over(memory, 1024);
   batch_take_spans(&batch, &arena, 1);
@@ -317,7 +322,8 @@ static void test_a_single_graph_lies_where_it_is(void **state) {
 
 static void test_take_fails_on_overflow_and_lack_of_room(void **state) {
   (void)state;
-  const struct irrep_plan sizes[] = {{1, SIZE_MAX, 0}, {1, 0, SIZE_MAX}, {1, 1, SIZE_MAX / 3}};
+  const struct irrep_plan sizes[] = {PLAN(1, SIZE_MAX, 0), PLAN(1, 0, SIZE_MAX),
+                                     PLAN(1, 1, SIZE_MAX / 3)};
   struct batch batch;
   for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
     struct arena arena = arena_counting();

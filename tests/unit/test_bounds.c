@@ -1,5 +1,6 @@
 #include "server/models/bounds.h"
 #include "tests/unit/fake_evaluator.h"
+#include "tests/unit/plans.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,7 +17,7 @@ static void test_bounds(void **state) {
     for (int precision = 0; precision < 2; precision++) {
       enum irrep_precision p = precision ? IRREP_FLOAT64 : IRREP_FLOAT32;
       struct bounds b = bounds_search(&fake_evaluator, model, p, budgets[i]);
-      struct irrep_plan plan = {1, 1, b.max_edges};
+      struct irrep_plan plan = PLAN(1, 1, b.max_edges);
       assert_int_equal(b.max_bytes, budgets[i]);
       if (b.max_edges > 0)
         assert_true(fake_bytes(model, p, &plan) <= budgets[i]);

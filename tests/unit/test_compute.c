@@ -41,8 +41,10 @@ static int set_up(void **state) {
   f->batch->model = &f->loaded;
   f->batch->n_entries = N;
   for (size_t i = 0; i < N; i++) {
-    f->structures[i] =
-        (struct irrep_structure){.n_atoms = i + 1, .numbers = numbers, .positions = positions};
+    f->structures[i] = (struct irrep_structure){.struct_size = sizeof(struct irrep_structure),
+                                                .n_atoms = i + 1,
+                                                .numbers = numbers,
+                                                .positions = positions};
     struct prediction *p = &f->predictions[i];
     *p = (struct prediction){.properties = PROPERTY(ENERGY)};
     p->entry.structure = &f->structures[i];
@@ -123,7 +125,7 @@ static void test_graphs(void **state) {
   const struct compute keeping = {.evaluator = &fake_evaluator, .graphs = &store};
   graph_store_init(&store, &fake_evaluator, 1 << 20);
   for (size_t n_graphs = N; n_graphs >= N - 1; n_graphs--) {
-    struct irrep_plan plan;
+    struct irrep_plan plan = IRREP_PLAN_INIT;
     memset(kept, 0, sizeof kept);
     for (size_t i = 0; i < N; i++) {
       f->predictions[i].graph = &kept[i];
@@ -175,7 +177,7 @@ static void test_no_arena(void **state) {
 
 static void test_cancelled(void **state) {
   struct fixture *f = *state;
-  atomic_store(&f->batch->cancelled, 1);
+  atomic_store(&f->batch->cancelled, true);
   compute_batch(f->batch, &compute, f->arena, 16384);
   expect_all(f, IRREP_CANCELLED);
 }

@@ -1,5 +1,6 @@
 /* What the rates of atoms and edges learn from the times of batches. */
 #include "server/models/cost.h"
+#include "tests/unit/plans.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -8,8 +9,8 @@
 /* Last: cmocka.h needs the headers above. */
 #include <cmocka.h>
 
-static const struct irrep_plan crystal = {1, 32, 1344}, pairs = {300, 600, 600},
-                               gas = {100, 100, 0};
+static const struct irrep_plan crystal = PLAN(1, 32, 1344), pairs = PLAN(300, 600, 600),
+                               gas = PLAN(100, 100, 0);
 
 /* The machine that is learned about: 40 us an atom and 1 us an edge. */
 static double truth(const struct irrep_plan *plan) {
@@ -92,7 +93,7 @@ static void test_rates_are_never_negative(void **state) {
 
 static void test_nothing_is_learned_from_nothing(void **state) {
   (void)state;
-  const struct irrep_plan empty = {0};
+  const struct irrep_plan empty = IRREP_PLAN_INIT;
   struct cost_rates rates = {0};
   cost_learn(&rates, &empty, 1);
   cost_learn(&rates, &crystal, 0);

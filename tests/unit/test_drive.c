@@ -25,14 +25,13 @@ static bool slider_request(const struct driver *driver, struct request *request)
   slider->n_requests++;
   int32_t *number = request_alloc(request, 1, sizeof *number);
   double *position = request_alloc(request, 3, sizeof *position);
-  request->items = request_alloc(request, 1, sizeof *request->items);
-  if (!number || !position || !request->items)
+  if (!number || !position || !request_make_items(request, 1))
     return false;
   *number = slider->number;
   position[0] = slider->x;
-  request->items->structure =
-      (struct irrep_structure){.n_atoms = 1, .numbers = number, .positions = position};
-  request->n_items = 1;
+  request->items->structure.n_atoms = 1;
+  request->items->structure.numbers = number;
+  request->items->structure.positions = position;
   request->properties = PROPERTY(FORCES) | PROPERTY(ENERGIES);
   return true;
 }

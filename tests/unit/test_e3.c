@@ -46,7 +46,7 @@ static void test_rotate_as_e3nn(void **state) {
       n.x[dim + i] = 2.0 * n.x[i];
       n.expected[dim + i] = 2.0 * n.expected[i];
     }
-    assert_int_equal(irrep_rotate(text, matrix, 2, n.x, n.out, NULL), IRREP_OK);
+    assert_int_equal(irrep_rotate(text, matrix[0], 2, n.x, n.out, NULL), IRREP_OK);
     assert_close(n.out, n.expected, 2 * dim, 1e-12);
     const double determinant =
         matrix[0][0] * (matrix[1][1] * matrix[2][2] - matrix[1][2] * matrix[2][1]) -
@@ -133,13 +133,13 @@ static void test_products_are_equivariant(void **state) {
     n.x[i] = sin(1.0 + (double)i);
     n.y[i] = cos(2.0 * (double)i);
   }
-  assert_int_equal(irrep_rotate(a, matrix, 1, n.x, turned.x, NULL), IRREP_OK);
-  assert_int_equal(irrep_rotate(b, matrix, 1, n.y, turned.y, NULL), IRREP_OK);
+  assert_int_equal(irrep_rotate(a, matrix[0], 1, n.x, turned.x, NULL), IRREP_OK);
+  assert_int_equal(irrep_rotate(b, matrix[0], 1, n.y, turned.y, NULL), IRREP_OK);
   assert_int_equal(irrep_irreps_product(a, b, text, sizeof text, NULL), IRREP_OK);
   assert_int_equal(irrep_irreps_dim(text, &dim, NULL), IRREP_OK);
   assert_int_equal(irrep_tensor_product(a, b, 1, n.x, n.y, n.out, NULL), IRREP_OK);
   assert_int_equal(irrep_tensor_product(a, b, 1, turned.x, turned.y, turned.out, NULL), IRREP_OK);
-  assert_int_equal(irrep_rotate(text, matrix, 1, n.out, n.expected, NULL), IRREP_OK);
+  assert_int_equal(irrep_rotate(text, matrix[0], 1, n.out, n.expected, NULL), IRREP_OK);
   assert_close(turned.out, n.expected, dim, 1e-13);
 }
 
@@ -158,7 +158,7 @@ static void test_tables_are_public(void **state) {
     assert_int_equal(irrep_spherical_harmonics(1, 1, along, y, NULL), IRREP_OK);
     assert_close(y, expected, 4, 1e-15);
   }
-  assert_int_equal(irrep_wigner_d(1, quarter, d, NULL), IRREP_OK);
+  assert_int_equal(irrep_wigner_d(1, quarter[0], d, NULL), IRREP_OK);
   assert_close(d, quarter[0], 9, 1e-15);
   assert_int_equal(irrep_wigner_3j(0, 0, 0, w3j, NULL), IRREP_OK);
   assert_close(w3j, &scalar, 1, 1e-15);
@@ -182,7 +182,7 @@ static void test_rotation_with_inversion(void **state) {
       }
       expected[3 + i] = sign * expected[i];
     }
-    assert_int_equal(irrep_rotate("1e+1o", (const double(*)[3])matrix, 1, x, out, NULL), IRREP_OK);
+    assert_int_equal(irrep_rotate("1e+1o", matrix[0], 1, x, out, NULL), IRREP_OK);
     assert_close(out, expected, 6, 1e-14);
   }
 }
@@ -210,9 +210,9 @@ static void test_bad_arguments(void **state) {
                  "channels");
   assert_refused(irrep_irreps_product("0e", "4q", text, sizeof text, &error), &error, "");
   assert_refused(irrep_tensor_product("4e", "3e", 1, x, x, out, &error), &error, "degree 7");
-  assert_refused(irrep_rotate("1o", stretch, 1, x, out, &error), &error, "orthogonal");
-  assert_refused(irrep_rotate("", stretch, 1, x, out, &error), &error, "orthogonal");
-  assert_refused(irrep_wigner_d(IRREP_L_MAX + 1, stretch, out, &error), &error, "degree");
+  assert_refused(irrep_rotate("1o", stretch[0], 1, x, out, &error), &error, "orthogonal");
+  assert_refused(irrep_rotate("", stretch[0], 1, x, out, &error), &error, "orthogonal");
+  assert_refused(irrep_wigner_d(IRREP_L_MAX + 1, stretch[0], out, &error), &error, "degree");
   assert_refused(irrep_wigner_3j(1, 1, 3, out, &error), &error, "triangle");
   assert_refused(irrep_spherical_harmonics(-1, 1, x, out, &error), &error, "degree -1");
   assert_refused(irrep_spherical_harmonics(1, 1, zero, out, &error), &error, "vector 0");

@@ -1,5 +1,6 @@
 #include "core/cpu/evaluate.h"
 #include "core/cpu/geometry.h"
+#include "tests/unit/plans.h"
 #include "tests/unit/support_program.h"
 
 static const struct program_options all_options[] = {{1, false, false, false},
@@ -173,11 +174,10 @@ static void test_gradient_by_finite_differences(void **state) {
 }
 
 /* A team of one thread that plays several: last task first, threads in turn. */
-static void run_backwards(struct irrep_team *team,
-                          void (*task)(void *context, size_t thread, size_t index), void *context,
-                          size_t n_tasks) {
+static void run_backwards(void *n_threads, void (*task)(void *context, size_t thread, size_t index),
+                          void *context, size_t n_tasks) {
   for (size_t i = n_tasks; i-- > 0;)
-    task(context, i % (1 + team->n_helpers), i);
+    task(context, i % *(size_t *)n_threads, i);
 }
 
 static void check_team(const struct kernels *kernels) {
@@ -189,7 +189,12 @@ static void check_team(const struct kernels *kernels) {
   struct arena arena = arena_counting();
   scratch_take(&scratch, &shared.executable, &arena);
   void *const memory[] = {aligned_new(arena.used), aligned_new(arena.used)};
-  struct irrep_team team = {2, memory, run_backwards};
+  size_t n_threads = 3;
+  const struct irrep_team team = {.struct_size = sizeof team,
+                                  .n_helpers = n_threads - 1,
+                                  .scratch = memory,
+                                  .context = &n_threads,
+                                  .run = run_backwards};
   evaluate(&alone);
   assert_int_equal(program_evaluate(&shared.executable, &shared.workspace, true, NULL, &team),
                    IRREP_OK);
@@ -256,17 +261,23 @@ static void test_nothing(void **state) {
   program_fini(&program);
 }
 
+static bool read_flag(void *flag) {
+  return *(const bool *)flag;
+}
+
 static void test_cancelled(void **state) {
   (void)state;
   struct irrep_structure atoms = atoms_new(40, true, 8);
   struct program program = small_program(1);
   struct test_run run = test_run_new(&program, kernels_for(IRREP_FLOAT64, NULL), &atoms, 1);
-  atomic_int flag = 0;
-  assert_int_equal(program_evaluate(&run.executable, &run.workspace, true, &flag, NULL), IRREP_OK);
-  atomic_store(&flag, 1);
-  assert_int_equal(program_evaluate(&run.executable, &run.workspace, true, &flag, NULL),
+  bool flag = false;
+  const struct cancelling cancelling = {read_flag, &flag};
+  assert_int_equal(program_evaluate(&run.executable, &run.workspace, true, &cancelling, NULL),
+                   IRREP_OK);
+  flag = true;
+  assert_int_equal(program_evaluate(&run.executable, &run.workspace, true, &cancelling, NULL),
                    IRREP_CANCELLED);
-  assert_int_equal(program_evaluate(&run.executable, &run.workspace, false, &flag, NULL),
+  assert_int_equal(program_evaluate(&run.executable, &run.workspace, false, &cancelling, NULL),
                    IRREP_CANCELLED);
   /* No tile was worked on: nothing but the shifts is in the energies. */
   for (size_t i = 0; i < 40; i++)
@@ -282,8 +293,8 @@ static void test_workspace_sizes(void **state) {
   struct program program = small_program(1);
   const struct kernels *kernels = kernels_for(IRREP_FLOAT64, NULL);
   const struct executable executable = {.program = &program, .kernels = kernels};
-  static const struct irrep_plan huge[] = {
-      {1, SIZE_MAX, 0}, {1, 1, SIZE_MAX}, {1, SIZE_MAX / 1000, 0}, {1, 1, SIZE_MAX / 200}};
+  static const struct irrep_plan huge[] = {PLAN(1, SIZE_MAX, 0), PLAN(1, 1, SIZE_MAX),
+                                           PLAN(1, SIZE_MAX / 1000, 0), PLAN(1, 1, SIZE_MAX / 200)};
   struct workspace workspace;
   for (size_t i = 0; i < sizeof huge / sizeof *huge; i++) {
     struct arena arena = arena_counting();
@@ -293,7 +304,7 @@ static void test_workspace_sizes(void **state) {
   size_t before = 0;
   for (size_t n = 0; n < 200; n += 7) {
     struct arena arena = arena_counting();
-    workspace_take(&workspace, &executable, &arena, &(struct irrep_plan){1, n, 10 * n}, 0);
+    workspace_take(&workspace, &executable, &arena, &(struct irrep_plan)PLAN(1, n, 10 * n), 0);
     assert_false(arena.failed);
     assert_true(arena.used > before);
     before = arena.used;

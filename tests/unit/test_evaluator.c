@@ -19,7 +19,7 @@ static void test_core_behind_the_table(void **state) {
   struct irrep_model *model;
   char text[] = "this is not a model file";
   const struct irrep_model_source source = {
-      .n_bytes = sizeof text, .read = read_text, .context = text};
+      .struct_size = sizeof source, .n_bytes = sizeof text, .read = read_text, .context = text};
   assert_int_not_equal(evaluator_core.load_from(&source, &model, &error), IRREP_OK);
   assert_null(model);
   assert_int_not_equal(error.status, IRREP_OK);

@@ -24,7 +24,7 @@ static cJSON *structure_of(const char *text) {
 }
 
 static void expect(const int32_t *numbers, size_t n, int first, bool has_cell) {
-  const struct irrep_model_card card = {.atomic_numbers = numbers, .n_elements = n};
+  const struct irrep_card card = {.atomic_numbers = numbers, .n_elements = n};
   char text[1024];
   const size_t size = example_command(text, sizeof text, "http://127.0.0.1:1", "m", &card, false);
   assert_int_equal(size, strlen(text));
@@ -49,7 +49,7 @@ static void test_structures(void **state) {
 static void test_targets(void **state) {
   (void)state;
   const int32_t silicon = 14;
-  const struct irrep_model_card card = {.atomic_numbers = &silicon, .n_elements = 1};
+  const struct irrep_card card = {.atomic_numbers = &silicon, .n_elements = 1};
   char text[1024];
   const char *tcp =
       "curl -s http://[::1]:8/v1/models/m-1/predict -H 'Content-Type: application/json'";

@@ -46,7 +46,7 @@ static struct fixture *new_fixture(void) {
 }
 
 static struct irrep_result gathered(struct fixture *f, const bool pbc[3], double share) {
-  struct irrep_result result = {.forces = f->forces};
+  struct irrep_result result = {.struct_size = sizeof(struct irrep_result), .forces = f->forces};
   gather(&f->workspace, &f->span, cubic, pbc, share, true, &result);
   return result;
 }
@@ -55,7 +55,8 @@ static void test_energy_alone(void **state) {
   (void)state;
   struct fixture *f = new_fixture();
   double energies[N_ATOMS];
-  struct irrep_result result = {.energies = energies, .virial = {{7.0}}};
+  struct irrep_result result = {
+      .struct_size = sizeof(struct irrep_result), .energies = energies, .virial = {{7.0}}};
   gather(&f->workspace, &f->span, cubic, (bool[3]){true, true, true}, 0.5, true, &result);
   assert_true(result.energy == 0.5 * (1.5 + 2.5 + 3.5) && energies[2] == 1.75);
   assert_true(result.status == IRREP_OK && !result.has_stress && result.virial[0][0] == 7.0);
@@ -115,7 +116,9 @@ static void test_stresses(void **state) {
     }
   for (unsigned flags = 0; flags < 4; flags++) {
     const bool periodic = flags & 1, pbc[3] = {true, periodic, true};
-    struct irrep_result result = {.forces = flags & 2 ? f->forces : NULL, .stresses = stresses};
+    struct irrep_result result = {.struct_size = sizeof(struct irrep_result),
+                                  .forces = flags & 2 ? f->forces : NULL,
+                                  .stresses = stresses};
     gather(&f->workspace, &f->span, cubic, pbc, 2.0, true, &result);
     assert_int_equal(result.status, IRREP_OK);
     assert_int_equal(result.has_stress, periodic);
@@ -165,10 +168,10 @@ static void test_not_finite(void **state) {
   }
   f->receivers[2] = f->senders[2] = 2; /* the second edge is of another atom with its image */
   f->receivers[1] = f->senders[1] = 1;
-  struct irrep_result result = {.stresses = stresses};
+  struct irrep_result result = {.struct_size = sizeof(struct irrep_result), .stresses = stresses};
   gather(&f->workspace, &f->span, tiny, (bool[3]){true, true, true}, 1.0, true, &result);
   assert_int_equal(result.status, IRREP_RESULT_NOT_FINITE);
-  result = (struct irrep_result){.forces = f->forces};
+  result = (struct irrep_result){.struct_size = sizeof(struct irrep_result), .forces = f->forces};
   gather(&f->workspace, &f->span, tiny, (bool[3]){true, true, true}, 1.0, true, &result);
   assert_int_equal(result.status, IRREP_OK);
   /* A structure beside one that has no numbers has its own. */

@@ -8,11 +8,15 @@ static const int32_t numbers[] = {8, 1, 1, 8, 6};
 static const double positions[] = {0, 0, 0, 0.96, 0, 0, -0.24, 0.93, 0, 0, 0, 2.9, 1.1, 1.2, 1.3};
 
 static struct irrep_structure molecule(size_t n_atoms) {
-  return (struct irrep_structure){.n_atoms = n_atoms, .numbers = numbers, .positions = positions};
+  return (struct irrep_structure){.struct_size = sizeof(struct irrep_structure),
+                                  .n_atoms = n_atoms,
+                                  .numbers = numbers,
+                                  .positions = positions};
 }
 
 static struct irrep_structure crystal(size_t n_atoms) {
-  return (struct irrep_structure){.n_atoms = n_atoms,
+  return (struct irrep_structure){.struct_size = sizeof(struct irrep_structure),
+                                  .n_atoms = n_atoms,
                                   .numbers = numbers,
                                   .positions = positions,
                                   .cell = {{3.5, 0.2, 0}, {0, 3.6, 0.1}, {0.3, 0, 7}},
@@ -21,7 +25,7 @@ static struct irrep_structure crystal(size_t n_atoms) {
 
 /* The list of neighbours.h, to the bit. */
 static void assert_is_the_list(const struct irrep_graph *graph, const struct irrep_structure *s) {
-  const struct irrep_graph_arrays *a = irrep_graph_arrays(graph);
+  const struct irrep_graph_arrays *a = irrep_graph_contents(graph);
   void *scratch = aligned_new(neighbours_scratch_bytes(s, CUTOFF));
   struct neighbour_pairs pairs = {.max_room = 1 << 20};
   size_t n_edges;
@@ -30,7 +34,7 @@ static void assert_is_the_list(const struct irrep_graph *graph, const struct irr
   uint32_t *senders = aligned_new(n_edges * sizeof *senders);
   double *vectors = doubles_new(3 * n_edges);
   neighbours_fill(&pairs, s->n_atoms, scratch, 0, 0, first_edge, senders, NULL, vectors);
-  assert_int_equal(a->size, sizeof *a);
+  assert_int_equal(a->struct_size, sizeof *a);
   assert_true(a->cutoff == CUTOFF);
   assert_int_equal(a->n_local, s->n_atoms);
   assert_int_equal(a->n_atoms, s->n_atoms);
@@ -59,7 +63,7 @@ static void test_holds_the_list_of_a_structure(void **state) {
     assert_memory_equal(graph->cell, structures[i].cell, sizeof graph->cell);
     assert_memory_equal(graph->pbc, structures[i].pbc, sizeof graph->pbc);
     assert_int_equal(irrep_graph_bytes(graph),
-                     graph_bytes(structures[i].n_atoms, irrep_graph_arrays(graph)->n_edges));
+                     graph_bytes(structures[i].n_atoms, irrep_graph_contents(graph)->n_edges));
     irrep_graph_free(graph);
   }
   irrep_graph_free(NULL);
@@ -94,7 +98,7 @@ static void test_refusals(void **state) {
   const struct irrep_structure none = molecule(0), good = crystal(5);
   struct irrep_graph *graph;
   assert_int_equal(irrep_graph_build(&good, CUTOFF, SIZE_MAX, &graph, NULL), IRREP_OK);
-  const size_t n_edges = irrep_graph_arrays(graph)->n_edges;
+  const size_t n_edges = irrep_graph_contents(graph)->n_edges;
   irrep_graph_free(graph);
   const struct {
     const struct irrep_structure *structure;

@@ -13,14 +13,17 @@ static const int32_t numbers[] = {14, 14, 14, 2};
 static const double positions[12];
 
 static struct irrep_structure atoms(size_t n) {
-  return (struct irrep_structure){.n_atoms = n, .numbers = numbers, .positions = positions};
+  return (struct irrep_structure){.struct_size = sizeof(struct irrep_structure),
+                                  .n_atoms = n,
+                                  .numbers = numbers,
+                                  .positions = positions};
 }
 
 static enum irrep_status plan(struct graph_store *store, size_t n_atoms, size_t max_edges,
                               struct kept_graph *kept) {
   struct irrep_model *model = fake_model();
   const struct irrep_structure s = atoms(n_atoms);
-  struct irrep_plan plan = {0};
+  struct irrep_plan plan = IRREP_PLAN_INIT;
   struct irrep_error error;
   assert_non_null(model);
   const enum irrep_status status =

@@ -1,6 +1,7 @@
 #include "server/base/pieces.h"
 #include "server/jobs/job_reply.h"
 #include "tests/unit/fake_job.h"
+#include "tests/unit/plans.h"
 
 #define PROBLEM_JSON "application/problem+json"
 
@@ -109,8 +110,8 @@ static void test_long_reply(void **state) {
 static void test_timing(void **state) {
   struct fake_job *f = *state;
   read_and_plan(f, "{\"structures\":[" PAIR "]}");
-  struct batch small = {.began_ns = 5001000, .evaluate_ns = 2000000, .sum = {2, 30, 0}};
-  struct batch large = {.began_ns = 1001000, .evaluate_ns = 9000000, .sum = {3, 20, 0}};
+  struct batch small = {.began_ns = 5001000, .evaluate_ns = 2000000, .sum = PLAN(2, 30, 0)};
+  struct batch large = {.began_ns = 1001000, .evaluate_ns = 9000000, .sum = PLAN(3, 20, 0)};
   predict_job_time(f->job, &f->job->predictions[0], &large);
   predict_job_time(f->job, &f->job->predictions[0], &small);
   put_element(f, &f->job->predictions[0], &large, ",{}");

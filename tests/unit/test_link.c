@@ -368,13 +368,14 @@ static void on_other(void *context, const struct problem *problem,
 
 /* One structure of somebody else, which waits or is computed. */
 static void occupy(struct fixture *f, size_t *n_done) {
-  struct request request = {.n_items = 1};
-  request.items = request_alloc(&request, 1, sizeof *request.items);
+  struct request request = {0};
+  assert_true(request_make_items(&request, 1));
   int32_t *number = request_alloc(&request, 1, sizeof *number);
   double *position = request_alloc(&request, 3, sizeof *position);
   *number = 14;
-  request.items->structure =
-      (struct irrep_structure){.n_atoms = 1, .numbers = number, .positions = position};
+  request.items->structure.n_atoms = 1;
+  request.items->structure.numbers = number;
+  request.items->structure.positions = position;
   const struct predict_submission submission = {
       .model = FAKE_MODEL, .request = &request, .submitted = on_other, .context = n_done};
   assert_non_null(predict_submit(f->served.predictor, &submission));

@@ -13,7 +13,7 @@ static void test_card(void **state) {
   tiny_replace(&tiny, "\"format\":1",
                "\"format\":1,\"name\":\"caf\u00e9\",\"training\":{\"a\":[1]}");
   assert_int_equal(tiny_load(&tiny, &model, NULL), IRREP_OK);
-  const struct irrep_model_card *card = irrep_model_card(model);
+  const struct irrep_card *card = irrep_model_card(model);
   assert_string_equal(card->architecture, "nequip");
   assert_string_equal(card->variant, "sevennet");
   assert_int_equal(card->n_elements, 2);
@@ -107,9 +107,37 @@ static void test_shapes_are_checked_before_memory_is_taken(void **state) {
   assert_tiny_refused(&tiny, BAD, "layers.0.linear_up.0e.weight");
 }
 
+static bool read_nothing(void *context, size_t offset, size_t n, void *bytes) {
+  (void)context, (void)offset, (void)n, (void)bytes;
+  return false;
+}
+
+/* Sources of a program of another version, or without what they need. */
+static void test_sources(void **state) {
+  (void)state;
+  const struct irrep_model_source sources[] = {
+      {.n_bytes = 100, .read = read_nothing},
+      {.struct_size = sizeof *sources, .n_bytes = 100},
+      {.struct_size = sizeof *sources, .n_bytes = 100, .read = read_nothing}};
+  const struct {
+    enum irrep_status status;
+    const char *field;
+  } expected[] = {{IRREP_BAD_ARGUMENT, "struct_size"},
+                  {IRREP_BAD_ARGUMENT, "read"},
+                  {IRREP_BAD_MODEL_FILE, ""}};
+  for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
+    struct irrep_model *model = (struct irrep_model *)&model;
+    struct irrep_error error = {0};
+    assert_int_equal(irrep_model_load_from(&sources[i], &model, &error), expected[i].status);
+    assert_string_equal(error.field, expected[i].field);
+    assert_null(model);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_card),
+      cmocka_unit_test(test_sources),
       cmocka_unit_test(test_variant_is_optional),
       cmocka_unit_test(test_refuses_cards),
       cmocka_unit_test(test_refuses_every_truncation),

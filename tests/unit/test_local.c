@@ -143,11 +143,10 @@ static void test_batch_gives_the_bits_of_each_alone(void **state) {
 }
 
 /* A team of one thread that plays several: last task first, threads in turn. */
-static void run_backwards(struct irrep_team *team,
-                          void (*task)(void *context, size_t thread, size_t index), void *context,
-                          size_t n_tasks) {
+static void run_backwards(void *n_threads, void (*task)(void *context, size_t thread, size_t index),
+                          void *context, size_t n_tasks) {
   for (size_t i = n_tasks; i-- > 0;)
-    task(context, i % (1 + team->n_helpers), i);
+    task(context, i % *(size_t *)n_threads, i);
 }
 
 static void check_team(const struct kernels *kernels) {
@@ -160,7 +159,12 @@ static void check_team(const struct kernels *kernels) {
   struct arena arena = arena_counting();
   scratch_take(&scratch, &shared.executable, &arena);
   void *const memory[] = {aligned_new(arena.used), aligned_new(arena.used)};
-  struct irrep_team team = {2, memory, run_backwards};
+  size_t n_threads = 3;
+  const struct irrep_team team = {.struct_size = sizeof team,
+                                  .n_helpers = n_threads - 1,
+                                  .scratch = memory,
+                                  .context = &n_threads,
+                                  .run = run_backwards};
   evaluate(&alone);
   assert_int_equal(program_evaluate(&shared.executable, &shared.workspace, true, NULL, &team),
                    IRREP_OK);

@@ -1,4 +1,5 @@
 #include "irrep/model.h"
+#include "tests/unit/plans.h"
 #include "tests/unit/support_model.h"
 
 static const struct tiny_choices plain = {.l_max = 1, .layers = {"3x0e+2x1e", "4x0e"}};
@@ -8,7 +9,7 @@ static void test_plan_counts(void **state) {
   struct irrep_model *model = plain_model();
   struct cluster c = cluster_new(8, true);
   struct irrep_structure s = structure_of(&c);
-  struct irrep_plan plan;
+  struct irrep_plan plan = IRREP_PLAN_INIT;
   assert_int_equal(irrep_model_plan(model, &s, SIZE_MAX, &plan, NULL), IRREP_OK);
   assert_int_equal(plan.n_structures, 1);
   assert_int_equal(plan.n_atoms, 8);
@@ -27,7 +28,7 @@ static void test_plan_counts(void **state) {
 static void assert_plan_refuses(const struct irrep_model *model, const struct cluster *c,
                                 enum irrep_status status, const char *field) {
   const struct irrep_structure s = structure_of(c);
-  struct irrep_plan plan;
+  struct irrep_plan plan = IRREP_PLAN_INIT;
   struct irrep_error error = {0};
   assert_int_equal(irrep_model_plan(model, &s, SIZE_MAX, &plan, &error), status);
   assert_string_equal(error.field, field);
@@ -59,18 +60,17 @@ static void test_bytes(void **state) {
     const enum irrep_precision precision = p ? IRREP_FLOAT64 : IRREP_FLOAT32;
     size_t before = 0;
     for (size_t n = 0; n < 5000; n += 41) {
-      const struct irrep_plan plans[] = {{n, n, n}, {n + 1, n, n}, {n, n + 1, n}, {n, n, n + 1}};
+      const struct irrep_plan plans[] = {PLAN(n, n, n), PLAN(n + 1, n, n), PLAN(n, n + 1, n),
+                                         PLAN(n, n, n + 1)};
       const size_t bytes = irrep_model_bytes(model, precision, &plans[0]);
       assert_true(bytes >= before);
       for (size_t i = 1; i < 4; i++)
         assert_true(irrep_model_bytes(model, precision, &plans[i]) >= bytes);
       before = bytes;
     }
-    const struct irrep_plan huge[] = {{SIZE_MAX, 1, 1},
-                                      {1, SIZE_MAX, 1},
-                                      {1, 1, SIZE_MAX},
-                                      {1, SIZE_MAX / 100, 1},
-                                      {1, 1, SIZE_MAX / 30}};
+    const struct irrep_plan huge[] = {PLAN(SIZE_MAX, 1, 1), PLAN(1, SIZE_MAX, 1),
+                                      PLAN(1, 1, SIZE_MAX), PLAN(1, SIZE_MAX / 100, 1),
+                                      PLAN(1, 1, SIZE_MAX / 30)};
     for (size_t i = 0; i < sizeof huge / sizeof *huge; i++)
       assert_true(irrep_model_bytes(model, precision, &huge[i]) == SIZE_MAX);
   }
@@ -80,14 +80,15 @@ static void test_bytes(void **state) {
 /* In an arena that is smaller than planned, evaluation says so; it does not blame a structure. */
 static void assert_arenas_too_small(const struct irrep_model *model,
                                     const struct irrep_structure *s) {
-  const struct irrep_evaluate_options options = {.precision = IRREP_FLOAT64};
-  struct irrep_plan plan;
+  const struct irrep_evaluate_options options = {
+      .struct_size = sizeof(struct irrep_evaluate_options), .precision = IRREP_FLOAT64};
+  struct irrep_plan plan = IRREP_PLAN_INIT;
   irrep_model_plan(model, s, SIZE_MAX, &plan, NULL);
   const size_t enough = irrep_model_bytes(model, IRREP_FLOAT64, &plan);
   for (size_t bytes = 0; bytes < enough; bytes += 640 + bytes / 3) {
     struct irrep_error error = {0};
     void *arena = aligned_new(bytes);
-    struct irrep_result result = {0};
+    struct irrep_result result = IRREP_RESULT_INIT;
     const enum irrep_status status =
         irrep_model_evaluate(model, &options, s, 1, arena, bytes, &result, &error);
     if (status != IRREP_NO_MEMORY || error.status != IRREP_NO_MEMORY)
@@ -110,7 +111,10 @@ static void test_small_arenas(void **state) {
     numbers[i] = 1;
     positions[3 * i] = 10.0 * (double)i;
   }
-  const struct irrep_structure s = {.n_atoms = many, .numbers = numbers, .positions = positions};
+  const struct irrep_structure s = {.struct_size = sizeof(struct irrep_structure),
+                                    .n_atoms = many,
+                                    .numbers = numbers,
+                                    .positions = positions};
   assert_arenas_too_small(model, &s);
   free(numbers);
   free(positions);
@@ -122,7 +126,8 @@ static void test_bad_arguments(void **state) {
   struct irrep_model *model = plain_model();
   struct cluster c = cluster_new(2, false);
   const struct irrep_structure s = structure_of(&c);
-  const struct irrep_evaluate_options options = {.precision = IRREP_FLOAT64};
+  const struct irrep_evaluate_options options = {
+      .struct_size = sizeof(struct irrep_evaluate_options), .precision = IRREP_FLOAT64};
   struct irrep_error error = {0};
   unsigned char *arena = aligned_new(1 << 20);
   assert_int_equal(
@@ -148,11 +153,13 @@ static void check_batch(enum irrep_precision precision) {
   c[4].positions[1] = INFINITY;
   for (size_t i = 0; i < n; i++) {
     s[i] = structure_of(&c[i]);
-    results[i] = (struct irrep_result){.energies = energies[i], .forces = forces[i]};
+    results[i] = (struct irrep_result){
+        .struct_size = sizeof(struct irrep_result), .energies = energies[i], .forces = forces[i]};
   }
   const size_t bytes = 1 << 20;
   void *arena = aligned_new(bytes);
-  const struct irrep_evaluate_options options = {.precision = precision};
+  const struct irrep_evaluate_options options = {
+      .struct_size = sizeof(struct irrep_evaluate_options), .precision = precision};
   assert_int_equal(irrep_model_evaluate(model, &options, s, n, arena, bytes, results, NULL),
                    IRREP_OK);
   free(arena);
@@ -173,6 +180,86 @@ static void check_batch(enum irrep_precision precision) {
   irrep_model_free(model);
 }
 
+static void test_no_such_precision(void **state) {
+  (void)state;
+  struct irrep_model *model = plain_model();
+  const enum irrep_precision half = (enum irrep_precision)2;
+  const struct irrep_plan plan = PLAN(1, 2, 2);
+  assert_true(irrep_model_bytes(model, half, &plan) == SIZE_MAX);
+  assert_true(irrep_model_helper_bytes(model, half) == SIZE_MAX);
+  irrep_model_free(model);
+}
+
+/* A program of another version: its structs are longer, and its options end early. */
+struct later_structure {
+  struct irrep_structure known;
+  const double *charges;
+};
+
+struct later_result {
+  struct irrep_result known;
+  double *dipoles;
+};
+
+static void test_other_versions(void **state) {
+  (void)state;
+  enum { n = 3 };
+  struct irrep_model *model = plain_model();
+  struct cluster c[n];
+  struct later_structure s[n] = {0};
+  struct later_result results[n] = {0};
+  double expected[n], forces[n][3 * CLUSTER_MAX], unknown = 1.0;
+  struct irrep_plan sum = IRREP_PLAN_INIT;
+  for (size_t i = 0; i < n; i++) {
+    c[i] = cluster_new(3 + i, i == 1);
+    expected[i] = cluster_evaluate(model, &c[i], IRREP_FLOAT64, false);
+    s[i].known = structure_of(&c[i]);
+    s[i].known.struct_size = sizeof s[i];
+    results[i].known.struct_size = sizeof results[i];
+    results[i].known.forces = forces[i];
+    struct irrep_plan plan = IRREP_PLAN_INIT;
+    assert_int_equal(irrep_model_plan(model, &s[i].known, SIZE_MAX, &plan, NULL), IRREP_OK);
+    sum.n_structures++;
+    sum.n_atoms += plan.n_atoms;
+    sum.n_edges += plan.n_edges;
+  }
+  struct irrep_evaluate_options options;
+  memset(&options, 0xff, sizeof options);
+  options.struct_size = offsetof(struct irrep_evaluate_options, plain_kernels) + sizeof(bool);
+  options.precision = IRREP_FLOAT64;
+  options.exact_filters = options.plain_kernels = false;
+  const size_t bytes = irrep_model_bytes(model, IRREP_FLOAT64, &sum);
+  void *arena = aligned_new(bytes);
+  struct irrep_error error = {0};
+  assert_int_equal(irrep_model_evaluate(model, &options, &s[0].known, n, arena, bytes,
+                                        &results[0].known, &error),
+                   IRREP_OK);
+  for (size_t i = 0; i < n; i++) {
+    assert_true(results[i].known.status == IRREP_OK && results[i].known.energy == expected[i]);
+    assert_memory_equal(forces[i], c[i].forces, 3 * (3 + i) * sizeof(double));
+    assert_null(results[i].dipoles);
+  }
+  /* What this version does not know is not passed over in silence. */
+  results[2].dipoles = &unknown;
+  assert_int_equal(irrep_model_evaluate(model, &options, &s[0].known, n, arena, bytes,
+                                        &results[0].known, &error),
+                   IRREP_BAD_ARGUMENT);
+  assert_string_equal(error.field, "struct_size");
+  results[2].dipoles = NULL;
+  s[1].charges = &unknown;
+  assert_int_equal(irrep_model_evaluate(model, &options, &s[0].known, n, arena, bytes,
+                                        &results[0].known, &error),
+                   IRREP_BAD_ARGUMENT);
+  struct irrep_plan plan = IRREP_PLAN_INIT, no_size = {0};
+  assert_int_equal(irrep_model_plan(model, &s[1].known, SIZE_MAX, &plan, &error),
+                   IRREP_BAD_ARGUMENT);
+  assert_int_equal(irrep_model_plan(model, &s[0].known, SIZE_MAX, &no_size, &error),
+                   IRREP_BAD_ARGUMENT);
+  assert_true(irrep_model_bytes(model, IRREP_FLOAT64, &no_size) == SIZE_MAX);
+  free(arena);
+  irrep_model_free(model);
+}
+
 static void test_batch_gives_the_bits_of_each_alone(void **state) {
   (void)state;
   check_batch(IRREP_FLOAT32);
@@ -187,14 +274,16 @@ static void check_graphs(enum irrep_precision precision) {
                          cluster_new(8, false), cluster_new(7, true)};
   struct irrep_graph *graphs[n];
   struct irrep_result results[n];
-  struct irrep_plan sum = {0};
+  struct irrep_plan sum = IRREP_PLAN_INIT;
   double energies[n][CLUSTER_MAX], forces[n][3 * CLUSTER_MAX];
-  const struct irrep_evaluate_options options = {.precision = precision};
+  const struct irrep_evaluate_options options = {
+      .struct_size = sizeof(struct irrep_evaluate_options), .precision = precision};
   c[2].numbers[1] = 6;
   for (size_t i = 0; i < n; i++) {
     const struct irrep_structure s = structure_of(&c[i]);
-    struct irrep_plan plan, again;
-    results[i] = (struct irrep_result){.energies = energies[i], .forces = forces[i]};
+    struct irrep_plan plan = IRREP_PLAN_INIT, again = IRREP_PLAN_INIT;
+    results[i] = (struct irrep_result){
+        .struct_size = sizeof(struct irrep_result), .energies = energies[i], .forces = forces[i]};
     if (i == 2) {
       assert_int_equal(irrep_model_graph(model, &s, SIZE_MAX, SIZE_MAX, &plan, &graphs[i], NULL),
                        IRREP_UNKNOWN_ELEMENT);
@@ -208,7 +297,8 @@ static void check_graphs(enum irrep_precision precision) {
                      IRREP_OK);
     assert_int_equal(irrep_model_plan(model, &s, SIZE_MAX, &again, NULL), IRREP_OK);
     assert_memory_equal(&plan, &again, sizeof plan);
-    again = irrep_graph_plan(graphs[i]);
+    again = (struct irrep_plan)IRREP_PLAN_INIT;
+    assert_int_equal(irrep_graph_plan(graphs[i], &again, NULL), IRREP_OK);
     assert_memory_equal(&plan, &again, sizeof plan);
     sum.n_structures++;
     sum.n_atoms += plan.n_atoms;
@@ -259,11 +349,12 @@ static void test_graphs_that_do_not_fit(void **state) {
   struct irrep_model *model = plain_model();
   struct cluster c = cluster_new(8, true);
   const struct irrep_structure s = structure_of(&c);
-  const struct irrep_evaluate_options options = {.precision = IRREP_FLOAT64};
+  const struct irrep_evaluate_options options = {
+      .struct_size = sizeof(struct irrep_evaluate_options), .precision = IRREP_FLOAT64};
   const double r_max = irrep_model_card(model)->r_max;
   struct irrep_error error = {0};
   struct irrep_graph *graph;
-  struct irrep_plan plan;
+  struct irrep_plan plan = IRREP_PLAN_INIT;
   /* Too many bytes: counted all the same. */
   assert_int_equal(irrep_model_graph(model, &s, SIZE_MAX, 100, &plan, &graph, &error), IRREP_OK);
   assert_null(graph);
@@ -289,7 +380,7 @@ static void test_graphs_that_do_not_fit(void **state) {
   const struct irrep_graph *const twice[] = {graph, graph};
   for (size_t bytes = 0; bytes < 100000; bytes += 640 + bytes / 3) {
     arena = aligned_new(bytes);
-    struct irrep_result results[2] = {{0}, {0}};
+    struct irrep_result results[2] = {IRREP_RESULT_INIT, IRREP_RESULT_INIT};
     assert_int_equal(
         irrep_model_evaluate_graphs(model, &options, twice, 2, arena, bytes, results, &error),
         IRREP_NO_MEMORY);
@@ -305,16 +396,18 @@ static void test_wanted_results(void **state) {
   struct irrep_model *model = plain_model();
   struct cluster c = cluster_new(6, true);
   const struct irrep_structure s = structure_of(&c);
-  const struct irrep_evaluate_options options = {.precision = IRREP_FLOAT64};
+  const struct irrep_evaluate_options options = {
+      .struct_size = sizeof(struct irrep_evaluate_options), .precision = IRREP_FLOAT64};
   const double energy = cluster_evaluate(model, &c, IRREP_FLOAT64, false);
   double sum = 0.0;
   for (size_t i = 0; i < 6; i++)
     sum += c.energies[i];
   assert_true(sum == energy);
-  struct irrep_result result = {.virial = {{7.0}}};
+  struct irrep_result result = {.struct_size = sizeof(struct irrep_result), .virial = {{7.0}}};
   evaluate_all(model, &options, &s, 1, &result);
   assert_true(result.energy == energy && !result.has_stress && result.virial[0][0] == 7.0);
-  struct irrep_result two[2] = {{0}, {.forces = c.forces}};
+  struct irrep_result two[2] = {IRREP_RESULT_INIT, IRREP_RESULT_INIT};
+  two[1].forces = c.forces;
   const struct irrep_structure both[2] = {s, s};
   evaluate_all(model, &options, both, 2, two);
   assert_true(two[0].energy == energy && !two[0].has_stress);
@@ -325,9 +418,14 @@ static void test_wanted_results(void **state) {
 static void test_nothing(void **state) {
   (void)state;
   struct irrep_model *model = plain_model();
-  const struct irrep_evaluate_options options = {.precision = IRREP_FLOAT32};
+  const struct irrep_evaluate_options options = {
+      .struct_size = sizeof(struct irrep_evaluate_options), .precision = IRREP_FLOAT32};
   evaluate_all(model, &options, NULL, 0, NULL);
   irrep_model_free(model);
+}
+
+static bool read_flag(void *flag) {
+  return *(const bool *)flag;
 }
 
 static void test_cancelled(void **state) {
@@ -335,8 +433,12 @@ static void test_cancelled(void **state) {
   struct irrep_model *model = plain_model();
   struct cluster c = cluster_new(6, true);
   const struct irrep_structure s = structure_of(&c);
-  atomic_int flag = 1;
-  const struct irrep_evaluate_options options = {.precision = IRREP_FLOAT64, .cancelled = &flag};
+  bool flag = true;
+  const struct irrep_evaluate_options options = {.struct_size =
+                                                     sizeof(struct irrep_evaluate_options),
+                                                 .precision = IRREP_FLOAT64,
+                                                 .cancelled = read_flag,
+                                                 .cancel_context = &flag};
   struct irrep_error error = {0};
   const size_t bytes = 1 << 20;
   void *arena = aligned_new(bytes);
@@ -359,8 +461,11 @@ static void test_result_that_is_not_finite(void **state) {
   for (size_t i = 0; i < 4; i++)
     good.numbers[i] = 1;
   const struct irrep_structure s[] = {structure_of(&bad), structure_of(&good)};
-  const struct irrep_evaluate_options options = {.precision = IRREP_FLOAT64};
-  struct irrep_result results[2] = {{.forces = bad.forces}, {.forces = good.forces}};
+  const struct irrep_evaluate_options options = {
+      .struct_size = sizeof(struct irrep_evaluate_options), .precision = IRREP_FLOAT64};
+  struct irrep_result results[2] = {IRREP_RESULT_INIT, IRREP_RESULT_INIT};
+  results[0].forces = bad.forces;
+  results[1].forces = good.forces;
   evaluate_all(model, &options, s, 2, results);
   assert_int_equal(results[0].status, IRREP_RESULT_NOT_FINITE);
   assert_int_equal(results[1].status, IRREP_OK);
@@ -390,6 +495,8 @@ int main(void) {
       cmocka_unit_test(test_bytes),
       cmocka_unit_test(test_small_arenas),
       cmocka_unit_test(test_bad_arguments),
+      cmocka_unit_test(test_no_such_precision),
+      cmocka_unit_test(test_other_versions),
       cmocka_unit_test(test_batch_gives_the_bits_of_each_alone),
       cmocka_unit_test(test_graphs_give_the_bits_of_structures),
       cmocka_unit_test(test_graphs_that_do_not_fit),

@@ -365,8 +365,10 @@ static void test_only_the_header_is_read(void **state) {
     size_t n_bytes;
     unsigned char *bytes = container(headers[i], strlen(headers[i]), NULL, 0, &n_bytes);
     struct watched watched = {.bytes = bytes, .n_left = SIZE_MAX};
-    const struct irrep_model_source source = {
-        .n_bytes = n_bytes + ((size_t)2 << 30), .read = read_watched, .context = &watched};
+    const struct irrep_model_source source = {.struct_size = sizeof source,
+                                              .n_bytes = n_bytes + ((size_t)2 << 30),
+                                              .read = read_watched,
+                                              .context = &watched};
     struct model_file file;
     const enum irrep_status wanted = i == 0 ? IRREP_OK : IRREP_BAD_MODEL_FILE;
     assert_int_equal(model_file_open(&source, &file, NULL), wanted);
@@ -389,7 +391,7 @@ static void test_pieces(void **state) {
   unsigned char *bytes = writer_file(&writer, "{}", &n_bytes);
   struct watched watched = {.bytes = bytes, .n_left = SIZE_MAX};
   const struct irrep_model_source source = {
-      .n_bytes = n_bytes, .read = read_watched, .context = &watched};
+      .struct_size = sizeof source, .n_bytes = n_bytes, .read = read_watched, .context = &watched};
   struct model_file file;
   double *values = calloc(n, sizeof *values);
   assert_non_null(values);
@@ -411,8 +413,10 @@ static void test_refuses_what_cannot_be_read(void **state) {
   unsigned char *bytes = small_file(&n_bytes);
   for (size_t n = 0; n < 3; n++) {
     struct watched watched = {.bytes = bytes, .n_left = n};
-    const struct irrep_model_source source = {
-        .n_bytes = n_bytes, .read = read_watched, .context = &watched};
+    const struct irrep_model_source source = {.struct_size = sizeof source,
+                                              .n_bytes = n_bytes,
+                                              .read = read_watched,
+                                              .context = &watched};
     struct model_file file;
     struct irrep_error error = {0};
     double values[16];

@@ -48,8 +48,11 @@ static const double *values(enum irrep_output_index index, const struct irrep_re
 static void test_values_are_the_fields(void **state) {
   (void)state;
   double forces[3], energies[1], stresses[9];
-  struct irrep_result r = {
-      .forces = forces, .energies = energies, .stresses = stresses, .has_stress = true};
+  struct irrep_result r = {.struct_size = sizeof(struct irrep_result),
+                           .forces = forces,
+                           .energies = energies,
+                           .stresses = stresses,
+                           .has_stress = true};
   assert_ptr_equal(values(IRREP_OUTPUT_ENERGY, &r), &r.energy);
   assert_ptr_equal(values(IRREP_OUTPUT_FORCES, &r), forces);
   assert_ptr_equal(values(IRREP_OUTPUT_STRESS, &r), r.stress);
@@ -69,7 +72,7 @@ static void test_values_are_the_fields(void **state) {
 static void test_place(void **state) {
   (void)state;
   double storage[20];
-  struct irrep_result result = {.energies = storage};
+  struct irrep_result result = {.struct_size = sizeof(struct irrep_result), .energies = storage};
   assert_int_equal(irrep_outputs_place(BIT(FORCES) | BIT(ENERGIES), 5, NULL, NULL), 20);
   assert_int_equal(irrep_outputs_place(BIT(ENERGY), 5, storage, &result), 0);
   assert_true(!result.forces && !result.energies);

@@ -37,9 +37,8 @@ static void on_submitted(void *context, const struct problem *problem,
 
 /* n structures of so many atoms each, at x = 1, 2, ..; the first atom of all is moved to x. */
 static struct request make_request(size_t n, size_t n_atoms, double x) {
-  struct request request = {.n_items = n};
-  request.items = request_alloc(&request, n, sizeof *request.items);
-  assert_non_null(request.items);
+  struct request request = {0};
+  assert_true(request_make_items(&request, n));
   for (size_t i = 0; i < n; i++) {
     struct irrep_structure *s = &request.items[i].structure;
     int32_t *numbers = request_alloc(&request, n_atoms, sizeof *numbers);
@@ -49,7 +48,8 @@ static struct request make_request(size_t n, size_t n_atoms, double x) {
       positions[3 * a] = (double)(a + 1);
     }
     positions[0] = x + (double)i;
-    *s = (struct irrep_structure){.n_atoms = n_atoms,
+    *s = (struct irrep_structure){.struct_size = sizeof(struct irrep_structure),
+                                  .n_atoms = n_atoms,
                                   .numbers = numbers,
                                   .positions = positions,
                                   .cell = {{9, 0, 0}, {0, 9, 0}, {0, 0, 9}},

@@ -113,11 +113,37 @@ static void test_core_errors(void **state) {
   assert_string_equal(p.pointer, "#/structures/7");
 }
 
+/* What a client does next depends on the class: mend the structure, try again, or tell somebody. */
+static void test_http_status_of_core_errors(void **state) {
+  (void)state;
+  static const struct {
+    enum irrep_status status;
+    int http;
+  } rows[] = {
+      {IRREP_NO_MEMORY, 503},         {IRREP_BAD_ARGUMENT, 400},    {IRREP_NO_ATOMS, 422},
+      {IRREP_NOT_FINITE, 422},        {IRREP_UNKNOWN_ELEMENT, 422}, {IRREP_SINGULAR_CELL, 422},
+      {IRREP_ATOMS_OVERLAP, 422},     {IRREP_TOO_LARGE, 422},       {IRREP_BAD_MODEL_FILE, 500},
+      {IRREP_UNSUPPORTED_MODEL, 500}, {IRREP_CANCELLED, 503},       {IRREP_RESULT_NOT_FINITE, 422},
+      {(enum irrep_status)1000, 500}};
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    struct irrep_error error;
+    struct problem p;
+    irrep_fail(&error, rows[i].status, "", "why");
+    problem_of_error(&p, &error, "");
+    assert_int_equal(p.status, rows[i].http);
+    assert_string_equal(p.title, irrep_status_message(rows[i].status));
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_body),         cmocka_unit_test(test_retryable_by_status),
-      cmocka_unit_test(test_named_errors), cmocka_unit_test(test_hostile_texts),
-      cmocka_unit_test(test_kinds),        cmocka_unit_test(test_core_errors),
+      cmocka_unit_test(test_body),
+      cmocka_unit_test(test_retryable_by_status),
+      cmocka_unit_test(test_named_errors),
+      cmocka_unit_test(test_hostile_texts),
+      cmocka_unit_test(test_kinds),
+      cmocka_unit_test(test_core_errors),
+      cmocka_unit_test(test_http_status_of_core_errors),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

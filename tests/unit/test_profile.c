@@ -29,17 +29,17 @@ static void test_notes(void **state) {
   struct profile *profile = profile_new(2);
   struct profile_item items[PROFILE_OPERATIONS_MAX];
   assert_non_null(profile);
-  struct irrep_profile *core = &profile->core;
-  core->note(core, 0, NULL, false);
-  core->note(core, 1, NULL, false);
+  const struct irrep_profile *core = &profile->core;
+  core->note(core->context, 0, NULL, false);
+  core->note(core->context, 1, NULL, false);
   pass_time();
-  core->note(core, 0, "linear", false);
-  core->note(core, 0, "linear", true);
+  core->note(core->context, 0, "linear", false);
+  core->note(core->context, 0, "linear", true);
   pass_time();
-  core->note(core, 1, "linear", false);
+  core->note(core->context, 1, "linear", false);
   pass_time();
-  core->note(core, 0, NULL, false);
-  core->note(core, 0, "gate", false);
+  core->note(core->context, 0, NULL, false);
+  core->note(core->context, 0, "gate", false);
   assert_int_equal(profile_sum(profile, items), 3);
   const double linear = find(items, 3, "linear", false)->seconds;
   assert_true(linear >= 0.003); /* one of thread 0, two of thread 1 */
@@ -57,7 +57,7 @@ static void test_bounded(void **state) {
   struct profile_item items[PROFILE_OPERATIONS_MAX];
   for (size_t i = 0; i < PROFILE_OPERATIONS_MAX + 5; i++) {
     snprintf(names[i], sizeof names[i], "op%zu", i);
-    profile->core.note(&profile->core, 0, names[i], false);
+    profile->core.note(profile->core.context, 0, names[i], false);
   }
   assert_int_equal(profile_sum(profile, items), PROFILE_OPERATIONS_MAX);
   profile_free(profile);

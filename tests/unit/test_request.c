@@ -102,12 +102,14 @@ static void test_large_array(void **state) {
 
 /* A request of n structures of the given numbers of atoms, all silicon at one point. */
 static void fill(struct request *r, const size_t *n_atoms, size_t n) {
-  *r = (struct request){.n_items = n};
-  r->items = request_alloc(r, n, sizeof *r->items);
-  assert_non_null(r->items);
-  for (size_t i = 0; i < n; i++)
-    r->items[i].structure =
-        (struct irrep_structure){.n_atoms = n_atoms[i], .numbers = silicon, .positions = positions};
+  *r = (struct request){0};
+  assert_true(request_make_items(r, n));
+  assert_int_equal(r->n_items, n);
+  for (size_t i = 0; i < n; i++) {
+    r->items[i].structure.n_atoms = n_atoms[i];
+    r->items[i].structure.numbers = silicon;
+    r->items[i].structure.positions = positions;
+  }
 }
 
 static void test_first_fault_stays(void **state) {
@@ -252,7 +254,9 @@ static void test_many_edges(void **state) {
 
 static void test_images(void **state) {
   (void)state;
-  struct irrep_structure s = {.n_atoms = 2, .cell = {{10, 0, 0}, {0, 5, 0}, {0, 0, 2}}};
+  struct irrep_structure s = {.struct_size = sizeof(struct irrep_structure),
+                              .n_atoms = 2,
+                              .cell = {{10, 0, 0}, {0, 5, 0}, {0, 0, 2}}};
   assert_true(request_images(&s, 5) == 2);
   s.pbc[2] = true;
   assert_true(request_images(&s, 5) == 2 * 7);

@@ -288,7 +288,7 @@ static void test_queue_bound(void **state) {
   assert_false(scheduler_has_room(f->scheduler, PRIORITY_INTERACTIVE, 1, 1));
   assert_true(scheduler_has_room(f->scheduler, PRIORITY_INTERACTIVE, 0, 0));
   struct flow flow = {0};
-  struct entry one_more = {.plan = {1, 1, 0}, .flow = &flow, .deadline_ns = SCHEDULER_NEVER};
+  struct entry one_more = {.plan = PLAN(1, 1, 0), .flow = &flow, .deadline_ns = SCHEDULER_NEVER};
   assert_int_equal(scheduler_add(f->scheduler, &gold, IRREP_FLOAT32, &one_more), SCHEDULER_FULL);
   assert_int_equal(one_more.state, ENTRY_IDLE);
   scheduler_remove(f->scheduler, &f->entries[0]);

@@ -1,6 +1,7 @@
 /* The scheduler under many clients on a simulated clock: each asks for one structure, waits for its
  * answer, and asks again; two workers take a while for each structure of a batch. */
 #include "server/compute/scheduler.h"
+#include "tests/unit/plans.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -107,7 +108,7 @@ static void end_batch(struct simulation *sim, size_t i) {
 
 static void ask(struct simulation *sim, struct client *client) {
   client->waits = true;
-  client->entry = (struct entry){.plan = {1, 8, 0},
+  client->entry = (struct entry){.plan = PLAN(1, 8, 0),
                                  .flow = &client->flow,
                                  .priority = client->priority,
                                  .arrived_ns = sim->now_ns,

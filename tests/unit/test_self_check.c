@@ -16,8 +16,10 @@ static double compare(double energy, double force) {
   double ours[] = {1.0, -2.0, 3.0, 0.0, 0.0, 40.0}, theirs[6];
   memcpy(theirs, ours, sizeof theirs);
   theirs[1] += force;
-  const struct irrep_result a = {.energy = -8.0, .forces = ours};
-  const struct irrep_result b = {.energy = -8.0 + energy, .forces = theirs};
+  const struct irrep_result a = {
+      .struct_size = sizeof(struct irrep_result), .energy = -8.0, .forces = ours};
+  const struct irrep_result b = {
+      .struct_size = sizeof(struct irrep_result), .energy = -8.0 + energy, .forces = theirs};
   return self_check_compare(&a, &b, 2, TOLERANCE);
 }
 
@@ -34,8 +36,10 @@ static void test_compare(void **state) {
 static void test_compare_not_finite(void **state) {
   (void)state;
   double forces[3] = {0};
-  const struct irrep_result good = {.forces = forces};
-  const struct irrep_result bad = {.status = IRREP_RESULT_NOT_FINITE, .forces = forces};
+  const struct irrep_result good = {.struct_size = sizeof(struct irrep_result), .forces = forces};
+  const struct irrep_result bad = {.struct_size = sizeof(struct irrep_result),
+                                   .status = IRREP_RESULT_NOT_FINITE,
+                                   .forces = forces};
   assert_true(isinf(self_check_compare(&good, &bad, 1, TOLERANCE)));
   assert_true(isinf(self_check_compare(&bad, &good, 1, TOLERANCE)));
   assert_true(self_check_compare(&bad, &bad, 1, TOLERANCE) == 0.0);
@@ -110,9 +114,13 @@ static void test_plain_kernels(void **state) {
   double forces[3][15];
   struct irrep_result results[3];
   for (size_t i = 0; i < 3; i++) {
-    const struct irrep_evaluate_options options = {
-        .precision = IRREP_FLOAT64, .exact_filters = true, .plain_kernels = i > 0};
-    results[i] = (struct irrep_result){.forces = forces[i]};
+    const struct irrep_evaluate_options options = {.struct_size =
+                                                       sizeof(struct irrep_evaluate_options),
+                                                   .precision = IRREP_FLOAT64,
+                                                   .exact_filters = true,
+                                                   .plain_kernels = i > 0};
+    results[i] =
+        (struct irrep_result){.struct_size = sizeof(struct irrep_result), .forces = forces[i]};
     evaluate_all(model, &options, &structure, 1, &results[i]);
   }
   assert_memory_equal(forces[1], forces[2], sizeof forces[1]);
@@ -123,13 +131,11 @@ static void test_plain_kernels(void **state) {
 
 /* Every call of note, by thread 0. */
 struct notes {
-  struct irrep_profile profile;
   size_t n_forward, n_adjoint, n_begun, n_neighbours, n_convolutions;
 };
 
-static void note(struct irrep_profile *profile, size_t thread, const char *operation,
-                 bool adjoint) {
-  struct notes *notes = (struct notes *)profile;
+static void note(void *context, size_t thread, const char *operation, bool adjoint) {
+  struct notes *notes = context;
   assert_int_equal(thread, 0);
   if (!operation) {
     notes->n_begun++;
@@ -146,13 +152,18 @@ static void test_profile(void **state) {
   struct irrep_model *model = tiny_model(&layered);
   struct cluster cluster = cluster_new(6, false);
   const struct irrep_structure structure = structure_of(&cluster);
-  struct notes notes = {.profile = {.note = note}};
+  struct notes notes = {0};
+  const struct irrep_profile profile = {
+      .struct_size = sizeof profile, .context = &notes, .note = note};
   double forces[2][18];
   struct irrep_result results[2];
   for (size_t i = 0; i < 2; i++) {
-    const struct irrep_evaluate_options options = {.precision = IRREP_FLOAT64,
-                                                   .profile = i ? &notes.profile : NULL};
-    results[i] = (struct irrep_result){.forces = forces[i]};
+    const struct irrep_evaluate_options options = {.struct_size =
+                                                       sizeof(struct irrep_evaluate_options),
+                                                   .precision = IRREP_FLOAT64,
+                                                   .profile = i ? &profile : NULL};
+    results[i] =
+        (struct irrep_result){.struct_size = sizeof(struct irrep_result), .forces = forces[i]};
     evaluate_all(model, &options, &structure, 1, &results[i]);
   }
   assert_memory_equal(forces[0], forces[1], sizeof forces[0]);

@@ -8,22 +8,20 @@
 /* Last: cmocka.h needs the headers above. */
 #include <cmocka.h>
 
-#define STATUS_COUNT_ONE(name, http, title) +1
+#define STATUS_COUNT_ONE(name, message) +1
 #define STATUS_COUNT (0 IRREP_STATUS_MAP(STATUS_COUNT_ONE))
 
-static void test_every_status_has_name_title_and_http(void **state) {
+static void test_every_status_has_name_and_message(void **state) {
   (void)state;
   for (int s = 0; s < STATUS_COUNT; s++) {
     enum irrep_status status = (enum irrep_status)s;
     assert_true(strlen(irrep_status_name(status)) > 0);
-    assert_true(strlen(irrep_status_title(status)) > 0);
-    int http = irrep_status_http(status);
-    assert_true(s == IRREP_OK ? http == 200 : http >= 400 && http < 600);
+    assert_true(strlen(irrep_status_message(status)) > 0);
     for (int other = 0; other < s; other++) {
       assert_string_not_equal(irrep_status_name(status),
                               irrep_status_name((enum irrep_status)other));
-      assert_string_not_equal(irrep_status_title(status),
-                              irrep_status_title((enum irrep_status)other));
+      assert_string_not_equal(irrep_status_message(status),
+                              irrep_status_message((enum irrep_status)other));
     }
   }
 }
@@ -33,9 +31,7 @@ static void test_known_statuses(void **state) {
   assert_int_equal(IRREP_OK, 0);
   assert_string_equal(irrep_status_name(IRREP_OK), "OK");
   assert_string_equal(irrep_status_name(IRREP_UNKNOWN_ELEMENT), "UNKNOWN_ELEMENT");
-  assert_string_equal(irrep_status_title(IRREP_ATOMS_OVERLAP), "atoms on top of each other");
-  assert_int_equal(irrep_status_http(IRREP_SINGULAR_CELL), 422);
-  assert_int_equal(irrep_status_http(IRREP_NO_MEMORY), 503);
+  assert_string_equal(irrep_status_message(IRREP_ATOMS_OVERLAP), "atoms on top of each other");
 }
 
 static void test_status_out_of_range(void **state) {
@@ -44,8 +40,7 @@ static void test_status_out_of_range(void **state) {
   for (size_t i = 0; i < sizeof outside / sizeof outside[0]; i++) {
     enum irrep_status status = (enum irrep_status)outside[i];
     assert_string_equal(irrep_status_name(status), "UNKNOWN");
-    assert_string_equal(irrep_status_title(status), "unknown status");
-    assert_int_equal(irrep_status_http(status), 500);
+    assert_string_equal(irrep_status_message(status), "unknown status");
   }
 }
 
@@ -92,7 +87,7 @@ static void test_fail_may_wrap_its_own_error(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_every_status_has_name_title_and_http),
+      cmocka_unit_test(test_every_status_has_name_and_message),
       cmocka_unit_test(test_known_statuses),
       cmocka_unit_test(test_status_out_of_range),
       cmocka_unit_test(test_fail_fills_and_returns),

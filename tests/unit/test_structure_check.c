@@ -13,7 +13,8 @@
 static double positions[9] = {0, 0, 0, 1e6, -1e6, 3, -0.0, 5e-324, 7};
 
 static struct irrep_structure three_atoms(bool a, bool b, bool c) {
-  return (struct irrep_structure){.n_atoms = 3,
+  return (struct irrep_structure){.struct_size = sizeof(struct irrep_structure),
+                                  .n_atoms = 3,
                                   .positions = positions,
                                   .cell = {{4, 0, 0}, {1, 3, 0}, {0, 2, -5}},
                                   .pbc = {a, b, c}};

@@ -67,7 +67,7 @@ static void start_helper(struct fixture *f, size_t i) {
 }
 
 static void share_out(struct fixture *f, int round) {
-  f->team.core.run(&f->team.core, task, f, TASKS);
+  f->team.core.run(f->team.core.context, task, f, TASKS);
   for (size_t i = 0; i < TASKS; i++)
     assert_int_equal(atomic_load(&f->counts[i]), round);
   assert_int_equal(atomic_load(&f->violations), 0);
@@ -152,7 +152,7 @@ static void test_many_rounds(void **state) {
   for (size_t i = 0; i < HELPERS; i++)
     start_helper(f, i);
   for (int round = 1; round <= 1000; round++) {
-    f->team.core.run(&f->team.core, yielding_task, f, TASKS);
+    f->team.core.run(f->team.core.context, yielding_task, f, TASKS);
     for (size_t i = 0; i < TASKS; i++)
       assert_int_equal(atomic_load(&f->counts[i]), round);
   }

@@ -226,7 +226,7 @@ static void run_helped(struct work *work, void *arena, size_t bytes) {
     return;
   for (int round = 0; round < 3; round++) {
     atomic_store(&helped->helped, 0);
-    team.core.run(&team.core, task, helped, 50);
+    team.core.run(team.core.context, task, helped, 50);
   }
   workers_close_team(helped->workers, &team);
 }

@@ -1,0 +1,5 @@
+#include "irrep/version.h"
+
+const char *irrep_version(void) {
+  return IRREP_VERSION;
+}
