@@ -63,6 +63,7 @@ LDFLAGS_COMMON := -pthread -Wl,-z,noexecstack,-z,relro,-z,now $(SANITIZER_FLAGS)
 # Expanded when a recipe runs: on a fresh machine pkg-config is installed by then.
 SERVER_CFLAGS = $(shell pkg-config --cflags libmicrohttpd libcjson libuv gnutls)
 SERVER_LIBS = $(shell pkg-config --libs libmicrohttpd libcjson libuv gnutls)
+# What the core needs: whoever links build/libirrep.a gets it from irrep.pc and irrepConfig.cmake.
 CORE_LIBS := -lm
 
 KERNEL_SOURCES := $(wildcard core/cpu/kernels/*.c)
@@ -137,19 +138,37 @@ $(OBJ)/server/page/%.o: server/page/% | $(SETUP)/build
 	$(call say,ld)
 	$(Q)ld -r -b binary -z noexecstack -o $@ $<
 
-$(B)/libirrep.a: $(CORE_OBJECTS)
+# The core for the daemon and the tests, which see the inside of it too.
+$(B)/libcore.a: $(CORE_OBJECTS)
 	@rm -f $@
 	$(call say,ar)
 	$(Q)ar crs $@ $^
 
-# The shared library exports what the public headers declare.
-$(OBJ)/libirrep.map: $(wildcard include/irrep/*.h)
+# Both libraries show what the public headers declare, and nothing else.
+$(OBJ)/libirrep.symbols: $(wildcard include/irrep/*.h)
 	@mkdir -p $(@D)
-	@{ echo '{ global:'; grep -ohE '\birrep_\w+\(' $^ | tr '(' ';' | sort -u; echo 'local: *; };'; } > $@
+	@grep -ohE '\birrep_\w+\(' $^ | tr -d '(' | sort -u > $@
 
-$(B)/libirrep.so: $(CORE_OBJECTS) $(OBJ)/libirrep.map
+$(OBJ)/libirrep.map: $(OBJ)/libirrep.symbols
+	@{ echo '{ global:'; sed 's/$$/;/' $<; echo 'local: *; };'; } > $@
+
+# One object, of which the rest has become local.
+$(OBJ)/libirrep.o: $(CORE_OBJECTS) $(OBJ)/libirrep.symbols
 	$(call say,ld)
-	$(Q)$(CC) -shared -o $@ $(CORE_OBJECTS) $(LDFLAGS_COMMON) -Wl,-soname,libirrep.so.0 \
+	$(Q)ld -r -z noexecstack -o $@ $(CORE_OBJECTS)
+	$(Q)objcopy --keep-global-symbols=$(OBJ)/libirrep.symbols $@
+
+$(B)/libirrep.a: $(OBJ)/libirrep.o
+	@rm -f $@
+	$(call say,ar)
+	$(Q)ar crs $@ $^
+
+# Programs ask for it by its major version: "Versions" in include/irrep/conventions.h.
+SONAME := libirrep.so.$(firstword $(subst ., ,$(file <VERSION)))
+
+$(B)/libirrep.so: $(CORE_OBJECTS) $(OBJ)/libirrep.map VERSION
+	$(call say,ld)
+	$(Q)$(CC) -shared -o $@ $(CORE_OBJECTS) $(LDFLAGS_COMMON) -Wl,-soname,$(SONAME) \
 	  -Wl,--version-script=$(OBJ)/libirrep.map $(if $(SANITIZER),,-Wl,-z,defs) $(CORE_LIBS)
 
 $(B)/libserver.a: $(filter-out $(MAIN_OBJECT),$(SERVER_OBJECTS))
@@ -157,7 +176,7 @@ $(B)/libserver.a: $(filter-out $(MAIN_OBJECT),$(SERVER_OBJECTS))
 	$(call say,ar)
 	$(Q)ar crs $@ $^
 
-$(B)/irrepd: $(MAIN_OBJECT) $(B)/libserver.a $(B)/libirrep.a
+$(B)/irrepd: $(MAIN_OBJECT) $(B)/libserver.a $(B)/libcore.a
 	$(call say,ld)
 	$(Q)$(CC) -o $@ $^ $(LDFLAGS_COMMON) $(SERVER_LIBS) $(CORE_LIBS)
 
@@ -167,22 +186,22 @@ $(B)/man/irrepd.1: docs/man/irrepd.1 tools/man_options.sh $(B)/irrepd
 	@tools/man_options.sh $(B)/irrepd $< > $@
 
 $(SERVER_TESTS): $(B)/libserver.a
-$(SERVER_TESTS): TEST_LIBS = $(B)/libserver.a $(B)/libirrep.a $(SERVER_LIBS)
-TEST_LIBS = $(B)/libirrep.a
+$(SERVER_TESTS): TEST_LIBS = $(B)/libserver.a $(B)/libcore.a $(SERVER_LIBS)
+TEST_LIBS = $(B)/libcore.a
 
-$(UNIT_TESTS): $(B)/tests/%: $(OBJ)/tests/unit/%.o $(B)/libirrep.a
+$(UNIT_TESTS): $(B)/tests/%: $(OBJ)/tests/unit/%.o $(B)/libcore.a
 	@mkdir -p $(@D)
 	$(call say,ld)
 	$(Q)$(CC) -o $@ $< $(LDFLAGS_COMMON) $(TEST_LIBS) -lcmocka $(CORE_LIBS)
 
-$(FUZZ_BINARIES): $(B)/%: $(OBJ)/tests/fuzz/%.o $(B)/libirrep.a
+$(FUZZ_BINARIES): $(B)/%: $(OBJ)/tests/fuzz/%.o $(B)/libcore.a
 	@mkdir -p $(@D)
 	$(call say,ld)
 	$(Q)$(CC) -fsanitize=fuzzer -o $@ $< $(LDFLAGS_COMMON) $(TEST_LIBS) $(CORE_LIBS)
 
 # Without libFuzzer: for the seeds, in `make test`.
 REPLAY := $(OBJ)/tests/fuzz/replay.o
-$(FUZZ_REPLAYS): $(B)/tests/replay_%: $(OBJ)/tests/fuzz/fuzz_%.o $(REPLAY) $(B)/libirrep.a
+$(FUZZ_REPLAYS): $(B)/tests/replay_%: $(OBJ)/tests/fuzz/fuzz_%.o $(REPLAY) $(B)/libcore.a
 	@mkdir -p $(@D)
 	$(call say,ld)
 	$(Q)$(CC) -o $@ $< $(REPLAY) $(LDFLAGS_COMMON) $(TEST_LIBS) $(CORE_LIBS)
@@ -200,16 +219,16 @@ $(B)/faults/failing_malloc.so: tests/faults/failing_malloc.c $(FLAGS_FILE) | $(S
 	$(Q)$(CC) $(CFLAGS_PLAIN) -shared -o $@ $< $(LDFLAGS_COMMON)
 
 # Run under callgrind by tests/bench/budget.py.
-$(B)/bench/budget: tests/bench/budget.c $(wildcard tests/unit/support_*.h) $(B)/libirrep.a | $(SETUP)/test
+$(B)/bench/budget: tests/bench/budget.c $(wildcard tests/unit/support_*.h) $(B)/libcore.a | $(SETUP)/test
 	@mkdir -p $(@D)
 	$(call say,ld)
-	$(Q)$(CC) $(CFLAGS_PLAIN) -o $@ $< $(LDFLAGS_COMMON) $(B)/libirrep.a -lcmocka $(CORE_LIBS)
+	$(Q)$(CC) $(CFLAGS_PLAIN) -o $@ $< $(LDFLAGS_COMMON) $(B)/libcore.a -lcmocka $(CORE_LIBS)
 
 BENCH_PROGRAMS := $(patsubst %,$(B)/bench/%,bench_gemm bench_neighbours load)
-$(BENCH_PROGRAMS): $(B)/bench/%: tests/bench/%.c $(B)/libirrep.a
+$(BENCH_PROGRAMS): $(B)/bench/%: tests/bench/%.c $(B)/libcore.a
 	@mkdir -p $(@D)
 	$(call say,ld)
-	$(Q)$(CC) $(CFLAGS_PLAIN) -o $@ $< $(LDFLAGS_COMMON) $(B)/libirrep.a $(CORE_LIBS)
+	$(Q)$(CC) $(CFLAGS_PLAIN) -o $@ $< $(LDFLAGS_COMMON) $(B)/libcore.a $(CORE_LIBS)
 
 .SECONDARY: $(UNIT_OBJECTS) $(FUZZ_OBJECTS)
 

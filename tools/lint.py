@@ -249,7 +249,7 @@ def check_tests_exist(names: set[str]) -> Iterator[Violation]:
 
 def check_state(root: Path) -> Iterator[Violation]:
     """No object of the core, when built, holds state that can be written."""
-    archive = root / "build/libirrep.a"
+    archive = root / "build/libcore.a"
     if not archive.exists():
         return
     listed = subprocess.run(
@@ -266,7 +266,7 @@ def check_state(root: Path) -> Iterator[Violation]:
             and fields[1] != "0"
         ):
             yield (
-                "build/libirrep.a",
+                "build/libcore.a",
                 1,
                 f"{member}: {fields[1]} bytes of {fields[0]}: global mutable state",
             )
