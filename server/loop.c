@@ -31,6 +31,9 @@
 
 #define IDLE_GRACE_MS 1000
 
+/* How long the end may wait for those who read the log. */
+#define LOG_STOP_MS 500
+
 /* Beside those of connections. */
 #define DESCRIPTORS_MORE 256
 
@@ -53,11 +56,6 @@ struct daemon {
   bool released;       /* and the drivers of outbound sockets */
   bool abandoned;      /* the drain has timed out */
 };
-
-static void say(const char *line) {
-  puts(line);
-  fflush(stdout);
-}
 
 /* --- limits ----------------------------------------------------------------------------------- */
 
@@ -123,10 +121,10 @@ static void announce(struct daemon *daemon) {
   log_write(LOG_INFO, "ready", LOG_INTEGER, "models",
             (long long)registry_count(daemon->services.registry), LOG_END);
   /* Last of all, so that `make serve` ends in the command to paste. */
-  say("irrepd: ready");
+  log_print("irrepd: ready");
   if (served != NULL && example_command(command, sizeof command, daemon->listener.url, served->name,
                                         registry_card(served), daemon->services.auth != NULL) > 0)
-    say(command);
+    log_print(command);
 }
 
 static void on_model(void *context, struct served_model *model) {
@@ -137,6 +135,13 @@ static void on_model(void *context, struct served_model *model) {
 }
 
 /* --- end -------------------------------------------------------------------------------------- */
+
+/* Ends at once, whatever is under way. */
+static void leave(struct daemon *daemon) {
+  listener_close(&daemon->listener);
+  log_stop(LOG_STOP_MS);
+  _exit(1);
+}
 
 static void stop_when_done(struct daemon *daemon) {
   if (daemon->idle && daemon->answered && daemon->released)
@@ -182,8 +187,7 @@ static void on_drain_timeout(uv_timer_t *timer) {
   struct daemon *daemon = timer->data;
   daemon->exit_status = 1;
   if (daemon->abandoned) { /* a worker does not come back, or a client does not read */
-    listener_close(&daemon->listener);
-    _exit(1);
+    leave(daemon);
   }
   log_write(LOG_ERROR, "drain timed out, abandoning requests", LOG_INTEGER, "drain_timeout_ms",
             (long long)daemon->config->drain_timeout_ms, LOG_END);
@@ -208,8 +212,7 @@ static void on_drain_delay(uv_timer_t *timer) {
 static void on_signal(uv_signal_t *handle, int number) {
   struct daemon *daemon = handle->data;
   if (daemon->services.draining) {
-    listener_close(&daemon->listener);
-    _exit(1);
+    leave(daemon);
   }
   log_write(LOG_INFO, "draining", LOG_STRING, "signal", number == SIGTERM ? "SIGTERM" : "SIGINT",
             LOG_END);
@@ -393,17 +396,19 @@ int daemon_run(struct config *config, int argc, char **argv) {
     daemon.exit_status = 1;
   } else {
     char line[400];
+    log_start();
     log_write(LOG_INFO, "listening", LOG_STRING, "version", IRREP_VERSION, LOG_STRING, "address",
               daemon.listener.url, LOG_STRING, "models", config->models_dir, LOG_INTEGER, "pid",
               (long long)getpid(), LOG_END);
     snprintf(line, sizeof line, "irrepd: listening on %s", daemon.listener.url);
-    say(line);
+    log_print(line);
     announce(&daemon);
     uv_run(&daemon.loop, UV_RUN_DEFAULT);
     log_profile(predictor_profile(daemon.services.predictor));
     log_write(LOG_INFO, "stopping", LOG_INTEGER, "status", (long long)daemon.exit_status, LOG_END);
   }
   stop(&daemon);
+  log_stop(LOG_STOP_MS);
   return daemon.exit_status;
 }
 
@@ -450,6 +455,6 @@ int daemon_check(const struct config *config) {
       fprintf(stderr, "irrepd: %s\n", error.detail);
       return 1;
     }
-  say("irrepd: the configuration is valid");
+  puts("irrepd: the configuration is valid");
   return 0;
 }

@@ -1,9 +1,12 @@
 #include "server/base/config.h"
 #include "server/healthcheck.h"
 #include "server/loop.h"
+#include "server/os/descriptors.h"
 
 int main(int argc, char **argv) {
   struct config config;
+  if (!descriptors_fill_standard())
+    return 2;
   const int loaded = config_load(&config, argc, argv);
   if (loaded != 0)
     return loaded == 1 ? 0 : 2;

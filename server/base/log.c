@@ -2,7 +2,6 @@
 
 #include "core/base/json_writer.h"
 
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -13,9 +12,6 @@
 
 /* Bounds one string so that the fields after it find room too. */
 #define LOG_STRING_MAX 1024
-
-/* How long a reader of the log may hold up the daemon for a line, before that is lost. */
-#define LOG_PATIENCE_MS 10
 
 /* A line, to which fields are added as far as they fit. */
 struct line {
@@ -103,11 +99,38 @@ void log_write(enum log_level level, const char *message, ...) {
   va_start(fields, message);
   const size_t size = log_format(line, level, message, fields);
   va_end(fields);
-  /* A log that cannot be written has nowhere to be reported. A pipe that has room takes a whole
-   * line, so that the write does not wait. */
-  struct pollfd sink = {.fd = STDERR_FILENO, .events = POLLOUT};
-  if (poll(&sink, 1, LOG_PATIENCE_MS) == 1) {
-    const ssize_t written = write(STDERR_FILENO, line, size);
-    (void)written;
-  }
+  log_writer_put(STDERR_FILENO, line, size);
+}
+
+void log_print(const char *line) {
+  char text[LOG_LINE_MAX];
+  const size_t n = strnlen(line, sizeof text - 2);
+  memcpy(text, line, n);
+  text[n] = '\n';
+  log_writer_put(STDOUT_FILENO, text, n + 1);
+}
+
+static size_t format(char line[LOG_LINE_MAX], const char *message, ...) {
+  va_list fields;
+  va_start(fields, message);
+  const size_t size = log_format(line, LOG_WARNING, message, fields);
+  va_end(fields);
+  return size;
+}
+
+static size_t notice(char *line, size_t lost) {
+  return format(line, "lines of the log were lost: nobody read them in time", LOG_INTEGER, "lines",
+                (long long)lost, LOG_END);
+}
+
+bool log_start(void) {
+  return log_writer_start(notice);
+}
+
+void log_stop(unsigned milliseconds) {
+  log_writer_stop(milliseconds);
+}
+
+size_t log_lost(void) {
+  return log_writer_lost();
 }

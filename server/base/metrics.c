@@ -3,6 +3,7 @@
 #include "core/base/text.h"
 #include "irrep/version.h"
 #include "server/base/fnv.h"
+#include "server/base/log.h"
 
 #include <dirent.h>
 #include <stdbool.h>
@@ -56,6 +57,7 @@ enum kind { COUNTER, GAUGE, SECONDS, SIZES };
   X(SOCKET_CLIENTS, GAUGE, "socket_clients", "Outbound socket connections.", NULL)                 \
   X(DRAINING, GAUGE, "draining", "1 while the server finishes what it has accepted.", NULL)        \
   X(BUILD_INFO, GAUGE, "build_info", "Always 1.", "version", "blas")                               \
+  X(LOG_LOST, COUNTER, "log_lines_lost_total", "Lines of the log that nobody read in time.", NULL) \
   X(PROCESS_MEMORY, GAUGE, "process_resident_memory_bytes", "Resident memory.", NULL)              \
   X(PROCESS_FDS, GAUGE, "process_open_fds", "Open file descriptors.", NULL)                        \
   X(PROCESS_CPU, COUNTER, "process_cpu_seconds_total", "User and system time.", NULL)
@@ -377,6 +379,7 @@ char *metrics_render(struct metrics *m, size_t *size) {
   read_resident_memory(m);
   read_open_descriptors(m);
   read_cpu_time(m);
+  set(m, LOG_LOST, "", "", (double)log_lost());
   struct text text = {0};
   for (size_t id = 0; id < N_FAMILIES; id++)
     put_family(&text, &families[id], m->series[id]);

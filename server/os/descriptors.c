@@ -7,6 +7,13 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+bool descriptors_fill_standard(void) {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+    if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd) /* the lowest that is free */
+      return false;
+  return true;
+}
+
 void descriptors_raise_limit(void) {
   struct rlimit limit;
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)

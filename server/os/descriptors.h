@@ -6,6 +6,11 @@
 #include <stddef.h>
 #include <uv.h>
 
+/* Opens /dev/null where standard input, output or error is closed: otherwise some other descriptor
+ * would have that number, and get what is written there; libuv aborts when it closes one. False: it
+ * cannot be opened. To be called before anything else. */
+bool descriptors_fill_standard(void);
+
 /* Raises the soft limit of open descriptors, which is often far below the hard one, to that. */
 void descriptors_raise_limit(void);
 

@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
 /* Last: cmocka.h needs the headers above. */
 #include <cmocka.h>
 
@@ -53,10 +55,33 @@ static void test_the_soft_limit_is_raised(void **state) {
   assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
+/* What is open stays, what is closed becomes /dev/null, at its own number. */
+static void test_standard_descriptors(void **state) {
+  (void)state;
+  const int in = dup(STDIN_FILENO), err = dup(STDERR_FILENO);
+  struct stat before, now;
+  char byte;
+  assert_int_equal(fstat(STDOUT_FILENO, &before), 0);
+  close(STDIN_FILENO);
+  close(STDERR_FILENO);
+  const bool filled = descriptors_fill_standard();
+  const ssize_t n_read = read(STDIN_FILENO, &byte, 1), n_written = write(STDERR_FILENO, "x", 1);
+  dup2(in, STDIN_FILENO);
+  dup2(err, STDERR_FILENO);
+  close(in);
+  close(err);
+  assert_true(filled);
+  assert_int_equal(n_read, 0);
+  assert_int_equal(n_written, 1);
+  assert_int_equal(fstat(STDOUT_FILENO, &now), 0);
+  assert_true(before.st_dev == now.st_dev && before.st_ino == now.st_ino);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_room_is_made),
       cmocka_unit_test(test_what_the_process_may_not_have),
+      cmocka_unit_test(test_standard_descriptors),
       cmocka_unit_test(test_the_soft_limit_is_raised),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -154,6 +154,29 @@ static void test_nobody_reads(void **state) {
   assert_null(strstr(page, "lost"));
 }
 
+/* From a thread of its own, the log tells what was lost in its own words; stdout is in turn. */
+static void test_from_a_thread(void **state) {
+  (void)state;
+  int ends[2];
+  static char text[3 * LOG_LINE_MAX];
+  char got[LOG_LINE_MAX * 4];
+  assert_int_equal(pipe(ends), 0);
+  memset(text, 'x', sizeof text - 1);
+  const int saved = divert(ends[1]), out = dup(STDOUT_FILENO);
+  dup2(ends[1], STDOUT_FILENO);
+  assert_true(log_start());
+  log_write(LOG_INFO, "hello", LOG_END);
+  log_print("and goodbye");
+  log_print(text); /* is cut */
+  log_stop(10000);
+  dup2(out, STDOUT_FILENO);
+  close(out);
+  restore(saved, ends, got, sizeof got);
+  assert_non_null(strstr(got, "\"message\":\"hello\"}\nand goodbye\nxxxx"));
+  const size_t n = strlen(got);
+  assert_true(got[n - 1] == '\n' && got[n - 2] == 'x');
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_fields),
@@ -162,6 +185,7 @@ int main(void) {
       cmocka_unit_test(test_cut_between_characters),
       cmocka_unit_test(test_one_write_on_stderr),
       cmocka_unit_test(test_nobody_reads),
+      cmocka_unit_test(test_from_a_thread),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
