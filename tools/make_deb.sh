@@ -100,6 +100,7 @@ pack_python() {
   (cd clients/python/irrepd && find . -name '*.py' -o -name py.typed) | while read -r name; do
     install -D -m 644 "clients/python/irrepd/$name" "$root/$package/$name"
   done
+  install -m 644 clients/python/irrepd-ase.pth "$root/${package%/*}"
   pack python3-irrepd all <<END
 Section: python
 Depends: python3 (>= 3.9), python3-numpy

@@ -135,6 +135,15 @@ static void read_problem(const char *text, struct irrepd_result *result) {
   cJSON_Delete(problem);
 }
 
+/* Where a redirection leads, which is not followed: the key is for the address that was given. */
+static void read_redirection(struct irrepd_client *client, struct irrepd_result *result) {
+  const char *location = NULL;
+  curl_easy_getinfo(client->curl, CURLINFO_REDIRECT_URL, &location);
+  snprintf(result->message, sizeof result->message,
+           "%.80s redirects to %.120s: name that as the URL", client->url,
+           location != NULL ? location : "nowhere");
+}
+
 static size_t receive(char *data, size_t size, size_t count, void *context) {
   struct text *answer = context;
   append(answer, data, size * count);
@@ -205,6 +214,8 @@ int irrepd_predict(struct irrepd_client *client, const struct irrepd_structure *
   } else if (status == 200) {
     snprintf(result->message, sizeof result->message, "the answer is not as expected");
     status = -1;
+  } else if (status >= 300 && status < 400) {
+    read_redirection(client, result);
   } else if (status > 0) {
     read_problem(answer.data, result);
   }

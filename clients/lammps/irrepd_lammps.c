@@ -1,7 +1,7 @@
 /* LAMMPS with the forces of an irrepd daemon, from C: `fix external pf/callback` over liblammps and
  * the client of clients/c. LAMMPS must use `units metal` and run as one process.
  *
- *   mpicc -I../c irrepd_lammps.c ../c/irrepd_client.c -llammps $(pkg-config --cflags --libs libcurl
+ *   cc -I../c irrepd_lammps.c ../c/irrepd_client.c -llammps $(pkg-config --cflags --libs libcurl
  * libcjson) -lm
  *   ./a.out http://127.0.0.1:8421 sevennet-0 in.silicon 200 14      (atomic numbers of types 1, 2,
  * ...) */

