@@ -188,6 +188,8 @@ $(B)/man/irrepd.1: docs/man/irrepd.1 tools/man_options.sh $(B)/irrepd
 $(SERVER_TESTS): $(B)/libserver.a
 $(SERVER_TESTS): TEST_LIBS = $(B)/libserver.a $(B)/libcore.a $(SERVER_LIBS)
 TEST_LIBS = $(B)/libcore.a
+# The reader is compared with cJSON.
+$(B)/fuzz_json $(B)/tests/replay_json: TEST_LIBS += $(shell pkg-config --libs libcjson)
 
 $(UNIT_TESTS): $(B)/tests/%: $(OBJ)/tests/unit/%.o $(B)/libcore.a
 	@mkdir -p $(@D)
