@@ -1,5 +1,6 @@
 #include "server/base/config.h"
 
+#include "core/base/json.h"
 #include "irrep/version.h"
 #include "server/os/machine.h"
 
@@ -11,6 +12,7 @@
 #include <string.h>
 
 #define CONFIG_FILE_MAX (1u << 20)
+#define CONFIG_VALUES_MAX 4096
 #define ENVIRONMENT_NAME_MAX 64
 
 enum option_type {
@@ -380,23 +382,35 @@ static int apply_member(struct config *config, const cJSON *member, const char *
   return complain(option, "a value of another type", path);
 }
 
+/* The tree of a text, checked before to be JSON of a bounded depth and number of values; NULL after
+ * a complaint. */
+static cJSON *parse_file(const char *text, size_t size, const char *path) {
+  struct json_reader check = json_reader_over(text, size);
+  check.values_left = CONFIG_VALUES_MAX;
+  if (!json_skip(&check) || !json_end(&check)) {
+    fprintf(stderr, "irrepd: --config %s: not JSON, at byte %zu: %s\n", path, check.position,
+            check.message);
+    return NULL;
+  }
+  cJSON *root = cJSON_ParseWithLength(text, size);
+  if (cJSON_IsObject(root))
+    return root;
+  fprintf(stderr, "irrepd: --config %s: %s\n", path,
+          root == NULL ? "no memory, or a number of too many digits" : "not a JSON object");
+  cJSON_Delete(root);
+  return NULL;
+}
+
 static int apply_file(struct config *config, const char *path) {
   size_t size = 0;
   char *text = read_file(path, &size);
   if (text == NULL)
     return 2;
-  const char *end = text;
-  cJSON *root = cJSON_ParseWithLengthOpts(text, size + 1, &end, 1);
-  int failed = 2;
-  if (root == NULL || (size_t)(end - text) != size)
-    fprintf(stderr, "irrepd: --config %s: not JSON, at byte %zu\n", path, (size_t)(end - text));
-  else if (!cJSON_IsObject(root))
-    fprintf(stderr, "irrepd: --config %s: not a JSON object\n", path);
-  else {
-    failed = 0;
+  cJSON *root = parse_file(text, size, path);
+  int failed = root == NULL ? 2 : 0;
+  if (root != NULL)
     for (const cJSON *member = root->child; member != NULL && failed == 0; member = member->next)
       failed = apply_member(config, member, path);
-  }
   cJSON_Delete(root);
   free(text);
   return failed;

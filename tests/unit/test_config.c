@@ -214,6 +214,12 @@ static void test_bad_files(void **state) {
   } bad[] = {{"", "not JSON"},
              {"{", "not JSON"},
              {"{} {}", "not JSON"},
+             {"{\"keys\": \"\xff\"}", "not UTF-8"},
+             {"{\"keys\": \"\t\"}", "control character"},
+             {"{\"keys\": \"\\u0000\"}", "U+0000"},
+             {"{\"max-queue\": 01}", "not written as JSON"},
+             {"{\"max-queue\": 1e999}", "too large for a double"},
+             {"{\"keys\": [[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]}", "nested too deeply"},
              {"[]", "not a JSON object"},
              {"{\"max-queue\": 0}", "--max-queue"},
              {"{\"max-queue\": 1.5}", "--max-queue"},
@@ -232,6 +238,23 @@ static void test_bad_files(void **state) {
     REFUSES(bad[i].word, "--config", path);
     unlink(path);
   }
+}
+
+/* A file may have a megabyte, but not a tree of a million values. */
+static void test_many_values(void **state) {
+  (void)state;
+  char path[64];
+  const size_t n = 5000;
+  char *text = malloc(2 * n + 32);
+  assert_non_null(text);
+  size_t size = (size_t)snprintf(text, 32, "{\"keys\":[0");
+  for (size_t i = 1; i < n; i++)
+    size += (size_t)snprintf(text + size, 4, ",0");
+  snprintf(text + size, 4, "]}");
+  write_file(path, text);
+  REFUSES("more values", "--config", path);
+  unlink(path);
+  free(text);
 }
 
 static void test_help_and_version(void **state) {
@@ -316,6 +339,7 @@ int main(void) {
       cmocka_unit_test(test_environment),
       cmocka_unit_test(test_file),
       cmocka_unit_test(test_bad_files),
+      cmocka_unit_test(test_many_values),
       cmocka_unit_test(test_help_and_version),
       cmocka_unit_test(test_reload),
   };
