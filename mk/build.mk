@@ -45,9 +45,18 @@ endif
 Q := $(if $(V),,@)
 say = $(if $(V),,@echo '  $(1)  $@')
 
-CFLAGS_COMMON := -std=gnu11 $(OPTIMIZE) $(WARNINGS) -I. -Iinclude -fPIC -pthread $(SANITIZER_FLAGS) \
+# Against what an overflow could do. Kernels take no sizes from outside, and are left out of the stack's protection.
+ifeq ($(SANITIZER),)
+HARDENING := -D_FORTIFY_SOURCE=3
+STACK_PROTECTION := -fstack-protector-strong -fstack-clash-protection
+ifeq ($(MACHINE),x86_64)
+HARDENING += -fcf-protection=full
+endif
+endif
+
+CFLAGS_COMMON := -std=gnu11 $(OPTIMIZE) $(WARNINGS) -I. -Iinclude -fPIC -pthread $(SANITIZER_FLAGS) $(HARDENING) \
   $(if $(filter clang,$(CC)),,-fno-semantic-interposition) $(CFLAGS_EXTRA)
-CFLAGS_PLAIN := $(CFLAGS_COMMON) $(ISA_FLAGS) -ffp-contract=off
+CFLAGS_PLAIN := $(CFLAGS_COMMON) $(ISA_FLAGS) -ffp-contract=off $(STACK_PROTECTION)
 CFLAGS_KERNEL := $(CFLAGS_COMMON) -ffp-contract=fast
 # clang takes minutes over the unrolled kernels with UBSan; their indices are not the fuzzer's to choose, and gcc's
 # sanitized build has both.

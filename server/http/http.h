@@ -43,13 +43,15 @@ struct http_exchange {
   const char *method;
   const char *path;         /* decoded, without the query */
   const char *accept;       /* of all such fields; NULL: none */
-  const char *content_type; /* these six: NULL where there is no such field, "" where there are
+  const char *content_type; /* these seven: NULL where there is no such field, "" where there are
                                several */
   const char *content_encoding;
   const char *authorization;
   const char *inference_header_length;
   const char *if_none_match;
   const char *origin;
+  const char *host;
+  bool forwarded; /* by a proxy, as Forwarded, X-Forwarded-... or Via tell: who asks is not known */
   const char *body; /* [size]; until the handler returns, unless it takes the body */
   size_t size;
   const char *request_id;

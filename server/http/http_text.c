@@ -173,6 +173,22 @@ size_t http_visible_size(const char *text, size_t size) {
   return n;
 }
 
+/* Whether the last label is a number, as in addresses of IPv4: that of a name is none. */
+static bool is_address(const char *host, size_t size) {
+  size_t end = size;
+  while (end > 0 && is_digit(host[end - 1]))
+    end--;
+  return end > 0 && end < size && host[end - 1] == '.';
+}
+
+bool http_host_is_near(const char *host) {
+  static const char suffix[] = ".localhost";
+  const size_t size = strcspn(host, ": \t"), n = sizeof suffix - 1;
+  if (host[0] == '[' || memchr(host, '.', size) == NULL || is_address(host, size))
+    return true;
+  return size >= n && strncasecmp(host + size - n, suffix, n) == 0;
+}
+
 static bool is_token(const char *text) {
   size_t n = 0;
   for (; text[n] != '\0'; n++)

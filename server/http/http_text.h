@@ -43,6 +43,10 @@ bool http_accepts(const char *accept, const char *type, const char *subtype);
  * would become too long admits everything. */
 void http_accept_add(char *list, size_t size, const char *value);
 
+/* Whether a Host value is an address, localhost, or a name without a dot, with or without a port:
+ * what no name server outside can have given out. */
+bool http_host_is_near(const char *host);
+
 /* The bytes of visible ASCII that text [size] begins with. */
 size_t http_visible_size(const char *text, size_t size);
 

@@ -165,14 +165,33 @@ static bool refuse(struct problem *problem, enum problem_kind kind, const char *
 }
 
 /* Without keys, whoever is on this machine administers. Pages that a browser shows cannot, be it
- * under a name that was made to mean this machine: it tells the origin of what they post. */
+ * under a name that was made to mean this machine: it tells the origin of what they post. Behind a
+ * proxy on this machine anybody may be. */
 static bool may_without_keys(const struct http_exchange *exchange, enum access access,
                              struct problem *problem) {
-  if (access != ACCESS_ADMIN || (exchange->local && exchange->origin == NULL))
+  if (access != ACCESS_ADMIN)
     return true;
-  return refuse(problem, PROBLEM_FORBIDDEN,
-                exchange->local ? "Pages in a browser do this with a key only."
-                                : "This is done from the server's own machine only.");
+  if (!exchange->local)
+    return refuse(problem, PROBLEM_FORBIDDEN, "This is done from the server's own machine only.");
+  if (exchange->origin != NULL)
+    return refuse(problem, PROBLEM_FORBIDDEN, "Pages in a browser do this with a key only.");
+  if (exchange->forwarded)
+    return refuse(problem, PROBLEM_FORBIDDEN, "Through a proxy this is done with a key only.");
+  return true;
+}
+
+/* A page whose name was made to mean this machine (DNS rebinding) reads and posts as if it were
+ * ours. Its name has a dot, which addresses in brackets, localhost and names within a network need
+ * not have. */
+static bool is_misdirected(const struct services *services, const struct http_exchange *exchange,
+                           struct problem *problem) {
+  if (services->auth != NULL || !exchange->local || strcmp(exchange->client, "unix") == 0 ||
+      exchange->host == NULL || http_host_is_near(exchange->host))
+    return false;
+  problem_set(problem, 421, "misdirected-request", "not the name of this server", "",
+              "Without keys, requests from this machine name it by an address, localhost or a name "
+              "without a dot as Host.");
+  return true;
 }
 
 /* Whether the client's key, if the daemon has keys, admits it; otherwise the problem says why not.
@@ -207,6 +226,8 @@ static const struct route *find(struct http_exchange *exchange, char *model) {
 bool routes_admit(void *context, struct http_exchange *exchange, struct problem *problem) {
   char model[SEGMENT_SIZE];
   const struct route *route = find(exchange, model);
+  if (is_misdirected(context, exchange, problem))
+    return false;
   return route == NULL || !method_matches(route, exchange->method) ||
          may_use(context, exchange, route->access, problem);
 }
@@ -216,7 +237,9 @@ void routes_handle(void *context, struct http_exchange *exchange) {
   struct problem problem;
   char model[SEGMENT_SIZE] = "";
   const struct route *route = find(exchange, model);
-  if (route == NULL)
+  if (is_misdirected(services, exchange, &problem))
+    http_reply_problem(exchange, &problem, NULL);
+  else if (route == NULL)
     reply_not_found(exchange);
   else if (!method_matches(route, exchange->method))
     reply_wrong_method(exchange, route);

@@ -125,6 +125,31 @@ def test_haproxy() -> None:
         assert "valid" in said and "WARNING" not in said
 
 
+def test_haproxy_listens_on_this_machine() -> None:
+    """Unless told otherwise; its own network is a container's or a pod's matter."""
+    text = (DOCKER / "haproxy" / "haproxy.cfg").read_text()
+    assert re.findall(r"presetenv (?:LISTEN|METRICS) (\S+):\d+", text) == ["127.0.0.1"] * 2
+    assert re.findall(r"^  bind (.*)", text, re.M) == ['"${LISTEN}"', '"${METRICS}"']
+
+
+def test_pods_are_closed() -> None:
+    """Every kind of pod has a policy that names who may come in, and where it may go."""
+    for overlay in OVERLAYS:
+        found = resources(overlay)
+        pods = {
+            x["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/name"]
+            for x in found
+            if x["kind"] in ("Deployment", "StatefulSet")
+        }
+        policies = [x["spec"] for x in found if x["kind"] == "NetworkPolicy"]
+        closed = {
+            x["podSelector"]["matchLabels"]["app.kubernetes.io/name"]
+            for x in policies
+            if set(x["policyTypes"]) == {"Ingress", "Egress"}
+        }
+        assert pods == closed, overlay
+
+
 def test_prometheus() -> None:
     promtool = system_tool("promtool")
     folder = DOCKER / "prometheus"
@@ -204,7 +229,9 @@ def test_kubernetes_names_fit(overlay: str) -> None:
         if x["kind"] == "PodDisruptionBudget":
             assert spec["selector"]["matchLabels"] in labels
         if x["kind"] == "NetworkPolicy":
-            assert spec["podSelector"]["matchLabels"] in labels and "egress" not in spec
+            assert spec["podSelector"]["matchLabels"] in labels
+            rules = [rule for rule in spec.get("egress", []) if "podSelector" in rule["to"][0]]
+            assert all(rule["to"][0]["podSelector"]["matchLabels"] in labels for rule in rules)
         if "scaleTargetRef" in spec:
             assert spec["scaleTargetRef"]["name"] in [pod["metadata"]["name"] for pod in pods]
             assert all("replicas" not in pod["spec"] for pod in pods)

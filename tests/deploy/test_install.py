@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import re
 import subprocess
 from pathlib import Path
@@ -84,3 +85,19 @@ def test_the_manual_page_has_every_flag(tree: Path) -> None:
 def test_without_a_destination_it_says_how() -> None:
     done = subprocess.run([ROOT / "tools" / "install.sh", "build"], cwd=ROOT, capture_output=True)
     assert done.returncode == 2 and b"DESTDIR" in done.stderr
+
+
+def test_it_is_hardened() -> None:
+    """Stack protector, fortified calls, indirect branch tracking, no lazy binding."""
+
+    def readelf(*flags: str) -> str:
+        command = ["readelf", "--wide", *flags, str(ROOT / "build" / "irrepd")]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    symbols = readelf("--dyn-syms")
+    assert "__stack_chk_fail" in symbols and "__snprintf_chk" in symbols
+    assert "BIND_NOW" in readelf("--dynamic") and "GNU_RELRO" in readelf("--segments")
+    if platform.machine() == "x86_64":
+        command = ["objdump", "-d", "--no-show-raw-insn", str(ROOT / "build" / "irrepd")]
+        code = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        assert re.search(r"<main>:\n.*endbr64", code)

@@ -39,6 +39,12 @@ def test_every_setting_is_known(unit: Path) -> None:
     assert "Colour" in analyze("verify", "--man=no", unit).stderr  # it looks
 
 
+def test_it_is_bounded(unit: Path) -> None:
+    text = unit.read_text()
+    for setting in ("MemoryMax=", "TasksMax=", "IPAddressDeny=any", "IPAddressAllow=localhost"):
+        assert f"\n{setting}" in text
+
+
 def test_it_is_sandboxed(unit: Path) -> None:
     done = analyze("security", "--offline=true", f"--threshold={EXPOSURE_MAX}", unit)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -146,6 +146,56 @@ def run(*flags: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
+UNLOAD = f"/v1/models/{MODEL}/unload"
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"Origin": "http://127.0.0.1:8421"},
+        {"Origin": "null"},
+        {"Forwarded": "for=192.0.2.1"},
+        {"X-Forwarded-For": "192.0.2.1"},
+        {"X-Forwarded-Proto": "https"},
+        {"Via": "1.1 proxy"},
+    ],
+)
+def test_admin_without_keys(start: Factory, field: dict[str, str]) -> None:
+    """From this machine, but neither by pages in browsers nor through a proxy."""
+    daemon = start().wait_ready()
+    for path, body in ((UNLOAD, b"{}"), ("/v1/sockets", b"{}")):
+        answer = check(daemon.ask("POST", path, body, {**JSON, **field}))
+        assert (answer.status, kind(answer)) == (403, "forbidden")
+    assert daemon.predict(ATOM).status == 200
+    assert daemon.ask("GET", "/v1/models", None, field).status == 200
+    assert daemon.ask("POST", UNLOAD, b"{}", JSON).status == 200
+
+
+def test_proxies_with_a_key(start: Factory, keys: Path) -> None:
+    daemon = start("--keys", str(keys)).wait_ready()
+    proxied = {**JSON, **bearer(ADMIN), "Via": "1.1 proxy", "X-Forwarded-For": "192.0.2.1"}
+    assert daemon.ask("POST", UNLOAD, b"{}", proxied).status == 200
+    named = {**bearer(USER), "Host": "irrepd.example.org"}
+    assert daemon.ask("GET", "/v1/models", None, named).status == 200
+
+
+@pytest.mark.parametrize("host", ["rebound.example", "rebound.example:8421", "127.0.0.1.x.y"])
+def test_names_that_were_made_to_mean_this_machine(daemon: Daemon, host: str) -> None:
+    """DNS rebinding: a page of a browser would read whatever it likes under them."""
+    requests = [("GET", "/"), ("GET", "/v1/models"), ("GET", "/metrics"), ("POST", PREDICT)]
+    for method, path in requests:
+        body = ATOM if method == "POST" else None
+        answer = check(daemon.ask(method, path, body, {**JSON, "Host": host}))
+        assert (answer.status, kind(answer)) == (421, "misdirected-request")
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "LOCALHOST:1", "a.localhost:8421", "127.0.0.1", "[::1]:80", "irrepd", ""]
+)
+def test_names_of_this_machine(daemon: Daemon, host: str) -> None:
+    assert daemon.ask("GET", "/v1/models", None, {"Host": host}).status == 200
+
+
 def test_start_without_good_keys(keys: Path, tmp_path: Path) -> None:
     """No daemon begins to listen with keys that it cannot read, or beyond loopback without any."""
     check = ("--check-config", "--listen", "0.0.0.0:0")

@@ -69,7 +69,7 @@ static void test_format(void **state) {
   (void)state;
   char text[2048];
   struct problem problem;
-  static const int statuses[] = {400, 401, 403, 408, 413, 414, 431, 503, 505, 418};
+  static const int statuses[] = {400, 401, 403, 408, 413, 414, 421, 431, 503, 505, 418};
   for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
     problem_set(&problem, statuses[i], "some-kind", "some title", "", "some detail");
     const size_t size = http_format_problem(text, sizeof text, &problem, "/", "id-1");

@@ -148,6 +148,22 @@ static void test_accept_lists(void **state) {
   assert_string_equal(list, "*/*");
 }
 
+static void test_near_hosts(void **state) {
+  (void)state;
+  static const char *const near[] = {
+      "",          "x",           "x:80",        "localhost",     "[::1]",    "[::1]:8421",
+      "127.0.0.1", "10.1.2.3:80", "x.LocalHost", "x.localhost:1", "irrepd \t"};
+  static const char *const far[] = {
+      "a.b",          "a.b:80",         "127.0.0.1.example", "localhost.x",
+      "xlocalhost.x", "a.notlocalhost", "1.2.3.a",           "a."};
+  for (size_t i = 0; i < sizeof near / sizeof *near; i++)
+    if (!http_host_is_near(near[i]))
+      fail_msg("%s", near[i]);
+  for (size_t i = 0; i < sizeof far / sizeof *far; i++)
+    if (http_host_is_near(far[i]))
+      fail_msg("%s", far[i]);
+}
+
 static void test_visible(void **state) {
   (void)state;
   assert_int_equal(http_visible_size("/a?b c", 6), 4);
@@ -234,6 +250,7 @@ int main(void) {
       cmocka_unit_test(test_media_types),
       cmocka_unit_test(test_accept),
       cmocka_unit_test(test_accept_lists),
+      cmocka_unit_test(test_near_hosts),
       cmocka_unit_test(test_visible),
       cmocka_unit_test(test_good_framing),
       cmocka_unit_test(test_bad_framing),
