@@ -43,6 +43,7 @@ static void try_values(const char *text) {
   require(strlen(list) < sizeof list);
   http_media_type_is(text, "application/json");
   http_method_label(text);
+  http_host_is_near(text);
   if (http_request_id_valid(text))
     require(strlen(text) < HTTP_REQUEST_ID_SIZE);
   if (http_traceparent_valid(text))

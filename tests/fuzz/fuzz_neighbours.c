@@ -9,8 +9,9 @@
 
 #define ATOMS_MAX 5
 #define IMAGES_MAX 200000.0
-#define MARGIN 1e-7 /* of a distance: whether it is below the cutoff may be a matter of rounding   \
-                     */
+#define MARGIN                                                                                     \
+  1e-7 /* of a distance: whether it is below the cutoff may be a matter of rounding                \
+        */
 
 static void require(bool condition) {
   if (!condition)
@@ -113,7 +114,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (size < 2)
     return 0;
   struct input input = {data + 2, size - 2};
-  struct irrep_structure s = {.numbers = numbers, .positions = positions};
+  struct irrep_structure s = IRREP_STRUCTURE_INIT;
+  s.numbers = numbers;
+  s.positions = positions;
   s.n_atoms = 1 + data[0] / 8 % ATOMS_MAX;
   for (size_t k = 0; k < 3; k++)
     s.pbc[k] = data[0] >> k & 1;
