@@ -28,7 +28,7 @@ PLACES = {
     "CITATION.cff": ("\nversion: <V>\n",),
     "docker/Dockerfile": ("\nARG VERSION=<V>\n",),
     "docker/compose.yaml": ("image: ${IRREPD_IMAGE:-irrepd:<V>}",),
-    "docker/kubernetes/base/kustomization.yaml": ("newTag: <V>\n", "irrepd=REGISTRY/irrepd:<V>\n"),
+    "docker/kubernetes/base/kustomization.yaml": ("newTag: <V>\n",),
 }
 # What is written for people says it where it likes, in these files.
 WRITING = ("README.md", "docs/**/*.md")
