@@ -1,12 +1,12 @@
 """irrepd: clients and converter of the irrepd daemon.
 
-    irrepd.Client           the HTTP interface, without dependencies beyond numpy
-    irrepd.IrrepCalculator  a calculator for ASE
-    irrepd.evaluate         a stream of structures, many requests under way
-    irrepd.dask             the same over replicas of the daemon, by Dask
-    irrepd.ase_socket       the daemon behind ASE's SocketIOCalculator
-    irrepd.local            a calculator with a private daemon
-    irrepd.convert          python3 -m irrepd.convert CHECKPOINT MODEL.safetensors
+irrepd.Client           the HTTP interface, without dependencies beyond numpy
+irrepd.IrrepCalculator  a calculator for ASE
+irrepd.evaluate         a stream of structures, many requests under way
+irrepd.dask             the same over replicas of the daemon, by Dask
+irrepd.ase_socket       the daemon behind ASE's SocketIOCalculator
+irrepd.local            a calculator with a private daemon
+irrepd.convert          python3 -m irrepd.convert CHECKPOINT MODEL.safetensors
 """
 
 from __future__ import annotations

@@ -18,6 +18,10 @@ from irrepd.errors import FormatError
 
 ENTRIES_MAX = 1 << 16
 
+# Bytes of storages that may be read: of each byte of the file, and besides. A storage may be read
+# for each of the tensors on it.
+READ_MAX, READ_BASE = 8, 1 << 28
+
 # What zipfile raises about an archive; RuntimeError includes NotImplementedError.
 _DAMAGE = zipfile.BadZipFile, EOFError, RuntimeError, ValueError, struct.error
 
@@ -41,6 +45,7 @@ class Archive:
             self._zip = zipfile.ZipFile(path)
         except _DAMAGE as error:
             raise FormatError(f"not a PyTorch zip checkpoint: {error}") from None
+        self._left = READ_MAX * os.path.getsize(path) + READ_BASE
         try:
             self._entries = self._checked_entries()
             self._prefix, self._pickle, self._storages, self._ending = self._layout()
@@ -116,6 +121,9 @@ class Archive:
 
     def storage_bytes(self, storage: Storage) -> bytes:
         """The bytes of a storage that check_storage has accepted."""
+        self._left -= storage.n_bytes
+        if self._left < 0:
+            raise FormatError("a file whose tensors share their storages more than a model would")
         return self._read(f"{self._storages}{storage.key}{self._ending}", storage.n_bytes)
 
     def check_storage(self, storage: Storage) -> Storage:

@@ -71,9 +71,7 @@ def _array(values: Any, shape: tuple[int, ...], kinds: str = "iuf") -> np.ndarra
     return array
 
 
-def decode(
-    body: bytes, structures: Sequence[dict[str, Any]], properties: Sequence[str]
-) -> Results:
+def decode(body: bytes, structures: Sequence[dict[str, Any]], properties: Sequence[str]) -> Results:
     """Results of a request; of refused structures only the status, as {"error": {"status"}}.
 
     FormatError unless the answer has all that was asked for.

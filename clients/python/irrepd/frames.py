@@ -26,9 +26,7 @@ Index = Union[int, slice]
 Frame = tuple[Any, "float | None"]
 
 
-def read(
-    path: str, index: str, form: str | None, species: Sequence[str] = ()
-) -> Iterator[Frame]:
+def read(path: str, index: str, form: str | None, species: Sequence[str] = ()) -> Iterator[Frame]:
     """ASE's atoms of a file, or the StructureError of a frame that cannot be read.
 
     index: in ASE's notation. form: ASE's name of the format. species: elements of LAMMPS' types

@@ -45,9 +45,7 @@ def atoms_of_dump(text: str, types: Mapping[int, str] | None) -> Any:
     # ASE sorts atoms by id, and takes what the column `element` says.
     kept = [i for i, name in enumerate(columns) if name not in ("element", "mass")]
     head = " ".join(["ITEM: ATOMS", "element", *(columns[i] for i in kept)])
-    body = [
-        " ".join([element, *(row[i] for i in kept)]) for element, row in zip(elements, rows)
-    ]
+    body = [" ".join([element, *(row[i] for i in kept)]) for element, row in zip(elements, rows)]
     return read_lammps_dump_text(io.StringIO("\n".join([*lines[:begin], head, *body, ""])), 0)
 
 

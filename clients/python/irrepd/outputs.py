@@ -108,8 +108,9 @@ class Writer:
                     self._check_label(source, chunk)
                     self.n_done, end = self.n_done + 1, chunk.end
             if self._is_finished and end < os.path.getsize(source):
-                raise ValueError(f"{source} is not a file of whole frames: remove it, or name "
-                                 "another")
+                raise ValueError(
+                    f"{source} is not a file of whole frames: remove it, or name another"
+                )
         return end
 
     def _check_label(self, source: str, chunk: xyz.Chunk) -> None:

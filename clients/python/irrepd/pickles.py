@@ -4,12 +4,17 @@ A pickle is a program for a small stack machine. The machine here is our own: a 
 inert `Global`, a call an inert `Record`, and only a short list of constructors (tensors, numpy
 arrays, ordered dictionaries, ...) is understood. Nothing is imported and nothing called. Sizes,
 indices and depths are checked before use; whatever is not as expected is a FormatError.
+
+What a program may make is bounded whatever its instructions: a step takes constant time, or time in
+proportion to what it takes from the stack or to what has been paid for (`spend`), and all that is
+made is charged for (`charge`).
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from irrepd.archives import Archive
@@ -26,14 +31,20 @@ from irrepd.records import (
     rebuild_tensor,
     set_array_state,
     set_dtype_state,
-    set_of,
     storage_of,
+    tuple_keys,
 )
 
 PICKLE_MAX = 16 << 20  # bytes of data.pkl
 STEPS_MAX = 2 << 20  # opcodes
-COPIED_MAX = 32 << 20  # elements and characters that constructors copy
+MEMORY_MAX = 128 << 20  # bytes of all that is made, estimated from above
+# Elements and characters that constructors look at: of each byte of the program, and besides.
+COPIES_MAX, COPIED_BASE = 8, 1 << 20
+TUPLE_KEYS_MAX = 4096  # in all dictionaries and sets
 INTEGER_BYTES_MAX = 64
+
+# Bytes, estimated from above: objects with attributes, and what an element adds to a container.
+_OBJECT, _LISTED, _KEPT, _ENTRY, _PAIR = 480, 12, 120, 120, 80
 
 
 def load(archive: Archive) -> Any:
@@ -60,7 +71,9 @@ class _Machine:
         self.archive = archive
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
+        self.memory = 0
         self.copied = 0
+        self.tuple_keys = 0
 
     def run(self) -> Any:
         for _ in range(STEPS_MAX):
@@ -108,6 +121,35 @@ class _Machine:
     def push(self, value: Any) -> None:
         self.stack.append(value)
 
+    def make(self, value: Any) -> None:
+        """Pushes what the program has not had before."""
+        plain = isinstance(value, (str, bytes, int, float, tuple, list, dict, set))
+        self.charge(sys.getsizeof(value) if plain else _OBJECT)
+        self.push(value)
+
+    def charge(self, n_bytes: int) -> None:
+        self.memory += n_bytes
+        if self.memory > MEMORY_MAX:
+            raise FormatError(f"a pickle that makes more than {MEMORY_MAX >> 20} MiB")
+
+    def spend(self, count: int) -> None:
+        """Before looking at elements or characters that may have been looked at before."""
+        self.copied += count
+        if self.copied > COPIES_MAX * len(self.data) + COPIED_BASE:
+            raise FormatError("the pickle copies more than a checkpoint would")
+
+    def hash(self, values: Iterable[Any]) -> list[Any]:
+        """Keys of a dictionary or elements of a set."""
+        keys = [hashable(value) for value in values]
+        self.count_tuples(sum(isinstance(key, tuple) for key in keys))
+        self.charge(_ENTRY * len(keys))
+        return keys
+
+    def count_tuples(self, count: int) -> None:
+        self.tuple_keys += count
+        if self.tuple_keys > TUPLE_KEYS_MAX:
+            raise FormatError(f"more than {TUPLE_KEYS_MAX} keys that are tuples")
+
     def pop(self) -> Any:
         if not self.stack or self.stack[-1] is _MARK:
             raise FormatError("the pickle takes from an empty stack")
@@ -140,6 +182,7 @@ class _Machine:
         self.push(self.memo[index])
 
     def put(self, index: int) -> None:
+        self.charge(_KEPT)
         self.memo[index] = self.top()
 
     def memoize(self) -> None:
@@ -147,21 +190,22 @@ class _Machine:
 
     def tuple(self, count: int) -> None:
         values = [self.pop() for _ in range(count)]
-        self.push(tuple(reversed(values)))
+        self.make(tuple(reversed(values)))
 
     def integer(self, size: int) -> None:
         if not 0 <= size <= INTEGER_BYTES_MAX:
             raise FormatError(f"an integer of {size} bytes")
-        self.push(int.from_bytes(self.take(size), "little", signed=True))
+        self.make(int.from_bytes(self.take(size), "little", signed=True))
 
     def set_items(self, values: list[Any]) -> None:
         target = self.top()
         if len(values) % 2:
             raise FormatError("a key without a value")
         if isinstance(target, Record):
+            self.charge(_PAIR * len(values))
             target.items.extend(zip(values[::2], values[1::2]))
         elif isinstance(target, dict):
-            target.update(zip(map(hashable, values[::2]), values[1::2]))
+            target.update(zip(self.hash(values[::2]), values[1::2]))
         else:
             raise FormatError("items are set on something that is no dictionary")
 
@@ -171,6 +215,7 @@ class _Machine:
 
     def append(self, values: list[Any]) -> None:
         target = self.top()
+        self.charge(_LISTED * len(values))
         if isinstance(target, Record):
             target.items.extend(values)
         elif isinstance(target, list):
@@ -186,18 +231,21 @@ class _Machine:
         target = self.top()
         if not isinstance(target, set):
             raise FormatError("elements are added to something that is no set")
-        target.update(map(hashable, values))
+        target.update(self.hash(values))
 
     def dictionary(self) -> None:
         values = self.pop_to_mark()
-        self.push({})
+        self.make({})
         self.set_items(values)
+
+    def frozen_set(self) -> None:
+        self.make(set(self.hash(self.pop_to_mark())))
 
     def stack_global(self) -> None:
         name, module = self.pop(), self.pop()
         if not isinstance(name, str) or not isinstance(module, str):
             raise FormatError("a global without a name")
-        self.push(global_of(module, name))
+        self.make(global_of(module, name))
 
     def call(self, with_keywords: bool = False) -> None:
         keywords = self.pop() if with_keywords else {}
@@ -206,16 +254,19 @@ class _Machine:
             raise FormatError("the pickle calls something that is no global")
         if not isinstance(keywords, dict):
             raise FormatError("the pickle calls with keywords that are no dictionary")
-        constructor = CONSTRUCTORS.get(str(function))
-        self.copied += sum(len(part) for part in args if isinstance(part, (str, list, tuple, set)))
-        if self.copied > COPIED_MAX:
-            raise FormatError("the pickle copies more than a checkpoint would")
-        if str(function) in ("torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor"):
-            self.push(rebuild_tensor(args, self.archive))
-        elif constructor is not None:
-            self.push(constructor(args))
+        self.spend(len(args) + len(keywords))
+        self.spend(sum(len(part) for part in args if isinstance(part, (str, list, tuple, set))))
+        name = str(function)
+        self.count_tuples(tuple_keys(name, args))
+        if name in ("torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor"):
+            self.make(rebuild_tensor(args, self.archive))
+        elif name in CONSTRUCTORS:
+            self.make(CONSTRUCTORS[name](args))
         else:
-            self.push(Record(function, args + ((keywords,) if keywords else ())))
+            if keywords:
+                self.charge(_LISTED * len(args))
+                args = (*args, keywords)
+            self.make(Record(function, args))
 
     def build(self) -> None:
         state = self.pop()
@@ -230,7 +281,7 @@ class _Machine:
             raise FormatError("a state is set on something that takes none")
 
     def persistent(self) -> None:
-        self.push(storage_of(self.pop(), self.archive))
+        self.make(storage_of(self.pop(), self.archive))
 
 
 _OPCODES: dict[int, Callable[[_Machine], None]] = {
@@ -243,20 +294,20 @@ _OPCODES: dict[int, Callable[[_Machine], None]] = {
     0x4E: lambda m: m.push(None),
     0x88: lambda m: m.push(True),
     0x89: lambda m: m.push(False),
-    0x4A: lambda m: m.push(m.number("<i")),
+    0x4A: lambda m: m.make(m.number("<i")),
     0x4B: lambda m: m.push(m.number("<B")),
-    0x4D: lambda m: m.push(m.number("<H")),
+    0x4D: lambda m: m.make(m.number("<H")),
     0x8A: lambda m: m.integer(m.number("<B")),
     0x8B: lambda m: m.integer(m.number("<i")),
-    0x47: lambda m: m.push(m.number(">d")),
-    0x5D: lambda m: m.push([]),
+    0x47: lambda m: m.make(m.number(">d")),
+    0x5D: lambda m: m.make([]),
     0x29: lambda m: m.push(()),
-    0x7D: lambda m: m.push({}),
-    0x8F: lambda m: m.push(set()),
+    0x7D: lambda m: m.make({}),
+    0x8F: lambda m: m.make(set()),
     0x61: _Machine.append_one,
     0x65: lambda m: m.append(m.pop_to_mark()),
-    0x6C: lambda m: m.push(m.pop_to_mark()),  # LIST
-    0x74: lambda m: m.push(tuple(m.pop_to_mark())),
+    0x6C: lambda m: m.make(m.pop_to_mark()),  # LIST
+    0x74: lambda m: m.make(tuple(m.pop_to_mark())),
     0x85: lambda m: m.tuple(1),
     0x86: lambda m: m.tuple(2),
     0x87: lambda m: m.tuple(3),
@@ -264,27 +315,27 @@ _OPCODES: dict[int, Callable[[_Machine], None]] = {
     0x75: lambda m: m.set_items(m.pop_to_mark()),
     0x64: _Machine.dictionary,
     0x90: _Machine.add_items,
-    0x91: lambda m: m.push(set_of((m.pop_to_mark(),))),  # FROZENSET
+    0x91: _Machine.frozen_set,
     0x68: lambda m: m.get(m.number("<B")),
     0x6A: lambda m: m.get(m.number("<I")),
     0x71: lambda m: m.put(m.number("<B")),
     0x72: lambda m: m.put(m.number("<I")),
     0x94: _Machine.memoize,
-    0x63: lambda m: m.push(global_of(m.line(), m.line())),
+    0x63: lambda m: m.make(global_of(m.line(), m.line())),
     0x93: _Machine.stack_global,
     0x52: _Machine.call,  # REDUCE
     0x81: _Machine.call,  # NEWOBJ
     0x92: lambda m: m.call(with_keywords=True),  # NEWOBJ_EX
     0x62: _Machine.build,
     0x51: _Machine.persistent,  # BINPERSID
-    0x8C: lambda m: m.push(m.text(m.sized("<B"))),  # SHORT_BINUNICODE
-    0x58: lambda m: m.push(m.text(m.sized("<I"))),
-    0x8D: lambda m: m.push(m.text(m.sized("<Q"))),
-    0x43: lambda m: m.push(m.sized("<B")),  # SHORT_BINBYTES
-    0x42: lambda m: m.push(m.sized("<I")),
-    0x8E: lambda m: m.push(m.sized("<Q")),
-    0x55: lambda m: m.push(m.sized("<B")),  # SHORT_BINSTRING
-    0x54: lambda m: m.push(m.sized("<I")),
+    0x8C: lambda m: m.make(m.text(m.sized("<B"))),  # SHORT_BINUNICODE
+    0x58: lambda m: m.make(m.text(m.sized("<I"))),
+    0x8D: lambda m: m.make(m.text(m.sized("<Q"))),
+    0x43: lambda m: m.make(m.sized("<B")),  # SHORT_BINBYTES
+    0x42: lambda m: m.make(m.sized("<I")),
+    0x8E: lambda m: m.make(m.sized("<Q")),
+    0x55: lambda m: m.make(m.sized("<B")),  # SHORT_BINSTRING
+    0x54: lambda m: m.make(m.sized("<I")),
 }
 
 

@@ -91,9 +91,7 @@ def _is_path(model: str | os.PathLike[str]) -> bool:
     return not isinstance(model, str) or os.sep in model or model.endswith(".safetensors")
 
 
-def _model_file(
-    model: str | os.PathLike[str], models: str | os.PathLike[str] | None
-) -> Path:
+def _model_file(model: str | os.PathLike[str], models: str | os.PathLike[str] | None) -> Path:
     if _is_path(model):
         path = Path(model)
     else:

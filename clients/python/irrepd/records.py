@@ -18,7 +18,9 @@ from irrepd.errors import FormatError
 
 EXPANDED_MAX = 1 << 20  # elements of a tensor that repeats its storage (stride 0)
 DIMENSIONS_MAX = 16
-KEY_MAX = 4096  # characters of a dictionary key
+KEY_MAX = 1024  # characters of a dictionary key
+KEY_PARTS_MAX = 16  # of a key that is a tuple
+NAME_MAX = 512  # characters of a global's module or name
 
 # Packages whose classes checkpoints hold; every one of their names stays inert.
 _PACKAGES = {
@@ -161,8 +163,8 @@ def _scalar(args: tuple[Any, ...]) -> Any:
 
 
 def _dtype(args: tuple[Any, ...]) -> Dtype:
-    if not args or not isinstance(args[0], str):
-        raise FormatError("a numpy dtype without a name")
+    if not args or not isinstance(args[0], str) or len(args[0]) > 16:
+        raise FormatError("a numpy dtype without a proper name")
     return Dtype(args[0].lstrip("<|="))
 
 
@@ -185,10 +187,26 @@ def _is_plain(value: Any) -> bool:
 
 def hashable(value: Any) -> Any:
     """The value, if hashing and comparing it is cheap (a nested tuple may cost 2^n)."""
-    parts = value if isinstance(value, tuple) and len(value) <= 64 else (value,)
+    parts = value if isinstance(value, tuple) and len(value) <= KEY_PARTS_MAX else (value,)
     if not all(map(_is_plain, parts)):
         raise FormatError("a dictionary key or set element that is not a plain value")
     return value
+
+
+def tuple_keys(function: str, args: tuple[Any, ...]) -> int:
+    """How many tuples a constructor is about to hash.
+
+    Their hashes, unlike those of text, can be made to collide, which costs n^2 comparisons.
+    """
+    if function not in _KEYED or not args or not isinstance(args[0], (list, tuple, set)):
+        return 0
+    if CONSTRUCTORS[function] is set_of:
+        return sum(isinstance(value, tuple) for value in args[0])
+    return sum(isinstance(pair[0], tuple) for pair in args[0] if _is_pair(pair))
+
+
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and len(value) == 2
 
 
 def _ordered_dict(args: tuple[Any, ...]) -> dict[Any, Any]:
@@ -196,7 +214,7 @@ def _ordered_dict(args: tuple[Any, ...]) -> dict[Any, Any]:
         return {}
     if len(args) == 1 and isinstance(args[0], list):
         pairs = args[0]
-        if all(isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in pairs):
+        if all(map(_is_pair, pairs)):
             return {hashable(pair[0]): pair[1] for pair in pairs}
     raise FormatError("an ordered dictionary of an unknown form")
 
@@ -216,8 +234,11 @@ def _first(args: tuple[Any, ...]) -> Any:
 def _attribute(args: tuple[Any, ...]) -> Global:
     """getattr(class of torch, name), as functions such as torch.tanh are pickled: one more name."""
     if len(args) == 2 and isinstance(args[0], Global) and isinstance(args[1], str):
+        # Attributes of attributes make names that grow with each step.
+        if len(args[1]) > NAME_MAX or len(args[0].module) + len(args[0].name) > NAME_MAX:
+            raise FormatError("refused: getattr of a name longer than any in torch")
         if args[0].module.split(".")[0] == "torch" and args[1].isidentifier():
-            return Global(str(args[0]), args[1][:100])
+            return Global(str(args[0]), args[1])
     raise FormatError("refused: getattr of something else than a function of torch")
 
 
@@ -240,7 +261,12 @@ CONSTRUCTORS: dict[str, Callable[[tuple[Any, ...]], Any]] = {
 }
 
 
+_KEYED = {name for name, made in CONSTRUCTORS.items() if made in (set_of, _ordered_dict)}
+
+
 def global_of(module: str, name: str) -> Global:
+    if len(module) > NAME_MAX or len(name) > NAME_MAX:
+        raise FormatError(f"refused: a name of more than {NAME_MAX} characters")
     full = f"{module}.{name}"
     if module in ("builtins", "__builtin__"):
         known = name in _BUILTINS or full in CONSTRUCTORS

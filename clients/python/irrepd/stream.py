@@ -90,8 +90,8 @@ def _results(
     own: Client | None,
 ) -> Iterator[Result]:
     try:
-        results = run(entries) if output is None else with_journal(
-            output, entries, ask.heading(), run
+        results = (
+            run(entries) if output is None else with_journal(output, entries, ask.heading(), run)
         )
         for result in results:
             if bar is not None:
@@ -120,8 +120,7 @@ class _Question:
         self.properties, self.precision, self.priority = properties, precision, priority
 
     def heading(self) -> dict[str, Any]:
-        """What a file of answers begins with; from now on they are all of the model that it names.
-        """
+        """What a file of answers begins with; from now on they are all of the model that it names."""
         named = self.client.label(self.model, self.precision)
         self.model_sha256 = self.model_sha256 or named["model_sha256"]
         return {**named, "properties": list(self.properties)}
@@ -180,9 +179,7 @@ def _is_busy(result: Result) -> bool:
     return isinstance(error, dict) and error.get("status") in (429, 503)
 
 
-def _stream(
-    batches: Iterator[list[Entry]], ask: _Question, in_flight: int
-) -> Iterator[Result]:
+def _stream(batches: Iterator[list[Entry]], ask: _Question, in_flight: int) -> Iterator[Result]:
     under_way: deque[Future[list[Result]]] = deque()
     tasks: SimpleQueue[_Task | None] = SimpleQueue()
     for _ in range(in_flight):  # threads that do not keep the program from ending

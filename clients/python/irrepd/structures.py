@@ -151,8 +151,9 @@ class Ignored:
         """StructureError: strict, and the structure has something that would be ignored."""
         for name, what in _extras(given):
             if self.strict:
-                raise StructureError(f"{what}: no model takes that; leave it out, or do not ask "
-                                     "for strict")
+                raise StructureError(
+                    f"{what}: no model takes that; leave it out, or do not ask for strict"
+                )
             with self._lock:
                 if name in self._said:
                     continue

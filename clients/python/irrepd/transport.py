@@ -160,8 +160,9 @@ class Transport:
         try:
             address = (self._host, self._port or http.client.HTTP_PORT)
             context = _tls_context(False)
-            with socket.create_connection(address, _PROBE_SECONDS) as plain, context.wrap_socket(
-                plain, server_hostname=self._host
+            with (
+                socket.create_connection(address, _PROBE_SECONDS) as plain,
+                context.wrap_socket(plain, server_hostname=self._host),
             ):
                 return True
         except (OSError, ValueError):

@@ -14,6 +14,8 @@ from irrepd.records import Record, Tensor
 
 MODULES_MAX = 1 << 14
 DEPTH_MAX = 64
+NAMES_MAX = 1 << 17  # of tensors and of children, in all modules; a part may be that of many
+PATH_MAX = 1024  # characters
 
 
 class Tensors(StateDict):
@@ -116,6 +118,9 @@ class Module:
             raise FormatError(f"'{where}' has parts not understood: {parts}; supported: {listed}")
 
 
+_PARTS = ("_parameters", "_buffers", "_modules")
+
+
 def is_module(record: Any) -> bool:
     return isinstance(record, Record) and isinstance(record.state, dict) and not record.items
 
@@ -128,11 +133,13 @@ def _part(record: Record, name: str) -> dict[Any, Any]:
 def _collect(root: Record) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
     left = [(root, "", 0)]
+    n_names = 0
     for _ in range(MODULES_MAX):
         if not left:
             return found
         record, path, depth = left.pop()
-        if depth > DEPTH_MAX:
+        n_names += sum(len(_part(record, part)) for part in _PARTS)
+        if depth > DEPTH_MAX or len(path) > PATH_MAX or n_names > NAMES_MAX:
             break
         prefix = f"{path}." if path else ""
         for part in ("_parameters", "_buffers"):
