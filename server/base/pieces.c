@@ -4,12 +4,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* count * size zeroed bytes, and some where there is nothing to hold; NULL without memory. */
+static void *array_new(size_t count, size_t size) {
+  return count > SIZE_MAX / size ? NULL : calloc(count > 0 ? count : 1, size);
+}
+
 struct pieces *pieces_new(size_t items_max, size_t blocks_max) {
   struct pieces *pieces = calloc(1, sizeof *pieces);
   if (!pieces)
     return NULL;
-  pieces->items = calloc(items_max > 0 ? items_max : 1, sizeof *pieces->items);
-  pieces->blocks = calloc(blocks_max > 0 ? blocks_max : 1, sizeof *pieces->blocks);
+  pieces->items = array_new(items_max, sizeof *pieces->items);
+  pieces->blocks = array_new(blocks_max, sizeof *pieces->blocks);
   pieces->items_max = items_max;
   pieces->blocks_max = blocks_max;
   if (pieces->items && pieces->blocks)
