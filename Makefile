@@ -25,7 +25,7 @@ FAMILY ?=
 # All that `make help` lists.
 .PHONY: $(shell sed -nE 's/^([a-z-]+):.* [#][#] .*/\1/p' $(firstword $(MAKEFILE_LIST))) deploy-needs fuzz-binaries fuzz-replays
 
-all: $(B)/irrepd $(B)/libirrep.a $(B)/libirrep.so $(B)/man/irrepd.1 ## build build/irrepd, build/libirrep.a and build/libirrep.so
+all: $(B)/irrepd $(B)/libirrep.a $(B)/libirrep.so $(B)/libirrep.libs $(B)/man/irrepd.1 ## build build/irrepd, build/libirrep.a and build/libirrep.so
 
 serve: all $(if $(filter build/models,$(MODELS)),models) ## build, make the models, serve them on LISTEN= (MODELS= another folder)
 	exec $(B)/irrepd --models '$(MODELS)' --listen '$(LISTEN)'
@@ -110,7 +110,7 @@ reference: all | $(VENV_REFERENCE) $(VENV_REFERENCES) ## write the fixtures of t
 accuracy: all models models-all | $(VENV_TESTS) ## print the table of errors against the references
 	$(PYTHON_TESTS) tests/reference/table.py
 
-install: all ## install the daemon, the library, manual pages and a systemd unit (PREFIX=, DESTDIR=)
+install: all ## install the daemon, the library with headers, pkg-config and CMake files, manual pages and a systemd unit (PREFIX=, DESTDIR=)
 	tools/install.sh '$(B)' '$(DESTDIR)' '$(PREFIX)' '$(LIBDIR)'
 
 # The same bytes from the same commit.

@@ -173,6 +173,11 @@ $(B)/libirrep.a: $(OBJ)/libirrep.o
 	$(call say,ar)
 	$(Q)ar crs $@ $^
 
+# For tools/install.sh.
+$(B)/libirrep.libs: mk/build.mk
+	@mkdir -p $(@D)
+	@echo '$(CORE_LIBS)' > $@
+
 # Programs ask for it by its major version: "Versions" in include/irrep/conventions.h.
 SONAME := libirrep.so.$(firstword $(subst ., ,$(file <VERSION)))
 

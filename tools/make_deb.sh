@@ -71,27 +71,35 @@ Description: serve machine-learned interatomic potentials over HTTP
 END
 }
 
+# libirrep-dev suffices alone: where libirrep0 is not installed, the linker finds the static library, for which irrep.pc
+# names what it needs, and CMake takes that one too.
 pack_libraries() {
-  local shared=$stage/libirrep0/$libdir/libirrep.so.0 static=$stage/libirrep-dev/$libdir/libirrep.a
-  mkdir -p "${shared%/*}" "$stage/libirrep-dev/usr/lib"
-  mv "$stage/irrepd/$libdir/libirrep.so.0" "$shared"
-  mv "$stage/irrepd/usr/include" "$stage/libirrep-dev/usr/include"
-  mv "$stage/irrepd/$libdir" "${static%/*}"
-  strip --strip-unneeded "$shared"
-  strip --strip-debug --enable-deterministic-archives "$static"
+  local runtime=$stage/libirrep0/$libdir dev=$stage/libirrep-dev shared=libirrep.so.$version
+  mkdir -p "$runtime" "$dev/usr/lib" "$dev/usr/share/doc/libirrep-dev"
+  mv "$stage/irrepd/$libdir"/libirrep.so.* "$runtime"
+  mv "$stage/irrepd/usr/include" "$dev/usr/include"
+  mv "$stage/irrepd/$libdir" "$dev/$libdir"
+  mv "$stage/irrepd/usr/share/doc/irrep/examples" "$dev/usr/share/doc/libirrep-dev/examples"
+  rmdir "$stage/irrepd/usr/share/doc/irrep" "$stage/irrepd/usr/share/doc"
+  sed -i "s/^Libs: .*/& $(cat "$build/libirrep.libs")/" "$dev/$libdir/pkgconfig/irrep.pc"
+  strip --strip-unneeded "$runtime/$shared"
+  strip --strip-debug --enable-deterministic-archives "$dev/$libdir/libirrep.a"
   pack libirrep0 "$machine" <<END
 Section: libs
-Depends: $(libraries_of libirrep0 "$libdir/libirrep.so.0")
+Depends: $(libraries_of libirrep0 "$libdir/$shared")
 Description: equivariant interatomic potentials, shared library
  The library that the daemon irrepd computes with: it loads a model file, and
  evaluates energies, forces and stresses of atomic structures.
 END
   pack libirrep-dev "$machine" <<END
 Section: libdevel
-Depends: libirrep0 (= $version), libc6-dev
-Description: equivariant interatomic potentials, for programs in C
- Headers and the static library of libirrep, which loads a model file and
- evaluates energies, forces and stresses of atomic structures.
+Depends: libc6-dev
+Recommends: libirrep0 (= $version)
+Breaks: libirrep0 (<< $version), libirrep0 (>> $version)
+Description: equivariant interatomic potentials, for programs in C and C++
+ Headers, the static library and the files for pkg-config and CMake of
+ libirrep, which loads a model file and evaluates energies, forces and stresses
+ of atomic structures.
 END
 }
 

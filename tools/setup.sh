@@ -12,7 +12,7 @@ packages=(gcc g++ libc6-dev binutils pkg-config libmicrohttpd-dev libcjson-dev l
   python3 python3-venv ca-certificates curl)
 case $group in
 build) ;;
-test) packages+=(iproute2 libcmocka-dev libcurl4-gnutls-dev liblammps-dev locales mandoc nftables openssl valgrind) ;;
+test) packages+=(cmake iproute2 libcmocka-dev libcurl4-gnutls-dev liblammps-dev locales mandoc nftables openssl valgrind) ;;
 lint) packages+=(libcmocka-dev clang-format clang-tidy git) ;;
 fuzz) packages+=(clang libclang-rt-14-dev) ;;
 package) packages+=(dpkg-dev) ;;

@@ -1,4 +1,4 @@
-"""The tree that `make install` lays out: a program that uses it, manual pages, versions."""
+"""The tree that `make install` lays out: manual pages, versions. Its library: tests/library/."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from installed import BUILD, MODELS, PREFIX, ROOT, install, run
-
-SOURCE = Path(__file__).with_name("evaluate.c")
+from installed import BUILD, PREFIX, ROOT, install, run
 
 
 @pytest.fixture(scope="module")
@@ -27,25 +25,6 @@ def pkg_config(tree: Path, *arguments: str) -> list[str]:
         "PKG_CONFIG_SYSROOT_DIR": str(tree).removesuffix(PREFIX),
     }
     return run("pkg-config", *arguments, "irrep", env=environment).split()
-
-
-def numbers_of(program: Path, **environment: str) -> list[float]:
-    model = MODELS / "sevennet-0.safetensors"
-    return [float(x) for x in run(program, model, env={**os.environ, **environment}).split()]
-
-
-@pytest.mark.parametrize("linking", ["shared", "static"])
-def test_a_program_compiles_and_runs(tree: Path, tmp_path: Path, linking: str) -> None:
-    program = tmp_path / "evaluate"
-    flags = pkg_config(tree, "--cflags", "--libs", *(["--static"] if linking == "static" else []))
-    if linking == "static":
-        flags = ["-l:libirrep.a" if flag == "-lirrep" else flag for flag in flags]
-    run("cc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-o", program, SOURCE, *flags)
-    dynamic = run("readelf", "-d", program)
-    assert ("libirrep.so.0" in dynamic) == (linking == "shared")
-    # What the daemon answers for the same structure.
-    numbers = numbers_of(program, LD_LIBRARY_PATH=str(tree / "lib"))
-    assert numbers == pytest.approx([-10.7658182297, 0.3244813373], abs=1e-8)
 
 
 def test_versions_agree(tree: Path) -> None:

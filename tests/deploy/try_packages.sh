@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Installs the wheel and then the Debian packages in a new Debian 12 that is thrown away afterwards, and predicts with
-# each: as root, in a container or chroot.
+# each, libirrep-dev alone before the others: as root, in a container or chroot.
 #
 #   DISPOSABLE=1 tests/deploy/try_packages.sh FOLDER_OF_PACKAGES FOLDER_OF_MODELS
 set -euo pipefail
 [ $# = 2 ] && [ "${DISPOSABLE:-}" = 1 ] || { sed -n 2,5p "$0" >&2; exit 2; }
-packages=$(realpath "$1") models=$(realpath "$2") here=$(realpath "$(dirname "$0")")
+packages=$(realpath "$1") models=$(realpath "$2") examples=$(realpath "$(dirname "$0")/../../clients/c")
 url=unix:/tmp/irrepd.sock
 export DEBIAN_FRONTEND=noninteractive
 cd /
@@ -57,6 +57,20 @@ print("irrepd.local: methanol", atoms.get_potential_energy(), "eV")'
   echo "the wheel works"
 }
 
+# Builds the example in C as the package says, and runs it.
+build_and_evaluate() {
+  # shellcheck disable=SC2046
+  cc -o /tmp/evaluate "$examples/evaluate.c" $(pkg-config --cflags --libs irrep)
+  /tmp/evaluate "$models/schnet-small.safetensors"
+}
+
+try_development_package() {
+  install_packages "$packages"/libirrep-dev_*.deb gcc pkg-config
+  test ! -e "$(dirname "$(dpkg -L libirrep-dev | grep 'libirrep\.a$')")/libirrep.so.0"
+  build_and_evaluate
+  echo "libirrep-dev works alone"
+}
+
 try_debian_packages() {
   install_packages "$packages"/*.deb python3-ase gcc libc6-dev pkg-config
   test "$(command -v irrepd)" = /usr/bin/irrepd
@@ -70,9 +84,8 @@ try_debian_packages() {
   calculate /usr/bin/python3
   kill $daemon
   wait $daemon
-  # shellcheck disable=SC2046
-  cc -o /tmp/evaluate "$here/evaluate.c" $(pkg-config --cflags --libs irrep)
-  /tmp/evaluate "$models/sevennet-0.safetensors"
+  build_and_evaluate
+  ldd /tmp/evaluate | grep -q libirrep.so.0
   apt-get remove -qq -y --purge irrepd >/dev/null
   test ! -e /usr/bin/irrepd
   test -e /var/lib/irrepd/models/sevennet-0.safetensors
@@ -81,4 +94,5 @@ try_debian_packages() {
 
 apt-get update -qq
 try_wheel
+try_development_package
 try_debian_packages
