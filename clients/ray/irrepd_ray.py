@@ -2,13 +2,15 @@
 
     python3 irrepd_ray.py FILE --url http://a:8421 --url http://b:8421 --model sevennet-0 > energies
 
-Prints a line for each frame: energy (eV) and longest force (eV/Angstrom), or `error` and why. The
-workers need the package irrepd. In a script of your own: `for result in evaluate(structures, ...)`.
+Prints a line for each frame: energy (eV) and longest force (eV/Angstrom), or `error` and why; the
+exit status is 1 where there are such. The workers need the package irrepd. In a script of your own:
+`for result in evaluate(structures, ...)`.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -38,7 +40,7 @@ def evaluate(
         yield from ray.get(under_way.popleft())
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description="Evaluates the frames of a file, by Ray.")
     parser.add_argument("file", help="anything that ASE reads")
     parser.add_argument("--url", action="append", required=True, help="of a replica; repeat it")
@@ -47,12 +49,15 @@ def main() -> None:
     options = parser.parse_args()
     ray.init(address=options.address, log_to_driver=False, include_dashboard=False)
     frames = (atoms for atoms, _ in read(options.file, ":", None))
+    failures = 0
     for result in evaluate(frames, options.model, options.url):
+        failures += not result.ok
         if result.ok:
             print(f"{result['energy']:.9f} {result.max_force:.9f}")
         else:
             print("error", result.problem)
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -28,9 +28,11 @@ function readStructure(item, where) {
   const numbers = plain(given.numbers), positions = plain(given.positions);
   const vectors = plain(given.cell) ?? null;
   const cell = vectors?.flat?.().every((x) => x === 0) ? null : vectors; // ASE's way to say none
-  if (!isList(numbers, isAtomicNumber) || numbers.length === 0)
-    throw new Fault(`${where}.numbers is not a list of atomic numbers from 1 to 118.`);
-  if (!isList(positions, isVector)) throw new Fault(`${where}.positions is not a list of [x, y, z].`);
+  if (!Array.isArray(numbers) || numbers.length === 0)
+    throw new Fault(`${where}.numbers is not a list of atomic numbers.`);
+  checkEach(numbers, isAtomicNumber, `${where}.numbers`, "an atomic number from 1 to 118");
+  if (!Array.isArray(positions)) throw new Fault(`${where}.positions is not a list of [x, y, z].`);
+  checkEach(positions, isVector, `${where}.positions`, "[x, y, z]");
   if (positions.length !== numbers.length)
     throw new Fault(`${where} has ${numbers.length} numbers but ${positions.length} positions.`);
   if (cell !== null && !(isList(cell, isVector) && cell.length === 3))
@@ -39,6 +41,12 @@ function readStructure(item, where) {
   if (!(isList(pbc, (flag) => typeof flag === "boolean") && pbc.length === 3))
     throw new Fault(`${where}.pbc is not three of true or false.`);
   return { numbers, positions, cell, pbc };
+}
+
+function checkEach(list, isItem, where, what) {
+  const index = list.findIndex((item) => !isItem(item));
+  if (index >= 0)
+    throw new Fault(`${where}[${index}] is ${String(JSON.stringify(list[index])).slice(0, 80)}, not ${what}.`);
 }
 
 const isList = (value, isItem) => Array.isArray(value) && value.every(isItem);

@@ -201,6 +201,14 @@ BAD = {
         "structures\\[0\\].numbers",
     ),
     "json: positions": ('{"numbers": [1], "positions": [[0, 0]]}', "structure\\[0\\].positions"),
+    "json: a ghost": (
+        '{"numbers": [1, 0], "positions": [[0, 0, 0], [0, 0, 1]]}',
+        "structure\\[0\\].numbers\\[1\\] is 0, not an atomic number",
+    ),
+    "json: a place": (
+        '{"numbers": [1, 1], "positions": [[0, 0, 0], [0, 0, null]]}',
+        "structure\\[0\\].positions\\[1\\] is \\[0,0,null\\], not",
+    ),
     "json: lengths": ('{"numbers": [1], "positions": []}', "1 numbers but 0 positions"),
     "json: cell": (f'{{{ARRAYS}, "cell": [[1, 0, 0]]}}', "cell is not three vectors"),
     "json: pbc": (f'{{{ARRAYS}, {CELL}, "pbc": [1, 1, 1]}}', "pbc is not three"),

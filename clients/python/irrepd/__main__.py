@@ -151,13 +151,17 @@ class _Run:
             self.writer = outputs.Writer(options.output, options.resume, self.label)
         self.n_done = self.writer.n_done if self.writer else 0
         self.i = self.n_frames = self.failures = 0
+        self.fault: ValueError | None = None
         self.waiting: deque[tuple[Any, float | None]] = deque()
         is_shown = options.quiet or not sys.stdout.isatty()
         self.bar = Progress(None) if is_shown else None
 
     def entries(self) -> Iterator[Any]:
-        """What `evaluate` takes: atoms, or why there are none."""
-        for i, (frame, fraction) in enumerate(self.source):
+        """What `evaluate` takes: atoms, or why there are none.
+
+        A file that cannot be read to its end is a failure only once what came before is done.
+        """
+        for i, (frame, fraction) in enumerate(self._readable()):
             self.n_frames += 1
             if self.writer and i < self.n_done:
                 self.writer.skip(frame, i)
@@ -165,6 +169,14 @@ class _Run:
                 continue
             self.waiting.append((frame, fraction))
             yield frame
+
+    def _readable(self) -> Iterator[tuple[Any, float | None]]:
+        try:
+            yield from self.source
+        except ValueError as error:
+            if self.n_frames == 0:
+                raise
+            self.fault = error
 
     def take(self, result: Result) -> None:
         frame, fraction = self.waiting.popleft()
@@ -182,6 +194,8 @@ class _Run:
             self.bar.step(0 if isinstance(frame, StructureError) else len(frame), fraction)
 
     def finish(self) -> int:
+        if self.fault:
+            raise self.fault
         if self.n_frames == 0:
             where = "" if self.options.index == ":" else f" at --index {self.options.index}"
             raise ValueError(f"{self.options.file} holds no frame{where}")

@@ -139,9 +139,12 @@ def _read_xyz(path: str, wanted: Index, _: str, types: Mapping[int, str]) -> Ite
 
     size = None if get_compression(path)[1] else max(os.path.getsize(path), 1)
     with open_with_compression(path, "rb") as file:
-        for chunk in _picked(lambda: xyz.chunks(_rewound(file)), wanted):
-            fraction = None if size is None else chunk.end / size
-            yield _attempt(xyz.atoms_of, chunk, types), fraction
+        try:
+            for chunk in _picked(lambda: xyz.chunks(_rewound(file)), wanted):
+                fraction = None if size is None else chunk.end / size
+                yield _attempt(xyz.atoms_of, chunk, types), fraction
+        except xyz.CutOff as error:
+            yield StructureError(str(error)), None
 
 
 def _read_dump(path: str, wanted: Index, _: str, types: Mapping[int, str]) -> Iterator[Frame]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TextIO
 
 from irrepd.errors import StructureError
-from irrepd.species import element_of, elements_of_masses, needs_species
+from irrepd.species import element_of, elements_of_masses, is_number, needs_species
 
 FORMATS = ("lammps-dump-text", "lammps-dump-binary", "lammps-data")
 _UNITS = ("metal", "real")  # in Angstrom
@@ -34,19 +34,25 @@ def atoms_of_dump(text: str, types: Mapping[int, str] | None) -> Any:
 
     lines = text.splitlines()
     begin = next((i for i, line in enumerate(lines) if line.startswith("ITEM: ATOMS")), None)
-    if begin is None:
-        raise StructureError("a frame of the dump has no ITEM: ATOMS: it is cut off")
+    count = 0
     for i, line in enumerate(lines[:begin]):
         if line.startswith("ITEM: UNITS"):
             _check_units(lines[i + 1].strip())
+        elif line.startswith("ITEM: NUMBER OF ATOMS"):
+            count = int(lines[i + 1])
+    rows = [] if begin is None else [line.split() for line in lines[begin + 1 :] if line.strip()]
+    if begin is None or len(rows) != count:
+        raise StructureError(f"a frame of {count} atoms has {len(rows)}: it is cut off")
     columns = lines[begin].split()[2:]
-    rows = [line.split() for line in lines[begin + 1 :] if line.strip()]
     elements = _elements_of_rows(columns, rows, types)
     # ASE sorts atoms by id, and takes what the column `element` says.
     kept = [i for i, name in enumerate(columns) if name not in ("element", "mass")]
     head = " ".join(["ITEM: ATOMS", "element", *(columns[i] for i in kept)])
     body = [" ".join([element, *(row[i] for i in kept)]) for element, row in zip(elements, rows)]
-    return read_lammps_dump_text(io.StringIO("\n".join([*lines[:begin], head, *body, ""])), 0)
+    try:
+        return read_lammps_dump_text(io.StringIO("\n".join([*lines[:begin], head, *body, ""])), 0)
+    except Exception as error:  # whatever it stumbled over
+        raise StructureError(f"a frame cannot be read: {error}") from error
 
 
 def _elements_of_rows(
@@ -54,9 +60,13 @@ def _elements_of_rows(
 ) -> list[str]:
     from ase.data import atomic_numbers
 
+    places = [i for i, name in enumerate(columns) if re.fullmatch(r"[xyz](s|u|su)?", name)]
     for i, row in enumerate(rows):
         if len(row) < len(columns):
             raise StructureError(f"atom {i}: {len(row)} columns of {len(columns)} are there")
+        for word in (row[place] for place in places):
+            if not is_number(word):
+                raise StructureError(f"atom {i}: '{word}' is no number", f"positions/{i}")
     of_type = columns.index("type") if "type" in columns else None
     if types:
         if of_type is None:

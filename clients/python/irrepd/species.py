@@ -1,4 +1,4 @@
-"""Elements of LAMMPS' atom types, which its files seldom name."""
+"""Elements of LAMMPS' atom types, which its files seldom name; and what the readers share."""
 
 from __future__ import annotations
 
@@ -43,3 +43,11 @@ def elements_of_masses(masses: Iterable[float]) -> list[str] | None:
             return None
         found.append(chemical_symbols[number])
     return found
+
+
+def is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True

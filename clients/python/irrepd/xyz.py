@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any, BinaryIO, NamedTuple
 
 from irrepd.errors import StructureError
-from irrepd.species import element_of, needs_species
+from irrepd.species import element_of, is_number, needs_species
 
 BOM = b"\xef\xbb\xbf"
 _OF_LAMMPS = re.compile(r"\s*Atoms\. Timestep:")
@@ -26,11 +26,15 @@ class Chunk(NamedTuple):
     end: int
 
 
+class CutOff(ValueError):
+    """The file ends within a frame."""
+
+
 def chunks(file: BinaryIO) -> Iterator[Chunk]:
     """The frames of a file, with their lines VEC1 to VEC3 where there are some.
 
-    Blank lines between frames are passed over. ValueError, with the line: a frame is not whole, or
-    no number of atoms stands where one is due.
+    Blank lines between frames are passed over. ValueError, with the line: no number of atoms stands
+    where one is due. CutOff: the last frame is not whole.
     """
     line, place = 1, 0
     first = file.readline()
@@ -42,7 +46,7 @@ def chunks(file: BinaryIO) -> Iterator[Chunk]:
             continue
         lines = [first, *islice(file, _count(first, line) + 1)]
         if len(lines) < int(first) + 2 or (len(lines) > 2 and not lines[-1].strip()):
-            raise ValueError(f"the last frame, from line {line} on, is cut off")
+            raise CutOff(f"the last frame, from line {line} on, is cut off")
         first = file.readline()
         while first.lstrip().startswith(b"VEC"):
             lines.append(first)
@@ -85,6 +89,9 @@ def atoms_of(chunk: Chunk, types: Mapping[int, str] | None = None) -> Any:
     has_vectors = lines[-1].lstrip().startswith("VEC")
     if has_vectors and re.search(r"\b(Lattice|Properties)=", lines[1]):
         raise StructureError("the frame has lines VEC1 to VEC3 and a Lattice or Properties as well")
+    names = {name.lower() for name in _properties(lines[1]).split(":")[::3]}
+    if not (names & {"species", "z", "numbers"} and names & {"pos", "positions"}):
+        raise StructureError(f"line {chunk.line + 1}: Properties lacks species or pos")
     try:
         return next(iter(read_xyz(io.StringIO("".join(lines)), 0)))
     except Exception as error:  # whatever it stumbled over
@@ -103,11 +110,14 @@ def _with_element(line: str, i: int, types: Mapping[int, str] | None) -> str:
     return f"{element_of(types, int(words[0]), i)} {words[1]}"
 
 
+def _properties(comment: str) -> str:
+    found = _PROPERTIES.search(comment)
+    return next(filter(None, found.groups()), _PLAIN) if found else _PLAIN
+
+
 def _diagnose(lines: list[str], line: int) -> None:
     """StructureError with the first atom that is at fault, if one is."""
-    found = _PROPERTIES.search(lines[1])
-    properties = next(filter(None, found.groups()), _PLAIN) if found else _PLAIN
-    fields = properties.split(":")
+    fields = _properties(lines[1]).split(":")
     columns: list[tuple[str, str]] = []
     for name, kind, width in zip(fields[::3], fields[1::3], fields[2::3]):
         columns += [(name, kind)] * (int(width) if width.isdigit() else 0)
@@ -119,7 +129,7 @@ def _diagnose(lines: list[str], line: int) -> None:
         for (name, kind), word in zip(columns, words):
             if name == "species":
                 _check_symbol(word, where, i)
-            elif kind == "R" and not _is_number(word):
+            elif kind == "R" and not is_number(word):
                 raise StructureError(f"{where}: '{word}' is no number", f"positions/{i}")
 
 
@@ -139,11 +149,3 @@ def _check_symbol(word: str, where: str, i: int) -> None:
     else:
         hint = "as Si is for silicon"
     raise StructureError(f"{where}: '{word}' is no symbol of an element: {hint}", f"numbers/{i}")
-
-
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True

@@ -126,11 +126,23 @@ def test_what_is_no_frame_is_named(tmp_path: Path) -> None:
     for text, message in (
         (WATER + "\nnonsense\n", "line 7: 'nonsense' is no number of atoms"),
         (WATER + "-1\n\n", "line 6: '-1' is no number"),
-        (WATER + "3\n\nH 0 0 0\n", "from line 6 on, is cut off"),
         ("9" * 5000 + "\n", "is no number of atoms"),
     ):
         with pytest.raises(ValueError, match=message):
             read(written(tmp_path, "x.xyz", text))
+
+
+@pytest.mark.parametrize("properties", ["species:S:1", "pos:R:3", "bogus", "tags:I:1:pos:R:3"])
+def test_properties_without_species_or_positions(tmp_path: Path, properties: str) -> None:
+    """ASE would put the atoms in the origin, or leave them out."""
+    (bad,) = read(written(tmp_path, "x.xyz", f"1\nProperties={properties}\nH 0 0 1\n"))
+    assert "line 2: Properties lacks species or pos" in str(bad)
+
+
+@pytest.mark.parametrize("rest", ["3\n", "3\nwater\nO 0 0 0\n", "2\n\nH 0 0 0\n\n", WATER[:-20]])
+def test_a_last_frame_that_is_cut_off_is_its_own_error(tmp_path: Path, rest: str) -> None:
+    good, bad = read(written(tmp_path, "x.xyz", WATER + rest))
+    assert len(good) == 3 and "from line 6 on, is cut off" in str(bad)
 
 
 # POSCAR
@@ -221,6 +233,20 @@ def test_a_dump_is_that_of_ase(tmp_path: Path) -> None:
     assert np.array_equal(found.cell, expected.cell) and found.pbc.all()
 
 
+def test_frames_of_a_dump_that_cannot_be_read(tmp_path: Path) -> None:
+    path = dump(tmp_path, " element", " Si", " O")
+    whole = path.read_text()
+    for text, message in (
+        (whole[: whole.rindex("1 1 Si")], "a frame of 2 atoms has 1: it is cut off"),
+        (whole[: whole.rindex("ITEM: ATOMS")], "a frame of 2 atoms has 0: it is cut off"),
+        (whole[:-6] + "0 0 zz\n", "atom 1: 'zz' is no number"),
+        (whole[:-3] + "\n", "atom 1: 5 columns of 6 are there"),
+    ):
+        path.write_text(text)
+        first, second, bad = read(path)
+        assert len(first) == len(second) == 2 and message in str(bad)
+
+
 def test_units_in_which_lengths_are_no_angstrom(tmp_path: Path) -> None:
     path = data(tmp_path, title="LAMMPS data file via write_data, units = electron")
     with pytest.raises(ValueError, match="units electron"):
@@ -298,6 +324,21 @@ def test_nothing_to_do_is_a_failure(
     assert run(server, path, "--quiet", "--output", output, *options) == 2
     assert message in capsys.readouterr().err
     assert not output.exists() and not server.requests
+
+
+@pytest.mark.parametrize("name", ["out.extxyz", "out.jsonl"])
+def test_what_can_be_read_is_done(
+    server: FakeServer, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    path = written(tmp_path, "in.xyz", WATER * 5 + "nonsense\n" + WATER)
+    args = [path, "--output", tmp_path / name, "--quiet"]
+    assert run(server, *args) == 2
+    assert "line 26: 'nonsense' is no number of atoms" in capsys.readouterr().err
+    assert sum(len(request["structures"]) for request in server.requests) == 5
+    written(tmp_path, "in.xyz", WATER * 6)
+    server.requests.clear()
+    assert run(server, *args, "--resume") == 0
+    assert sum(len(request["structures"]) for request in server.requests) == 1
 
 
 def test_strict_and_warnings(
