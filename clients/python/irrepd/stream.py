@@ -120,7 +120,7 @@ class _Question:
         self.properties, self.precision, self.priority = properties, precision, priority
 
     def heading(self) -> dict[str, Any]:
-        """What a file of answers begins with; from now on they are all of the model that it names."""
+        """What a file of answers begins with; from now on all are of the model that it names."""
         named = self.client.label(self.model, self.precision)
         self.model_sha256 = self.model_sha256 or named["model_sha256"]
         return {**named, "properties": list(self.properties)}
