@@ -94,7 +94,7 @@ static void test_large_array(void **state) {
   for (size_t i = 0; i < 4000; i++)
     assert_int_equal(zeros[i], 0);
   assert_null(request_resize(&r, array, 8, SIZE_MAX));
-  assert_null(request_resize(&r, array, 8, SIZE_MAX - 64));
+  assert_null(request_resize(&r, array, 8, SIZE_MAX - 16));
   for (size_t i = 0; i < 8; i++)
     assert_int_equal(array[i], 1);
   request_fini(&r);

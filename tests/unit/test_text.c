@@ -134,6 +134,7 @@ static void test_room(void **state) {
   assert_string_equal(got, "abxxx");
   free(got);
   text = (struct text){0};
+  text_puts(&text, "a");
   assert_null(text_room(&text, SIZE_MAX));
   assert_true(text.failed);
   assert_null(text_room(&text, 1));
