@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from irrepd.errors import FormatError
+from irrepd.file_kinds import kind_of_archive, kind_of_file
 
 ENTRIES_MAX = 1 << 16
 
@@ -44,7 +45,8 @@ class Archive:
         try:
             self._zip = zipfile.ZipFile(path)
         except _DAMAGE as error:
-            raise FormatError(f"not a PyTorch zip checkpoint: {error}") from None
+            what = kind_of_file(path) or str(error)
+            raise FormatError(f"not a PyTorch zip checkpoint, but {what}") from None
         self._left = READ_MAX * os.path.getsize(path) + READ_BASE
         try:
             self._entries = self._checked_entries()
@@ -79,6 +81,9 @@ class Archive:
         infos = self._zip.infolist()
         if len(infos) > ENTRIES_MAX:
             raise FormatError(f"a zip archive of {len(infos)} entries")
+        kind = kind_of_archive(info.filename for info in infos)
+        if kind:
+            raise FormatError(f"not a PyTorch zip checkpoint, but {kind}")
         entries: dict[str, zipfile.ZipInfo] = {}
         for info in infos:
             if info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size:

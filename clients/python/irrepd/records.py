@@ -38,6 +38,7 @@ _PACKAGES = {
     "torch",
     "torch_geometric",
 }
+_NAMES = {"functools.partial"}  # of SchNetPack before 2.0, which is refused for what it is
 _BUILTINS = {"set", "frozenset", "list", "dict", "tuple", "int", "float", "bool", "str", "bytes"}
 _BUILTINS |= {"complex", "slice", "object"}
 
@@ -271,7 +272,7 @@ def global_of(module: str, name: str) -> Global:
     if module in ("builtins", "__builtin__"):
         known = name in _BUILTINS or full in CONSTRUCTORS
     else:
-        known = module.split(".")[0] in _PACKAGES or full in CONSTRUCTORS
+        known = module.split(".")[0] in _PACKAGES or full in CONSTRUCTORS or full in _NAMES
     if not known:
         raise FormatError(f"refused: the file names '{full[:100]}', no part of a checkpoint")
     return Global(module, name)

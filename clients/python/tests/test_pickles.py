@@ -152,7 +152,8 @@ def test_hostile_calls_run_nothing(
     path = archive_of(tmp_path / "hostile.pth", program)
     assert main([str(path), str(target)]) == 2
     error = capsys.readouterr().err
-    assert error.startswith("irrepd.convert: refused: the file names '") and name in error
+    begins = f"irrepd.convert: {path}: refused: the file names '"
+    assert error.startswith(begins) and name in error[len(begins) :]
     assert error.count("\n") == 1
     assert victim.exists() and not proof.exists() and not target.exists()
 

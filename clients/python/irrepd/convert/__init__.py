@@ -37,6 +37,8 @@ def convert(
     from irrepd.convert.adapt import adapt
     from irrepd.convert.detect import converter_for
 
+    if os.path.exists(target) and os.path.samefile(source, target):
+        raise FormatError("the model file would take the place of the checkpoint")
     with Archive(source) as archive:
         checkpoint = pickles.load(archive)
         tensors, card = converter_for(checkpoint)(checkpoint, modality)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 from collections.abc import Sequence
+from typing import Any
 
 from irrepd.convert import CARD_FIELDS, convert
 from irrepd.convert.adapt import ENERGY_UNITS
@@ -42,21 +44,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     about = {field: getattr(options, field) for field in CARD_FIELDS if getattr(options, field)}
     try:
-        card = convert(
-            options.input,
-            options.output,
-            modality=options.modality,
-            elements=options.elements,
-            energy_unit=options.energy_unit,
-            about=about,
-        )
-    except (FormatError, OSError) as error:
-        text = "".join(letter if letter.isprintable() else "?" for letter in str(error))
-        print(f"irrepd.convert: {text}", file=sys.stderr)
-        return 2
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            card = convert(
+                options.input,
+                options.output,
+                modality=options.modality,
+                elements=options.elements,
+                energy_unit=options.energy_unit,
+                about=about,
+            )
+    except FormatError as error:
+        return _refused(f"{options.input}: {error}")
+    except OSError as error:
+        where = options.input if error.filename == options.input else options.output
+        return _refused(f"{where}: {error.strerror or error}")
     elements = len(card["atomic_numbers"])
     print(f"{options.output}: {card['architecture']}, {elements} elements, r_max {card['r_max']} A")
     return 0
+
+
+def _refused(text: str) -> int:
+    print(f"irrepd.convert: {_printable(text)}", file=sys.stderr)
+    return 2
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    print(f"irrepd.convert: warning: {_printable(str(message))}", file=sys.stderr)
+
+
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 if __name__ == "__main__":

@@ -40,8 +40,15 @@ def convert(checkpoint: Record, modality: str | None) -> Converted:
 
 class _Converter:
     def __init__(self, checkpoint: Record):
+        if checkpoint.function.module.startswith("schnetpack.atomistic"):
+            raise FormatError(
+                f"a '{checkpoint.function}', as SchNetPack before 2.0 pickles its models, which "
+                "are others: train the potential anew with SchNetPack 2"
+            )
         self.model = Module(checkpoint)
         self.model.expect("NeuralNetworkPotential")
+        self.representation = self.model.child("representation")
+        self.kind = self.representation.expect(*REPRESENTATIONS)
         self.model.only(
             {"input_dtype_str", "do_postprocessing", "required_derivatives", "model_outputs"}
             | {"postprocessors", "representation", "input_modules", "output_modules"}
@@ -49,8 +56,6 @@ class _Converter:
         )
         self.release = release_of("schnetpack", self.model.get("spk_version"))
         self.release.warn_of_newer()
-        self.representation = self.model.child("representation")
-        self.kind = self.representation.expect(*REPRESENTATIONS)
         self.tensors: dict[str, np.ndarray] = {}
 
     def run(self) -> Converted:
