@@ -33,13 +33,20 @@ void pieces_free(struct pieces *pieces) {
   free(pieces);
 }
 
+/* Whether bytes lie right behind what was appended last. */
+static bool follows(const struct pieces *pieces, const char *bytes) {
+  if (pieces->n_items == 0)
+    return false;
+  const struct piece *last = &pieces->items[pieces->n_items - 1];
+  return (const char *)last->bytes + last->size == bytes;
+}
+
 void pieces_add(struct pieces *pieces, const char *bytes, size_t size) {
-  struct piece *last = pieces->n_items > 0 ? &pieces->items[pieces->n_items - 1] : NULL;
   if (size == 0)
     return;
   pieces->size += size;
-  if (last && (const char *)last->bytes + last->size == bytes)
-    last->size += size;
+  if (follows(pieces, bytes))
+    pieces->items[pieces->n_items - 1].size += size;
   else
     pieces->items[pieces->n_items++] = (struct piece){bytes, size};
 }

@@ -38,7 +38,7 @@ static bool arrays_new(struct arrays *arrays, const struct batch *batch) {
     n_outputs += n_doubles;
   }
   arrays->structures = calloc(n + 1, sizeof *arrays->structures);
-  arrays->graphs = calloc(n + 1, sizeof *arrays->graphs);
+  arrays->graphs = calloc(n + 1, sizeof(const struct irrep_graph *));
   arrays->all_graphs = true;
   arrays->results = calloc(n + 1, sizeof *arrays->results);
   arrays->outputs = calloc(n_outputs + 1, sizeof *arrays->outputs);
