@@ -51,10 +51,19 @@ static const struct row *row_of(const struct irrep_output *output) {
   return &rows[i];
 }
 
+/* Whether a caller's result, which may be of an older version, has the field of a row. */
+static bool has_field(const struct irrep_result *result, const struct row *row) {
+  const size_t size = row->output.by_atom ? sizeof(double *) : row->output.columns * sizeof(double);
+  return result->struct_size >= row->offset + size;
+}
+
 const double *irrep_output_values(const struct irrep_output *output,
                                   const struct irrep_result *result) {
-  const char *field = (const char *)result + row_of(output)->offset;
+  const struct row *row = row_of(output);
+  const char *field = (const char *)result + row->offset;
   const double *values = (const double *)(const void *)field;
+  if (!has_field(result, row))
+    return NULL;
   if (output->by_atom)
     memcpy(&values, field, sizeof values);
   return output->needs_volume && !result->has_stress ? NULL : values;
@@ -76,7 +85,7 @@ size_t irrep_outputs_place(uint32_t wanted, size_t n_atoms, double *storage,
       values = storage ? storage + used : NULL;
       used = size_add(used, size_mul(n_atoms, output->columns));
     }
-    if (result)
+    if (result && has_field(result, &rows[i]))
       memcpy((char *)result + rows[i].offset, &values, sizeof values);
   }
   return used;

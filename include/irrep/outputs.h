@@ -47,14 +47,16 @@ const struct irrep_output *irrep_output_at(size_t index);
 /* The row of a name [size], which need not end in NUL; NULL where there is none. */
 const struct irrep_output *irrep_output_find(const char *name, size_t size);
 
-/* The doubles of an output in a result whose status is OK: [columns], or [n_atoms][columns] by
- * atom; NULL where the result has none. They live as long as the result and its arrays. */
+/* The doubles of an output that was wanted in a result whose status is OK: [columns], or
+ * [n_atoms][columns] by atom; NULL where the result has none, or is of a version without it. They
+ * live as long as the result and its arrays. */
 const double *irrep_output_values(const struct irrep_output *output,
                                   const struct irrep_result *result);
 
-/* Points the arrays of a result into storage, for a set of outputs (their bits) of n_atoms atoms;
- * arrays that are not wanted become NULL. Returns how many doubles of storage it takes, SIZE_MAX
- * where that overflows. storage and result NULL: it only counts. The caller owns the storage. */
+/* Points the arrays of a result, whose struct_size is set, into storage, for a set of outputs
+ * (their bits) of n_atoms atoms; arrays that are not wanted become NULL. Returns how many doubles
+ * of storage it takes, SIZE_MAX where that overflows. storage and result NULL: it only counts. The
+ * caller owns the storage. */
 size_t irrep_outputs_place(uint32_t wanted, size_t n_atoms, double *storage,
                            struct irrep_result *result);
 

@@ -40,7 +40,7 @@ static void check_answer(const struct request *request, const struct kserve_wish
                                             .results = results};
   struct text text = {0};
   for (size_t i = 0; i < request->n_items; i++) {
-    results[i] = (struct irrep_result){0};
+    results[i] = (struct irrep_result)IRREP_RESULT_INIT;
     require(irrep_outputs_place(request->properties, request->items[i].structure.n_atoms, storage,
                                 &results[i]) <= sizeof storage / sizeof *storage);
   }

@@ -42,8 +42,10 @@ static void test_rows(void **state) {
   expect_shape("energies", 3, "\"shape\":[3]");
 }
 
-static const struct irrep_result results[2] = {
-    {.energy = 9, .forces = (double[]){1, 2, 3, 4, 5, 6}, .energies = (double[]){7, 8}}};
+static const struct irrep_result results[2] = {{.struct_size = sizeof(struct irrep_result),
+                                                .energy = 9,
+                                                .forces = (double[]){1, 2, 3, 4, 5, 6},
+                                                .energies = (double[]){7, 8}}};
 
 /* expected [n]: NaN where nothing is due but that. */
 static void expect_bytes(const char *name, const double *expected, size_t n) {

@@ -23,7 +23,8 @@ static struct request_item items[] = {{.structure = {.n_atoms = 1}},
 static size_t write(unsigned outputs, unsigned binary, struct text *text) {
   static double forces[3] = {1, 2, 0.5};
   const struct request request = {.items = items, .n_items = 2};
-  const struct irrep_result results[2] = {{.energy = -1.5, .forces = forces}};
+  const struct irrep_result results[2] = {
+      {.struct_size = sizeof(struct irrep_result), .energy = -1.5, .forces = forces}};
   const struct answer_timing timing = {1.23456, 3.4, 17, 803};
   const struct answer_safetensors answer = {.model = "m",
                                             .sha256 = "ab",

@@ -21,10 +21,16 @@ static char *write(unsigned properties, struct text *text, size_t *data) {
   static double forces[2][6] = {{1, 2, 3, 4, 5, 6}, {7, 8, 9}};
   static double energies[2][2] = {{0.1, 0.2}, {0.3}};
   const struct request request = {.items = items, .n_items = 3, .properties = properties};
-  struct irrep_result results[3] = {
-      {.energy = -1.5, .forces = forces[0], .energies = energies[0], .has_stress = true},
-      {.energy = 99},
-      {.energy = 2.5, .forces = forces[1], .energies = energies[1]}};
+  struct irrep_result results[3] = {{.struct_size = sizeof(struct irrep_result),
+                                     .energy = -1.5,
+                                     .forces = forces[0],
+                                     .energies = energies[0],
+                                     .has_stress = true},
+                                    {.struct_size = sizeof(struct irrep_result), .energy = 99},
+                                    {.struct_size = sizeof(struct irrep_result),
+                                     .energy = 2.5,
+                                     .forces = forces[1],
+                                     .energies = energies[1]}};
   results[0].stress[1][2] = 0.25;
   const struct answer_timing timing = {1.23456, 3.4, 17, 803};
   const struct answer_safetensors answer = {.model = "m",

@@ -89,12 +89,27 @@ static void test_place(void **state) {
   assert_true(irrep_outputs_place(BIT(FORCES), SIZE_MAX / 2, NULL, NULL) == SIZE_MAX);
 }
 
+/* A result of an older version is read and written up to its end only. */
+static void test_shorter_results(void **state) {
+  (void)state;
+  double storage[20];
+  struct irrep_result result = {.struct_size = offsetof(struct irrep_result, stresses),
+                                .stresses = storage + 1};
+  assert_int_equal(irrep_outputs_place(BIT(STRESSES) | BIT(FORCES), 1, storage, &result), 12);
+  assert_ptr_equal(result.forces, storage);
+  assert_ptr_equal(result.stresses, storage + 1);
+  assert_null(values(IRREP_OUTPUT_STRESSES, &result));
+  assert_null(values(IRREP_OUTPUT_VIRIAL, &result));
+  assert_ptr_equal(values(IRREP_OUTPUT_FORCES, &result), storage);
+  result.struct_size += sizeof(double *);
+  assert_ptr_equal(values(IRREP_OUTPUT_STRESSES, &result), storage + 1);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_rows_are_consistent),
-      cmocka_unit_test(test_find_takes_whole_names),
-      cmocka_unit_test(test_values_are_the_fields),
-      cmocka_unit_test(test_place),
+      cmocka_unit_test(test_rows_are_consistent),   cmocka_unit_test(test_find_takes_whole_names),
+      cmocka_unit_test(test_values_are_the_fields), cmocka_unit_test(test_place),
+      cmocka_unit_test(test_shorter_results),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
