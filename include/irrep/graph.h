@@ -1,7 +1,7 @@
 /* Graphs: atoms, and the directed edges between those that are closer than a cutoff.
  *
  *   irrep_graph_build    finds the edges of a structure
- *   irrep_graph_arrays   shows them
+ *   irrep_graph_contents shows them
  *   irrep_graph_free
  *
  * A graph is evaluated by irrep_model_evaluate_graphs (model.h). It is read only, and may be used

@@ -94,7 +94,7 @@ static void count_pairs(const struct irrep_structure *s, const int shifts[3], do
 }
 
 static void check_edges(const struct irrep_graph *graph, double cutoff) {
-  const struct irrep_graph_arrays *a = irrep_graph_arrays(graph);
+  const struct irrep_graph_arrays *a = irrep_graph_contents(graph);
   require(a->first_edge[0] == 0 && a->first_edge[a->n_local] == a->n_edges);
   for (size_t i = 0; i < a->n_local; i++) {
     require(a->first_edge[i] <= a->first_edge[i + 1]);
@@ -134,7 +134,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (irrep_graph_build(&s, cutoff, 1000000, &graph, &error) == IRREP_OK) {
     check_edges(graph, cutoff);
     if (count_shifts(&s, cutoff, spread, shifts)) {
-      const size_t n = irrep_graph_arrays(graph)->n_edges;
+      const size_t n = irrep_graph_contents(graph)->n_edges;
       count_pairs(&s, shifts, cutoff, &least, &most);
       require(least <= n && n <= most);
     }
