@@ -6,7 +6,7 @@
 static void gather_energy(const struct workspace *workspace, const struct batch_span *span,
                           double share, struct irrep_result *result) {
   double energy = 0.0;
-  for (size_t i = 0; i < span->n_atoms; i++) {
+  for (size_t i = 0; i < span->n_local; i++) {
     const double e = share * workspace->energies[span->first_atom + i];
     energy += e;
     if (result->energies)

@@ -8,6 +8,7 @@
 #include "core/base/sized.h"
 #include "core/cpu/dispatch.h"
 #include "core/cpu/evaluate.h"
+#include "core/cpu/ghosts.h"
 #include "irrep/conventions.h"
 
 /* What evaluation runs on. */
@@ -100,11 +101,17 @@ size_t irrep_model_bytes(const struct irrep_model *model, enum irrep_precision p
 size_t irrep_model_helper_bytes(const struct irrep_model *model, enum irrep_precision precision) {
   if (!options_is_precision(precision))
     return SIZE_MAX;
-  const struct executable executable = executable_of(model, precision, true, false);
-  struct scratch scratch;
-  struct arena arena = arena_counting();
-  scratch_take(&scratch, &executable, &arena);
-  return arena.failed ? SIZE_MAX : arena.used;
+  size_t bytes = 0;
+  for (int exact = 0; exact < 2; exact++) {
+    const struct executable executable = executable_of(model, precision, exact, false);
+    struct scratch scratch;
+    struct arena arena = arena_counting();
+    scratch_take(&scratch, &executable, &arena);
+    if (arena.failed)
+      return SIZE_MAX;
+    bytes = arena.used > bytes ? arena.used : bytes;
+  }
+  return bytes;
 }
 
 /* What is to be evaluated: structures or graphs. */
@@ -178,15 +185,46 @@ static void note(const struct options *options, const char *operation) {
     profile->note(profile->context, 0, operation, false);
 }
 
-/* A graph's list must hold exactly what the model looks at. */
-static enum irrep_status check_cutoffs(const struct irrep_model *model, const struct inputs *inputs,
-                                       struct irrep_error *error) {
-  for (size_t i = 0; inputs->graphs && i < inputs->n; i++)
-    if (inputs->graphs[i]->arrays.cutoff != model->card.r_max)
+/* Whether graphs may be evaluated together, by this model. */
+static enum irrep_status check_graphs(const struct irrep_model *model, const struct inputs *inputs,
+                                      const struct irrep_exchange *exchange,
+                                      struct irrep_error *error) {
+  const double r_max = model->card.r_max;
+  for (size_t i = 0; inputs->graphs && i < inputs->n; i++) {
+    const struct irrep_graph *graph = inputs->graphs[i];
+    const double cutoff = graph->arrays.cutoff;
+    if (graph->is_view ? cutoff < r_max : cutoff != r_max)
       return irrep_fail(error, IRREP_BAD_ARGUMENT, "graphs",
                         "graph %zu has a cutoff of %.17g Angstrom, the model one of %.17g", i,
-                        inputs->graphs[i]->arrays.cutoff, model->card.r_max);
+                        cutoff, r_max);
+    if (graph->is_view && inputs->n > 1)
+      return irrep_fail(error, IRREP_BAD_ARGUMENT, "graphs",
+                        "graph %zu is a view, which is evaluated alone", i);
+    if (graph->arrays.n_local < graph->arrays.n_atoms && !exchange &&
+        ghosts_need_exchange(&model->program))
+      return irrep_fail(error, IRREP_BAD_ARGUMENT, "exchange",
+                        "the graph has ghosts, whose features this model needs an exchange for");
+  }
+  if (exchange && (!inputs->graphs || inputs->n != 1))
+    return irrep_fail(error, IRREP_BAD_ARGUMENT, "exchange",
+                      "an exchange is for the evaluation of a single graph");
   return IRREP_OK;
+}
+
+static enum irrep_status check_view(const struct irrep_model *model, const struct inputs *inputs,
+                                    struct irrep_error *error) {
+  if (!inputs->graphs || inputs->n != 1 || !inputs->graphs[0]->is_view)
+    return IRREP_OK;
+  const struct irrep_graph_arrays *a = &inputs->graphs[0]->arrays;
+  const enum irrep_status status = batch_check_elements(&model->map, a->numbers, a->n_atoms, error);
+  return status != IRREP_OK ? status : graph_check_vectors(inputs->graphs[0], error);
+}
+
+/* Where energies are means over atoms: over those of the whole structure. */
+static double share_of(const struct irrep_model *model, const struct inputs *inputs, size_t i,
+                       const struct batch_span *span) {
+  const size_t n_total = inputs->graphs ? inputs->graphs[i]->arrays.n_total : 0;
+  return model->program.mean ? 1.0 / (double)(n_total > 0 ? n_total : span->n_local) : 1.0;
 }
 
 /* What one structure or graph of the evaluated batch gives. */
@@ -194,7 +232,7 @@ static void gather_one(const struct irrep_model *model, const struct workspace *
                        const struct inputs *inputs, size_t index, bool gradients,
                        struct irrep_result *result) {
   const struct batch_span *span = &workspace->batch.spans[index];
-  const double share = model->program.mean ? 1.0 / (double)span->n_atoms : 1.0;
+  const double share = share_of(model, inputs, index, span);
   if (inputs->graphs)
     gather(workspace, span, inputs->graphs[index]->cell, inputs->graphs[index]->pbc, share,
            gradients, result);
@@ -211,6 +249,7 @@ static enum irrep_status compute(const struct irrep_model *model, const struct o
   struct executable executable =
       executable_of(model, given->precision, given->exact_filters, given->plain_kernels);
   executable.profile = given->profile;
+  executable.exchange = given->exchange;
   struct workspace workspace;
   note(options, NULL);
   if ((inputs->graphs ? prepare_graphs : prepare_structures)(model, &executable, inputs, arena,
@@ -246,7 +285,9 @@ static enum irrep_status evaluate(const struct irrep_model *model,
                       IRREP_ALIGNMENT);
   enum irrep_status status = options_read(theirs, &options, error);
   if (status == IRREP_OK)
-    status = check_cutoffs(model, inputs, error);
+    status = check_graphs(model, inputs, options.given.exchange, error);
+  if (status == IRREP_OK)
+    status = check_view(model, inputs, error);
   if (status != IRREP_OK)
     return status;
   struct arena arena = arena_over(arena_base, arena_bytes);

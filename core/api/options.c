@@ -28,6 +28,15 @@ static enum irrep_status read_profile(const struct irrep_profile *theirs,
   return IRREP_OK;
 }
 
+static enum irrep_status read_exchange(const struct irrep_exchange *theirs,
+                                       struct irrep_exchange *exchange, struct irrep_error *error) {
+  if (!sized_read(SIZED_EXCHANGE, theirs, exchange))
+    return sized_fail(error, "irrep_exchange", "IRREP_EXCHANGE_INIT");
+  if (!exchange->rows)
+    return irrep_fail(error, IRREP_BAD_ARGUMENT, "exchange", "an exchange needs rows");
+  return IRREP_OK;
+}
+
 enum irrep_status options_read(const struct irrep_evaluate_options *theirs, struct options *options,
                                struct irrep_error *error) {
   struct irrep_evaluate_options *given = &options->given;
@@ -44,6 +53,10 @@ enum irrep_status options_read(const struct irrep_evaluate_options *theirs, stru
   if (given->profile && status == IRREP_OK) {
     status = read_profile(given->profile, &options->profile, error);
     given->profile = &options->profile;
+  }
+  if (given->exchange && status == IRREP_OK) {
+    status = read_exchange(given->exchange, &options->exchange, error);
+    given->exchange = &options->exchange;
   }
   options->cancelling = (struct cancelling){given->cancelled, given->cancel_context};
   return status;

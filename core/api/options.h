@@ -11,13 +11,14 @@ struct options {
   struct irrep_evaluate_options given;
   struct irrep_team team;
   struct irrep_profile profile;
+  struct irrep_exchange exchange;
   struct cancelling cancelling;
 };
 
 bool options_is_precision(enum irrep_precision precision);
 
-/* BAD_ARGUMENT: a struct_size, a precision that there is not, or a team or profile that lacks
- * something. */
+/* BAD_ARGUMENT: a struct_size, a precision that there is not, or a team, profile or exchange that
+ * lacks something. */
 enum irrep_status options_read(const struct irrep_evaluate_options *theirs, struct options *options,
                                struct irrep_error *error);
 

@@ -54,15 +54,15 @@ enum json_type {
 struct json_reader {
   const char *message; /* static text of the first error, NULL while there is none */
   size_t position;     /* of that error, in bytes from the start */
-  bool too_many;       /* that error is that values_left was 0 */
   size_t values_left;  /* scalars and containers that may still be read; SIZE_MAX to begin with */
+  bool too_many;       /* that error is that values_left was 0 */
   bool non_finite;     /* NaN, Infinity and -Infinity are numbers for json_double and json_skip, as
                           many writers put them; a number too large for a double is infinite */
+  bool value_due;      /* a value must be read before the next key, element or end */
+  uint32_t objects;    /* bit d-1: the container at depth d is an object */
+  uint32_t nonempty;   /* bit d-1: it has had a member */
+  size_t depth;        /* containers open */
   const char *start, *at, *end;
-  size_t depth;      /* containers open */
-  uint32_t objects;  /* bit d-1: the container at depth d is an object */
-  uint32_t nonempty; /* bit d-1: it has had a member */
-  bool value_due;    /* a value must be read before the next key, element or end */
 };
 
 /* A reader at the one value that text [size] must hold. text may be NULL when size is 0. */

@@ -28,6 +28,8 @@ struct sized {
 #define SIZED_SOURCE SIZED(irrep_model_source, read)
 #define SIZED_TEAM SIZED(irrep_team, run)
 #define SIZED_PROFILE SIZED(irrep_profile, note)
+#define SIZED_EXCHANGE SIZED(irrep_exchange, rows)
+#define SIZED_ARRAYS SIZED(irrep_graph_arrays, vectors)
 #define SIZED_OPTIONS SIZED(irrep_evaluate_options, plain_kernels)
 
 /* Copies a caller's struct into one of this version, with zeros where it has nothing; struct_size

@@ -1,6 +1,7 @@
 #include "core/cpu/evaluate.h"
 
 #include "core/cpu/geometry.h"
+#include "core/cpu/ghosts.h"
 #include "core/cpu/local.h"
 #include "core/cpu/run.h"
 #include "core/e3/spherical_harmonics.h"
@@ -42,6 +43,11 @@ void scratch_take(struct scratch *scratch, const struct executable *executable,
   scratch->filters = arena_take(arena, size_mul(2 * EDGE_TILE, program->columns_max), real);
   scratch->filter_layers = arena_take(arena, size_mul(4 * EDGE_TILE, program->width_max), real);
   scratch->pairs = arena_take(arena, size_mul(2 * IRREP_LANES, program->pairs_max), real);
+  const size_t edges = program->n_stages > 1 ? EDGE_TILE : 0, harmonics = HARMONICS(program->l_max);
+  scratch->out_embedding = arena_take(arena, edges * embedding_width(executable), real);
+  scratch->out_harmonics = arena_take(arena, edges * harmonics, real);
+  scratch->out_grad_harmonics = arena_take(arena, edges * harmonics, sizeof(double));
+  scratch->out_grad_distance = arena_take(arena, edges, sizeof(double));
 }
 
 static unsigned char *start_of(const struct run *run, bool of_edges,
@@ -131,6 +137,7 @@ struct step {
   const struct scratch *scratch;       /* [threads] */
   const struct cancelling *cancelling; /* or NULL */
   size_t tile;                         /* atoms */
+  size_t n_rows; /* atoms of all tiles: ghosts are a part where the adjoint is gathered by sender */
 };
 
 static bool is_cancelled(const struct cancelling *cancelling) {
@@ -153,16 +160,18 @@ static size_t tile_atoms(const struct program *program, size_t n_atoms, size_t n
 static void on_tile(void *context, size_t thread, size_t index) {
   const struct step *step = context;
   const struct batch *batch = &step->run->workspace->batch;
-  const size_t n_atoms = batch->n_atoms, tile = step->tile;
+  const size_t tile = step->tile;
   if (is_cancelled(step->cancelling))
     return;
   struct run run = *step->run;
   run.scratch = &step->scratch[thread];
   run.thread = thread;
   run.first_row = index * tile;
-  run.n_rows = n_atoms - run.first_row < tile ? n_atoms - run.first_row : tile;
-  run.first_edge = batch->first_edge[run.first_row];
-  run.n_edges = batch->first_edge[run.first_row + run.n_rows] - run.first_edge;
+  run.n_rows = step->n_rows - run.first_row < tile ? step->n_rows - run.first_row : tile;
+  if (run.first_row + run.n_rows <= batch->n_local) {
+    run.first_edge = batch->first_edge[run.first_row];
+    run.n_edges = batch->first_edge[run.first_row + run.n_rows] - run.first_edge;
+  }
   run_note(&run, NULL, false);
   step->on_tile(&run, step->stage);
 }
@@ -177,12 +186,13 @@ static void share_out(const struct irrep_team *team, void (*task)(void *, size_t
     task(context, 0, i);
 }
 
+/* Does something on tiles of the first n_rows atoms. */
 static void for_tiles(struct step *step, const struct stage *stage, const struct irrep_team *team,
-                      void (*each)(const struct run *, const struct stage *)) {
+                      size_t n_rows, void (*each)(const struct run *, const struct stage *)) {
   step->stage = stage;
   step->on_tile = each;
-  const size_t n_atoms = step->run->workspace->batch.n_atoms;
-  share_out(team, on_tile, step, divide_up(n_atoms, step->tile));
+  step->n_rows = n_rows;
+  share_out(team, on_tile, step, divide_up(n_rows, step->tile));
 }
 
 /* Edges of one task of the geometry. */
@@ -219,40 +229,67 @@ static void take_scratches(const struct executable *executable, const struct wor
   }
 }
 
+/* Energies of local atoms. false: an exchange has failed. */
+static bool pass_forward(struct step *step, const struct irrep_team *team, bool gradients,
+                         const struct irrep_exchange *exchange) {
+  const struct program *program = step->run->program;
+  const struct workspace *w = step->run->workspace;
+  const size_t n_local = w->batch.n_local;
+  if (program->local)
+    for_tiles(step, NULL, team, n_local, gradients ? gradients_of_edges : energies_of_edges);
+  for (size_t s = 0; s < program->n_stages && !program->local; s++) {
+    if (!ghosts_fetch(step->run, &program->stages[s], exchange))
+      return false;
+    for_tiles(step, &program->stages[s], team, n_local, forward_stage);
+  }
+  for (size_t i = 0; i < n_local; i++)
+    w->energies[i] += program->shift[w->batch.species[i]];
+  return true;
+}
+
+/* Gradients by harmonics and distances, unless they are there already. */
+static bool pass_back(struct step *step, const struct irrep_team *team,
+                      const struct irrep_exchange *exchange) {
+  const struct program *program = step->run->program;
+  const struct batch *batch = &step->run->workspace->batch;
+  for (size_t s = program->n_stages; !program->local && s-- > 0;) {
+    for_tiles(step, &program->stages[s], team, batch->n_local, adjoint_local);
+    for_tiles(step, &program->stages[s], team, batch->n_atoms, adjoint_neighbours);
+    if (!ghosts_send_home(step->run, &program->stages[s], exchange))
+      return false;
+  }
+  return true;
+}
+
 enum irrep_status program_evaluate(const struct executable *executable, struct workspace *workspace,
                                    bool gradients, const struct cancelling *cancelling,
                                    const struct irrep_team *team) {
   const struct program *program = executable->program;
   const struct batch *batch = &workspace->batch;
+  struct scratch scratches[1 + IRREP_HELPERS_MAX];
   const struct run run = {.program = program,
                           .kernels = executable->kernels,
                           .tables = executable->tables,
                           .weights = executable->weights,
                           .profile = executable->profile,
                           .workspace = workspace,
+                          .scratch = scratches,
                           .collects = COLLECTS_ALL};
-  struct scratch scratches[1 + IRREP_HELPERS_MAX];
   struct step step = {.run = &run,
                       .scratch = scratches,
                       .cancelling = cancelling,
-                      .tile = tile_atoms(program, batch->n_atoms, team ? 1 + team->n_helpers : 1)};
+                      .tile = tile_atoms(program, batch->n_local, team ? 1 + team->n_helpers : 1)};
   struct geometry_step geometry = {executable, workspace, false};
   const size_t n_geometry = divide_up(batch->n_edges, GEOMETRY_TILE);
   take_scratches(executable, workspace, team, scratches);
-  memset(workspace->energies, 0, batch->n_atoms * sizeof(double));
+  memset(workspace->energies, 0, batch->n_local * sizeof(double));
   memset(workspace->grad_harmonics, 0, batch->n_edges * HARMONICS(program->l_max) * sizeof(double));
   memset(workspace->grad_distance, 0, batch->n_edges * sizeof(double));
   share_out(team, on_edges, &geometry, n_geometry);
-  if (program->local)
-    for_tiles(&step, NULL, team, gradients ? gradients_of_edges : energies_of_edges);
-  for (size_t s = 0; s < program->n_stages && !program->local; s++)
-    for_tiles(&step, &program->stages[s], team, forward_stage);
-  for (size_t i = 0; i < batch->n_atoms; i++)
-    workspace->energies[i] += program->shift[batch->species[i]];
-  for (size_t s = program->n_stages; gradients && !program->local && s-- > 0;) {
-    for_tiles(&step, &program->stages[s], team, adjoint_local);
-    for_tiles(&step, &program->stages[s], team, adjoint_neighbours);
-  }
+  if (!pass_forward(&step, team, gradients, executable->exchange))
+    return IRREP_CANCELLED;
+  if (gradients && !pass_back(&step, team, executable->exchange))
+    return IRREP_CANCELLED;
   geometry.adjoint = true;
   if (gradients)
     share_out(team, on_edges, &geometry, n_geometry);

@@ -25,6 +25,10 @@ struct scratch {
   void *filters;       /* reals [2][EDGE_TILE][columns_max] */
   void *filter_layers; /* reals [4][EDGE_TILE][width_max] */
   void *pairs;         /* reals [2][pairs_max][IRREP_LANES] */
+
+  /* Of a tile of edges that leave an atom (outgoing.c); [EDGE_TILE] each. */
+  void *out_embedding, *out_harmonics; /* reals [embedding_width], [HARMONICS(l_max)] */
+  double *out_grad_harmonics, *out_grad_distance;
 };
 
 /* The arrays of one evaluation, all in the caller's arena. */
@@ -49,9 +53,10 @@ struct workspace {
 struct executable {
   const struct program *program;
   const struct kernels *kernels;
-  const void *weights;                 /* the program's, reals */
-  const struct filter_tables *tables;  /* NULL: filters are computed for each edge */
-  const struct irrep_profile *profile; /* or NULL */
+  const void *weights;                   /* the program's, reals */
+  const struct filter_tables *tables;    /* NULL: filters are computed for each edge */
+  const struct irrep_profile *profile;   /* or NULL */
+  const struct irrep_exchange *exchange; /* or NULL; where the batch is one graph */
 };
 
 /* Reals of an edge's way to its filters, computed or read. */
@@ -80,7 +85,7 @@ struct cancelling {
  *   gradients   whether to run the adjoints and write the workspace's gradient
  *   cancelling  NULL, or what is asked before each tile
  *   team        NULL, or threads that help
- * Writes workspace->energies. OK or CANCELLED. */
+ * Writes workspace->energies. OK or CANCELLED, also where an exchange has failed. */
 enum irrep_status program_evaluate(const struct executable *executable, struct workspace *workspace,
                                    bool gradients, const struct cancelling *cancelling,
                                    const struct irrep_team *team);

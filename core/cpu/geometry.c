@@ -85,13 +85,13 @@ static void embed_group(const struct executable *executable, struct workspace *w
                                    embedding + first * n * executable->kernels->real_size);
 }
 
-/* Edges and their reverses, where those are not the same. */
+/* Edges and their reverses, where those are there and not the same. */
 static void embed_edges(const struct executable *executable, struct workspace *w, size_t first,
                         size_t end) {
   for (size_t e = first; e < end; e += GROUP) {
     const size_t n = end - e < GROUP ? end - e : GROUP;
     embed_group(executable, w, e, n, false);
-    if (w->reverse_embedding != w->embedding)
+    if (w->reverse_embedding != w->embedding && !w->batch.first_out)
       embed_group(executable, w, e, n, true);
   }
 }

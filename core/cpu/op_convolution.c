@@ -3,6 +3,7 @@
  * waits until all tiles' gradients of out are there, for it gathers them from the neighbours. */
 #include "core/cpu/edge_filters.h"
 #include "core/cpu/op_table.h"
+#include "core/cpu/outgoing.h"
 #include "core/cpu/run.h"
 #include "core/e3/spherical_harmonics.h"
 
@@ -52,6 +53,18 @@ static void forward(const struct run *run, const struct op *op) {
   }
 }
 
+/* Zeroes the rows of a tile's gradient that nothing has been added to: those of ghosts, and all
+ * where this adjoint is the first to reach them. */
+static void clear_gradient(const struct run *run, const struct op *op, void *grad_x) {
+  const size_t row = op->message.convolution.x_dim * run->kernels->real_size;
+  const size_t n_local = run->workspace->batch.n_local;
+  const size_t kept = !op->grad_accumulate        ? 0
+                      : n_local <= run->first_row ? 0
+                                                  : n_local - run->first_row;
+  if (kept < run->n_rows)
+    memset((unsigned char *)grad_x + kept * row, 0, (run->n_rows - kept) * row);
+}
+
 static void adjoint(const struct run *run, const struct op *op) {
   struct workspace *w = run->workspace;
   const struct batch *batch = &w->batch;
@@ -60,8 +73,12 @@ static void adjoint(const struct run *run, const struct op *op) {
   const size_t end = run->first_edge + run->n_edges;
   const void *x = run_all_features(run, op->in), *grad_out = run_all_gradients(run, op->out);
   void *grad_x = op->grad_unused ? NULL : run_gradient(run, op->in);
-  if (grad_x && !op->grad_accumulate)
-    memset(grad_x, 0, run->n_rows * convolution->x_dim * run->kernels->real_size);
+  if (grad_x)
+    clear_gradient(run, op, grad_x);
+  if (batch->first_out) {
+    outgoing_adjoint(run, op, x, grad_out, grad_x);
+    return;
+  }
   if (in_one_go(run, op)) {
     scalars_adjoint(run, op, x, grad_out, grad_x);
     return;

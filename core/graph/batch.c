@@ -5,9 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Whether the model knows every element. */
-static enum irrep_status check_elements(const struct species_map *map, const int32_t *numbers,
-                                        size_t n_atoms, struct irrep_error *error) {
+enum irrep_status batch_check_elements(const struct species_map *map, const int32_t *numbers,
+                                       size_t n_atoms, struct irrep_error *error) {
   for (size_t i = 0; i < n_atoms; i++) {
     const int32_t number = numbers[i];
     if (number >= 1 && number <= IRREP_NUMBER_MAX && map->of[number] >= 0)
@@ -24,20 +23,22 @@ static enum irrep_status check_elements(const struct species_map *map, const int
 enum irrep_status batch_check(const struct species_map *map,
                               const struct irrep_structure *structure, struct irrep_error *error) {
   const enum irrep_status status = structure_check(structure, error);
-  return status != IRREP_OK ? status
-                            : check_elements(map, structure->numbers, structure->n_atoms, error);
+  return status != IRREP_OK
+             ? status
+             : batch_check_elements(map, structure->numbers, structure->n_atoms, error);
 }
 
 /* Appends a span, empty unless the status is OK and there is room for it, and says so in the
  * result. */
 static void append_span(struct irrep_plan *size, struct batch_span *span, size_t n_atoms,
-                        size_t n_edges, struct irrep_result *result) {
+                        size_t n_local, size_t n_edges, struct irrep_result *result) {
   *span = (struct batch_span){.first_atom = size->n_atoms, .first_edge = size->n_edges};
   if (result->status == IRREP_OK &&
       (n_atoms > UINT32_MAX - size->n_atoms || n_edges > UINT32_MAX - size->n_edges))
     result->status = IRREP_TOO_LARGE;
   if (result->status == IRREP_OK) {
     span->n_atoms = n_atoms;
+    span->n_local = n_local;
     span->n_edges = n_edges;
   }
   result->n_edges = span->n_edges;
@@ -52,8 +53,9 @@ void batch_take_spans(struct batch *batch, struct arena *arena, size_t n_structu
 
 void batch_take(struct batch *batch, struct arena *arena, const struct irrep_plan *size) {
   struct batch_lists *own = &batch->own;
-  batch->n_atoms = size->n_atoms;
+  batch->n_atoms = batch->n_local = size->n_atoms;
   batch->n_edges = size->n_edges;
+  batch->first_out = batch->out_edges = NULL;
   batch->species = arena_take(arena, size->n_atoms, sizeof *batch->species);
   own->first_edge = arena_take(arena, size_add(size->n_atoms, 1), sizeof *own->first_edge);
   own->senders = arena_take(arena, size->n_edges, sizeof *own->senders);
@@ -72,8 +74,8 @@ struct irrep_plan batch_measure_graphs(const struct species_map *map,
   struct irrep_plan size = {.n_structures = n_graphs};
   for (size_t s = 0; s < n_graphs; s++) {
     const struct irrep_graph_arrays *a = &graphs[s]->arrays;
-    results[s].status = check_elements(map, a->numbers, a->n_atoms, NULL);
-    append_span(&size, &spans[s], a->n_atoms, a->n_edges, &results[s]);
+    results[s].status = batch_check_elements(map, a->numbers, a->n_atoms, NULL);
+    append_span(&size, &spans[s], a->n_atoms, a->n_local, a->n_edges, &results[s]);
   }
   return size;
 }
@@ -81,7 +83,10 @@ struct irrep_plan batch_measure_graphs(const struct species_map *map,
 void batch_take_alone(struct batch *batch, struct arena *arena, const struct irrep_graph *graph) {
   const struct irrep_graph_arrays *a = &graph->arrays;
   batch->n_atoms = a->n_atoms;
+  batch->n_local = a->n_local;
   batch->n_edges = a->n_edges;
+  batch->first_out = graph->first_out;
+  batch->out_edges = graph->out_edges;
   batch->species = arena_take(arena, a->n_atoms, sizeof *batch->species);
   batch->receivers = arena_take(arena, a->n_edges, sizeof *batch->receivers);
   batch->own = (struct batch_lists){0};
@@ -114,11 +119,11 @@ void batch_join(struct batch *batch, const struct species_map *map,
       continue;
     if (batch->own.first_edge)
       append_lists(batch, span, a);
-    for (size_t i = 0; i < span->n_atoms; i++) {
+    for (size_t i = 0; i < span->n_atoms; i++)
       batch->species[span->first_atom + i] = (uint32_t)map->of[a->numbers[i]];
+    for (size_t i = 0; i < span->n_local; i++)
       for (size_t e = a->first_edge[i]; e < a->first_edge[i + 1]; e++)
         batch->receivers[span->first_edge + e] = (uint32_t)(span->first_atom + i);
-    }
   }
 }
 
@@ -162,7 +167,8 @@ struct irrep_plan batch_measure(const struct species_map *map, double r_max,
     size_t n_edges = 0;
     results[s].status = measure_one(map, r_max, &structures[s], UINT32_MAX - size.n_edges, scratch,
                                     scratch_bytes, pairs, &n_edges);
-    append_span(&size, &spans[s], structures[s].n_atoms, n_edges, &results[s]);
+    append_span(&size, &spans[s], structures[s].n_atoms, structures[s].n_atoms, n_edges,
+                &results[s]);
     if (results[s].status != IRREP_OK)
       pairs->n = first_pair;
     spans[s].first_pair = first_pair;

@@ -13,6 +13,7 @@
 /* Where a structure lies in its batch; empty when it was refused. */
 struct batch_span {
   size_t first_atom, n_atoms;
+  size_t n_local; /* the first of them, which are not ghosts */
   size_t first_edge, n_edges;
   size_t first_pair, n_pairs; /* of neighbours.h */
 };
@@ -26,13 +27,16 @@ struct batch_lists {
 /* Edges as irrep/graph.h describes them. */
 struct batch {
   size_t n_structures, n_atoms, n_edges;
+  size_t n_local;             /* atoms before the ghosts, which only a single graph has */
   struct batch_span *spans;   /* [n_structures] */
   uint32_t *species;          /* [n_atoms] */
   uint32_t *receivers;        /* [n_edges] */
-  const uint32_t *first_edge; /* [n_atoms + 1] */
+  const uint32_t *first_edge; /* [n_local + 1] */
   const uint32_t *senders;    /* [n_edges] */
   const double *vectors;      /* [n_edges][3] Angstrom, sender to receiver */
-  struct batch_lists own;     /* the same; NULL where they are those of a single graph */
+  const uint32_t *first_out;  /* of graph.h; NULL: the reverse of each edge is there */
+  const uint32_t *out_edges;
+  struct batch_lists own; /* the lists; NULL where they are those of a single graph */
 };
 
 /* The species of each atomic number, -1 where the model knows none. */
@@ -43,6 +47,10 @@ struct species_map {
 /* structure_check, and that the model knows every element. UNKNOWN_ELEMENT names the atom. */
 enum irrep_status batch_check(const struct species_map *map,
                               const struct irrep_structure *structure, struct irrep_error *error);
+
+/* The last of these for any atoms. */
+enum irrep_status batch_check_elements(const struct species_map *map, const int32_t *numbers,
+                                       size_t n_atoms, struct irrep_error *error);
 
 /* Takes the spans of a batch, then its other arrays for the sums of its structures; check
  * arena->failed. */
@@ -60,7 +68,8 @@ struct irrep_plan batch_measure_graphs(const struct species_map *map,
                                        const struct irrep_graph *const *graphs, size_t n_graphs,
                                        struct batch_span *spans, struct irrep_result *results);
 
-/* Instead of batch_take, for a single graph whose lists are read where they are. */
+/* Instead of batch_take, for a single graph whose lists are read where they are; a view is never
+ * joined with others. */
 void batch_take_alone(struct batch *batch, struct arena *arena, const struct irrep_graph *graph);
 
 /* Fills what has been taken from the graphs that have a span. */

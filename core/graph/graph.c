@@ -100,7 +100,7 @@ enum irrep_status irrep_graph_build(const struct irrep_structure *structure, dou
                                     size_t max_edges, struct irrep_graph **graph,
                                     struct irrep_error *error) {
   struct irrep_structure atoms;
-  size_t n_edges;
+  size_t n_edges = 0;
   *graph = NULL;
   if (!sized_read(SIZED_STRUCTURE, structure, &atoms))
     return sized_fail(error, "irrep_structure", "IRREP_STRUCTURE_INIT");

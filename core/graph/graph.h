@@ -12,6 +12,11 @@ struct irrep_graph {
   bool pbc[3];
   size_t bytes; /* of this and of memory */
   void *memory; /* the arrays */
+
+  /* A view's lists need not hold the reverses of edges; these are its edges by sender. */
+  bool is_view;
+  const uint32_t *first_out; /* [n_atoms + 1] */
+  const uint32_t *out_edges; /* [n_edges] out_edges[first_out[i]] .. leave atom i, ascending */
 };
 
 /* The bytes of a graph of so many atoms and edges; SIZE_MAX on overflow. */
@@ -23,5 +28,9 @@ size_t graph_bytes(size_t n_atoms, size_t n_edges);
 enum irrep_status graph_build(const struct irrep_structure *structure, double cutoff,
                               size_t max_edges, size_t max_bytes, size_t *n_edges,
                               struct irrep_graph **graph, struct irrep_error *error);
+
+/* Whether every vector of a view is finite and long enough: the caller may have changed them.
+ * NOT_FINITE, ATOMS_OVERLAP with error->field "vectors/EDGE". */
+enum irrep_status graph_check_vectors(const struct irrep_graph *graph, struct irrep_error *error);
 
 #endif

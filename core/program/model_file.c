@@ -237,7 +237,7 @@ enum irrep_status model_file_check(const struct model_file *file, const char *na
 /* The first `count` elements from an offset of the source on, as doubles. */
 static bool read_floats(const struct irrep_model_source *source, size_t offset, size_t count,
                         double *out) {
-  float piece[PIECE];
+  float piece[PIECE] = {0};
   while (count > 0) {
     const size_t n = count < PIECE ? count : PIECE;
     if (!read_source(source, offset, n * sizeof *piece, piece))

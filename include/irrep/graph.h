@@ -1,11 +1,18 @@
 /* Graphs: atoms, and the directed edges between those that are closer than a cutoff.
  *
  *   irrep_graph_build    finds the edges of a structure
+ *   irrep_graph_view     takes the edges that another program has found
  *   irrep_graph_contents shows them
  *   irrep_graph_free
  *
  * A graph is evaluated by irrep_model_evaluate_graphs (model.h). It is read only, and may be used
- * by any number of threads at a time. */
+ * by any number of threads at a time.
+ *
+ * Ghosts. A structure may be divided among processes, each of which has some of the atoms, local
+ * atoms, and every edge that these receive. The senders of such edges are local atoms or ghosts:
+ * copies of atoms of another process, or of this one under periodic boundaries. Models that pass
+ * messages exchange the features of ghosts while they are evaluated (struct irrep_exchange). Forces
+ * on ghosts are to be added to those on the atoms that they are copies of. */
 #ifndef IRREP_GRAPH_H
 #define IRREP_GRAPH_H
 
@@ -27,17 +34,19 @@ struct irrep_graph_arrays {
   size_t struct_size;     /* sizeof(struct irrep_graph_arrays); see "Versions" in conventions.h */
   double cutoff;          /* Angstrom: every pair of atoms closer than this is there */
   size_t n_local;         /* atoms whose energy is wanted; only they receive */
-  size_t n_atoms;         /* with ghosts, which come behind those */
+  size_t n_atoms;         /* with ghosts, which come behind the local atoms */
   size_t n_edges;         /* at most UINT32_MAX */
   const int32_t *numbers; /* [n_atoms] atomic numbers */
   const uint32_t *first_edge; /* [n_local + 1] edges first_edge[i] .. first_edge[i+1]-1 go to i */
   const uint32_t *senders;    /* [n_edges] below n_atoms */
   const double *vectors;      /* [n_edges][3] Angstrom, from sender to receiver */
+  size_t n_total;             /* atoms of the whole structure, where this is a part of one; 0:
+                                 n_local */
 };
 
 /* No atoms, no edges. */
 #define IRREP_GRAPH_ARRAYS_INIT                                                                    \
-  { sizeof(struct irrep_graph_arrays), 0.0, 0, 0, 0, NULL, NULL, NULL, NULL }
+  { sizeof(struct irrep_graph_arrays), 0.0, 0, 0, 0, NULL, NULL, NULL, NULL, 0 }
 
 /* Finds the directed edges of a structure: ordered pairs (receiver, sender, shift) closer than the
  * cutoff, any periodic image, an atom's own images included, the atom itself excluded. Inside a
@@ -56,6 +65,20 @@ struct irrep_graph_arrays {
 enum irrep_status irrep_graph_build(const struct irrep_structure *structure, double cutoff,
                                     size_t max_edges, struct irrep_graph **graph,
                                     struct irrep_error *error);
+
+/* Makes a graph of a list that the caller has found.
+ *
+ *   arrays  not copied: they have to outlive the graph. numbers, first_edge and senders have to
+ * stay as they are. Vectors may change between evaluations, as atoms move, and are checked then.
+ * Edges of cutoff or longer are allowed, and cost time for nothing. Edges of a receiver may come in
+ * any order, and need not have reverses.
+ *
+ * Takes memory for an index of the edges by sender. On OK *graph is owned by the caller
+ * (irrep_graph_free), otherwise NULL. BAD_ARGUMENT (a missing array, an index out of range,
+ * receivers out of order, the cutoff), TOO_LARGE, NO_MEMORY; error->field names the field and
+ * index. Thread-safe. */
+enum irrep_status irrep_graph_view(const struct irrep_graph_arrays *arrays,
+                                   struct irrep_graph **graph, struct irrep_error *error);
 
 /* Frees a graph; NULL is allowed. */
 void irrep_graph_free(struct irrep_graph *graph);

@@ -98,6 +98,28 @@ struct irrep_profile {
 #define IRREP_PROFILE_INIT                                                                         \
   { sizeof(struct irrep_profile), NULL, NULL }
 
+/* Communication between the processes that a structure is divided among (graph.h). The caller owns
+ * the exchange, which outlives the evaluation. */
+struct irrep_exchange {
+  size_t struct_size; /* sizeof(struct irrep_exchange); see "Versions" in conventions.h */
+  void *context;      /* what `rows` is given first */
+
+  /* The thread that called irrep_model_evaluate_graphs calls it, with an array [n_atoms][width] of
+   * the graph's local atoms and then its ghosts; the elements are reals of real_size bytes (4:
+   * float, 8: double). It either fills the rows of ghosts with those of the atoms that they are
+   * copies of (forward), or adds the rows of ghosts to those of these atoms (not forward).
+   *
+   * The number of calls and their arguments depend on the model, the precision and on whether
+   * forces or stresses are wanted; all processes have to agree on these. It is called where a graph
+   * has no atoms or ghosts, and after cancelling, too. It returns 0, or anything else where it has
+   * failed: then the evaluation ends as CANCELLED, without another call. */
+  int (*rows)(void *context, void *rows, size_t width, size_t real_size, bool forward);
+};
+
+/* `rows` is to be set. */
+#define IRREP_EXCHANGE_INIT                                                                        \
+  { sizeof(struct irrep_exchange), NULL, NULL }
+
 /* How to evaluate. */
 struct irrep_evaluate_options {
   size_t struct_size; /* sizeof(struct irrep_evaluate_options); see "Versions" in conventions.h. A
@@ -116,11 +138,16 @@ struct irrep_evaluate_options {
 
   const struct irrep_team *team;       /* NULL: the calling thread works alone */
   const struct irrep_profile *profile; /* NULL: nothing is measured */
+
+  const struct irrep_exchange *exchange; /* NULL: there is none; only with a single graph */
 };
 
 /* Single precision, on the calling thread. */
 #define IRREP_EVALUATE_OPTIONS_INIT                                                                \
-  { sizeof(struct irrep_evaluate_options), IRREP_FLOAT32, false, false, NULL, NULL, NULL, NULL, }
+  {                                                                                                \
+    sizeof(struct irrep_evaluate_options), IRREP_FLOAT32, false, false, NULL, NULL, NULL, NULL,    \
+        NULL                                                                                       \
+  }
 
 /* Loads a model from the bytes of a model file (model_format.h), every offset, shape, dtype and
  * count of which it checks before use.
@@ -243,15 +270,24 @@ enum irrep_status irrep_model_evaluate(const struct irrep_model *model,
                                        size_t n_structures, void *arena, size_t arena_bytes,
                                        struct irrep_result *results, struct irrep_error *error);
 
-/* Evaluates a batch of graphs, each of the model's cutoff: searches for nothing, and gives the bits
- * that irrep_model_evaluate gives for the structures.
+/* Evaluates a batch of graphs: searches for nothing, and gives the bits that irrep_model_evaluate
+ * gives for the structures that the graphs were built from.
  *
- *   graphs   [n_graphs]
+ *   graphs   [n_graphs] of the model's cutoff; a view may have a larger one, and is evaluated alone
  *   results  [n_graphs] of the caller's; on OK each has a status of its own: OK,
  *            RESULT_NOT_FINITE, UNKNOWN_ELEMENT, or TOO_LARGE where there is no room in a batch of
  *            2^32 - 1 atoms or edges
  *
- * For the rest, see irrep_model_evaluate. BAD_ARGUMENT also for a graph of another cutoff. */
+ * The energy of a view (irrep_graph_view) is that of its local atoms, as are its energies
+ * [n_local]. Forces [n_atoms][3], stresses [n_atoms][3][3] (eV), virial and the number of edges are
+ * what its own edges give, so that those of all parts of a structure add up to the whole's. It has
+ * no stress. The order of its atoms and edges changes the numbers by rounding alone. With ghosts, a
+ * model that passes messages needs options->exchange.
+ *
+ * For the rest, see irrep_model_evaluate. BAD_ARGUMENT also for a graph of another cutoff, several
+ * graphs with a view among them or with an exchange, and ghosts without an exchange. Of a view the
+ * call itself returns UNKNOWN_ELEMENT ("numbers/ATOM"), NOT_FINITE and ATOMS_OVERLAP
+ * ("vectors/EDGE"). Nothing has been exchanged then, nor with NO_MEMORY. */
 enum irrep_status irrep_model_evaluate_graphs(const struct irrep_model *model,
                                               const struct irrep_evaluate_options *options,
                                               const struct irrep_graph *const *graphs,

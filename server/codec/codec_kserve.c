@@ -102,7 +102,7 @@ static bool take(struct reader *r, struct list *list, double number) {
   list->count++;
   if (!list->fits || list->size == list->most)
     return true;
-  if (list->room - list->size < size) {
+  if (!list->bytes || list->room - list->size < size) {
     const size_t twice = list->room < LIST_MIN ? LIST_MIN : 2 * list->room,
                  room = twice < list->most ? twice : list->most;
     char *bytes = request_resize(r->request, list->bytes, list->room, room);
@@ -424,6 +424,13 @@ static bool read_body(struct reader *r, struct json_reader *json, struct problem
   return !inputs_fault.is_set || codec_fault_tell(&inputs_fault, problem);
 }
 
+/* The faults of a body are read_body's own. */
+static bool read_whole_body(struct reader *r, struct json_reader *json, struct problem *problem) {
+  const bool read = read_body(r, json, problem);
+  r->fault = NULL;
+  return read;
+}
+
 bool codec_kserve_read(const char *body, size_t json_size, size_t size,
                        const struct codec_limits *limits, struct request *request,
                        struct kserve_wish *wish, struct problem *problem) {
@@ -431,5 +438,5 @@ bool codec_kserve_read(const char *body, size_t json_size, size_t size,
   struct reader r = {
       .request = request, .wish = wish, .data = body + json_size, .data_end = body + size};
   *wish = (struct kserve_wish){0};
-  return read_body(&r, &json, problem) && ragged_read(r.arrays, limits, request, problem);
+  return read_whole_body(&r, &json, problem) && ragged_read(r.arrays, limits, request, problem);
 }

@@ -110,7 +110,7 @@ void *request_resize(struct request *request, void *array, size_t old_size, size
   if (resized)
     return resized;
   resized = take(request, n, &n_dirty);
-  if (resized && old_size > 0)
+  if (resized && array && old_size > 0)
     memcpy(resized, array, old_size < size ? old_size : size);
   return resized;
 }

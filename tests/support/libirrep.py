@@ -89,6 +89,7 @@ class _Options(_Sized):
         ("cancel_context", c_void_p),
         ("team", c_void_p),
         ("profile", c_void_p),
+        ("exchange", c_void_p),
     ]
 
 

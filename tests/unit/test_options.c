@@ -24,6 +24,11 @@ static void note(void *context, size_t thread, const char *operation, bool adjoi
   (void)context, (void)thread, (void)operation, (void)adjoint;
 }
 
+static int rows_of(void *context, void *rows, size_t width, size_t real_size, bool forward) {
+  (void)context, (void)rows, (void)width, (void)real_size, (void)forward;
+  return 0;
+}
+
 static void test_defaults(void **state) {
   (void)state;
   const struct irrep_evaluate_options theirs = IRREP_EVALUATE_OPTIONS_INIT;
@@ -33,6 +38,7 @@ static void test_defaults(void **state) {
   assert_int_equal(options.given.precision, IRREP_FLOAT32);
   assert_null(options.given.team);
   assert_null(options.given.profile);
+  assert_null(options.given.exchange);
   assert_null(options_cancelling(&options));
 }
 
@@ -48,13 +54,16 @@ static void test_all_that_is_given(void **state) {
                                   .run = run};
   const struct irrep_profile profile = {
       .struct_size = sizeof profile, .context = &profile_context, .note = note};
+  const struct irrep_exchange exchange = {
+      .struct_size = sizeof exchange, .context = &team_context, .rows = rows_of};
   const struct irrep_evaluate_options theirs = {.struct_size = sizeof theirs,
                                                 .precision = IRREP_FLOAT64,
                                                 .exact_filters = true,
                                                 .cancelled = never,
                                                 .cancel_context = &cancel_context,
                                                 .team = &team,
-                                                .profile = &profile};
+                                                .profile = &profile,
+                                                .exchange = &exchange};
   struct options options;
   assert_int_equal(options_read(&theirs, &options, NULL), IRREP_OK);
   assert_int_equal(options.given.precision, IRREP_FLOAT64);
@@ -63,6 +72,8 @@ static void test_all_that_is_given(void **state) {
   assert_memory_equal(&options.team, &team, sizeof team);
   assert_ptr_equal(options.given.profile, &options.profile);
   assert_memory_equal(&options.profile, &profile, sizeof profile);
+  assert_ptr_equal(options.given.exchange, &options.exchange);
+  assert_memory_equal(&options.exchange, &exchange, sizeof exchange);
   const struct cancelling *cancelling = options_cancelling(&options);
   assert_true(cancelling->cancelled == never && cancelling->context == &cancel_context);
 }
@@ -80,6 +91,7 @@ static void test_refuses(void **state) {
       .struct_size = sizeof without_scratch, .n_helpers = 1, .run = run};
   const struct irrep_team without_size = {.run = run};
   const struct irrep_profile silent = IRREP_PROFILE_INIT, shapeless = {.note = note};
+  const struct irrep_exchange idle = IRREP_EXCHANGE_INIT, formless = {.rows = rows_of};
   const enum irrep_precision half = (enum irrep_precision)2;
   const struct {
     const char *field;
@@ -90,6 +102,8 @@ static void test_refuses(void **state) {
               {"struct_size", {.struct_size = sizeof rows[0].options, .team = &without_size}},
               {"profile", {.struct_size = sizeof rows[0].options, .profile = &silent}},
               {"struct_size", {.struct_size = sizeof rows[0].options, .profile = &shapeless}},
+              {"exchange", {.struct_size = sizeof rows[0].options, .exchange = &idle}},
+              {"struct_size", {.struct_size = sizeof rows[0].options, .exchange = &formless}},
               {"struct_size", {.precision = IRREP_FLOAT64}},
               {"precision", {.struct_size = sizeof rows[0].options, .precision = half}}};
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

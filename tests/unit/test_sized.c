@@ -129,7 +129,9 @@ static void test_no_padding_at_the_end(void **state) {
   assert_int_equal(SIZED_TO(irrep_model_source, read), sizeof(struct irrep_model_source));
   assert_int_equal(SIZED_TO(irrep_team, run), sizeof(struct irrep_team));
   assert_int_equal(SIZED_TO(irrep_profile, note), sizeof(struct irrep_profile));
-  assert_int_equal(SIZED_TO(irrep_evaluate_options, profile),
+  assert_int_equal(SIZED_TO(irrep_exchange, rows), sizeof(struct irrep_exchange));
+  assert_int_equal(SIZED_TO(irrep_graph_arrays, n_total), sizeof(struct irrep_graph_arrays));
+  assert_int_equal(SIZED_TO(irrep_evaluate_options, exchange),
                    sizeof(struct irrep_evaluate_options));
 }
 

@@ -48,6 +48,26 @@ static void test_from_double(void **state) {
   for_each_table(check_from_double);
 }
 
+static void check_reversed_harmonics(const struct kernels *kernels) {
+  static const uint32_t edges[] = {2, 0, 2};
+  enum { n = 3, l_max = 2, row = 9 };
+  struct rng rng = {4};
+  struct reals harmonics = reals_random(kernels, &rng, n * row), out = reals_zero(kernels, n * row);
+  kernels->reversed_harmonics(n, l_max, edges, harmonics.data, out.data);
+  reals_read(&out);
+  for (size_t e = 0; e < n; e++)
+    for (size_t h = 0; h < row; h++)
+      assert_true(out.exact[e * row + h] ==
+                  (h >= 1 && h < 4 ? -1 : 1) * harmonics.exact[edges[e] * row + h]);
+  reals_free(&harmonics);
+  reals_free(&out);
+}
+
+static void test_reversed_harmonics(void **state) {
+  (void)state;
+  for_each_table(check_reversed_harmonics);
+}
+
 #define N_SPECIES 3
 
 static void check_embedding(const struct kernels *kernels) {
@@ -152,6 +172,7 @@ int main(void) {
       cmocka_unit_test(test_tables_say_what_they_are),
       cmocka_unit_test(test_tables_are_complete),
       cmocka_unit_test(test_from_double),
+      cmocka_unit_test(test_reversed_harmonics),
       cmocka_unit_test(test_embedding),
       cmocka_unit_test(test_readout),
       cmocka_unit_test(test_readout_adjoint),

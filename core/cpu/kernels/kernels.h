@@ -41,6 +41,11 @@ struct kernels {
   void (*embedding)(size_t n_rows, size_t dim, const uint32_t *species, const void *table,
                     void *out);
 
+  /* The harmonics of the reverses of some edges: out[e] = (-1)^l harmonics[edges[e]]. Rows of
+   * HARMONICS(l_max). */
+  void (*reversed_harmonics)(size_t n_edges, int l_max, const uint32_t *edges,
+                             const void *harmonics, void *out);
+
   /* Irreps-wise linear map of a tile; species is only read by blocks with a species_stride. */
   void (*linear)(const struct linear *op, size_t n_rows, const uint32_t *species,
                  const void *weights, const void *in, void *out, bool accumulate);
@@ -86,10 +91,10 @@ struct kernels {
                       const void *harmonics, const void *filters, const void *x, void *out,
                       void *scratch);
 
-  /* The adjoint, gathered by sender. The graph is symmetric, so the messages that an atom sends go
-   * along the reverses of the edges it receives: for each given edge i -> j this treats j -> i,
-   * whose harmonics of degree l are (-1)^l times the given ones and whose filter is the same.
-   *   x                [n_atoms][x_dim], row j is read
+  /* The adjoint, gathered by sender. In a symmetric graph the messages that an atom sends go along
+   * the reverses of the edges it receives (in others, core/cpu/outgoing.h hands such reverses in):
+   * for each given edge i -> j this treats j -> i, whose harmonics of degree l are (-1)^l times the
+   * given ones and whose filter is the same. x                [n_atoms][x_dim], row j is read
    *   grad_out         [n_atoms][out_dim], rows i are read
    *   derivatives      [n_edges][n_columns] of the filters by distance
    *   grad_x           [rows][x_dim], added to; NULL: not wanted

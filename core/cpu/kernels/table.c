@@ -13,6 +13,7 @@
 #include "core/cpu/kernels/tensor_product.h"
 #include "core/cpu/kernels/tensor_square.h"
 #include "core/cpu/kernels/weighted_harmonics.h"
+#include "core/e3/spherical_harmonics.h"
 
 #include <string.h>
 
@@ -26,6 +27,19 @@ static void embedding(size_t n_rows, size_t dim, const uint32_t *species, const 
                       void *out) {
   for (size_t r = 0; r < n_rows; r++)
     memcpy((real *)out + r * dim, (const real *)table + species[r] * dim, dim * sizeof(real));
+}
+
+/* (-1)^l is the parity of harmonics of degree l under inversion. */
+static void reversed_harmonics(size_t n_edges, int l_max, const uint32_t *edges,
+                               const void *harmonics, void *out) {
+  const size_t n_harmonics = HARMONICS(l_max);
+  for (size_t e = 0; e < n_edges; e++) {
+    const real *from = (const real *)harmonics + edges[e] * n_harmonics;
+    real *to = (real *)out + e * n_harmonics;
+    for (int l = 0; l <= l_max; l++)
+      for (int h = l * l; h < (l + 1) * (l + 1); h++)
+        to[h] = l % 2 ? -from[h] : from[h];
+  }
 }
 
 static void add(size_t n_rows, size_t n, size_t in_dim, const void *in, size_t out_dim, void *out) {
@@ -69,6 +83,7 @@ const struct kernels KERNEL(kernels) = {
     .real_size = sizeof(real),
     .from_double = from_double,
     .embedding = embedding,
+    .reversed_harmonics = reversed_harmonics,
     .linear = KERNEL(linear),
     .linear_adjoint = KERNEL(linear_adjoint),
     .gate = KERNEL(gate),

@@ -1,0 +1,73 @@
+#include "core/cpu/outgoing.h"
+
+#include "core/cpu/edge_filters.h"
+#include "core/e3/spherical_harmonics.h"
+
+#include <string.h>
+
+/* Edges of a tile, copied together. The adjoint's kernel is given the reverse of each edge and
+ * treats the edge itself. */
+struct tile {
+  size_t n;
+  const uint32_t *edges; /* [n] in the list */
+  uint32_t senders[EDGE_TILE], receivers[EDGE_TILE], table_rows[EDGE_TILE];
+  struct workspace workspace; /* in which they are edges 0 to n - 1 */
+};
+
+static void copy_tile(const struct run *run, struct tile *tile, const uint32_t *edges, size_t n) {
+  const struct workspace *w = run->workspace;
+  const struct executable executable = {.program = run->program, .tables = run->tables};
+  const size_t row = embedding_width(&executable) * run->kernels->real_size;
+  tile->n = n;
+  tile->edges = edges;
+  for (size_t i = 0; i < n; i++) {
+    tile->senders[i] = w->batch.senders[edges[i]];
+    tile->receivers[i] = w->batch.receivers[edges[i]];
+    tile->table_rows[i] = w->table_rows[edges[i]];
+    memcpy((unsigned char *)run->scratch->out_embedding + i * row,
+           (const unsigned char *)w->embedding + edges[i] * row, row);
+  }
+  run->kernels->reversed_harmonics(n, run->program->l_max, edges, w->harmonics,
+                                   run->scratch->out_harmonics);
+  memset(run->scratch->out_grad_harmonics, 0, n * HARMONICS(run->program->l_max) * sizeof(double));
+  memset(run->scratch->out_grad_distance, 0, n * sizeof(double));
+}
+
+/* Gradients by the harmonics of reverses become those by the edges' own. */
+static void add_gradients(const struct run *run, const struct tile *tile) {
+  const size_t n_harmonics = HARMONICS(run->program->l_max);
+  struct workspace *w = run->workspace;
+  for (size_t i = 0; i < tile->n; i++) {
+    const double *from = run->scratch->out_grad_harmonics + i * n_harmonics;
+    double *to = w->grad_harmonics + tile->edges[i] * n_harmonics;
+    for (int l = 0; l <= run->program->l_max; l++)
+      for (int h = l * l; h < (l + 1) * (l + 1); h++)
+        to[h] += l % 2 ? -from[h] : from[h];
+    w->grad_distance[tile->edges[i]] += run->scratch->out_grad_distance[i];
+  }
+}
+
+void outgoing_adjoint(const struct run *run, const struct op *op, const void *x,
+                      const void *grad_out, void *grad_x) {
+  const struct batch *batch = &run->workspace->batch;
+  const size_t end = batch->first_out[run->first_row + run->n_rows];
+  struct tile tile = {.workspace = *run->workspace};
+  struct run copied = *run;
+  tile.workspace.batch.senders = tile.senders;
+  tile.workspace.batch.receivers = tile.receivers;
+  tile.workspace.table_rows = tile.table_rows;
+  tile.workspace.embedding = run->scratch->out_embedding;
+  copied.workspace = &tile.workspace;
+  for (size_t first = batch->first_out[run->first_row]; first < end; first += EDGE_TILE) {
+    copy_tile(run, &tile, batch->out_edges + first,
+              end - first < EDGE_TILE ? end - first : EDGE_TILE);
+    const struct edge_filters edges =
+        edge_filters_next(&copied, op, 0, tile.n, EDGES_AS_GIVEN, true);
+    run->kernels->convolution_adjoint(&op->message.convolution, tile.n, run->weights,
+                                      tile.receivers, tile.senders, run->first_row,
+                                      run->scratch->out_harmonics, edges.filters, edges.derivatives,
+                                      x, grad_out, grad_x, run->scratch->out_grad_harmonics,
+                                      run->scratch->out_grad_distance, run->scratch->pairs);
+    add_gradients(run, &tile);
+  }
+}
