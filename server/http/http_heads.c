@@ -16,7 +16,7 @@ bool http_heads_watch(struct connection *connection, int fd) {
   const size_t index = (size_t)fd;
   if (index >= server->n_fds) {
     const size_t n = 2 * index + 16;
-    struct connection **larger = realloc(server->by_fd, n * sizeof *larger);
+    struct connection **larger = realloc(server->by_fd, n * sizeof(struct connection *));
     if (larger == NULL)
       return false;
     for (size_t i = server->n_fds; i < n; i++)
