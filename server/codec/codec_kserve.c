@@ -19,7 +19,8 @@
 struct reader {
   struct request *request;
   struct kserve_wish *wish;
-  struct codec_fault *fault;   /* of what it reads */
+  struct codec_fault *fault; /* of what it reads */
+  struct codec_fault inputs_fault, option_fault;
   const char *data, *data_end; /* of the binary inputs that have not been read */
   struct ragged_array arrays[RAGGED_COUNT];
   char place[64]; /* where it reads, as the beginning of a pointer */
@@ -398,37 +399,30 @@ static void read_members(struct reader *r, struct json_reader *json,
 
 /* Of several faults, one of the keys is told first, and one of the inputs last. */
 static bool read_body(struct reader *r, struct json_reader *json, struct problem *problem) {
-  struct codec_fault key_fault = {0}, inputs_fault = {0}, option_fault = {0};
+  struct codec_fault key_fault = {0};
   struct json_reader values[N_MEMBERS] = {0};
-  r->fault = &inputs_fault;
+  r->fault = &r->inputs_fault;
   if (json_peek(json) == JSON_OBJECT)
     read_members(r, json, values, &key_fault);
   else if (json_skip(json))
     codec_fault_set(&key_fault, PROBLEM_MALFORMED_JSON, "the body must be a JSON object", "#");
   if (!json_end(json))
     return codec_malformed(json, problem);
-  r->fault = &option_fault;
+  r->fault = &r->option_fault;
   r->place[0] = '\0';
   if (key_fault.is_set) {
     fault(r, key_fault.kind, "", key_fault.detail);
-    return codec_fault_tell(&option_fault, problem);
+    return codec_fault_tell(&r->option_fault, problem);
   }
   if (!read_id(r, &values[ID]) || !read_parameters(r, &values[PARAMETERS]) ||
       !read_outputs(r, &values[OUTPUTS]))
-    return codec_fault_tell(&option_fault, problem);
+    return codec_fault_tell(&r->option_fault, problem);
   r->place[0] = '\0';
-  if (!inputs_fault.is_set && r->data != r->data_end) {
-    r->fault = &inputs_fault;
+  if (!r->inputs_fault.is_set && r->data != r->data_end) {
+    r->fault = &r->inputs_fault;
     fault(r, PROBLEM_MALFORMED_TENSORS, "", "bytes follow those of the last input");
   }
-  return !inputs_fault.is_set || codec_fault_tell(&inputs_fault, problem);
-}
-
-/* The faults of a body are read_body's own. */
-static bool read_whole_body(struct reader *r, struct json_reader *json, struct problem *problem) {
-  const bool read = read_body(r, json, problem);
-  r->fault = NULL;
-  return read;
+  return !r->inputs_fault.is_set || codec_fault_tell(&r->inputs_fault, problem);
 }
 
 bool codec_kserve_read(const char *body, size_t json_size, size_t size,
@@ -438,5 +432,5 @@ bool codec_kserve_read(const char *body, size_t json_size, size_t size,
   struct reader r = {
       .request = request, .wish = wish, .data = body + json_size, .data_end = body + size};
   *wish = (struct kserve_wish){0};
-  return read_whole_body(&r, &json, problem) && ragged_read(r.arrays, limits, request, problem);
+  return read_body(&r, &json, problem) && ragged_read(r.arrays, limits, request, problem);
 }

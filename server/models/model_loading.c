@@ -135,7 +135,7 @@ struct hash {
 static void run_hash(void *context) {
   static const char digits[] = "0123456789abcdef";
   const struct hash *hash = context;
-  unsigned char sum[32], *piece = malloc(HASH_PIECE);
+  unsigned char sum[32] = {0}, *piece = malloc(HASH_PIECE);
   gnutls_hash_hd_t state = NULL;
   bool good = piece && gnutls_hash_init(&state, GNUTLS_DIG_SHA256) == 0;
   for (size_t at = 0; good && at < hash->file->n_bytes;) {

@@ -185,8 +185,8 @@ static bool may_without_keys(const struct http_exchange *exchange, enum access a
  * not have. */
 static bool is_misdirected(const struct services *services, const struct http_exchange *exchange,
                            struct problem *problem) {
-  if (services->auth != NULL || !exchange->local || strcmp(exchange->client, "unix") == 0 ||
-      exchange->host == NULL || http_host_is_near(exchange->host))
+  if (services->auth != NULL || !exchange->local || exchange->host == NULL ||
+      http_host_is_near(exchange->host) || strcmp(exchange->client, "unix") == 0)
     return false;
   problem_set(problem, 421, "misdirected-request", "not the name of this server", "",
               "Without keys, requests from this machine name it by an address, localhost or a name "
