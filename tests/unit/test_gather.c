@@ -36,8 +36,8 @@ static struct fixture *new_fixture(void) {
   }
   memcpy(f.senders, senders, sizeof senders);
   memcpy(f.receivers, receivers, sizeof receivers);
-  f.span =
-      (struct batch_span){.first_atom = 1, .n_atoms = N_ATOMS, .first_edge = 1, .n_edges = N_EDGES};
+  f.span = (struct batch_span){
+      .first_atom = 1, .n_atoms = N_ATOMS, .n_local = N_ATOMS, .first_edge = 1, .n_edges = N_EDGES};
   f.workspace = (struct workspace){
       .batch = {.senders = f.senders, .receivers = f.receivers, .vectors = f.vectors},
       .energies = f.energies,
