@@ -105,7 +105,7 @@ def test_refusals_name_the_atoms(calculator: IrrepCalculator) -> None:
         atoms.calc = calculator
         with pytest.raises(ServerError) as caught:
             atoms.get_potential_energy()
-        assert caught.value.status == 422 and pointer in str(caught.value)
+        assert caught.value.status == 422 and pointer in str(caught.value.problem)
     calculator.set(model="no-such-model")
     atoms = molecule("H2O")
     atoms.calc = calculator
@@ -126,7 +126,7 @@ def test_command_line(server_url: str, calculator: IrrepCalculator, tmp_path: Pa
         text=True,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (1, "")
+    assert (done.returncode, done.stderr) == (1, "irrepd: 1 of 4 frames have no result\n")
     lines = done.stdout.splitlines()
     assert len(lines) == 5 and len(lines[3].split()) > 6  # the refusal, in words
     answers = ase.io.read(output, ":")
