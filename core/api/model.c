@@ -40,7 +40,7 @@ enum irrep_status irrep_model_graph(const struct irrep_model *model,
   enum irrep_status status = batch_check(&model->map, &atoms, error);
   if (status == IRREP_OK)
     status =
-        graph_build(&atoms, model->card.r_max, max_edges, max_bytes, &own.n_edges, graph, error);
+        graph_build(&atoms, model->card.r_max, 0, max_edges, max_bytes, &own.n_edges, graph, error);
   if (status == IRREP_OK)
     sized_write(SIZED_PLAN, &own, plan);
   return status;

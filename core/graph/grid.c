@@ -1,5 +1,6 @@
 #include "core/graph/grid.h"
 
+#include "core/graph/basis.h"
 #include "core/graph/vector3.h"
 
 #include <float.h>
@@ -21,52 +22,7 @@ void grid_take(struct grid *grid, size_t n_atoms, struct arena *arena) {
   grid->slot = arena_take(arena, n_atoms, sizeof *grid->slot);
 }
 
-/* Basis and its inverse */
-
-/* Sets the vector of the open axis k: of unit length, orthogonal to every vector known so far (of
- * which there is at least one). */
-static void open_axis(double basis[3][3], const bool known[3], size_t k) {
-  size_t a = (k + 1) % 3, b = (k + 2) % 3;
-  if (known[a] && known[b]) {
-    vector3_cross(basis[a], basis[b], basis[k]);
-  } else {
-    const double *row = basis[known[a] ? a : b];
-    size_t least = fabs(row[0]) < fabs(row[1]) ? 0 : 1;
-    least = fabs(row[2]) < fabs(row[least]) ? 2 : least;
-    double unit[3] = {0};
-    unit[least] = 1;
-    vector3_cross(row, unit, basis[k]);
-  }
-  vector3_normalise(basis[k]);
-}
-
-/* Lattice vectors of the periodic axes, orthonormal vectors across the open ones. */
-static void complete_basis(const struct grid *grid, double basis[3][3]) {
-  bool known[3];
-  memcpy(basis, grid->cell, sizeof grid->cell);
-  for (size_t k = 0; k < 3; k++)
-    known[k] = grid->axis[k].periodic;
-  if (!known[0] && !known[1] && !known[2]) {
-    basis[0][0] = 1;
-    known[0] = true;
-  }
-  for (size_t k = 0; k < 3; k++) {
-    if (known[k])
-      continue;
-    open_axis(basis, known, k);
-    known[k] = true;
-  }
-}
-
-/* dual[k] . basis[j] = 1 where j = k, else 0. */
-static void dual_basis(double basis[3][3], double dual[3][3]) {
-  for (size_t k = 0; k < 3; k++) {
-    vector3_cross(basis[(k + 1) % 3], basis[(k + 2) % 3], dual[k]);
-    double volume = vector3_dot(dual[k], basis[k]);
-    for (size_t j = 0; j < 3; j++)
-      dual[k][j] /= volume;
-  }
-}
+/* The frame */
 
 /* Components of one bin along each axis in the frame of grid.h, made by Gram-Schmidt from the last
  * axis on; the second pass keeps the frame orthogonal when the axes nearly coincide. */
@@ -127,8 +83,8 @@ struct scale {
 static struct scale set_axes(struct grid *grid, const struct irrep_structure *structure,
                              double thickness) {
   struct scale scale = {0};
-  complete_basis(grid, scale.basis);
-  dual_basis(scale.basis, scale.dual);
+  basis_complete(structure->cell, structure->pbc, scale.basis);
+  basis_dual(scale.basis, scale.dual);
   for (size_t k = 0; k < 3; k++) {
     struct grid_axis *axis = &grid->axis[k];
     double length = 1 / vector3_length(scale.dual[k]), high = 0, unit = 1;

@@ -10,12 +10,14 @@
 #include "core/base/arena.h"
 #include "core/graph/edge_list.h"
 #include "core/graph/grid.h"
+#include "core/graph/pair_vector.h"
 #include "irrep/conventions.h"
 
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Thickness of bins in units of r_max: the fastest for crystals at 5 to 6 Angstrom. */
 #define THICKNESS 0.8
@@ -63,36 +65,18 @@ struct interval {
 
 /* Edges */
 
-/* positions[receiver] - positions[sender] + shift . cell. The one expression for every edge. */
-static void edge_vector(const struct search *search, size_t receiver, size_t sender,
-                        const double shift[3], double vector[3]) {
-  const double *r = search->structure->positions + 3 * receiver;
-  const double *s = search->structure->positions + 3 * sender;
-  const double(*cell)[3] = search->grid->cell;
-  for (size_t k = 0; k < 3; k++)
-    vector[k] =
-        (r[k] - s[k]) + (shift[0] * cell[0][k] + shift[1] * cell[1][k] + shift[2] * cell[2][k]);
-}
-
-/* Whether the first shift that is not zero is negative. */
-static bool points_back(const double shift[3]) {
-  double first = shift[0] != 0 ? shift[0] : shift[1] != 0 ? shift[1] : shift[2];
-  return first < 0;
-}
-
-static bool fail_overlap(struct search *search, size_t receiver, size_t sender, double distance) {
+enum irrep_status neighbours_fail_overlap(size_t receiver, size_t sender, double distance,
+                                          struct irrep_error *error) {
   char field[64];
   snprintf(field, sizeof field, "positions/%zu", receiver);
-  search->status = receiver == sender
-                       ? irrep_fail(search->error, IRREP_ATOMS_OVERLAP, field,
-                                    "Atom %zu is %.3g Angstrom from its own periodic image; at "
-                                    "least %g is accepted",
-                                    receiver, distance, IRREP_DISTANCE_MIN)
-                       : irrep_fail(search->error, IRREP_ATOMS_OVERLAP, field,
-                                    "Atoms %zu and %zu are %.3g Angstrom apart; at least %g is "
-                                    "accepted",
-                                    sender, receiver, distance, IRREP_DISTANCE_MIN);
-  return false;
+  return receiver == sender
+             ? irrep_fail(error, IRREP_ATOMS_OVERLAP, field,
+                          "Atom %zu is %.3g Angstrom from its own periodic image; at least %g is "
+                          "accepted",
+                          receiver, distance, IRREP_DISTANCE_MIN)
+             : irrep_fail(error, IRREP_ATOMS_OVERLAP, field,
+                          "Atoms %zu and %zu are %.3g Angstrom apart; at least %g is accepted",
+                          sender, receiver, distance, IRREP_DISTANCE_MIN);
 }
 
 /* Makes room for one more pair on the heap, where the pairs may grow. */
@@ -109,8 +93,8 @@ static void grow(struct neighbour_pairs *pairs) {
   pairs->room = room < most ? room : most;
 }
 
-static void put_pair(struct neighbour_pairs *pairs, size_t receiver, size_t sender, bool back,
-                     const double vector[3]) {
+static void put_pair(struct neighbour_pairs *pairs, size_t receiver, size_t sender,
+                     const double shift[3], const double vector[3]) {
   const size_t i = pairs->n++;
   if (i == pairs->room && i < pairs->max_room)
     grow(pairs);
@@ -119,8 +103,10 @@ static void put_pair(struct neighbour_pairs *pairs, size_t receiver, size_t send
   struct neighbour_pair *pair = &pairs->pair[i];
   pair->receiver = (uint32_t)receiver;
   pair->sender = (uint32_t)sender;
-  for (size_t k = 0; k < 3; k++)
-    pair->vector[k] = back ? -vector[k] : vector[k];
+  if (pairs->holds_shifts)
+    memcpy(pair->shift, shift, sizeof pair->shift);
+  else
+    memcpy(pair->vector, vector, sizeof pair->vector);
 }
 
 /* Decides about the pair of the sender under way and one image of the atom in a slot. */
@@ -130,21 +116,20 @@ static bool take_pair(struct search *search, size_t slot, const double period[3]
   double shift[3], vector[3];
   for (size_t k = 0; k < 3; k++)
     shift[k] = period[k] - atom->period[k] + search->at->period[k];
-  bool self = receiver == sender, back = self && points_back(shift);
+  bool self = receiver == sender;
   if (self && shift[0] == 0 && shift[1] == 0 && shift[2] == 0)
     return true;
-  for (size_t k = 0; k < 3 && back; k++)
-    shift[k] = -shift[k];
-  edge_vector(search, receiver, sender, shift, vector);
+  pair_vector(search->structure->positions, search->grid->cell, receiver, sender, shift, vector);
   double d2 = vector[0] * vector[0] + vector[1] * vector[1] + vector[2] * vector[2];
   if (!(d2 < search->r_max * search->r_max))
     return true;
-  if (d2 < IRREP_DISTANCE_MIN * IRREP_DISTANCE_MIN)
-    return fail_overlap(search, receiver, sender, sqrt(d2));
-
+  if (d2 < IRREP_DISTANCE_MIN * IRREP_DISTANCE_MIN) {
+    search->status = neighbours_fail_overlap(receiver, sender, sqrt(d2), search->error);
+    return false;
+  }
   search->n_edges += self ? 1 : 2;
   if (search->pairs)
-    put_pair(search->pairs, receiver, sender, back, vector);
+    put_pair(search->pairs, receiver, sender, shift, vector);
   return true;
 }
 

@@ -5,6 +5,7 @@
 #include "irrep/status.h"
 #include "irrep/structure.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,7 +20,10 @@ enum irrep_status structure_check(const struct irrep_structure *structure,
 /* An edge between two atoms and its reverse or, where both are the same atom, an edge alone. */
 struct neighbour_pair {
   uint32_t receiver, sender; /* receiver >= sender */
-  double vector[3];          /* Angstrom, positions[receiver] - positions[sender] + shift . cell */
+  union {
+    double vector[3]; /* Angstrom, positions[receiver] - positions[sender] + shift . cell */
+    double shift[3];  /* integers, for pair_vector.h; where neighbour_pairs holds shifts */
+  };
 };
 
 /* Where pairs are put as they are found. */
@@ -29,6 +33,7 @@ struct neighbour_pairs {
   size_t n;        /* found; those beyond room were not put */
   size_t max_room; /* above room: pair is on the heap and grows up to here, as far as there is
                       memory; whoever began it frees it */
+  bool holds_shifts;
 };
 
 /* Bytes of scratch that neighbours_find takes for this structure; SIZE_MAX on overflow. Linear in
@@ -50,12 +55,16 @@ enum irrep_status neighbours_find(const struct irrep_structure *structure, doubl
                                   size_t max_edges, void *scratch, struct neighbour_pairs *pairs,
                                   size_t *n_edges, struct irrep_error *error);
 
+/* Says that two atoms, or an atom and its image, are too close. */
+enum irrep_status neighbours_fail_overlap(size_t receiver, size_t sender, double distance,
+                                          struct irrep_error *error);
+
 /* Writes the edges that were found, sorted by receiver, inside a receiver by sender, then
  * lexicographically by shift, so that the list depends on nothing but the structure. A shift counts
  * for the unwrapped positions as given. Vectors are exactly antisymmetric: the reverse edge has the
  * negated bits.
  *
- *   pairs       all that neighbours_find found
+ *   pairs       all that neighbours_find found, with their vectors
  *   cursor      [n_atoms] scratch
  *   first_edge  [n_atoms + 1] edges of receiver i are first_edge[i] .. first_edge[i+1]-1, plus
  *               edge_base

@@ -1,12 +1,13 @@
 /* Graphs: atoms, and the directed edges between those that are closer than a cutoff.
  *
- *   irrep_graph_build    finds the edges of a structure
- *   irrep_graph_view     takes the edges that another program has found
- *   irrep_graph_contents shows them
+ *   irrep_graph_build     finds the edges of a structure
+ *   irrep_graph_update    finds them again when its atoms have moved a little
+ *   irrep_graph_view      takes the edges that another program has found
+ *   irrep_graph_contents  shows them
  *   irrep_graph_free
  *
- * A graph is evaluated by irrep_model_evaluate_graphs (model.h). It is read only, and may be used
- * by any number of threads at a time.
+ * A graph is evaluated by irrep_model_evaluate_graphs (model.h). But for irrep_graph_update it is
+ * read only, and may be used by any number of threads at a time.
  *
  * Ghosts. A structure may be divided among processes, each of which has some of the atoms, local
  * atoms, and every edge that these receive. The senders of such edges are local atoms or ghosts:
@@ -19,6 +20,7 @@
 #include "irrep/status.h"
 #include "irrep/structure.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -56,15 +58,39 @@ struct irrep_graph_arrays {
  *
  *   structure  copied as needed; may go afterwards
  *   cutoff     Angstrom, 0 < cutoff <= IRREP_LENGTH_MAX
- *   max_edges  a structure of more is refused; SIZE_MAX: UINT32_MAX is the limit
+ *   skin       Angstrom, 0 <= skin <= IRREP_LENGTH_MAX: pairs of atoms this far beyond the cutoff
+ *              are kept for irrep_graph_update, at 44 bytes instead of 28 for each edge of either
+ *              kind; 0: none
+ *   max_edges  a structure of more, with those of the skin, is refused; SIZE_MAX: UINT32_MAX is the
+ *              limit
  *
  * On OK *graph is owned by the caller (irrep_graph_free), otherwise NULL. BAD_ARGUMENT (cutoff,
- * struct_size),
- * NO_ATOMS, NOT_FINITE, SINGULAR_CELL, ATOMS_OVERLAP, TOO_LARGE, NO_MEMORY; error->field names the
- * field and index. Thread-safe. */
+ * skin, struct_size), NO_ATOMS, NOT_FINITE, SINGULAR_CELL, ATOMS_OVERLAP, TOO_LARGE, NO_MEMORY;
+ * error->field names the field and index. Thread-safe. */
 enum irrep_status irrep_graph_build(const struct irrep_structure *structure, double cutoff,
-                                    size_t max_edges, struct irrep_graph **graph,
+                                    double skin, size_t max_edges, struct irrep_graph **graph,
                                     struct irrep_error *error);
+
+/* Moves the atoms of a graph that was built with a skin, without a search: the graph becomes what
+ * irrep_graph_build would make of the moved atoms, bit for bit, as long as the skin covers what has
+ * moved since it was built. That is certain while no atom has moved more than half of the skin and
+ * the cell is the same. Under a change of the cell by the linear map F (rows of the cell are
+ * multiplied by it from the right), with u the farthest that an atom is from its old position times
+ * F, the graph is good while
+ *
+ *   cutoff + 2 u <= (cutoff + skin) (1 - |F - 1|)     |.|: the root of the sum of squares
+ *
+ *   positions  [n_atoms][3] Angstrom. Atoms may leave the cell; one that is put back into it has
+ *              moved
+ *   cell       [3][3] Angstrom; rows of open axes are ignored
+ *   stale      set to true on OK where the skin may not cover the move: then the graph is as it
+ *              was, and the caller builds another one
+ *
+ * Otherwise the graph is as it was: BAD_ARGUMENT (no skin), and what irrep_graph_build returns. The
+ * time is linear in atoms and pairs; allocates nothing. The graph may not be in use by others. */
+enum irrep_status irrep_graph_update(struct irrep_graph *graph, const double *positions,
+                                     const double cell[3][3], bool *stale,
+                                     struct irrep_error *error);
 
 /* Makes a graph of a list that the caller has found.
  *

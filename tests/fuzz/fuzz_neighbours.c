@@ -131,7 +131,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct irrep_error error = {0};
   int shifts[3];
   size_t least, most;
-  if (irrep_graph_build(&s, cutoff, 1000000, &graph, &error) == IRREP_OK) {
+  if (irrep_graph_build(&s, cutoff, 0, 1000000, &graph, &error) == IRREP_OK) {
     check_edges(graph, cutoff);
     if (count_shifts(&s, cutoff, spread, shifts)) {
       const size_t n = irrep_graph_contents(graph)->n_edges;

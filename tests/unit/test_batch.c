@@ -254,7 +254,7 @@ static void test_joined_graphs_are_the_filled_batch(void **state) {
   struct irrep_result results[N];
   struct batch batch;
   for (size_t i = 0; i < N; i++)
-    assert_int_equal(irrep_graph_build(&mixture()[which[i]], R_MAX, SIZE_MAX, &graphs[i], NULL),
+    assert_int_equal(irrep_graph_build(&mixture()[which[i]], R_MAX, 0, SIZE_MAX, &graphs[i], NULL),
                      IRREP_OK);
   const struct irrep_graph *const *all = (const struct irrep_graph *const *)graphs;
   void *memory = aligned_new(1 << 14);
@@ -296,7 +296,7 @@ static void test_a_single_graph_lies_where_it_is(void **state) {
   struct irrep_graph *graph;
   struct irrep_result result;
   struct batch batch;
-  assert_int_equal(irrep_graph_build(&s, R_MAX, SIZE_MAX, &graph, NULL), IRREP_OK);
+  assert_int_equal(irrep_graph_build(&s, R_MAX, 0, SIZE_MAX, &graph, NULL), IRREP_OK);
   const struct irrep_graph *const all[] = {graph};
   const struct irrep_graph_arrays *arrays = irrep_graph_contents(graph);
   void *memory = aligned_new(1024);

@@ -58,7 +58,8 @@ static void test_holds_the_list_of_a_structure(void **state) {
   for (size_t i = 0; i < sizeof structures / sizeof *structures; i++) {
     struct irrep_graph *graph;
     struct irrep_error error;
-    assert_int_equal(irrep_graph_build(&structures[i], CUTOFF, SIZE_MAX, &graph, &error), IRREP_OK);
+    assert_int_equal(irrep_graph_build(&structures[i], CUTOFF, 0, SIZE_MAX, &graph, &error),
+                     IRREP_OK);
     assert_is_the_list(graph, &structures[i]);
     assert_memory_equal(graph->cell, structures[i].cell, sizeof graph->cell);
     assert_memory_equal(graph->pbc, structures[i].pbc, sizeof graph->pbc);
@@ -80,7 +81,7 @@ static void test_keeps_nothing_of_the_caller(void **state) {
   memcpy(elements, numbers, sizeof elements);
   s.positions = moved;
   s.numbers = elements;
-  assert_int_equal(irrep_graph_build(&s, CUTOFF, SIZE_MAX, &graph, NULL), IRREP_OK);
+  assert_int_equal(irrep_graph_build(&s, CUTOFF, 0, SIZE_MAX, &graph, NULL), IRREP_OK);
   memset(moved, 0, sizeof moved);
   memset(elements, 0, sizeof elements);
   s = crystal(5);
@@ -97,7 +98,7 @@ static void test_refusals(void **state) {
   memset(flat.cell[1], 0, sizeof flat.cell[1]);
   const struct irrep_structure none = molecule(0), good = crystal(5);
   struct irrep_graph *graph;
-  assert_int_equal(irrep_graph_build(&good, CUTOFF, SIZE_MAX, &graph, NULL), IRREP_OK);
+  assert_int_equal(irrep_graph_build(&good, CUTOFF, 0, SIZE_MAX, &graph, NULL), IRREP_OK);
   const size_t n_edges = irrep_graph_contents(graph)->n_edges;
   irrep_graph_free(graph);
   const struct {
@@ -118,8 +119,8 @@ static void test_refusals(void **state) {
                {&good, (double)INFINITY, SIZE_MAX, IRREP_BAD_ARGUMENT, ""}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     struct irrep_error error = {0};
-    const enum irrep_status status =
-        irrep_graph_build(cases[i].structure, cases[i].cutoff, cases[i].max_edges, &graph, &error);
+    const enum irrep_status status = irrep_graph_build(cases[i].structure, cases[i].cutoff, 0,
+                                                       cases[i].max_edges, &graph, &error);
     assert_int_equal(status, cases[i].status);
     assert_string_equal(error.field, cases[i].field);
     assert_true((graph != NULL) == (status == IRREP_OK));
@@ -133,11 +134,12 @@ static void test_bytes_bound_what_is_kept(void **state) {
   const struct irrep_structure s = crystal(5);
   struct irrep_graph *graph;
   size_t n_edges, counted, kept_from = 0;
-  assert_int_equal(graph_build(&s, CUTOFF, SIZE_MAX, SIZE_MAX, &n_edges, &graph, NULL), IRREP_OK);
+  assert_int_equal(graph_build(&s, CUTOFF, 0, SIZE_MAX, SIZE_MAX, &n_edges, &graph, NULL),
+                   IRREP_OK);
   const size_t bytes = irrep_graph_bytes(graph);
   irrep_graph_free(graph);
   for (size_t most = 0; most < 4 * bytes; most += 64) {
-    assert_int_equal(graph_build(&s, CUTOFF, SIZE_MAX, most, &counted, &graph, NULL), IRREP_OK);
+    assert_int_equal(graph_build(&s, CUTOFF, 0, SIZE_MAX, most, &counted, &graph, NULL), IRREP_OK);
     assert_int_equal(counted, n_edges);
     if (graph) {
       assert_is_the_list(graph, &s);

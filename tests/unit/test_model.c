@@ -289,7 +289,7 @@ static void check_graphs(enum irrep_precision precision) {
                        IRREP_UNKNOWN_ELEMENT);
       assert_null(graphs[i]);
       assert_int_equal(
-          irrep_graph_build(&s, irrep_model_card(model)->r_max, SIZE_MAX, &graphs[i], NULL),
+          irrep_graph_build(&s, irrep_model_card(model)->r_max, 0, SIZE_MAX, &graphs[i], NULL),
           IRREP_OK);
       continue;
     }
@@ -366,7 +366,7 @@ static void test_graphs_that_do_not_fit(void **state) {
   const double wrong[] = {nextafter(r_max, 0), nextafter(r_max, 100)};
   void *arena = aligned_new(1 << 20);
   for (size_t i = 0; i < 2; i++) {
-    assert_int_equal(irrep_graph_build(&s, wrong[i], SIZE_MAX, &graph, NULL), IRREP_OK);
+    assert_int_equal(irrep_graph_build(&s, wrong[i], 0, SIZE_MAX, &graph, NULL), IRREP_OK);
     const struct irrep_graph *const all[] = {graph};
     assert_int_equal(
         irrep_model_evaluate_graphs(model, &options, all, 1, arena, 1 << 20, &c.result, &error),
