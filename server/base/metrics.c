@@ -57,7 +57,8 @@ enum kind { COUNTER, GAUGE, SECONDS, SIZES };
   X(SOCKET_CLIENTS, GAUGE, "socket_clients", "Outbound socket connections.", NULL)                 \
   X(DRAINING, GAUGE, "draining", "1 while the server finishes what it has accepted.", NULL)        \
   X(BUILD_INFO, GAUGE, "build_info", "Always 1.", "version", "blas")                               \
-  X(LOG_LOST, COUNTER, "log_lines_lost_total", "Lines of the log that were lost, their reader being too slow.", NULL) \
+  X(LOG_LOST, COUNTER, "log_lines_lost_total",                                                     \
+    "Lines of the log that were lost, their reader being too slow.", NULL)                         \
   X(PROCESS_MEMORY, GAUGE, "process_resident_memory_bytes", "Resident memory.", NULL)              \
   X(PROCESS_FDS, GAUGE, "process_open_fds", "Open file descriptors.", NULL)                        \
   X(PROCESS_CPU, COUNTER, "process_cpu_seconds_total", "User and system time.", NULL)
