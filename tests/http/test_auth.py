@@ -66,6 +66,8 @@ def test_scopes(start: Factory, keys: Path) -> None:
     load = f"/v1/models/{MODEL}/load"
     assert [status(daemon, "POST", load, key) for key in (None, USER)] == [401, 403]
     assert status(daemon, "POST", load, ADMIN) < 300
+    load_line = f'"path":"{load}","status":200'
+    daemon.wait_for(lambda: load_line in daemon.log.read_text(), "the last line of the log")
     text = daemon.log.read_text()
     assert '"message":"request"' in text
     for secret in (USER, ADMIN, BOTH, hashlib.sha256(USER.encode()).hexdigest()):

@@ -79,8 +79,13 @@ def test_start_prints_what_works_as_pasted(start: Factory) -> None:
 def test_requests_are_logged_on_demand(start: Factory) -> None:
     daemon = start("--log-requests")
     daemon.ask("GET", "/nothing?secret=1", headers={"X-Request-Id": "find-me"})
-    entries = [json.loads(line) for line in daemon.log.read_text().splitlines()]
-    (entry,) = [entry for entry in entries if entry.get("request_id") == "find-me"]
+
+    def entries() -> list[dict[str, Any]]:
+        logged = [json.loads(line) for line in daemon.log.read_text().splitlines()]
+        return [entry for entry in logged if entry.get("request_id") == "find-me"]
+
+    daemon.wait_for(lambda: len(entries()) > 0, "the line of the log")
+    (entry,) = entries()
     assert (entry["method"], entry["path"], entry["status"]) == ("GET", "/nothing", 404)
 
 

@@ -96,7 +96,7 @@ def test_status(daemon: Daemon) -> None:
 
 
 def entries(daemon: Daemon) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in daemon.log.read_text().splitlines() if line[0] == "{"]
+    return [json.loads(line) for line in daemon.log.read_text().splitlines() if line[:1] == "{"]
 
 
 def test_traces_are_passed_to_the_log(start: Factory) -> None:
@@ -106,6 +106,7 @@ def test_traces_are_passed_to_the_log(start: Factory) -> None:
         headers = {"X-Request-Id": f"r{number}", "traceparent": value}
         answer = daemon.predict(one(SILICON), headers)
         assert answer.json()["request_id"] == answer.headers["x-request-id"] == f"r{number}"
+    daemon.wait_for(lambda: "r2" in [x.get("request_id") for x in entries(daemon)], "the log")
     logged = {x["request_id"]: x for x in entries(daemon) if "request_id" in x}
     assert logged["r0"]["traceparent"] == trace
     assert "traceparent" not in logged["r1"] and "traceparent" not in logged["r2"]
