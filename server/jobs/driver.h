@@ -29,7 +29,7 @@
  *      driver. What it has to tell on the way (frames) it keeps for its owner, who is called after
  *      each answer (drive_options.stepped).
  *   2. Its owner: what makes it, begins its drive, and hands on what it tells. For a protocol over
- * a socket that is link.c, for a request over HTTP the job that answers it.
+ *      a socket that is link.c, for a request over HTTP the job that answers it.
  *   3. tests/unit/test_NAME.c, which plays the drive: request, answer, request, without threads.
  *
  * One that hears the other side as bytes is a protocol besides (server/drivers/protocol.h): bytes

@@ -95,7 +95,7 @@ void registry_set_limits(struct registry *r, const struct registry_limits *limit
 /* The folder */
 
 /* The model of a file: one that was known, or a new one; NULL without memory. */
-static struct served_model *know(struct registry *r, struct model_folder_file *file) {
+static struct served_model *find_or_add(struct registry *r, struct model_folder_file *file) {
   struct served_model *m = find(r->known, r->n_known, file->name);
   if (!m) {
     struct served_model **known =
@@ -139,7 +139,7 @@ static enum irrep_status scan(struct registry *r, struct irrep_error *error) {
     return status;
   struct served_model **models = calloc(folder.n_files + 1, sizeof(struct served_model *));
   for (size_t i = 0; i < folder.n_files && models && status == IRREP_OK; i++) {
-    models[i] = know(r, &folder.files[i]);
+    models[i] = find_or_add(r, &folder.files[i]);
     if (!models[i])
       status = irrep_fail(error, IRREP_NO_MEMORY, "", "no memory to list the models");
   }
