@@ -90,15 +90,15 @@ static const char *encrypt(struct check *check, int fd) {
   if (result != 0)
     return gnutls_strerror(result);
   gnutls_transport_set_int(check->session, fd);
-  for (result = gnutls_handshake(check->session); result != 0 && why == NULL;
-       result = why == NULL ? gnutls_handshake(check->session) : result)
+  for (result = gnutls_handshake(check->session); result != 0 && !why;
+       result = why ? result : gnutls_handshake(check->session))
     why = go_on(check, fd, result);
   return why;
 }
 
 /* As send and recv of a socket that does not wait; what a session has to wait for is EAGAIN. */
 static ssize_t put(const struct check *check, int fd, const char *bytes, size_t size) {
-  if (check->session == NULL)
+  if (!check->session)
     return send(fd, bytes, size, MSG_NOSIGNAL);
   const ssize_t n = gnutls_record_send(check->session, bytes, size);
   errno = n < 0 && gnutls_error_is_fatal((int)n) ? EPROTO : EAGAIN;
@@ -106,7 +106,7 @@ static ssize_t put(const struct check *check, int fd, const char *bytes, size_t 
 }
 
 static ssize_t get(const struct check *check, int fd, char *bytes, size_t size) {
-  if (check->session == NULL)
+  if (!check->session)
     return recv(fd, bytes, size, 0);
   const ssize_t n = gnutls_record_recv(check->session, bytes, size);
   errno = n < 0 && gnutls_error_is_fatal((int)n) ? EPROTO : EAGAIN;
@@ -166,7 +166,7 @@ static bool is_200(const char *line) {
   return strncmp(code, " 200", 4) == 0 && (code[4] == ' ' || code[4] == '\0');
 }
 
-/* --- URLs ------------------------------------------------------------------------------------- */
+/* URLs */
 
 static const char *connect_unix(struct check *check, const char *path, int *fd) {
   struct sockaddr_un name = {.sun_family = AF_UNIX};
@@ -228,13 +228,13 @@ int healthcheck_run(const char *url, int timeout_ms) {
   char line[STATUS_LINE_MAX];
   int fd = -1;
   const char *why = connect_url(&check, url, &fd);
-  if (why == NULL && check.encrypts)
+  if (!why && check.encrypts)
     why = encrypt(&check, fd);
-  if (why == NULL)
+  if (!why)
     why = ask(&check, fd);
-  if (why == NULL)
+  if (!why)
     why = listen_to(&check, fd, line);
-  if (why == NULL && !is_200(line))
+  if (!why && !is_200(line))
     why = line + strlen("HTTP/1.1 ");
   if (why != NULL)
     fprintf(stderr, "irrepd: --healthcheck %.300s: %s\n", url, why);
@@ -244,5 +244,5 @@ int healthcheck_run(const char *url, int timeout_ms) {
     gnutls_certificate_free_credentials(check.credentials);
   if (fd >= 0)
     close(fd);
-  return why == NULL ? 0 : 1;
+  return why ? 1 : 0;
 }

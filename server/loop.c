@@ -57,7 +57,7 @@ struct daemon {
   bool abandoned;      /* the drain has timed out */
 };
 
-/* --- limits ----------------------------------------------------------------------------------- */
+/* Limits */
 
 static struct http_options http_options(struct daemon *daemon) {
   const struct config *config = daemon->config;
@@ -82,7 +82,7 @@ static struct registry_limits model_limits(const struct config *config) {
                                   .pins = config->pins};
 }
 
-/* --- keys ------------------------------------------------------------------------------------- */
+/* Keys */
 
 static bool has_keys(const struct config *config) {
   return config->keys != NULL && config->keys[0] != '\0';
@@ -101,12 +101,12 @@ static enum irrep_status load_keys(struct daemon *daemon, struct irrep_error *er
   return IRREP_OK;
 }
 
-/* --- models ----------------------------------------------------------------------------------- */
+/* Models */
 
 /* sevennet-0 when it is ready, else the first that is. */
 static struct served_model *example_model(const struct registry *registry) {
   struct served_model *found = registry_find(registry, "sevennet-0");
-  for (size_t i = 0; i < registry_count(registry) && (found == NULL || found->model == NULL); i++)
+  for (size_t i = 0; i < registry_count(registry) && (!found || !found->model); i++)
     found = registry_at(registry, i);
   return found != NULL && found->model != NULL ? found : NULL;
 }
@@ -134,7 +134,7 @@ static void on_model(void *context, struct served_model *model) {
     announce(daemon);
 }
 
-/* --- end -------------------------------------------------------------------------------------- */
+/* End */
 
 /* Ends at once, whatever is under way. */
 static void leave(struct daemon *daemon) {
@@ -226,7 +226,7 @@ static void on_signal(uv_signal_t *handle, int number) {
     drain(daemon);
 }
 
-/* --- reload ----------------------------------------------------------------------------------- */
+/* Reload */
 
 static void on_hang_up(uv_signal_t *handle, int number) {
   struct daemon *daemon = handle->data;
@@ -270,7 +270,7 @@ static void log_profile(const struct profile_totals *totals) {
   }
 }
 
-/* --- start ------------------------------------------------------------------------------------ */
+/* Start */
 
 static bool start_handles(struct daemon *daemon) {
   if (uv_loop_init(&daemon->loop) != 0)
@@ -295,7 +295,7 @@ static bool start_handles(struct daemon *daemon) {
 /* OK, with or without a certificate. */
 static enum irrep_status load_certificate(const struct config *config, struct tls **tls,
                                           struct irrep_error *error) {
-  if (config->tls_cert == NULL || config->tls_cert[0] == '\0')
+  if (!config->tls_cert || config->tls_cert[0] == '\0')
     return IRREP_OK;
   return tls_new(config->tls_cert, config->tls_key, tls, error);
 }
@@ -327,7 +327,7 @@ static const char *start(struct daemon *daemon, struct irrep_error *error) {
   if (!start_handles(daemon))
     return "event loop";
   services->metrics = metrics_new();
-  if (services->metrics == NULL)
+  if (!services->metrics)
     return "metrics";
   const struct registry_options models = {.evaluator = &evaluator_core,
                                           .folder = daemon->config->models_dir,
@@ -341,7 +341,7 @@ static const char *start(struct daemon *daemon, struct irrep_error *error) {
   metrics_draining(services->metrics, 0);
   services->predictor =
       predictor_new(&daemon->loop, daemon->config, services->registry, services->metrics);
-  if (services->predictor == NULL)
+  if (!services->predictor)
     return "workers";
   const struct sockets_options sockets = {.loop = &daemon->loop,
                                           .config = daemon->config,
@@ -349,10 +349,10 @@ static const char *start(struct daemon *daemon, struct irrep_error *error) {
                                           .predictor = services->predictor,
                                           .metrics = services->metrics};
   services->sockets = sockets_new(&sockets);
-  if (services->sockets == NULL || sockets_open_flags(services->sockets, error) != IRREP_OK)
+  if (!services->sockets || sockets_open_flags(services->sockets, error) != IRREP_OK)
     return "sockets";
   services->http = start_http(daemon);
-  return services->http == NULL ? "http" : NULL;
+  return services->http ? NULL : "http";
 }
 
 static void stop(struct daemon *daemon) {
@@ -412,11 +412,11 @@ int daemon_run(struct config *config, int argc, char **argv) {
   return daemon.exit_status;
 }
 
-/* --- check ------------------------------------------------------------------------------------ */
+/* Check */
 
 static enum irrep_status check_folder(const struct config *config, struct irrep_error *error) {
   DIR *folder = opendir(config->models_dir);
-  if (folder == NULL)
+  if (!folder)
     return irrep_fail(error, IRREP_BAD_ARGUMENT, "models", "--models %.200s: %s",
                       config->models_dir, strerror(errno));
   closedir(folder);

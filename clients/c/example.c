@@ -29,7 +29,7 @@ int main(int argc, char **argv) {
     return 2;
   }
   struct irrepd_client *client = irrepd_client_new(argv[1], argv[2], "float64", NULL);
-  if (client == NULL || (argc == 4 && !irrepd_client_trust(client, argv[3]))) {
+  if (!client || (argc == 4 && !irrepd_client_trust(client, argv[3]))) {
     fprintf(stderr, "no client for %s\n", argv[1]);
     return 2;
   }

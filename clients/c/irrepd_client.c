@@ -36,7 +36,7 @@ static void append(struct text *text, const char *data, size_t size) {
   if (text->size + size + 1 > text->capacity) {
     const size_t capacity = 2 * (text->size + size + 1);
     char *grown = realloc(text->data, capacity);
-    if (grown == NULL) {
+    if (!grown) {
       text->failed = true;
       return;
     }
@@ -228,7 +228,7 @@ done:
 
 static bool add_header(struct irrepd_client *client, const char *line) {
   struct curl_slist *longer = curl_slist_append(client->headers, line);
-  if (longer == NULL)
+  if (!longer)
     return false;
   client->headers = longer;
   return true;
@@ -263,13 +263,13 @@ static bool set_up(struct irrepd_client *client, const char *url, const char *mo
 struct irrepd_client *irrepd_client_new(const char *url, const char *model, const char *precision,
                                         const char *key) {
   struct irrepd_client *client = calloc(1, sizeof *client);
-  if (client == NULL)
+  if (!client)
     return NULL;
   client->curl = curl_easy_init();
   client->precision = precision != NULL ? strdup(precision) : NULL;
   client->plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-  if (client->curl == NULL || client->plain == (locale_t)0 ||
-      (precision != NULL && client->precision == NULL) || !set_up(client, url, model, key)) {
+  if (!client->curl || client->plain == (locale_t)0 || (precision != NULL && !client->precision) ||
+      !set_up(client, url, model, key)) {
     irrepd_client_free(client);
     return NULL;
   }
@@ -281,7 +281,7 @@ bool irrepd_client_trust(struct irrepd_client *client, const char *ca_file) {
 }
 
 void irrepd_client_free(struct irrepd_client *client) {
-  if (client == NULL)
+  if (!client)
     return;
   curl_slist_free_all(client->headers);
   curl_easy_cleanup(client->curl);

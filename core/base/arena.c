@@ -33,7 +33,7 @@ void *arena_take(struct arena *arena, size_t count, size_t size) {
   }
   size_t begin = arena->used;
   size_t end = size_add(begin, round_up(size_mul(count, size)));
-  bool counting = arena->base == NULL;
+  bool counting = !arena->base;
   if (end == SIZE_MAX || end > arena->size) {
     arena->failed = true;
     arena->used = counting ? SIZE_MAX : begin;

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* With base == NULL an arena only counts: every take gives NULL and `used` says what would be
+/* With !base an arena only counts: every take gives NULL and `used` says what would be
  * needed. */
 struct arena {
   unsigned char *base; /* aligned to IRREP_ALIGNMENT, or NULL to count */

@@ -8,7 +8,7 @@
 
 #define JSON_SIZE_END (UINT64_C(1) << 53)
 
-/* Where decoded bytes go; with bytes == NULL they are only checked. */
+/* Where decoded bytes go; with !bytes they are only checked. */
 struct sink {
   char *bytes;
   size_t size, used;

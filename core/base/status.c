@@ -31,12 +31,12 @@ const char *irrep_status_message(enum irrep_status status) {
 
 enum irrep_status irrep_fail(struct irrep_error *error, enum irrep_status status, const char *field,
                              const char *format, ...) {
-  if (error == NULL) {
+  if (!error) {
     return status;
   }
   /* Filled apart, because field and the format's arguments may point into *error. */
   struct irrep_error filled = {.status = status};
-  (void)snprintf(filled.field, sizeof filled.field, "%s", field == NULL ? "" : field);
+  (void)snprintf(filled.field, sizeof filled.field, "%s", field ? field : "");
   va_list arguments;
   va_start(arguments, format);
   (void)vsnprintf(filled.detail, sizeof filled.detail, format, arguments);

@@ -34,7 +34,7 @@ static const char *read_number(const char *at, size_t max, size_t *value) {
 static const char *read_irrep(const char *at, struct irrep *ir) {
   size_t l;
   at = read_number(at, IRREP_L_MAX, &l);
-  if (at == NULL || (*at != 'e' && *at != 'o')) {
+  if (!at || (*at != 'e' && *at != 'o')) {
     return NULL;
   }
   *ir = (struct irrep){.l = (int)l, .parity = *at == 'e' ? 1 : -1};
@@ -66,7 +66,7 @@ enum irrep_status irreps_parse(const char *text, struct irreps *irreps, struct i
     size_t mul;
     struct irrep ir;
     const char *end = read_entry(at, &mul, &ir);
-    if (end == NULL) {
+    if (!end) {
       return fail_at(error, text, at);
     }
     if (!irreps_append(&parsed, ir, mul)) {
@@ -90,7 +90,7 @@ enum irrep_status irreps_parse(const char *text, struct irreps *irreps, struct i
 enum irrep_status irrep_parse(const char *text, struct irrep *ir, struct irrep_error *error) {
   struct irrep parsed;
   const char *end = read_irrep(text, &parsed);
-  if (end == NULL || *end != '\0') {
+  if (!end || *end != '\0') {
     return irrep_fail(error, IRREP_BAD_ARGUMENT, "",
                       "an irrep is a degree from 0 to %d and a parity e or o, such as 1o",
                       IRREP_L_MAX);

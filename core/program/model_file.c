@@ -39,7 +39,7 @@ static bool read_metadata(struct json_reader *json, struct model_file *file) {
     }
     json_string(json, file->card, bound, &file->card_size);
   }
-  return json->message == NULL;
+  return !json->message;
 }
 
 static bool read_tensor(struct json_reader *json, struct file_tensor *tensor) {

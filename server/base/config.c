@@ -167,7 +167,7 @@ static bool parse_size(const char *text, bool suffixes, size_t *number) {
   if (suffixes && *text != '\0') {
     const char *units = "KMGkmg";
     const char *unit = strchr(units, *text++);
-    if (unit == NULL || __builtin_mul_overflow(n, (size_t)1 << 10 * ((unit - units) % 3 + 1), &n))
+    if (!unit || __builtin_mul_overflow(n, (size_t)1 << 10 * ((unit - units) % 3 + 1), &n))
       return false;
   }
   *number = n;
@@ -191,9 +191,9 @@ static int option_set(struct config *config, const struct option *option, const 
     char **text = (char **)(void *)field;
     free(*text);
     *text = strdup(value);
-    if (*text == NULL)
+    if (!*text)
       fputs("irrepd: no memory\n", stderr);
-    return *text == NULL ? 2 : 0;
+    return *text ? 0 : 2;
   }
   size_t number = 0;
   if (!parse_size(value, option->type == OPTION_BYTES, &number) || number < option->min ||
@@ -235,7 +235,7 @@ static int argument_next(int argc, char **argv, int *i, struct argument *argumen
   }
   const size_t length = strcspn(text + 2, "=");
   const struct option *option = option_find(text + 2, length);
-  if (option == NULL) {
+  if (!option) {
     fprintf(stderr, "irrepd: unknown flag \"%.80s\"; --help lists them\n", text);
     return 2;
   }
@@ -288,7 +288,7 @@ static int append_item(struct config *config, const struct option *option, const
   }
   const size_t size = strlen(*text) + 1 + strlen(value) + 1;
   char *joined = malloc(size);
-  if (joined == NULL) {
+  if (!joined) {
     fputs("irrepd: no memory\n", stderr);
     return 2;
   }
@@ -337,9 +337,9 @@ static int apply_environment(struct config *config) {
 
 static char *read_file(const char *path, size_t *size) {
   FILE *file = fopen(path, "rb");
-  char *text = file == NULL ? NULL : malloc(CONFIG_FILE_MAX + 1);
-  const char *wrong = file == NULL ? strerror(errno) : text == NULL ? "no memory" : NULL;
-  if (wrong == NULL) {
+  char *text = !file ? NULL : malloc(CONFIG_FILE_MAX + 1);
+  const char *wrong = !file ? strerror(errno) : !text ? "no memory" : NULL;
+  if (!wrong) {
     *size = fread(text, 1, CONFIG_FILE_MAX + 1, file);
     if (ferror(file))
       wrong = "cannot be read";
@@ -350,7 +350,7 @@ static char *read_file(const char *path, size_t *size) {
   }
   if (file != NULL)
     fclose(file);
-  if (wrong == NULL)
+  if (!wrong)
     return text;
   fprintf(stderr, "irrepd: --config %s: %s\n", path, wrong);
   free(text);
@@ -359,7 +359,7 @@ static char *read_file(const char *path, size_t *size) {
 
 static int apply_member(struct config *config, const cJSON *member, const char *path) {
   const struct option *option = option_find(member->string, strlen(member->string));
-  if (option == NULL || option->type == OPTION_ACTION) {
+  if (!option || option->type == OPTION_ACTION) {
     fprintf(stderr, "irrepd: --config %s: unknown key \"%.80s\"\n", path, member->string);
     return 2;
   }
@@ -396,7 +396,7 @@ static cJSON *parse_file(const char *text, size_t size, const char *path) {
   if (cJSON_IsObject(root))
     return root;
   fprintf(stderr, "irrepd: --config %s: %s\n", path,
-          root == NULL ? "no memory, or a number of too many digits" : "not a JSON object");
+          !root ? "no memory, or a number of too many digits" : "not a JSON object");
   cJSON_Delete(root);
   return NULL;
 }
@@ -404,10 +404,10 @@ static cJSON *parse_file(const char *text, size_t size, const char *path) {
 static int apply_file(struct config *config, const char *path) {
   size_t size = 0;
   char *text = read_file(path, &size);
-  if (text == NULL)
+  if (!text)
     return 2;
   cJSON *root = parse_file(text, size, path);
-  int failed = root == NULL ? 2 : 0;
+  int failed = root ? 0 : 2;
   if (root != NULL)
     for (const cJSON *member = root->child; member != NULL && failed == 0; member = member->next)
       failed = apply_member(config, member, path);

@@ -48,8 +48,7 @@ static void add_time(struct line *line) {
   struct tm utc;
   char date[32], text[64];
   clock_gettime(CLOCK_REALTIME, &now);
-  if (gmtime_r(&now.tv_sec, &utc) == NULL ||
-      strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &utc) == 0)
+  if (!gmtime_r(&now.tv_sec, &utc) || strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &utc) == 0)
     date[0] = '\0';
   snprintf(text, sizeof text, "%s.%03ldZ", date, now.tv_nsec / 1000000);
   json_put_string(&line->writer, "time", text);

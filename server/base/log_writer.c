@@ -120,7 +120,7 @@ static bool init_written(void) {
 
 bool log_writer_start(log_notice notice) {
   char *bytes = writer.running || writer.stuck ? NULL : malloc(LOG_BUFFER_BYTES);
-  if (bytes == NULL || !init_written()) {
+  if (!bytes || !init_written()) {
     free(bytes);
     return false;
   }

@@ -1,7 +1,7 @@
 #include "server/codec/codec_kserve.h"
 
 #include "server/codec/codec_reader.h"
-#include "server/codec/ragged.h"
+#include "server/codec/structure_arrays.h"
 
 #include <math.h>
 #include <stdint.h>
@@ -22,14 +22,14 @@ struct reader {
   struct codec_fault *fault; /* of what it reads */
   struct codec_fault inputs_fault, option_fault;
   const char *data, *data_end; /* of the binary inputs that have not been read */
-  struct ragged_array arrays[RAGGED_COUNT];
+  struct structure_array arrays[ARRAY_COUNT];
   char place[64]; /* where it reads, as the beginning of a pointer */
 };
 
-/* The datatypes of the inputs, in the order of enum ragged_name. */
+/* The datatypes of the inputs, in the order of enum array_name. */
 static const struct {
   const char *type, *other_type;
-} types[RAGGED_COUNT] = {
+} types[ARRAY_COUNT] = {
     {"INT32", "INT32"}, {"INT32", "INT32"}, {"FP64", "FP64"}, {"FP64", "FP64"}, {"BOOL", "UINT8"}};
 
 /* Faults of the whole; always false. */
@@ -74,7 +74,7 @@ static bool read_flag(struct json_reader *value, bool *flag) {
 
 /* The elements of an input that have been read of a list. */
 struct list {
-  enum ragged_name name;
+  enum array_name name;
   char *bytes;
   size_t size, room, most; /* bytes: read, allocated, of the whole shape */
   size_t count;            /* of the elements of the text */
@@ -82,11 +82,11 @@ struct list {
 };
 
 /* Writes a number as the bytes of an element. false: it is none of the datatype. */
-static bool put_number(enum ragged_name name, char *at, double number) {
-  const size_t size = ragged_kinds[name].element_size;
-  if (name == RAGGED_POSITIONS || name == RAGGED_CELL) {
+static bool put_number(enum array_name name, char *at, double number) {
+  const size_t size = array_kinds[name].element_size;
+  if (name == ARRAY_POSITIONS || name == ARRAY_CELL) {
     memcpy(at, &number, size);
-  } else if (name == RAGGED_PBC) {
+  } else if (name == ARRAY_PBC) {
     *at = number == 0 ? 0 : number == 1 ? 1 : 2; /* 2 is refused where it stands */
   } else {
     if (!(number >= INT32_MIN && number <= INT32_MAX && number == floor(number)))
@@ -99,7 +99,7 @@ static bool put_number(enum ragged_name name, char *at, double number) {
 
 /* Takes an element, for which there is room as far as the shape goes. false: there is no memory. */
 static bool take(struct reader *r, struct list *list, double number) {
-  const size_t size = ragged_kinds[list->name].element_size;
+  const size_t size = array_kinds[list->name].element_size;
   list->count++;
   if (!list->fits || list->size == list->most)
     return true;
@@ -125,7 +125,7 @@ static bool take_other(struct reader *r, struct list *list, struct json_reader *
     ++*depth;
     return json_array_begin(json);
   }
-  if (list->name == RAGGED_PBC && json_peek(json) == JSON_BOOL)
+  if (list->name == ARRAY_PBC && json_peek(json) == JSON_BOOL)
     return json_bool(json, &truth) && take(r, list, truth);
   list->fits = false;
   list->count++;
@@ -152,14 +152,14 @@ static bool take_list(struct reader *r, struct list *list, struct json_reader *j
   return true;
 }
 
-static bool read_list(struct reader *r, enum ragged_name name, struct json_reader *json,
+static bool read_list(struct reader *r, enum array_name name, struct json_reader *json,
                       size_t bytes) {
   struct list list = {.name = name, .most = bytes, .fits = true};
   if (json_peek(json) != JSON_ARRAY)
     return fault(r, PROBLEM_WRONG_TYPE, "data", "a list of values is due");
   if (!take_list(r, &list, json))
     return fault(r, PROBLEM_NO_MEMORY, "", "no memory for the request");
-  if (list.count != bytes / ragged_kinds[name].element_size)
+  if (list.count != bytes / array_kinds[name].element_size)
     return fault(r, PROBLEM_WRONG_SHAPE, "data", "as many values as the shape has are due");
   if (!list.fits)
     return fault(r, PROBLEM_WRONG_TYPE, "data", "values of the datatype are due");
@@ -167,7 +167,7 @@ static bool read_list(struct reader *r, enum ragged_name name, struct json_reade
   return true;
 }
 
-static bool read_bytes(struct reader *r, enum ragged_name name, struct json_reader *size,
+static bool read_bytes(struct reader *r, enum array_name name, struct json_reader *size,
                        size_t bytes) {
   size_t given = 0;
   if (!codec_whole_number(size, &given) || given != bytes)
@@ -181,8 +181,8 @@ static bool read_bytes(struct reader *r, enum ragged_name name, struct json_read
   return true;
 }
 
-static bool read_shape(struct reader *r, enum ragged_name name, struct json_reader *json) {
-  const struct ragged_kind *kind = &ragged_kinds[name];
+static bool read_shape(struct reader *r, enum array_name name, struct json_reader *json) {
+  const struct array_kind *kind = &array_kinds[name];
   char detail[64];
   size_t rank = 0;
   bool good = json_peek(json) == JSON_ARRAY;
@@ -199,12 +199,12 @@ static bool read_shape(struct reader *r, enum ragged_name name, struct json_read
 
 /* Finds which input it is, and checks its datatype. */
 static bool read_name(struct reader *r, struct json_reader *name_value,
-                      struct json_reader *type_value, enum ragged_name *name) {
+                      struct json_reader *type_value, enum array_name *name) {
   char word[CODEC_WORD_MAX], type[CODEC_WORD_MAX];
   if (!codec_word(name_value, word) || !codec_word(type_value, type))
     return fault(r, PROBLEM_WRONG_TYPE, "", "name and datatype are strings");
-  *name = ragged_find(word);
-  if (*name == RAGGED_COUNT)
+  *name = structure_array_find(word);
+  if (*name == ARRAY_COUNT)
     return fault(r, PROBLEM_UNKNOWN_KEY, "name",
                  "inputs are n_atoms, numbers, positions, cell and pbc");
   if (r->arrays[*name].bytes)
@@ -220,7 +220,7 @@ static bool read_input(struct reader *r, struct json_reader *json) {
   static const char *const options[] = {"binary_data_size"};
   enum { NAME, SHAPE, DATATYPE, PARAMETERS, DATA, N_KEYS };
   struct json_reader values[KEYS_MAX], option[KEYS_MAX] = {0};
-  enum ragged_name name = RAGGED_COUNT;
+  enum array_name name = ARRAY_COUNT;
   size_t bytes = 0;
   if (!find_keys(r, json, keys, N_KEYS, values))
     return false;
@@ -231,7 +231,7 @@ static bool read_input(struct reader *r, struct json_reader *json) {
       !read_shape(r, name, &values[SHAPE]) ||
       (is_given(&values[PARAMETERS]) && !find_keys(r, &values[PARAMETERS], options, 1, option)))
     return false;
-  if (!ragged_size(name, r->arrays[name].shape[0], &bytes))
+  if (!structure_array_size(name, r->arrays[name].shape[0], &bytes))
     return fault(r, PROBLEM_WRONG_SHAPE, "shape", "the shape is too large");
   if (is_given(&option[0]) == is_given(&values[DATA]))
     return fault(r, PROBLEM_MISSING_KEY, "data", "either data or binary_data_size is due");
@@ -432,5 +432,5 @@ bool codec_kserve_read(const char *body, size_t json_size, size_t size,
   struct reader r = {
       .request = request, .wish = wish, .data = body + json_size, .data_end = body + size};
   *wish = (struct kserve_wish){0};
-  return read_body(&r, &json, problem) && ragged_read(r.arrays, limits, request, problem);
+  return read_body(&r, &json, problem) && structure_arrays_read(r.arrays, limits, request, problem);
 }

@@ -1,7 +1,7 @@
 #include "server/codec/codec_safetensors.h"
 
 #include "server/codec/codec_reader.h"
-#include "server/codec/ragged.h"
+#include "server/codec/structure_arrays.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -23,18 +23,18 @@ struct extent {
   size_t begin, end;
 };
 
-/* What a tensor must be, beside what ragged_kinds says. */
+/* What a tensor must be, beside what array_kinds says. */
 struct kind {
   const char *dtype, *other_dtype;
   const char *due;
 };
 
-static const struct kind kinds[RAGGED_COUNT] = {
-    [RAGGED_N_ATOMS] = {"I32", "I32", "I32 [B] is due"},
-    [RAGGED_NUMBERS] = {"I32", "I32", "I32 [sum of n_atoms] is due"},
-    [RAGGED_POSITIONS] = {"F64", "F64", "F64 [sum of n_atoms, 3] is due"},
-    [RAGGED_CELL] = {"F64", "F64", "F64 [B, 3, 3] is due"},
-    [RAGGED_PBC] = {"U8", "BOOL", "U8 [B, 3] is due"},
+static const struct kind kinds[ARRAY_COUNT] = {
+    [ARRAY_N_ATOMS] = {"I32", "I32", "I32 [B] is due"},
+    [ARRAY_NUMBERS] = {"I32", "I32", "I32 [sum of n_atoms] is due"},
+    [ARRAY_POSITIONS] = {"F64", "F64", "F64 [sum of n_atoms, 3] is due"},
+    [ARRAY_CELL] = {"F64", "F64", "F64 [B, 3, 3] is due"},
+    [ARRAY_PBC] = {"U8", "BOOL", "U8 [B, 3] is due"},
 };
 
 struct reader {
@@ -42,8 +42,8 @@ struct reader {
   struct problem *problem;
   const char *data; /* [data_size] behind the header */
   size_t data_size;
-  struct ragged_array arrays[RAGGED_COUNT];
-  struct extent extents[RAGGED_COUNT];
+  struct structure_array arrays[ARRAY_COUNT];
+  struct extent extents[ARRAY_COUNT];
 };
 
 /* Faults of the whole; always false. name, if any, is what the pointer shows. */
@@ -75,12 +75,12 @@ static size_t choose(const char *word, size_t n, const char *const names[], size
 
 /* The container */
 
-static bool shape_fault(struct reader *r, enum ragged_name name) {
-  return fault(r, PROBLEM_WRONG_SHAPE, ragged_kinds[name].name, kinds[name].due);
+static bool shape_fault(struct reader *r, enum array_name name) {
+  return fault(r, PROBLEM_WRONG_SHAPE, array_kinds[name].name, kinds[name].due);
 }
 
-static bool read_shape(struct reader *r, enum ragged_name name, struct json_reader *json) {
-  const struct ragged_kind *kind = &ragged_kinds[name];
+static bool read_shape(struct reader *r, enum array_name name, struct json_reader *json) {
+  const struct array_kind *kind = &array_kinds[name];
   size_t rank = 0;
   if (json_peek(json) != JSON_ARRAY)
     return malformed(r, "a tensor's shape is an array");
@@ -102,20 +102,21 @@ static bool read_extent(struct json_reader *json, struct extent *extent) {
          codec_whole_number(json, &extent->end) && !json_array_next(json) && !json->message;
 }
 
-static bool read_offsets(struct reader *r, enum ragged_name name, struct json_reader *json) {
+static bool read_offsets(struct reader *r, enum array_name name, struct json_reader *json) {
   struct extent *extent = &r->extents[name];
   size_t bytes = 0;
   if (!read_extent(json, extent))
     return malformed(r, "a tensor's data_offsets are two whole numbers");
   if (extent->begin > extent->end || extent->end > r->data_size)
     return malformed(r, "a tensor reaches beyond the body");
-  if (!ragged_size(name, r->arrays[name].shape[0], &bytes) || bytes != extent->end - extent->begin)
+  if (!structure_array_size(name, r->arrays[name].shape[0], &bytes) ||
+      bytes != extent->end - extent->begin)
     return malformed(r, "a tensor has not the bytes of its shape");
   r->arrays[name].bytes = r->data + extent->begin;
   return true;
 }
 
-static bool read_tensor(struct reader *r, enum ragged_name name, struct json_reader *json) {
+static bool read_tensor(struct reader *r, enum array_name name, struct json_reader *json) {
   static const char *const keys[] = {"dtype", "shape", "data_offsets"};
   enum { DTYPE, SHAPE, OFFSETS, N_KEYS };
   const struct kind *kind = &kinds[name];
@@ -123,7 +124,7 @@ static bool read_tensor(struct reader *r, enum ragged_name name, struct json_rea
   char key[NAME_MAX], dtype[CODEC_WORD_MAX];
   unsigned given = 0;
   if (r->arrays[name].bytes)
-    return name_fault(r, PROBLEM_DUPLICATE_KEY, ragged_kinds[name].name);
+    return name_fault(r, PROBLEM_DUPLICATE_KEY, array_kinds[name].name);
   if (json_peek(json) != JSON_OBJECT)
     return malformed(r, "a tensor is described by an object");
   for (json_object_begin(json); json_object_next_cut(json, key, sizeof key); json_skip(json)) {
@@ -136,7 +137,7 @@ static bool read_tensor(struct reader *r, enum ragged_name name, struct json_rea
   if (given != (1U << N_KEYS) - 1 || !codec_word(&values[DTYPE], dtype))
     return malformed(r, "a tensor is described by dtype, shape and data_offsets");
   if (strcmp(dtype, kind->dtype) != 0 && strcmp(dtype, kind->other_dtype) != 0)
-    return fault(r, PROBLEM_WRONG_TYPE, ragged_kinds[name].name, kind->due);
+    return fault(r, PROBLEM_WRONG_TYPE, array_kinds[name].name, kind->due);
   return read_shape(r, name, &values[SHAPE]) && read_offsets(r, name, &values[OFFSETS]);
 }
 
@@ -146,14 +147,14 @@ static bool check_cover(struct reader *r) {
   bool moved = true;
   while (position < r->data_size && moved) {
     moved = false;
-    for (size_t i = 0; i < RAGGED_COUNT && !moved; i++) {
+    for (size_t i = 0; i < ARRAY_COUNT && !moved; i++) {
       const struct extent *extent = &r->extents[i];
       moved = r->arrays[i].bytes && extent->begin == position && extent->end > position;
       position = moved ? extent->end : position;
     }
   }
   size_t sum = 0;
-  for (size_t i = 0; i < RAGGED_COUNT; i++)
+  for (size_t i = 0; i < ARRAY_COUNT; i++)
     sum += r->extents[i].end - r->extents[i].begin;
   if (position != r->data_size || sum != r->data_size)
     return malformed(r, "gaps, overlaps, or bytes behind the last tensor");
@@ -243,9 +244,9 @@ static bool read_header(struct reader *r, struct json_reader *json) {
     return malformed(r, "the header is an object");
   for (json_object_begin(json); json_object_next_cut(json, key, sizeof key);) {
     struct json_reader value = *json;
-    const enum ragged_name name = ragged_find(key);
+    const enum array_name name = structure_array_find(key);
     const bool is_options = strcmp(key, "__metadata__") == 0;
-    if (!is_options && name == RAGGED_COUNT)
+    if (!is_options && name == ARRAY_COUNT)
       return name_fault(r, PROBLEM_UNKNOWN_KEY, key);
     if (is_options && has_options)
       return name_fault(r, PROBLEM_DUPLICATE_KEY, key);
@@ -254,9 +255,9 @@ static bool read_header(struct reader *r, struct json_reader *json) {
     has_options = has_options || is_options;
     json_skip(json);
   }
-  for (enum ragged_name i = RAGGED_N_ATOMS; i <= RAGGED_POSITIONS; i++)
+  for (enum array_name i = ARRAY_N_ATOMS; i <= ARRAY_POSITIONS; i++)
     if (!r->arrays[i].bytes)
-      return fault(r, PROBLEM_MISSING_KEY, ragged_kinds[i].name, kinds[i].due);
+      return fault(r, PROBLEM_MISSING_KEY, array_kinds[i].name, kinds[i].due);
   return check_cover(r);
 }
 
@@ -284,5 +285,6 @@ bool codec_safetensors_read(const char *body, size_t size, const struct codec_li
                             struct request *request, struct problem *problem) {
   struct reader r = {.request = request, .problem = problem};
   request->properties = properties_default();
-  return read_container(&r, body, size) && ragged_read(r.arrays, limits, request, problem);
+  return read_container(&r, body, size) &&
+         structure_arrays_read(r.arrays, limits, request, problem);
 }

@@ -41,7 +41,7 @@ static const struct driver_kind ipi_driver;
 
 static struct protocol *ipi_new(const struct protocol_settings *settings) {
   struct ipi *ipi = calloc(1, sizeof *ipi);
-  if (ipi == NULL)
+  if (!ipi)
     return NULL;
   struct protocol *protocol = &ipi->protocol;
   protocol->kind = &protocol_ipi;
@@ -64,7 +64,7 @@ static enum driver_next fault(struct ipi *ipi, const char *why) {
   return DRIVER_FAULT;
 }
 
-/* --- initialisation --------------------------------------------------------------------------- */
+/* Initialisation */
 
 static bool same_atoms(const struct species *a, const struct species *b) {
   return a->n_atoms == b->n_atoms &&
@@ -118,7 +118,7 @@ static enum driver_next initialise(struct ipi *ipi) {
   return DRIVER_WAITS;
 }
 
-/* --- messages --------------------------------------------------------------------------------- */
+/* Messages */
 
 static enum driver_next begin_structures(struct ipi *ipi) {
   if (ipi->state == HAVEDATA)
@@ -179,7 +179,7 @@ static enum driver_next ipi_feed(struct protocol *protocol, const unsigned char 
   return event;
 }
 
-/* --- structures ------------------------------------------------------------------------------- */
+/* Structures */
 
 /* Periodic along every lattice vector that is not zero, unless it was said. */
 static void fill_cell(const struct ipi *ipi, const double *h, struct irrep_structure *s) {
@@ -198,7 +198,7 @@ static bool ipi_request(const struct driver *driver, struct request *request) {
   const size_t n_atoms = ipi->species.n_atoms, n = ipi->parser.batch_size;
   int32_t *numbers = request_alloc(request, n_atoms, sizeof *numbers);
   double *positions = request_alloc(request, n * n_atoms, 3 * sizeof *positions);
-  if (numbers == NULL || positions == NULL || !request_make_items(request, n))
+  if (!numbers || !positions || !request_make_items(request, n))
     return false;
   memcpy(numbers, ipi->species.numbers, n_atoms * sizeof *numbers);
   for (size_t i = 0; i < 3 * n * n_atoms; i++)

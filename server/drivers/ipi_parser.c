@@ -42,7 +42,7 @@ static enum ipi_message begin_posdata(struct ipi_parser *p) {
   p->cells = message_reader_resize(p->cells, &p->cells_size, n * CELL_BYTES);
   p->positions =
       message_reader_resize(p->positions, &p->positions_size, n * p->n_atoms * 3 * sizeof(double));
-  if (p->cells == NULL || p->positions == NULL)
+  if (!p->cells || !p->positions)
     return message_reader_fault(&p->reader, "no memory for the positions");
   if (is_batched(p))
     message_reader_expect(&p->reader, COUNT, p->scratch, sizeof(int32_t));
@@ -87,7 +87,7 @@ static enum ipi_message take_init_head(struct ipi_parser *p) {
   if (head[1] < 0 || (size_t)head[1] > IPI_INIT_MAX)
     return message_reader_fault(&p->reader, "INIT with a text of %d bytes", (int)head[1]);
   char *init = realloc(p->init, (size_t)head[1] + 1);
-  if (init == NULL)
+  if (!init)
     return message_reader_fault(&p->reader, "no memory for the text of INIT");
   p->bead = head[0];
   p->init = init;

@@ -94,7 +94,7 @@ static void set_state(struct link *link, enum link_state state) {
   link->options.changed(link->options.context, link);
 }
 
-/* --- ends ------------------------------------------------------------------------------------- */
+/* Ends */
 
 static void disconnect(struct link *link) {
   link->n_structures = link_structures(link);
@@ -147,7 +147,7 @@ static void retry(struct link *link, const char *reason) {
     wait_to_connect(link);
 }
 
-/* --- structures ------------------------------------------------------------------------------- */
+/* Structures */
 
 static void process(struct link *link);
 
@@ -172,7 +172,7 @@ static void on_rest(void *context, enum driver_next next, const struct problem *
   }
 }
 
-/* --- bytes ------------------------------------------------------------------------------------ */
+/* Bytes */
 
 /* Watches for silence while the driver owes the rest of a message, or does not take its answer. */
 static void watch(struct link *link) {
@@ -231,7 +231,7 @@ static void process(struct link *link) {
     stream_take(link->stream, used);
     goes_on = handle(link, next);
   }
-  if (link->protocol == NULL || link_is_computing(link))
+  if (!link->protocol || link_is_computing(link))
     return;
   if (link->draining && !link->sending && !link->protocol->owes)
     end_connection(link, LOG_INFO, "the daemon stops");
@@ -277,7 +277,7 @@ static void on_connected(void *context) {
   process(link);
 }
 
-/* --- connecting ------------------------------------------------------------------------------- */
+/* Connecting */
 
 static struct protocol *make_protocol(const struct link *link) {
   const struct socket_spec *spec = link->options.spec;
@@ -310,7 +310,7 @@ static void connect_now(struct link *link) {
   link->drive = link->protocol != NULL ? make_drive(link) : NULL;
   if (link->drive != NULL)
     link->stream = stream_connect(link->options.loop, &link->options.spec->address, &events);
-  if (link->stream == NULL)
+  if (!link->stream)
     retry(link, "no memory for the connection");
   else
     set_state(link, LINK_CONNECTING);
@@ -338,7 +338,7 @@ static void on_timer(uv_timer_t *timer) {
   }
 }
 
-/* --- life ------------------------------------------------------------------------------------- */
+/* Life */
 
 static void free_handle(uv_handle_t *handle) {
   free(handle);
@@ -347,7 +347,7 @@ static void free_handle(uv_handle_t *handle) {
 struct link *link_new(const struct link_options *options) {
   struct link *link = calloc(1, sizeof *link);
   uv_timer_t *timer = calloc(1, sizeof *timer);
-  if (link == NULL || timer == NULL) {
+  if (!link || !timer) {
     free(link);
     free(timer);
     return NULL;
@@ -362,7 +362,7 @@ struct link *link_new(const struct link_options *options) {
 }
 
 void link_free(struct link *link) {
-  if (link == NULL)
+  if (!link)
     return;
   disconnect(link);
   uv_close((uv_handle_t *)link->timer, free_handle);

@@ -48,7 +48,7 @@ struct mdi_command {
   const char *(*run)(struct mdi *mdi, const struct mdi_command *command);
 };
 
-/* --- sending ---------------------------------------------------------------------------------- */
+/* Sending */
 
 static void put_header(struct mdi *mdi, int32_t error, enum mdi_datatype datatype, size_t count) {
   const int32_t header[] = {error, 0, (int32_t)datatype, (int32_t)count};
@@ -78,7 +78,7 @@ static void put_name(struct mdi *mdi, const char *name, size_t length) {
   put_padded(&mdi->protocol.out, name, length, '\0');
 }
 
-/* --- what is known of the structure ----------------------------------------------------------- */
+/* What is known of the structure */
 
 static void forget(struct mdi *mdi) {
   mdi->is_computed = false;
@@ -128,7 +128,7 @@ static const char *set_displacement(struct mdi *mdi, const struct mdi_command *c
   return NULL;
 }
 
-/* --- answers ---------------------------------------------------------------------------------- */
+/* Answers */
 
 static const char *get_name(struct mdi *mdi, const struct mdi_command *command) {
   (void)command;
@@ -163,7 +163,7 @@ static const char *get_elements(struct mdi *mdi, const struct mdi_command *comma
 
 static const char *get_positions(struct mdi *mdi, const struct mdi_command *command) {
   (void)command;
-  if (mdi->positions == NULL)
+  if (!mdi->positions)
     return "<COORDS before >COORDS";
   put_doubles(mdi, mdi->positions, 3 * mdi->species.n_atoms);
   return NULL;
@@ -286,7 +286,7 @@ static const char *get_commands(struct mdi *mdi, const struct mdi_command *comma
   return NULL;
 }
 
-/* --- life ------------------------------------------------------------------------------------- */
+/* Life */
 
 static void mdi_free(struct driver *driver) {
   struct mdi *mdi = (struct mdi *)driver;
@@ -303,7 +303,7 @@ static const struct driver_kind mdi_driver;
 static struct protocol *mdi_new(const struct protocol_settings *settings) {
   static const int32_t lengths[] = {MDI_TEXT_MAX, MDI_TEXT_MAX};
   struct mdi *mdi = calloc(1, sizeof *mdi);
-  if (mdi == NULL)
+  if (!mdi)
     return NULL;
   struct protocol *protocol = &mdi->protocol;
   protocol->kind = &protocol_mdi;
@@ -327,7 +327,7 @@ static enum driver_next fault(struct mdi *mdi, const char *why) {
   return DRIVER_FAULT;
 }
 
-/* --- commands --------------------------------------------------------------------------------- */
+/* Commands */
 
 static const struct mdi_command *find(const char *name) {
   for (size_t i = 0; i < N_COMMANDS; i++)
@@ -338,7 +338,7 @@ static const struct mdi_command *find(const char *name) {
 
 static enum driver_next run(struct mdi *mdi, const struct mdi_command *command) {
   const char *wrong = command->run(mdi, command);
-  if (wrong == NULL)
+  if (!wrong)
     return DRIVER_WAITS;
   if (command->action != RECEIVE)
     put_header(mdi, MDI_ERROR, MDI_CHAR, 0);
@@ -348,7 +348,7 @@ static enum driver_next run(struct mdi *mdi, const struct mdi_command *command) 
 static enum driver_next compute(struct mdi *mdi, const struct mdi_command *command) {
   if (mdi->is_computed)
     return run(mdi, command);
-  if (mdi->species.n_atoms == 0 || mdi->positions == NULL) {
+  if (mdi->species.n_atoms == 0 || !mdi->positions) {
     put_header(mdi, MDI_ERROR, MDI_CHAR, 0);
     return fault(mdi, "a number is asked for before >NATOMS, >ELEMENTS and >COORDS");
   }
@@ -360,7 +360,7 @@ static enum driver_next compute(struct mdi *mdi, const struct mdi_command *comma
 static enum driver_next take_command(struct mdi *mdi) {
   const struct mdi_command *command = find(mdi->parser.command);
   char why[MDI_TEXT_MAX];
-  if (command == NULL) {
+  if (!command) {
     snprintf(why, sizeof why, "unknown command %.60s", mdi->parser.command);
     put_header(mdi, MDI_ERROR, MDI_CHAR, 0);
     return fault(mdi, why);
@@ -405,7 +405,7 @@ static enum driver_next mdi_feed(struct protocol *protocol, const unsigned char 
   return event;
 }
 
-/* --- structures ------------------------------------------------------------------------------- */
+/* Structures */
 
 /* Periodic along every lattice vector that is not zero, unless it was said. */
 static void fill_cell(const struct mdi *mdi, struct irrep_structure *s) {
@@ -424,7 +424,7 @@ static bool mdi_request(const struct driver *driver, struct request *request) {
   const size_t n_atoms = mdi->species.n_atoms;
   int32_t *numbers = request_alloc(request, n_atoms, sizeof *numbers);
   double *positions = request_alloc(request, n_atoms, 3 * sizeof *positions);
-  if (numbers == NULL || positions == NULL || !request_make_items(request, 1))
+  if (!numbers || !positions || !request_make_items(request, 1))
     return false;
   memcpy(numbers, mdi->species.numbers, n_atoms * sizeof *numbers);
   for (size_t i = 0; i < 3 * n_atoms; i++)
@@ -464,7 +464,7 @@ static enum driver_next mdi_answer(struct driver *driver, const struct irrep_res
         scale(mdi->stress, &results->stress[0][0], 9, -u.length * u.length * u.length / u.energy);
   if (!good) {
     put_header(mdi, MDI_ERROR, MDI_CHAR, 0);
-    return fault(mdi, forces == NULL ? "no memory for the answer" : "a number that is not finite");
+    return fault(mdi, forces ? "a number that is not finite" : "no memory for the answer");
   }
   mdi->is_computed = true;
   return run(mdi, mdi->pending);

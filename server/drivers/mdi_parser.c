@@ -79,7 +79,7 @@ static enum mdi_message begin_data(struct mdi_parser *p, const int32_t *header) 
                                 (int)header[HEADER_COUNT], p->command, p->count);
   const size_t size = p->count * size_of(p->datatype);
   p->data = message_reader_resize(p->data, &p->data_size, size);
-  if (p->data == NULL)
+  if (!p->data)
     return message_reader_fault(&p->reader, "no memory for the data of %s", p->command);
   message_reader_expect(&p->reader, DATA, p->data, size);
   return MDI_MORE;

@@ -81,7 +81,7 @@ static void on_changed(void *context, struct link *link) {
     tell_done(sockets);
 }
 
-/* --- sockets ---------------------------------------------------------------------------------- */
+/* Sockets */
 
 static void free_entry(struct socket_entry *entry) {
   for (size_t i = 0; i < entry->n_links; i++)
@@ -112,7 +112,7 @@ static struct socket_entry *new_entry(struct sockets *sockets, struct socket_spe
   const struct sockets_options *o = &sockets->options;
   const size_t n = spec->connections;
   struct socket_entry *entry = calloc(1, sizeof *entry + n * sizeof(struct link *));
-  if (entry == NULL)
+  if (!entry)
     return NULL;
   entry->id = sockets->last_id + 1;
   entry->spec = *spec;
@@ -127,7 +127,7 @@ static struct socket_entry *new_entry(struct sockets *sockets, struct socket_spe
   for (; entry->n_links < n; entry->n_links++) {
     options.index = entry->n_links;
     entry->links[entry->n_links] = link_new(&options);
-    if (entry->links[entry->n_links] == NULL) {
+    if (!entry->links[entry->n_links]) {
       entry->spec = (struct socket_spec){0}; /* it stays the caller's */
       free_entry(entry);
       return NULL;
@@ -157,7 +157,7 @@ enum irrep_status sockets_add(struct sockets *sockets, struct socket_spec *spec,
   if (entries != NULL)
     sockets->entries = entries;
   struct socket_entry *entry = entries != NULL ? new_entry(sockets, spec) : NULL;
-  if (entry == NULL)
+  if (!entry)
     return irrep_fail(error, IRREP_NO_MEMORY, "", "no memory for the socket");
   *spec = (struct socket_spec){0};
   entries[sockets->n_entries++] = entry;
@@ -173,7 +173,7 @@ const struct socket_entry *sockets_at(const struct sockets *sockets, size_t inde
   return sockets->entries[index];
 }
 
-/* --- flags ------------------------------------------------------------------------------------ */
+/* Flags */
 
 /* Reads the sockets of a flag, which are separated by ";", and opens them unless sockets is NULL.
  */
@@ -214,7 +214,7 @@ enum irrep_status sockets_check_flags(const struct config *config, struct irrep_
   return read_flags(NULL, config, error);
 }
 
-/* --- life ------------------------------------------------------------------------------------- */
+/* Life */
 
 static void free_handle(uv_handle_t *handle) {
   free(handle);
@@ -223,7 +223,7 @@ static void free_handle(uv_handle_t *handle) {
 struct sockets *sockets_new(const struct sockets_options *options) {
   struct sockets *sockets = calloc(1, sizeof *sockets);
   uv_timer_t *timer = calloc(1, sizeof *timer);
-  if (sockets == NULL || timer == NULL) {
+  if (!sockets || !timer) {
     free(sockets);
     free(timer);
     return NULL;
@@ -270,7 +270,7 @@ void sockets_abandon(struct sockets *sockets) {
 }
 
 void sockets_free(struct sockets *sockets) {
-  if (sockets == NULL)
+  if (!sockets)
     return;
   for (size_t i = 0; i < sockets->n_entries; i++)
     free_entry(sockets->entries[i]);

@@ -87,7 +87,7 @@ static enum irrep_status read_part(struct socket_spec *spec, char *part, bool is
   if (is_first)
     return address_read(part, &spec->address, error);
   char *equals = strchr(part, '=');
-  if (equals == NULL)
+  if (!equals)
     return irrep_fail(error, IRREP_BAD_ARGUMENT, "", "\"%.80s\" is not KEY=VALUE", part);
   *equals = '\0';
   return set_option(spec, part, equals + 1, max_atoms, error);

@@ -41,7 +41,7 @@ static int32_t *reserve(struct species *species, size_t n_atoms) {
     return NULL;
   struct shared *now =
       realloc(alone ? before : NULL, sizeof *now + capacity * sizeof *now->numbers);
-  if (now == NULL)
+  if (!now)
     return NULL;
   if (before != NULL && !alone) {
     memcpy(now->numbers, before->numbers, species->n_atoms * sizeof *now->numbers);
@@ -79,7 +79,7 @@ bool species_renumber(struct species *species, const int32_t *numbers) {
   return own != NULL;
 }
 
-/* --- formulas --------------------------------------------------------------------------------- */
+/* Formulas */
 
 struct formula {
   const char *at, *end;
@@ -106,7 +106,7 @@ static enum irrep_status repeat(struct formula *f, size_t start, size_t n) {
   if (n == 0 || length > (f->max_atoms - start) / n)
     return IRREP_TOO_LARGE;
   int32_t *numbers = reserve(species, start + n * length);
-  if (numbers == NULL)
+  if (!numbers)
     return IRREP_NO_MEMORY;
   for (; n > 1; n--) {
     memcpy(numbers + species->n_atoms, numbers + start, length * sizeof *numbers);

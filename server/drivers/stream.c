@@ -42,7 +42,7 @@ static bool is_tcp(const struct stream *s) {
   return s->address.unix_path[0] == '\0';
 }
 
-/* --- closing ---------------------------------------------------------------------------------- */
+/* Closing */
 
 static void release(struct stream *s) {
   if (--s->n_open > 0)
@@ -74,7 +74,7 @@ static void on_shutdown(uv_shutdown_t *shutdown, int status) {
 static void start_reading(struct stream *s);
 
 void stream_close(struct stream *s) {
-  if (s == NULL || s->closing)
+  if (!s || s->closing)
     return;
   s->closing = true;
   if (s->looking_up)
@@ -100,7 +100,7 @@ static void end(struct stream *s, const char *reason) {
     s->events.ended(s->events.context, reason);
 }
 
-/* --- receiving -------------------------------------------------------------------------------- */
+/* Receiving */
 
 static void allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer) {
   struct stream *s = handle->data;
@@ -161,7 +161,7 @@ void stream_take(struct stream *s, size_t n) {
     start_reading(s);
 }
 
-/* --- sending ---------------------------------------------------------------------------------- */
+/* Sending */
 
 static void on_written(uv_write_t *write, int status) {
   struct stream *s = write->data;
@@ -193,7 +193,7 @@ bool stream_send(struct stream *s, struct text *text) {
   return false;
 }
 
-/* --- connecting ------------------------------------------------------------------------------- */
+/* Connecting */
 
 static void on_connect(uv_connect_t *connect, int status) {
   struct stream *s = connect->data;
@@ -218,7 +218,7 @@ static const struct sockaddr *choose(const struct stream *s, const struct addrin
   const struct sockaddr *best = NULL;
   for (; found != NULL; found = found->ai_next)
     if (!s->address.loopback_only || is_loopback(found->ai_addr))
-      if (best == NULL || (best->sa_family != AF_INET && found->ai_family == AF_INET))
+      if (!best || (best->sa_family != AF_INET && found->ai_family == AF_INET))
         best = found->ai_addr;
   return best;
 }
@@ -232,7 +232,7 @@ static void on_lookup(uv_getaddrinfo_t *lookup, int status, struct addrinfo *fou
       status = uv_tcp_connect(&s->connect, &s->uv.tcp, address, on_connect);
     if (status != 0)
       end(s, uv_strerror(status));
-    else if (address == NULL)
+    else if (!address)
       end(s, "the host is not loopback");
   }
   uv_freeaddrinfo(found);
@@ -242,7 +242,7 @@ static void on_lookup(uv_getaddrinfo_t *lookup, int status, struct addrinfo *fou
 struct stream *stream_connect(uv_loop_t *loop, const struct socket_address *address,
                               const struct stream_events *events) {
   struct stream *s = malloc(sizeof *s);
-  if (s == NULL)
+  if (!s)
     return NULL;
   memset(s, 0, offsetof(struct stream, buffer));
   s->events = *events;

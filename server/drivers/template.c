@@ -72,7 +72,7 @@ static bool read_comment(struct piece comment, struct species *species) {
       (properties.length < strlen(wanted) || memcmp(properties.at, wanted, strlen(wanted)) != 0))
     return false;
   const struct piece pbc = after(comment, "pbc=\"");
-  if (pbc.at == NULL)
+  if (!pbc.at)
     return true;
   if (pbc.length < 6 || pbc.at[1] != ' ' || pbc.at[3] != ' ' || pbc.at[5] != '"')
     return false;
@@ -116,27 +116,27 @@ enum irrep_status template_read(const char *text, size_t size, size_t max_atoms,
 enum irrep_status template_read_file(const char *path, size_t max_atoms, struct species *species,
                                      struct irrep_error *error) {
   FILE *file = fopen(path, "rbe");
-  if (file == NULL)
+  if (!file)
     return irrep_fail(error, IRREP_BAD_ARGUMENT, "structure", "%.160s: %s", path, strerror(errno));
   char *text = NULL;
   size_t size = 0, capacity = 0;
   const char *wrong = NULL;
-  while (wrong == NULL && !feof(file)) {
+  while (!wrong && !feof(file)) {
     if (size == capacity) {
       capacity = capacity == 0 ? 65536 : 2 * capacity;
       char *grown = capacity <= FILE_MAX ? realloc(text, capacity) : NULL;
-      wrong = grown == NULL ? "too large" : NULL;
-      text = grown == NULL ? text : grown;
+      wrong = grown ? NULL : "too large";
+      text = grown ? grown : text;
     }
-    if (wrong == NULL)
+    if (!wrong)
       size += fread(text + size, 1, capacity - size, file);
     if (ferror(file))
       wrong = "cannot be read";
   }
   fclose(file);
   const enum irrep_status status =
-      wrong == NULL ? template_read(text, size, max_atoms, species, error)
-                    : irrep_fail(error, IRREP_BAD_ARGUMENT, "structure", "%.160s: %s", path, wrong);
+      !wrong ? template_read(text, size, max_atoms, species, error)
+             : irrep_fail(error, IRREP_BAD_ARGUMENT, "structure", "%.160s: %s", path, wrong);
   free(text);
   return status;
 }

@@ -77,7 +77,7 @@ static const char *parse_line(char *line, struct auth_key *key, bool *is_key) {
   if (!*is_key)
     return NULL;
   const char *scopes = strtok_r(NULL, blanks, &place), *hash = strtok_r(NULL, blanks, &place);
-  if (hash == NULL || strtok_r(NULL, blanks, &place) != NULL)
+  if (!hash || strtok_r(NULL, blanks, &place) != NULL)
     return "a name, scopes and the SHA-256 of a key are due";
   if (!parse_name(name, key))
     return "a name has 1 to 64 letters, digits, dots, hyphens and underscores";
@@ -87,9 +87,9 @@ static const char *parse_line(char *line, struct auth_key *key, bool *is_key) {
 }
 
 static struct auth *append(struct auth *auth, const struct auth_key *key) {
-  const size_t n = auth == NULL ? 0 : auth->n_keys;
+  const size_t n = auth ? auth->n_keys : 0;
   struct auth *longer = realloc(auth, sizeof *auth + (n + 1) * sizeof *key);
-  if (longer == NULL) {
+  if (!longer) {
     free(auth);
     return NULL;
   }
@@ -124,12 +124,12 @@ static const char *read_lines(FILE *file, struct auth **auth, size_t *number) {
     if (*auth != NULL && (*auth)->n_keys == KEYS_MAX)
       return "there are more than 10000 keys";
     *auth = append(*auth, &key);
-    if (*auth == NULL)
+    if (!*auth)
       return "there is no memory for the keys";
   }
   if (ferror(file))
     return "the file cannot be read";
-  return *auth == NULL ? "the file has no key" : NULL;
+  return *auth ? NULL : "the file has no key";
 }
 
 enum irrep_status auth_load(const char *path, struct auth **auth, struct irrep_error *error) {
@@ -142,7 +142,7 @@ enum irrep_status auth_load(const char *path, struct auth **auth, struct irrep_e
     return status;
   const char *wrong = read_lines(file, auth, &number);
   fclose(file);
-  if (wrong == NULL)
+  if (!wrong)
     return IRREP_OK;
   auth_free(*auth);
   *auth = NULL;
@@ -154,7 +154,7 @@ const struct auth_key *auth_find(const struct auth *auth, const char *authorizat
   static const char scheme[] = "Bearer ";
   unsigned char hash[32];
   const struct auth_key *found = NULL;
-  if (authorization == NULL || strncasecmp(authorization, scheme, sizeof scheme - 1) != 0)
+  if (!authorization || strncasecmp(authorization, scheme, sizeof scheme - 1) != 0)
     return NULL;
   const char *key = authorization + sizeof scheme - 1;
   key += strspn(key, " ");

@@ -21,7 +21,7 @@
 static struct connection *connection_of(struct MHD_Connection *mhd) {
   const union MHD_ConnectionInfo *info =
       MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-  return info == NULL ? NULL : info->socket_context;
+  return info ? info->socket_context : NULL;
 }
 
 static void account(const struct exchange *x, int status) {
@@ -36,7 +36,7 @@ static void account(const struct exchange *x, int status) {
               "traceparent", x->traceparent, LOG_END);
 }
 
-/* --- answers ---------------------------------------------------------------------------------- */
+/* Answers */
 
 static void on_timer(uv_timer_t *timer);
 
@@ -74,7 +74,7 @@ void http_reply_problem(struct http_exchange *exchange, const struct problem *pr
  * time. */
 static enum MHD_Result queue(struct exchange *x) {
   const struct connection *connection = x->connection;
-  if (x->response == NULL)
+  if (!x->response)
     return MHD_NO;
   peer_deadline(connection->peer,
                 connection->server->options.request_timeout_ms + x->answer_bytes / ANSWER_RATE);
@@ -110,18 +110,18 @@ static enum MHD_Result refuse(struct exchange *x, const struct problem *problem,
   }
   metrics_http_rejected(x->connection->server->options.metrics, reason);
   http_reply_problem(&x->public, problem, NULL);
-  if (x->response == NULL || MHD_add_response_header(x->response, "Connection", "close") != MHD_YES)
+  if (!x->response || MHD_add_response_header(x->response, "Connection", "close") != MHD_YES)
     return MHD_NO;
   return queue(x);
 }
 
-/* --- requests --------------------------------------------------------------------------------- */
+/* Requests */
 
 static enum MHD_Result on_field(void *context, enum MHD_ValueKind kind, const char *name,
                                 size_t name_size, const char *value, size_t value_size) {
   struct exchange *x = context;
   (void)kind, (void)name_size, (void)value_size;
-  value = value == NULL ? "" : value;
+  value = value ? value : "";
   http_framing_field(&x->facts.framing, name, value);
   if (http_fields_keep(&x->public, name, value))
     return MHD_YES;
@@ -137,8 +137,8 @@ static enum MHD_Result on_field(void *context, enum MHD_ValueKind kind, const ch
 static enum MHD_Result begin(struct http_server *server, struct MHD_Connection *mhd,
                              const char *target, const char *method, void **slot) {
   struct connection *connection = connection_of(mhd);
-  struct exchange *x = connection == NULL ? NULL : calloc(1, sizeof *x);
-  if (x == NULL)
+  struct exchange *x = !connection ? NULL : calloc(1, sizeof *x);
+  if (!x)
     return MHD_NO;
   x->connection = connection;
   x->begun_ns = uv_hrtime();
@@ -160,7 +160,7 @@ static enum MHD_Result begin(struct http_server *server, struct MHD_Connection *
   x->facts.target = target;
   struct problem problem;
   const char *reason = http_judge(&x->facts, server->budget.max_body_bytes, x->path, &problem);
-  if (reason == NULL && body_comes(x) &&
+  if (!reason && body_comes(x) &&
       !server->options.admits(server->options.context, &x->public, &problem))
     reason = "key";
   if (reason != NULL)
@@ -218,7 +218,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, con
                                   size_t *upload_size, void **slot) {
   struct exchange *x = *slot;
   (void)version;
-  if (x == NULL)
+  if (!x)
     return begin(context, mhd, target, method, slot);
   if (*upload_size > 0) {
     receive(x, upload, *upload_size);
@@ -235,7 +235,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, con
   }
 }
 
-/* --- connections ------------------------------------------------------------------------------ */
+/* Connections */
 
 static void on_late(void *context) {
   struct connection *connection = context;
@@ -248,7 +248,7 @@ static void on_late(void *context) {
     return;
   }
   /* Half a head is held back from the library. */
-  if (x == NULL && !connection->refused &&
+  if (!x && !connection->refused &&
       (connection->wire.used > 0 || peer_has_sent(connection->peer))) {
     metrics_http_rejected(server->options.metrics, "timeout");
     http_answer_unread(connection, "", "-", &problem);
@@ -278,7 +278,7 @@ static void on_ended(void *context) {
   if (x != NULL && x->stage == STAGE_WAITING) {
     if (!peer_probe(connection->peer))
       leave(x);
-  } else if (x == NULL || x->stage == STAGE_RECEIVING) {
+  } else if (!x || x->stage == STAGE_RECEIVING) {
     await_rest(connection);
   }
 }
@@ -290,7 +290,7 @@ static void on_gone(void *context) {
   connection->client_gone = true;
   if (x != NULL && x->stage == STAGE_WAITING)
     leave(x);
-  else if (x == NULL || x->stage == STAGE_RECEIVING)
+  else if (!x || x->stage == STAGE_RECEIVING)
     peer_hang_up(connection->peer);
 }
 
@@ -299,7 +299,7 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **slot,
   struct http_server *server = context;
   struct exchange *x = *slot;
   (void)mhd, (void)how;
-  if (x == NULL)
+  if (!x)
     return;
   struct connection *connection = x->connection;
   *slot = NULL;
@@ -324,10 +324,9 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **slot,
 /* Its TLS session, which shows our certificate from now on; NULL where there is none. */
 static gnutls_session_t session_of(struct http_server *server, struct MHD_Connection *mhd) {
   const union MHD_ConnectionInfo *info =
-      server->options.tls == NULL
-          ? NULL
-          : MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION);
-  if (info == NULL)
+      !server->options.tls ? NULL
+                           : MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+  if (!info)
     return NULL;
   tls_attach(server->options.tls, info->tls_session);
   return info->tls_session;
@@ -336,19 +335,19 @@ static gnutls_session_t session_of(struct http_server *server, struct MHD_Connec
 static int descriptor_of(struct MHD_Connection *mhd) {
   const union MHD_ConnectionInfo *info =
       MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
-  return info == NULL ? -1 : info->connect_fd;
+  return info ? info->connect_fd : -1;
 }
 
 static struct connection *connection_new(struct http_server *server, struct MHD_Connection *mhd) {
   const int fd = descriptor_of(mhd);
   struct connection *connection = fd < 0 ? NULL : calloc(1, sizeof *connection);
-  if (connection == NULL)
+  if (!connection)
     return NULL;
   const struct peer_events events = {on_late, on_ended, on_gone, connection};
   connection->peer = peer_new(server->loop, fd, session_of(server, mhd), &events);
   wire_init(&connection->wire);
   connection->server = server;
-  if (connection->peer == NULL || !http_heads_watch(connection, fd)) {
+  if (!connection->peer || !http_heads_watch(connection, fd)) {
     peer_free(connection->peer);
     free(connection);
     return NULL;
@@ -373,7 +372,7 @@ static void on_connection(void *context, struct MHD_Connection *mhd, void **slot
     *slot = connection_new(server, mhd); /* NULL: begin closes it */
     return;
   }
-  if (connection == NULL)
+  if (!connection)
     return;
   http_heads_forget(connection, descriptor_of(mhd));
   wire_fini(&connection->wire);
@@ -387,7 +386,7 @@ static void on_connection(void *context, struct MHD_Connection *mhd, void **slot
   *slot = NULL;
 }
 
-/* --- the loop --------------------------------------------------------------------------------- */
+/* The loop */
 
 static void run(struct http_server *server) {
   const int64_t milliseconds = quirks_run(server->mhd, &server->filter, &server->runs_again);
@@ -432,7 +431,7 @@ static struct MHD_Daemon *start_daemon(struct http_server *server) {
 
 struct http_server *http_start(uv_loop_t *loop, const struct http_options *options) {
   struct http_server *server = calloc(1, sizeof *server);
-  if (server == NULL) {
+  if (!server) {
     close(options->listen_fd);
     return NULL;
   }
@@ -445,13 +444,13 @@ struct http_server *http_start(uv_loop_t *loop, const struct http_options *optio
   if (getrandom(&server->id_prefix, sizeof server->id_prefix, GRND_NONBLOCK) < 0)
     server->id_prefix = uv_hrtime();
   server->mhd = start_daemon(server);
-  if (server->mhd == NULL) {
+  if (!server->mhd) {
     close(options->listen_fd);
     free(server);
     return NULL;
   }
   const union MHD_DaemonInfo *info = MHD_get_daemon_info(server->mhd, MHD_DAEMON_INFO_EPOLL_FD);
-  if (info == NULL || uv_poll_init(loop, &server->poll, info->epoll_fd) != 0) {
+  if (!info || uv_poll_init(loop, &server->poll, info->epoll_fd) != 0) {
     MHD_stop_daemon(server->mhd);
     http_heads_fini(server);
     free(server);

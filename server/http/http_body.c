@@ -28,7 +28,7 @@ const char *http_body_append(struct http_body *body, struct http_budget *budget,
         others > budget->max_receiving_bytes || capacity > budget->max_receiving_bytes - others
             ? NULL
             : realloc(body->bytes, capacity);
-    if (grown == NULL) {
+    if (!grown) {
       http_problem_bodies(problem, budget->max_receiving_bytes);
       return "memory";
     }
@@ -45,7 +45,7 @@ const char *http_body_append(struct http_body *body, struct http_budget *budget,
 void http_body_trim(struct http_body *body, struct http_budget *budget) {
   const bool is_larger = body->size > 0 && body->capacity > body->size;
   char *trimmed = is_larger ? realloc(body->bytes, body->size) : NULL;
-  if (trimmed == NULL)
+  if (!trimmed)
     return;
   budget->used -= body->capacity - body->size;
   body->bytes = trimmed;

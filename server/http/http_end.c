@@ -23,7 +23,7 @@ void http_end_accepting(struct http_server *server) {
 }
 
 static bool is_idle(const struct connection *c) {
-  return c->exchange == NULL && c->wire.used == 0 && !peer_has_unread(c->peer);
+  return !c->exchange && c->wire.used == 0 && !peer_has_unread(c->peer);
 }
 
 static void end_grace(struct http_server *server) {
@@ -53,7 +53,7 @@ void http_end_run(struct http_server *server) {
     http_run_in(server, LOOK_MS);
   else
     http_end_accepting(server);
-  if (server->quiet == NULL || server->n_exchanges > 0 || !server->accepts_none ||
+  if (!server->quiet || server->n_exchanges > 0 || !server->accepts_none ||
       (server->n_connections > 0 && !server->grace_over))
     return;
   void (*quiet)(void *context) = server->quiet;
@@ -82,7 +82,7 @@ void http_abandon(struct http_server *server) {
               "The server stops before this request was computed.");
   for (struct connection *c = server->connections; c != NULL; c = c->next) {
     struct exchange *x = c->exchange;
-    if (x == NULL || x->stage != STAGE_WAITING)
+    if (!x || x->stage != STAGE_WAITING)
       continue;
     if (x->public.gone != NULL)
       x->public.gone(x->public.gone_context);

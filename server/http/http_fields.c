@@ -19,7 +19,7 @@ bool http_fields_keep(struct http_exchange *exchange, const char *name, const ch
   }
   for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
     if (strcasecmp(name, fields[i].name) == 0) {
-      *fields[i].value = *fields[i].value == NULL ? value : "";
+      *fields[i].value = *fields[i].value ? "" : value;
       return true;
     }
   return false;

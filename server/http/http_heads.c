@@ -17,7 +17,7 @@ bool http_heads_watch(struct connection *connection, int fd) {
   if (index >= server->n_fds) {
     const size_t n = 2 * index + 16;
     struct connection **larger = realloc(server->by_fd, n * sizeof(struct connection *));
-    if (larger == NULL)
+    if (!larger)
       return false;
     for (size_t i = server->n_fds; i < n; i++)
       larger[i] = NULL;
@@ -58,7 +58,7 @@ void http_heads_refuse(struct connection *connection) {
   struct exchange *x = connection->exchange;
   if (wire->state != WIRE_REFUSED || connection->refused || wire->n_heads != connection->n_begun)
     return;
-  if (x == NULL && !wire->in_body) {
+  if (!x && !wire->in_body) {
     answer_head(connection);
   } else if (x != NULL && x->stage == STAGE_RECEIVING && wire->in_body) {
     struct problem problem;
@@ -78,7 +78,7 @@ static ssize_t receive(void *context, int fd, wire_read read, void *source, void
                        size_t size) {
   const struct http_server *server = context;
   struct connection *connection = fd >= 0 && (size_t)fd < server->n_fds ? server->by_fd[fd] : NULL;
-  if (connection == NULL) { /* there was no memory for it: the library closes it */
+  if (!connection) { /* there was no memory for it: the library closes it */
     errno = ECONNRESET;
     return server->filter.tls ? GNUTLS_E_PULL_ERROR : -1;
   }

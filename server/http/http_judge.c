@@ -87,7 +87,7 @@ size_t http_format_problem(char *text, size_t size, const struct problem *proble
   char retry[32] = "";
   size_t body_size = 0;
   char *body = problem_render(problem, http_names_error(path), &body_size);
-  if (body == NULL)
+  if (!body)
     return 0;
   if (problem->retry_after_s > 0)
     snprintf(retry, sizeof retry, "Retry-After: %d\r\n", problem->retry_after_s);

@@ -16,7 +16,7 @@ _Static_assert(offsetof(struct piece, bytes) == offsetof(struct MHD_IoVec, iov_b
 
 /* Nothing for NULL. False without memory. */
 static bool add(struct MHD_Response *response, const char *name, const char *value) {
-  return value == NULL || MHD_add_response_header(response, name, value) == MHD_YES;
+  return !value || MHD_add_response_header(response, name, value) == MHD_YES;
 }
 
 /* Nothing for 0. */
@@ -39,7 +39,7 @@ static void free_pieces(void *pieces) {
 
 /* Joins pieces of which the library would not find room for the list. false: without memory. */
 static bool join_many(struct http_reply *reply) {
-  if (reply->pieces == NULL || reply->pieces->n_items <= PIECES_MAX)
+  if (!reply->pieces || reply->pieces->n_items <= PIECES_MAX)
     return true;
   reply->body = pieces_join(reply->pieces);
   pieces_free(reply->pieces);
@@ -61,15 +61,14 @@ static struct MHD_Response *create(struct http_reply *reply) {
 
 struct MHD_Response *http_response(struct http_reply *reply, const char *request_id, bool closes) {
   struct MHD_Response *response = create(reply);
-  if (response == NULL) {
+  if (!response) {
     free(reply->body);
     pieces_free(reply->pieces);
     return NULL;
   }
   const size_t retry_after_s = reply->retry_after_s > 0 ? (size_t)reply->retry_after_s : 0;
   if (add(response, "Content-Type", reply->content_type) &&
-      add(response, "Cache-Control",
-          reply->cache_control == NULL ? "no-store" : reply->cache_control) &&
+      add(response, "Cache-Control", !reply->cache_control ? "no-store" : reply->cache_control) &&
       add(response, "X-Request-Id", request_id) &&
       add_number(response, "Retry-After", retry_after_s) &&
       add_number(response, "Inference-Header-Content-Length", reply->inference_header_size) &&

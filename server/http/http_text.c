@@ -68,7 +68,7 @@ bool http_request_id_valid(const char *text) {
   size_t n = 0;
   for (; text[n] != '\0'; n++)
     if (n + 1 >= HTTP_REQUEST_ID_SIZE ||
-        (!is_alphanumeric(text[n]) && strchr("._:/+=@-", text[n]) == NULL))
+        (!is_alphanumeric(text[n]) && !strchr("._:/+=@-", text[n])))
       return false;
   return n > 0;
 }
@@ -122,7 +122,7 @@ static bool weight_is_zero(const char *parameters, const char *end) {
 static int range_specificity(const char *at, const char *end, const char *type,
                              const char *subtype) {
   const char *slash = memchr(at, '/', (size_t)(end - at));
-  if (slash == NULL)
+  if (!slash)
     return 0;
   const size_t n = (size_t)(slash - at), m = (size_t)(end - slash) - 1;
   const bool any = n == 1 && *at == '*', any_subtype = m == 1 && slash[1] == '*';
@@ -136,7 +136,7 @@ static int range_specificity(const char *at, const char *end, const char *type,
 }
 
 bool http_accepts(const char *accept, const char *type, const char *subtype) {
-  if (accept == NULL)
+  if (!accept)
     return true;
   int best = 0;
   bool admitted = false, empty = true;
@@ -152,7 +152,7 @@ bool http_accepts(const char *accept, const char *type, const char *subtype) {
     const int specificity = range_specificity(accept, range_end, type, subtype);
     if (specificity > best) {
       best = specificity;
-      admitted = parameters == NULL || !weight_is_zero(parameters, end);
+      admitted = !parameters || !weight_is_zero(parameters, end);
     }
     accept = *end == ',' ? end + 1 : end;
   }
@@ -184,7 +184,7 @@ static bool is_address(const char *host, size_t size) {
 bool http_host_is_near(const char *host) {
   static const char suffix[] = ".localhost";
   const size_t size = strcspn(host, ": \t"), n = sizeof suffix - 1;
-  if (host[0] == '[' || memchr(host, '.', size) == NULL || is_address(host, size))
+  if (host[0] == '[' || !memchr(host, '.', size) || is_address(host, size))
     return true;
   return size >= n && strncasecmp(host + size - n, suffix, n) == 0;
 }
@@ -192,7 +192,7 @@ bool http_host_is_near(const char *host) {
 static bool is_token(const char *text) {
   size_t n = 0;
   for (; text[n] != '\0'; n++)
-    if (!is_alphanumeric(text[n]) && strchr("!#$%&'*+-.^_`|~", text[n]) == NULL)
+    if (!is_alphanumeric(text[n]) && !strchr("!#$%&'*+-.^_`|~", text[n]))
       return false;
   return n > 0;
 }
@@ -206,7 +206,7 @@ static bool is_field_value(const char *text) {
 
 /* The first fault stands; what follows is still read, to know whether a body comes. */
 static void set_fault(struct http_framing *framing, const char *fault) {
-  if (framing->fault == NULL)
+  if (!framing->fault)
     framing->fault = fault;
 }
 
@@ -235,7 +235,7 @@ static void take_host(struct http_framing *framing, const char *value) {
   while (n > 0 && is_blank(value[n - 1]))
     n--;
   for (size_t i = 0; i < n; i++)
-    if (!is_alphanumeric(value[i]) && strchr("-._~%!$&'()*+,;=:[]", value[i]) == NULL)
+    if (!is_alphanumeric(value[i]) && !strchr("-._~%!$&'()*+,;=:[]", value[i]))
       set_fault(framing, "Host is no host with or without a port");
   framing->hosts++;
 }

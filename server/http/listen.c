@@ -133,11 +133,11 @@ static struct addrinfo *resolve(struct listener *listener, const char *address, 
 static enum irrep_status open_tcp(struct listener *listener, const char *address, bool allow_remote,
                                   struct irrep_error *error) {
   struct addrinfo *found = resolve(listener, address, allow_remote, error);
-  if (found == NULL)
+  if (!found)
     return IRREP_BAD_ARGUMENT;
   const char *why = bind_to(listener, found);
   freeaddrinfo(found);
-  return why == NULL ? IRREP_OK : refuse(listener, address, why, error);
+  return !why ? IRREP_OK : refuse(listener, address, why, error);
 }
 
 enum irrep_status listener_check(const char *address, bool allow_remote,
@@ -148,7 +148,7 @@ enum irrep_status listener_check(const char *address, bool allow_remote,
                ? IRREP_OK
                : refuse(&listener, address, UNIX_PATH_WANTED, error);
   struct addrinfo *found = resolve(&listener, address, allow_remote, error);
-  if (found == NULL)
+  if (!found)
     return IRREP_BAD_ARGUMENT;
   freeaddrinfo(found);
   return IRREP_OK;

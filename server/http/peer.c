@@ -69,7 +69,7 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
 struct peer *peer_new(uv_loop_t *loop, int fd, gnutls_session_t session,
                       const struct peer_events *events) {
   struct peer *peer = calloc(1, sizeof *peer);
-  if (peer == NULL)
+  if (!peer)
     return NULL;
   *peer = (struct peer){.fd = fd, .session = session, .events = *events};
   peer->timer.data = peer->poll.data = peer;
@@ -84,7 +84,7 @@ struct peer *peer_new(uv_loop_t *loop, int fd, gnutls_session_t session,
 }
 
 void peer_free(struct peer *peer) {
-  if (peer == NULL)
+  if (!peer)
     return;
   uv_close((uv_handle_t *)&peer->timer, on_closed);
   uv_close((uv_handle_t *)&peer->poll, on_closed);

@@ -19,14 +19,14 @@ static void next_definition(const char *name, void *function) {
 
 static ssize_t receive_plain(int fd, void *bytes, size_t size, int flags) {
   static _Thread_local receive_function next;
-  if (next == NULL)
+  if (!next)
     next_definition("recv", &next);
   return next(fd, bytes, size, flags);
 }
 
 static ssize_t receive_record(gnutls_session_t session, void *bytes, size_t size) {
   static _Thread_local record_function next;
-  if (next == NULL)
+  if (!next)
     next_definition("gnutls_record_recv", &next);
   return next(session, bytes, size);
 }
@@ -47,13 +47,13 @@ __attribute__((visibility("default"))) ssize_t
 filtered_record(gnutls_session_t session, void *bytes, size_t size) __asm__("gnutls_record_recv");
 
 ssize_t filtered_recv(int fd, void *bytes, size_t size, int flags) {
-  if (active == NULL || active->tls || flags != 0)
+  if (!active || active->tls || flags != 0)
     return receive_plain(fd, bytes, size, flags);
   return active->receive(active->context, fd, read_plain, &fd, bytes, size);
 }
 
 ssize_t filtered_record(gnutls_session_t session, void *bytes, size_t size) {
-  if (active == NULL || !active->tls)
+  if (!active || !active->tls)
     return receive_record(session, bytes, size);
   return active->receive(active->context, gnutls_transport_get_int(session), read_record, session,
                          bytes, size);
@@ -84,21 +84,21 @@ typedef ssize_t (*record_send_function)(gnutls_session_t session, const void *by
 
 static ssize_t send_plain(int fd, const void *bytes, size_t size, int flags) {
   static _Thread_local send_function next;
-  if (next == NULL)
+  if (!next)
     next_definition("send", &next);
   return next(fd, bytes, size, flags);
 }
 
 static ssize_t send_message(int fd, const struct msghdr *message, int flags) {
   static _Thread_local message_function next;
-  if (next == NULL)
+  if (!next)
     next_definition("sendmsg", &next);
   return next(fd, message, flags);
 }
 
 static ssize_t send_record(gnutls_session_t session, const void *bytes, size_t size) {
   static _Thread_local record_send_function next;
-  if (next == NULL)
+  if (!next)
     next_definition("gnutls_record_send", &next);
   return next(session, bytes, size);
 }
@@ -112,7 +112,7 @@ filtered_record_send(gnutls_session_t session, const void *bytes,
                      size_t size) __asm__("gnutls_record_send");
 
 ssize_t filtered_send(int fd, const void *bytes, size_t size, int flags) {
-  if (active == NULL || active->tls)
+  if (!active || active->tls)
     return send_plain(fd, bytes, size, flags);
   const struct told told = told_to(fd);
   if (told.bytes >= size)
@@ -122,7 +122,7 @@ ssize_t filtered_send(int fd, const void *bytes, size_t size, int flags) {
 }
 
 ssize_t filtered_message(int fd, const struct msghdr *message, int flags) {
-  const struct told told = active == NULL || active->tls ? (struct told){0} : told_to(fd);
+  const struct told told = !active || active->tls ? (struct told){0} : told_to(fd);
   if (told.bytes == 0 || message->msg_iovlen == 0 || message->msg_iov[0].iov_len <= told.bytes)
     return send_message(fd, message, flags);
   struct iovec *first = &message->msg_iov[0];
@@ -135,7 +135,7 @@ ssize_t filtered_message(int fd, const struct msghdr *message, int flags) {
 }
 
 ssize_t filtered_record_send(gnutls_session_t session, const void *bytes, size_t size) {
-  if (active == NULL || !active->tls)
+  if (!active || !active->tls)
     return send_record(session, bytes, size);
   const struct told told = told_to(gnutls_transport_get_int(session));
   if (told.bytes >= size)

@@ -43,8 +43,8 @@ static enum irrep_status read_file(const char *flag, const char *path, mode_t fo
   if (status != IRREP_OK)
     return status;
   data->data = malloc(FILE_MAX + 1);
-  data->size = data->data == NULL ? 0 : (unsigned)fread(data->data, 1, FILE_MAX + 1, file);
-  const bool failed = data->data == NULL || ferror(file) != 0;
+  data->size = !data->data ? 0 : (unsigned)fread(data->data, 1, FILE_MAX + 1, file);
+  const bool failed = !data->data || ferror(file) != 0;
   fclose(file);
   if (failed)
     return wrong(error, flag, path, "it cannot be read");
@@ -129,7 +129,7 @@ enum irrep_status tls_new(const char *certificate, const char *key, struct tls *
 }
 
 void tls_free(struct tls *tls) {
-  if (tls == NULL)
+  if (!tls)
     return;
   pair_fini(&tls->pair);
   free(tls->certificate_path);
@@ -150,7 +150,7 @@ static void drop_chain(gnutls_pcert_st *chain, unsigned n_chain) {
 
 static int copy_chain(const struct pair *pair, gnutls_pcert_st **chain) {
   *chain = gnutls_calloc(pair->n_chain, sizeof **chain);
-  int failed = *chain == NULL ? GNUTLS_E_MEMORY_ERROR : 0;
+  int failed = *chain ? 0 : GNUTLS_E_MEMORY_ERROR;
   for (unsigned i = 0; failed == 0 && i < pair->n_chain; i++) {
     failed = gnutls_pcert_import_x509(&(*chain)[i], pair->chain[i], 0);
     if (failed != 0)
@@ -175,7 +175,7 @@ int tls_retrieve(gnutls_session_t session, const struct gnutls_cert_retr_st *inf
                  unsigned *flags) {
   const struct tls *tls = gnutls_db_get_ptr(session);
   (void)info;
-  if (tls == NULL || copy_chain(&tls->pair, certificates) != 0)
+  if (!tls || copy_chain(&tls->pair, certificates) != 0)
     return -1;
   if (copy_key(&tls->pair, key) != 0) {
     drop_chain(*certificates, tls->pair.n_chain);

@@ -20,12 +20,12 @@ static void refuse(struct wire *wire, enum wire_fault_kind kind, const char *wor
   wire->fault = (struct wire_fault){kind, words};
 }
 
-/* --- lines ------------------------------------------------------------------------------------ */
+/* Lines */
 
 /* What a line may not hold: NUL, CR and LF but in its end. Each stands for another line, or ends
  * the text, for somebody. */
 static bool is_plain(const char *line, size_t size) {
-  return memchr(line, '\0', size) == NULL && memchr(line, '\r', size) == NULL;
+  return !memchr(line, '\0', size) && !memchr(line, '\r', size);
 }
 
 /* The size of the line at text, without its CRLF, or -1 when its LF has not come. false: the line
@@ -33,7 +33,7 @@ static bool is_plain(const char *line, size_t size) {
 static bool next_line(const char *text, size_t size, ptrdiff_t *length) {
   const char *end = memchr(text, '\n', size);
   *length = -1;
-  if (end == NULL)
+  if (!end)
     return true;
   *length = end - text - 1;
   return *length >= 0 && end[-1] == '\r' && is_plain(text, (size_t)*length);
@@ -62,14 +62,14 @@ static void mend(struct cut cut) {
   *cut.at = cut.was;
 }
 
-/* --- heads ------------------------------------------------------------------------------------ */
+/* Heads */
 
 /* Takes a header line [size] apart; false when it is none. Blanks behind the value stay, as they do
  * in the library. */
 static bool take_field(struct wire_request *request, struct http_framing *framing, char *line,
                        size_t size) {
   char *colon = memchr(line, ':', size);
-  if (colon == NULL)
+  if (!colon)
     return false;
   char *value = colon + 1, *end = line + size;
   while (value < end && is_blank(*value))
@@ -184,7 +184,7 @@ static size_t scan_head(struct wire *wire, struct wire_request *request, char *t
   }
 }
 
-/* --- bodies ----------------------------------------------------------------------------------- */
+/* Bodies */
 
 static int hexadecimal(char c) {
   if (is_digit(c))
@@ -247,7 +247,7 @@ static size_t scan_trailer(struct wire *wire, const char *text, size_t size) {
     wire->state = WIRE_HEAD;
   if (line <= 2)
     return line;
-  if (wire->trailer_size > TRAILERS_MAX || is_blank(text[0]) || memchr(text, ':', line) == NULL) {
+  if (wire->trailer_size > TRAILERS_MAX || is_blank(text[0]) || !memchr(text, ':', line)) {
     refuse(wire, WIRE_MALFORMED, "the trailers are too long, or one is no header line");
     return 0;
   }
@@ -265,7 +265,7 @@ static size_t scan_bytes(struct wire *wire, size_t size) {
 /* An end that was read: no error of recv or of gnutls. */
 #define WIRE_END ((ssize_t)-0x7fffffff)
 
-/* --- the stream ------------------------------------------------------------------------------- */
+/* The stream */
 
 static size_t scan_one(struct wire *wire, struct wire_request *request, char *text, size_t size) {
   switch (wire->state) {
@@ -324,9 +324,9 @@ static ssize_t give(struct wire *wire, void *bytes, size_t size) {
 
 /* Reads more behind what is held, which moves to the front. */
 static ssize_t fill(struct wire *wire, wire_read read, void *context) {
-  if (wire->held == NULL)
+  if (!wire->held)
     wire->held = malloc(WIRE_HELD_MAX);
-  if (wire->held == NULL) {
+  if (!wire->held) {
     errno = ENOMEM;
     return -1;
   }

@@ -5,7 +5,7 @@
 
 bool host_port_split(const char *text, char *host, size_t host_size, char port[PORT_SIZE]) {
   const char *colon = strrchr(text, ':');
-  if (colon == NULL || colon == text)
+  if (!colon || colon == text)
     return false;
   const char *begin = text;
   size_t length = (size_t)(colon - text);

@@ -46,12 +46,12 @@ static bool group_of(const char *root, const char *controller, char *group, size
   snprintf(path, sizeof path, "%s/proc/self/cgroup", root);
   FILE *file = fopen(path, "re");
   while (file != NULL && !found && fgets(line, sizeof line, file) != NULL) {
-    char *names = strchr(line, ':'), *name = names == NULL ? NULL : strchr(names + 1, ':');
-    if (name == NULL)
+    char *names = strchr(line, ':'), *name = !names ? NULL : strchr(names + 1, ':');
+    if (!name)
       continue;
     *name++ = '\0';
     name[strcspn(name, "\n")] = '\0';
-    found = lists(names + 1, controller) && strlen(name) < size && strstr(name, "..") == NULL;
+    found = lists(names + 1, controller) && strlen(name) < size && !strstr(name, "..");
     if (found)
       memcpy(group, name, strlen(name) + 1);
   }
@@ -75,7 +75,7 @@ static void each_limit(const char *root, const struct limit_file *file,
     if (n < sizeof folder && read_line(path, line, sizeof line))
       take(folder, line, limit);
     char *last = strrchr(group, '/');
-    if (last == NULL)
+    if (!last)
       return;
     *last = '\0';
   }

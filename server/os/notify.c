@@ -14,7 +14,7 @@
 bool notify_send(const char *state) {
   const char *path = getenv("NOTIFY_SOCKET");
   struct sockaddr_un address = {.sun_family = AF_UNIX};
-  const size_t n = path == NULL ? 0 : strlen(path);
+  const size_t n = !path ? 0 : strlen(path);
   if (n < 2 || n >= sizeof address.sun_path || (path[0] != '/' && path[0] != '@'))
     return false;
   memcpy(address.sun_path, path, n);
@@ -45,8 +45,8 @@ static uint64_t number_of(const char *name) {
   const char *text = getenv(name);
   char *end = NULL;
   errno = 0;
-  const uintmax_t number = text == NULL ? 0 : strtoumax(text, &end, 10);
-  return text == NULL || *text < '0' || *text > '9' || *end != '\0' || errno != 0 ? 0 : number;
+  const uintmax_t number = !text ? 0 : strtoumax(text, &end, 10);
+  return !text || *text < '0' || *text > '9' || *end != '\0' || errno != 0 ? 0 : number;
 }
 
 uint64_t notify_watchdog_ms(void) {

@@ -17,7 +17,7 @@ static enum irrep_status find(const char *user, struct account *account,
   struct passwd entry, *found = NULL;
   char text[4096];
   const int failed = getpwnam_r(user, &entry, text, sizeof text, &found);
-  if (found == NULL)
+  if (!found)
     return irrep_fail(error, IRREP_BAD_ARGUMENT, "user", "--user %.64s: %s", user,
                       failed == 0 ? "there is no such user" : strerror(failed));
   *account = (struct account){found->pw_uid, found->pw_gid};
@@ -29,14 +29,14 @@ static enum irrep_status find(const char *user, struct account *account,
 
 enum irrep_status privileges_check(const char *user, struct irrep_error *error) {
   struct account account = {0};
-  return user == NULL || user[0] == '\0' ? IRREP_OK : find(user, &account, error);
+  return !user || user[0] == '\0' ? IRREP_OK : find(user, &account, error);
 }
 
 enum irrep_status privileges_drop(const char *user, const char *unix_path,
                                   struct irrep_error *error) {
   struct account account = {0};
   prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-  if (user == NULL || user[0] == '\0')
+  if (!user || user[0] == '\0')
     return IRREP_OK;
   const enum irrep_status status = find(user, &account, error);
   if (status != IRREP_OK || geteuid() != 0)

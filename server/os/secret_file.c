@@ -12,7 +12,7 @@ enum irrep_status secret_file_open(const char *flag, const char *path, mode_t fo
   /* A FIFO would wait for a writer. */
   const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   *file = fd < 0 ? NULL : fdopen(fd, "r");
-  if (*file == NULL || fstat(fileno(*file), &info) != 0) {
+  if (!*file || fstat(fileno(*file), &info) != 0) {
     const int reason = errno;
     if (*file != NULL)
       fclose(*file);

@@ -64,7 +64,7 @@ static const struct route routes_table[] = {
  * [SEGMENT_SIZE]. */
 static bool path_matches(const char *template, const char *path, char *model) {
   const char *hole = strchr(template, '{');
-  if (hole == NULL)
+  if (!hole)
     return strcmp(template, path) == 0;
   const size_t before = (size_t)(hole - template);
   if (strncmp(template, path, before) != 0)
@@ -111,7 +111,7 @@ static const char *binary_type(const struct route *route) {
 }
 
 static bool is_acceptable(const struct http_exchange *exchange, const struct route *route) {
-  if (route->type == NULL || http_accepts(exchange->accept, route->type, route->subtype))
+  if (!route->type || http_accepts(exchange->accept, route->type, route->subtype))
     return true;
   if (route->handler == route_v2_infer)
     return http_accepts(exchange->accept, "application", "octet-stream");
@@ -124,7 +124,7 @@ static bool body_fits(const struct http_exchange *exchange, const struct route *
   const char *binary = binary_type(route);
   if (encoding != NULL && strcasecmp(encoding, "identity") != 0)
     return false;
-  if (type == NULL)
+  if (!type)
     return route->handler == route_v2_infer;
   return http_media_type_is(type, "application/json") ||
          (binary != NULL && http_media_type_is(type, binary));
@@ -185,7 +185,7 @@ static bool may_without_keys(const struct http_exchange *exchange, enum access a
  * not have. */
 static bool is_misdirected(const struct services *services, const struct http_exchange *exchange,
                            struct problem *problem) {
-  if (services->auth != NULL || !exchange->local || exchange->host == NULL ||
+  if (services->auth != NULL || !exchange->local || !exchange->host ||
       http_host_is_near(exchange->host) || strcmp(exchange->client, "unix") == 0)
     return false;
   problem_set(problem, 421, "misdirected-request", "not the name of this server", "",
@@ -198,10 +198,10 @@ static bool is_misdirected(const struct services *services, const struct http_ex
  * A client with a key is known by the key's name from then on. */
 static bool may_use(const struct services *services, struct http_exchange *exchange,
                     enum access access, struct problem *problem) {
-  if (services->auth == NULL || access == ACCESS_ANYONE)
+  if (!services->auth || access == ACCESS_ANYONE)
     return may_without_keys(exchange, access, problem);
   const struct auth_key *key = auth_find(services->auth, exchange->authorization);
-  if (key == NULL)
+  if (!key)
     return refuse(problem, PROBLEM_UNAUTHORIZED, "An API key is due: Authorization: Bearer KEY.");
   if (access == ACCESS_PREDICT && (key->scopes & SCOPE_PREDICT) == 0)
     return refuse(problem, PROBLEM_FORBIDDEN, "This key lacks the scope predict.");
@@ -216,7 +216,7 @@ static const struct route *find(struct http_exchange *exchange, char *model) {
   const struct route *route = NULL;
   for (size_t i = 0; i < N_ROUTES; i++)
     if (path_matches(routes_table[i].path, exchange->path, model) &&
-        (route == NULL || !method_matches(route, exchange->method)))
+        (!route || !method_matches(route, exchange->method)))
       route = &routes_table[i];
   if (route != NULL)
     exchange->route = route->path;
@@ -228,7 +228,7 @@ bool routes_admit(void *context, struct http_exchange *exchange, struct problem 
   const struct route *route = find(exchange, model);
   if (is_misdirected(context, exchange, problem))
     return false;
-  return route == NULL || !method_matches(route, exchange->method) ||
+  return !route || !method_matches(route, exchange->method) ||
          may_use(context, exchange, route->access, problem);
 }
 
@@ -239,7 +239,7 @@ void routes_handle(void *context, struct http_exchange *exchange) {
   const struct route *route = find(exchange, model);
   if (is_misdirected(services, exchange, &problem))
     http_reply_problem(exchange, &problem, NULL);
-  else if (route == NULL)
+  else if (!route)
     reply_not_found(exchange);
   else if (!method_matches(route, exchange->method))
     reply_wrong_method(exchange, route);
@@ -262,7 +262,7 @@ const char *routes_state(const struct services *services) {
 
 void reply_text(struct http_exchange *exchange, int status, const char *content_type, char *text,
                 size_t size) {
-  if (text == NULL) {
+  if (!text) {
     struct problem problem;
     http_reply_problem(
         exchange,

@@ -35,7 +35,7 @@ static bool body_is_empty(struct http_exchange *exchange) {
   char text[3] = "";
   size_t n = 0;
   for (size_t i = 0; i < exchange->size && n < sizeof text; i++)
-    if (strchr(" \t\r\n", exchange->body[i]) == NULL || exchange->body[i] == '\0')
+    if (!strchr(" \t\r\n", exchange->body[i]) || exchange->body[i] == '\0')
       text[n++] = exchange->body[i];
   if (n == 0 || (n == 2 && memcmp(text, "{}", 2) == 0))
     return true;
@@ -48,7 +48,7 @@ static bool body_is_empty(struct http_exchange *exchange) {
 void route_load(struct services *services, struct http_exchange *exchange, const char *model) {
   struct served_model *served = registry_find(services->registry, model);
   struct problem problem;
-  if (served == NULL) {
+  if (!served) {
     reply_unknown_model(exchange, model);
     return;
   }
@@ -64,7 +64,7 @@ void route_load(struct services *services, struct http_exchange *exchange, const
     return;
   }
   struct load_call *call = calloc(1, sizeof *call);
-  if (call == NULL) {
+  if (!call) {
     problem_of_kind(&problem, PROBLEM_NO_MEMORY, "", "There is no memory for the request.");
     http_reply_problem(exchange, &problem, NULL);
     return;
@@ -78,7 +78,7 @@ void route_load(struct services *services, struct http_exchange *exchange, const
 
 void route_unload(struct services *services, struct http_exchange *exchange, const char *model) {
   struct served_model *served = registry_find(services->registry, model);
-  if (served == NULL) {
+  if (!served) {
     reply_unknown_model(exchange, model);
     return;
   }

@@ -131,7 +131,7 @@ void route_status(struct services *services, struct http_exchange *exchange, con
     put_model(&w, services, registry_at(services->registry, i));
   json_close_array(&w);
   put_load(&w, services);
-  json_put_size(&w, "connections", services->http == NULL ? 0 : http_connections(services->http));
+  json_put_size(&w, "connections", !services->http ? 0 : http_connections(services->http));
   put_limits(&w, services->config);
   put_profile(&w, predictor_profile(services->predictor));
   json_close_object(&w);

@@ -93,7 +93,7 @@ void route_models(struct services *services, struct http_exchange *exchange, con
 
 void route_model(struct services *services, struct http_exchange *exchange, const char *model) {
   const struct served_model *served = registry_find(services->registry, model);
-  if (served == NULL)
+  if (!served)
     reply_unknown_model(exchange, model);
   else
     reply_model_card(exchange, served);

@@ -86,7 +86,7 @@ static bool has_version(const char *if_none_match, const char *etag) {
 void route_page(struct services *services, struct http_exchange *exchange, const char *name) {
   (void)services;
   const struct page_file *file = find_file(name);
-  if (file == NULL) {
+  if (!file) {
     reply_not_found(exchange);
     return;
   }
@@ -106,7 +106,7 @@ void route_page(struct services *services, struct http_exchange *exchange, const
     reply.content_type = file->type;
     reply.size = size;
     reply.body = malloc(size + 1);
-    if (reply.body == NULL) {
+    if (!reply.body) {
       reply_text(exchange, 503, NULL, NULL, 0);
       return;
     }

@@ -30,7 +30,7 @@ static void on_gone(void *context) {
 
 void routes_predict(struct services *services, struct http_exchange *exchange, const char *model,
                     struct predict_call request) {
-  if (registry_find(services->registry, model) == NULL) {
+  if (!registry_find(services->registry, model)) {
     reply_unknown_model(exchange, model);
     return;
   }
@@ -48,7 +48,7 @@ void routes_predict(struct services *services, struct http_exchange *exchange, c
     request.context = call;
     call->job = predict_call(services->predictor, &request);
   }
-  if (call == NULL || call->job == NULL) {
+  if (!call || !call->job) {
     struct problem problem;
     exchange->gone = NULL;
     free(call);

@@ -18,7 +18,7 @@
 /* Longer strings are no addresses, and names of no models. */
 #define STRING_MAX 1024
 
-/* --- the request ------------------------------------------------------------------------------ */
+/* The request */
 
 struct reading {
   struct services *services;
@@ -71,7 +71,7 @@ static bool read_model(struct reading *r, struct json_reader *json) {
   if (!read_string(r, json, "model", name))
     return false;
   const struct served_model *served = registry_find(r->services->registry, name);
-  if (served == NULL) {
+  if (!served) {
     problem_of_kind(r->problem, PROBLEM_UNKNOWN_MODEL, "#/model",
                     "No model is called \"%.64s\"; GET /v1/models lists them.", name);
     return false;
@@ -179,7 +179,7 @@ static bool find_members(struct reading *r, struct json_reader *json,
 /* The model, when it is in memory, knows every element. */
 static bool elements_are_known(struct reading *r) {
   const struct served_model *served = registry_find(r->services->registry, r->spec->model);
-  if (served->model == NULL)
+  if (!served->model)
     return true;
   const struct irrep_card *card = irrep_model_card(served->model);
   const struct species *species = &r->spec->species;
@@ -235,7 +235,7 @@ static bool read_body(struct services *services, const char *body, size_t size,
   return read_members(&r, &json);
 }
 
-/* --- the answer ------------------------------------------------------------------------------- */
+/* The answer */
 
 static void put_connections(struct json_writer *w, const struct socket_entry *entry) {
   json_open_array(w, "connections");

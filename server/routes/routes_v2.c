@@ -50,7 +50,7 @@ void route_v2_model_ready(struct services *services, struct http_exchange *excha
                           const char *model) {
   const struct served_model *served = registry_find(services->registry, model);
   struct problem problem;
-  if (served == NULL) {
+  if (!served) {
     reply_unknown_model(exchange, model);
   } else if (services->draining) {
     problem_of_kind(&problem, PROBLEM_DRAINING, "", "Requests under way are being finished.");
@@ -110,7 +110,7 @@ static void put_outputs(struct json_writer *w) {
 
 void route_v2_model(struct services *services, struct http_exchange *exchange, const char *model) {
   const struct served_model *served = registry_find(services->registry, model);
-  if (served == NULL) {
+  if (!served) {
     reply_unknown_model(exchange, model);
     return;
   }
@@ -129,7 +129,7 @@ void route_v2_model(struct services *services, struct http_exchange *exchange, c
 static bool read_json_size(const struct http_exchange *exchange, size_t *size) {
   const char *at = exchange->inference_header_length;
   *size = exchange->size;
-  if (at == NULL)
+  if (!at)
     return true;
   const size_t digits = strspn(at, "0123456789");
   if (digits == 0 || digits > 15 || at[digits] != '\0')

@@ -28,7 +28,7 @@ static void check(const struct auth *auth) {
       require(strcmp(key->name, auth->keys[j].name) != 0 &&
               memcmp(key->hash, auth->keys[j].hash, sizeof key->hash) != 0);
   }
-  require(auth_find(auth, NULL) == NULL && auth_find(auth, "Bearer ") == NULL);
+  require(!auth_find(auth, NULL) && !auth_find(auth, "Bearer "));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -43,7 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (auth_load(path, &auth, &error) == IRREP_OK)
     check(auth);
   else
-    require(auth == NULL && error.detail[0] != '\0');
+    require(!auth && error.detail[0] != '\0');
   auth_free(auth);
   close(file);
   return 0;

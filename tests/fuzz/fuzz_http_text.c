@@ -32,7 +32,7 @@ static void try_field(const char *name, const char *value) {
   if (framing.chunked)
     require(strlen(value) == strlen("chunked"));
   require(!(framing.chunked && framing.has_length));
-  require(strpbrk(name, " \t:\r\n") == NULL && strpbrk(value, "\r\n") == NULL);
+  require(!strpbrk(name, " \t:\r\n") && !strpbrk(value, "\r\n"));
 }
 
 static void try_values(const char *text) {

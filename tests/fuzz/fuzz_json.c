@@ -74,7 +74,7 @@ static void compare_array(struct json_reader *r, const cJSON *item, struct json_
     require(child != NULL);
     compare(r, child, w, NULL);
   }
-  require(child == NULL);
+  require(!child);
   json_close_array(w);
 }
 
@@ -97,7 +97,7 @@ static void compare_object(struct json_reader *r, const cJSON *item, struct json
     require(child != NULL && strcmp(child->string, name) == 0);
     compare(r, child, w, name);
   }
-  require(child == NULL);
+  require(!child);
   json_close_object(w);
   free(name);
 }
@@ -235,7 +235,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     require(has_long_number(text, size));
   } else {
     require(skipping.message != NULL && skipping.position <= size);
-    require(root == NULL || is_stricter(skipping.message) || has_odd_blanks(text, size));
+    require(!root || is_stricter(skipping.message) || has_odd_blanks(text, size));
   }
   cJSON_Delete(root);
   return 0;

@@ -27,7 +27,7 @@ static void evaluate(const struct irrep_model *model, const struct irrep_structu
     return;
   const size_t rounded = (bytes + IRREP_ALIGNMENT) / IRREP_ALIGNMENT * IRREP_ALIGNMENT;
   void *arena = aligned_alloc(IRREP_ALIGNMENT, rounded);
-  if (arena == NULL)
+  if (!arena)
     return;
   double forces[N_ATOMS][3];
   double energies[N_ATOMS];
@@ -82,7 +82,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
 
   const size_t n_tensors = size - sizeof header - (size_t)header;
   uint8_t *tensors = malloc(n_tensors + 1);
-  if (tensors == NULL)
+  if (!tensors)
     return size;
   memcpy(tensors, data + sizeof header + header, n_tensors);
   header = LLVMFuzzerMutate(
@@ -102,7 +102,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     require(model != NULL, "no model with OK");
     exercise(model);
   } else {
-    require(model == NULL, "a model with a failure");
+    require(!model, "a model with a failure");
     require(error.status == status && error.detail[0] != '\0', "a failure without a detail");
     require(status == IRREP_BAD_MODEL_FILE || status == IRREP_UNSUPPORTED_MODEL ||
                 status == IRREP_NO_MEMORY,

@@ -139,7 +139,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
       require(least <= n && n <= most);
     }
   } else {
-    require(graph == NULL && error.detail[0] != '\0');
+    require(!graph && error.detail[0] != '\0');
   }
   irrep_graph_free(graph);
   return 0;

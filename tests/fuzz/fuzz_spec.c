@@ -71,7 +71,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   require(text != NULL);
   memcpy(text, data, size);
   text[size] = '\0';
-  if (strstr(text, "structure") == NULL)
+  if (!strstr(text, "structure"))
     try_spec(text, strlen(text));
   try_parts(text, strlen(text));
   free(text);

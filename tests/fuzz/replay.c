@@ -9,7 +9,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
  */
 static unsigned char *read_file(const char *path, size_t *size) {
   FILE *file = fopen(path, "rb");
-  if (file == NULL)
+  if (!file)
     return NULL;
   unsigned char *bytes = NULL;
   long length = -1;
@@ -31,7 +31,7 @@ int main(int argc, char **argv) {
   for (int i = 1; i < argc; i++) {
     size_t size = 0;
     unsigned char *bytes = read_file(argv[i], &size);
-    if (bytes == NULL) {
+    if (!bytes) {
       perror(argv[i]);
       return 2;
     }

@@ -26,11 +26,11 @@ struct fixture {
 static inline struct fixture fixture_open(void) {
   const char *folder = getenv("IRREP_FIXTURES");
   char path[512];
-  int length = snprintf(path, sizeof path, "%s/e3nn.txt",
-                        folder == NULL ? "tests/reference/fixtures" : folder);
+  int length =
+      snprintf(path, sizeof path, "%s/e3nn.txt", !folder ? "tests/reference/fixtures" : folder);
   assert_true(length > 0 && (size_t)length < sizeof path);
   FILE *file = fopen(path, "rb");
-  if (file == NULL) {
+  if (!file) {
     fail_msg("cannot open %s (run from the project root or set IRREP_FIXTURES)", path);
   }
   char *text = malloc(FIXTURE_BYTES_MAX + 1);
@@ -54,7 +54,7 @@ static inline bool fixture_next(struct fixture *fixture, const char *kind) {
   while (*fixture->at != '\0') {
     const char *line = fixture->at;
     const char *end = strchr(line, '\n');
-    fixture->at = end == NULL ? line + strlen(line) : end + 1;
+    fixture->at = end ? end + 1 : line + strlen(line);
     if (strncmp(line, kind, length) == 0 && line[length] == ' ') {
       fixture->at = line + length;
       return true;

@@ -62,12 +62,12 @@ static inline void fake_changed(void *context, struct served_model *model) {
 static inline bool fake_daemon_init(struct fake_daemon *fake, const char *bytes) {
   memset(fake, 0, sizeof *fake);
   strcpy(fake->folder, "/tmp/irrepd-routes-XXXXXX");
-  if (mkdtemp(fake->folder) == NULL || uv_loop_init(&fake->loop) != 0)
+  if (!mkdtemp(fake->folder) || uv_loop_init(&fake->loop) != 0)
     return false;
   if (bytes != NULL) {
     snprintf(fake->file, sizeof fake->file, "%s/silicon.safetensors", fake->folder);
     FILE *file = fopen(fake->file, "wb");
-    if (file == NULL || fputs(bytes, file) < 0 || fclose(file) != 0)
+    if (!file || fputs(bytes, file) < 0 || fclose(file) != 0)
       return false;
   }
   fake->config = (struct config){.workers = 1,
@@ -81,7 +81,7 @@ static inline bool fake_daemon_init(struct fake_daemon *fake, const char *bytes)
   services->config = &fake->config;
   services->started_ns = uv_hrtime();
   services->metrics = metrics_new();
-  if (services->metrics == NULL ||
+  if (!services->metrics ||
       registry_new_with(&evaluator_core, &fake->loop, fake->folder, fake_changed, NULL,
                         &services->registry, NULL) != IRREP_OK)
     return false;

@@ -32,11 +32,11 @@ struct fake_served {
 static inline bool fake_served_init(struct fake_served *fake) {
   memset(fake, 0, sizeof *fake);
   strcpy(fake->folder, "/tmp/irrepd-served-XXXXXX");
-  if (mkdtemp(fake->folder) == NULL || uv_loop_init(&fake->loop) != 0)
+  if (!mkdtemp(fake->folder) || uv_loop_init(&fake->loop) != 0)
     return false;
   snprintf(fake->file, sizeof fake->file, "%s/" FAKE_MODEL ".safetensors", fake->folder);
   FILE *file = fopen(fake->file, "wb");
-  if (file == NULL || fputs(FAKE_FILE, file) < 0 || fclose(file) != 0)
+  if (!file || fputs(FAKE_FILE, file) < 0 || fclose(file) != 0)
     return false;
   fake->config = (struct config){.workers = 2,
                                  .memory_budget = 1000000,
@@ -46,8 +46,8 @@ static inline bool fake_served_init(struct fake_served *fake) {
                                  .max_structures = 40,
                                  .max_atoms = 20000};
   fake->metrics = metrics_new();
-  if (fake->metrics == NULL || registry_new_with(&fake_evaluator, &fake->loop, fake->folder, NULL,
-                                                 NULL, &fake->registry, NULL) != IRREP_OK)
+  if (!fake->metrics || registry_new_with(&fake_evaluator, &fake->loop, fake->folder, NULL, NULL,
+                                          &fake->registry, NULL) != IRREP_OK)
     return false;
   uv_run(&fake->loop, UV_RUN_DEFAULT);
   fake->model = registry_find(fake->registry, FAKE_MODEL)->model;

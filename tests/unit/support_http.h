@@ -57,7 +57,7 @@ static inline void on_gone(void *context) {
 /* Bodies are for those that name themselves. */
 static inline bool admits(void *context, struct http_exchange *exchange, struct problem *problem) {
   (void)context;
-  if (exchange->authorization == NULL || strcmp(exchange->authorization, "no") != 0)
+  if (!exchange->authorization || strcmp(exchange->authorization, "no") != 0)
     return true;
   exchange->route = "/guarded";
   problem_set(problem, 401, "unauthorized", "no key", "", "A key is due.");
@@ -115,8 +115,8 @@ static inline void handle(void *context, struct http_exchange *exchange) {
   char *text = malloc(exchange->size + 256);
   assert_non_null(text);
   const int n = snprintf(text, 256, "%s %s %s %s %s|", exchange->method, exchange->path,
-                         exchange->content_type == NULL ? "-" : exchange->content_type,
-                         exchange->accept == NULL ? "-" : exchange->accept, exchange->request_id);
+                         !exchange->content_type ? "-" : exchange->content_type,
+                         !exchange->accept ? "-" : exchange->accept, exchange->request_id);
   memcpy(text + n, exchange->body, exchange->size);
   text[(size_t)n + exchange->size] = '\0';
   reply_text(exchange, text);
@@ -196,7 +196,7 @@ static inline void turn(struct fixture *f) {
 
 /* Runs the loop until the client has got text that contains word; then forgets what it has got. */
 static inline void expect(struct fixture *f, struct client *client, const char *word) {
-  for (take(client); strstr(client->got, word) == NULL; take(client)) {
+  for (take(client); !strstr(client->got, word); take(client)) {
     if (client->ended)
       fail_msg("no \"%s\" in: %s", word, client->got);
     turn(f);
@@ -230,7 +230,7 @@ static inline double metric(const struct fixture *f, const char *series) {
   char *text = metrics_render(f->metrics, &size);
   assert_non_null(text);
   const char *line = strstr(text, series);
-  const double value = line == NULL ? 0 : strtod(line + strlen(series), NULL);
+  const double value = !line ? 0 : strtod(line + strlen(series), NULL);
   free(text);
   return value;
 }

@@ -34,7 +34,7 @@ static inline bool peer_listen(struct peer_server *peer, uv_loop_t *loop, bool u
   if (unix_socket) {
     struct sockaddr_un name = {.sun_family = AF_UNIX};
     strcpy(peer->folder, "/tmp/irrepd-peer-XXXXXX");
-    if (mkdtemp(peer->folder) == NULL)
+    if (!mkdtemp(peer->folder))
       return false;
     snprintf(peer->path, sizeof peer->path, "%s/s", peer->folder);
     strcpy(name.sun_path, peer->path);

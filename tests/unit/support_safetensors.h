@@ -12,7 +12,7 @@ static inline char *container(const char *header, const void *data, size_t data_
   const uint64_t n = strlen(header);
   *size = sizeof n + n + data_size;
   char *bytes = malloc(*size);
-  if (bytes == NULL)
+  if (!bytes)
     abort();
   memcpy(bytes, &n, sizeof n);
   memcpy(bytes + sizeof n, header, n); /* NOLINT(bugprone-not-null-terminated-result) */

@@ -106,7 +106,7 @@ static void test_wrong_files(void **state) {
     struct auth *auth = NULL;
     struct irrep_error error;
     const enum irrep_status status = load(rows[i].text, strlen(rows[i].text), &auth, &error);
-    if (status != IRREP_BAD_ARGUMENT || auth != NULL || strstr(error.detail, rows[i].words) == NULL)
+    if (status != IRREP_BAD_ARGUMENT || auth != NULL || !strstr(error.detail, rows[i].words))
       fail_msg("%s: %s", rows[i].text, error.detail);
     assert_null(strstr(error.detail, "ba7816")); /* no hash is told */
   }

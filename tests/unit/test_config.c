@@ -45,7 +45,7 @@ static int load(struct config *config, int stream, const char *const *flags) {
 static void expect_refusal(const char *word, const char *const *flags) {
   struct config config;
   assert_int_equal(load(&config, STDERR_FILENO, flags), 2);
-  if (strstr(said, word) == NULL)
+  if (!strstr(said, word))
     fail_msg("\"%s\" is not in: %s", word, said);
   assert_ptr_equal(strchr(said, '\n') + 1, said + strlen(said)); /* one line */
   assert_null(config.models_dir);
@@ -268,7 +268,7 @@ static void test_help_and_version(void **state) {
       "--config",         "--check-config",    "--request-timeout-ms", "--drain-timeout-ms",
       "--drain-delay-ms", "--version",         "127.0.0.1:8421",       "[16384]"};
   for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
-    if (strstr(said, flags[i]) == NULL)
+    if (!strstr(said, flags[i]))
       fail_msg("--help does not tell of %s", flags[i]);
   assert_int_equal(load(&config, STDOUT_FILENO, (const char *const[]){"--version", NULL}), 1);
   assert_int_equal(strncmp(said, "irrepd ", 7), 0);

@@ -31,7 +31,7 @@ static void *serve(void *argument) {
   struct server *server = argument;
   const int fd = accept(server->listening, NULL, NULL);
   size_t got = 0;
-  for (ssize_t n = 1; n > 0 && strstr(server->request, "\r\n\r\n") == NULL; got += (size_t)n) {
+  for (ssize_t n = 1; n > 0 && !strstr(server->request, "\r\n\r\n"); got += (size_t)n) {
     n = recv(fd, server->request + got, sizeof server->request - 1 - got, 0);
     if (n <= 0)
       break;
@@ -73,7 +73,7 @@ static int run(const char *url, int timeout_ms) {
 }
 
 static void expect_said(const char *word) {
-  if (strstr(said, word) == NULL)
+  if (!strstr(said, word))
     fail_msg("\"%s\" is not in: %s", word, said);
   assert_ptr_equal(strchr(said, '\n') + 1, said + strlen(said)); /* one line */
 }
@@ -202,7 +202,7 @@ static void test_bad_urls(void **state) {
                                      "http://127.0.0.1:1/a\r\nX: y"};
   for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
     assert_int_equal(run(urls[i], PATIENCE_MS), 1);
-    if (strstr(said, "is wanted") == NULL)
+    if (!strstr(said, "is wanted"))
       fail_msg("%s: %s", urls[i], said);
   }
   assert_int_equal(run("unix:", PATIENCE_MS), 1);

@@ -30,7 +30,7 @@ static void test_growth(void **state) {
   assert_int_equal(problem.status, 413);
   assert_int_equal(body.size, sizeof bytes);
   http_body_drop(&body, &budget);
-  assert_true(budget.used == 0 && body.bytes == NULL && body.size == 0);
+  assert_true(budget.used == 0 && !body.bytes && body.size == 0);
 }
 
 /* As by a reload while it arrives. */

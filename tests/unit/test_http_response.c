@@ -12,7 +12,7 @@
 
 static void expect(struct MHD_Response *response, const char *name, const char *value) {
   const char *given = MHD_get_response_header(response, name);
-  if (value == NULL)
+  if (!value)
     assert_null(given);
   else
     assert_string_equal(given, value);

@@ -132,7 +132,7 @@ static void test_accept(void **state) {
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
     if (http_accepts(cases[i].accept, "application", "json") != cases[i].admitted)
-      fail_msg("%s", cases[i].accept == NULL ? "NULL" : cases[i].accept);
+      fail_msg("%s", cases[i].accept ? cases[i].accept : "NULL");
 }
 
 static void test_accept_lists(void **state) {

@@ -71,7 +71,7 @@ static void expect_status(struct protocol *protocol, const char *wanted) {
 
 static void expect_fault(struct protocol *protocol, struct text *text, const char *words) {
   assert_int_equal(feed(protocol, text), DRIVER_FAULT);
-  if (strstr(protocol->driver.fault, words) == NULL)
+  if (!strstr(protocol->driver.fault, words))
     fail_msg("%s", protocol->driver.fault);
   protocol_free(protocol);
 }

@@ -92,7 +92,7 @@ static void expect_fault(struct ipi_parser *p, struct text *text, const char *wo
   size_t used;
   assert_int_equal(ipi_parser_feed(p, (const unsigned char *)text->bytes, text->size, &used),
                    IPI_BAD);
-  if (strstr(p->reader.fault, words) == NULL)
+  if (!strstr(p->reader.fault, words))
     fail_msg("%s", p->reader.fault);
   assert_int_equal(ipi_parser_feed(p, (const unsigned char *)"STATUS      ", 12, &used), IPI_BAD);
   assert_int_equal(used, 0);

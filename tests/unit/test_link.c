@@ -49,7 +49,7 @@ static void start_link(struct fixture *f) {
 static int set_up(void **state) {
   struct fixture *f = calloc(1, sizeof *f);
   *state = f;
-  if (f == NULL || !fake_served_init(&f->served) || !peer_listen(&f->peer, &f->served.loop, true))
+  if (!f || !fake_served_init(&f->served) || !peer_listen(&f->peer, &f->served.loop, true))
     return -1;
   f->served.config.request_timeout_ms = 30000;
   f->spec = (struct socket_spec){
@@ -113,7 +113,7 @@ static void expect_answer(struct fixture *f) {
 }
 
 static void expect_reason(const struct fixture *f, const char *words) {
-  if (strstr(link_reason(f->link), words) == NULL)
+  if (!strstr(link_reason(f->link), words))
     fail_msg("\"%s\", not \"%s\"", link_reason(f->link), words);
 }
 
@@ -323,7 +323,7 @@ static void test_again(void **state) {
   expect_answer(f);
   peer_hang_up(&f->peer);
   peer_stop_listening(&f->peer);
-  for (const time_t begun = time(NULL); strstr(link_reason(f->link), "no such file") == NULL;)
+  for (const time_t begun = time(NULL); !strstr(link_reason(f->link), "no such file");)
     assert_true(peer_turn(&f->peer, begun));
   wait_for_state(f, LINK_WAITING);
   assert_int_equal(link_structures(f->link), 2);

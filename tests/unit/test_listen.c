@@ -21,7 +21,7 @@ static void expect_refusal(const char *address, bool remote, const char *word) {
   struct irrep_error error = {0};
   assert_int_equal(listener_open(&listener, address, remote, &error), IRREP_BAD_ARGUMENT);
   assert_int_equal(listener.fd, -1);
-  if (strstr(error.detail, word) == NULL)
+  if (!strstr(error.detail, word))
     fail_msg("%s: %s", address, error.detail);
 }
 

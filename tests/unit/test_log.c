@@ -25,7 +25,7 @@ static cJSON *parse(enum log_level level, const char *message, ...) {
   assert_true(size < LOG_LINE_MAX);
   assert_ptr_equal(strchr(line, '\n'), line + size - 1);
   cJSON *entry = cJSON_Parse(line);
-  if (entry == NULL)
+  if (!entry)
     fail_msg("no JSON: %s", line);
   return entry;
 }

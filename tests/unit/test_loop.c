@@ -37,7 +37,7 @@ static struct config config_of_test(const char *listen) {
 static int set_up(void **state) {
   (void)state;
   strcpy(folder, "/tmp/irrepd-loop-XXXXXX");
-  return mkdtemp(folder) == NULL ? -1 : 0;
+  return mkdtemp(folder) ? 0 : -1;
 }
 
 static int tear_down(void **state) {
@@ -68,7 +68,7 @@ static struct child start(const char *listen) {
   close(ends[1]);
   FILE *output = fdopen(ends[0], "r");
   assert_non_null(output);
-  if (fgets(child.line, sizeof child.line, output) == NULL)
+  if (!fgets(child.line, sizeof child.line, output))
     child.line[0] = '\0';
   fclose(output);
   return child;
@@ -94,7 +94,7 @@ static void expect_answer(unsigned port, const char *path, const char *word) {
     got = recv(fd, text + size, sizeof text - 1 - size, 0);
   close(fd);
   text[size] = '\0';
-  if (strstr(text, word) == NULL)
+  if (!strstr(text, word))
     fail_msg("%s: no \"%s\" in: %s", path, word, text);
 }
 

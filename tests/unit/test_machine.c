@@ -20,7 +20,7 @@ static char root[64];
 static int setup(void **state) {
   (void)state;
   snprintf(root, sizeof root, "/tmp/irrepd-machine-XXXXXX");
-  return mkdtemp(root) == NULL;
+  return !mkdtemp(root);
 }
 
 static int teardown(void **state) {

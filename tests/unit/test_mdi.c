@@ -216,7 +216,7 @@ static void test_discovery(void **state) {
 static void expect_fault(struct protocol *protocol, enum driver_next event, const char *words,
                          bool told) {
   assert_int_equal(event, DRIVER_FAULT);
-  if (strstr(protocol->driver.fault, words) == NULL)
+  if (!strstr(protocol->driver.fault, words))
     fail_msg("%s", protocol->driver.fault);
   assert_int_equal(protocol->out.size, told ? 16 : 0);
   if (told)

@@ -116,7 +116,7 @@ static void expect_fault(struct mdi_parser *p, struct text *text, const char *wo
   for (size_t at = 0, used; at < text->size && message != MDI_BAD; at += used)
     message = mdi_parser_feed(p, (const unsigned char *)text->bytes + at, text->size - at, &used);
   assert_int_equal(message, MDI_BAD);
-  if (strstr(p->reader.fault, words) == NULL)
+  if (!strstr(p->reader.fault, words))
     fail_msg("%s", p->reader.fault);
   size_t used;
   assert_int_equal(mdi_parser_feed(p, (const unsigned char *)"x", 1, &used), MDI_BAD);

@@ -185,7 +185,7 @@ static void test_float32_is_near(void **state) {
   }
 }
 
-/* --- The formulas of irrep/model_format.h, written out for two layers by plain loops. --- */
+/* The formulas of irrep/model_format.h, written out for two layers by plain loops */
 
 #define N_ATOMS 5
 
@@ -305,7 +305,7 @@ static void test_formulas_of_the_format(void **state) {
   tiny_free(&tiny);
 }
 
-/* --- What is refused. --- */
+/* What is refused */
 
 static const struct tiny_choices plain = {
     .l_max = 1, .layers = {"3x0e+2x1e", "4x0e"}, .filter_hidden = 5, .readout_hidden = 4};

@@ -13,7 +13,7 @@
 static int set_up(void **state) {
   struct fake_daemon *fake = malloc(sizeof *fake);
   *state = fake;
-  if (fake == NULL || !fake_daemon_init(fake, "no model"))
+  if (!fake || !fake_daemon_init(fake, "no model"))
     return -1;
   fake_daemon_settle(fake);
   static char allowed[] = "cluster";

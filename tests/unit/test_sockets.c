@@ -20,7 +20,7 @@ struct fixture {
 static int set_up(void **state) {
   struct fixture *f = calloc(1, sizeof *f);
   *state = f;
-  if (f == NULL || !fake_served_init(&f->served) || !peer_listen(&f->peer, &f->served.loop, true))
+  if (!f || !fake_served_init(&f->served) || !peer_listen(&f->peer, &f->served.loop, true))
     return -1;
   f->served.config.request_timeout_ms = 30000;
   const struct sockets_options options = {.loop = &f->served.loop,

@@ -42,7 +42,7 @@ static void expect_refusal(const char *formula, enum irrep_status status, const 
   assert_int_equal(species_of_formula(formula, strlen(formula), MAX, &species, &error), status);
   assert_null(species.numbers);
   assert_int_equal(species.n_atoms, 0);
-  if (strstr(error.detail, words) == NULL)
+  if (!strstr(error.detail, words))
     fail_msg("%s", error.detail);
 }
 

@@ -58,7 +58,7 @@ static void connect_to(struct fixture *f) {
 static int start(void **state, bool unix_socket) {
   struct fixture *f = calloc(1, sizeof *f);
   *state = f;
-  if (f == NULL || uv_loop_init(&f->loop) != 0)
+  if (!f || uv_loop_init(&f->loop) != 0)
     return -1;
   f->take_at_most = 1000;
   return peer_listen(&f->peer, &f->loop, unix_socket) ? 0 : -1;

@@ -69,7 +69,7 @@ static void test_refusals(void **state) {
     assert_int_equal(template_read(cases[i].text, strlen(cases[i].text), MAX, &species, &error),
                      IRREP_BAD_ARGUMENT);
     assert_null(species.numbers);
-    if (strstr(error.detail, cases[i].words) == NULL)
+    if (!strstr(error.detail, cases[i].words))
       fail_msg("case %zu: %s", i, error.detail);
   }
 }

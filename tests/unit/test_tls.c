@@ -36,7 +36,7 @@ static void make(const char *name) {
 
 static int set_up(void **state) {
   (void)state;
-  if (mkdtemp(folder) == NULL)
+  if (!mkdtemp(folder))
     return -1;
   make("one");
   make("two");
@@ -120,7 +120,7 @@ static void expect_failure(const char *certificate, const char *key, const char 
   struct tls *tls = NULL;
   assert_int_equal(tls_new(certificate, key, &tls, &error), IRREP_BAD_ARGUMENT);
   assert_null(tls);
-  if (strstr(error.detail, word) == NULL)
+  if (!strstr(error.detail, word))
     fail_msg("%s: %s", word, error.detail);
 }
 
@@ -212,7 +212,7 @@ static void test_last_words(void **state) {
   begin(&f, tls);
   tls_last_words(f.server, "early", 5); /* in the clear nothing is said */
   ssize_t n = recv(f.fds[1], got, sizeof got, 0);
-  assert_true(n <= 0 || memmem(got, (size_t)n, "early", 5) == NULL);
+  assert_true(n <= 0 || !memmem(got, (size_t)n, "early", 5));
   end(&f);
   begin(&f, tls);
   assert_true(shake_hands(&f));

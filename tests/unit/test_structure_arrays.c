@@ -1,4 +1,4 @@
-#include "server/codec/ragged.h"
+#include "server/codec/structure_arrays.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -17,7 +17,7 @@ struct fixture {
   int32_t n_atoms[2], numbers[3];
   double positions[3][3], cell[2][3][3];
   unsigned char pbc[2][3];
-  struct ragged_array arrays[RAGGED_COUNT];
+  struct structure_array arrays[ARRAY_COUNT];
   struct request request;
   struct problem problem;
 };
@@ -32,32 +32,32 @@ static struct fixture good(void) {
 
 /* Reads from copies at odd addresses. */
 static bool read_arrays(struct fixture *f, bool cell, bool pbc) {
-  static char copies[RAGGED_COUNT][200];
+  static char copies[ARRAY_COUNT][200];
   const void *const sources[] = {f->n_atoms, f->numbers, f->positions, cell ? f->cell : NULL,
                                  pbc ? f->pbc : NULL};
   const size_t sizes[] = {sizeof f->n_atoms, sizeof f->numbers, sizeof f->positions, sizeof f->cell,
                           sizeof f->pbc};
   const size_t rows[] = {2, 3, 3, 2, 2};
-  for (enum ragged_name i = 0; i < RAGGED_COUNT; i++) {
+  for (enum array_name i = 0; i < ARRAY_COUNT; i++) {
     size_t bytes = 0;
-    assert_true(ragged_size(i, rows[i], &bytes) && bytes == sizes[i]);
-    if (sources[i] == NULL)
+    assert_true(structure_array_size(i, rows[i], &bytes) && bytes == sizes[i]);
+    if (!sources[i])
       continue;
     memcpy(copies[i] + 1, sources[i], sizes[i]);
     f->arrays[i].bytes = copies[i] + 1;
     if (f->arrays[i].shape[0] == 0)
       f->arrays[i].shape[0] = rows[i];
   }
-  return ragged_read(f->arrays, &limits, &f->request, &f->problem);
+  return structure_arrays_read(f->arrays, &limits, &f->request, &f->problem);
 }
 
 static void test_names(void **state) {
   (void)state;
-  for (enum ragged_name i = 0; i < RAGGED_COUNT; i++)
-    assert_int_equal(ragged_find(ragged_kinds[i].name), i);
-  assert_int_equal(ragged_find("forces"), RAGGED_COUNT);
+  for (enum array_name i = 0; i < ARRAY_COUNT; i++)
+    assert_int_equal(structure_array_find(array_kinds[i].name), i);
+  assert_int_equal(structure_array_find("forces"), ARRAY_COUNT);
   size_t bytes = 0;
-  assert_false(ragged_size(RAGGED_CELL, SIZE_MAX / 8, &bytes));
+  assert_false(structure_array_size(ARRAY_CELL, SIZE_MAX / 8, &bytes));
 }
 
 static void test_structures(void **state) {
@@ -121,17 +121,17 @@ static void expect_whole(struct fixture *f, const char *pointer) {
 static void test_faults_of_the_whole(void **state) {
   (void)state;
   struct fixture f = good();
-  f.arrays[RAGGED_PBC].shape[0] = 1;
+  f.arrays[ARRAY_PBC].shape[0] = 1;
   expect_whole(&f, "#/pbc");
-  f.arrays[RAGGED_POSITIONS].shape[0] = 2;
+  f.arrays[ARRAY_POSITIONS].shape[0] = 2;
   expect_whole(&f, "#/positions");
   f.n_atoms[1] = -1;
   expect_whole(&f, "#/n_atoms");
   f.n_atoms[1] = INT32_MAX;
   expect_whole(&f, "#/numbers");
-  f.arrays[RAGGED_N_ATOMS].shape[0] = 4;
+  f.arrays[ARRAY_N_ATOMS].shape[0] = 4;
   expect_whole(&f, "#/n_atoms");
-  assert_false(ragged_read(f.arrays, &limits, &f.request, &f.problem));
+  assert_false(structure_arrays_read(f.arrays, &limits, &f.request, &f.problem));
   assert_string_equal(f.problem.pointer, "#/n_atoms");
   assert_int_equal(f.problem.status, 422);
   request_fini(&f.request);

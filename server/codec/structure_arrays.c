@@ -1,4 +1,4 @@
-#include "server/codec/ragged.h"
+#include "server/codec/structure_arrays.h"
 
 #include "irrep/conventions.h"
 #include "server/base/problem_kinds.h"
@@ -12,23 +12,23 @@
 #error "arrays are read as they lie in the body: little-endian"
 #endif
 
-const struct ragged_kind ragged_kinds[RAGGED_COUNT] = {
-    [RAGGED_N_ATOMS] = {"n_atoms", "[B]", 1, 4, {1, 1}},
-    [RAGGED_NUMBERS] = {"numbers", "[sum of n_atoms]", 1, 4, {1, 1}},
-    [RAGGED_POSITIONS] = {"positions", "[sum of n_atoms, 3]", 2, 8, {3, 1}},
-    [RAGGED_CELL] = {"cell", "[B, 3, 3]", 3, 8, {3, 3}},
-    [RAGGED_PBC] = {"pbc", "[B, 3]", 2, 1, {3, 1}},
+const struct array_kind array_kinds[ARRAY_COUNT] = {
+    [ARRAY_N_ATOMS] = {"n_atoms", "[B]", 1, 4, {1, 1}},
+    [ARRAY_NUMBERS] = {"numbers", "[sum of n_atoms]", 1, 4, {1, 1}},
+    [ARRAY_POSITIONS] = {"positions", "[sum of n_atoms, 3]", 2, 8, {3, 1}},
+    [ARRAY_CELL] = {"cell", "[B, 3, 3]", 3, 8, {3, 3}},
+    [ARRAY_PBC] = {"pbc", "[B, 3]", 2, 1, {3, 1}},
 };
 
-enum ragged_name ragged_find(const char *name) {
-  enum ragged_name i = 0;
-  while (i < RAGGED_COUNT && strcmp(ragged_kinds[i].name, name) != 0)
+enum array_name structure_array_find(const char *name) {
+  enum array_name i = 0;
+  while (i < ARRAY_COUNT && strcmp(array_kinds[i].name, name) != 0)
     i++;
   return i;
 }
 
-bool ragged_size(enum ragged_name name, size_t rows, size_t *bytes) {
-  const struct ragged_kind *kind = &ragged_kinds[name];
+bool structure_array_size(enum array_name name, size_t rows, size_t *bytes) {
+  const struct array_kind *kind = &array_kinds[name];
   return !__builtin_mul_overflow(rows, kind->element_size * kind->columns[0] * kind->columns[1],
                                  bytes);
 }
@@ -37,7 +37,7 @@ struct reader {
   struct request *request;
   const struct codec_limits *limits;
   struct problem *problem;
-  const struct ragged_array *arrays; /* [RAGGED_COUNT] */
+  const struct structure_array *arrays; /* [ARRAY_COUNT] */
 };
 
 /* A fault of the whole; always false. */
@@ -49,10 +49,10 @@ static bool fault(struct reader *r, enum problem_kind kind, const char *name, co
   return false;
 }
 
-static bool shape_fault(struct reader *r, enum ragged_name name) {
+static bool shape_fault(struct reader *r, enum array_name name) {
   char detail[64];
-  snprintf(detail, sizeof detail, "the shape %s is due", ragged_kinds[name].shape);
-  return fault(r, PROBLEM_WRONG_SHAPE, ragged_kinds[name].name, detail);
+  snprintf(detail, sizeof detail, "the shape %s is due", array_kinds[name].shape);
+  return fault(r, PROBLEM_WRONG_SHAPE, array_kinds[name].name, detail);
 }
 
 static bool missing(struct reader *r, const char *name) {
@@ -78,8 +78,8 @@ static bool item_fault(struct reader *r, size_t index, enum problem_kind kind, c
 }
 
 static bool read_counts(struct reader *r, size_t *n_atoms) {
-  const struct ragged_array *arrays = r->arrays;
-  const size_t n = arrays[RAGGED_N_ATOMS].shape[0];
+  const struct structure_array *arrays = r->arrays;
+  const size_t n = arrays[ARRAY_N_ATOMS].shape[0];
   char detail[128];
   if (n == 0)
     return fault(r, PROBLEM_WRONG_SHAPE, "n_atoms", "at least one structure is due");
@@ -88,14 +88,14 @@ static bool read_counts(struct reader *r, size_t *n_atoms) {
              r->limits->max_structures);
     return fault(r, PROBLEM_TOO_MANY_STRUCTURES, "n_atoms", detail);
   }
-  for (enum ragged_name i = RAGGED_CELL; i <= RAGGED_PBC; i++)
+  for (enum array_name i = ARRAY_CELL; i <= ARRAY_PBC; i++)
     if (arrays[i].bytes && arrays[i].shape[0] != n)
       return shape_fault(r, i);
   if (!request_make_items(r->request, n))
     return no_memory(r);
   for (size_t i = 0; i < n; i++) {
     int32_t count = 0;
-    memcpy(&count, arrays[RAGGED_N_ATOMS].bytes + i * sizeof count, sizeof count);
+    memcpy(&count, arrays[ARRAY_N_ATOMS].bytes + i * sizeof count, sizeof count);
     if (count < 0)
       return fault(r, PROBLEM_WRONG_VALUE, "n_atoms", "counts of atoms are not negative");
     r->request->items[i].structure.n_atoms = (size_t)count;
@@ -136,7 +136,7 @@ static bool check_atoms(struct reader *r, size_t index, const struct irrep_struc
 
 static bool read_periodicity(struct reader *r, size_t index, struct irrep_structure *s) {
   char place[64];
-  const char *cell = r->arrays[RAGGED_CELL].bytes, *pbc = r->arrays[RAGGED_PBC].bytes;
+  const char *cell = r->arrays[ARRAY_CELL].bytes, *pbc = r->arrays[ARRAY_PBC].bytes;
   if (cell)
     memcpy(s->cell, cell + index * sizeof s->cell, sizeof s->cell);
   for (size_t i = 0; i < 9; i++)
@@ -163,15 +163,15 @@ static bool read_structures(struct reader *r) {
   size_t n_atoms = 0;
   if (!read_counts(r, &n_atoms))
     return false;
-  for (enum ragged_name i = RAGGED_NUMBERS; i <= RAGGED_POSITIONS; i++)
+  for (enum array_name i = ARRAY_NUMBERS; i <= ARRAY_POSITIONS; i++)
     if (r->arrays[i].shape[0] != n_atoms)
       return shape_fault(r, i);
   int32_t *numbers = request_alloc(r->request, n_atoms, sizeof *numbers);
   double *positions = request_alloc(r->request, n_atoms, 3 * sizeof *positions);
   if (!numbers || !positions)
     return no_memory(r);
-  memcpy(numbers, r->arrays[RAGGED_NUMBERS].bytes, n_atoms * sizeof *numbers);
-  memcpy(positions, r->arrays[RAGGED_POSITIONS].bytes, n_atoms * 3 * sizeof *positions);
+  memcpy(numbers, r->arrays[ARRAY_NUMBERS].bytes, n_atoms * sizeof *numbers);
+  memcpy(positions, r->arrays[ARRAY_POSITIONS].bytes, n_atoms * 3 * sizeof *positions);
   for (size_t i = 0; i < r->request->n_items; i++) {
     struct irrep_structure *s = &r->request->items[i].structure;
     s->numbers = numbers;
@@ -184,11 +184,12 @@ static bool read_structures(struct reader *r) {
   return true;
 }
 
-bool ragged_read(const struct ragged_array arrays[RAGGED_COUNT], const struct codec_limits *limits,
-                 struct request *request, struct problem *problem) {
+bool structure_arrays_read(const struct structure_array arrays[ARRAY_COUNT],
+                           const struct codec_limits *limits, struct request *request,
+                           struct problem *problem) {
   struct reader r = {.request = request, .limits = limits, .problem = problem, .arrays = arrays};
-  for (enum ragged_name i = RAGGED_N_ATOMS; i <= RAGGED_POSITIONS; i++)
+  for (enum array_name i = ARRAY_N_ATOMS; i <= ARRAY_POSITIONS; i++)
     if (!arrays[i].bytes)
-      return missing(&r, ragged_kinds[i].name);
+      return missing(&r, array_kinds[i].name);
   return read_structures(&r);
 }
