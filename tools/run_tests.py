@@ -40,20 +40,22 @@ DEPLOY = {
     "tests/clusters": "build/venv-clusters",
     "tests/deploy": "build/venv-deploy",
 }
+# They run LANES at a time, the long ones first: much of their time is waiting for daemons.
 PYTEST_FOLDERS = (
-    "clients/python/tests",
-    "tests/library",
-    "tests/reference",
     "tests/physics",
+    "tests/interop",
     "tests/http",
+    "clients/python/tests",
+    "tests/reference",
+    "tests/library",
     "tests/faults",
     "tests/soak",
-    "tests/interop",
     "tests/bench",
 )
+LANES = 2
 SANITIZED = "SANITIZER=address,undefined"
 SANITIZED_FOLDER = "build/asan"
-SANITIZED_PYTEST = ("tests/http/test_framing.py", "tests/http/test_inference.py", "tests/interop")
+SANITIZED_PYTEST = ("tests/interop", "tests/http/test_inference.py", "tests/http/test_framing.py")
 SANITIZER_ENVIRONMENT = {
     "ASAN_OPTIONS": "detect_leaks=1:detect_stack_use_after_return=1:allocator_may_return_null=1",
     "UBSAN_OPTIONS": "print_stacktrace=1",
@@ -297,8 +299,9 @@ def run_all(jobs: int, variables: list[str], lint: bool, deploy: bool) -> list[O
     step(run_make("environment", ["build/venv/.tests-ready", *variables], jobs))
     step(run_make("models", ["models", "models-all", *variables], 1))
     step(*run_unit_tests("build", jobs))
-    for folder in PYTEST_FOLDERS:
-        step(run_pytest(folder, folder))
+    with ThreadPoolExecutor(min(jobs, LANES)) as lanes:
+        for outcome in lanes.map(lambda folder: run_pytest(folder, folder), PYTEST_FOLDERS):
+            step(outcome)
     needs = "deploy-needs" if deploy else "build/venv-deploy/.ready"
     step(run_make("deploy environment", [needs, *variables], 1))
     for folder, venv in (DEPLOY if deploy else FILES).items():
@@ -309,8 +312,12 @@ def run_all(jobs: int, variables: list[str], lint: bool, deploy: bool) -> list[O
     for source in sorted((ROOT / "tests/fuzz").glob("fuzz_*.c")):
         step(run_replay(SANITIZED_FOLDER, source))
     daemon = str(ROOT / SANITIZED_FOLDER / "irrepd")
-    for folder in SANITIZED_PYTEST:
-        step(run_pytest(folder, f"{folder} sanitized", IRREPD_TEST_DAEMON=daemon))
+    with ThreadPoolExecutor(min(jobs, LANES)) as lanes:
+        for outcome in lanes.map(
+            lambda folder: run_pytest(folder, f"{folder} sanitized", IRREPD_TEST_DAEMON=daemon),
+            SANITIZED_PYTEST,
+        ):
+            step(outcome)
     return outcomes
 
 
