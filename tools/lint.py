@@ -36,7 +36,7 @@ ROOMS = {
         ("program",),
         ("cpu/kernels",),
         ("cpu",),
-        ("builders",),
+        ("builders", "terms"),
         ("api",),
     ),
     "server": (

@@ -1,18 +1,19 @@
 #include "core/api/gather.h"
 
+#include "core/graph/vector3.h"
+
 #include <math.h>
 #include <string.h>
 
-static void gather_energy(const struct workspace *workspace, const struct batch_span *span,
-                          double share, struct irrep_result *result) {
+static void add_energy(const struct gather_part *part, struct irrep_result *result) {
   double energy = 0.0;
-  for (size_t i = 0; i < span->n_local; i++) {
-    const double e = share * workspace->energies[span->first_atom + i];
+  for (size_t i = 0; i < part->span->n_local; i++) {
+    const double e = part->share * part->energies[part->span->first_atom + i];
     energy += e;
     if (result->energies)
-      result->energies[i] = e;
+      result->energies[i] += e;
   }
-  result->energy = energy;
+  result->energy += energy;
 }
 
 /* The gradient of the energy by an edge vector, times share, and the atoms of the structure that it
@@ -23,25 +24,27 @@ struct edge {
   size_t receiver, sender;
 };
 
-static inline struct edge edge_of(const struct workspace *workspace, const struct batch_span *span,
-                                  double share, size_t e) {
-  const struct batch *batch = &workspace->batch;
-  const double *gradient = workspace->gradient + 3 * e;
-  return (struct edge){.vector = batch->vectors + 3 * e,
-                       .gradient = {share * gradient[0], share * gradient[1], share * gradient[2]},
-                       .receiver = batch->receivers[e] - span->first_atom,
-                       .sender = batch->senders[e] - span->first_atom};
+static inline struct edge edge_of(const struct gather_part *part, size_t e) {
+  const struct batch *batch = part->batch;
+  const double *v = batch->vectors + 3 * e;
+  struct edge edge = {.vector = v,
+                      .receiver = batch->receivers[e] - part->span->first_atom,
+                      .sender = batch->senders[e] - part->span->first_atom};
+  const double *g = part->gradient ? part->gradient + 3 * e : v;
+  const double factor =
+      part->gradient ? part->share : part->share * part->slopes[e] / vector3_length(v);
+  for (size_t a = 0; a < 3; a++)
+    edge.gradient[a] = factor * g[a];
+  return edge;
 }
 
 /* Forces (or NULL), and the derivative of the energy by a strain. dE/dvector pulls the receiver
  * back and pushes the sender on; a strain changes the vector by strain . vector. */
-static void gather_forces(const struct workspace *workspace, const struct batch_span *span,
-                          double share, double *forces, double strain[3][3]) {
+static void add_forces(const struct gather_part *part, double *forces, double strain[3][3]) {
+  const struct batch_span *span = part->span;
   double sum[3][3] = {{0.0}}; /* in registers: strain might be where forces are */
-  if (forces)
-    memset(forces, 0, span->n_atoms * 3 * sizeof(double));
   for (size_t e = span->first_edge; e < span->first_edge + span->n_edges; e++) {
-    const struct edge edge = edge_of(workspace, span, share, e);
+    const struct edge edge = edge_of(part, e);
     const double *g = edge.gradient, *v = edge.vector;
     for (size_t a = 0; a < 3; a++) {
       if (forces) {
@@ -52,17 +55,17 @@ static void gather_forces(const struct workspace *workspace, const struct batch_
         sum[a][b] += 0.5 * (v[a] * g[b] + v[b] * g[a]);
     }
   }
-  memcpy(strain, sum, sizeof sum);
+  for (size_t a = 0; a < 3; a++)
+    for (size_t b = 0; b < 3; b++)
+      strain[a][b] += sum[a][b];
 }
 
-/* The atoms' parts of the derivative by a strain, divided by divisor: half of each edge's part to
- * its receiver, half to its sender, as mace-torch has it (mace/modules/utils.py,
- * get_atomic_virials_stresses). */
-static void gather_stresses(const struct workspace *workspace, const struct batch_span *span,
-                            double share, double divisor, double *stresses) {
-  memset(stresses, 0, span->n_atoms * 9 * sizeof(double));
+/* The atoms' parts of the derivative by a strain: half of each edge's part to its receiver, half to
+ * its sender, as mace-torch has it (mace/modules/utils.py, get_atomic_virials_stresses). */
+static void add_stresses(const struct gather_part *part, double *stresses) {
+  const struct batch_span *span = part->span;
   for (size_t e = span->first_edge; e < span->first_edge + span->n_edges; e++) {
-    const struct edge edge = edge_of(workspace, span, share, e);
+    const struct edge edge = edge_of(part, e);
     const double *g = edge.gradient, *v = edge.vector;
     for (size_t a = 0; a < 3; a++)
       for (size_t b = 0; b < 3; b++) {
@@ -71,8 +74,29 @@ static void gather_stresses(const struct workspace *workspace, const struct batc
         stresses[9 * edge.sender + 3 * a + b] += half;
       }
   }
-  for (size_t i = 0; i < span->n_atoms * 9; i++)
-    stresses[i] /= divisor;
+}
+
+void gather_begin(struct gathering *g, size_t n_atoms, size_t n_local, bool gradients,
+                  struct irrep_result *result) {
+  *g = (struct gathering){.result = result,
+                          .n_atoms = n_atoms,
+                          .n_local = n_local,
+                          .gradients = gradients && (result->forces || result->stresses)};
+  result->energy = 0.0;
+  if (result->energies)
+    memset(result->energies, 0, n_local * sizeof(double));
+  if (g->gradients && result->forces)
+    memset(result->forces, 0, n_atoms * 3 * sizeof(double));
+  if (g->gradients && result->stresses)
+    memset(result->stresses, 0, n_atoms * 9 * sizeof(double));
+}
+
+void gather_add(struct gathering *g, const struct gather_part *part) {
+  add_energy(part, g->result);
+  if (g->gradients)
+    add_forces(part, g->result->forces, g->strain);
+  if (g->gradients && g->result->stresses)
+    add_stresses(part, g->result->stresses);
 }
 
 static double volume_of(const double c[3][3]) {
@@ -81,12 +105,18 @@ static double volume_of(const double c[3][3]) {
               c[0][2] * (c[1][0] * c[2][1] - c[1][1] * c[2][0]));
 }
 
-static void put_virial(const double strain[3][3], double volume, struct irrep_result *result) {
+/* Virial, stress and stresses; without a volume the latter are parts of the virial. */
+static void put_strain(const struct gathering *g, const double cell[3][3], const bool pbc[3]) {
+  struct irrep_result *result = g->result;
+  const double volume = volume_of(cell);
+  result->has_stress = pbc[0] && pbc[1] && pbc[2];
   for (size_t a = 0; a < 3; a++)
     for (size_t b = 0; b < 3; b++) {
-      result->virial[a][b] = -strain[a][b];
-      result->stress[a][b] = result->has_stress ? strain[a][b] / volume : 0.0;
+      result->virial[a][b] = -g->strain[a][b];
+      result->stress[a][b] = result->has_stress ? g->strain[a][b] / volume : 0.0;
     }
+  for (size_t i = 0; result->stresses && i < g->n_atoms * 9; i++)
+    result->stresses[i] /= result->has_stress ? volume : -1.0;
 }
 
 /* An array that is not there is finite. */
@@ -97,23 +127,15 @@ static bool all_finite(const double *numbers, size_t n) {
   return true;
 }
 
-void gather(const struct workspace *workspace, const struct batch_span *span,
-            const double cell[3][3], const bool pbc[3], double share, bool gradients,
-            struct irrep_result *result) {
-  gather_energy(workspace, span, share, result);
-  result->has_stress = false;
+void gather_end(struct gathering *g, const double cell[3][3], const bool pbc[3]) {
+  struct irrep_result *result = g->result;
   bool finite = isfinite(result->energy);
-  if (gradients && (result->forces || result->stresses)) {
-    const double volume = volume_of(cell);
-    double strain[3][3] = {{0.0}};
-    result->has_stress = pbc[0] && pbc[1] && pbc[2];
-    gather_forces(workspace, span, share, result->forces, strain);
-    put_virial(strain, volume, result);
-    if (result->stresses)
-      gather_stresses(workspace, span, share, result->has_stress ? volume : -1.0, result->stresses);
+  result->has_stress = false;
+  if (g->gradients) {
+    put_strain(g, cell, pbc);
     finite = finite && all_finite(result->virial[0], 9) && all_finite(result->stress[0], 9) &&
-             all_finite(result->forces, 3 * span->n_atoms) &&
-             all_finite(result->stresses, 9 * span->n_atoms);
+             all_finite(result->forces, 3 * g->n_atoms) &&
+             all_finite(result->stresses, 9 * g->n_atoms);
   }
   if (!finite)
     result->status = IRREP_RESULT_NOT_FINITE;

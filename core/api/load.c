@@ -5,6 +5,7 @@
 #include "core/builders/models.h"
 #include "core/cpu/dispatch.h"
 #include "core/program/model_file.h"
+#include "core/terms/repulsion.h"
 #include "irrep/conventions.h"
 
 #include <stdio.h>
@@ -81,6 +82,12 @@ static bool build_model(struct irrep_model *model, struct build *build) {
     return false;
   snprintf(model->architecture, sizeof model->architecture, "%s", names[architecture]);
   model->card.r_max = r_max;
+  model->has_repulsion = build->pair_repulsion.n_terms > 0;
+  model->pair_repulsion = build->pair_repulsion;
+  model->repulsion = (struct term){.kind = &repulsion_kind,
+                                   .parameters = &model->pair_repulsion,
+                                   .cutoff = r_max,
+                                   .map = &model->map};
   model->card.precision = precision == 0 ? IRREP_FLOAT32 : IRREP_FLOAT64;
   return program_compile(&model->program, build->error) == IRREP_OK &&
          model_file_all_used(build->file, build->error) == IRREP_OK;

@@ -6,7 +6,9 @@
 #include "core/cpu/kernels/kernels.h"
 #include "core/cpu/weights.h"
 #include "core/graph/batch.h"
+#include "core/nn/pair_repulsion.h"
 #include "core/program/program.h"
+#include "core/terms/term.h"
 #include "irrep/model.h"
 #include "irrep/model_format.h"
 
@@ -16,6 +18,9 @@ struct irrep_model {
   const struct kernels *kernels[2]; /* by precision */
   struct weights weights[2];        /* by precision */
   struct filter_tables tables;      /* for the model's own precision */
+  struct pair_repulsion pair_repulsion;
+  struct term repulsion; /* has_repulsion: the term of it */
+  bool has_repulsion;
   struct irrep_card card;
   int32_t atomic_numbers[IRREP_MODEL_SPECIES_MAX];
   char architecture[16], variant[32];

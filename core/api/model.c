@@ -9,6 +9,7 @@
 #include "core/cpu/dispatch.h"
 #include "core/cpu/evaluate.h"
 #include "core/cpu/ghosts.h"
+#include "core/terms/model_terms.h"
 #include "irrep/conventions.h"
 
 /* What evaluation runs on. */
@@ -179,12 +180,6 @@ static enum irrep_status need_weights(const struct irrep_model *model,
                       batch->species);
 }
 
-static void note(const struct options *options, const char *operation) {
-  const struct irrep_profile *profile = options->given.profile;
-  if (profile)
-    profile->note(profile->context, 0, operation, false);
-}
-
 /* Whether graphs may be evaluated together, by this model. */
 static enum irrep_status check_graphs(const struct irrep_model *model, const struct inputs *inputs,
                                       const struct irrep_exchange *exchange,
@@ -232,13 +227,18 @@ static void gather_one(const struct irrep_model *model, const struct workspace *
                        const struct inputs *inputs, size_t index, bool gradients,
                        struct irrep_result *result) {
   const struct batch_span *span = &workspace->batch.spans[index];
-  const double share = share_of(model, inputs, index, span);
+  const struct gather_part part = {.batch = &workspace->batch,
+                                   .span = span,
+                                   .energies = workspace->energies,
+                                   .gradient = workspace->gradient,
+                                   .share = share_of(model, inputs, index, span)};
+  struct gathering gathering;
+  gather_begin(&gathering, span->n_atoms, span->n_local, gradients, result);
+  gather_add(&gathering, &part);
   if (inputs->graphs)
-    gather(workspace, span, inputs->graphs[index]->cell, inputs->graphs[index]->pbc, share,
-           gradients, result);
+    gather_end(&gathering, inputs->graphs[index]->cell, inputs->graphs[index]->pbc);
   else
-    gather(workspace, span, inputs->structures[index].cell, inputs->structures[index].pbc, share,
-           gradients, result);
+    gather_end(&gathering, inputs->structures[index].cell, inputs->structures[index].pbc);
 }
 
 /* Evaluates what has been read into structs of this version. */
@@ -246,30 +246,29 @@ static enum irrep_status compute(const struct irrep_model *model, const struct o
                                  const struct inputs *inputs, struct arena *arena,
                                  struct irrep_result *results, struct irrep_error *error) {
   const struct irrep_evaluate_options *given = &options->given;
-  struct executable executable =
+  const struct executable executable =
       executable_of(model, given->precision, given->exact_filters, given->plain_kernels);
-  executable.profile = given->profile;
-  executable.exchange = given->exchange;
+  const struct model_terms terms = {&executable, model->has_repulsion ? &model->repulsion : NULL};
+  const struct crew crew = options_crew(options);
   struct workspace workspace;
-  note(options, NULL);
+  crew_note(&crew, 0, NULL, false);
   if ((inputs->graphs ? prepare_graphs : prepare_structures)(model, &executable, inputs, arena,
                                                              &workspace, results) != IRREP_OK)
     return irrep_fail(error, IRREP_NO_MEMORY, "arena", "the arena is smaller than planned");
-  note(options, "neighbours");
+  crew_note(&crew, 0, "neighbours", false);
   if (need_weights(model, given->precision, &workspace.batch) != IRREP_OK)
     return irrep_fail(error, IRREP_NO_MEMORY, "", "not enough memory for an element's weights");
   bool gradients = false;
   for (size_t s = 0; s < inputs->n; s++)
     gradients = gradients || results[s].forces || results[s].stresses;
-  const enum irrep_status status = program_evaluate(&executable, &workspace, gradients,
-                                                    options_cancelling(options), given->team);
+  const enum irrep_status status = model_terms_evaluate(&terms, &workspace, gradients, &crew);
   if (status != IRREP_OK)
     return irrep_fail(error, status, "", "cancelled");
-  note(options, NULL);
+  crew_note(&crew, 0, NULL, false);
   for (size_t s = 0; s < inputs->n; s++)
     if (results[s].status == IRREP_OK)
       gather_one(model, &workspace, inputs, s, gradients, &results[s]);
-  note(options, "gather");
+  crew_note(&crew, 0, "gather", false);
   return IRREP_OK;
 }
 

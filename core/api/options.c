@@ -62,6 +62,9 @@ enum irrep_status options_read(const struct irrep_evaluate_options *theirs, stru
   return status;
 }
 
-const struct cancelling *options_cancelling(const struct options *options) {
-  return options->cancelling.cancelled ? &options->cancelling : NULL;
+struct crew options_crew(const struct options *options) {
+  return (struct crew){.team = options->given.team,
+                       .profile = options->given.profile,
+                       .exchange = options->given.exchange,
+                       .cancelling = options->cancelling.cancelled ? &options->cancelling : NULL};
 }

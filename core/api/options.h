@@ -2,7 +2,7 @@
 #ifndef CORE_API_OPTIONS_H
 #define CORE_API_OPTIONS_H
 
-#include "core/cpu/evaluate.h"
+#include "core/cpu/crew.h"
 #include "irrep/model.h"
 
 /* What a caller's options say, of any version, with copies of what they point to. It points into
@@ -22,7 +22,7 @@ bool options_is_precision(enum irrep_precision precision);
 enum irrep_status options_read(const struct irrep_evaluate_options *theirs, struct options *options,
                                struct irrep_error *error);
 
-/* What program_evaluate asks whether to end early; NULL: nobody. */
-const struct cancelling *options_cancelling(const struct options *options);
+/* Who takes part in the evaluation; points into the options. */
+struct crew options_crew(const struct options *options);
 
 #endif

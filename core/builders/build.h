@@ -4,6 +4,7 @@
 #define CORE_BUILDERS_BUILD_H
 
 #include "core/e3/irreps.h"
+#include "core/nn/pair_repulsion.h"
 #include "core/program/card.h"
 #include "core/program/model_file.h"
 #include "core/program/program.h"
@@ -13,8 +14,10 @@
 struct build {
   struct program *program;
   struct model_file *file;
-  struct card_object card;  /* the whole card */
-  struct card_object model; /* its "model" */
+  struct card_object card;              /* the whole card */
+  struct card_object model;             /* its "model" */
+  struct pair_repulsion pair_repulsion; /* beside the network; n_terms 0: the model has none. The
+                                           tables are the program's */
   struct irrep_error *error;
 };
 
@@ -177,7 +180,7 @@ bool build_tensor_product(struct build *build, const char *name, size_t in,
                           const struct layout *from, size_t sums, size_t out,
                           const struct layout *to);
 
-/* Appends the "pair_repulsion" of the "model" object, if it has one. */
+/* Reads the "pair_repulsion" of the "model" object, if it has one. */
 bool build_pair_repulsion(struct build *build);
 
 /* Fills program->radial and reads the tensors of its basis. */

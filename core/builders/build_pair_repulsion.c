@@ -32,9 +32,6 @@ bool build_pair_repulsion(struct build *build) {
   pair.r_max = pair.length ? read_table(build, "pair_repulsion.r_max") : NULL;
   if (!pair.r_max)
     return false;
-  struct op *op = program_op(build->program, OP_PAIR_REPULSION, PROGRAM_NONE, PROGRAM_NONE);
-  if (!op)
-    return build_give_up(build);
-  op->pair_repulsion = pair;
+  build->pair_repulsion = pair;
   return true;
 }

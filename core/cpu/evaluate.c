@@ -131,18 +131,13 @@ static void gradients_of_edges(const struct run *run, const struct stage *stage)
 
 /* One step of an evaluation: the same for every tile of atoms, no tile in the way of another. */
 struct step {
+  const struct evaluation *evaluation;
   const struct run *run;
   const struct stage *stage;
   void (*on_tile)(const struct run *run, const struct stage *stage);
-  const struct scratch *scratch;       /* [threads] */
-  const struct cancelling *cancelling; /* or NULL */
-  size_t tile;                         /* atoms */
+  size_t tile;   /* atoms */
   size_t n_rows; /* atoms of all tiles: ghosts are a part where the adjoint is gathered by sender */
 };
-
-static bool is_cancelled(const struct cancelling *cancelling) {
-  return cancelling && cancelling->cancelled(cancelling->context);
-}
 
 static size_t divide_up(size_t a, size_t b) {
   return (a + b - 1) / b;
@@ -161,10 +156,10 @@ static void on_tile(void *context, size_t thread, size_t index) {
   const struct step *step = context;
   const struct batch *batch = &step->run->workspace->batch;
   const size_t tile = step->tile;
-  if (is_cancelled(step->cancelling))
+  if (crew_is_cancelled(step->evaluation->crew))
     return;
   struct run run = *step->run;
-  run.scratch = &step->scratch[thread];
+  run.scratch = &step->evaluation->scratches[thread];
   run.thread = thread;
   run.first_row = index * tile;
   run.n_rows = step->n_rows - run.first_row < tile ? step->n_rows - run.first_row : tile;
@@ -176,122 +171,113 @@ static void on_tile(void *context, size_t thread, size_t index) {
   step->on_tile(&run, step->stage);
 }
 
-static void share_out(const struct irrep_team *team, void (*task)(void *, size_t, size_t),
-                      void *context, size_t n_tasks) {
-  if (team && team->n_helpers > 0 && n_tasks > 1) {
-    team->run(team->context, task, context, n_tasks);
-    return;
-  }
-  for (size_t i = 0; i < n_tasks; i++)
-    task(context, 0, i);
-}
-
 /* Does something on tiles of the first n_rows atoms. */
-static void for_tiles(struct step *step, const struct stage *stage, const struct irrep_team *team,
-                      size_t n_rows, void (*each)(const struct run *, const struct stage *)) {
+static void for_tiles(struct step *step, const struct stage *stage, size_t n_rows,
+                      void (*each)(const struct run *, const struct stage *)) {
   step->stage = stage;
   step->on_tile = each;
   step->n_rows = n_rows;
-  share_out(team, on_tile, step, divide_up(n_rows, step->tile));
+  crew_share(step->evaluation->crew, on_tile, step, divide_up(n_rows, step->tile));
+}
+
+static struct run run_of(const struct evaluation *evaluation) {
+  const struct executable *executable = evaluation->executable;
+  return (struct run){.program = executable->program,
+                      .kernels = executable->kernels,
+                      .tables = executable->tables,
+                      .weights = executable->weights,
+                      .profile = evaluation->crew->profile,
+                      .workspace = evaluation->workspace,
+                      .scratch = evaluation->scratches,
+                      .collects = COLLECTS_ALL};
+}
+
+static struct step step_of(const struct evaluation *evaluation, const struct run *run) {
+  const size_t n_local = evaluation->workspace->batch.n_local;
+  return (struct step){.evaluation = evaluation,
+                       .run = run,
+                       .tile = tile_atoms(run->program, n_local, crew_size(evaluation->crew))};
 }
 
 /* Edges of one task of the geometry. */
 #define GEOMETRY_TILE (16 * EDGE_TILE)
 
 struct geometry_step {
-  const struct executable *executable;
-  struct workspace *workspace;
+  const struct evaluation *evaluation;
   bool adjoint;
 };
 
 static void on_edges(void *context, size_t thread, size_t index) {
   const struct geometry_step *step = context;
-  const struct irrep_profile *profile = step->executable->profile;
-  const size_t n_edges = step->workspace->batch.n_edges, first = index * GEOMETRY_TILE;
+  const struct executable *executable = step->evaluation->executable;
+  struct workspace *workspace = step->evaluation->workspace;
+  const size_t n_edges = workspace->batch.n_edges, first = index * GEOMETRY_TILE;
   const size_t n = n_edges - first < GEOMETRY_TILE ? n_edges - first : GEOMETRY_TILE;
-  if (profile)
-    profile->note(profile->context, thread, NULL, false);
+  crew_note(step->evaluation->crew, thread, NULL, false);
   if (step->adjoint)
-    geometry_adjoint(step->executable->program, step->workspace, first, n);
+    geometry_adjoint(executable->program, workspace, first, n);
   else
-    geometry_forward(step->executable, step->workspace, first, n);
-  if (profile)
-    profile->note(profile->context, thread, "geometry", step->adjoint);
+    geometry_forward(executable, workspace, first, n);
+  crew_note(step->evaluation->crew, thread, "geometry", step->adjoint);
+}
+
+static void for_edges(const struct evaluation *evaluation, bool adjoint) {
+  struct geometry_step step = {evaluation, adjoint};
+  crew_share(evaluation->crew, on_edges, &step,
+             divide_up(evaluation->workspace->batch.n_edges, GEOMETRY_TILE));
 }
 
 /* The scratch of the caller and of a team's helpers. */
-static void take_scratches(const struct executable *executable, const struct workspace *workspace,
-                           const struct irrep_team *team, struct scratch *scratches) {
-  scratches[0] = workspace->scratch;
+static void take_scratches(struct evaluation *evaluation) {
+  const struct irrep_team *team = evaluation->crew->team;
+  evaluation->scratches[0] = evaluation->workspace->scratch;
   for (size_t h = 0; team && h < team->n_helpers; h++) {
     struct arena arena = arena_over(team->scratch[h], SIZE_MAX);
-    scratch_take(&scratches[1 + h], executable, &arena);
+    scratch_take(&evaluation->scratches[1 + h], evaluation->executable, &arena);
   }
 }
 
-/* Energies of local atoms. false: an exchange has failed. */
-static bool pass_forward(struct step *step, const struct irrep_team *team, bool gradients,
-                         const struct irrep_exchange *exchange) {
-  const struct program *program = step->run->program;
-  const struct workspace *w = step->run->workspace;
-  const size_t n_local = w->batch.n_local;
-  if (program->local)
-    for_tiles(step, NULL, team, n_local, gradients ? gradients_of_edges : energies_of_edges);
-  for (size_t s = 0; s < program->n_stages && !program->local; s++) {
-    if (!ghosts_fetch(step->run, &program->stages[s], exchange))
-      return false;
-    for_tiles(step, &program->stages[s], team, n_local, forward_stage);
-  }
-  for (size_t i = 0; i < n_local; i++)
-    w->energies[i] += program->shift[w->batch.species[i]];
-  return true;
-}
-
-/* Gradients by harmonics and distances, unless they are there already. */
-static bool pass_back(struct step *step, const struct irrep_team *team,
-                      const struct irrep_exchange *exchange) {
-  const struct program *program = step->run->program;
-  const struct batch *batch = &step->run->workspace->batch;
-  for (size_t s = program->n_stages; !program->local && s-- > 0;) {
-    for_tiles(step, &program->stages[s], team, batch->n_local, adjoint_local);
-    for_tiles(step, &program->stages[s], team, batch->n_atoms, adjoint_neighbours);
-    if (!ghosts_send_home(step->run, &program->stages[s], exchange))
-      return false;
-  }
-  return true;
-}
-
-enum irrep_status program_evaluate(const struct executable *executable, struct workspace *workspace,
-                                   bool gradients, const struct cancelling *cancelling,
-                                   const struct irrep_team *team) {
-  const struct program *program = executable->program;
+void program_begin(struct evaluation *evaluation, const struct executable *executable,
+                   struct workspace *workspace, const struct crew *crew, bool gradients) {
   const struct batch *batch = &workspace->batch;
-  struct scratch scratches[1 + IRREP_HELPERS_MAX];
-  const struct run run = {.program = program,
-                          .kernels = executable->kernels,
-                          .tables = executable->tables,
-                          .weights = executable->weights,
-                          .profile = executable->profile,
-                          .workspace = workspace,
-                          .scratch = scratches,
-                          .collects = COLLECTS_ALL};
-  struct step step = {.run = &run,
-                      .scratch = scratches,
-                      .cancelling = cancelling,
-                      .tile = tile_atoms(program, batch->n_local, team ? 1 + team->n_helpers : 1)};
-  struct geometry_step geometry = {executable, workspace, false};
-  const size_t n_geometry = divide_up(batch->n_edges, GEOMETRY_TILE);
-  take_scratches(executable, workspace, team, scratches);
+  const size_t harmonics = HARMONICS(executable->program->l_max);
+  evaluation->executable = executable;
+  evaluation->workspace = workspace;
+  evaluation->crew = crew;
+  evaluation->gradients = gradients;
+  take_scratches(evaluation);
   memset(workspace->energies, 0, batch->n_local * sizeof(double));
-  memset(workspace->grad_harmonics, 0, batch->n_edges * HARMONICS(program->l_max) * sizeof(double));
+  memset(workspace->grad_harmonics, 0, batch->n_edges * harmonics * sizeof(double));
   memset(workspace->grad_distance, 0, batch->n_edges * sizeof(double));
-  share_out(team, on_edges, &geometry, n_geometry);
-  if (!pass_forward(&step, team, gradients, executable->exchange))
-    return IRREP_CANCELLED;
-  if (gradients && !pass_back(&step, team, executable->exchange))
-    return IRREP_CANCELLED;
-  geometry.adjoint = true;
-  if (gradients)
-    share_out(team, on_edges, &geometry, n_geometry);
-  return is_cancelled(cancelling) ? IRREP_CANCELLED : IRREP_OK;
+  for_edges(evaluation, false);
+}
+
+bool program_forward(const struct evaluation *evaluation) {
+  const struct run run = run_of(evaluation);
+  const struct program *program = run.program;
+  const size_t n_local = run.workspace->batch.n_local;
+  struct step step = step_of(evaluation, &run);
+  if (program->local) /* gradients by harmonics and distances, too */
+    for_tiles(&step, NULL, n_local, evaluation->gradients ? gradients_of_edges : energies_of_edges);
+  for (size_t s = 0; s < program->n_stages && !program->local; s++) {
+    if (!ghosts_fetch(&run, &program->stages[s], evaluation->crew->exchange))
+      return false;
+    for_tiles(&step, &program->stages[s], n_local, forward_stage);
+  }
+  return true;
+}
+
+bool program_backward(const struct evaluation *evaluation) {
+  const struct run run = run_of(evaluation);
+  const struct program *program = run.program;
+  const struct batch *batch = &run.workspace->batch;
+  struct step step = step_of(evaluation, &run);
+  for (size_t s = program->n_stages; !program->local && s-- > 0;) {
+    for_tiles(&step, &program->stages[s], batch->n_local, adjoint_local);
+    for_tiles(&step, &program->stages[s], batch->n_atoms, adjoint_neighbours);
+    if (!ghosts_send_home(&run, &program->stages[s], evaluation->crew->exchange))
+      return false;
+  }
+  for_edges(evaluation, true);
+  return true;
 }

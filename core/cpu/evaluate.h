@@ -1,12 +1,14 @@
-/* Runs a program over a batch: energies forward, forces and virials by the adjoints. */
+/* Runs a program over a batch: energies forward, their gradients by the adjoints. */
 #ifndef CORE_CPU_EVALUATE_H
 #define CORE_CPU_EVALUATE_H
 
 #include "core/base/arena.h"
+#include "core/cpu/crew.h"
 #include "core/cpu/filter_tables.h"
 #include "core/cpu/kernels/kernels.h"
 #include "core/graph/batch.h"
 #include "core/program/program.h"
+#include "irrep/conventions.h"
 
 /* Atoms of a tile: at most, and at least where several threads share few atoms. */
 #define ATOM_TILE 32
@@ -53,10 +55,8 @@ struct workspace {
 struct executable {
   const struct program *program;
   const struct kernels *kernels;
-  const void *weights;                   /* the program's, reals */
-  const struct filter_tables *tables;    /* NULL: filters are computed for each edge */
-  const struct irrep_profile *profile;   /* or NULL */
-  const struct irrep_exchange *exchange; /* or NULL; where the batch is one graph */
+  const void *weights;                /* the program's, reals */
+  const struct filter_tables *tables; /* NULL: filters are computed for each edge */
 };
 
 /* Reals of an edge's way to its filters, computed or read. */
@@ -75,19 +75,28 @@ void workspace_take(struct workspace *workspace, const struct executable *execut
 void scratch_take(struct scratch *scratch, const struct executable *executable,
                   struct arena *arena);
 
-/* Asks whether an evaluation shall end early: irrep_evaluate_options. */
-struct cancelling {
-  bool (*cancelled)(void *context);
-  void *context;
+/* One evaluation of a workspace's batch, which has been filled:
+ *
+ *   program_begin     sets the sums to zero
+ *   program_forward   adds the energies of local atoms to workspace->energies
+ *   program_backward  writes the gradients of all that has been added
+ *
+ * Between the first two, other terms of the energy may add their slopes to workspace->grad_distance
+ * and, at any time after program_begin, energies to workspace->energies. All outlives it. */
+struct evaluation {
+  const struct executable *executable;
+  struct workspace *workspace;
+  const struct crew *crew;
+  bool gradients;                                  /* wanted: program_backward will be called */
+  struct scratch scratches[1 + IRREP_HELPERS_MAX]; /* of the crew's threads */
 };
 
-/* Evaluates the workspace's batch, which has been filled.
- *   gradients   whether to run the adjoints and write the workspace's gradient
- *   cancelling  NULL, or what is asked before each tile
- *   team        NULL, or threads that help
- * Writes workspace->energies. OK or CANCELLED, also where an exchange has failed. */
-enum irrep_status program_evaluate(const struct executable *executable, struct workspace *workspace,
-                                   bool gradients, const struct cancelling *cancelling,
-                                   const struct irrep_team *team);
+void program_begin(struct evaluation *evaluation, const struct executable *executable,
+                   struct workspace *workspace, const struct crew *crew, bool gradients);
+
+/* false: an exchange has failed, and the evaluation is over. Where it is cancelled its numbers mean
+ * nothing, but exchanges go on as the other processes expect them. */
+bool program_forward(const struct evaluation *evaluation);
+bool program_backward(const struct evaluation *evaluation);
 
 #endif

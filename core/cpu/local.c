@@ -65,35 +65,48 @@ static void sum_parts(const struct run *atom, size_t sum) {
   }
 }
 
-/* The atom's energy and, back to operation `end`, adjoints: with end behind a sum this completes
- * the gradient of that sum, those of later sums being complete; with end 0, that of all edges. */
-static void gradient_of_parts(const struct run *atom, size_t end, size_t collects, bool gradients) {
-  struct workspace *w = atom->workspace;
+/* The gradient of a sum, those of later sums being complete: adjoints back to operation `end`, just
+ * behind that sum. What is added to the edges' gradients on the way is not complete, and goes. */
+static void gradient_of_sum(const struct run *atom, size_t end, size_t sum) {
+  const struct workspace *w = atom->workspace;
   const size_t harmonics = HARMONICS(atom->program->l_max);
-  w->energies[atom->first_row] = 0.0;
+  double slopes[EDGE_ROWS];
   for (struct run part = before_first_part(atom); next_part(atom, &part);) {
-    part.collects = collects;
+    double *grad_harmonics = w->grad_harmonics + part.first_edge * harmonics;
+    double *grad_distance = w->grad_distance + part.first_edge;
+    part.collects = sum;
+    memcpy(slopes, grad_distance, part.n_edges * sizeof *slopes);
     forward_between_sums(&part, atom->program->n_ops);
-    if (!gradients)
-      continue;
-    memset(w->grad_harmonics + part.first_edge * harmonics, 0,
-           part.n_edges * harmonics * sizeof(double));
-    memset(w->grad_distance + part.first_edge, 0, part.n_edges * sizeof(double));
     backward(&part, end);
+    memcpy(grad_distance, slopes, part.n_edges * sizeof *slopes);
+    memset(grad_harmonics, 0, part.n_edges * harmonics * sizeof *grad_harmonics);
+  }
+}
+
+/* The atom's energy and, if wanted, the gradients of its edges, those of sums being complete. */
+static void last_pass(const struct run *atom, bool gradients) {
+  for (struct run part = before_first_part(atom); next_part(atom, &part);) {
+    part.collects = COLLECTS_NONE;
+    forward_between_sums(&part, atom->program->n_ops);
+    if (gradients)
+      backward(&part, 0);
   }
 }
 
 /* An atom with more edges than arrays have room for. Every pass computes anew what it needs. */
 static void evaluate_in_parts(const struct run *atom, bool gradients) {
   const struct program *program = atom->program;
+  double *energy = &atom->workspace->energies[atom->first_row];
+  const double before = *energy;
   clear_sums(atom);
   for (size_t i = 0; i < program->n_ops; i++)
     if (op_traits[program->ops[i].id].sums_edges)
       sum_parts(atom, i);
   for (size_t i = program->n_ops; gradients && i-- > 0;)
     if (op_traits[program->ops[i].id].sums_edges)
-      gradient_of_parts(atom, i + 1, program->ops[i].out, true);
-  gradient_of_parts(atom, 0, COLLECTS_NONE, gradients);
+      gradient_of_sum(atom, i + 1, program->ops[i].out);
+  *energy = before; /* each pass has added it */
+  last_pass(atom, gradients);
 }
 
 void local_evaluate(const struct run *run, bool gradients) {

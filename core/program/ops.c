@@ -39,5 +39,4 @@ const struct op_traits op_traits[N_OPS] = {
                            .has_sums = true,
                            .n_pairs = pairs_of_tensor_product},
     [OP_EDGE_READOUT] = {.name = "edge readout", .has_in = true, .has_adjoint = true},
-    [OP_PAIR_REPULSION] = {.name = "pair repulsion", .has_adjoint = true},
 };

@@ -23,7 +23,6 @@ enum op_id {
   OP_ENVIRONMENT,    /* out = sum over edges of harmonics, weighted by in */
   OP_TENSOR_PRODUCT, /* out = product of in with the receiver's sums */
   OP_EDGE_READOUT,   /* energy of the receiver += weights . in */
-  OP_PAIR_REPULSION, /* energy of the atom += repulsion of its neighbours */
   N_OPS
 };
 

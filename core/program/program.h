@@ -15,7 +15,6 @@
 #define CORE_PROGRAM_PROGRAM_H
 
 #include "core/e3/irreps.h"
-#include "core/nn/pair_repulsion.h"
 #include "core/nn/radial.h"
 #include "core/program/ops.h"
 #include "core/program/parameters.h"
@@ -62,7 +61,6 @@ struct op {
       const double *scale; /* [n_species] of the receiver; of an environment */
     } harmonics;
     struct tensor_product tensor_product;
-    struct pair_repulsion pair_repulsion;
     struct {
       size_t weights;      /* [dim of in] */
       const double *scale; /* [n_species] eV */
@@ -91,7 +89,7 @@ struct program {
   int l_max;            /* harmonics of the edges */
   bool solid_harmonics; /* those of degree l are multiplied by r^l */
   size_t n_species;
-  double *shift; /* [n_species] eV, added to each atom's energy */
+  double *shift; /* [n_species] eV, of isolated atoms: a term beside the program (core/terms/) */
   bool mean;     /* energies are over the number of their structure's atoms */
 
   size_t n_tensors, n_ops, n_stages;

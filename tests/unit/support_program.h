@@ -277,6 +277,19 @@ static inline void test_run_free(struct test_run *run) {
   free(run->arena);
 }
 
+/* The program alone, forward and backward; writes energies without those of isolated atoms. */
+static inline enum irrep_status program_evaluate(const struct executable *executable,
+                                                 struct workspace *workspace, bool gradients,
+                                                 const struct cancelling *cancelling,
+                                                 const struct irrep_team *team) {
+  const struct crew crew = {.team = team, .cancelling = cancelling};
+  struct evaluation evaluation;
+  program_begin(&evaluation, executable, workspace, &crew, gradients);
+  assert_true(program_forward(&evaluation));
+  assert_true(!gradients || program_backward(&evaluation));
+  return crew_is_cancelled(&crew) ? IRREP_CANCELLED : IRREP_OK;
+}
+
 /* The tile that an operation sees. */
 static inline struct run tile_of(struct test_run *run, size_t first_row, size_t n_rows) {
   const uint32_t *first_edge = run->workspace.batch.first_edge + first_row;

@@ -27,10 +27,8 @@ static void test_reads(void **state) {
   start(&trial, CARD(TERMS ",\"p\":5"), 3, 0.0);
   assert_true(build_pair_repulsion(&trial.build));
   assert_int_equal(model_file_all_used(&trial.file, NULL), IRREP_OK);
-  assert_int_equal(trial.program.n_ops, 1);
-  const struct op *op = &trial.program.ops[0];
-  assert_int_equal(op->id, OP_PAIR_REPULSION);
-  const struct pair_repulsion *pair = &op->pair_repulsion;
+  assert_int_equal(trial.program.n_ops, 0);
+  const struct pair_repulsion *pair = &trial.build.pair_repulsion;
   double coefficients[3], exponents[3];
   struct rng rng = {3};
   rng_fill(&rng, 3, coefficients);
@@ -51,7 +49,7 @@ static void test_none(void **state) {
   writer_add(&writer, "other", 1, (const size_t[]){1}, 1.0);
   build_trial_init(&trial, &writer, "{\"model\":{}}");
   assert_true(build_pair_repulsion(&trial.build));
-  assert_int_equal(trial.program.n_ops, 0);
+  assert_int_equal(trial.build.pair_repulsion.n_terms, 0);
   build_trial_fini(&trial);
 }
 

@@ -41,8 +41,6 @@ static void evaluate_plainly(struct test_run *test) {
   geometry_forward(&test->executable, w, 0, batch->n_edges);
   for (size_t i = 0; i < program->n_ops; i++)
     cpu_ops[program->ops[i].id]->forward(&run, &program->ops[i]);
-  for (size_t i = 0; i < batch->n_atoms; i++)
-    w->energies[i] += program->shift[batch->species[i]];
   memset(w->grad_harmonics, 0, batch->n_edges * HARMONICS(program->l_max) * sizeof(double));
   memset(w->grad_distance, 0, batch->n_edges * sizeof(double));
   for (size_t i = program->n_ops; i-- > 0;)
@@ -279,9 +277,9 @@ static void test_cancelled(void **state) {
                    IRREP_CANCELLED);
   assert_int_equal(program_evaluate(&run.executable, &run.workspace, false, &cancelling, NULL),
                    IRREP_CANCELLED);
-  /* No tile was worked on: nothing but the shifts is in the energies. */
+  /* No tile was worked on. */
   for (size_t i = 0; i < 40; i++)
-    assert_true(run.workspace.energies[i] == program.shift[run.workspace.batch.species[i]]);
+    assert_true(run.workspace.energies[i] == 0.0);
   test_run_free(&run);
   program_fini(&program);
   atoms_free(&atoms);

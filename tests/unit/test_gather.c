@@ -17,7 +17,7 @@ static const double tiny[3][3] = {{0.1, 0, 0}, {0, 0.1, 0}, {0, 0, 0.1}};
 
 /* Atoms 1 to 3 and edges 1 to 4 of a batch are a structure; what lies before is another's. */
 struct fixture {
-  struct workspace workspace;
+  struct batch batch;
   struct batch_span span;
   double energies[1 + N_ATOMS], vectors[3 * (1 + N_EDGES)], gradient[3 * (1 + N_EDGES)];
   uint32_t senders[1 + N_EDGES], receivers[1 + N_EDGES];
@@ -38,16 +38,36 @@ static struct fixture *new_fixture(void) {
   memcpy(f.receivers, receivers, sizeof receivers);
   f.span = (struct batch_span){
       .first_atom = 1, .n_atoms = N_ATOMS, .n_local = N_ATOMS, .first_edge = 1, .n_edges = N_EDGES};
-  f.workspace = (struct workspace){
-      .batch = {.senders = f.senders, .receivers = f.receivers, .vectors = f.vectors},
-      .energies = f.energies,
-      .gradient = f.gradient};
+  f.batch = (struct batch){.senders = f.senders, .receivers = f.receivers, .vectors = f.vectors};
   return &f;
+}
+
+static struct gather_part part_of(const struct fixture *f, double share) {
+  return (struct gather_part){.batch = &f->batch,
+                              .span = &f->span,
+                              .energies = f->energies,
+                              .gradient = f->gradient,
+                              .share = share};
+}
+
+static void gather_parts(const struct gather_part *parts, size_t n, const double cell[3][3],
+                         const bool pbc[3], bool gradients, struct irrep_result *result) {
+  struct gathering gathering;
+  gather_begin(&gathering, N_ATOMS, N_ATOMS, gradients, result);
+  for (size_t i = 0; i < n; i++)
+    gather_add(&gathering, &parts[i]);
+  gather_end(&gathering, cell, pbc);
+}
+
+static void gather(const struct fixture *f, const double cell[3][3], const bool pbc[3],
+                   double share, bool gradients, struct irrep_result *result) {
+  const struct gather_part part = part_of(f, share);
+  gather_parts(&part, 1, cell, pbc, gradients, result);
 }
 
 static struct irrep_result gathered(struct fixture *f, const bool pbc[3], double share) {
   struct irrep_result result = {.struct_size = sizeof(struct irrep_result), .forces = f->forces};
-  gather(&f->workspace, &f->span, cubic, pbc, share, true, &result);
+  gather(f, cubic, pbc, share, true, &result);
   return result;
 }
 
@@ -57,12 +77,12 @@ static void test_energy_alone(void **state) {
   double energies[N_ATOMS];
   struct irrep_result result = {
       .struct_size = sizeof(struct irrep_result), .energies = energies, .virial = {{7.0}}};
-  gather(&f->workspace, &f->span, cubic, (bool[3]){true, true, true}, 0.5, true, &result);
+  gather(f, cubic, (bool[3]){true, true, true}, 0.5, true, &result);
   assert_true(result.energy == 0.5 * (1.5 + 2.5 + 3.5) && energies[2] == 1.75);
   assert_true(result.status == IRREP_OK && !result.has_stress && result.virial[0][0] == 7.0);
   /* A batch without gradients has no forces to give. */
   result.forces = f->forces;
-  gather(&f->workspace, &f->span, cubic, (bool[3]){true, true, true}, 0.5, false, &result);
+  gather(f, cubic, (bool[3]){true, true, true}, 0.5, false, &result);
   assert_true(result.status == IRREP_OK && !result.has_stress && result.virial[0][0] == 7.0);
 }
 
@@ -119,7 +139,7 @@ static void test_stresses(void **state) {
     struct irrep_result result = {.struct_size = sizeof(struct irrep_result),
                                   .forces = flags & 2 ? f->forces : NULL,
                                   .stresses = stresses};
-    gather(&f->workspace, &f->span, cubic, pbc, 2.0, true, &result);
+    gather(f, cubic, pbc, 2.0, true, &result);
     assert_int_equal(result.status, IRREP_OK);
     assert_int_equal(result.has_stress, periodic);
     for (size_t k = 0; k < 9; k++) {
@@ -169,15 +189,56 @@ static void test_not_finite(void **state) {
   f->receivers[2] = f->senders[2] = 2; /* the second edge is of another atom with its image */
   f->receivers[1] = f->senders[1] = 1;
   struct irrep_result result = {.struct_size = sizeof(struct irrep_result), .stresses = stresses};
-  gather(&f->workspace, &f->span, tiny, (bool[3]){true, true, true}, 1.0, true, &result);
+  gather(f, tiny, (bool[3]){true, true, true}, 1.0, true, &result);
   assert_int_equal(result.status, IRREP_RESULT_NOT_FINITE);
   result = (struct irrep_result){.struct_size = sizeof(struct irrep_result), .forces = f->forces};
-  gather(&f->workspace, &f->span, tiny, (bool[3]){true, true, true}, 1.0, true, &result);
+  gather(f, tiny, (bool[3]){true, true, true}, 1.0, true, &result);
   assert_int_equal(result.status, IRREP_OK);
   /* A structure beside one that has no numbers has its own. */
   f = new_fixture();
   f->energies[0] = f->gradient[0] = (double)NAN;
   assert_int_equal(gathered(f, (bool[3]){true, true, true}, 1.0).status, IRREP_OK);
+}
+
+/* A second part, with slopes, in another place of another batch: everything adds up. */
+static void test_two_parts(void **state) {
+  (void)state;
+  static const bool every[3] = {true, true, true};
+  static uint32_t senders[] = {1, 0}, receivers[] = {0, 2};
+  static const double vectors[] = {0.6, 0, 0.8, 0, -2, 0}, energies[] = {0.25, 0.5, 1.0};
+  static const double slopes[] = {3.0, 5.0};
+  /* The slopes as gradients. */
+  static const double gradient[] = {1.8, 0, 2.4, 0, -5, 0};
+  const struct batch batch = {.senders = senders, .receivers = receivers, .vectors = vectors};
+  const struct batch_span span = {.n_atoms = N_ATOMS, .n_local = N_ATOMS, .n_edges = 2};
+  struct fixture *f = new_fixture();
+  double both[3][13 * N_ATOMS], *sum = both[2];
+  struct irrep_result results[3];
+  for (size_t i = 0; i < 3; i++) {
+    const struct gather_part parts[] = {part_of(f, 0.5),
+                                        {.batch = &batch,
+                                         .span = &span,
+                                         .energies = energies,
+                                         .gradient = i == 1 ? gradient : NULL,
+                                         .slopes = slopes,
+                                         .share = 1.0}};
+    results[i] = (struct irrep_result){.struct_size = sizeof results[i],
+                                       .energies = both[i],
+                                       .forces = both[i] + N_ATOMS,
+                                       .stresses = both[i] + 4 * (size_t)N_ATOMS};
+    gather_parts(&parts[i % 2], i < 2 ? 1 : 2, cubic, every, true, &results[i]);
+    assert_int_equal(results[i].status, IRREP_OK);
+  }
+  assert_true(results[1].energy == 1.75 && results[2].energy == 3.75 + 1.75);
+  for (size_t i = 0; i < sizeof both[0] / sizeof both[0][0]; i++)
+    assert_true(fabs(sum[i] - (both[0][i] + both[1][i])) < 1e-14);
+  for (size_t a = 0; a < 3; a++)
+    for (size_t b = 0; b < 3; b++) {
+      const double virial = results[0].virial[a][b] + results[1].virial[a][b];
+      const double stress = results[0].stress[a][b] + results[1].stress[a][b];
+      assert_true(fabs(results[2].virial[a][b] - virial) < 1e-14);
+      assert_true(fabs(results[2].stress[a][b] - stress) < 1e-15);
+    }
 }
 
 int main(void) {
@@ -187,6 +248,7 @@ int main(void) {
       cmocka_unit_test(test_stress_needs_three_periodic_axes),
       cmocka_unit_test(test_stresses),
       cmocka_unit_test(test_not_finite),
+      cmocka_unit_test(test_two_parts),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

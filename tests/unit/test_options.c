@@ -39,7 +39,8 @@ static void test_defaults(void **state) {
   assert_null(options.given.team);
   assert_null(options.given.profile);
   assert_null(options.given.exchange);
-  assert_null(options_cancelling(&options));
+  const struct crew crew = options_crew(&options);
+  assert_true(!crew.team && !crew.profile && !crew.exchange && !crew.cancelling);
 }
 
 /* What options point to is copied: callers of other versions may have shorter structs there. */
@@ -74,8 +75,12 @@ static void test_all_that_is_given(void **state) {
   assert_memory_equal(&options.profile, &profile, sizeof profile);
   assert_ptr_equal(options.given.exchange, &options.exchange);
   assert_memory_equal(&options.exchange, &exchange, sizeof exchange);
-  const struct cancelling *cancelling = options_cancelling(&options);
-  assert_true(cancelling->cancelled == never && cancelling->context == &cancel_context);
+  const struct crew crew = options_crew(&options);
+  assert_ptr_equal(crew.team, &options.team);
+  assert_ptr_equal(crew.profile, &options.profile);
+  assert_ptr_equal(crew.exchange, &options.exchange);
+  assert_true(crew.cancelling->cancelled == never);
+  assert_ptr_equal(crew.cancelling->context, &cancel_context);
 }
 
 static void test_refuses(void **state) {

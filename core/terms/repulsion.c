@@ -1,0 +1,32 @@
+#include "core/terms/repulsion.h"
+
+#include "core/graph/vector3.h"
+#include "core/nn/pair_repulsion.h"
+
+/* Atoms of a task: most edges are longer than any repulsion, and take little time. */
+#define TILE 256
+
+static size_t n_tasks(const struct term_place *place, size_t pass) {
+  const bool wanted = pass == REPULSION_ENERGIES || place->slopes;
+  return wanted ? (place->batch->n_local + TILE - 1) / TILE : 0;
+}
+
+static void task(const struct term_place *place, size_t pass, size_t index) {
+  const struct pair_repulsion *pair = place->term->parameters;
+  const struct batch *batch = place->batch;
+  const size_t first = index * TILE;
+  const size_t end = batch->n_local - first < TILE ? batch->n_local : first + TILE;
+  for (size_t e = batch->first_edge[first]; e < batch->first_edge[end]; e++) {
+    const uint32_t receiver = batch->receivers[e];
+    double energy, slope;
+    pair_repulsion(pair, batch->species[receiver], batch->species[batch->senders[e]],
+                   vector3_length(batch->vectors + 3 * e), &energy, &slope);
+    if (pass == REPULSION_ENERGIES)
+      place->energies[receiver] += energy;
+    else
+      place->slopes[e] += slope;
+  }
+}
+
+const struct term_kind repulsion_kind = {
+    .name = "pair repulsion", .n_passes = REPULSION_PASSES, .n_tasks = n_tasks, .task = task};
