@@ -1,15 +1,19 @@
-/* Neighbour search on the bins of grid.h.
+/* Neighbour search on the bins of grid.h, over a short basis of the crystal's lattice (lattice.h).
+ * Shifts count in the cell as it was given, and vectors are worked out from it, so that a list is
+ * the same bit for bit whichever basis it was found by.
  *
  * For each atom s, in the order of the structure, the search visits the bins within reach and keeps
  * the pairs (r, s) with r >= s, so that each pair is computed once. Bins are visited in
  * lexicographic order, hence a pair's shifts come in lexicographic order as well, and receivers
- * collect their senders in ascending order: the list comes out sorted without a sort. The reverse
- * edges, with r < s, are mirrored in a last pass over what has been written. */
+ * collect their senders in ascending order: the list comes out sorted without a sort, unless the
+ * basis is another than that of the shifts. The reverse edges, with r < s, are mirrored in a last
+ * pass over what has been written. */
 #include "core/graph/neighbours.h"
 
 #include "core/base/arena.h"
 #include "core/graph/edge_list.h"
 #include "core/graph/grid.h"
+#include "core/graph/lattice.h"
 #include "core/graph/pair_vector.h"
 #include "irrep/conventions.h"
 
@@ -25,10 +29,10 @@
 /* Reach beyond r_max, relative, that covers the rounding of the visit's own arithmetic. */
 #define REACH_MARGIN 1e-6
 
-/* Rows of bins and atoms that a search may look at: more than any crystal needs, few enough for a
- * fraction of a second beside what the edges themselves take. */
-#define WORK_FIXED (UINT64_C(1) << 24)
-#define WORK_PER_ATOM (UINT64_C(1) << 14)
+/* Rows of bins and atoms that a search may look at: more than any crystal needs, few enough for
+ * some microseconds an atom beside what the edges themselves take. */
+#define WORK_FIXED (UINT64_C(1) << 16)
+#define WORK_PER_ATOM (UINT64_C(1) << 12)
 #define WORK_PER_EDGE 64
 
 /* Pairs that those on the heap begin with. */
@@ -40,6 +44,8 @@
 struct search {
   const struct irrep_structure *structure;
   const struct grid *grid;
+  const struct lattice *lattice; /* whose rows the grid's periods count */
+  double cell[3][3];             /* as given, but for open axes, whose rows are zero */
   struct neighbour_pairs *pairs; /* NULL to count only */
   double r_max, reach;           /* reach: r_max and what the places in the grid may be off */
   size_t max_edges, n_edges;
@@ -93,8 +99,10 @@ static void grow(struct neighbour_pairs *pairs) {
   pairs->room = room < most ? room : most;
 }
 
-static void put_pair(struct neighbour_pairs *pairs, size_t receiver, size_t sender,
+/* Beside a shift, which is wanted for the order at least, the vector is worked out later. */
+static void put_pair(const struct search *search, size_t receiver, size_t sender,
                      const double shift[3], const double vector[3]) {
+  struct neighbour_pairs *pairs = search->pairs;
   const size_t i = pairs->n++;
   if (i == pairs->room && i < pairs->max_room)
     grow(pairs);
@@ -103,7 +111,7 @@ static void put_pair(struct neighbour_pairs *pairs, size_t receiver, size_t send
   struct neighbour_pair *pair = &pairs->pair[i];
   pair->receiver = (uint32_t)receiver;
   pair->sender = (uint32_t)sender;
-  if (pairs->holds_shifts)
+  if (pairs->holds_shifts || !search->lattice->is_given)
     memcpy(pair->shift, shift, sizeof pair->shift);
   else
     memcpy(pair->vector, vector, sizeof pair->vector);
@@ -116,10 +124,12 @@ static bool take_pair(struct search *search, size_t slot, const double period[3]
   double shift[3], vector[3];
   for (size_t k = 0; k < 3; k++)
     shift[k] = period[k] - atom->period[k] + search->at->period[k];
+  if (!search->lattice->is_given)
+    lattice_shift(search->lattice, shift);
   bool self = receiver == sender;
   if (self && shift[0] == 0 && shift[1] == 0 && shift[2] == 0)
     return true;
-  pair_vector(search->structure->positions, search->grid->cell, receiver, sender, shift, vector);
+  pair_vector(search->structure->positions, search->cell, receiver, sender, shift, vector);
   double d2 = vector[0] * vector[0] + vector[1] * vector[1] + vector[2] * vector[2];
   if (!(d2 < search->r_max * search->r_max))
     return true;
@@ -129,7 +139,7 @@ static bool take_pair(struct search *search, size_t slot, const double period[3]
   }
   search->n_edges += self ? 1 : 2;
   if (search->pairs)
-    put_pair(search->pairs, receiver, sender, shift, vector);
+    put_pair(search, receiver, sender, shift, vector);
   return true;
 }
 
@@ -145,9 +155,9 @@ static bool check_limits(struct search *search) {
   if (edges > search->max_edges)
     return fail_large(search, "");
   if (search->work > WORK_FIXED + WORK_PER_ATOM * atoms + WORK_PER_EDGE * edges) {
-    search->status = irrep_fail(search->error, IRREP_TOO_LARGE, "cell",
-                                "The cell is too flat or the atoms are too unevenly spread to find "
-                                "the neighbours within %g Angstrom",
+    search->status = irrep_fail(search->error, IRREP_TOO_LARGE, "positions",
+                                "The atoms are too unevenly spread to find the neighbours within "
+                                "%g Angstrom: leave out those that are far from all others",
                                 search->r_max);
     return false;
   }
@@ -313,6 +323,33 @@ static bool visit_sender(struct search *search, uint32_t sender) {
   return true;
 }
 
+/* The order of the pairs */
+
+static int compare_pairs(const void *x, const void *y) {
+  const struct neighbour_pair *a = x, *b = y;
+  if (a->receiver != b->receiver)
+    return a->receiver < b->receiver ? -1 : 1;
+  for (size_t k = 0; k < 3; k++)
+    if (a->shift[k] != b->shift[k])
+      return a->shift[k] < b->shift[k] ? -1 : 1;
+  return 0;
+}
+
+/* Pairs of one sender, from the first on, were found in the order of another basis. */
+static void put_in_order(const struct search *search, size_t first) {
+  struct neighbour_pairs *pairs = search->pairs;
+  const size_t end = pairs->n < pairs->room ? pairs->n : pairs->room;
+  if (end > first)
+    qsort(pairs->pair + first, end - first, sizeof *pairs->pair, compare_pairs);
+  for (size_t i = first; i < end && !pairs->holds_shifts; i++) {
+    struct neighbour_pair *pair = &pairs->pair[i];
+    double vector[3];
+    pair_vector(search->structure->positions, search->cell, pair->receiver, pair->sender,
+                pair->shift, vector);
+    memcpy(pair->vector, vector, sizeof vector);
+  }
+}
+
 /* Calls */
 
 size_t neighbours_scratch_bytes(const struct irrep_structure *structure, double r_max) {
@@ -323,6 +360,33 @@ size_t neighbours_scratch_bytes(const struct irrep_structure *structure, double 
   return arena.failed ? SIZE_MAX : arena.used;
 }
 
+/* Builds the grid over the rows of the lattice, and makes up for what rounding has moved them. */
+static void build_grid(struct search *search, struct grid *grid) {
+  const struct lattice *lattice = search->lattice;
+  struct irrep_structure structure = *search->structure;
+  double periods[3];
+  memcpy(structure.cell, lattice->cell, sizeof structure.cell);
+  grid_build(grid, &structure, THICKNESS * search->r_max);
+  search->grid = grid;
+  search->reach = search->r_max * (1 + REACH_MARGIN) + 2 * grid->slack;
+  if (lattice->is_given)
+    return;
+  lattice_periods(lattice->cell, structure.pbc, search->reach, periods);
+  for (size_t k = 0; k < 3; k++) {
+    double farthest = 0;
+    for (size_t i = 0; i < structure.n_atoms; i++)
+      farthest = fmax(farthest, fabs(grid->atoms[i].period[k]));
+    search->reach += 4 * (2 * farthest + periods[k] + 2) * lattice->off[k];
+  }
+}
+
+/* Edges that any atoms in this lattice have are refused before they are looked for. */
+static bool may_have_edges(struct search *search) {
+  const struct irrep_structure *s = search->structure;
+  const double least = lattice_edges_min(search->lattice, s->pbc, s->n_atoms, search->r_max);
+  return least * (1 - 1e-6) > (double)search->max_edges ? fail_large(search, "") : true;
+}
+
 enum irrep_status neighbours_find(const struct irrep_structure *structure, double r_max,
                                   size_t max_edges, void *scratch, struct neighbour_pairs *pairs,
                                   size_t *n_edges, struct irrep_error *error) {
@@ -331,18 +395,28 @@ enum irrep_status neighbours_find(const struct irrep_structure *structure, doubl
                       r_max);
   struct arena arena = arena_over(scratch, neighbours_scratch_bytes(structure, r_max));
   struct grid grid;
-  grid_take(&grid, structure->n_atoms, &arena);
-  grid_build(&grid, structure, THICKNESS * r_max);
+  struct lattice lattice;
   struct search search = {.structure = structure,
-                          .grid = &grid,
+                          .lattice = &lattice,
                           .pairs = pairs,
                           .r_max = r_max,
-                          .reach = r_max * (1 + REACH_MARGIN) + 2 * grid.slack,
                           .max_edges = max_edges < UINT32_MAX ? max_edges : UINT32_MAX,
                           .error = error};
-  for (size_t i = 0; i < structure->n_atoms; i++)
+  lattice_shorten(structure->cell, structure->pbc, r_max, &lattice);
+  for (size_t k = 0; k < 3; k++)
+    for (size_t j = 0; j < 3 && structure->pbc[k]; j++)
+      search.cell[k][j] = structure->cell[k][j];
+  if (!may_have_edges(&search))
+    return search.status;
+  grid_take(&grid, structure->n_atoms, &arena);
+  build_grid(&search, &grid);
+  for (size_t i = 0; i < structure->n_atoms; i++) {
+    const size_t first = pairs ? pairs->n : 0;
     if (!visit_sender(&search, (uint32_t)i))
       return search.status;
+    if (pairs && !lattice.is_given)
+      put_in_order(&search, first);
+  }
   *n_edges = search.n_edges;
   return IRREP_OK;
 }

@@ -49,7 +49,7 @@ size_t neighbours_scratch_bytes(const struct irrep_structure *structure, double 
  *   pairs      takes the edges, in the order for neighbours_fill; NULL: they are only counted
  *
  * OK, BAD_ARGUMENT (r_max), ATOMS_OVERLAP (closer than IRREP_DISTANCE_MIN: names both atoms),
- * TOO_LARGE (also where a cell is so flat that its images would take too long to go through).
+ * TOO_LARGE (also where atoms are spread so unevenly that going through them would take too long).
  * *n_edges is written on OK only. Allocates nothing but pairs that may grow. Thread-safe. */
 enum irrep_status neighbours_find(const struct irrep_structure *structure, double r_max,
                                   size_t max_edges, void *scratch, struct neighbour_pairs *pairs,

@@ -1,4 +1,5 @@
-/* A few atoms in any cell: the edges that are found against all pairs and images. */
+/* A few atoms in any cell: the edges that are found against all pairs and images, and against those
+ * in another cell of the same lattice. */
 #include "irrep/conventions.h"
 #include "irrep/graph.h"
 
@@ -9,6 +10,7 @@
 
 #define ATOMS_MAX 5
 #define IMAGES_MAX 200000.0
+#define EXACT_MAX 1e7 /* of a cell's entries: shifts times these add up exactly */
 #define MARGIN                                                                                     \
   1e-7 /* of a distance: whether it is below the cutoff may be a matter of rounding                \
         */
@@ -18,7 +20,8 @@ static void require(bool condition) {
     abort();
 }
 
-/* The next number of the input, in steps of a thousandth. */
+/* The next number of the input, in steps of 1/1024: sums and multiples by whole numbers are exact.
+ */
 struct input {
   const uint8_t *data;
   size_t size;
@@ -30,7 +33,7 @@ static double next(struct input *input) {
   memcpy(&number, input->data, n);
   input->data += n;
   input->size -= n;
-  return (double)number / 1000.0;
+  return (double)number / 1024.0;
 }
 
 static void cross(const double a[3], const double b[3], double out[3]) {
@@ -106,6 +109,29 @@ static void check_edges(const struct irrep_graph *graph, double cutoff) {
   }
 }
 
+/* Multiples of a row that are added to another change nothing but the shifts. */
+static void check_sheared(const struct irrep_structure *s, double cutoff, size_t n_edges,
+                          struct input *input) {
+  struct irrep_structure sheared = *s;
+  struct irrep_graph *graph = NULL;
+  for (size_t k = 0; k < 3; k++) {
+    const size_t other = (k + 1) % 3;
+    const double times = rint(next(input) * 1024.0);
+    for (size_t m = 0; m < 3 && s->pbc[k] && s->pbc[other]; m++)
+      sheared.cell[k][m] += times * sheared.cell[other][m];
+  }
+  for (size_t i = 0; i < 9; i++)
+    if (!(fabs(sheared.cell[i / 3][i % 3]) < EXACT_MAX))
+      return;
+  const enum irrep_status status = irrep_graph_build(&sheared, cutoff, 0, 1000000, &graph, NULL);
+  if (status != IRREP_SINGULAR_CELL && status != IRREP_NOT_FINITE) {
+    require(status == IRREP_OK);
+    check_edges(graph, cutoff);
+    require(irrep_graph_contents(graph)->n_edges == n_edges);
+  }
+  irrep_graph_free(graph);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -133,6 +159,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   size_t least, most;
   if (irrep_graph_build(&s, cutoff, 0, 1000000, &graph, &error) == IRREP_OK) {
     check_edges(graph, cutoff);
+    check_sheared(&s, cutoff, irrep_graph_contents(graph)->n_edges, &input);
     if (count_shifts(&s, cutoff, spread, shifts)) {
       const size_t n = irrep_graph_contents(graph)->n_edges;
       count_pairs(&s, shifts, cutoff, &least, &most);

@@ -402,20 +402,53 @@ static void edge_limit(void **unused) {
   assert_int_equal(count(&s, 6, 100000, &n, &error), IRREP_TOO_LARGE);
 }
 
-/* An oblique cell with many times more images to look through than edges to find. */
-static void work_limit(void **unused) {
+/* Edges that any atoms in such a cell have are not looked for: the scratch is as it was. */
+static void edges_that_must_be(void **unused) {
   (void)unused;
   double position[3] = {0, 0, 0};
   struct irrep_structure s = {.n_atoms = 1,
                               .positions = position,
-                              .cell = {{0, 1000, 1.4}, {0.1, 1.43e-4, 0}, {1000, 0, 0}},
+                              .cell = {{0.2, 0, 0}, {20, 0.2, 0}, {-7, 3, 0.2}},
                               .pbc = {true, true, true}};
+  const size_t bytes = neighbours_scratch_bytes(&s, 30);
+  struct irrep_error error = {0};
+  unsigned char *scratch = scratch_new(&s, 30);
+  size_t n = 99;
+  assert_int_equal(structure_check(&s, &error), IRREP_OK);
+  assert_int_equal(neighbours_find(&s, 30, 1000000, scratch, NULL, &n, &error), IRREP_TOO_LARGE);
+  assert_non_null(strstr(error.detail, "More than 1000000 pairs"));
+  assert_int_equal(n, 99);
+  for (size_t i = 0; i < bytes; i++)
+    assert_int_equal(scratch[i], 0xa5);
+  scratch_free(scratch, &s, 30);
+}
+
+/* Clusters so far apart that their bins share entries of the table, each as many bins from the last
+ * as the table has, so that every atom would be compared with all. */
+static void work_limit(void **unused) {
+  (void)unused;
+  enum { CLUSTERS = 512, EACH = 12, N = CLUSTERS * EACH + 2, FOLDED = 12000 };
+  const double thickness = 0.32, r_max = thickness / 0.8, start = -thickness * FOLDED * 256;
+  double *positions = allocate(3 * N, sizeof *positions);
+  struct irrep_structure s = {.n_atoms = N, .positions = positions};
+  for (size_t i = 0; i < CLUSTERS * EACH; i++) {
+    const size_t at = i % EACH, cluster = i / EACH;
+    positions[3 * i] = start + thickness * FOLDED * (double)cluster + 0.11 * (double)(at % 3);
+    positions[3 * i + 1] = at % 6 < 3 ? 0 : 0.11;
+    positions[3 * i + 2] = at < 6 ? 0 : 0.11;
+  }
+  /* The first and the last one make the extent, of which slices are cut. */
+  positions[3 * N - 6] = start - 0.05;
+  positions[3 * N - 5] = 0.3;
+  positions[3 * N - 3] = start + thickness * FOLDED * CLUSTERS - 0.0499;
   struct irrep_error error = {0};
   size_t n = 99;
   assert_int_equal(structure_check(&s, &error), IRREP_OK);
-  assert_int_equal(count(&s, 30, SIZE_MAX, &n, &error), IRREP_TOO_LARGE);
-  assert_string_equal(error.field, "cell");
+  assert_int_equal(count(&s, r_max, SIZE_MAX, &n, &error), IRREP_TOO_LARGE);
+  assert_string_equal(error.field, "positions");
+  assert_non_null(strstr(error.detail, "too unevenly spread"));
   assert_int_equal(n, 99);
+  free(positions);
 }
 
 static void overlaps(void **unused) {
@@ -538,6 +571,7 @@ int main(void) {
       cmocka_unit_test(many_atoms),
       cmocka_unit_test(nearly_flat),
       cmocka_unit_test(edge_limit),
+      cmocka_unit_test(edges_that_must_be),
       cmocka_unit_test(work_limit),
       cmocka_unit_test(overlaps),
       cmocka_unit_test(overlap_with_own_image),
