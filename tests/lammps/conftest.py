@@ -1,0 +1,57 @@
+"""LAMMPS with the pair style irrep, on ranks of MPI on this machine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path += [str(ROOT / "tests" / "support"), str(ROOT / "tests" / "physics")]
+
+BIN = Path(sys.executable).parent
+SECONDS = 300.0
+# What make would otherwise take over from the make that runs the tests.
+DROPPED = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES"}
+
+# Ranks that wait leave the processor to the others: there may be fewer processors than ranks.
+YIELDING = {"MPIR_CVAR_POLLS_BEFORE_YIELD": "1", "MPIR_CVAR_ENABLE_HEAVY_YIELD": "1"}
+
+Run = Callable[..., str]
+
+
+@pytest.fixture(scope="session")
+def plugin() -> Path:
+    environment = {k: v for k, v in os.environ.items() if k not in DROPPED}
+    done = subprocess.run(
+        ["make", "lammps"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return ROOT / "build" / "irrepplugin.so"
+
+
+@pytest.fixture
+def lammps(plugin: Path, tmp_path: Path) -> Run:
+    """Runs an input in the folder tmp_path on some ranks, and returns what was printed."""
+
+    def run(text: str, ranks: int = 1, fails: bool = False) -> str:
+        (tmp_path / "in").write_text(f"plugin load {plugin}\n{text}")
+        done = subprocess.run(
+            [BIN / "mpirun", "-np", str(ranks), BIN / "lmp", "-in", "in", "-log", "none"],
+            cwd=tmp_path,
+            env={**os.environ, "OMP_NUM_THREADS": "1", **YIELDING},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+        said = done.stdout + done.stderr
+        assert (done.returncode != 0) == fails, said[-3000:]
+        return said
+
+    return run

@@ -1,0 +1,242 @@
+"""The pair style irrep gives the library's numbers on any number of ranks."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from libirrep import Model
+from models import model_path
+from setups import MEASURES, case_of, found_of, row_after_step, wanted_of
+from systems import System, system
+
+MODELS = (
+    "sevennet-0",
+    "mace-small",
+    "nequip-small",
+    "allegro-small",
+    "schnet-small",
+    "so3net-small",
+)
+
+
+def sheared(structure: System) -> System:
+    return structure.deformed(np.array([[1, 0, 0], [0.45, 1, 0], [0.1, -0.4, 1]]))
+
+
+def structures(model: Model) -> dict[str, System]:
+    """A crystal, a sheared one, a slab with vacuum, and few atoms that leave ranks empty."""
+    crystal = system(model, "crystal", 1).repeated((2, 2, 3))
+    layer = system(model, "layer", 2).repeated((2, 1, 2))
+    upright = layer._replace(cell=np.diag(np.diag(layer.cell)))
+    return {
+        "crystal": crystal,
+        "sheared": sheared(crystal),
+        "slab": upright,
+        "molecule": system(model, "molecule", 3),
+    }
+
+
+def check(ours, wanted, tolerance: float) -> None:
+    n = len(wanted.forces)
+    assert abs(ours.energy - wanted.energy) <= tolerance * n
+    assert np.abs(ours.energies - wanted.energies).max() <= tolerance * n
+    assert np.abs(ours.forces - wanted.forces).max() <= 10 * tolerance
+    size = max(1.0, np.abs(wanted.virial).max())
+    assert np.abs(ours.virial - wanted.virial).max() <= 10 * tolerance * size * n
+    assert np.abs(ours.virials - wanted.virials).max() <= 10 * tolerance * size
+
+
+# Waiting ranks take each other's processor: `make test-lammps` runs every model on 1 to 4 ranks.
+EVERY = [(name, ranks) for name in MODELS for ranks in (1, 2, 3, 4)]
+SOME = [*((name, 2) for name in MODELS), ("sevennet-0", 1), ("mace-small", 4), ("allegro-small", 3)]
+RUNS = EVERY if os.environ.get("IRREPD_TEST_LONG") else SOME
+
+
+@pytest.mark.parametrize(("name", "ranks"), RUNS)
+def test_numbers(name, ranks, lammps, tmp_path):
+    path = model_path(name)
+    model = Model(path)
+    cases = [case_of(model, k, s, tmp_path) for k, s in structures(model).items()]
+    text = "".join(
+        case.text("irrep precision double", path) + MEASURES.format(name=case.name)
+        for case in cases
+    )
+    rows = row_after_step(lammps(text, ranks))
+    for i, case in enumerate(cases):
+        row = rows[8 * i : 8 * i + 8]
+        check(found_of(case, row, tmp_path), wanted_of(case, model, "float64"), 1e-10)
+
+
+def small(lammps_folder: Path, name: str = "nequip-small", repeats=(2, 2, 2)):
+    """A model's file, the model and a crystal for it."""
+    path = model_path(name)
+    model = Model(path)
+    structure = system(model, "crystal", 1).repeated(repeats)
+    return path, model, case_of(model, "crystal", structure, lammps_folder)
+
+
+def test_newton_off_and_units_real(lammps, tmp_path):
+    path, model, case = small(tmp_path)
+    wanted = wanted_of(case, model, "float64")
+    style = "irrep precision double threads 2"
+    off = case.text(style, path).replace("clear\n", "clear\nnewton off\n")
+    rows = row_after_step(lammps(off + MEASURES.format(name=case.name), 2))
+    check(found_of(case, rows, tmp_path), wanted, 1e-10)
+
+    real = case.text(style, path, "real") + MEASURES.format(name=case.name)
+    row = row_after_step(lammps(real, 2))
+    kcal = 23.060549
+    assert abs(row[1] / kcal - wanted.energy) <= 1e-10 * len(wanted.forces)
+    table = np.loadtxt(tmp_path / "crystal.dump", skiprows=9)
+    assert np.abs(table[:, 1:4] / kcal - wanted.forces).max() <= 1e-9
+
+
+def test_precision_single_is_the_librarys(lammps, tmp_path):
+    path, model, case = small(tmp_path)
+    rows = row_after_step(
+        lammps(case.text("irrep precision single", path) + MEASURES.format(name="crystal"))
+    )
+    single = wanted_of(case, model, "float32")
+    double = wanted_of(case, model, "float64")
+    check(found_of(case, rows, tmp_path), single, 2e-5)
+    assert not np.array_equal(found_of(case, rows, tmp_path).forces, double.forces)
+
+
+def test_types_without_a_model_are_not_seen(lammps, tmp_path):
+    """hybrid/overlay with a type that is NULL: its atoms are no neighbours of the others."""
+    path, model, case = small(tmp_path)
+    left_out = model.atomic_numbers[0]
+    words = ["NULL" if s == case.symbols[0] else s for s in case.symbols]
+    text = case.text("irrep precision double", path)
+    text = text.replace("pair_style irrep", "pair_style hybrid/overlay zero 3.0 irrep")
+    text = text.replace(
+        f"pair_coeff * * {path} {' '.join(case.symbols)}",
+        f"pair_coeff * * zero\npair_coeff * * irrep {path} {' '.join(words)}",
+    )
+    keep = case.structure.numbers != left_out
+    kept = case.structure._replace(
+        numbers=case.structure.numbers[keep], positions=case.structure.positions[keep]
+    )
+    assert 0 < keep.sum() < len(keep)
+    row = row_after_step(lammps(text + MEASURES.format(name="crystal"), 3))
+    wanted = model.evaluate_one(kept, "float64")
+    found = found_of(case, row, tmp_path)
+    assert abs(found.energy - wanted.energy) <= 1e-10 * len(keep)
+    assert np.abs(found.forces[keep] - wanted.forces).max() <= 1e-9
+    assert np.abs(found.forces[~keep]).max() == 0
+
+
+DYNAMICS = """
+velocity all create 900 4928459 loop geom
+fix n all nve
+timestep 0.0005
+neigh_modify every 1 delay 0 check yes
+thermo_style custom step etotal
+thermo_modify format float %.17g
+dump d all custom {steps} {name}.dump id xu yu zu
+dump_modify d sort id format float %.17g
+run {steps}
+"""
+
+
+def test_trajectories_do_not_depend_on_ranks(lammps, tmp_path):
+    """Atoms cross from rank to rank."""
+    path, _, case = small(tmp_path)
+    ends = []
+    for ranks in (1, 2, 4):
+        text = case.text("irrep precision double", path) + DYNAMICS.format(
+            name="crystal", steps=100
+        )
+        said = lammps(text, ranks)
+        assert int(said.partition("Neighbor list builds =")[2].split()[0]) > 2
+        ends.append(
+            np.loadtxt(tmp_path / "crystal.dump", skiprows=9 + 9 + len(case.structure.numbers))
+        )
+    assert np.abs(ends[1] - ends[0]).max() <= 1e-8
+    assert np.abs(ends[2] - ends[0]).max() <= 1e-8
+
+
+def test_virial_is_that_of_differences(lammps, tmp_path):
+    path, _, case = small(tmp_path)
+    text = (
+        case.text("irrep precision double", path)
+        + """
+fix v all numdiff/virial 1 1e-4
+compute p all pressure NULL virial
+thermo_style custom step c_p[*] f_v[*]
+thermo_modify format float %.17g
+run 0
+"""
+    )
+    row = np.array(row_after_step(lammps(text, 2))[1:])
+    voigt = row[6:][[0, 1, 2, 5, 4, 3]]
+    assert np.abs(row[:6] - voigt).max() <= 1e-6 * np.abs(row[:6]).max()
+
+
+def test_restart_minimize_and_pressure(lammps, tmp_path):
+    path, _, case = small(tmp_path)
+    text = case.text("irrep precision double", path)
+    coeff = f"pair_style irrep precision double\npair_coeff * * {path} {' '.join(case.symbols)}\n"
+    thermo = "thermo_style custom step pe\nthermo_modify format float %.17g\n"
+    said = lammps(
+        text + thermo + "minimize 0 0.1 5 20\nwrite_restart saved\n"
+        "clear\natom_modify map yes\nread_restart saved\n" + coeff + thermo + "run 0\n",
+        2,
+    )
+    energies = [
+        float(line.split()[1])
+        for line in said.splitlines()
+        if len(line.split()) == 2 and line.split()[0].isdigit() and "." in line.split()[1]
+    ]
+    assert abs(energies[-1] - energies[-2]) <= 1e-9 and energies[-1] < energies[0]
+    said = lammps(
+        text + "velocity all create 300 1\nfix n all npt temp 300 300 0.1 iso 0 0 1\n"
+        "timestep 0.0005\nrun 10\n",
+        2,
+    )
+    assert "Loop time" in said
+
+
+REFUSED = {
+    "precision": ("irrep precision half", "precision half: it can be single, double or model"),
+    "keyword": ("irrep colour red", "unknown keyword colour"),
+    "threads": ("irrep threads 0", "threads 0: it can be 1 to 64"),
+}
+
+
+@pytest.mark.parametrize(("style", "says"), REFUSED.values(), ids=REFUSED.keys())
+def test_words_of_the_style(style, says, lammps, tmp_path):
+    path, _, case = small(tmp_path)
+    assert says in lammps(case.text(style, path) + "run 0\n", fails=True)
+
+
+def test_what_is_wrong_is_said(lammps, tmp_path):
+    path, _, case = small(tmp_path)
+    good = case.text("irrep", path)
+    symbols = " ".join(case.symbols)
+    (tmp_path / "damaged").write_bytes(path.read_bytes()[:3000])
+    for old, new, says in (
+        (
+            symbols,
+            " ".join(["Og", *case.symbols[1:]]),
+            "the model does not know Og; it knows H C O",
+        ),
+        (symbols, " ".join(["h", *case.symbols[1:]]), "the model does not know h"),
+        (f" {path} ", " nowhere ", "model file nowhere cannot be opened"),
+        (f" {path} ", " damaged ", "damaged: damaged model file"),
+        ("units metal", "units lj", "units lj: they can be metal or real"),
+        ("pair_style", "neigh_modify exclude type 1 1\npair_style", "would leave pairs out"),
+        ("pair_coeff * *", "pair_coeff 1 1", "must start with * *"),
+    ):
+        said = lammps(good.replace(old, new) + "run 0\n", 2, fails=True)
+        assert says in said, said[-800:]
+    said = lammps(good + "fix n all nve\nrun_style respa 2 2 pair 1\nrun 0\n", fails=True)
+    assert "no parts for the levels of run_style respa" in said
+    close = (
+        good + "create_atoms 1 single 0.0 0.0 0.0\ncreate_atoms 1 single 0.0 0.0 0.0005\nrun 0\n"
+    )
+    said = lammps(close, 2, fails=True)
+    assert "atoms on top of each other (atoms " in said
