@@ -1,7 +1,7 @@
 // Symbols of elements.
 // SPDX-License-Identifier: GPL-2.0-only
-#ifndef IRREP_ELEMENTS_H
-#define IRREP_ELEMENTS_H
+#ifndef CLIENTS_LAMMPS_IRREP_ELEMENTS_H
+#define CLIENTS_LAMMPS_IRREP_ELEMENTS_H
 
 #include <cstring>
 

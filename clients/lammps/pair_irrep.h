@@ -9,8 +9,8 @@
 // irrep/model.h).
 //
 // SPDX-License-Identifier: GPL-2.0-only
-#ifndef LMP_PAIR_IRREP_H
-#define LMP_PAIR_IRREP_H
+#ifndef CLIENTS_LAMMPS_PAIR_IRREP_H
+#define CLIENTS_LAMMPS_PAIR_IRREP_H
 
 #include "irrep_team.h"
 #include "pair.h"
