@@ -32,7 +32,7 @@ ROOMS = {
     "core": (
         ("base",),
         ("e3", "graph", "outputs"),
-        ("nn",),
+        ("nn", "dynamics"),
         ("program",),
         ("cpu/kernels",),
         ("cpu",),

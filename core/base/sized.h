@@ -31,6 +31,9 @@ struct sized {
 #define SIZED_EXCHANGE SIZED(irrep_exchange, rows)
 #define SIZED_ARRAYS SIZED(irrep_graph_arrays, vectors)
 #define SIZED_OPTIONS SIZED(irrep_evaluate_options, plain_kernels)
+#define SIZED_MD_OPTIONS SIZED(irrep_md_options, move_max)
+#define SIZED_MD_ATOMS SIZED(irrep_md_atoms, n_fixed)
+#define SIZED_MD_FRAME SIZED(irrep_md_frame, degrees_of_freedom)
 
 /* Copies a caller's struct into one of this version, with zeros where it has nothing; struct_size
  * becomes that of this version. false: it is too short, or has something that this version does not

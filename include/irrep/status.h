@@ -33,7 +33,8 @@ extern "C" {
   X(RESULT_NOT_FINITE, "the model's answer is not finite")                                         \
   X(BAD_MODEL_FILE, "damaged model file")                                                          \
   X(UNSUPPORTED_MODEL, "model that is not supported")                                              \
-  X(CANCELLED, "cancelled")
+  X(CANCELLED, "cancelled")                                                                        \
+  X(DIVERGED, "the trajectory cannot be followed any further")
 
 enum irrep_status {
 #define IRREP_STATUS_ENUM(name, message) IRREP_##name,

@@ -52,7 +52,8 @@
   X(RESULT_NOT_FINITE, 422)                                                                        \
   X(BAD_MODEL_FILE, 500)                                                                           \
   X(UNSUPPORTED_MODEL, 500)                                                                        \
-  X(CANCELLED, 503)
+  X(CANCELLED, 503)                                                                                \
+  X(DIVERGED, 422)
 
 enum problem_kind {
 #define PROBLEM_ENUM(name, http, kind, title) PROBLEM_##name,

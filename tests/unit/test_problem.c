@@ -120,11 +120,11 @@ static void test_http_status_of_core_errors(void **state) {
     enum irrep_status status;
     int http;
   } rows[] = {
-      {IRREP_NO_MEMORY, 503},         {IRREP_BAD_ARGUMENT, 400},    {IRREP_NO_ATOMS, 422},
-      {IRREP_NOT_FINITE, 422},        {IRREP_UNKNOWN_ELEMENT, 422}, {IRREP_SINGULAR_CELL, 422},
-      {IRREP_ATOMS_OVERLAP, 422},     {IRREP_TOO_LARGE, 422},       {IRREP_BAD_MODEL_FILE, 500},
-      {IRREP_UNSUPPORTED_MODEL, 500}, {IRREP_CANCELLED, 503},       {IRREP_RESULT_NOT_FINITE, 422},
-      {(enum irrep_status)1000, 500}};
+      {IRREP_NO_MEMORY, 503},         {IRREP_BAD_ARGUMENT, 400},     {IRREP_NO_ATOMS, 422},
+      {IRREP_NOT_FINITE, 422},        {IRREP_UNKNOWN_ELEMENT, 422},  {IRREP_SINGULAR_CELL, 422},
+      {IRREP_ATOMS_OVERLAP, 422},     {IRREP_TOO_LARGE, 422},        {IRREP_BAD_MODEL_FILE, 500},
+      {IRREP_UNSUPPORTED_MODEL, 500}, {IRREP_CANCELLED, 503},        {IRREP_RESULT_NOT_FINITE, 422},
+      {IRREP_DIVERGED, 422},          {(enum irrep_status)1000, 500}};
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     struct irrep_error error;
     struct problem p;
