@@ -102,8 +102,8 @@ struct irrep_md_options {
    * momentum of the whole is zero and stays zero: nothing is fixed, and there is no Langevin
    * thermostat. */
   uint64_t degrees_of_freedom;
-  double move_max;        /* Angstrom: the trajectory fails where an atom would move farther in one
-                             step; 0: 2 */
+  double move_max; /* Angstrom: the trajectory fails where an atom would move farther in one
+                      step; 0: 2 */
 };
 
 #define IRREP_MD_OPTIONS_INIT                                                                      \
