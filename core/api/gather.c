@@ -5,15 +5,17 @@
 #include <math.h>
 #include <string.h>
 
-static void add_energy(const struct gather_part *part, struct irrep_result *result) {
+static double add_energies(const double *energies, size_t n, double share,
+                           struct irrep_result *result) {
   double energy = 0.0;
-  for (size_t i = 0; i < part->span->n_local; i++) {
-    const double e = part->share * part->energies[part->span->first_atom + i];
+  for (size_t i = 0; i < n; i++) {
+    const double e = share * energies[i];
     energy += e;
     if (result->energies)
       result->energies[i] += e;
   }
   result->energy += energy;
+  return energy;
 }
 
 /* The gradient of the energy by an edge vector, times share, and the atoms of the structure that it
@@ -91,12 +93,27 @@ void gather_begin(struct gathering *g, size_t n_atoms, size_t n_local, bool grad
     memset(result->stresses, 0, n_atoms * 9 * sizeof(double));
 }
 
-void gather_add(struct gathering *g, const struct gather_part *part) {
-  add_energy(part, g->result);
+double gather_add(struct gathering *g, const struct gather_part *part) {
   if (g->gradients)
     add_forces(part, g->result->forces, g->strain);
   if (g->gradients && g->result->stresses)
     add_stresses(part, g->result->stresses);
+  return add_energies(part->energies + part->span->first_atom, part->span->n_local, part->share,
+                      g->result);
+}
+
+double gather_add_atoms(struct gathering *g, const struct gather_atoms *atoms) {
+  const struct irrep_result *result = g->result;
+  for (size_t i = 0; g->gradients && i < g->n_atoms; i++)
+    for (size_t k = 0; k < 9; k++) {
+      const double part = atoms->strains[9 * i + k];
+      g->strain[k / 3][k % 3] += part;
+      if (result->stresses)
+        result->stresses[9 * i + k] += part;
+      if (result->forces && k < 3)
+        result->forces[3 * i + k] += atoms->forces[3 * i + k];
+    }
+  return add_energies(atoms->energies, g->n_local, 1.0, g->result);
 }
 
 static double volume_of(const double c[3][3]) {

@@ -7,6 +7,12 @@
 
 #include <stdbool.h>
 
+/* What a term that takes a structure gives; as struct term_place has it. */
+struct gather_atoms {
+  const double *energies, *forces, *strains; /* [n_atoms] each; the last two may be NULL where there
+                                                are no gradients */
+};
+
 /* What terms over the same edges give for one structure of a batch. */
 struct gather_part {
   const struct batch *batch;
@@ -31,8 +37,9 @@ struct gathering {
 void gather_begin(struct gathering *gathering, size_t n_atoms, size_t n_local, bool gradients,
                   struct irrep_result *result);
 
-/* Adds a part, of as many atoms. */
-void gather_add(struct gathering *gathering, const struct gather_part *part);
+/* Adds a part, of as many atoms. Returns the part's energy, eV. */
+double gather_add(struct gathering *gathering, const struct gather_part *part);
+double gather_add_atoms(struct gathering *gathering, const struct gather_atoms *atoms);
 
 /* Writes what comes of the sum. A number that is not finite makes the status RESULT_NOT_FINITE.
  *   cell  [3][3] Angstrom; rows of axes that are not periodic are not read */

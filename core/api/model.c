@@ -1,6 +1,7 @@
 /* Planning and evaluation: irrep/model.h. */
 #include "irrep/model.h"
 
+#include "core/api/additions.h"
 #include "core/api/gather.h"
 #include "core/api/loaded.h"
 #include "core/api/options.h"
@@ -115,13 +116,6 @@ size_t irrep_model_helper_bytes(const struct irrep_model *model, enum irrep_prec
   return bytes;
 }
 
-/* What is to be evaluated: structures or graphs. */
-struct inputs {
-  const struct irrep_structure *structures; /* [n], or NULL */
-  const struct irrep_graph *const *graphs;  /* [n], or NULL */
-  size_t n;
-};
-
 /* The batch of graphs, and room for everything else. */
 static enum irrep_status prepare_graphs(const struct irrep_model *model,
                                         const struct executable *executable,
@@ -225,6 +219,7 @@ static double share_of(const struct irrep_model *model, const struct inputs *inp
 /* What one structure or graph of the evaluated batch gives. */
 static void gather_one(const struct irrep_model *model, const struct workspace *workspace,
                        const struct inputs *inputs, size_t index, bool gradients,
+                       struct additions *additions, size_t *next_addition,
                        struct irrep_result *result) {
   const struct batch_span *span = &workspace->batch.spans[index];
   const struct gather_part part = {.batch = &workspace->batch,
@@ -235,39 +230,61 @@ static void gather_one(const struct irrep_model *model, const struct workspace *
   struct gathering gathering;
   gather_begin(&gathering, span->n_atoms, span->n_local, gradients, result);
   gather_add(&gathering, &part);
+  additions_gather(additions, index, next_addition, &gathering);
   if (inputs->graphs)
     gather_end(&gathering, inputs->graphs[index]->cell, inputs->graphs[index]->pbc);
   else
     gather_end(&gathering, inputs->structures[index].cell, inputs->structures[index].pbc);
 }
 
+/* The batch and all arrays. */
+static enum irrep_status prepare(const struct irrep_model *model,
+                                 const struct executable *executable, const struct inputs *inputs,
+                                 bool gradients, struct additions *additions, struct arena *arena,
+                                 struct workspace *workspace, struct irrep_result *results,
+                                 struct irrep_error *error) {
+  enum irrep_status status = (inputs->graphs ? prepare_graphs : prepare_structures)(
+      model, executable, inputs, arena, workspace, results);
+  if (status == IRREP_OK)
+    status = additions_prepare(additions, gradients, arena, results);
+  return status == IRREP_OK
+             ? IRREP_OK
+             : irrep_fail(error, IRREP_NO_MEMORY, "arena", "the arena is smaller than planned");
+}
+
 /* Evaluates what has been read into structs of this version. */
 static enum irrep_status compute(const struct irrep_model *model, const struct options *options,
-                                 const struct inputs *inputs, struct arena *arena,
-                                 struct irrep_result *results, struct irrep_error *error) {
+                                 const struct inputs *inputs, struct additions *additions,
+                                 struct arena *arena, struct irrep_result *results,
+                                 struct irrep_error *error) {
   const struct irrep_evaluate_options *given = &options->given;
   const struct executable executable =
       executable_of(model, given->precision, given->exact_filters, given->plain_kernels);
   const struct model_terms terms = {&executable, model->has_repulsion ? &model->repulsion : NULL};
   const struct crew crew = options_crew(options);
   struct workspace workspace;
-  crew_note(&crew, 0, NULL, false);
-  if ((inputs->graphs ? prepare_graphs : prepare_structures)(model, &executable, inputs, arena,
-                                                             &workspace, results) != IRREP_OK)
-    return irrep_fail(error, IRREP_NO_MEMORY, "arena", "the arena is smaller than planned");
-  crew_note(&crew, 0, "neighbours", false);
-  if (need_weights(model, given->precision, &workspace.batch) != IRREP_OK)
-    return irrep_fail(error, IRREP_NO_MEMORY, "", "not enough memory for an element's weights");
   bool gradients = false;
   for (size_t s = 0; s < inputs->n; s++)
     gradients = gradients || results[s].forces || results[s].stresses;
-  const enum irrep_status status = model_terms_evaluate(&terms, &workspace, gradients, &crew);
+  crew_note(&crew, 0, NULL, false);
+  enum irrep_status status =
+      prepare(model, &executable, inputs, gradients, additions, arena, &workspace, results, error);
+  if (status != IRREP_OK)
+    return status;
+  crew_note(&crew, 0, "neighbours", false);
+  if (need_weights(model, given->precision, &workspace.batch) != IRREP_OK)
+    return irrep_fail(error, IRREP_NO_MEMORY, "", "not enough memory for an element's weights");
+  status = model_terms_evaluate(&terms, &workspace, gradients, &crew);
+  if (status == IRREP_OK &&
+      (!additions_evaluate(additions, &crew, results) || crew_is_cancelled(&crew)))
+    status = IRREP_CANCELLED;
   if (status != IRREP_OK)
     return irrep_fail(error, status, "", "cancelled");
   crew_note(&crew, 0, NULL, false);
+  size_t next_addition = 0;
   for (size_t s = 0; s < inputs->n; s++)
     if (results[s].status == IRREP_OK)
-      gather_one(model, &workspace, inputs, s, gradients, &results[s]);
+      gather_one(model, &workspace, inputs, s, gradients, additions, &next_addition, &results[s]);
   crew_note(&crew, 0, "gather", false);
   return IRREP_OK;
 }
@@ -277,6 +294,7 @@ static enum irrep_status evaluate(const struct irrep_model *model,
                                   const struct irrep_evaluate_options *theirs,
                                   const struct inputs *inputs, void *arena_base, size_t arena_bytes,
                                   struct irrep_result *results, struct irrep_error *error) {
+  struct additions additions;
   struct options options;
   struct call call;
   if ((uintptr_t)arena_base % IRREP_ALIGNMENT != 0)
@@ -298,12 +316,15 @@ static enum irrep_status evaluate(const struct irrep_model *model,
   if (inputs->structures &&
       !sized_read_array(SIZED_STRUCTURE, inputs->structures, inputs->n, call.structures))
     return sized_fail(error, "irrep_structure", "IRREP_STRUCTURE_INIT");
-  const struct inputs own = {.structures = inputs->structures ? call.structures : NULL,
-                             .graphs = inputs->graphs,
-                             .n = inputs->n};
-  status = compute(model, &options, &own, &arena, call.results, error);
+  const struct inputs own = {inputs->structures ? call.structures : NULL, inputs->graphs,
+                             inputs->n};
+  status = additions_read(&additions, &options.given, &own, &arena, error);
   if (status == IRREP_OK)
-    sized_write_array(SIZED_RESULT, call.results, inputs->n, results);
+    status = compute(model, &options, &own, &additions, &arena, call.results, error);
+  if (status != IRREP_OK)
+    return status;
+  sized_write_array(SIZED_RESULT, call.results, inputs->n, results);
+  additions_write(&additions, &options.given);
   return status;
 }
 

@@ -30,6 +30,7 @@ struct sized {
 #define SIZED_PROFILE SIZED(irrep_profile, note)
 #define SIZED_EXCHANGE SIZED(irrep_exchange, rows)
 #define SIZED_ARRAYS SIZED(irrep_graph_arrays, vectors)
+#define SIZED_ADDITION SIZED(irrep_addition, energy)
 #define SIZED_OPTIONS SIZED(irrep_evaluate_options, plain_kernels)
 #define SIZED_MD_OPTIONS SIZED(irrep_md_options, move_max)
 #define SIZED_MD_ATOMS SIZED(irrep_md_atoms, n_fixed)

@@ -28,5 +28,8 @@ static void task(const struct term_place *place, size_t pass, size_t index) {
   }
 }
 
-const struct term_kind repulsion_kind = {
-    .name = "pair repulsion", .n_passes = REPULSION_PASSES, .n_tasks = n_tasks, .task = task};
+const struct term_kind repulsion_kind = {.name = "pair repulsion",
+                                         .takes_graph = true,
+                                         .n_passes = REPULSION_PASSES,
+                                         .n_tasks = n_tasks,
+                                         .task = task};

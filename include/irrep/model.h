@@ -17,6 +17,7 @@
 #include "irrep/result.h"
 #include "irrep/status.h"
 #include "irrep/structure.h"
+#include "irrep/term.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -140,13 +141,18 @@ struct irrep_evaluate_options {
   const struct irrep_profile *profile; /* NULL: nothing is measured */
 
   const struct irrep_exchange *exchange; /* NULL: there is none; only with a single graph */
+
+  /* [n_additions] terms beside the model's own, in the order of their structures; the energy of
+   * each is written. Results are those of the sum. */
+  struct irrep_addition *additions;
+  size_t n_additions;
 };
 
 /* Single precision, on the calling thread. */
 #define IRREP_EVALUATE_OPTIONS_INIT                                                                \
   {                                                                                                \
     sizeof(struct irrep_evaluate_options), IRREP_FLOAT32, false, false, NULL, NULL, NULL, NULL,    \
-        NULL                                                                                       \
+        NULL, NULL, 0                                                                              \
   }
 
 /* Loads a model from the bytes of a model file (model_format.h), every offset, shape, dtype and
@@ -251,14 +257,15 @@ enum irrep_status irrep_model_self_check(const struct irrep_model *model,
  *   options      how
  *   structures   [n_structures]
  *   arena        [arena_bytes] aligned to IRREP_ALIGNMENT, for the library to write in;
- *                irrep_model_bytes of the sum of the plans
+ *                irrep_model_bytes of the sum of the plans, and irrep_term_bytes of additions
  *   results      [n_structures] of the caller's; on OK each has a status of its own: OK,
- *                RESULT_NOT_FINITE, or what irrep_model_plan says of the structure
+ *                RESULT_NOT_FINITE, or what irrep_model_plan says of the structure, or
+ *                UNKNOWN_ELEMENT or another status of an added term
  *
  * OK: the results are written; NO_MEMORY: the arena is too small, or there is no memory for the
  * weights of an element that occurs for the first time; BAD_ARGUMENT: an arena that is not aligned,
- * or an option, team, profile or struct_size that is not as described; CANCELLED. Without OK no
- * result means anything.
+ * or an option, team, profile, addition or struct_size that is not as described; CANCELLED. Without
+ * OK no result means anything.
  *
  * The numbers of a structure have the same bits whatever else is in the batch and however many
  * threads help. Nothing is allocated or locked, except where an element of the model occurs for the

@@ -241,6 +241,55 @@ static void test_two_parts(void **state) {
     }
 }
 
+/* A part of atoms on top: forces, strains and energies as they are. */
+static void test_part_of_atoms(void **state) {
+  (void)state;
+  static const bool every[3] = {true, true, true};
+  static const double energies[N_ATOMS] = {1, 2, 4};
+  double forces[3 * N_ATOMS], strains[9 * N_ATOMS], stresses[2][9 * N_ATOMS];
+  double all[2][3 * N_ATOMS], by_atom[N_ATOMS];
+  struct fixture *f = new_fixture();
+  for (size_t i = 0; i < N_ATOMS; i++)
+    for (size_t k = 0; k < 9; k++) {
+      strains[9 * i + k] = (double)i + (double)(k / 3) + (double)(k % 3);
+      forces[3 * i + k % 3] = 10.0 * (double)i + (double)(k % 3);
+    }
+  const struct gather_part part = part_of(f, 1.0);
+  const struct gather_atoms atoms = {energies, forces, strains};
+  struct irrep_result results[2];
+  for (size_t i = 0; i < 2; i++) {
+    struct gathering gathering;
+    results[i] = (struct irrep_result){.struct_size = sizeof results[i],
+                                       .energies = by_atom,
+                                       .forces = all[i],
+                                       .stresses = stresses[i]};
+    gather_begin(&gathering, N_ATOMS, N_ATOMS, true, &results[i]);
+    gather_add(&gathering, &part);
+    if (i > 0)
+      assert_true(gather_add_atoms(&gathering, &atoms) == 7.0);
+    gather_end(&gathering, cubic, every);
+    assert_int_equal(results[i].status, IRREP_OK);
+  }
+  assert_true(results[1].energy == results[0].energy + 7.0 && by_atom[2] == 3.5 + 4.0);
+  for (size_t i = 0; i < 3 * N_ATOMS; i++)
+    assert_true(fabs(all[1][i] - all[0][i] - forces[i]) < 1e-14);
+  for (size_t i = 0; i < 9 * N_ATOMS; i++)
+    assert_true(fabs(stresses[1][i] - stresses[0][i] - strains[i] / 40) < 1e-15);
+  for (size_t a = 0; a < 3; a++)
+    for (size_t b = 0; b < 3; b++) {
+      const double sum = 3.0 + 3.0 * (double)(a + b);
+      assert_true(fabs(results[0].virial[a][b] - results[1].virial[a][b] - sum) < 1e-13);
+      assert_true(fabs(results[1].stress[a][b] - results[0].stress[a][b] - sum / 40) < 1e-15);
+    }
+  /* Without gradients its forces are not looked at. */
+  struct gathering gathering;
+  const struct gather_atoms energy_alone = {energies, NULL, NULL};
+  gather_begin(&gathering, N_ATOMS, N_ATOMS, false, &results[0]);
+  assert_true(gather_add_atoms(&gathering, &energy_alone) == 7.0);
+  gather_end(&gathering, cubic, every);
+  assert_true(results[0].energy == 7.0 && !results[0].has_stress);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_energy_alone),
@@ -249,6 +298,7 @@ int main(void) {
       cmocka_unit_test(test_stresses),
       cmocka_unit_test(test_not_finite),
       cmocka_unit_test(test_two_parts),
+      cmocka_unit_test(test_part_of_atoms),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

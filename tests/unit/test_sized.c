@@ -130,8 +130,9 @@ static void test_no_padding_at_the_end(void **state) {
   assert_int_equal(SIZED_TO(irrep_team, run), sizeof(struct irrep_team));
   assert_int_equal(SIZED_TO(irrep_profile, note), sizeof(struct irrep_profile));
   assert_int_equal(SIZED_TO(irrep_exchange, rows), sizeof(struct irrep_exchange));
+  assert_int_equal(SIZED_TO(irrep_addition, energy), sizeof(struct irrep_addition));
   assert_int_equal(SIZED_TO(irrep_graph_arrays, n_total), sizeof(struct irrep_graph_arrays));
-  assert_int_equal(SIZED_TO(irrep_evaluate_options, exchange),
+  assert_int_equal(SIZED_TO(irrep_evaluate_options, n_additions),
                    sizeof(struct irrep_evaluate_options));
 }
 
