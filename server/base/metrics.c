@@ -46,6 +46,11 @@ enum kind { COUNTER, GAUGE, SECONDS, SIZES };
     "reason")                                                                                      \
   X(QUEUE_STRUCTURES, GAUGE, "queue_structures", "Structures waiting.", "model")                   \
   X(QUEUE_ATOMS, GAUGE, "queue_atoms", "Atoms of the structures waiting.", "model")                \
+  X(PLANNING_REQUESTS, GAUGE, "planning_requests",                                                 \
+    "Requests whose structures are being planned by workers, in turns.", NULL)                     \
+  X(PLANNING_STRUCTURES, GAUGE, "planning_structures", "Structures of those requests.", NULL)      \
+  X(TURNS, COUNTER, "planning_turns_total",                                                        \
+    "Turns that workers have given to reading and planning.", NULL)                                \
   X(CANCELLED, COUNTER, "requests_cancelled_total", "Requests given up.", "reason")                \
   X(MODEL_STATE, GAUGE, "model_state", "1 for the state that the model is in.", "model", "state")  \
   X(MODEL_BYTES, GAUGE, "model_resident_bytes", "Memory that the loaded model holds.", "model")    \
@@ -250,6 +255,15 @@ void metrics_model_eviction(struct metrics *m, const char *model, const char *re
 void metrics_memory(struct metrics *m, size_t planned_bytes, size_t budget_bytes) {
   set(m, MEMORY_PLANNED, "", "", (double)planned_bytes);
   set(m, MEMORY_BUDGET, "", "", (double)budget_bytes);
+}
+
+void metrics_planning(struct metrics *m, size_t requests, size_t structures) {
+  set(m, PLANNING_REQUESTS, "", "", (double)requests);
+  set(m, PLANNING_STRUCTURES, "", "", (double)structures);
+}
+
+void metrics_turn(struct metrics *m) {
+  add(m, TURNS, "", "", "", 1);
 }
 
 void metrics_draining(struct metrics *m, int draining) {

@@ -30,6 +30,8 @@ void metrics_model_state(struct metrics *m, const char *model, const char *state
                          size_t resident_bytes);
 void metrics_model_load(struct metrics *m, const char *model, const char *outcome);
 void metrics_model_eviction(struct metrics *m, const char *model, const char *reason);
+void metrics_planning(struct metrics *m, size_t requests, size_t structures);
+void metrics_turn(struct metrics *m);
 void metrics_memory(struct metrics *m, size_t planned_bytes, size_t budget_bytes);
 void metrics_draining(struct metrics *m, int draining);
 void metrics_socket_clients(struct metrics *m, size_t n);

@@ -1,8 +1,8 @@
 #include "server/codec/request.h"
 
+#include "core/base/arena.h"
 #include "server/base/problem_kinds.h"
 
-#include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +12,10 @@
 #define BLOCK_SIZE 4096
 
 #define BLOCK_ALIGNMENT 16
+
+/* What planning a structure and an atom takes beside their edges, in edges. */
+#define STRUCTURE_COST 64
+#define ATOM_COST 16
 
 struct request_block {
   struct request_block *next;
@@ -134,40 +138,6 @@ struct problem *request_fault(struct request *request, size_t index) {
 
 /* Planning */
 
-static double dot(const double a[3], const double b[3]) {
-  return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
-}
-
-static void cross(const double a[3], const double b[3], double out[3]) {
-  for (size_t i = 0; i < 3; i++)
-    out[i] = a[(i + 1) % 3] * b[(i + 2) % 3] - a[(i + 2) % 3] * b[(i + 1) % 3];
-}
-
-/* How far a lattice vector leads away from what the other periodic ones span. */
-static double height(const struct irrep_structure *s, size_t axis) {
-  const double *a = s->cell[axis];
-  const size_t j = (axis + 1) % 3, k = (axis + 2) % 3;
-  double normal[3];
-  if (!s->pbc[j] && !s->pbc[k])
-    return sqrt(dot(a, a));
-  if (s->pbc[j] && s->pbc[k]) {
-    cross(s->cell[j], s->cell[k], normal);
-    return fabs(dot(a, normal)) / sqrt(dot(normal, normal));
-  }
-  const double *b = s->cell[s->pbc[j] ? j : k];
-  cross(a, b, normal);
-  return sqrt(dot(normal, normal) / dot(b, b));
-}
-
-double request_images(const struct irrep_structure *s, double r_max) {
-  double images = (double)s->n_atoms;
-  for (size_t axis = 0; axis < 3; axis++) {
-    const double h = s->pbc[axis] ? height(s, axis) : (double)INFINITY;
-    images *= h > 0 ? 2 * ceil(r_max / h) + 1 : (double)INFINITY;
-  }
-  return images;
-}
-
 /* Says how much a structure of at least n_edges edges would take, and what it may. */
 static void too_large(struct problem *problem, const char *pointer, const struct irrep_plan *plan,
                       size_t bytes, const char *at_least, struct bounds bounds) {
@@ -185,8 +155,22 @@ static enum irrep_status plan_structure(const struct request_planner *planner,
   return planner->evaluator->plan(planner->model, &item->structure, max_edges, &item->plan, error);
 }
 
+/* What planning a structure costs, in edges that are found, if it went well: what the core does for
+ * a structure and for an atom takes as long as some of them. */
+static size_t cost_of(const struct request_item *item) {
+  return size_add(size_add(STRUCTURE_COST, size_mul(ATOM_COST, item->structure.n_atoms)),
+                  item->plan.n_edges);
+}
+
+/* What a search that ended early cost is not known. */
+static bool was_searched(enum irrep_status status) {
+  return status == IRREP_ATOMS_OVERLAP || status == IRREP_TOO_LARGE;
+}
+
+/* Plans one structure within max_edges, at a cost that is written. */
 static enum request_planned plan_item(struct request *request, size_t index,
-                                      const struct request_planner *planner, size_t max_edges) {
+                                      const struct request_planner *planner, size_t max_edges,
+                                      size_t *cost) {
   struct request_item *item = &request->items[index];
   const struct bounds bounds = planner->bounds;
   struct irrep_error error = {0};
@@ -194,6 +178,7 @@ static enum request_planned plan_item(struct request *request, size_t index,
       planner, item, max_edges < bounds.max_edges ? max_edges : bounds.max_edges, &error);
   if (status == IRREP_TOO_LARGE && max_edges < bounds.max_edges)
     return REQUEST_IS_LONG;
+  *cost = was_searched(status) ? SIZE_MAX : cost_of(item);
   /* Only the core knows why it refused; but of too many edges, it knows only the bound. */
   bool refused = status != IRREP_OK && status != IRREP_TOO_LARGE;
   bool unbounded = status == IRREP_TOO_LARGE;
@@ -223,16 +208,20 @@ static enum request_planned plan_item(struct request *request, size_t index,
 
 enum request_planned request_plan(struct request *request, const struct request_planner *planner,
                                   size_t max_edges, size_t *next) {
-  for (; *next < request->n_items; ++*next) {
+  for (size_t left = max_edges, cost = 0; *next < request->n_items; ++*next) {
     const struct request_item *item = &request->items[*next];
     if (planner->gone && atomic_load(planner->gone))
       return REQUEST_PLANNED;
     if (item->problem)
       continue;
-    const enum request_planned planned = plan_item(request, *next, planner, max_edges);
+    if (planner->whole && left == 0)
+      return REQUEST_IS_LONG;
+    const enum request_planned planned =
+        plan_item(request, *next, planner, planner->whole ? SIZE_MAX : left, &cost);
     if (planned != REQUEST_PLANNED)
       return planned;
-    max_edges -= item->plan.n_edges < max_edges ? item->plan.n_edges : max_edges;
+    cost = planner->whole ? cost : item->plan.n_edges;
+    left -= cost < left ? cost : left;
   }
   return REQUEST_PLANNED;
 }

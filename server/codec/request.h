@@ -62,10 +62,6 @@ bool request_make_items(struct request *request, size_t n);
  * where a later one may be written and is forgotten. */
 struct problem *request_fault(struct request *request, size_t index);
 
-/* How many atoms, with the periodic images within r_max, planning a structure may look at;
- * INFINITY for a cell that spans nothing. Thread-safe. */
-double request_images(const struct irrep_structure *structure, double r_max);
-
 enum request_planned { REQUEST_PLANNED, REQUEST_IS_LONG, REQUEST_NO_MEMORY };
 
 /* What structures are planned for. */
@@ -75,12 +71,15 @@ struct request_planner {
   const struct irrep_model *model;
   enum irrep_precision precision;
   struct bounds bounds;
+  bool whole;              /* see below */
   const atomic_bool *gone; /* planning ends early when this becomes true; or NULL */
 };
 
 /* Plans every structure without a problem from *next on, which it advances, and gives those that
  * the model cannot take one. IS_LONG: before they have more than max_edges edges together; the rest
- * is still to be planned. Thread-safe on distinct requests. */
+ * is still to be planned. whole: a structure is planned whatever its edges, if less than max_edges
+ * has been spent before; atoms and structures cost as well, and what the core refused after a
+ * search costs all that is left. Thread-safe on distinct requests. */
 enum request_planned request_plan(struct request *request, const struct request_planner *planner,
                                   size_t max_edges, size_t *next);
 

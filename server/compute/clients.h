@@ -8,11 +8,12 @@
 #define CLIENT_NAME_SIZE 80
 
 struct client {
-  size_t n_waiting;
+  size_t n_waiting, n_planning; /* structures that are queued, and that are on the way there */
+  uint64_t turn;                /* its last one, of turns.h */
+  size_t n_users;               /* read-only */
   /* Private */
   char name[CLIENT_NAME_SIZE];
   uint64_t hash;
-  size_t n_users;
   struct client *next;
 };
 

@@ -31,12 +31,18 @@ void admission_judge(struct predict_job *job, size_t n) {
   const size_t room = scheduler_room(p->scheduler, priority);
   const size_t most = job->client ? client_share(p->config) : room;
   const size_t share = most < room ? most : room;
-  const size_t waiting = job->client ? job->client->n_waiting : 0;
+  /* What others plan has its place already. */
+  const size_t planning = p->turns.queued_structures - job->planning_structures;
+  const size_t planning_atoms = p->turns.queued_atoms - job->planning_atoms;
+  const size_t waiting =
+      !job->client ? 0
+                   : job->client->n_waiting + job->client->n_planning - job->planning_structures;
   if (predict_job_failed(job))
     return;
   if (n > share)
     predict_job_fail(job, PROBLEM_TOO_MANY_STRUCTURES, "more structures than the queue holds");
-  else if (!scheduler_has_room(p->scheduler, priority, n, predict_job_atoms(job)))
+  else if (!scheduler_has_room(p->scheduler, priority, n + planning,
+                               predict_job_atoms(job) + planning_atoms))
     predict_job_fail(job, PROBLEM_QUEUE_FULL, "too many structures are waiting; try again later");
   else if (!admission_may_hold(job, predict_job_bytes(job)))
     predict_job_fail(job, PROBLEM_QUEUE_FULL, "requests of too many bytes wait; try again later");

@@ -19,26 +19,40 @@ void job_deadline_problem(const struct predict_job *job, struct problem *problem
 void job_deadline_watch(struct predict_job *job) {
   struct predictor *p = job->predictor;
   const uint64_t deadline_ns = job_deadline_ns(job);
-  if (deadline_ns >= p->loading_deadline_ns)
+  if (deadline_ns >= p->early_deadline_ns)
     return;
-  p->loading_deadline_ns = deadline_ns;
+  p->early_deadline_ns = deadline_ns;
   predictor_run(p); /* sets the timer */
 }
 
-uint64_t job_deadline_run(struct predictor *p, uint64_t now_ns) {
-  if (now_ns < p->loading_deadline_ns)
-    return p->loading_deadline_ns;
-  p->loading_deadline_ns = SCHEDULER_NEVER;
-  for (struct predict_job *job = p->loading.first, *next; job; job = next) {
-    const uint64_t deadline_ns = job_deadline_ns(job);
+void job_deadline_judge(struct predict_job *job, uint64_t now_ns) {
+  if (predict_job_failed(job) || job_deadline_ns(job) > now_ns)
+    return;
+  job_deadline_problem(job, &job->problem);
+  metrics_request_cancelled(job->predictor->metrics, "deadline");
+}
+
+/* Fails those of a list whose deadline has passed; returns the next one's. */
+static uint64_t run_list(const struct job_list *list, uint64_t now_ns) {
+  uint64_t earliest_ns = SCHEDULER_NEVER;
+  for (struct predict_job *job = list->first, *next; job; job = next) {
+    const uint64_t deadline_ns =
+        job->state == JOB_READ_DUE ? SCHEDULER_NEVER : job_deadline_ns(job);
     next = job->next;
     if (deadline_ns <= now_ns) {
-      job_deadline_problem(job, &job->problem);
-      metrics_request_cancelled(p->metrics, "deadline");
+      job_deadline_judge(job, now_ns);
       job_happens(job, JOB_EVENT_FAIL);
-    } else if (deadline_ns < p->loading_deadline_ns) {
-      p->loading_deadline_ns = deadline_ns;
+    } else if (deadline_ns < earliest_ns) {
+      earliest_ns = deadline_ns;
     }
   }
-  return p->loading_deadline_ns;
+  return earliest_ns;
+}
+
+uint64_t job_deadline_run(struct predictor *p, uint64_t now_ns) {
+  if (now_ns < p->early_deadline_ns)
+    return p->early_deadline_ns;
+  const uint64_t loading_ns = run_list(&p->loading, now_ns), due_ns = run_list(&p->due, now_ns);
+  p->early_deadline_ns = loading_ns < due_ns ? loading_ns : due_ns;
+  return p->early_deadline_ns;
 }

@@ -64,6 +64,8 @@ static void leave(struct predict_job *job, enum job_state to) {
   struct job_list *list = list_of(p, job->state);
   if (list)
     job_list_remove(list, job);
+  if (to != JOB_PLAN_DUE && to != JOB_PLANNING)
+    turns_end_planning(job);
   if (job->state == JOB_LOADING)
     registry_leave(&job->waiter);
   if (job->loaded && job_state_is_early(job->state) && !job_state_is_early(to))
@@ -77,6 +79,8 @@ static void enter(struct predict_job *job) {
   struct job_list *list = list_of(job->predictor, job->state);
   if (list)
     job_list_append(list, job);
+  if (job->state == JOB_PLAN_DUE)
+    turns_begin_planning(job);
   if (job->state == JOB_READY)
     predictor_deliver_soon(job->predictor);
 }

@@ -1,6 +1,7 @@
 #include "server/jobs/job_reading.h"
 
 #include "server/jobs/admission.h"
+#include "server/jobs/job_deadline.h"
 #include "server/jobs/job_life.h"
 #include "server/jobs/job_model.h"
 #include "server/jobs/predictor.h"
@@ -9,8 +10,9 @@
 #define READ_ON_LOOP_BYTES ((size_t)256 << 10)
 #define PLAN_ON_LOOP_EDGES ((size_t)64 << 10)
 
-/* What a worker plans before others have their turn: some 0.2 s. */
-#define PLAN_EDGES ((size_t)8 << 20)
+/* What a worker plans before others have their turn, at some 20 ns an edge, and whatever one
+ * structure takes beyond that. */
+#define TURN_EDGES ((size_t)256 << 10)
 
 /* The structures are planned, or the job has failed. */
 static void end_planning(struct predict_job *job) {
@@ -29,11 +31,8 @@ static void read_and_plan(struct work *work, void *arena, size_t bytes) {
   (void)bytes;
   if (job->body && !atomic_load(&job->cancelled))
     predict_job_read(job);
-  const size_t most = job->bounds[0].max_edges > job->bounds[1].max_edges
-                          ? job->bounds[0].max_edges
-                          : job->bounds[1].max_edges;
   if (job->loaded && !predict_job_failed(job) && !atomic_load(&job->cancelled))
-    predict_job_plan(job, most > PLAN_EDGES ? most : PLAN_EDGES); /* one at least */
+    predict_job_plan(job, TURN_EDGES, true);
 }
 
 /* What has been read is held from now on, in place of the body. */
@@ -49,7 +48,30 @@ static void hold_request(struct predict_job *job) {
 
 static void take_next(struct predictor *p);
 
-/* The workers' settled hook runs the scheduler afterwards. */
+/* Structures that are planned in turns must have room in the queue before. */
+static void judge_planning(struct predict_job *job) {
+  size_t n = 0;
+  for (size_t i = 0; i < job->request.n_items; i++)
+    n += !job->request.items[i].problem;
+  if (job->kind != JOB_OF_ESTIMATE && !job->is_planned_in_turns)
+    admission_judge(job, n);
+}
+
+/* A worker has brought back a job that it has read, or planned in part. */
+static void go_on_in_turns(struct predict_job *job) {
+  if (!predict_job_failed(job) && !job->predictions && job->loaded) {
+    judge_planning(job);
+    job_deadline_judge(job, uv_hrtime());
+  }
+  if (predict_job_failed(job) || job->predictions)
+    end_planning(job);
+  else if (!job->loaded)
+    job_model_await(job);
+  else if (job_happens(job, JOB_EVENT_PLAN_LATER))
+    job_deadline_watch(job);
+}
+
+/* A batch that waits takes the worker before the next turn. */
 static void end_turn(struct work *work) {
   struct predict_job *job = predict_job_of(work);
   struct predictor *p = job->predictor;
@@ -57,16 +79,9 @@ static void end_turn(struct work *work) {
   p->reading_bytes -= job->reading_bytes;
   job->reading_bytes = 0;
   hold_request(job);
-  if (!job_is_let_go(job)) {
-    if (predict_job_failed(job) || job->predictions) {
-      end_planning(job);
-    } else if (!job->loaded) {
-      job_model_await(job);
-    } else {
-      predictor_run(p); /* a batch that waits takes the worker first */
-      job_happens(job, JOB_EVENT_PLAN_LATER);
-    }
-  }
+  if (!job_is_let_go(job))
+    go_on_in_turns(job);
+  predictor_run(p);
   take_next(p);
 }
 
@@ -79,18 +94,19 @@ static size_t reading_bytes_of(const struct predict_job *job) {
   return json_size > 0 ? codec_json_bytes(json_size, &job->limits) : 0;
 }
 
-/* Gives jobs to workers in their order: to half of them, and as many bodies at a time as there is
- * memory for what is read of them. */
+/* Gives turns to jobs: on half of the workers, and to as many bodies at a time as there is memory
+ * for what is read of them. */
 static void take_next(struct predictor *p) {
   const size_t most = p->config->max_receiving_bytes;
   const size_t n_most = (workers_count(p->workers) + 1) / 2;
-  for (struct predict_job *job; (job = p->due.first) && p->n_reading < n_most;) {
+  for (struct predict_job *job; p->n_reading < n_most && (job = turns_next(p));) {
     const size_t bytes = reading_bytes_of(job);
     if (most > 0 && bytes > 0 && p->reading_bytes > 0 &&
         (p->reading_bytes > most || bytes > most - p->reading_bytes))
       return;
     if (!job_happens(job, JOB_EVENT_TAKE))
       continue;
+    turns_give(job);
     job->reading_bytes = bytes;
     p->reading_bytes += bytes;
     p->n_reading++;
@@ -100,7 +116,8 @@ static void take_next(struct predictor *p) {
 
 static void put_off(struct predict_job *job, enum job_event event) {
   struct predictor *p = job->predictor;
-  job_happens(job, event);
+  if (job_happens(job, event) && event == JOB_EVENT_PLAN_LATER)
+    job_deadline_watch(job);
   take_next(p);
 }
 
@@ -128,9 +145,12 @@ void job_go_on(struct predict_job *job) {
     return;
   }
   if (!predict_job_failed(job) &&
-      (!predict_job_plans_quickly(job) || !predict_job_plan(job, PLAN_ON_LOOP_EDGES))) {
-    put_off(job, JOB_EVENT_PLAN_LATER);
-    return;
+      (!predict_job_plans_quickly(job) || !predict_job_plan(job, PLAN_ON_LOOP_EDGES, false))) {
+    judge_planning(job);
+    if (!predict_job_failed(job)) {
+      put_off(job, JOB_EVENT_PLAN_LATER);
+      return;
+    }
   }
   end_planning(job);
   predictor_run(p);

@@ -28,7 +28,7 @@
   X(LOADING)   /* it has been read, and its model is being loaded */                               \
   X(READ_DUE)  /* its body waits for a worker to read it */                                        \
   X(READING)   /* a worker reads its body, and plans as many structures as its turn allows */      \
-  X(PLAN_DUE)  /* its structures wait for a worker to plan them, or to go on with it */            \
+  X(PLAN_DUE)  /* its structures wait for a worker to plan them, or to go on; or its deadline */   \
   X(PLANNING)  /* a worker plans its structures */                                                 \
   X(QUEUED)    /* its structures are in the scheduler, none of them in a batch now */              \
   X(RUNNING)   /* one of them at least is in a batch */                                            \

@@ -34,6 +34,7 @@ static struct predict_job *begin_job(struct predictor *p, const char *request_id
   job->limits = (struct codec_limits){p->config->max_structures, p->config->max_atoms};
   job->begun_ns = uv_hrtime();
   p->n_jobs++;
+  turns_enter(job);
   return job;
 }
 

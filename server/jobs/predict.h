@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <uv.h>
 
 /* Scheduler, workers and codecs of a daemon. Used on the loop thread only. */
@@ -97,7 +98,9 @@ struct predictor_stats {
   size_t queued_structures, queued_atoms, batches_running;
   /* Of all models only */
   size_t planned_bytes, workers, workers_idle;
-  double queued_seconds; /* until what waits is done, as measured */
+  double queued_seconds;                         /* until what waits is done, as measured */
+  size_t planning_requests, planning_structures; /* in turns, before they are queued */
+  uint64_t n_turns;                              /* that reading and planning have had so far */
   size_t n_illegal; /* events that the states of requests do not know; 0 unless there is a bug */
 };
 struct predictor_stats predictor_stats(const struct predictor *predictor);

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #define PLAN_ON_LOOP_ATOMS 512
-#define PLAN_ON_LOOP_IMAGES 65536.0
 
 struct predict_job *predict_job_new(const char *request_id) {
   struct predict_job *job = calloc(1, sizeof *job);
@@ -123,12 +122,7 @@ size_t predict_job_bytes(const struct predict_job *job) {
 }
 
 bool predict_job_plans_quickly(const struct predict_job *job) {
-  const double r_max = job->compute->evaluator->card(job->loaded->model)->r_max;
-  double images = 0;
-  for (size_t i = 0; i < job->request.n_items; i++)
-    if (!job->request.items[i].problem)
-      images += request_images(&job->request.items[i].structure, r_max);
-  return predict_job_atoms(job) <= PLAN_ON_LOOP_ATOMS && images <= PLAN_ON_LOOP_IMAGES;
+  return predict_job_atoms(job) <= PLAN_ON_LOOP_ATOMS;
 }
 
 static void make_predictions(struct predict_job *job) {
@@ -156,7 +150,7 @@ static void make_predictions(struct predict_job *job) {
   }
 }
 
-bool predict_job_plan(struct predict_job *job, size_t max_edges) {
+bool predict_job_plan(struct predict_job *job, size_t max_edges, bool whole) {
   uint64_t begun_ns = uv_hrtime();
   choose_precision(job);
   const struct request_planner planner = {
@@ -165,6 +159,7 @@ bool predict_job_plan(struct predict_job *job, size_t max_edges) {
       .model = job->loaded->model,
       .precision = job->precision,
       .bounds = job->bounds[job->precision],
+      .whole = whole,
       .gone = &job->cancelled};
   const enum request_planned planned =
       request_plan(&job->request, &planner, max_edges, &job->n_planned);

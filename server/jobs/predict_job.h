@@ -48,12 +48,15 @@ struct predict_job {
   atomic_bool cancelled;    /* for workers: nobody waits for it any more */
   struct predict_job *next; /* of the list that its state says it is in */
   struct work work;         /* reading, planning and writing on a worker */
-  size_t held_bytes;        /* of its body or its request, in the predictor's sum */
-  size_t reading_bytes;     /* what reading the body may take, counted meanwhile */
-  struct flow flow;         /* its structures in the scheduler */
-  size_t n_open;            /* structures without an outcome */
-  size_t n_running;         /* of them in batches */
-  double queue_seconds;     /* of an estimate: until what waits is done */
+  uint64_t turn;            /* of turns.h: its last one, or when it came */
+  bool is_planned_in_turns; /* and counted there, with what follows */
+  size_t planning_structures, planning_atoms;
+  size_t held_bytes;    /* of its body or its request, in the predictor's sum */
+  size_t reading_bytes; /* what reading the body may take, counted meanwhile */
+  struct flow flow;     /* its structures in the scheduler */
+  size_t n_open;        /* structures without an outcome */
+  size_t n_running;     /* of them in batches */
+  double queue_seconds; /* of an estimate: until what waits is done */
   /* Set by the functions below */
   char *request_id;
   struct request request;
@@ -91,8 +94,9 @@ void predict_job_take(struct predict_job *job, struct request *request);
 
 /* Chooses the precision, plans the structures and makes the predictions of those that can be
  * computed, or fails the job. false: there are more, beyond max_edges edges; the next call goes on
- * with them. */
-bool predict_job_plan(struct predict_job *job, size_t max_edges);
+ * with them. whole: a structure is planned even if it takes more than is left, and what is planned
+ * beside edges counts as well (request_plan). */
+bool predict_job_plan(struct predict_job *job, size_t max_edges, bool whole);
 
 size_t predict_job_atoms(const struct predict_job *job);
 
@@ -100,8 +104,8 @@ size_t predict_job_atoms(const struct predict_job *job);
  * structures and room for results. Their graphs count against the memory budget (graph_store.h). */
 size_t predict_job_bytes(const struct predict_job *job);
 
-/* Whether planning takes a millisecond or two: a tiny or skew cell gives a single atom millions of
- * images. */
+/* Whether there are so few atoms that planning them takes a millisecond or two, beside their edges.
+ */
 bool predict_job_plans_quickly(const struct predict_job *job);
 
 /* Fails the job as a whole, unless it has failed. */

@@ -209,8 +209,8 @@ static void on_timer(uv_timer_t *timer);
 void predictor_run(struct predictor *p) {
   scheduler_run(p->scheduler);
   const uint64_t now_ns = uv_hrtime(), batches_ns = scheduler_wake_ns(p->scheduler);
-  const uint64_t loading_ns = job_deadline_run(p, now_ns);
-  const uint64_t wake_ns = batches_ns < loading_ns ? batches_ns : loading_ns;
+  const uint64_t early_ns = job_deadline_run(p, now_ns);
+  const uint64_t wake_ns = batches_ns < early_ns ? batches_ns : early_ns;
   if (wake_ns == SCHEDULER_NEVER) {
     uv_timer_stop(p->timer);
     return;
@@ -296,6 +296,9 @@ struct predictor_stats predictor_stats(const struct predictor *p) {
   stats.workers = workers_count(p->workers);
   stats.workers_idle = workers_idle(p->workers);
   stats.queued_seconds = predictor_backlog_seconds(p);
+  stats.planning_requests = p->turns.n_requests;
+  stats.planning_structures = p->turns.n_structures;
+  stats.n_turns = p->turns.n;
   stats.n_illegal = p->n_illegal;
   return stats;
 }
@@ -375,7 +378,7 @@ struct predictor *predictor_new_with(const struct evaluator *evaluator, uv_loop_
                                       .exact_filters = config->exact_filters,
                                       .profiles = config->profile}};
   graph_store_init(&p->graphs, evaluator, config->memory_budget);
-  p->loading_deadline_ns = SCHEDULER_NEVER;
+  p->early_deadline_ns = SCHEDULER_NEVER;
   job_list_init(&p->loading);
   job_list_init(&p->due);
   job_list_init(&p->ready);

@@ -8,6 +8,7 @@
 #include "server/compute/scheduler.h"
 #include "server/jobs/job_life.h"
 #include "server/jobs/predict_job.h"
+#include "server/jobs/turns.h"
 
 struct predictor {
   uv_loop_t *loop;
@@ -22,10 +23,11 @@ struct predictor {
   struct profile_totals profile;
   uv_timer_t *timer; /* on the heap: libuv keeps them until the loop has run again */
   uv_idle_t *idle;
-  struct job_list loading;      /* LOADING */
-  uint64_t loading_deadline_ns; /* no deadline of theirs is earlier; may be too early */
-  struct job_list due;          /* READ_DUE or PLAN_DUE */
-  struct job_list ready;        /* READY */
+  struct job_list loading;    /* LOADING */
+  struct job_list due;        /* READ_DUE or PLAN_DUE */
+  struct turns turns;         /* theirs */
+  uint64_t early_deadline_ns; /* none of LOADING or PLAN_DUE is earlier; may be too early */
+  struct job_list ready;      /* READY */
   size_t n_jobs;
   size_t n_reading;     /* of them READING or PLANNING */
   size_t reading_bytes; /* of the bodies that are being read */

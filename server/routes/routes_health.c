@@ -104,6 +104,11 @@ static void put_load(struct json_writer *w, const struct services *services) {
   json_put_size(w, "atoms", stats.queued_atoms);
   json_put_double(w, "seconds", stats.queued_seconds);
   json_close_object(w);
+  json_open_object(w, "planning");
+  json_put_size(w, "requests", stats.planning_requests);
+  json_put_size(w, "structures", stats.planning_structures);
+  json_put_size(w, "turns", stats.n_turns);
+  json_close_object(w);
   json_open_object(w, "workers");
   json_put_size(w, "count", stats.workers);
   json_put_size(w, "idle", stats.workers_idle);

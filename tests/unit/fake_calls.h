@@ -48,15 +48,34 @@ static inline void begin_call(struct fake_served *fake, struct fake_call *call, 
   assert_non_null(call->job);
 }
 
-/* Begins a call of n pairs. */
-static inline void begin(struct fake_served *fake, struct fake_call *call, const char *client,
-                         size_t n, bool estimates) {
+/* Begins a call of n pairs, with more members behind them. */
+static inline void begin_pairs(struct fake_served *fake, struct fake_call *call, const char *client,
+                               size_t n, const char *members, bool estimates) {
   struct text body = {0};
   text_puts(&body, "{\"structures\":[" PAIR);
   for (size_t i = 1; i < n; i++)
     text_puts(&body, "," PAIR);
-  text_puts(&body, "]}");
+  text_puts(&body, "]");
+  text_puts(&body, members);
+  text_puts(&body, "}");
   begin_call(fake, call, &body, (struct predict_call){.client = client, .estimates = estimates});
+}
+
+/* Begins a call of n pairs. */
+static inline void begin(struct fake_served *fake, struct fake_call *call, const char *client,
+                         size_t n, bool estimates) {
+  begin_pairs(fake, call, client, n, "", estimates);
+}
+
+/* Room for requests of so many pairs that they are planned in turns. */
+#define PLANNED_LATER 300 /* on a worker */
+#define TWO_TURNS 5000
+
+static inline void allow_many(struct fake_served *fake) {
+  fake->config.max_structures = 10000;
+  fake->config.max_queue = 1000000;
+  fake->config.memory_budget = (size_t)1 << 30;
+  predictor_limits_changed(fake->predictor);
 }
 
 /* Begins a call of a pair whose body takes long to read, for it is mostly blanks. */

@@ -54,7 +54,7 @@ static inline void read_and_plan(struct fake_job *f, const char *body) {
   f->job->body_size = strlen(body);
   predict_job_read(f->job);
   if (!predict_job_failed(f->job))
-    assert_true(predict_job_plan(f->job, SIZE_MAX));
+    assert_true(predict_job_plan(f->job, SIZE_MAX, false));
 }
 
 #define PAIR "{\"numbers\":[14,1],\"positions\":[[0,0,0],[1,0,0]]}"

@@ -84,12 +84,54 @@ static void test_bytes_that_wait(void **state) {
   assert_int_equal(fake->predictor->held_bytes, 0);
 }
 
+/* Structures that are being planned have their places in the queue, and in their client's share. */
+static void test_planning_counts(void **state) {
+  struct fake_served *fake = *state;
+  struct fake_call busy[2], a, b, c;
+  allow_many(fake);
+  fake->config.max_queue = 1000;
+  predictor_limits_changed(fake->predictor);
+  occupy(fake, busy);
+  begin(fake, &a, "a", 600, false);
+  assert_int_equal(a.job->state, JOB_PLANNING);
+  begin(fake, &b, "a", 151, false); /* small: it is planned at once */
+  finish(fake, &b);
+  assert_string_equal(get(b.json, "type")->valuestring, "urn:irrepd:client-quota");
+  end(&b, 429);
+  begin(fake, &b, "a", 300, false);
+  finish(fake, &b);
+  end(&b, 429);
+  begin(fake, &b, "b", 401, false);
+  finish(fake, &b);
+  assert_string_equal(get(b.json, "type")->valuestring, "urn:irrepd:queue-full");
+  end(&b, 503);
+  begin(fake, &b, "b", 800, false);
+  finish(fake, &b);
+  end(&b, 422);
+  begin(fake, &b, "b", 800, true); /* an estimate takes no place */
+  assert_int_equal(b.job->state, JOB_PLAN_DUE);
+  begin(fake, &c, "b", 400, false);
+  assert_int_equal(c.job->state, JOB_PLAN_DUE);
+  predict_cancel(a.job);
+  begin(fake, &a, "a", 600, false);
+  release(fake, busy);
+  finish(fake, &a);
+  finish(fake, &b);
+  finish(fake, &c);
+  end(&a, 200);
+  end(&b, 200);
+  end(&c, 200);
+  assert_int_equal(fake->predictor->turns.queued_structures, 0);
+  assert_int_equal(fake->predictor->turns.queued_atoms, 0);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up_served, tear_down_served)
       TEST(test_share_of_a_client),
       TEST(test_limits_change),
       TEST(test_bytes_that_wait),
+      TEST(test_planning_counts),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

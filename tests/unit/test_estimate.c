@@ -27,7 +27,7 @@ static void test_text(void **state) {
   job->body = strdup(body);
   job->body_size = strlen(body);
   predict_job_read(job);
-  assert_true(predict_job_plan(job, SIZE_MAX));
+  assert_true(predict_job_plan(job, SIZE_MAX, false));
   assert_false(predict_job_failed(job));
   struct text text = {0};
   estimate_write(&text, job, 0.0);

@@ -71,11 +71,56 @@ static void test_the_timer(void **state) {
       uv_run(&fake->loop, UV_RUN_NOWAIT);
     assert_int_equal(call.job->state, JOB_LOADING);
     assert_true(uv_is_active((uv_handle_t *)fake->predictor->timer));
-    assert_true(fake->predictor->loading_deadline_ns <= job_deadline_ns(call.job));
+    assert_true(fake->predictor->early_deadline_ns <= job_deadline_ns(call.job));
     load(fake);
     finish(fake, &call);
     end(&call, 200);
   }
+}
+
+/* Whoever waits to be planned is answered at its deadline. */
+static void test_deadlines_while_planning_is_due(void **state) {
+  struct fake_served *fake = *state;
+  struct predictor *p = fake->predictor;
+  struct fake_call busy[2], first, soon, late;
+  allow_many(fake);
+  occupy(fake, busy);
+  begin(fake, &first, NULL, PLANNED_LATER, false);
+  begin_pairs(fake, &soon, NULL, PLANNED_LATER, ",\"deadline_ms\":1e6", false);
+  begin_pairs(fake, &late, NULL, PLANNED_LATER, ",\"deadline_ms\":2e6", false);
+  assert_int_equal(soon.job->state, JOB_PLAN_DUE);
+  assert_true(uv_is_active((uv_handle_t *)p->timer));
+  const uint64_t soon_ns = job_deadline_ns(soon.job), late_ns = job_deadline_ns(late.job);
+  assert_true(job_deadline_run(p, soon_ns) == late_ns);
+  assert_int_equal(soon.job->state, JOB_READY);
+  assert_int_equal(late.job->state, JOB_PLAN_DUE);
+  finish(fake, &soon);
+  assert_string_equal(get(soon.json, "type")->valuestring, "urn:irrepd:deadline-passed");
+  end(&soon, 504);
+  release(fake, busy);
+  finish(fake, &first);
+  finish(fake, &late);
+  end(&first, 200);
+  end(&late, 200);
+}
+
+/* And whoever is being planned, at the end of a turn. */
+static void test_a_deadline_during_planning(void **state) {
+  struct fake_served *fake = *state;
+  struct fake_call busy[2], call;
+  allow_many(fake);
+  occupy(fake, busy);
+  begin_pairs(fake, &call, NULL, TWO_TURNS, ",\"deadline_ms\":200", false);
+  assert_int_equal(call.job->state, JOB_PLANNING);
+  while (uv_hrtime() <= job_deadline_ns(call.job))
+    ;
+  release(fake, busy);
+  finish(fake, &call);
+  assert_string_equal(get(call.json, "type")->valuestring, "urn:irrepd:deadline-passed");
+  assert_true(fake_served_metric(fake, "irrepd_requests_cancelled_total{reason=\"deadline\"}") ==
+              1);
+  assert_int_equal(predictor_stats(fake->predictor).n_turns, 1);
+  end(&call, 504);
 }
 
 int main(void) {
@@ -83,6 +128,10 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_deadlines_while_loading, set_up_served,
                                       tear_down_served),
       cmocka_unit_test_setup_teardown(test_the_timer, set_up_served, tear_down_served),
+      cmocka_unit_test_setup_teardown(test_deadlines_while_planning_is_due, set_up_served,
+                                      tear_down_served),
+      cmocka_unit_test_setup_teardown(test_a_deadline_during_planning, set_up_served,
+                                      tear_down_served),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

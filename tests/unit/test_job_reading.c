@@ -47,13 +47,15 @@ static void test_many_edges(void **state) {
   assert_int_equal(call.job->state, JOB_PLANNING);
   finish(fake, &call);
   end(&call, 200);
-  /* Of 36 million edges, in two goes of at least 8, or of one structure. */
+  /* Of 36 million edges, in turns of one structure. */
+  const uint64_t before = predictor_stats(fake->predictor).n_turns;
   fake->config.memory_budget = (size_t)20 << 20;
   fake->config.max_batch_bytes = (size_t)20 << 20;
   predictor_limits_changed(fake->predictor);
   begin_large(fake, &call, 4, 3000);
   finish(fake, &call);
   assert_int_equal(cJSON_GetArraySize(get(call.json, "results")), 4);
+  assert_int_equal(predictor_stats(fake->predictor).n_turns, before + 4);
   end(&call, 200);
   begin(fake, &call, "a", 4, false);
   assert_int_equal(call.job->state, JOB_RUNNING);

@@ -252,28 +252,39 @@ static void test_many_edges(void **state) {
   free(model);
 }
 
-static void test_images(void **state) {
+/* In turns: what is begun is finished, atoms cost as well, and a search that was in vain ends one.
+ */
+static void test_turns(void **state) {
   (void)state;
-  struct irrep_structure s = {.struct_size = sizeof(struct irrep_structure),
-                              .n_atoms = 2,
-                              .cell = {{10, 0, 0}, {0, 5, 0}, {0, 0, 2}}};
-  assert_true(request_images(&s, 5) == 2);
-  s.pbc[2] = true;
-  assert_true(request_images(&s, 5) == 2 * 7);
-  s.pbc[0] = true;
-  assert_true(request_images(&s, 5) == 2 * 7 * 3);
-  s.pbc[1] = true;
-  assert_true(request_images(&s, 5) == 2 * 7 * 3 * 3);
-  s.cell[0][1] = 1e6; /* skew */
-  assert_true(request_images(&s, 5) > 1e5);
-  s.pbc[2] = false;
-  assert_true(request_images(&s, 5) > 1e5);
-  s.cell[0][0] = 0;
-  assert_true(isinf(request_images(&s, 5)));
-  s.pbc[1] = false;
-  assert_true(request_images(&s, 5) == 2 * 3);
-  s.cell[0][1] = 0;
-  assert_true(isinf(request_images(&s, 5)));
+  size_t next = 0;
+  struct irrep_model *model = fake_model();
+  struct request r;
+  struct request_planner planner = {.evaluator = &fake_evaluator,
+                                    .model = model,
+                                    .bounds = {.max_edges = 100, .max_bytes = 100000},
+                                    .whole = true};
+  fill(&r, (const size_t[]){4, 4, 2, 2}, 4);
+  assert_int_equal(request_plan(&r, &planner, 1, &next), REQUEST_IS_LONG);
+  assert_int_equal(next, 1);
+  assert_int_equal(r.items[0].plan.n_edges, 12);
+  const size_t each = 64 + 4 * 16 + 12;
+  assert_int_equal(request_plan(&r, &planner, each + 1, &next), REQUEST_IS_LONG);
+  assert_int_equal(next, 3);
+  assert_int_equal(request_plan(&r, &planner, 1, &next), REQUEST_PLANNED);
+  assert_int_equal(next, 4);
+  request_fini(&r);
+
+  next = 0;
+  fill(&r, (const size_t[]){4, 4, 2, 2}, 4);
+  r.items[0].structure.numbers = stranger; /* nothing was searched */
+  planner.bounds.max_edges = 11;
+  assert_int_equal(request_plan(&r, &planner, 100000, &next), REQUEST_IS_LONG);
+  assert_int_equal(next, 2);
+  assert_string_equal(r.items[1].problem->type, "urn:irrepd:too-large");
+  assert_int_equal(request_plan(&r, &planner, 100000, &next), REQUEST_PLANNED);
+  assert_null(r.items[3].problem);
+  request_fini(&r);
+  free(model);
 }
 
 int main(void) {
@@ -288,7 +299,7 @@ int main(void) {
       cmocka_unit_test(test_too_large),
       cmocka_unit_test(test_gone),
       cmocka_unit_test(test_many_edges),
-      cmocka_unit_test(test_images),
+      cmocka_unit_test(test_turns),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
