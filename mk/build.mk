@@ -74,7 +74,9 @@ LDFLAGS_COMMON := -pthread -Wl,-z,noexecstack,-z,relro,-z,now $(SANITIZER_FLAGS)
 SERVER_CFLAGS = $(shell pkg-config --cflags libmicrohttpd libcjson libuv gnutls)
 SERVER_LIBS = $(shell pkg-config --libs libmicrohttpd libcjson libuv gnutls)
 # What the core needs: whoever links build/libirrep.a gets it from irrep.pc and irrepConfig.cmake.
-CORE_LIBS := -lm
+CORE_LIBS := -lopenblas -lm
+# Debian's OpenBLAS without threads of its own, where several are installed.
+BLAS_CFLAGS = $(shell pkg-config --cflags openblas)
 
 KERNEL_SOURCES := $(wildcard core/cpu/kernels/*.c)
 CORE_SOURCES := $(wildcard core/*/*.c)
@@ -121,7 +123,9 @@ endif
 $(OBJ)/core/%.o: core/%.c $(FLAGS_FILE) | $(SETUP)/build
 	@mkdir -p $(@D)
 	$(call say,cc)
-	$(Q)$(CC) $(CFLAGS_PLAIN) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(CFLAGS_PLAIN) $(MORE_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(OBJ)/core/base/dense.o: MORE_CFLAGS = $(BLAS_CFLAGS)
 
 $(OBJ)/server/%.o: server/%.c $(FLAGS_FILE) | $(SETUP)/build
 	@mkdir -p $(@D)
@@ -242,10 +246,11 @@ $(B)/bench/budget: tests/bench/budget.c $(wildcard tests/unit/support_*.h) $(B)/
 	$(Q)$(CC) $(CFLAGS_PLAIN) -o $@ $< $(LDFLAGS_COMMON) $(B)/libcore.a -lcmocka $(CORE_LIBS)
 
 BENCH_PROGRAMS := $(patsubst %,$(B)/bench/%,bench_gemm bench_neighbours load)
+$(B)/bench/bench_gemm: MORE_CFLAGS = $(BLAS_CFLAGS)
 $(BENCH_PROGRAMS): $(B)/bench/%: tests/bench/%.c $(B)/libcore.a
 	@mkdir -p $(@D)
 	$(call say,ld)
-	$(Q)$(CC) $(CFLAGS_PLAIN) -o $@ $< $(LDFLAGS_COMMON) $(B)/libcore.a $(CORE_LIBS)
+	$(Q)$(CC) $(CFLAGS_PLAIN) $(MORE_CFLAGS) -o $@ $< $(LDFLAGS_COMMON) $(B)/libcore.a $(CORE_LIBS)
 
 .SECONDARY: $(UNIT_OBJECTS) $(FUZZ_OBJECTS)
 

@@ -11,6 +11,7 @@
 #include "server/http/tls.h"
 #include "server/jobs/predict.h"
 #include "server/models/registry.h"
+#include "server/os/blas.h"
 #include "server/os/descriptors.h"
 #include "server/os/notify.h"
 #include "server/os/privileges.h"
@@ -47,6 +48,7 @@ struct daemon {
   uv_signal_t terminate, interrupt, hang_up;
   uv_timer_t drain_timer, watchdog;
   struct listener listener;
+  struct blas blas;
   struct services services;
   struct auth *keys; /* NULL: none */
   struct tls *tls;   /* NULL: plain HTTP */
@@ -326,10 +328,12 @@ static const char *start(struct daemon *daemon, struct irrep_error *error) {
   }
   if (!start_handles(daemon))
     return "event loop";
-  services->metrics = metrics_new();
+  services->metrics = metrics_new(daemon->blas.name);
   if (!services->metrics)
     return "metrics";
-  const struct registry_options models = {.evaluator = &evaluator_core,
+  const bool openblas = daemon->blas.trusted;
+  const struct registry_options models = {.evaluator =
+                                              openblas ? &evaluator_core : &evaluator_own_products,
                                           .folder = daemon->config->models_dir,
                                           .metrics = services->metrics,
                                           .context = daemon,
@@ -388,6 +392,8 @@ int daemon_run(struct config *config, int argc, char **argv) {
   daemon.services.started_ns = uv_hrtime();
   signal(SIGPIPE, SIG_IGN);
   descriptors_raise_limit();
+  blas_try(&daemon.blas, blas_check);
+  daemon.services.blas = daemon.blas.name;
   const char *failed = start(&daemon, &error);
   if (failed != NULL) {
     log_write(LOG_ERROR, "cannot start", LOG_STRING, "part", failed, LOG_STRING, "detail",
@@ -400,6 +406,9 @@ int daemon_run(struct config *config, int argc, char **argv) {
     log_write(LOG_INFO, "listening", LOG_STRING, "version", IRREP_VERSION, LOG_STRING, "address",
               daemon.listener.url, LOG_STRING, "models", config->models_dir, LOG_INTEGER, "pid",
               (long long)getpid(), LOG_END);
+    if (!daemon.blas.trusted)
+      log_write(LOG_WARNING, "OpenBLAS fails on this processor: plain loops multiply instead",
+                LOG_END);
     snprintf(line, sizeof line, "irrepd: listening on %s", daemon.listener.url);
     log_print(line);
     announce(&daemon);

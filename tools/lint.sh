@@ -21,7 +21,7 @@ check_format() { sources '*.c' '*.cc' '*.h' | xargs -0 -r clang-format --dry-run
 # stderr is only counts.
 check_tidy() {
   local flags
-  flags="$(pkg-config --cflags libmicrohttpd libcjson libuv gnutls) -std=gnu11 -I. -Iinclude"
+  flags="$(pkg-config --cflags libmicrohttpd libcjson libuv gnutls openblas) -std=gnu11 -I. -Iinclude"
   export TIDY_FLAGS="$flags -DIRREP_REAL_BITS=32 -DIRREP_ISA=v2 -Wno-unknown-warning-option"
   # shellcheck disable=SC2016
   sources 'core/*.c' 'server/*.c' |

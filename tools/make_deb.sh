@@ -17,10 +17,12 @@ stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT
 
 # The packages that the libraries of a program come from, in the versions that have the symbols it uses: PACKAGE PATH.
+# Of OpenBLAS the one without threads, where none is there yet.
 libraries_of() {
   mkdir -p "$stage/debian" "$stage/$1/DEBIAN"
   touch "$stage/debian/control" # dpkg-shlibdeps looks for both
-  (cd "$stage" && dpkg-shlibdeps -O "$1/$2") | sed -n 's/^shlibs:Depends=//p'
+  (cd "$stage" && dpkg-shlibdeps -O "$1/$2") |
+    sed -nE -e 's/\blibopenblas0\b/libopenblas0-serial | &/' -e 's/^shlibs:Depends=//p'
 }
 
 # What belongs to every package: licence, changelog, checksums. $1: its name.
@@ -93,7 +95,7 @@ Description: equivariant interatomic potentials, shared library
 END
   pack libirrep-dev "$machine" <<END
 Section: libdevel
-Depends: libc6-dev
+Depends: libc6-dev, libopenblas-serial-dev | libopenblas-dev
 Recommends: libirrep0 (= $version)
 Breaks: libirrep0 (<< $version), libirrep0 (>> $version)
 Description: equivariant interatomic potentials, for programs in C and C++

@@ -126,6 +126,7 @@ static void fill_card(struct irrep_model *model, struct model_file *file) {
   model->card.variant = model->variant;
   model->card.atomic_numbers = model->atomic_numbers;
   model->card.n_elements = model->program.n_species;
+  model->card.blas = model->blas;
   model->card.metadata = model->metadata;
   model->card.metadata_size = file->card_size;
   model->card.bytes += sizeof *model + file->card_size;
@@ -152,7 +153,7 @@ enum irrep_status irrep_model_load_from(const struct irrep_model_source *source,
   if (status != IRREP_OK)
     return status;
   struct irrep_model *model = calloc(1, sizeof *model);
-  struct build build = {.file = &file, .error = why};
+  struct build build = {.file = &file, .error = why, .dense = dense_choose(!own.own_products)};
   if (!model) {
     status = irrep_fail(why, IRREP_NO_MEMORY, "", "not enough memory for the model");
     goto done;
@@ -163,6 +164,7 @@ enum irrep_status irrep_model_load_from(const struct irrep_model_source *source,
   if (status == IRREP_OK && (!build_model(model, &build) || !convert_weights(model, why)))
     status = why->status;
   if (status == IRREP_OK) {
+    dense_name(build.dense, model->blas, sizeof model->blas);
     fill_card(model, &file);
     *out = model;
     model = NULL;

@@ -23,7 +23,7 @@ struct irrep_model {
   bool has_repulsion;
   struct irrep_card card;
   int32_t atomic_numbers[IRREP_MODEL_SPECIES_MAX];
-  char architecture[16], variant[32];
+  char architecture[16], variant[32], blas[64];
   char *metadata;
 };
 

@@ -3,6 +3,7 @@
 #ifndef CORE_BUILDERS_BUILD_H
 #define CORE_BUILDERS_BUILD_H
 
+#include "core/base/dense.h"
 #include "core/e3/irreps.h"
 #include "core/nn/pair_repulsion.h"
 #include "core/program/card.h"
@@ -18,6 +19,7 @@ struct build {
   struct card_object model;             /* its "model" */
   struct pair_repulsion pair_repulsion; /* beside the network; n_terms 0: the model has none. The
                                            tables are the program's */
+  const struct dense *dense;            /* what folds weights */
   struct irrep_error *error;
 };
 

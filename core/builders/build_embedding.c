@@ -67,34 +67,71 @@ static struct embedding_map map_of(const struct build *build, const char *name,
   return map;
 }
 
-/* Adds the map of one row, [from's dim] to [to's dim]; weights [mul of x][mul of y] is scratch. */
-static bool map_row(struct build *build, const struct embedding_map *map, size_t species,
-                    const double *row, double *weights, double *out) {
-  const struct layout_entry *x = map->x, *y = map->y;
-  const bool by_species = map->n_dims == 3;
-  if (model_file_read_rows(build->file, map->tensor, map->n_dims, map->shape,
-                           by_species ? species : 0, by_species ? 1 : x->mul, weights,
-                           build->error) != IRREP_OK)
-    return false;
-  for (size_t i = 0; i < x->mul; i++)
-    for (size_t o = 0; o < y->mul; o++)
-      out[y->offset + y->place[o]] += row[x->place[i]] * weights[i * y->mul + o];
-  return true;
+/* The channels of rows [n_rows] of a layout in the file's order, and back: [n_rows][mul]. */
+static void gather_channels(const struct layout_entry *x, const double *rows, size_t n_rows,
+                            size_t dim, double *channels) {
+  for (size_t r = 0; r < n_rows; r++)
+    for (size_t i = 0; i < x->mul; i++)
+      channels[r * x->mul + i] = rows[r * dim + x->place[i]];
 }
 
-/* Adds the map of all rows, [n_species][from's dim] to [n_species][to's dim]. */
-static bool map_rows(struct build *build, const struct embedding_map *map, const double *table,
-                     size_t from_dim, double *rows, size_t to_dim) {
-  /* Before memory is taken: a card may claim more than its file holds. */
-  if (model_file_check(build->file, map->tensor, map->n_dims, map->shape, build->error) != IRREP_OK)
+static void scatter_channels(const struct layout_entry *y, const double *channels, size_t n_rows,
+                             size_t dim, double *rows) {
+  for (size_t r = 0; r < n_rows; r++)
+    for (size_t i = 0; i < y->mul; i++)
+      rows[r * dim + y->offset + y->place[i]] = channels[r * y->mul + i];
+}
+
+/* Memory for a map: all species' channels before and after it, and one matrix. */
+struct map_rows {
+  double *in, *out,
+      *weights; /* [n_species][mul of x], [n_species][mul of y], [mul of x][mul of y] */
+};
+
+static bool take_map_rows(struct build *build, const struct embedding_map *map,
+                          struct map_rows *rows) {
+  struct program *program = build->program;
+  const size_t n_species = program->n_species, real = sizeof(double);
+  rows->in = program_take_scratch(program, size_mul(n_species, map->x->mul), real);
+  rows->out = program_take_scratch(program, size_mul(n_species, map->y->mul), real);
+  rows->weights = program_take_scratch(program, size_mul(map->x->mul, map->y->mul), real);
+  return (rows->in && rows->out && rows->weights) || build_give_up(build);
+}
+
+/* Maps some rows by one matrix, which begins at a row of the file's tensor. */
+static bool map_some(struct build *build, const struct embedding_map *map, size_t tensor_row,
+                     size_t n_tensor_rows, size_t first, size_t n_rows,
+                     const struct map_rows *rows) {
+  if (model_file_read_rows(build->file, map->tensor, map->n_dims, map->shape, tensor_row,
+                           n_tensor_rows, rows->weights, build->error) != IRREP_OK)
     return false;
-  double *weights =
-      program_take_scratch(build->program, size_mul(map->x->mul, map->y->mul), sizeof *weights);
-  if (!weights)
-    return build_give_up(build);
-  for (size_t s = 0; s < build->program->n_species; s++)
-    if (!map_row(build, map, s, table + s * from_dim, weights, rows + s * to_dim))
+  const size_t x = map->x->mul, y = map->y->mul;
+  const struct dense_product product = {.n_rows = n_rows,
+                                        .n_columns = y,
+                                        .n_inner = x,
+                                        .a = rows->in + first * x,
+                                        .b = rows->weights,
+                                        .out = rows->out + first * y};
+  return dense_product(build->dense, &product) == IRREP_OK;
+}
+
+/* Maps all rows, [n_species][from's dim] to [n_species][to's dim]. */
+static bool map_rows(struct build *build, const struct embedding_map *map, const double *table,
+                     size_t from_dim, double *out, size_t to_dim) {
+  struct map_rows rows;
+  const size_t n_species = build->program->n_species;
+  /* Before memory is taken: a card may claim more than its file holds. */
+  if (model_file_check(build->file, map->tensor, map->n_dims, map->shape, build->error) !=
+          IRREP_OK ||
+      !take_map_rows(build, map, &rows))
+    return false;
+  gather_channels(map->x, table, n_species, from_dim, rows.in);
+  if (map->n_dims == 2 && !map_some(build, map, 0, map->x->mul, 0, n_species, &rows))
+    return false;
+  for (size_t s = 0; s < n_species && map->n_dims == 3; s++)
+    if (!map_some(build, map, s, 1, s, 1, &rows))
       return false;
+  scatter_channels(map->y, rows.out, n_species, to_dim, out);
   return true;
 }
 

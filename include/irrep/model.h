@@ -9,6 +9,7 @@
  * the edges anew.
  *
  * The library starts no threads, keeps no global state and reads no files, clocks or environment.
+ * (OpenBLAS, which it is linked with, reads OPENBLAS_CORETYPE and the like when a program starts.)
  * A call that fails returns a status other than OK and fills the caller's error. */
 #ifndef IRREP_MODEL_H
 #define IRREP_MODEL_H
@@ -46,6 +47,9 @@ struct irrep_card {
   const char
       *metadata; /* [metadata_size] the file's entry "irrepd", a JSON object; a NUL follows */
   size_t metadata_size;
+  const char *blas; /* what multiplied matrices when the model was loaded: "OpenBLAS 0.3.21 Haswell"
+                       with the processor that it takes this one for, or "own": the plain loops of
+                       the library, where OpenBLAS computes wrong or has several threads */
 };
 
 /* The size of one structure, or the sum over the structures of a batch, field by field. */
@@ -175,11 +179,15 @@ struct irrep_model_source {
   /* Copies n bytes from an offset on, with offset + n <= n_bytes, and returns true; or returns
    * false: they cannot be read, or there are fewer by now. */
   bool (*read)(void *context, size_t offset, size_t n, void *bytes);
+
+  /* Never calls OpenBLAS: for processors that it does not know, where a call may end the process. A
+   * struct may end before it. */
+  bool own_products;
 };
 
 /* `n_bytes` and `read` are to be set. */
 #define IRREP_MODEL_SOURCE_INIT                                                                    \
-  { sizeof(struct irrep_model_source), 0, NULL, NULL }
+  { sizeof(struct irrep_model_source), 0, NULL, NULL, false }
 
 /* Loads a model as irrep_model_load does, from a file that is not in memory as a whole: reads the
  * header first and checks it against n_bytes, then reads each tensor that the card gives a meaning,

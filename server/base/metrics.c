@@ -171,11 +171,11 @@ static void observe(struct metrics *m, enum family_id id, const char *a, const c
   s->value += value;
 }
 
-struct metrics *metrics_new(void) {
+struct metrics *metrics_new(const char *blas) {
   struct metrics *m = calloc(1, sizeof *m);
   if (!m)
     return NULL;
-  set(m, BUILD_INFO, IRREP_VERSION, "built-in", 1); /* core/cpu/kernels/gemm.c */
+  set(m, BUILD_INFO, IRREP_VERSION, blas, 1);
   set(m, DRAINING, "", "", 0);
   set(m, SOCKET_CLIENTS, "", "", 0);
   set(m, MEMORY_PLANNED, "", "", 0);

@@ -9,7 +9,9 @@
 
 struct metrics;
 
-struct metrics *metrics_new(void); /* NULL without memory */
+/* NULL without memory.
+ *   blas  who multiplies matrices (os/blas.h) */
+struct metrics *metrics_new(const char *blas);
 void metrics_free(struct metrics *metrics);
 
 /* HTTP */

@@ -36,7 +36,7 @@ struct evaluator {
                                        struct irrep_result *results, struct irrep_error *error);
 };
 
-/* The core itself. */
-extern const struct evaluator evaluator_core;
+/* The core itself; and the same where OpenBLAS is not to be called. */
+extern const struct evaluator evaluator_core, evaluator_own_products;
 
 #endif

@@ -24,6 +24,7 @@ struct services {
   struct http_server *http; /* NULL before it has started */
   struct sockets *sockets;
   const struct auth *auth; /* NULL: no keys */
+  const char *blas;        /* who multiplies matrices */
   uint64_t started_ns;     /* uv_hrtime */
   bool draining;
 };

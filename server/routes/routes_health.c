@@ -130,6 +130,7 @@ void route_status(struct services *services, struct http_exchange *exchange, con
   json_put_string(&w, "state", routes_state(services));
   json_put_string(&w, "version", IRREP_VERSION);
   json_put_string(&w, "libuv", uv_version_string());
+  json_put_string(&w, "blas", services->blas);
   json_put_double(&w, "uptime_s", (double)(uv_hrtime() - services->started_ns) * 1e-9);
   json_open_array(&w, "models");
   for (size_t i = 0; i < registry_count(services->registry); i++)

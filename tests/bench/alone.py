@@ -56,6 +56,27 @@ def middle_cpu(times: list[Any]) -> float:
     return statistics.median(t.cpu for t in times)
 
 
+def gemm_shapes() -> list[list[str]]:
+    """What tests/bench/bench_gemm.c prints, word by word: the library, then a line for each shape."""
+    printed = subprocess.run(
+        [str(OUTPUT / "bench_gemm")], check=True, capture_output=True, text=True
+    ).stdout
+    return [line.split() for line in printed.splitlines()]
+
+
+def gemm_table() -> str:
+    """The core's kernel beside the OpenBLAS that it is linked with, on the shapes of models."""
+    name, *rows = gemm_shapes()
+    lines = [
+        f"one thread; {' '.join(name)} (the last word: the processor it takes this one for)\n",
+        "| rows x k x columns | precision | irrepd GFLOP/s | OpenBLAS GFLOP/s |",
+        "|---" * 4 + "|",
+    ]
+    for precision, _isa, *shape, own, openblas in rows:
+        lines.append(f"| {' x '.join(shape)} | {precision} | {own} | {openblas} |")
+    return "\n".join(lines)
+
+
 def gemm_rates() -> dict[str, float]:
     """GFLOP/s of the core's kernel on 32 rows of 128, and OpenBLAS's from numpy on 1024."""
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
@@ -63,11 +84,8 @@ def gemm_rates() -> dict[str, float]:
         [sys.executable, "-c", GEMM], check=True, capture_output=True, text=True, env=environment
     )
     peak = {name: float(rate) for name, rate in (s.split() for s in blas.stdout.splitlines())}
-    own = subprocess.run(
-        [str(OUTPUT / "bench_gemm")], check=True, capture_output=True, text=True
-    ).stdout
-    rows = [line.split() for line in own.splitlines()]
-    found = {f"irrepd {p}": float(rate) for p, _, k, _, rate in rows if k == "128"}
+    rows = gemm_shapes()[1:]
+    found = {f"irrepd {p}": float(own) for p, _, *s, own, _ in rows if s == ["32", "128", "128"]}
     return {**found, **{f"OpenBLAS {name}": rate for name, rate in peak.items()}}
 
 
@@ -155,6 +173,7 @@ def quick() -> None:
     print(f"{processor()}, load {os.getloadavg()[0]:.1f}\n")
     print(sevennet(), "\n")
     print(gemm(gemm_rates()), "\n")
+    print(gemm_table(), "\n")
     model = ROOT / "build" / "models" / "sevennet-0.safetensors"
     print(scaling_table("SevenNet-0", scaling(model, SIDES[:-2])), "\n")
     print(neighbours())

@@ -6,6 +6,7 @@ import json
 import re
 import signal
 import socket
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,30 @@ def test_status(daemon: Daemon) -> None:
     assert status["queue"] == {"structures": 0, "atoms": 0, "seconds": 0}
     assert status["memory"]["model_bytes"] >= model["bytes"]
     assert "profile" not in status
+
+
+def test_who_multiplies_matrices(start: Factory, tmp_path: Path) -> None:
+    """OpenBLAS; or plain loops, where it ends a process or computes wrong, and the log says so."""
+    daemon = start().wait_ready()
+    name = daemon.ask("GET", "/v1/status").json()["blas"]
+    assert re.fullmatch(r"OpenBLAS \d+\.\d+\.\d+\S* \w+", name)
+    assert daemon.metric("build_info", blas=name) == 1
+    right = daemon.predict(one(SILICON, precision="float64")).json()["results"][0]
+    for body in ("raise(SIGILL);", "(void)0;"):
+        daemon = start(environment={"LD_PRELOAD": str(failing_blas(tmp_path, body))}).wait_ready()
+        assert daemon.ask("GET", "/v1/status").json()["blas"] == "own"
+        assert daemon.metric("build_info", blas="own") == 1
+        assert "OpenBLAS fails on this processor" in daemon.log.read_text()
+        found = daemon.predict(one(SILICON, precision="float64")).json()["results"][0]
+        assert found["energy"] == pytest.approx(right["energy"], abs=1e-9)
+
+
+def failing_blas(folder: Path, body: str) -> Path:
+    """A library whose product of matrices does something else."""
+    source, library = folder / "blas.c", folder / "blas.so"
+    source.write_text(f"#include <signal.h>\nvoid cblas_dgemm(void) {{ {body} }}\n")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
+    return library
 
 
 def entries(daemon: Daemon) -> list[dict[str, Any]]:

@@ -232,7 +232,8 @@ def test_links_and_version(tree) -> None:
 def test_what_is_wrong_is_said(tmp_path: Path, language: str) -> None:
     name, compiler = LANGUAGES[language]
     program, atoms = tmp_path / "evaluate", tmp_path / "atoms.txt"
-    run(*compiler, "-Iinclude", "-o", program, EXAMPLES / name, "build/libirrep.a", "-lm")
+    libraries = (ROOT / "build" / "libirrep.libs").read_text().split()
+    run(*compiler, "-Iinclude", "-o", program, EXAMPLES / name, "build/libirrep.a", *libraries)
     cases = {
         "79 0 0 0\n": "numbers/0",
         "8 0 0 0\n8 0 0 0.01\n": "atoms on top of each other",

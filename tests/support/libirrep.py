@@ -64,6 +64,7 @@ class _Card(ctypes.Structure):
         ("bytes", c_size_t),
         ("metadata", c_char_p),
         ("metadata_size", c_size_t),
+        ("blas", c_char_p),
     ]
 
 

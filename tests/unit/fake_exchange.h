@@ -80,7 +80,7 @@ static inline bool fake_daemon_init(struct fake_daemon *fake, const char *bytes)
   struct services *services = &fake->services;
   services->config = &fake->config;
   services->started_ns = uv_hrtime();
-  services->metrics = metrics_new();
+  services->metrics = metrics_new("own");
   if (!services->metrics ||
       registry_new_with(&evaluator_core, &fake->loop, fake->folder, fake_changed, NULL,
                         &services->registry, NULL) != IRREP_OK)

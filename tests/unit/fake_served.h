@@ -45,7 +45,7 @@ static inline bool fake_served_init(struct fake_served *fake) {
                                  .max_queue = 64,
                                  .max_structures = 40,
                                  .max_atoms = 20000};
-  fake->metrics = metrics_new();
+  fake->metrics = metrics_new("own");
   if (!fake->metrics || registry_new_with(&fake_evaluator, &fake->loop, fake->folder, NULL, NULL,
                                           &fake->registry, NULL) != IRREP_OK)
     return false;

@@ -22,7 +22,8 @@ static inline void build_trial_init(struct build_trial *trial, struct writer *wr
   program_init(&trial->program);
   trial->program.n_species = 2;
   assert_int_equal(open_bytes(trial->bytes, n_bytes, &trial->file, NULL), IRREP_OK);
-  trial->build = (struct build){&trial->program, &trial->file, .error = &trial->error};
+  trial->build = (struct build){&trial->program, &trial->file, .error = &trial->error,
+                                .dense = dense_choose(true)};
   assert_int_equal(card_open(trial->file.card, trial->file.card_size, &trial->build.card, NULL),
                    IRREP_OK);
   assert_int_equal(card_object(&trial->build.card, "model", &trial->build.model, NULL), IRREP_OK);

@@ -129,7 +129,7 @@ static inline void begin_with(struct fixture *f, uint64_t timeout_ms, int send_b
   unsigned port = 0;
   memset(f, 0, sizeof *f);
   assert_int_equal(uv_loop_init(&f->loop), 0);
-  f->metrics = metrics_new();
+  f->metrics = metrics_new("own");
   assert_non_null(f->metrics);
   assert_int_equal(listener_open(&listener, "127.0.0.1:0", false, NULL), IRREP_OK);
   assert_int_equal(sscanf(listener.url, "http://127.0.0.1:%u", &port), 1);

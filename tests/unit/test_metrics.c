@@ -1,3 +1,4 @@
+#include "irrep/version.h"
 #include "server/base/metrics.h"
 
 #include <setjmp.h>
@@ -33,7 +34,7 @@ static char *render(struct metrics *m) {
 
 static void test_counters_and_gauges(void **state) {
   (void)state;
-  struct metrics *m = metrics_new();
+  struct metrics *m = metrics_new("own");
   for (int i = 0; i < 3; i++)
     metrics_http_request(m, "/v1/models", "GET", 200, 0.01);
   metrics_http_request(m, "/v1/models", "GET", 503, 0.01);
@@ -72,7 +73,7 @@ static void test_counters_and_gauges(void **state) {
 
 static void test_histograms(void **state) {
   (void)state;
-  struct metrics *m = metrics_new();
+  struct metrics *m = metrics_new("own");
   metrics_batch(m, "a", "full", 8, 64, 0.003);
   metrics_batch(m, "a", "delay", 1, 3, 100);
   metrics_queue_wait(m, "a", 0.002);
@@ -102,7 +103,7 @@ static void test_histograms(void **state) {
 
 static void test_states_exclude_each_other(void **state) {
   (void)state;
-  struct metrics *m = metrics_new();
+  struct metrics *m = metrics_new("own");
   metrics_model_state(m, "a", "loading", 0);
   metrics_model_state(m, "a", "ready", 4096);
   char *text = render(m);
@@ -117,12 +118,13 @@ static void test_states_exclude_each_other(void **state) {
 
 static void test_process_and_build(void **state) {
   (void)state;
-  struct metrics *m = metrics_new();
+  struct metrics *m = metrics_new("OpenBLAS 0.3.21 Haswell");
   char *text = render(m);
   assert_true(value(text, "irrepd_process_resident_memory_bytes") > 4096);
   assert_true(value(text, "irrepd_process_open_fds") >= 3);
   assert_true(value(text, "irrepd_process_cpu_seconds_total") >= 0);
-  assert_non_null(strstr(text, "\nirrepd_build_info{version=\""));
+  assert_true(value(text, "irrepd_build_info{version=\"" IRREP_VERSION
+                          "\",blas=\"OpenBLAS 0.3.21 Haswell\"}") == 1);
   assert_true(value(text, "irrepd_memory_planned_bytes") == 0);
   free(text);
   metrics_free(m);
@@ -130,7 +132,7 @@ static void test_process_and_build(void **state) {
 
 static void test_labels_are_escaped(void **state) {
   (void)state;
-  struct metrics *m = metrics_new();
+  struct metrics *m = metrics_new("own");
   metrics_http_rejected(m, "a\"b\\c\nd");
   char *text = render(m);
   assert_true(value(text, "irrepd_http_rejected_total{reason=\"a\\\"b\\\\c\\nd\"}") == 1);
@@ -142,7 +144,7 @@ static void test_labels_are_escaped(void **state) {
  */
 static void test_format(void **state) {
   (void)state;
-  struct metrics *m = metrics_new();
+  struct metrics *m = metrics_new("own");
   metrics_http_request(m, "other", "POST", 404, 1);
   metrics_batch(m, "a", "full", 8, 64, 0.003);
   char *text = render(m), *rest = NULL;
@@ -169,7 +171,7 @@ static void test_format(void **state) {
 /* Labels that never repeat end in a bounded exposition. */
 static void test_bounded(void **state) {
   (void)state;
-  struct metrics *m = metrics_new();
+  struct metrics *m = metrics_new("own");
   char reason[32];
   for (int i = 0; i < 140000; i++) {
     snprintf(reason, sizeof reason, "r%d", i);
@@ -184,7 +186,7 @@ static void test_bounded(void **state) {
 
 static void test_a_thousand_models(void **state) {
   (void)state;
-  struct metrics *m = metrics_new();
+  struct metrics *m = metrics_new("own");
   for (int i = 0; i < 1024; i++) {
     char name[32];
     snprintf(name, sizeof name, "model-%d", i);

@@ -48,7 +48,7 @@ static int set_up(void **state) {
   snprintf(f->folder, sizeof f->folder, "/tmp/test_residency_XXXXXX");
   if (!mkdtemp(f->folder) || uv_loop_init(&f->loop) != 0)
     return -1;
-  f->metrics = metrics_new();
+  f->metrics = metrics_new("own");
   static const char *const names[] = {"a", "b", "c"};
   for (size_t i = 0; i < 3; i++)
     put_file(f, names[i], FAKE_FILE);

@@ -2,7 +2,8 @@
  *
  * Rows are few (a tile) and may lie any stride apart, matrices are constant and packed at load, and
  * each output element is the same sum in the same order whatever the number of rows: none of these
- * a BLAS gives (it packs at every call, and its edge tiles may round differently). */
+ * a BLAS gives (it packs at every call; OpenBLAS rounds a row otherwise with other rows beside it).
+ * `make bench` measures both: docs/performance.md. */
 #ifndef CORE_CPU_KERNELS_GEMM_H
 #define CORE_CPU_KERNELS_GEMM_H
 
