@@ -10,6 +10,7 @@
 #include "server/http/listen.h"
 #include "server/http/tls.h"
 #include "server/jobs/predict.h"
+#include "server/models/model_folder.h"
 #include "server/models/registry.h"
 #include "server/os/blas.h"
 #include "server/os/descriptors.h"
@@ -53,7 +54,7 @@ struct daemon {
   struct auth *keys; /* NULL: none */
   struct tls *tls;   /* NULL: plain HTTP */
   int exit_status;
-  bool handles_open, announced;
+  bool handles_open, announced, reported;
   bool idle, answered; /* while draining: the predictor and the HTTP side are done */
   bool released;       /* and the drivers of outbound sockets */
   bool abandoned;      /* the drain has timed out */
@@ -113,15 +114,42 @@ static struct served_model *example_model(const struct registry *registry) {
   return found != NULL && found->model != NULL ? found : NULL;
 }
 
+static size_t count_failed(const struct registry *registry) {
+  size_t n = 0;
+  for (size_t i = 0; i < registry_count(registry); i++)
+    n += registry_at(registry, i)->state == MODEL_FAILED;
+  return n;
+}
+
+/* Once the loads of the start have ended, says what is missing, to whoever started it. */
+static void report_missing(struct daemon *daemon) {
+  const struct registry *registry = daemon->services.registry;
+  const size_t n_failed = count_failed(registry);
+  char line[MODEL_FOLDER_ADVICE_SIZE + 16] = "";
+  if (daemon->reported || !registry_settled(registry))
+    return;
+  daemon->reported = true;
+  if (registry_count(registry) == 0)
+    snprintf(line, sizeof line, "irrepd: %s", registry_advice(registry));
+  else if (n_failed > 0)
+    snprintf(line, sizeof line,
+             "irrepd: %zu of %zu models could not be loaded; the log and GET /v1/models say why",
+             n_failed, registry_count(registry));
+  if (line[0] != '\0')
+    log_print(line);
+}
+
 static void announce(struct daemon *daemon) {
   char command[1024];
+  report_missing(daemon);
   const struct served_model *served = example_model(daemon->services.registry);
   if (daemon->announced || !registry_ready(daemon->services.registry))
     return;
   daemon->announced = true;
   notify_send("READY=1");
   log_write(LOG_INFO, "ready", LOG_INTEGER, "models",
-            (long long)registry_count(daemon->services.registry), LOG_END);
+            (long long)registry_count(daemon->services.registry), LOG_INTEGER, "failed",
+            (long long)count_failed(daemon->services.registry), LOG_END);
   /* Last of all, so that `make serve` ends in the command to paste. */
   log_print("irrepd: ready");
   if (served != NULL && example_command(command, sizeof command, daemon->listener.url, served->name,
@@ -426,8 +454,7 @@ int daemon_run(struct config *config, int argc, char **argv) {
 static enum irrep_status check_folder(const struct config *config, struct irrep_error *error) {
   DIR *folder = opendir(config->models_dir);
   if (!folder)
-    return irrep_fail(error, IRREP_BAD_ARGUMENT, "models", "--models %.200s: %s",
-                      config->models_dir, strerror(errno));
+    return model_folder_fail(config->models_dir, errno, error);
   closedir(folder);
   return IRREP_OK;
 }

@@ -131,7 +131,7 @@ static enum irrep_status check_layout(struct model_file *file, size_t data_size,
     at = file->tensors[i].end;
   }
   if (at != data_size)
-    return bad(error, "", "the file is cut short, or longer than its tensors");
+    return bad(error, "", "the file is cut short, or longer than its tensors; copy it again");
   qsort(file->tensors, file->n_tensors, sizeof *file->tensors, by_name);
   for (size_t i = 1; i < file->n_tensors; i++)
     if (by_name(&file->tensors[i - 1], &file->tensors[i]) == 0)

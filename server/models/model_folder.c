@@ -1,6 +1,7 @@
 #include "server/models/model_folder.h"
 
 #include "server/base/log.h"
+#include "server/models/file_kind.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -8,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MODELS_MAX 1024
 
@@ -48,13 +50,48 @@ static int by_name(const void *a, const void *b) {
                 ((const struct model_folder_file *)b)->name);
 }
 
+static void note_checkpoint(struct model_folder *folder, const char *file) {
+  folder->n_checkpoints++;
+  if (folder->n_checkpoints == 1 || strcmp(file, folder->checkpoint) < 0)
+    snprintf(folder->checkpoint, sizeof folder->checkpoint, "%s", file);
+}
+
+enum irrep_status model_folder_fail(const char *path, int number, struct irrep_error *error) {
+  char uid[96] = "";
+  if (number == EACCES)
+    snprintf(uid, sizeof uid, ": the user of uid %ld must be allowed to read and to enter it",
+             (long)geteuid());
+  return irrep_fail(error, IRREP_BAD_ARGUMENT, "models", "the folder of models, %.100s: %s%s", path,
+                    strerror(number),
+                    number == ENOTDIR  ? "; --models names the folder that holds the files"
+                    : number == ENOENT ? "; --models names a folder of *.safetensors files"
+                                       : uid);
+}
+
+void model_folder_advice(const struct model_folder *folder, const char *path,
+                         char advice[MODEL_FOLDER_ADVICE_SIZE]) {
+  advice[0] = '\0';
+  if (folder->n_files > 0)
+    return;
+  if (folder->n_checkpoints > 0)
+    snprintf(advice, MODEL_FOLDER_ADVICE_SIZE,
+             "No model file, *.safetensors, is in %.150s, but %zu that may be checkpoints: python3 "
+             "-m irrepd.convert %.100s OUT.safetensors makes a model file of one; SIGHUP has the "
+             "folder read again.",
+             path, folder->n_checkpoints, folder->checkpoint);
+  else
+    snprintf(advice, MODEL_FOLDER_ADVICE_SIZE,
+             "No model file, *.safetensors, is in %.150s: python3 -m irrepd.convert CHECKPOINT "
+             "OUT.safetensors makes one; SIGHUP has the folder read again.",
+             path);
+}
+
 enum irrep_status model_folder_list(const char *path, struct model_folder *folder,
                                     struct irrep_error *error) {
   *folder = (struct model_folder){0};
   DIR *dir = opendir(path);
   if (!dir)
-    return irrep_fail(error, IRREP_BAD_ARGUMENT, "", "cannot read the folder of models: %s",
-                      strerror(errno));
+    return model_folder_fail(path, errno, error);
   enum irrep_status status = IRREP_OK;
   for (const struct dirent *entry; status == IRREP_OK && (entry = readdir(dir));) {
     const char *file = entry->d_name;
@@ -64,6 +101,8 @@ enum irrep_status model_folder_list(const char *path, struct model_folder *folde
                           MODELS_MAX);
     else if (stem > 0 && !add_file(folder, path, file, stem))
       status = irrep_fail(error, IRREP_NO_MEMORY, "", "no memory to list the models");
+    else if (file_kind_is_checkpoint(file))
+      note_checkpoint(folder, file);
     else if (stem == 0 && has_suffix(file))
       log_write(LOG_WARNING, "file ignored: a model's name is 1 to 64 of A-Z a-z 0-9 . _ -",
                 LOG_STRING, "file", file, LOG_END);

@@ -2,6 +2,7 @@
 #include "server/models/model_loading.h"
 
 #include "irrep/conventions.h"
+#include "server/models/file_kind.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -48,7 +49,7 @@ static int open_inside(const char *folder, const char *path, struct irrep_error 
   if (n > 0 && real_folder[n - 1] == '/')
     n--;
   if (!real_path)
-    system_failed(error, "the file cannot be found", errno);
+    system_failed(error, "the file cannot be reached", errno);
   else if (strncmp(real_path, real_folder, n) != 0 || real_path[n] != '/')
     bad_file(error, "the file is a link that leaves the folder of models");
   else if ((fd = open(real_path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)) < 0)
@@ -105,10 +106,15 @@ static bool read_file(void *context, size_t offset, size_t n, void *bytes) {
 static enum irrep_status look_at(struct file *file, struct model_facts *facts,
                                  struct irrep_error *error) {
   struct stat info;
-  if (fstat(file->fd, &info) != 0 || !S_ISREG(info.st_mode))
+  const bool found = fstat(file->fd, &info) == 0;
+  if (found && S_ISDIR(info.st_mode))
+    return bad_file(error, "a folder of that name, not a regular file");
+  if (!found || !S_ISREG(info.st_mode))
     return bad_file(error, "not a regular file");
   facts->stamp = stamp_of(&info);
-  if (info.st_size <= 0 || (unsigned long long)info.st_size > MODEL_BYTES_MAX)
+  if (info.st_size == 0)
+    return bad_file(error, file_kind_words(NULL, 0));
+  if (info.st_size < 0 || (unsigned long long)info.st_size > MODEL_BYTES_MAX)
     return irrep_fail(error, IRREP_BAD_MODEL_FILE, "",
                       "the file has %lld bytes; 1 to %zu are accepted", (long long)info.st_size,
                       MODEL_BYTES_MAX);
@@ -251,6 +257,17 @@ static void run_loading(void *context) {
     atomic_store(&loading->ended, true);
 }
 
+/* Of what is no model file, says what it is instead, where its first bytes tell. */
+static void name_kind(struct file *file, struct irrep_error *error) {
+  unsigned char bytes[FILE_KIND_BYTES];
+  const size_t n = file->n_bytes < sizeof bytes ? file->n_bytes : sizeof bytes;
+  if (error->status != IRREP_BAD_MODEL_FILE || !read_file(file, 0, n, bytes))
+    return;
+  const char *words = file_kind_words(bytes, n);
+  if (words)
+    bad_file(error, words);
+}
+
 static void load_open_file(struct loading *loading) {
   struct file *file = loading->file;
   struct model_facts *facts = loading->facts;
@@ -260,6 +277,7 @@ static void load_open_file(struct loading *loading) {
   struct hash hash = {file, facts->sha256, &loading->ended};
   side_by_side(run_hash, &hash, run_loading, loading);
   if (!*loading->model) {
+    name_kind(file, error);
     if (file->n_bytes > HASH_OF_FAILED)
       facts->sha256[0] = '\0';
     return;

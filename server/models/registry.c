@@ -41,6 +41,14 @@ struct served_model *registry_find(const struct registry *r, const char *name) {
   return find(r->models, r->n_models, name);
 }
 
+const char *registry_advice(const struct registry *r) {
+  return r->advice;
+}
+
+bool registry_settled(const struct registry *r) {
+  return r->n_initial == 0;
+}
+
 bool registry_ready(const struct registry *r) {
   if (r->n_initial > 0)
     return false;
@@ -154,6 +162,15 @@ static enum irrep_status scan(struct registry *r, struct irrep_error *error) {
     free(r->models);
     r->models = models;
     r->n_models = folder.n_files;
+    model_folder_advice(&folder, r->folder, r->advice);
+    if (r->advice[0] != '\0')
+      log_write(LOG_WARNING, "no models", LOG_STRING, "detail", r->advice, LOG_END);
+    else if (folder.n_checkpoints > 0)
+      log_write(LOG_INFO,
+                "files that may be checkpoints are not served: irrepd.convert makes "
+                "model files of them",
+                LOG_STRING, "file", folder.checkpoint, LOG_INTEGER, "files",
+                (long long)folder.n_checkpoints, LOG_END);
   } else {
     free(models);
   }
@@ -182,8 +199,8 @@ static void load_initial(struct registry *r) {
 void registry_reload(struct registry *r) {
   struct irrep_error error;
   if (scan(r, &error) != IRREP_OK) {
-    log_write(LOG_ERROR, "the folder of models was not read again", LOG_STRING, "detail",
-              error.detail, LOG_END);
+    log_write(LOG_ERROR, "the folder of models was not read again; the models stay", LOG_STRING,
+              "detail", error.detail, LOG_END);
     return;
   }
   for (size_t i = 0; i < r->n_models; i++) {

@@ -117,6 +117,12 @@ struct served_model *registry_at(const struct registry *registry,
 struct served_model *registry_find(const struct registry *registry,
                                    const char *name); /* NULL when unknown */
 
+/* What to do when the folder holds no model; "" when it does. */
+const char *registry_advice(const struct registry *registry);
+
+/* Whether the loads of the start have ended, however. */
+bool registry_settled(const struct registry *registry);
+
 /* Whether the loads of the start have ended and at least one model is ready or can be loaded. */
 bool registry_ready(const struct registry *registry);
 

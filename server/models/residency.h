@@ -3,11 +3,13 @@
 #ifndef SERVER_MODELS_RESIDENCY_H
 #define SERVER_MODELS_RESIDENCY_H
 
+#include "server/models/model_folder.h"
 #include "server/models/registry.h"
 
 struct registry {
   struct registry_options options; /* limits.pins points to pins */
   char *folder, *pins;
+  char advice[MODEL_FOLDER_ADVICE_SIZE]; /* of a folder without models */
   uv_loop_t *loop;
   uv_timer_t *step, *tidy; /* on the heap: libuv keeps them until the loop has run again */
   size_t n_models, n_known;

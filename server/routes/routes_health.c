@@ -32,6 +32,9 @@ bool routes_ready(const struct services *services, struct problem *problem) {
     problem_of_kind(problem, PROBLEM_DRAINING, "", "Requests under way are being finished.");
   else if (strcmp(state, "loading") == 0)
     problem_of_kind(problem, PROBLEM_MODEL_LOADING, "", "Models are being loaded.");
+  else if (registry_count(services->registry) == 0)
+    problem_of_kind(problem, PROBLEM_MODEL_NOT_READY, "", "%s",
+                    registry_advice(services->registry));
   else
     problem_of_kind(problem, PROBLEM_MODEL_NOT_READY, "",
                     "No model could be loaded; GET /v1/models says why.");

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE /* mkdtemp */
 #include "server/models/model_folder.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -89,11 +90,47 @@ static void test_refusals(void **state) {
   assert_int_equal(list.n_files, 0);
 }
 
+/* What to do is said of folders that hold no model, and of those that cannot be read. */
+static void test_advice(void **state) {
+  (void)state;
+  struct model_folder list;
+  struct irrep_error error;
+  char advice[MODEL_FOLDER_ADVICE_SIZE], path[128];
+  assert_int_equal(model_folder_list(folder, &list, &error), IRREP_OK);
+  model_folder_advice(&list, folder, advice);
+  assert_non_null(strstr(advice, folder));
+  assert_non_null(strstr(advice, "irrepd.convert CHECKPOINT OUT.safetensors"));
+  model_folder_fini(&list);
+  put_file("b.pth");
+  put_file("a.model");
+  put_file("notes.txt");
+  assert_int_equal(model_folder_list(folder, &list, &error), IRREP_OK);
+  assert_int_equal(list.n_checkpoints, 2);
+  model_folder_advice(&list, folder, advice);
+  assert_non_null(strstr(advice, "2 that may be checkpoints"));
+  assert_non_null(strstr(advice, "irrepd.convert a.model OUT.safetensors"));
+  model_folder_fini(&list);
+  put_file("a.safetensors");
+  assert_int_equal(model_folder_list(folder, &list, &error), IRREP_OK);
+  model_folder_advice(&list, folder, advice);
+  assert_string_equal(advice, "");
+  model_folder_fini(&list);
+  assert_int_equal(model_folder_list("/no/such/folder", &list, &error), IRREP_BAD_ARGUMENT);
+  assert_non_null(strstr(error.detail, "/no/such/folder"));
+  assert_non_null(strstr(error.detail, "names a folder of *.safetensors files"));
+  snprintf(path, sizeof path, "%s/a.safetensors", folder);
+  assert_int_equal(model_folder_list(path, &list, &error), IRREP_BAD_ARGUMENT);
+  assert_non_null(strstr(error.detail, "the folder that holds the files"));
+  model_folder_fail(path, EACCES, &error);
+  assert_non_null(strstr(error.detail, "must be allowed to read"));
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_sorted_by_name, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_names, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_refusals, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_advice, set_up, tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

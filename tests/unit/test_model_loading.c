@@ -183,7 +183,10 @@ static void test_bad_content(void **state) {
   assert_int_equal(load(f), IRREP_RESULT_NOT_FINITE);
   assert_null(f->model);
   put_file(f, "m", "");
-  expect_refusal(f, "0 bytes");
+  expect_refusal(f, "the file is empty");
+  put_file(f, "m", "PK\3\4 and what else a checkpoint holds");
+  assert_int_equal(load(f), IRREP_BAD_MODEL_FILE);
+  assert_non_null(strstr(f->error.detail, "irrepd.convert"));
 }
 
 static void test_links(void **state) {
@@ -193,9 +196,9 @@ static void test_links(void **state) {
   put_link(f, "up", "..");
   expect_refusal(f, "leaves the folder");
   put_link(f, "nowhere", "missing");
-  expect_refusal(f, "cannot be found");
+  expect_refusal(f, "cannot be reached");
   put_link(f, "loop", "loop");
-  expect_refusal(f, "cannot be found");
+  expect_refusal(f, "cannot be reached");
   put_file(f, "real", FAKE_FILE);
   put_link(f, "in", "real");
   assert_int_equal(load(f), IRREP_OK);
