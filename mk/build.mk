@@ -245,6 +245,12 @@ $(B)/bench/budget: tests/bench/budget.c $(wildcard tests/unit/support_*.h) $(B)/
 	$(call say,ld)
 	$(Q)$(CC) $(CFLAGS_PLAIN) -o $@ $< $(LDFLAGS_COMMON) $(B)/libcore.a -lcmocka $(CORE_LIBS)
 
+# For tests/dynamics/, which looks at what it prints.
+$(B)/dynamics/argon: tests/dynamics/argon.c tests/dynamics/argon.h $(B)/libcore.a
+	@mkdir -p $(@D)
+	$(call say,ld)
+	$(Q)$(CC) $(CFLAGS_PLAIN) -o $@ $< $(LDFLAGS_COMMON) $(B)/libcore.a $(CORE_LIBS)
+
 BENCH_PROGRAMS := $(patsubst %,$(B)/bench/%,bench_gemm bench_neighbours load)
 $(B)/bench/bench_gemm: MORE_CFLAGS = $(BLAS_CFLAGS)
 $(BENCH_PROGRAMS): $(B)/bench/%: tests/bench/%.c $(B)/libcore.a

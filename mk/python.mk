@@ -20,7 +20,8 @@ $(VENV_TESTS): $(TESTS_REQUIREMENTS) | $(VENV)
 	@touch $@
 
 # Environments of their own for ruff, mypy (lint); the wheel that carries the daemon (package); docs/ (docs); linters of container
-# files, podman-compose (deploy); Dask and Ray (clusters); a browser that is led (page).
+# files, podman-compose (deploy); Dask and Ray (clusters); a browser that is led (page);
+# physical_validation (trajectories).
 VENV_LINT := build/venv-lint/.ready
 VENV_LINT_BIN := build/venv-lint/bin
 VENV_PACKAGE := build/venv-package/.ready
@@ -29,8 +30,9 @@ VENV_DEPLOY := build/venv-deploy/.ready
 PYTHON_DEPLOY := build/venv-deploy/bin/python
 VENV_CLUSTERS := build/venv-clusters/.ready
 VENV_PAGE := build/venv-page/.ready
+VENV_TRAJECTORIES := build/venv-trajectories/.ready
 $(VENV_LINT) $(VENV_PACKAGE) $(VENV_DOCS): build/venv-%/.ready: tools/requirements-%.txt
-$(VENV_DEPLOY) $(VENV_CLUSTERS) $(VENV_PAGE): build/venv-%/.ready: tests/%/requirements.txt
+$(VENV_DEPLOY) $(VENV_CLUSTERS) $(VENV_PAGE) $(VENV_TRAJECTORIES): build/venv-%/.ready: tests/%/requirements.txt
 
 # The upstream codes that fixtures come from.
 VENV_REFERENCE := build/venv-reference/.ready
@@ -48,8 +50,8 @@ VENV_PEERS := $(PEERS:%=build/venv-peer-%/.ready)
 $(VENV_PEERS): build/venv-peer-%/.ready: tests/bench/requirements-%.txt
 
 # torch goes first, alone, so that nothing pulls another build of it.
-$(VENV_LINT) $(VENV_PACKAGE) $(VENV_DOCS) $(VENV_DEPLOY) $(VENV_CLUSTERS) $(VENV_PAGE) $(VENV_REFERENCE) $(VENV_REFERENCES) \
-  $(VENV_PEERS): | $(SETUP)/build
+$(VENV_LINT) $(VENV_PACKAGE) $(VENV_DOCS) $(VENV_DEPLOY) $(VENV_CLUSTERS) $(VENV_PAGE) $(VENV_TRAJECTORIES) \
+  $(VENV_REFERENCE) $(VENV_REFERENCES) $(VENV_PEERS): | $(SETUP)/build
 	python3 -m venv $(@D)
 	$(if $(shell grep -s '^torch==' $<),$(@D)/bin/python -m pip install $(PIP_FLAGS) "$$(grep -E '^torch==' $<)")
 	$(@D)/bin/python -m pip install $(PIP_FLAGS) -r $<

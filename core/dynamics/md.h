@@ -14,6 +14,16 @@ struct md_chain {
   double p[IRREP_MD_CHAIN_MAX];   /* momenta, eV fs */
 };
 
+/* A move of stochastic cell rescaling whose account is open until new forces are known: crescale.c,
+ * whose letters these are. */
+struct md_rescale {
+  double root, change;   /* l, l' - l */
+  double force;          /* f */
+  double volume;         /* at which the shape moved */
+  double along, squared; /* S . A, A . A */
+  double strain[3][3];   /* S in the frame after the move */
+};
+
 /* Where a trajectory is. */
 struct md_point {
   uint64_t step;
@@ -25,8 +35,9 @@ struct md_point {
                        with energy and p V it makes the conserved quantity */
   struct md_chain atoms_chain, cell_chain;
   double cell_momentum[3]
-                      [3]; /* MTK: p_g, eV fs; one number times the unit matrix where isotropic */
-  double *x, *v, *f;       /* [n_atoms][3] Angstrom, Angstrom/fs, eV/Angstrom */
+                      [3];   /* MTK: p_g, eV fs; one number times the unit matrix where isotropic */
+  struct md_rescale rescale; /* between the halves of a step; not saved */
+  double *x, *v, *f;         /* [n_atoms][3] Angstrom, Angstrom/fs, eV/Angstrom */
 };
 
 struct irrep_md {

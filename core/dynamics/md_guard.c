@@ -1,5 +1,6 @@
 #include "core/dynamics/md_guard.h"
 
+#include "core/dynamics/matrix3.h"
 #include "irrep/conventions.h"
 
 #include <inttypes.h>
@@ -93,12 +94,14 @@ enum irrep_status md_guard_step(struct irrep_md *md) {
                     at->step);
 }
 
-/* How far atom i goes beyond what the cell takes it along. */
-static enum irrep_status check_atom(struct irrep_md *md, size_t i, const double from[3]) {
-  const double *to = md->ahead.x + 3 * i;
-  const double by[3] = {to[0] - from[0], to[1] - from[1], to[2] - from[2]};
-  const double far = length(by), max = md->options.move_max;
+/* Whether atom i moves too far beyond what the cell takes it along. */
+static enum irrep_status check_atom(struct irrep_md *md, size_t i, const double map[3][3]) {
+  const double *from = md->done.x + 3 * i, *to = md->ahead.x + 3 * i;
+  double by[3];
   char field[64];
+  for (size_t k = 0; k < 3; k++)
+    by[k] = to[k] - (from[0] * map[0][k] + from[1] * map[1][k] + from[2] * map[2][k]);
+  const double far = length(by), max = md->options.move_max;
   snprintf(field, sizeof field, "positions/%zu", i);
   if (!(far <= max))
     return irrep_fail(&md->failure, IRREP_DIVERGED, field,
@@ -113,9 +116,50 @@ static enum irrep_status check_atom(struct irrep_md *md, size_t i, const double 
   return IRREP_OK;
 }
 
+/* The linear map of the last complete cell to the one ahead; false: there is none, or it is far
+ * from the unit matrix. */
+static bool map_of_cell(const struct irrep_md *md, double map[3][3]) {
+  double inverse[3][3];
+  if (!matrix3_inverse(md->done.cell, inverse))
+    return false;
+  matrix3_multiply(inverse, md->ahead.cell, map);
+  for (size_t i = 0; i < 3; i++)
+    for (size_t j = 0; j < 3; j++)
+      if (!(fabs(map[i][j] - (i == j ? 1 : 0)) <= STRAIN_MAX))
+        return false;
+  return true;
+}
+
+static enum irrep_status check_cell(struct irrep_md *md, double map[3][3]) {
+  const uint64_t step = md->done.step + 1;
+  const double spread_min = fmin(SPREAD_MIN, 0.5 * md->spread);
+  if (!map_of_cell(md, map))
+    return irrep_fail(&md->failure, IRREP_DIVERGED, "cell",
+                      "step %" PRIu64 ": the cell would change by more than %g %% in one step; a "
+                      "longer time of the barostat, a smaller compressibility or a shorter "
+                      "timestep may help",
+                      step, 100 * STRAIN_MAX);
+  const double ratio = md_volume(md->ahead.cell) / md->volume;
+  if (!(ratio >= 1 / VOLUME_RATIO_MAX && ratio <= VOLUME_RATIO_MAX))
+    return irrep_fail(&md->failure, IRREP_DIVERGED, "cell",
+                      "step %" PRIu64 ": the cell has %s: its volume is %g of what it was at the "
+                      "beginning",
+                      step, ratio < 1 ? "collapsed" : "opened", ratio);
+  if (!(spread(md->ahead.cell) >= spread_min))
+    return irrep_fail(&md->failure, IRREP_DIVERGED, "cell",
+                      "step %" PRIu64 ": the cell is sheared too far: its volume is %g of the "
+                      "product of its lengths",
+                      step, spread(md->ahead.cell));
+  return IRREP_OK;
+}
+
 enum irrep_status md_guard_move(struct irrep_md *md) {
   enum irrep_status status = IRREP_OK;
+  double map[3][3];
+  matrix3_identity(map);
+  if (md->options.ensemble == IRREP_MD_NPT)
+    status = check_cell(md, map);
   for (size_t i = 0; i < md->n_atoms && status == IRREP_OK; i++)
-    status = check_atom(md, i, md->done.x + 3 * i);
+    status = check_atom(md, i, map);
   return status;
 }

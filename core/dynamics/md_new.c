@@ -24,7 +24,7 @@ static enum irrep_status check_barostat(const struct irrep_md_options *options,
   if (n_fixed > 0)
     return irrep_fail(error, IRREP_BAD_ARGUMENT, "fixed",
                       "atoms cannot be fixed in the ensemble npt, whose cell takes them along");
-  return irrep_fail(error, IRREP_BAD_ARGUMENT, "ensemble", "npt is not there yet");
+  return IRREP_OK;
 }
 
 static enum irrep_status take_fixed(struct irrep_md *md, const struct irrep_md_atoms *atoms,

@@ -10,6 +10,7 @@
  * Mol. Phys. 87, 1117 (1996), https://doi.org/10.1080/00268979600100761, with the fourth-order
  * weights of H. Yoshida, Phys. Lett. A 150, 262 (1990). ASE's NoseHooverChainNVT and MTKNPT do the
  * same, with n = 3 N. */
+#include "core/dynamics/barostats.h"
 #include "core/dynamics/elementary.h"
 #include "core/dynamics/thermostats.h"
 
@@ -18,13 +19,14 @@
 /* What a chain holds. */
 struct held {
   double degrees, kt, time; /* n, eV, fs */
+  double first;             /* Q_1 over kT time^2 */
   double twice;             /* 2 K, eV */
   double scale;             /* of the velocities or momenta so far */
   size_t length;            /* M */
 };
 
 static double mass(const struct held *held, size_t j) {
-  return (j == 0 ? held->degrees : 1) * held->kt * held->time * held->time;
+  return (j == 0 ? held->first : 1) * held->kt * held->time * held->time;
 }
 
 /* exp(-time p_(j+1) / Q_(j+1)); 1 at the end of the chain. */
@@ -60,6 +62,7 @@ static void integrate_4th_order(struct md_chain *chain, struct held *held, doubl
 
 static struct held held_atoms(const struct irrep_md *md, uint64_t step) {
   return (struct held){.degrees = md->n_free,
+                       .first = md->n_free,
                        .kt = md_kt(md, step),
                        .time = md->options.thermostat_time,
                        .scale = 1,
@@ -74,6 +77,24 @@ void nose_hoover_atoms(const struct irrep_md *md, struct md_point *at, double ti
     at->v[i] *= held.scale;
 }
 
+/* Q_1 of one degree of freedom is 9 kT time^2, as in ASE's IsotropicMTKNPT. */
+static struct held held_cell(const struct irrep_md *md, uint64_t step) {
+  const double degrees = mtk_degrees(md);
+  return (struct held){.degrees = degrees,
+                       .first = degrees == 1 ? 9 : degrees,
+                       .kt = md_kt(md, step),
+                       .time = md->options.barostat_time,
+                       .scale = 1,
+                       .length = md->options.chain_length};
+}
+
+double nose_hoover_cell(const struct irrep_md *md, struct md_point *at, double twice, double time) {
+  struct held held = held_cell(md, at->step + 1);
+  held.twice = twice;
+  integrate_4th_order(&at->cell_chain, &held, time);
+  return held.scale;
+}
+
 static double energy(const struct md_chain *chain, const struct held *held) {
   double sum = 0;
   for (size_t j = 0; j < held->length; j++)
@@ -85,4 +106,9 @@ static double energy(const struct md_chain *chain, const struct held *held) {
 double nose_hoover_energy(const struct irrep_md *md, const struct md_point *at) {
   const struct held atoms = held_atoms(md, at->step);
   return energy(&at->atoms_chain, &atoms);
+}
+
+double nose_hoover_cell_energy(const struct irrep_md *md, const struct md_point *at) {
+  const struct held cell = held_cell(md, at->step);
+  return energy(&at->cell_chain, &cell);
 }

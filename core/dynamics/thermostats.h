@@ -15,7 +15,12 @@ void csvr_step(const struct irrep_md *md, struct md_point *at);
  * (nose_hoover.c). */
 void nose_hoover_atoms(const struct irrep_md *md, struct md_point *at, double time);
 
-/* The energy that chains hold at a complete step, eV. */
+/* The chain that holds the cell of MTK, whose kinetic energy is twice / 2, for a time. Returns what
+ * the cell's momenta are to be multiplied by. */
+double nose_hoover_cell(const struct irrep_md *md, struct md_point *at, double twice, double time);
+
+/* The energies that the chains hold at a complete step, eV. */
 double nose_hoover_energy(const struct irrep_md *md, const struct md_point *at);
+double nose_hoover_cell_energy(const struct irrep_md *md, const struct md_point *at);
 
 #endif

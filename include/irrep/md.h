@@ -4,6 +4,7 @@
  *   irrep_md_ask       says where energy, forces and stress are wanted
  *   irrep_md_tell      takes them, and goes on to where they are wanted next
  *   irrep_md_completed shows the step that is complete
+ *   irrep_md_save      writes all of it as bytes, from which irrep_md_restore goes on
  *   irrep_md_free
  *
  * A trajectory is a state machine: it calls nothing, and knows no clock, no file and no thread. Its
@@ -211,6 +212,21 @@ const struct irrep_error *irrep_md_failure(const struct irrep_md *md);
 /* Shows the last step that is complete. BAD_ARGUMENT: a struct_size, or none is complete yet. */
 enum irrep_status irrep_md_completed(const struct irrep_md *md, struct irrep_md_frame *frame,
                                      struct irrep_error *error);
+
+/* How many bytes irrep_md_save writes: the same for the whole trajectory. */
+size_t irrep_md_bytes(const struct irrep_md *md);
+
+/* Writes the trajectory as it is after its last complete step: little-endian, with a version and a
+ * checksum.
+ *   bytes  [irrep_md_bytes] */
+void irrep_md_save(const struct irrep_md *md, void *bytes);
+
+/* Makes a trajectory of what irrep_md_save wrote, on this machine or another. It asks for what the
+ * saved one asked for, and goes on with the same bits. On OK *md is owned by the caller
+ * (irrep_md_free), otherwise NULL. BAD_ARGUMENT: not such bytes, or damaged, or of a version of the
+ * format that this one does not know; NO_MEMORY. Thread-safe. */
+enum irrep_status irrep_md_restore(const void *bytes, size_t n_bytes, struct irrep_md **md,
+                                   struct irrep_error *error);
 
 /* Frees a trajectory; does nothing for NULL. */
 void irrep_md_free(struct irrep_md *md);

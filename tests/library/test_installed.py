@@ -19,6 +19,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 from libirrep import Model  # noqa: E402
+from md import Trajectory  # noqa: E402
 
 EXAMPLES = ROOT / "clients" / "c"
 FIXTURES = ROOT / "tests" / "reference" / "fixtures"
@@ -134,6 +135,35 @@ def test_by_pkg_config(tree, tmp_path: Path, language: str, linking: str) -> Non
     run(*compiler, *STRICT, "-o", program, EXAMPLES / name, *flags)
     assert ("libirrep.so.0" in run("readelf", "-d", program)) == (linking == "shared")
     assert_right(program, tree, tmp_path)
+
+
+def test_molecular_dynamics(tree, tmp_path: Path) -> None:
+    """The example's trajectory is that of the same water by way of Python."""
+    program = tmp_path / "md"
+    flags = pkg_config(tree, "--cflags", "--libs")
+    run("gcc", "-std=c11", *STRICT, "-o", program, EXAMPLES / "md.c", *flags)
+    printed = run(program, SMALL, 40, environment={"LD_LIBRARY_PATH": str(tree.libraries)})
+    model = Model(SMALL)
+    positions = np.array([[0, 0, 0], [0.96, 0, 0], [-0.24, 0.93, 0]])
+    md = Trajectory(
+        [8, 1, 1], positions, np.zeros((3, 3)), [False] * 3,
+        timestep=0.5, n_steps=40, temperature=300, seed=1,
+    )  # fmt: skip
+
+    def evaluate(positions: np.ndarray, cell: np.ndarray) -> tuple:
+        water = SimpleNamespace(
+            numbers=[8, 1, 1], positions=positions, cell=None, pbc=[False] * 3
+        )
+        result = model.evaluate_one(water, "float64")
+        return float(result.energy), result.forces, None
+
+    lines = [
+        f"step {f.step} time {f.time:g} fs energy {f.potential:.9f} eV "
+        f"conserved {f.conserved:.9f} eV temperature {f.temperature:.3f} K"
+        for f in md.frames(evaluate)
+        if f.step % 10 == 0
+    ]
+    assert printed.splitlines() == lines and len(lines) == 5
 
 
 def cmake(tree: SimpleNamespace, source: Path, build: Path, *options: str) -> str:

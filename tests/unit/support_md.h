@@ -4,13 +4,10 @@
 #define TESTS_UNIT_SUPPORT_MD_H
 
 #include "core/dynamics/units.h"
-#include "irrep/graph.h"
 #include "irrep/md.h"
+#include "tests/dynamics/argon.h"
 #include "tests/unit/support_arrays.h"
 
-#define ARGON_EPSILON 0.0104 /* eV */
-#define ARGON_SIGMA 3.4      /* Angstrom */
-#define ARGON_CUTOFF 7.5     /* Angstrom */
 #define ARGON_MAX 125
 
 /* What a structure answers. */
@@ -18,46 +15,12 @@ struct told {
   double energy, forces[3 * ARGON_MAX], stress[3][3];
 };
 
-/* Lennard and Jones's pair energy times (1 - (r / cutoff)^2)^3, which ends smoothly, and its
- * derivative by r, over r. */
-static inline double argon_pair(double r2, double *slope) {
-  const double c2 = ARGON_CUTOFF * ARGON_CUTOFF, s2 = ARGON_SIGMA * ARGON_SIGMA / r2;
-  const double s6 = s2 * s2 * s2, end = 1 - r2 / c2;
-  const double pair = 4 * ARGON_EPSILON * (s6 * s6 - s6);
-  const double pair_slope = 4 * ARGON_EPSILON * (-12 * s6 * s6 + 6 * s6) / r2;
-  if (r2 >= c2) {
-    *slope = 0;
-    return 0;
-  }
-  *slope = pair_slope * end * end * end - pair * 6 * end * end / c2;
-  return pair * end * end * end;
-}
-
-static inline double cell_volume(const double c[3][3]) {
-  return fabs(c[0][0] * (c[1][1] * c[2][2] - c[1][2] * c[2][1]) +
-              c[0][1] * (c[1][2] * c[2][0] - c[1][0] * c[2][2]) +
-              c[0][2] * (c[1][0] * c[2][1] - c[1][1] * c[2][0]));
-}
-
-/* Energy, forces and stress of argon. */
 static inline void argon_tell(const struct irrep_structure *s, struct told *told) {
   struct irrep_graph *graph;
-  memset(told, 0, sizeof *told);
   assert_true(s->n_atoms <= ARGON_MAX);
   assert_int_equal(irrep_graph_build(s, ARGON_CUTOFF, 0, SIZE_MAX, &graph, NULL), IRREP_OK);
-  const struct irrep_graph_arrays *g = irrep_graph_contents(graph);
   const double volume = s->pbc[0] && s->pbc[1] && s->pbc[2] ? cell_volume(s->cell) : INFINITY;
-  for (size_t i = 0; i < s->n_atoms; i++)
-    for (size_t e = g->first_edge[i]; e < g->first_edge[i + 1]; e++) {
-      const double *r = g->vectors + 3 * e;
-      double slope;
-      told->energy += 0.5 * argon_pair(r[0] * r[0] + r[1] * r[1] + r[2] * r[2], &slope);
-      for (size_t a = 0; a < 3; a++) {
-        told->forces[3 * i + a] -= slope * r[a];
-        for (size_t b = 0; b < 3; b++)
-          told->stress[a][b] += 0.5 * slope * r[a] * r[b] / volume;
-      }
-    }
+  told->energy = argon_energy(irrep_graph_contents(graph), volume, told->forces, told->stress);
   irrep_graph_free(graph);
 }
 
