@@ -43,6 +43,7 @@ DEPLOY = {
 # They run LANES at a time, the long ones first: much of their time is waiting for daemons.
 PYTEST_FOLDERS = (
     "tests/physics",
+    "tests/dynamics",
     "tests/interop",
     "tests/http",
     "clients/python/tests",
