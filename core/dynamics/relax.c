@@ -11,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-
-
 static bool moves_cell(const struct relax_settings *settings) {
   return settings->cell != IRREP_RELAX_CELL_FIXED;
 }
