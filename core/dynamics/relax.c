@@ -181,9 +181,9 @@ enum irrep_status irrep_relax_ask(const struct irrep_relax *relax,
   return IRREP_OK;
 }
 
-enum irrep_status irrep_relax_progress(const struct irrep_relax *relax,
-                                       struct irrep_relax_progress *progress,
-                                       struct irrep_error *error) {
+enum irrep_status irrep_relax_report(const struct irrep_relax *relax,
+                                     struct irrep_relax_progress *progress,
+                                     struct irrep_error *error) {
   const struct irrep_relax_progress ours = {.state = relax->state,
                                             .status = relax->status,
                                             .n_steps = relax->n_steps,

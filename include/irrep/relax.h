@@ -4,7 +4,7 @@
  *   irrep_relax_new       a relaxation of one structure
  *   irrep_relax_ask       the structure whose energy, forces and stress are wanted now
  *   irrep_relax_tell      takes them, and moves on
- *   irrep_relax_progress  how far it is
+ *   irrep_relax_report    how far it is
  *   irrep_relax_save      all of its state as bytes
  *   irrep_relax_restore   a relaxation that goes on from them, with the same bits
  *   irrep_relax_free
@@ -165,9 +165,9 @@ enum irrep_status irrep_relax_tell(struct irrep_relax *relax, double energy, con
                                    struct irrep_error *error);
 
 /* Says how far a relaxation is. BAD_ARGUMENT (struct_size). */
-enum irrep_status irrep_relax_progress(const struct irrep_relax *relax,
-                                       struct irrep_relax_progress *progress,
-                                       struct irrep_error *error);
+enum irrep_status irrep_relax_report(const struct irrep_relax *relax,
+                                     struct irrep_relax_progress *progress,
+                                     struct irrep_error *error);
 
 /* The bytes that irrep_relax_save writes now. */
 size_t irrep_relax_save_size(const struct irrep_relax *relax);

@@ -170,7 +170,7 @@ class Relax:
     @property
     def progress(self) -> Progress:
         progress = Progress(ctypes.sizeof(Progress))
-        self.check(LIBRARY.irrep_relax_progress(self.handle, ctypes.byref(progress), None))
+        self.check(LIBRARY.irrep_relax_report(self.handle, ctypes.byref(progress), None))
         return progress
 
     @property

@@ -86,7 +86,7 @@ static inline struct irrep_structure relax_asked(const struct irrep_relax *relax
 
 static inline struct irrep_relax_progress relax_progress(const struct irrep_relax *relax) {
   struct irrep_relax_progress progress = IRREP_RELAX_PROGRESS_INIT;
-  assert_int_equal(irrep_relax_progress(relax, &progress, NULL), IRREP_OK);
+  assert_int_equal(irrep_relax_report(relax, &progress, NULL), IRREP_OK);
   return progress;
 }
 

@@ -252,7 +252,7 @@ static void test_struct_sizes(void **state) {
   struct irrep_structure structure = {0};
   struct irrep_relax_progress progress = {0};
   assert_int_equal(irrep_relax_ask(relax, &structure, NULL), IRREP_BAD_ARGUMENT);
-  assert_int_equal(irrep_relax_progress(relax, &progress, NULL), IRREP_BAD_ARGUMENT);
+  assert_int_equal(irrep_relax_report(relax, &progress, NULL), IRREP_BAD_ARGUMENT);
   assert_int_equal(irrep_relax_new(&options, &structure, &other, NULL), IRREP_BAD_ARGUMENT);
   options.struct_size--;
   assert_int_equal(irrep_relax_new(&options, &springs.structure, &other, NULL), IRREP_BAD_ARGUMENT);
