@@ -214,6 +214,20 @@ void PairIrrep::compute(int eflag, int vflag) {
   evaluate();
   add_forces();
   add_tallies();
+  n_steps_++;
+}
+
+// After a run: what an atom takes, by which one can plan larger runs.
+void PairIrrep::finish() {
+  double mine[3] = {memory_usage(), sent_, static_cast<double>(n_local_)}, all[3];
+  MPI_Allreduce(mine, all, 3, MPI_DOUBLE, MPI_SUM, world);
+  if (comm->me == 0 && n_steps_ > 0 && all[2] > 0)
+    utils::logmesg(lmp,
+                   "pair_style irrep: {:.2f} kB of memory an atom, {:.2f} kB an atom and step sent "
+                   "to ghosts\n",
+                   all[0] / all[2] / 1e3, all[1] / static_cast<double>(n_steps_) / all[2] / 1e3);
+  sent_ = 0.0;
+  n_steps_ = 0;
 }
 
 // Places the atoms of this model in the graph: this rank's first, then ghosts, in LAMMPS' order.
@@ -417,6 +431,7 @@ int PairIrrep::pack_forward_comm(int n, int *list, double *buffer, int, int *) {
     else
       memset(buffer, 0, packed() * sizeof(double));
   }
+  sent_ += static_cast<double>(n) * static_cast<double>(packed() * sizeof(double));
   return n * static_cast<int>(packed());
 }
 
@@ -433,6 +448,7 @@ int PairIrrep::pack_reverse_comm(int n, int first, double *buffer) {
     else
       memset(buffer, 0, packed() * sizeof(double));
   }
+  sent_ += static_cast<double>(n) * static_cast<double>(packed() * sizeof(double));
   return n * static_cast<int>(packed());
 }
 

@@ -34,6 +34,7 @@ public:
   void init_style() override;
   double init_one(int type, int other) override;
   void compute(int eflag, int vflag) override;
+  void finish() override;
   double memory_usage() override;
 
   int pack_forward_comm(int n, int *list, double *buffer, int pbc_flag, int *pbc) override;
@@ -89,6 +90,10 @@ private:
   size_t arena_bytes_ = 0;
   struct irrep_result result_ = IRREP_RESULT_INIT;
   Rows rows_ = {nullptr, 0, 0, 0, 0};
+
+  // Since the last finish().
+  double sent_ = 0.0; // bytes that this rank has packed for others' ghosts and its own
+  bigint n_steps_ = 0;
 };
 
 } // namespace LAMMPS_NS

@@ -1,7 +1,8 @@
 """Speed of irrepd, side by side with the codes that it is compared with.
 
     make bench                  everything, each peer in a virtual environment of its own
-    make bench FAMILY=mace      one part (sevenn, mace, nequip, schnetpack, neighbours, drivers)
+    make bench FAMILY=mace      one part (sevenn, mace, nequip, schnetpack, neighbours, drivers,
+                                lammps)
     make bench QUICK=1          without peers: SevenNet-0 alone, the GEMM kernel, large systems
 
 Results go to build/bench/results/ as JSON; the tables of all that is there are printed at the end.
@@ -25,13 +26,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "support"
 import alone
 import chart
 import drivers
+import in_lammps
 import ratios
 import served
 from sides import MODELS, OUTPUT, NotAvailable, processor
 
 RESULTS = OUTPUT / "results"
 FAMILIES = ("sevenn", "mace", "nequip", "schnetpack")
-PARTS = (*FAMILIES, "neighbours", "drivers")  # each measured by itself with FAMILY=
+PARTS = (*FAMILIES, "neighbours", "drivers", "lammps")  # each measured by itself with FAMILY=
 
 
 def save(name: str, rows: Any) -> None:
@@ -82,6 +84,8 @@ def extras(name: str) -> None:
         save(name, alone.neighbours())
     elif name == "drivers":
         save(name, drivers.measure())
+    elif name == "lammps":
+        save(name, in_lammps.measure())
 
 
 def report() -> None:
@@ -114,6 +118,8 @@ def report() -> None:
         print(f"\n{load('neighbours')['rows']}")
     if load("drivers")["rows"]:
         print(f"\n{drivers.table(load('drivers')['rows'])}")
+    if load("lammps")["rows"]:
+        print(f"\n{in_lammps.table(load('lammps')['rows'])}")
 
 
 def described(about: dict[str, Any]) -> str:
