@@ -40,8 +40,7 @@ static void account(const struct exchange *x, int status) {
 
 static void on_timer(uv_timer_t *timer);
 
-/* Resumes a suspended connection; libmicrohttpd looks at it when it runs next. */
-static void wake(struct connection *connection) {
+void http_resume(struct connection *connection) {
   MHD_resume_connection(connection->mhd);
   http_run_in(connection->server, 0);
 }
@@ -51,13 +50,14 @@ static void exchange_send(struct http_exchange *exchange, struct http_reply *rep
   struct http_server *server = x->connection->server;
   const bool waiting = x->stage == STAGE_WAITING;
   x->status = reply->status;
-  x->response = http_response(reply, x->request_id, server->draining);
+  x->stream = reply->stream;
+  x->response = http_response(reply, x->request_id, server->draining, http_stream_read, x);
   x->answer_bytes = x->response != NULL ? reply->size : 0;
   server->budget.used += x->answer_bytes;
   x->stage = STAGE_REPLIED;
   account(x, x->status);
   if (waiting)
-    wake(x->connection);
+    http_resume(x->connection);
 }
 
 void http_reply_problem(struct http_exchange *exchange, const struct problem *problem,
@@ -76,8 +76,11 @@ static enum MHD_Result queue(struct exchange *x) {
   const struct connection *connection = x->connection;
   if (!x->response)
     return MHD_NO;
-  peer_deadline(connection->peer,
-                connection->server->options.request_timeout_ms + x->answer_bytes / ANSWER_RATE);
+  if (x->stream.read)
+    x->stage = STAGE_STREAMING;
+  peer_deadline(connection->peer, x->stream.read ? 0
+                                                 : connection->server->options.request_timeout_ms +
+                                                       x->answer_bytes / ANSWER_RATE);
   return MHD_queue_response(connection->mhd, (unsigned)x->status, x->response);
 }
 
@@ -148,11 +151,13 @@ static enum MHD_Result begin(struct http_server *server, struct MHD_Connection *
                                      .client = connection->name,
                                      .local = connection->local,
                                      .route = "other",
-                                     .send = exchange_send};
+                                     .send = exchange_send,
+                                     .wake = http_stream_wake};
   *slot = connection->exchange = x;
   connection->n_begun++;
   server->n_exchanges++;
   MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, on_field, x);
+  x->public.query_from = MHD_lookup_connection_value(mhd, MHD_GET_ARGUMENT_KIND, "from");
   if (x->accept[0] != '\0')
     x->public.accept = x->accept;
   if (x->request_id[0] == '\0')
@@ -187,7 +192,7 @@ static void leave(struct exchange *x) {
   x->stage = STAGE_GONE;
   if (x->public.gone != NULL)
     x->public.gone(x->public.gone_context);
-  wake(x->connection);
+  http_resume(x->connection);
 }
 
 /* The request is complete: hands it to the routes, and waits when they have not replied. */
@@ -278,6 +283,8 @@ static void on_ended(void *context) {
   if (x != NULL && x->stage == STAGE_WAITING) {
     if (!peer_probe(connection->peer))
       leave(x);
+  } else if (x != NULL && x->stage == STAGE_STREAMING) {
+    http_stream_probe(x);
   } else if (!x || x->stage == STAGE_RECEIVING) {
     await_rest(connection);
   }
@@ -290,6 +297,8 @@ static void on_gone(void *context) {
   connection->client_gone = true;
   if (x != NULL && x->stage == STAGE_WAITING)
     leave(x);
+  else if (x != NULL && x->stage == STAGE_STREAMING)
+    http_stream_break(x);
   else if (!x || x->stage == STAGE_RECEIVING)
     peer_hang_up(connection->peer);
 }
@@ -303,6 +312,7 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **slot,
     return;
   struct connection *connection = x->connection;
   *slot = NULL;
+  http_stream_close(x);
   http_body_drop(&x->body, &server->budget);
   server->budget.used -= x->answer_bytes;
   if (x->response != NULL)

@@ -23,12 +23,25 @@ struct http_field {
   const char *name, *value;
 };
 
+/* A body that comes bit by bit. */
+#define HTTP_STREAM_END SIZE_MAX
+struct http_stream {
+  /* Copies the next bytes, at most `size`, and returns how many. 0: there are none now; http_wake
+   * is called when there are. HTTP_STREAM_END: that was all. NULL: the reply is no stream. */
+  size_t (*read)(void *context, char *bytes, size_t size);
+  /* The last call: all has been sent, or the client has gone. The exchange is invalid afterwards.
+   */
+  void (*closed)(void *context);
+  void *context;
+};
+
 struct http_reply {
   int status;
   const char *content_type; /* static */
   char *body;               /* [size] malloc'ed; http_reply takes it */
   size_t size;
   struct pieces *pieces;           /* [size] instead of body; taken too */
+  struct http_stream stream;       /* instead of both; of no size */
   int retry_after_s;               /* Retry-After; 0: none */
   size_t inference_header_size;    /* Inference-Header-Content-Length; 0: none */
   const char *allow;               /* Allow, static; NULL: none */
@@ -43,7 +56,7 @@ struct http_exchange {
   const char *method;
   const char *path;         /* decoded, without the query */
   const char *accept;       /* of all such fields; NULL: none */
-  const char *content_type; /* these seven: NULL where there is no such field, "" where there are
+  const char *content_type; /* these eight: NULL where there is no such field, "" where there are
                                several */
   const char *content_encoding;
   const char *authorization;
@@ -51,6 +64,8 @@ struct http_exchange {
   const char *if_none_match;
   const char *origin;
   const char *host;
+  const char *prefer;
+  const char *query_from; /* the value of from=K in the query; NULL: there is none */
   bool forwarded; /* by a proxy, as Forwarded, X-Forwarded-... or Via tell: who asks is not known */
   const char *body; /* [size]; until the handler returns, unless it takes the body */
   size_t size;
@@ -64,12 +79,19 @@ struct http_exchange {
   /* Private */
   char *body_memory; /* what http_take_body gives */
   void (*send)(struct http_exchange *exchange, struct http_reply *reply);
+  void (*wake)(struct http_exchange *exchange);
 };
 
 /* Answers an exchange, exactly once, inside the handler or later; takes reply->body. The exchange
- * is invalid afterwards. */
+ * is invalid afterwards, but with a stream: then when that is closed, and gone is not called. */
 static inline void http_reply(struct http_exchange *exchange, struct http_reply *reply) {
   exchange->send(exchange, reply);
+}
+
+/* The stream that an exchange was answered with has bytes, or its end, to be read. Not to be called
+ * from its read. A client that takes nothing for the time of a request is let go. */
+static inline void http_wake(struct http_exchange *exchange) {
+  exchange->wake(exchange);
 }
 
 /* Inside the handler: the body, malloc'ed [size], is the caller's from now on; NULL when it is
@@ -120,7 +142,8 @@ void http_drain(struct http_server *server);
 void http_quiesce(struct http_server *server, uint64_t grace_ms, void (*done)(void *context),
                   void *context);
 
-/* Tells every waiting exchange that its client has gone, and answers it by 503. */
+/* Tells every waiting exchange that its client has gone, and answers it by 503; breaks off streams.
+ */
 void http_abandon(struct http_server *server);
 
 /* Closes all connections; nothing may wait for a reply. The memory goes when the loop has run its

@@ -82,6 +82,8 @@ void http_abandon(struct http_server *server) {
               "The server stops before this request was computed.");
   for (struct connection *c = server->connections; c != NULL; c = c->next) {
     struct exchange *x = c->exchange;
+    if (x && x->stage == STAGE_STREAMING)
+      http_stream_break(x);
     if (!x || x->stage != STAGE_WAITING)
       continue;
     if (x->public.gone != NULL)

@@ -11,7 +11,8 @@ bool http_fields_keep(struct http_exchange *exchange, const char *name, const ch
                 {"inference-header-content-length", &exchange->inference_header_length},
                 {"if-none-match", &exchange->if_none_match},
                 {"origin", &exchange->origin},
-                {"host", &exchange->host}};
+                {"host", &exchange->host},
+                {"prefer", &exchange->prefer}};
   if (strcasecmp(name, "via") == 0 || strcasecmp(name, "forwarded") == 0 ||
       strncasecmp(name, "x-forwarded-", 12) == 0) {
     exchange->forwarded = true;

@@ -1,5 +1,5 @@
 /* The inside of an HTTP server, for http.c (requests and the server's life), http_heads.c (what the
- * library reads) and http_end.c (the end). Used on the loop thread. */
+ * library reads) http_stream.c (streams) and http_end.c (the end). Used on the loop thread. */
 #ifndef SERVER_HTTP_HTTP_INSIDE_H
 #define SERVER_HTTP_HTTP_INSIDE_H
 
@@ -21,6 +21,7 @@ enum stage {
   STAGE_HANDLED,   /* the handler has it and has not replied */
   STAGE_WAITING,   /* as before, and the connection is suspended */
   STAGE_REPLIED,   /* a response is there for libmicrohttpd */
+  STAGE_STREAMING, /* libmicrohttpd reads the stream of its response */
   STAGE_LINGERING, /* answered past libmicrohttpd: what still comes is thrown away */
   STAGE_GONE
 };
@@ -47,6 +48,9 @@ struct exchange {
   enum stage stage;
   int status;
   struct MHD_Response *response;
+  struct http_stream stream; /* of the response, until it is closed */
+  bool is_paused;            /* nothing of it to read: the connection is suspended */
+  bool is_probed;      /* the client has ended its side: a blank line tells whether it reads */
   size_t answer_bytes; /* of the response, in the budget until they have left */
   struct http_body body;
   uint64_t begun_ns;
@@ -99,6 +103,24 @@ void http_make_request_id(struct http_server *server, char id[HTTP_REQUEST_ID_SI
  * the connection says nothing after that. */
 void http_answer_unread(struct connection *connection, const char *path, const char *request_id,
                         const struct problem *problem);
+
+/* Resumes a suspended connection; the library looks at it when it runs next. */
+void http_resume(struct connection *connection);
+
+/* Streams, by http_stream.c. What the library calls for the bytes of a response, and a route when
+ * there are some. */
+ssize_t http_stream_read(void *context, uint64_t position, char *bytes, size_t size);
+void http_stream_wake(struct http_exchange *exchange);
+
+/* The client has ended its side: sends a blank line, to find out whether it still reads. */
+void http_stream_probe(struct exchange *x);
+
+/* Breaks off the stream that an exchange is answered with: what the client has is not whole, and it
+ * sees that. */
+void http_stream_break(struct exchange *x);
+
+/* The exchange ends, and with it its stream, if it has one. */
+void http_stream_close(struct exchange *x);
 
 /* Refuses a request whose body is still to come, and reads on for a moment: closing at once would
  * reset the connection, and the client might never see the answer. */

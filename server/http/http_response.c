@@ -9,6 +9,9 @@
 /* The library lists pieces in a connection's own memory, which the header fields share. */
 #define PIECES_MAX 256
 
+/* The bytes that a stream is asked for at a time, at most. */
+#define STREAM_BLOCK ((size_t)16 << 10)
+
 _Static_assert(offsetof(struct piece, bytes) == offsetof(struct MHD_IoVec, iov_base) &&
                    offsetof(struct piece, size) == offsetof(struct MHD_IoVec, iov_len) &&
                    sizeof(struct piece) == sizeof(struct MHD_IoVec),
@@ -47,7 +50,10 @@ static bool join_many(struct http_reply *reply) {
   return reply->body != NULL;
 }
 
-static struct MHD_Response *create(struct http_reply *reply) {
+static struct MHD_Response *create(struct http_reply *reply, http_response_reader reader,
+                                   void *context) {
+  if (reply->stream.read)
+    return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, reader, context, NULL);
   if (!join_many(reply))
     return NULL;
   if (reply->pieces != NULL)
@@ -59,8 +65,9 @@ static struct MHD_Response *create(struct http_reply *reply) {
   return MHD_create_response_from_buffer(0, (void *)(uintptr_t) "", MHD_RESPMEM_PERSISTENT);
 }
 
-struct MHD_Response *http_response(struct http_reply *reply, const char *request_id, bool closes) {
-  struct MHD_Response *response = create(reply);
+struct MHD_Response *http_response(struct http_reply *reply, const char *request_id, bool closes,
+                                   http_response_reader reader, void *context) {
+  struct MHD_Response *response = create(reply, reader, context);
   if (!response) {
     free(reply->body);
     pieces_free(reply->pieces);

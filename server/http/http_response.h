@@ -4,10 +4,18 @@
 
 #include "server/http/http.h"
 
+#include <stdint.h>
+#include <sys/types.h>
+
 struct MHD_Response;
 
-/* Takes the reply's body. closes: the connection ends after it. The response is the caller's, to be
- * given to MHD_destroy_response; NULL without memory, be it for a header. */
-struct MHD_Response *http_response(struct http_reply *reply, const char *request_id, bool closes);
+/* MHD_ContentReaderCallback: reads the stream of a reply that has one. */
+typedef ssize_t (*http_response_reader)(void *context, uint64_t position, char *bytes, size_t size);
+
+/* Takes the reply's body. closes: the connection ends after it. A stream is read by way of reader
+ * with its context. The response is the caller's, to be given to MHD_destroy_response; NULL without
+ * memory, be it for a header. */
+struct MHD_Response *http_response(struct http_reply *reply, const char *request_id, bool closes,
+                                   http_response_reader reader, void *context);
 
 #endif

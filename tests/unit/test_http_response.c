@@ -22,7 +22,7 @@ static void test_plain(void **state) {
   (void)state;
   struct http_reply reply = {.status = 200, .content_type = "text/plain", .size = 2};
   reply.body = strdup("ok");
-  struct MHD_Response *response = http_response(&reply, "id-1", false);
+  struct MHD_Response *response = http_response(&reply, "id-1", false, NULL, NULL);
   assert_non_null(response);
   expect(response, "Content-Type", "text/plain");
   expect(response, "X-Request-Id", "id-1");
@@ -45,7 +45,7 @@ static void test_all_fields(void **state) {
                              .cache_control = "no-cache",
                              .fields = (const struct http_field[]){{"ETag", "\"1\""}},
                              .n_fields = 1};
-  struct MHD_Response *response = http_response(&reply, "id-1", true);
+  struct MHD_Response *response = http_response(&reply, "id-1", true, NULL, NULL);
   assert_non_null(response);
   expect(response, "Retry-After", "3");
   expect(response, "Inference-Header-Content-Length", "77");
@@ -76,7 +76,7 @@ static void test_pieces(void **state) {
   static const size_t numbers[] = {1, 256, 257, 5000};
   for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
     struct http_reply reply = reply_in_pieces(numbers[i]);
-    struct MHD_Response *response = http_response(&reply, "id-1", false);
+    struct MHD_Response *response = http_response(&reply, "id-1", false, NULL, NULL);
     assert_non_null(response);
     assert_int_equal(reply.pieces != NULL, numbers[i] <= 256);
     MHD_destroy_response(response);
