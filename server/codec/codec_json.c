@@ -8,15 +8,16 @@
 #include <string.h>
 
 /* The members of a body, in the order in which their faults are told. */
-enum member { PROPERTIES, PRECISION, DEADLINE, PRIORITY, STRUCTURES, N_MEMBERS };
+enum member { PROPERTIES, PRECISION, DEADLINE, PRIORITY, STRUCTURES, EXTENSION, N_MEMBERS };
 
-static const char *const members[N_MEMBERS] = {"properties", "precision", "deadline_ms", "priority",
-                                               "structures"};
+static const char *const members[N_MEMBERS] = {"properties", "precision",  "deadline_ms",
+                                               "priority",   "structures", NULL};
 
 struct reader {
   struct json_reader json;
   struct request *request;
   const struct codec_limits *limits;
+  const struct codec_extension *extension; /* NULL: none */
   struct codec_fault keys, faults[N_MEMBERS];
   bool no_memory;
 };
@@ -71,6 +72,7 @@ static void read_priority(struct reader *r) {
   static const char *const names[] = {
       [PRIORITY_INTERACTIVE] = "interactive", [PRIORITY_BULK] = "bulk"};
   const size_t i = read_choice(r, PRIORITY, names, 2, "\"interactive\" or \"bulk\" is due");
+  r->request->has_priority = i < 2;
   r->request->priority = i < 2 ? (enum request_priority)i : PRIORITY_INTERACTIVE;
 }
 
@@ -89,11 +91,30 @@ static void read_deadline(struct reader *r) {
   r->request->deadline_ms = ms;
 }
 
+static enum member next_member(struct reader *r, uint32_t *given) {
+  const char *names[N_MEMBERS];
+  memcpy(names, members, sizeof names);
+  names[EXTENSION] = r->extension ? r->extension->key : NULL;
+  const size_t n = r->extension ? N_MEMBERS : EXTENSION;
+  const size_t member = codec_next_member(&r->json, names, n, given, "#", &r->keys);
+  return member < n ? (enum member)member : N_MEMBERS;
+}
+
+static void check_missing(struct reader *r, uint32_t given) {
+  char detail[96];
+  if (!(given >> STRUCTURES & 1))
+    fault(r, STRUCTURES, PROBLEM_MISSING_KEY, "\"structures\" is missing");
+  if (!r->extension || given >> EXTENSION & 1)
+    return;
+  snprintf(detail, sizeof detail, "\"%.32s\" is missing", r->extension->key);
+  codec_fault_set(&r->faults[EXTENSION], PROBLEM_MISSING_KEY, detail, "#/%s", r->extension->key);
+}
+
 static void read_members(struct reader *r) {
   uint32_t given = 0;
   json_object_begin(&r->json);
   for (;;)
-    switch ((enum member)codec_next_member(&r->json, members, N_MEMBERS, &given, "#", &r->keys)) {
+    switch (next_member(r, &given)) {
     case PROPERTIES:
       read_properties(r);
       break;
@@ -110,9 +131,11 @@ static void read_members(struct reader *r) {
       r->no_memory =
           !codec_structures_read(&r->json, r->limits, r->request, &r->faults[STRUCTURES]);
       break;
+    case EXTENSION:
+      r->extension->read(r->extension->context, &r->json, &r->faults[EXTENSION]);
+      break;
     case N_MEMBERS:
-      if (!(given >> STRUCTURES & 1))
-        fault(r, STRUCTURES, PROBLEM_MISSING_KEY, "\"structures\" is missing");
+      check_missing(r, given);
       return;
     }
 }
@@ -128,7 +151,16 @@ static void read_root(struct reader *r) {
 
 bool codec_json_read(const char *body, size_t size, const struct codec_limits *limits,
                      struct request *request, struct problem *problem) {
-  struct reader r = {.json = codec_reader(body, size), .request = request, .limits = limits};
+  return codec_json_read_more(body, size, limits, NULL, request, problem);
+}
+
+bool codec_json_read_more(const char *body, size_t size, const struct codec_limits *limits,
+                          const struct codec_extension *extension, struct request *request,
+                          struct problem *problem) {
+  struct reader r = {.json = codec_reader(body, size),
+                     .request = request,
+                     .limits = limits,
+                     .extension = extension};
   request->properties = properties_default();
   read_root(&r);
   if (r.no_memory) {

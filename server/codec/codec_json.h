@@ -14,6 +14,7 @@
 #define SERVER_CODEC_CODEC_JSON_H
 
 #include "server/base/problem.h"
+#include "server/codec/codec_reader.h"
 #include "server/codec/request.h"
 
 #include <stdbool.h>
@@ -27,6 +28,20 @@
  * requests. */
 bool codec_json_read(const char *body, size_t size, const struct codec_limits *limits,
                      struct request *request, struct problem *problem);
+
+/* A member that bodies of another call have beside those of predict. */
+struct codec_extension {
+  const char *key;
+  /* Reads the value that comes next; what is wrong with it is a fault of the whole request, whose
+   * pointer begins with "#/" and the key. */
+  void (*read)(void *context, struct json_reader *json, struct codec_fault *fault);
+  void *context;
+};
+
+/* codec_json_read for bodies that must have a member more. */
+bool codec_json_read_more(const char *body, size_t size, const struct codec_limits *limits,
+                          const struct codec_extension *extension, struct request *request,
+                          struct problem *problem);
 
 /* The most memory that a request of a JSON text of this size takes while it is read. */
 size_t codec_json_bytes(size_t size, const struct codec_limits *limits);

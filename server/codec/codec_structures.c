@@ -16,20 +16,34 @@
 /* Numbers that are read at a time. */
 #define CHUNK 64
 
-enum key { ID, NUMBERS, POSITIONS, CELL, PBC, N_KEYS };
+enum key { ID, NUMBERS, POSITIONS, CELL, PBC, VELOCITIES, MASSES, FIXED, N_KEYS };
 
-static const char *const keys[N_KEYS] = {"id", "numbers", "positions", "cell", "pbc"};
+static const char *const keys[N_KEYS] = {"id",  "numbers",    "positions", "cell",
+                                         "pbc", "velocities", "masses",    "fixed"};
+
+/* Rows of three numbers, of each atom, while they are read. */
+struct rows {
+  double *values; /* [room][3] */
+  size_t n, room; /* n: in the text */
+  bool is_array;
+};
+
+/* Single numbers of atoms. */
+struct column {
+  double *values; /* [room] */
+  size_t n, room;
+};
 
 /* A structure while it is read. */
 struct draft {
   size_t index;
   uint32_t given;
   struct codec_fault faults[N_KEYS];
-  size_t n_numbers, n_rows;            /* elements of the arrays */
-  size_t numbers_room, positions_room; /* rows of the arrays below */
+  size_t n_numbers, numbers_room;
   int32_t *numbers;
-  double *positions;
-  bool has_rows, has_cell; /* positions, and cell, are arrays */
+  struct rows positions, velocities;
+  struct column masses, fixed;
+  bool has_cell; /* cell is an array */
 };
 
 struct reader {
@@ -155,7 +169,7 @@ static void read_numbers(struct reader *r, struct draft *draft) {
     draft->numbers = array;
 }
 
-/* Reads a row of three lengths. */
+/* Reads a row of three lengths, or velocities. */
 static void read_row(struct reader *r, struct draft *draft, enum key key, size_t i, double row[3]) {
   if (json_peek(r->json) != JSON_ARRAY) {
     element_fault(draft, key, i, PROBLEM_WRONG_TYPE, "an array of three numbers is due");
@@ -172,37 +186,70 @@ static void read_row(struct reader *r, struct draft *draft, enum key key, size_t
   for (size_t k = 0; k < n_numbers; k++)
     if (!(fabs(row[k]) <= IRREP_LENGTH_MAX))
       entry_fault(draft, key, i, k, PROBLEM_NOT_FINITE,
-                  "a finite number of at most 1e6 Angstrom is due");
+                  key == VELOCITIES ? "a finite number of at most 1e6 Angstrom/fs is due"
+                                    : "a finite number of at most 1e6 Angstrom is due");
   if (n_numbers < 3)
     entry_fault(draft, key, i, n_numbers, PROBLEM_WRONG_TYPE, "a number is due");
 }
 
-/* Rows beyond those that a structure can have are counted alone. */
-static void read_position(struct reader *r, struct draft *draft) {
-  const size_t n = draft->n_rows++, row_size = 3 * sizeof *draft->positions;
-  const size_t most = draft->given >> NUMBERS & 1 ? draft->n_numbers : r->limits->max_atoms;
-  void *array = draft->positions;
-  double row[3] = {0};
-  read_row(r, draft, POSITIONS, n, row);
-  if (draft->faults[POSITIONS].is_set || n >= most)
-    return;
-  if (n == draft->positions_room &&
-      !resize(r, &array, &draft->positions_room, more_room(n, most), row_size))
-    return;
-  draft->positions = array;
-  memcpy(draft->positions + 3 * n, row, row_size);
+/* The most rows that an array of atoms can have. */
+static size_t most_rows(const struct reader *r, const struct draft *draft) {
+  return draft->given >> NUMBERS & 1 ? draft->n_numbers : r->limits->max_atoms;
 }
 
-static void read_positions(struct reader *r, struct draft *draft) {
-  if (!array_begin(r, draft, POSITIONS, "an array of [x, y, z] is due"))
+/* Rows beyond those that a structure can have are counted alone. */
+static void read_next_row(struct reader *r, struct draft *draft, enum key key, struct rows *rows) {
+  const size_t n = rows->n++, row_size = 3 * sizeof *rows->values;
+  const size_t most = most_rows(r, draft);
+  void *array = rows->values;
+  double row[3] = {0};
+  read_row(r, draft, key, n, row);
+  if (draft->faults[key].is_set || n >= most)
     return;
-  draft->has_rows = true;
+  if (n == rows->room && !resize(r, &array, &rows->room, more_room(n, most), row_size))
+    return;
+  rows->values = array;
+  memcpy(rows->values + 3 * n, row, row_size);
+}
+
+static void read_rows(struct reader *r, struct draft *draft, enum key key, struct rows *rows) {
+  if (!array_begin(r, draft, key, "an array of [x, y, z] is due"))
+    return;
+  rows->is_array = true;
   while (json_array_next(r->json))
-    read_position(r, draft);
-  void *array = draft->positions;
-  if (array && !draft->faults[POSITIONS].is_set && draft->n_rows < draft->positions_room &&
-      resize(r, &array, &draft->positions_room, draft->n_rows, 3 * sizeof *draft->positions))
-    draft->positions = array;
+    read_next_row(r, draft, key, rows);
+  void *array = rows->values;
+  if (array && !draft->faults[key].is_set && rows->n < rows->room &&
+      resize(r, &array, &rows->room, rows->n, 3 * sizeof *rows->values))
+    rows->values = array;
+}
+
+/* Reads an array of single numbers, from least on, whole ones where they are indices. */
+static void read_column(struct reader *r, struct draft *draft, enum key key, struct column *column,
+                        const char *due) {
+  const size_t most = most_rows(r, draft);
+  if (!array_begin(r, draft, key,
+                   key == MASSES ? "an array of masses is due"
+                                 : "an array of indices of atoms is due"))
+    return;
+  for (; json_array_next(r->json); column->n++) {
+    void *array = column->values;
+    double value = -1;
+    const bool is_number = json_peek(r->json) == JSON_NUMBER && json_double(r->json, &value);
+    if (!is_number)
+      json_skip(r->json);
+    if (!is_number || !(value <= IRREP_LENGTH_MAX) ||
+        !(key == MASSES ? value > 0 : value >= 0 && value == floor(value)))
+      element_fault(draft, key, column->n, is_number ? PROBLEM_WRONG_VALUE : PROBLEM_WRONG_TYPE,
+                    due);
+    if (draft->faults[key].is_set || column->n >= most)
+      continue;
+    if (column->n == column->room &&
+        !resize(r, &array, &column->room, more_room(column->n, most), sizeof value))
+      return;
+    column->values = array;
+    column->values[column->n] = value;
+  }
 }
 
 /* Other members */
@@ -257,6 +304,25 @@ static void read_id(struct reader *r, struct draft *draft, struct request_item *
 
 /* A structure */
 
+/* As many elements as atoms are due. */
+static void check_length(struct draft *draft, enum key key, bool is_array, size_t n) {
+  char detail[96];
+  if (!is_array || n == draft->n_numbers)
+    return;
+  snprintf(detail, sizeof detail, "%zu %s for %zu atomic numbers", n, keys[key], draft->n_numbers);
+  length_fault(draft, key, PROBLEM_WRONG_SHAPE, detail);
+}
+
+/* Indices are those of atoms, each once. */
+static void check_fixed(struct draft *draft) {
+  if (draft->fixed.n > draft->n_numbers)
+    length_fault(draft, FIXED, PROBLEM_WRONG_SHAPE, "more indices than atoms");
+  for (size_t i = 0; !draft->faults[FIXED].is_set && i < draft->fixed.n; i++)
+    if (!(draft->fixed.values[i] < (double)draft->n_numbers))
+      element_fault(draft, FIXED, i, PROBLEM_WRONG_VALUE,
+                    "there is no such atom; they count from 0");
+}
+
 /* Sets the faults of keys that are missing, and of arrays that do not fit each other. */
 static void check_arrays(struct draft *draft) {
   char detail[96];
@@ -265,11 +331,30 @@ static void check_arrays(struct draft *draft) {
       snprintf(detail, sizeof detail, "\"%s\" is missing", keys[key]);
       value_fault(draft, key, PROBLEM_MISSING_KEY, detail);
     }
-  if (draft->has_rows && draft->n_rows != draft->n_numbers) {
-    snprintf(detail, sizeof detail, "%zu positions for %zu atomic numbers", draft->n_rows,
-             draft->n_numbers);
-    length_fault(draft, POSITIONS, PROBLEM_WRONG_SHAPE, detail);
+  check_length(draft, POSITIONS, draft->positions.is_array, draft->positions.n);
+  check_length(draft, VELOCITIES, draft->velocities.is_array, draft->velocities.n);
+  check_length(draft, MASSES, draft->given >> MASSES & 1 && !draft->faults[MASSES].is_set,
+               draft->masses.n);
+  check_fixed(draft);
+}
+
+/* What atoms have besides their places. */
+static void take_motion(struct reader *r, const struct draft *draft) {
+  if (!(draft->given >> VELOCITIES & 1 || draft->given >> MASSES & 1 || draft->given >> FIXED & 1))
+    return;
+  struct request_motion *motion = request_alloc(r->request, 1, sizeof *motion);
+  uint32_t *fixed = request_alloc(r->request, draft->fixed.n, sizeof *fixed);
+  if (!motion || !fixed) {
+    end_without_memory(r);
+    return;
   }
+  for (size_t i = 0; i < draft->fixed.n; i++)
+    fixed[i] = (uint32_t)draft->fixed.values[i];
+  *motion = (struct request_motion){.velocities = draft->velocities.values,
+                                    .masses = draft->masses.values,
+                                    .fixed = fixed,
+                                    .n_fixed = draft->fixed.n};
+  r->request->items[draft->index].motion = motion;
 }
 
 /* Leaves the item complete, or with the problem of its first fault. */
@@ -292,7 +377,8 @@ static void settle(struct reader *r, struct draft *draft, struct irrep_structure
     s->numbers = draft->numbers;
   }
   if (!fault) {
-    s->positions = draft->positions;
+    s->positions = draft->positions.values;
+    take_motion(r, draft);
     return;
   }
   struct problem *problem = request_fault(r->request, draft->index);
@@ -302,12 +388,19 @@ static void settle(struct reader *r, struct draft *draft, struct irrep_structure
     end_without_memory(r);
 }
 
+/* Velocities, masses and fixed atoms are unknown where nothing moves. */
+static enum key next_key(struct reader *r, struct draft *draft, const char *base) {
+  const size_t n = r->limits->motion ? N_KEYS : VELOCITIES;
+  const size_t key = codec_next_member(r->json, keys, n, &draft->given, base, r->fault);
+  return key < n ? (enum key)key : N_KEYS;
+}
+
 static void read_members(struct reader *r, struct draft *draft, struct request_item *item) {
   char base[48];
   snprintf(base, sizeof base, "#/structures/%zu", draft->index);
   json_object_begin(r->json);
   for (;;)
-    switch ((enum key)codec_next_member(r->json, keys, N_KEYS, &draft->given, base, r->fault)) {
+    switch (next_key(r, draft, base)) {
     case ID:
       read_id(r, draft, item);
       break;
@@ -315,13 +408,22 @@ static void read_members(struct reader *r, struct draft *draft, struct request_i
       read_numbers(r, draft);
       break;
     case POSITIONS:
-      read_positions(r, draft);
+      read_rows(r, draft, POSITIONS, &draft->positions);
       break;
     case CELL:
       read_cell(r, draft, item->structure.cell);
       break;
     case PBC:
       read_pbc(r, draft, item->structure.pbc);
+      break;
+    case VELOCITIES:
+      read_rows(r, draft, VELOCITIES, &draft->velocities);
+      break;
+    case MASSES:
+      read_column(r, draft, MASSES, &draft->masses, "a mass above 0, of at most 1e6 u, is due");
+      break;
+    case FIXED:
+      read_column(r, draft, FIXED, &draft->fixed, "the index of an atom is due");
       break;
     case N_KEYS:
       return;

@@ -1,7 +1,8 @@
 /* The structures of a request in JSON, read in one pass into the arrays of its items.
  *
  * Keys come in any order. Of several faults of a structure the one is told whose key comes first in
- * the order id, numbers, positions, cell, pbc, wherever they stand in the text. */
+ * the order id, numbers, positions, cell, pbc, velocities, masses, fixed, wherever they stand in
+ * the text. The last three are known where limits->motion is set. */
 #ifndef SERVER_CODEC_CODEC_STRUCTURES_H
 #define SERVER_CODEC_CODEC_STRUCTURES_H
 

@@ -16,16 +16,26 @@
 struct codec_limits {
   size_t max_structures; /* of a request */
   size_t max_atoms;      /* of a structure */
+  bool motion;           /* structures may have a request_motion */
 };
 
 enum request_priority { PRIORITY_INTERACTIVE, PRIORITY_BULK };
 
+/* What atoms have besides their places, for those who move them. */
+struct request_motion {
+  const double *velocities; /* [n_atoms][3] Angstrom/fs; NULL: none were given */
+  const double *masses;     /* [n_atoms] u; NULL: none were given */
+  const uint32_t *fixed;    /* [n_fixed] indices of atoms that do not move */
+  size_t n_fixed;
+};
+
 struct request_item {
   const char *id; /* NULL: none was given */
   struct irrep_structure structure;
-  struct irrep_plan plan;  /* after request_plan */
-  struct kept_graph graph; /* likewise; whoever plans gives it up before request_fini */
-  struct problem *problem; /* what is wrong with this structure; NULL: nothing */
+  struct irrep_plan plan;              /* after request_plan */
+  struct kept_graph graph;             /* likewise; whoever plans gives it up before request_fini */
+  const struct request_motion *motion; /* NULL: nothing was given */
+  struct problem *problem;             /* what is wrong with this structure; NULL: nothing */
 };
 
 #define REQUEST_ITEM_EMPTY                                                                         \
@@ -40,6 +50,7 @@ struct request {
   enum irrep_precision precision; /* when has_precision */
   bool has_deadline;
   double deadline_ms; /* from the arrival of the request, when has_deadline */
+  bool has_priority;  /* one was named; otherwise it is interactive */
   enum request_priority priority;
   size_t bytes;                 /* that it holds; read-only */
   struct request_block *blocks; /* private */

@@ -71,6 +71,7 @@ void jobs_deliver(struct predictor *p) {
   size_t n = 0;
   for (const struct predict_job *job = p->ready.first; job; job = job->next)
     n++;
+  predict_hold(p); /* drivers ask again at once, and share a batch again */
   for (struct predict_job *job; n > 0 && (job = p->ready.first); n--) {
     if (job->is_broken)
       distrust(job);
@@ -80,4 +81,5 @@ void jobs_deliver(struct predictor *p) {
     else
       deliver_reply(job);
   }
+  predict_let_go(p);
 }

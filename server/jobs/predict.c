@@ -31,7 +31,8 @@ static struct predict_job *begin_job(struct predictor *p, const char *request_id
   job->predictor = p;
   job->context = context;
   job->compute = &p->compute;
-  job->limits = (struct codec_limits){p->config->max_structures, p->config->max_atoms};
+  job->limits = (struct codec_limits){.max_structures = p->config->max_structures,
+                                      .max_atoms = p->config->max_atoms};
   job->begun_ns = uv_hrtime();
   p->n_jobs++;
   turns_enter(job);

@@ -89,6 +89,17 @@ struct predict_submission {
 struct predict_job *predict_submit(struct predictor *predictor,
                                    const struct predict_submission *submission);
 
+/* Between these, what is submitted waits for the rest: it belongs into one batch, where that has
+ * room.
+ */
+void predict_hold(struct predictor *predictor);
+void predict_let_go(struct predictor *predictor);
+
+struct work;
+
+/* Gives work (worker.h) without an arena to the next worker that is idle. */
+void predict_work(struct predictor *predictor, struct work *work);
+
 /* The client has gone (counted in requests_cancelled_total here): done is not called, entries still
  * queued are never computed. The job is invalid afterwards. */
 void predict_cancel(struct predict_job *job);

@@ -206,7 +206,23 @@ static void hook_start(void *context, struct batch *batch) {
 
 static void on_timer(uv_timer_t *timer);
 
+void predict_hold(struct predictor *p) {
+  p->n_holds++;
+}
+
+void predict_let_go(struct predictor *p) {
+  if (--p->n_holds == 0 && p->run_is_due)
+    predictor_run(p);
+}
+
+void predict_work(struct predictor *p, struct work *work) {
+  workers_queue(p->workers, work);
+}
+
 void predictor_run(struct predictor *p) {
+  p->run_is_due = p->n_holds > 0;
+  if (p->run_is_due)
+    return;
   scheduler_run(p->scheduler);
   const uint64_t now_ns = uv_hrtime(), batches_ns = scheduler_wake_ns(p->scheduler);
   const uint64_t early_ns = job_deadline_run(p, now_ns);

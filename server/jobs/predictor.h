@@ -33,6 +33,8 @@ struct predictor {
   size_t reading_bytes; /* of the bodies that are being read */
   size_t held_bytes;    /* of bodies that wait to be read, and of requests since */
   size_t n_illegal;     /* events that no table of states knows: 0, or there is a bug */
+  size_t n_holds;       /* who have more to submit before batches are to begin */
+  bool run_is_due;      /* once they have */
   bool draining;
   void (*drained)(void *context);
   void *drained_context;

@@ -1,0 +1,196 @@
+#include "server/codec/codec_trajectory.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+/* Last: cmocka.h needs the headers above. */
+#include <cmocka.h>
+
+#define SILICON                                                                                    \
+  "{\"numbers\":[14,14],\"positions\":[[0,0,0],[1.4,1.4,1.4]],\"cell\":[[5,0,0],[0,5,0],[0,0,5]]}"
+
+static const struct trajectory_limits limits = {.codec = {.max_structures = 4, .max_atoms = 100},
+                                                .max_steps = 100000};
+
+static bool read(const char *text, enum trajectory_kind kind, struct request *request,
+                 struct trajectory_spec *spec, struct problem *problem) {
+  *request = (struct request){0};
+  *problem = (struct problem){0};
+  return codec_trajectory_read(text, strlen(text), kind, &limits, request, spec, problem);
+}
+
+static void test_relax(void **state) {
+  (void)state;
+  struct request r;
+  struct trajectory_spec spec;
+  struct problem problem;
+  assert_true(
+      read("{\"structures\":[" SILICON "],\"relax\":{}}", TRAJECTORY_RELAX, &r, &spec, &problem));
+  assert_int_equal(r.n_items, 1);
+  assert_int_equal(r.priority, PRIORITY_BULK);
+  assert_int_equal(spec.relax.optimizer, IRREP_OPTIMIZER_LBFGS);
+  assert_true(spec.relax.fmax == 0.05 && spec.relax.max_steps == 500 && spec.every == 0);
+  assert_false(spec.has_mask);
+  request_fini(&r);
+  assert_true(
+      read("{\"relax\":{\"optimizer\":\"fire2\",\"fmax\":1e-3,\"max_steps\":7,\"cell\":\"full\","
+           "\"pressure\":-1.5,\"mask\":[[true,false,true],[false,true,false],[true,false,true]],"
+           "\"trajectory\":3},\"structures\":[" SILICON "],\"priority\":\"bulk\"}",
+           TRAJECTORY_RELAX, &r, &spec, &problem));
+  assert_int_equal(spec.relax.optimizer, IRREP_OPTIMIZER_FIRE2);
+  assert_int_equal(spec.relax.cell, IRREP_RELAX_CELL_FULL);
+  assert_true(spec.relax.fmax == 1e-3 && spec.relax.pressure == -1.5 && spec.every == 3);
+  assert_int_equal(trajectory_spec_steps(&spec), 7);
+  assert_true(spec.has_mask && spec.mask[0] && !spec.mask[1] && spec.mask[2] && spec.mask[4]);
+  request_fini(&r);
+}
+
+static void test_md(void **state) {
+  (void)state;
+  struct request r;
+  struct trajectory_spec spec;
+  struct problem problem;
+  assert_true(
+      read("{\"structures\":[" SILICON "],\"md\":{\"ensemble\":\"nvt\",\"thermostat\":\"csvr\","
+           "\"temperature\":[300,900],\"timestep\":2,\"steps\":1e4,\"seed\":7,\"every\":100,"
+           "\"properties\":[\"velocities\",\"stress\"]}}",
+           TRAJECTORY_MD, &r, &spec, &problem));
+  assert_int_equal(spec.md.ensemble, IRREP_MD_NVT);
+  assert_int_equal(spec.md.thermostat, IRREP_MD_THERMOSTAT_CSVR);
+  assert_true(spec.md.has_ramp && spec.md.temperature == 300 && spec.md.temperature_end == 900);
+  assert_int_equal(spec.md.seed, 7);
+  assert_int_equal(trajectory_spec_steps(&spec), 10000);
+  assert_int_equal(spec.properties, TRAJECTORY_VELOCITIES | TRAJECTORY_STRESS);
+  request_fini(&r);
+}
+
+/* What atoms have besides their places is known here, and is checked as they are. */
+static void test_motion(void **state) {
+  (void)state;
+  struct request r;
+  struct trajectory_spec spec;
+  struct problem problem;
+  assert_true(read("{\"structures\":[{\"fixed\":[1,0],\"masses\":[1,2.5],"
+                   "\"velocities\":[[0.5,0,0],[0,0.25,0]],\"numbers\":[1,8],"
+                   "\"positions\":[[0,0,0],[1,0,0]]},{\"numbers\":[1],\"positions\":[[0,0,0]]}],"
+                   "\"relax\":{}}",
+                   TRAJECTORY_RELAX, &r, &spec, &problem));
+  const struct request_motion *motion = r.items[0].motion;
+  assert_non_null(motion);
+  assert_int_equal(motion->n_fixed, 2);
+  assert_int_equal(motion->fixed[0], 1);
+  assert_true(motion->masses[1] == 2.5 && motion->velocities[4] == 0.25);
+  assert_null(r.items[1].motion);
+  request_fini(&r);
+}
+
+static void test_faults_of_a_structure(void **state) {
+  (void)state;
+  static const struct {
+    const char *member, *pointer;
+  } faults[] = {{"\"velocities\":[[0,0,0]]", "/velocities"},
+                {"\"velocities\":[[0,0,0],[0,0,1e7]]", "/velocities/1/2"},
+                {"\"velocities\":[[0,0,0],[0,NaN,0]]", "/velocities/1/1"},
+                {"\"masses\":[1]", "/masses"},
+                {"\"masses\":[1,0]", "/masses/1"},
+                {"\"masses\":[-1,1]", "/masses/0"},
+                {"\"masses\":[1,\"x\"]", "/masses/1"},
+                {"\"masses\":3", "/masses"},
+                {"\"fixed\":[0.5]", "/fixed/0"},
+                {"\"fixed\":[0,2]", "/fixed/1"},
+                {"\"fixed\":[0,1,1]", "/fixed"},
+                {"\"fixed\":[true]", "/fixed/0"}};
+  for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+    char text[512], pointer[64];
+    struct request r;
+    struct trajectory_spec spec;
+    struct problem problem;
+    snprintf(
+        text, sizeof text,
+        "{\"structures\":[{%s,\"numbers\":[1,8],\"positions\":[[0,0,0],[1,0,0]]}],\"relax\":{}}",
+        faults[i].member);
+    if (!read(text, TRAJECTORY_RELAX, &r, &spec, &problem))
+      fail_msg("%s: %s", text, problem.detail);
+    assert_non_null(r.items[0].problem);
+    snprintf(pointer, sizeof pointer, "#/structures/0%s", faults[i].pointer);
+    assert_string_equal(r.items[0].problem->pointer, pointer);
+    assert_int_equal(r.items[0].problem->status, 422);
+    request_fini(&r);
+  }
+}
+
+static void test_faults_of_the_whole(void **state) {
+  (void)state;
+  static const struct {
+    enum trajectory_kind kind;
+    const char *members;
+    int status;
+    const char *pointer;
+  } faults[] = {
+      {TRAJECTORY_RELAX, "\"relax\":{\"fmaxx\":1}", 400, "#/relax/fmaxx"},
+      {TRAJECTORY_RELAX, "\"relax\":{\"fmax\":1,\"fmax\":1}", 400, "#/relax/fmax"},
+      {TRAJECTORY_RELAX, "\"relax\":{},\"relax\":{}", 400, "#/relax"},
+      {TRAJECTORY_RELAX, "\"md\":{}", 400, "#/md"},
+      {TRAJECTORY_RELAX, "\"precision\":\"float64\"", 422, "#/relax"},
+      {TRAJECTORY_RELAX, "\"relax\":[]", 422, "#/relax"},
+      {TRAJECTORY_RELAX, "\"relax\":{\"fmax\":0}", 422, "#/relax/fmax"},
+      {TRAJECTORY_RELAX, "\"relax\":{\"fmax\":NaN}", 422, "#/relax/fmax"},
+      {TRAJECTORY_RELAX, "\"relax\":{\"fmax\":\"x\"}", 422, "#/relax/fmax"},
+      {TRAJECTORY_RELAX, "\"relax\":{\"optimizer\":\"cg\"}", 422, "#/relax/optimizer"},
+      {TRAJECTORY_RELAX, "\"relax\":{\"max_steps\":100001}", 422, "#/relax/max_steps"},
+      {TRAJECTORY_RELAX, "\"relax\":{\"max_steps\":-1}", 422, "#/relax/max_steps"},
+      {TRAJECTORY_RELAX, "\"relax\":{\"symmetry\":1}", 422, "#/relax/symmetry"},
+      {TRAJECTORY_RELAX, "\"relax\":{\"mask\":[[true,true,true]]}", 422, "#/relax/mask"},
+      {TRAJECTORY_RELAX, "\"relax\":{\"pressure\":5}", 422, "#/relax/pressure"},
+      {TRAJECTORY_RELAX, "\"relax\":{},\"deadline_ms\":5", 422, "#/deadline_ms"},
+      {TRAJECTORY_RELAX, "\"relax\":{},\"priority\":\"interactive\"", 422, "#/priority"},
+      {TRAJECTORY_RELAX, "\"relax\":{},\"properties\":[\"energies\"]", 422, "#/properties"},
+      {TRAJECTORY_MD, "\"md\":{\"timestep\":1,\"steps\":1}", 422, "#/md/ensemble"},
+      {TRAJECTORY_MD, "\"md\":{\"ensemble\":\"nve\",\"steps\":1}", 422, "#/md/timestep"},
+      {TRAJECTORY_MD, "\"md\":{\"ensemble\":\"nve\",\"timestep\":1}", 422, "#/md/steps"},
+      {TRAJECTORY_MD, "\"md\":{\"ensemble\":\"nvt\",\"timestep\":1,\"steps\":1}", 422,
+       "#/md/temperature"},
+      {TRAJECTORY_MD,
+       "\"md\":{\"ensemble\":\"npt\",\"timestep\":1,\"steps\":1,\"temperature\":300}", 422,
+       "#/md/pressure"},
+      {TRAJECTORY_MD, "\"md\":{\"ensemble\":\"nvt\",\"timestep\":1,\"steps\":1,\"temperature\":-5}",
+       422, "#/md/temperature"},
+      {TRAJECTORY_MD, "\"md\":{\"ensemble\":\"nve\",\"timestep\":-1,\"steps\":1}", 422,
+       "#/md/timestep"},
+      {TRAJECTORY_MD,
+       "\"md\":{\"ensemble\":\"nve\",\"timestep\":1,\"steps\":1,\"chain_length\":5000000000}", 422,
+       "#/md/chain_length"},
+      {TRAJECTORY_MD,
+       "\"md\":{\"ensemble\":\"nve\",\"timestep\":1,\"steps\":1,\"properties\":[\"charges\"]}", 422,
+       "#/md/properties"},
+      {TRAJECTORY_MD,
+       "\"md\":{\"ensemble\":\"nvt\",\"timestep\":1,\"steps\":1,\"temperature\":[1,2,3]}", 422,
+       "#/md/temperature"},
+  };
+  for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+    char text[512];
+    struct request r;
+    struct trajectory_spec spec;
+    struct problem problem;
+    snprintf(text, sizeof text, "{\"structures\":[" SILICON "],%s}", faults[i].members);
+    if (read(text, faults[i].kind, &r, &spec, &problem))
+      fail_msg("taken: %s", text);
+    if (problem.status != faults[i].status || strcmp(problem.pointer, faults[i].pointer) != 0)
+      fail_msg("%s: %d %s %s", text, problem.status, problem.pointer, problem.detail);
+    request_fini(&r);
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_relax),
+      cmocka_unit_test(test_md),
+      cmocka_unit_test(test_motion),
+      cmocka_unit_test(test_faults_of_a_structure),
+      cmocka_unit_test(test_faults_of_the_whole),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
