@@ -18,6 +18,7 @@
 #include "server/os/privileges.h"
 #include "server/routes/example.h"
 #include "server/routes/routes.h"
+#include "server/runs/run.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -51,6 +52,7 @@ struct daemon {
   struct listener listener;
   struct blas blas;
   struct services services;
+  struct run_pool runs;
   struct auth *keys; /* NULL: none */
   struct tls *tls;   /* NULL: plain HTTP */
   int exit_status;
@@ -375,6 +377,11 @@ static const char *start(struct daemon *daemon, struct irrep_error *error) {
       predictor_new(&daemon->loop, daemon->config, services->registry, services->metrics);
   if (!services->predictor)
     return "workers";
+  daemon->runs = (struct run_pool){.loop = &daemon->loop,
+                                   .config = daemon->config,
+                                   .predictor = services->predictor,
+                                   .metrics = services->metrics};
+  services->runs = &daemon->runs;
   const struct sockets_options sockets = {.loop = &daemon->loop,
                                           .config = daemon->config,
                                           .registry = services->registry,

@@ -47,6 +47,7 @@ ROOMS = {
         ("compute",),
         ("jobs",),
         ("drivers",),
+        ("runs",),
         ("http",),
         ("routes",),
         ("",),

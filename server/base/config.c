@@ -90,6 +90,8 @@ static const struct option options[] = {
      "structures of one request; beyond: 422"},
     {"max-atoms", "N", OPTION_COUNT, "1000000", FIELD(max_atoms), 1, 100000000,
      "atoms of one structure; beyond: 422"},
+    {"max-steps", "N", OPTION_COUNT, "10000000", FIELD(max_steps), 1, (size_t)1 << 40,
+     "steps of one structure's relaxation or dynamics; beyond: 422"},
     {"max-connections", "N", OPTION_COUNT, "1024", FIELD(max_connections), 1, 65536,
      "connections at a time; more wait to be accepted"},
     {"max-connections-address", "N", OPTION_COUNT, "0", FIELD(max_connections_address), 0, 65536,

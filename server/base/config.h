@@ -33,6 +33,7 @@ struct config {
                                      that wait; never below max_body_bytes */
   size_t max_structures;          /* --max-structures: of one request */
   size_t max_atoms;               /* --max-atoms: of one structure */
+  size_t max_steps;               /* --max-steps: of one relaxation or trajectory */
   size_t max_connections;         /* --max-connections */
   size_t max_connections_address; /* --max-connections-address: of one IP address; 0: no bound */
   size_t request_timeout_ms;      /* --request-timeout-ms: to receive headers, and body; 408 */

@@ -60,6 +60,11 @@ enum kind { COUNTER, GAUGE, SECONDS, SIZES };
   X(MEMORY_PLANNED, GAUGE, "memory_planned_bytes", "Memory of the batches under way.", NULL)       \
   X(MEMORY_BUDGET, GAUGE, "memory_budget_bytes", "Bound of memory_planned_bytes.", NULL)           \
   X(SOCKET_CLIENTS, GAUGE, "socket_clients", "Outbound socket connections.", NULL)                 \
+  X(JOBS, GAUGE, "jobs", "Relaxations and dynamics that go on by themselves.", "kind", "state")    \
+  X(TRAJECTORY_STEPS, COUNTER, "trajectory_steps_total", "Steps of relaxations and dynamics.",     \
+    NULL)                                                                                          \
+  X(RELAX_STEPS, SIZES, "relax_steps", "Steps of a structure's relaxation.", NULL)                 \
+  X(JOB_SECONDS, SECONDS, "job_seconds", "Time from the start of a job to its end.", "kind")       \
   X(DRAINING, GAUGE, "draining", "1 while the server finishes what it has accepted.", NULL)        \
   X(BUILD_INFO, GAUGE, "build_info", "Always 1.", "version", "blas")                               \
   X(LOG_LOST, COUNTER, "log_lines_lost_total",                                                     \
@@ -178,6 +183,7 @@ struct metrics *metrics_new(const char *blas) {
   set(m, BUILD_INFO, IRREP_VERSION, blas, 1);
   set(m, DRAINING, "", "", 0);
   set(m, SOCKET_CLIENTS, "", "", 0);
+  add(m, TRAJECTORY_STEPS, "", "", "", 0);
   set(m, MEMORY_PLANNED, "", "", 0);
   set(m, MEMORY_BUDGET, "", "", 0);
   return m;
@@ -272,6 +278,22 @@ void metrics_draining(struct metrics *m, int draining) {
 
 void metrics_socket_clients(struct metrics *m, size_t n) {
   set(m, SOCKET_CLIENTS, "", "", (double)n);
+}
+
+void metrics_jobs(struct metrics *m, const char *kind, const char *state, size_t n) {
+  set(m, JOBS, kind, state, (double)n);
+}
+
+void metrics_trajectory_steps(struct metrics *m, size_t n) {
+  add(m, TRAJECTORY_STEPS, "", "", "", (double)n);
+}
+
+void metrics_relax_steps(struct metrics *m, size_t n) {
+  observe(m, RELAX_STEPS, "", "", (double)n);
+}
+
+void metrics_job_ended(struct metrics *m, const char *kind, double seconds) {
+  observe(m, JOB_SECONDS, kind, "", seconds);
 }
 
 /* What the kernel knows of this process */

@@ -38,6 +38,12 @@ void metrics_memory(struct metrics *m, size_t planned_bytes, size_t budget_bytes
 void metrics_draining(struct metrics *m, int draining);
 void metrics_socket_clients(struct metrics *m, size_t n);
 
+/* Relaxations and dynamics: kind is "relax" or "md". */
+void metrics_jobs(struct metrics *m, const char *kind, const char *state, size_t n);
+void metrics_trajectory_steps(struct metrics *m, size_t n);
+void metrics_relax_steps(struct metrics *m, size_t n); /* of a structure that has ended */
+void metrics_job_ended(struct metrics *m, const char *kind, double seconds);
+
 /* The whole exposition with process_* read now, malloc'ed and NUL-terminated; NULL without memory.
  */
 char *metrics_render(struct metrics *m, size_t *size);

@@ -25,9 +25,9 @@ enum option_type {
 struct option {
   const char *name;
   enum option_type type;
+  int first_word;      /* the value of the first word */
   size_t offset, size; /* of the field in struct trajectory_spec; counts are of that size */
-  const char *words[WORDS_MAX]; /* of the values from first_word on */
-  int first_word;
+  const char *words[WORDS_MAX]; /* of OPTION_WORD */
 };
 
 #define FIELD(name)                                                                                \

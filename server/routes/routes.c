@@ -43,6 +43,9 @@ static const struct route routes_table[] = {
      ACCESS_PREDICT},
     {"/v1/models/" MODEL_SEGMENT "/estimate", "POST", "application", "json", route_estimate,
      ACCESS_PREDICT},
+    {"/v1/models/" MODEL_SEGMENT "/relax", "POST", "application", "json", route_relax,
+     ACCESS_PREDICT},
+    {"/v1/models/" MODEL_SEGMENT "/md", "POST", "application", "json", route_md, ACCESS_PREDICT},
     {"/v1/models/" MODEL_SEGMENT "/load", "POST", "application", "json", route_load, ACCESS_ADMIN},
     {"/v1/models/" MODEL_SEGMENT "/unload", "POST", "application", "json", route_unload,
      ACCESS_ADMIN},
@@ -115,6 +118,8 @@ static bool is_acceptable(const struct http_exchange *exchange, const struct rou
     return true;
   if (route->handler == route_v2_infer)
     return http_accepts(exchange->accept, "application", "octet-stream");
+  if (route->handler == route_relax || route->handler == route_md)
+    return http_accepts(exchange->accept, "application", "x-ndjson");
   return route->handler == route_predict && routes_answer_is_binary(exchange);
 }
 

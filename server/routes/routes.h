@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 struct sockets;
+struct run_pool;
 
 /* What the routes look at; nothing is owned. */
 struct services {
@@ -23,6 +24,7 @@ struct services {
   struct metrics *metrics;
   struct http_server *http; /* NULL before it has started */
   struct sockets *sockets;
+  struct run_pool *runs;
   const struct auth *auth; /* NULL: no keys */
   const char *blas;        /* who multiplies matrices */
   uint64_t started_ns;     /* uv_hrtime */
@@ -58,6 +60,8 @@ void route_sockets(struct services *services, struct http_exchange *exchange, co
 void route_sockets_add(struct services *services, struct http_exchange *exchange,
                        const char *model);
 void route_predict(struct services *services, struct http_exchange *exchange, const char *model);
+void route_relax(struct services *services, struct http_exchange *exchange, const char *model);
+void route_md(struct services *services, struct http_exchange *exchange, const char *model);
 void route_v2(struct services *services, struct http_exchange *exchange, const char *model);
 void route_v2_live(struct services *services, struct http_exchange *exchange, const char *model);
 void route_v2_ready(struct services *services, struct http_exchange *exchange, const char *model);

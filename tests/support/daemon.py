@@ -87,8 +87,13 @@ class Daemon:
         assert self._ready.wait(PATIENCE) and "irrepd: ready" in self.lines, self.log.read_text()
         return self
 
-    def connect(self) -> socket.socket:
-        plain = socket.create_connection((self.host, self.port), timeout=PATIENCE)
+    def connect(self, receive_buffer: int = 0) -> socket.socket:
+        """A connection; with a receive buffer of so many bytes, or the system's."""
+        plain = socket.socket(socket.AF_INET)
+        if receive_buffer:
+            plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        plain.settimeout(PATIENCE)
+        plain.connect((self.host, self.port))
         return plain if self.tls is None else self.tls.wrap_socket(plain, server_hostname=self.host)
 
     def connection(self) -> HTTPConnection:

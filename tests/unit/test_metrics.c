@@ -163,7 +163,7 @@ static void test_format(void **state) {
     assert_int_equal(strchr(line, '{') != NULL, space[-1] == '}');
   }
   assert_int_equal(n_help, n_type);
-  assert_int_equal(n_help, 30);
+  assert_int_equal(n_help, 34);
   free(text);
   metrics_free(m);
 }

@@ -1,0 +1,83 @@
+/* The driver of one structure's relaxation or dynamics: a state machine of the core (irrep/relax.h,
+ * irrep/md.h) that asks for forces step by step, and the JSON of what it tells on the way.
+ *
+ *   begin -> ASKS -> request() -> (queue, batch, worker) -> answer() -> WAITS -> step -> ASKS |
+ * ENDS
+ *
+ * answer() only keeps the results: the step after them is the owner's to call, on the loop or,
+ * where it is long, on a worker. What a trajectory tells depends on its spec and its structure
+ * alone. Used by one thread at a time. */
+#ifndef SERVER_DRIVERS_TRAJECTORY_H
+#define SERVER_DRIVERS_TRAJECTORY_H
+
+#include "core/base/text.h"
+#include "server/codec/codec_trajectory.h"
+#include "server/jobs/driver.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* No step has been told. */
+#define TRAJECTORY_NEVER UINT64_MAX
+
+enum trajectory_end {
+  TRAJECTORY_RUNS,
+  TRAJECTORY_CONVERGED, /* of a relaxation */
+  TRAJECTORY_ENDED,     /* all steps are taken */
+  TRAJECTORY_FAILED     /* the problem says why */
+};
+
+struct trajectory {
+  struct driver driver; /* first */
+  /* Set by trajectory_new */
+  const struct trajectory_spec *spec;
+  const struct request *request; /* the structure is its item `index` */
+  size_t index;
+  bool plain; /* frames and results are elements of an answer, not events of a stream */
+  /* Read-only: after each step */
+  enum trajectory_end end;
+  struct problem problem;     /* after FAILED */
+  uint64_t n_steps;           /* complete */
+  double energy, temperature; /* eV, K; NaN where there is none */
+  bool has_frame;             /* this step has one, */
+  uint64_t frame_step;        /* of this number */
+  struct text frame;          /* a JSON object, until the next step */
+  struct text result;         /* likewise, once it has ended; without its last brace where plain */
+  /* The owner's to set before begin: frames up to this step have been told already */
+  uint64_t told_step;
+  /* Private */
+  struct irrep_relax *relax;
+  struct irrep_md *md;
+  struct irrep_structure asked;
+  bool has_stress;
+  double told_energy, stress[3][3];
+  double *forces; /* [n_atoms][3] */
+};
+
+/* A trajectory of one of a request's structures, which has no problem. Spec and request, which
+ * nobody changes, outlive it. NULL without memory. */
+struct trajectory *trajectory_new(const struct trajectory_spec *spec, const struct request *request,
+                                  size_t index, const char *model, bool plain);
+void trajectory_free(struct trajectory *trajectory); /* NULL is allowed */
+
+/* Makes the state machine: a new one, or that of saved bytes [size] where there are any. Afterwards
+ * the driver ASKS, or the trajectory has ended. Like trajectory_step, it may be called on a worker.
+ */
+void trajectory_begin(struct trajectory *trajectory, const unsigned char *saved, size_t size);
+
+/* Takes the step after the results that answer() has kept. */
+void trajectory_step(struct trajectory *trajectory);
+
+/* Whether trajectory_begin, and trajectory_step, are short enough for the loop. */
+bool trajectory_begins_quickly(const struct trajectory *trajectory);
+bool trajectory_steps_quickly(const struct trajectory *trajectory);
+
+/* Ends it with a problem that came from outside. */
+void trajectory_fail(struct trajectory *trajectory, const struct problem *problem);
+
+/* Appends its state to bytes, from which trajectory_begin goes on; to be called while it ASKS or
+ * WAITS, or before it has begun: then there is none. */
+void trajectory_save(const struct trajectory *trajectory, struct text *bytes);
+
+#endif

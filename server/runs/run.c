@@ -1,0 +1,277 @@
+#include "server/runs/run.h"
+
+#include "server/base/problem_kinds.h"
+#include "server/runs/run_inside.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Larger bodies are read on a worker. */
+#define READ_ON_LOOP_BYTES ((size_t)256 << 10)
+
+static struct run *run_of_reading(struct work *work) {
+  return (struct run *)(void *)((char *)work - offsetof(struct run, reading));
+}
+
+/* Telling */
+
+static void on_tell(uv_timer_t *timer);
+
+void run_tell_soon(struct run *run) {
+  uv_timer_start(run->teller, on_tell, 0, 0);
+}
+
+/* One thing at a time, as the owner may free the run. */
+static void on_tell(uv_timer_t *timer) {
+  struct run *run = timer->data;
+  const struct problem *problem = run->problem.status != 0 ? &run->problem : NULL;
+  if (run->tells_begun) {
+    run->tells_begun = false;
+    run->fills = run->is_read;
+    run_tell_soon(run);
+    run->owner.begun(run->owner.context, problem);
+  } else if (run->fills) {
+    run->fills = false;
+    run_tell_soon(run);
+    run_fill(run);
+  } else if (run->tells_ended) {
+    run->tells_ended = false;
+    run->owner.ended(run->owner.context, problem);
+  } else if (run->tells_quiet && run->n_under_way == 0 && !run->is_reading) {
+    run->tells_quiet = false;
+    run->owner.quiet(run->owner.context);
+  }
+}
+
+void run_end(struct run *run) {
+  if (run->has_ended)
+    return;
+  run->has_ended = run->tells_ended = true;
+  run_tell_soon(run);
+}
+
+void run_tell_event(struct run *run, size_t structure, enum trajectory_end end, uint64_t step,
+                    const struct text *line, const struct problem *problem) {
+  const struct run_event event = {.end = end,
+                                  .structure = structure,
+                                  .step = step,
+                                  .line = line->bytes,
+                                  .size = line->size,
+                                  .problem = problem};
+  run->owner.event(run->owner.context, &event);
+}
+
+/* Reading */
+
+static void read_body(struct work *work, void *arena, size_t bytes) {
+  struct run *run = run_of_reading(work);
+  const struct config *config = run->pool->config;
+  const struct trajectory_limits limits = {
+      .codec = {.max_structures = config->max_structures, .max_atoms = config->max_atoms},
+      .max_steps = config->max_steps};
+  (void)arena, (void)bytes;
+  run->is_read = codec_trajectory_read(run->body ? run->body : "", run->size, run->kind, &limits,
+                                       &run->request, &run->spec, &run->problem);
+}
+
+static bool make_tables(struct run *run) {
+  const size_t n = run->request.n_items;
+  run->ends = calloc(n, sizeof *run->ends);
+  run->told = malloc(n * sizeof *run->told);
+  run->n_steps = calloc(n, sizeof *run->n_steps);
+  run->energies = malloc(n * sizeof *run->energies);
+  run->temperatures = malloc(n * sizeof *run->temperatures);
+  if (!run->ends || !run->told || !run->n_steps || !run->energies || !run->temperatures)
+    return false;
+  for (size_t i = 0; i < n; i++) {
+    const bool is_known = i < run->past.n;
+    run->ends[i] = is_known ? run->past.ends[i] : (uint8_t)TRAJECTORY_RUNS;
+    run->told[i] = is_known ? run->past.told[i] : TRAJECTORY_NEVER;
+    run->n_steps[i] = is_known && run->ends[i] != TRAJECTORY_RUNS ? run->past.n_steps[i] : 0;
+    run->energies[i] = run->temperatures[i] = (double)NAN;
+  }
+  return true;
+}
+
+/* What has ended before counts. */
+static void count_past(struct run *run) {
+  for (size_t i = 0; i < run->request.n_items; i++) {
+    run->n_ended += run->ends[i] != TRAJECTORY_RUNS;
+    run->n_failed += run->ends[i] == TRAJECTORY_FAILED;
+    run->n_converged += run->ends[i] == TRAJECTORY_CONVERGED;
+  }
+}
+
+static void end_reading(struct work *work) {
+  struct run *run = run_of_reading(work);
+  run->is_reading = false;
+  free(run->body);
+  run->body = NULL;
+  if (run->is_freed) {
+    run_free_when_left(run);
+    return;
+  }
+  if (run->is_read && !make_tables(run)) {
+    run->is_read = false;
+    problem_of_kind(&run->problem, PROBLEM_NO_MEMORY, "", "no memory for the structures");
+  }
+  if (run->is_read)
+    count_past(run);
+  run->tells_begun = true;
+  run_tell_soon(run);
+}
+
+/* Holding */
+
+void run_hold(struct run *run, bool tells_quiet) {
+  run->n_holds++;
+  run->tells_quiet = run->tells_quiet || tells_quiet;
+  if (run->tells_quiet)
+    run_tell_soon(run);
+}
+
+void run_go(struct run *run) {
+  if (--run->n_holds > 0)
+    return;
+  predict_hold(run->pool->predictor);
+  for (size_t i = 0; i < RUN_IN_FLIGHT && run->n_holds == 0; i++) {
+    struct slot *slot = &run->slots[i];
+    if (slot->stage != SLOT_HELD)
+      continue;
+    slot->stage = SLOT_ASKING;
+    run->n_under_way++;
+    drive_begin(slot->drive);
+  }
+  predict_let_go(run->pool->predictor);
+  if (run->is_read && run->n_holds == 0)
+    run_fill(run);
+}
+
+/* What is known */
+
+const struct trajectory_spec *run_spec(const struct run *run) {
+  return &run->spec;
+}
+
+const struct request *run_request(const struct run *run) {
+  return &run->request;
+}
+
+struct run_progress run_progress(const struct run *run) {
+  const size_t n = run->is_read ? run->request.n_items : 0;
+  struct run_progress progress = {.n_structures = n,
+                                  .n_ended = run->n_ended,
+                                  .n_failed = run->n_failed,
+                                  .n_converged = run->n_converged};
+  for (size_t i = 0; i < n; i++)
+    progress.steps += run->n_steps[i];
+  progress.steps_wanted = n * trajectory_spec_steps(&run->spec);
+  return progress;
+}
+
+enum trajectory_end run_end_of(const struct run *run, size_t structure) {
+  return (enum trajectory_end)run->ends[structure];
+}
+
+uint64_t run_steps_of(const struct run *run, size_t structure) {
+  return run->n_steps[structure];
+}
+
+double run_energy_of(const struct run *run, size_t structure) {
+  return run->energies[structure];
+}
+
+double run_temperature_of(const struct run *run, size_t structure) {
+  return run->temperatures[structure];
+}
+
+void run_save(const struct run *run, size_t structure, struct text *bytes) {
+  for (size_t i = 0; i < RUN_IN_FLIGHT; i++) {
+    const struct slot *slot = &run->slots[i];
+    if (slot->stage != SLOT_FREE && slot->trajectory->index == structure)
+      trajectory_save(slot->trajectory, bytes);
+  }
+}
+
+/* Life */
+
+static void free_handle(uv_handle_t *handle) {
+  free(handle);
+}
+
+/* Frees it all, once no worker has any of it. */
+void run_free_when_left(struct run *run) {
+  if (run->is_reading || run->n_under_way > 0)
+    return;
+  run->pool->n_runs--;
+  request_fini(&run->request);
+  free(run->ends);
+  free(run->told);
+  free(run->n_steps);
+  free(run->energies);
+  free(run->temperatures);
+  free(run->model);
+  free(run->client);
+  free(run->body);
+  free(run);
+}
+
+void run_free(struct run *run) {
+  if (!run)
+    return;
+  run->is_freed = true;
+  run_leave_waiting(run);
+  uv_close((uv_handle_t *)run->teller, free_handle);
+  run->teller = NULL;
+  for (size_t i = 0; i < RUN_IN_FLIGHT; i++) {
+    struct slot *slot = &run->slots[i];
+    run->n_under_way -= slot->stage == SLOT_ASKING;
+    if (slot->stage != SLOT_FREE && slot->stage != SLOT_WORKING)
+      run_free_slot(slot);
+  }
+  run_free_when_left(run);
+}
+
+struct run *run_new(struct run_pool *pool, const struct run_call *call) {
+  struct run *run = calloc(1, sizeof *run);
+  uv_timer_t *teller = calloc(1, sizeof *teller);
+  if (run) {
+    run->model = strdup(call->model);
+    run->client = call->client ? strdup(call->client) : NULL;
+  }
+  if (!run || !teller || !run->model || (call->client && !run->client)) {
+    if (run) {
+      free(run->model);
+      free(run->client);
+    }
+    free(run);
+    free(teller);
+    free(call->body);
+    return NULL;
+  }
+  run->pool = pool;
+  run->owner = call->owner;
+  run->kind = call->kind;
+  run->body = call->body;
+  run->size = call->size;
+  run->plain = call->plain;
+  if (call->past)
+    run->past = *call->past;
+  run->teller = teller;
+  uv_timer_init(pool->loop, teller);
+  teller->data = run;
+  for (size_t i = 0; i < RUN_IN_FLIGHT; i++)
+    run->slots[i].run = run;
+  pool->n_runs++;
+  run->is_reading = true;
+  run->reading.run = read_body;
+  run->reading.done = end_reading;
+  if (run->size > READ_ON_LOOP_BYTES) {
+    predict_work(pool->predictor, &run->reading);
+  } else {
+    read_body(&run->reading, NULL, 0);
+    end_reading(&run->reading);
+  }
+  return run;
+}
