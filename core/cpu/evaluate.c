@@ -105,7 +105,7 @@ static void forward_stage(const struct run *run, const struct stage *stage) {
 static void adjoint_stage(const struct run *run, const struct stage *stage, bool neighbours) {
   for (size_t i = stage->end; i-- > stage->first;) {
     const struct op *op = &run->program->ops[i];
-    if (op_traits[op->id].has_adjoint && op_traits[op->id].reads_neighbours == neighbours)
+    if (op_has_adjoint(op) && op_traits[op->id].reads_neighbours == neighbours)
       run_adjoint(run, op);
   }
 }
