@@ -1,59 +1,26 @@
 #include "core/program/program.h"
 
 #include "core/base/arena.h"
+#include "core/program/owned.h"
 #include "irrep/conventions.h"
 
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct owned {
-  struct owned *next;
-  _Alignas(max_align_t) unsigned char bytes[];
-};
-
 void program_init(struct program *program) {
   *program = (struct program){0};
 }
 
-static void free_all(struct owned **list) {
-  for (struct owned *o = *list, *next; o; o = next) {
-    next = o->next;
-    free(o);
-  }
-  *list = NULL;
-}
-
 void program_fini(struct program *program) {
-  free_all(&program->owned);
-  free_all(&program->scratch);
+  owned_free_all(&program->owned);
+  owned_free_all(&program->scratch);
   free(program->species_weights);
   free(program->tensors);
   free(program->ops);
   free(program->stages);
   free(program->weights);
   program_init(program);
-}
-
-static void *take(struct program *program, struct owned **list, size_t count, size_t size) {
-  const size_t bytes = size_add(size_mul(count, size), sizeof(struct owned));
-  struct owned *o = bytes == SIZE_MAX ? NULL : calloc(1, bytes);
-  if (!o) {
-    program->no_memory = true;
-    return NULL;
-  }
-  o->next = *list;
-  *list = o;
-  program->owned_bytes += list == &program->owned ? bytes : 0;
-  return o->bytes;
-}
-
-void *program_take(struct program *program, size_t count, size_t size) {
-  return take(program, &program->owned, count, size);
-}
-
-void *program_take_scratch(struct program *program, size_t count, size_t size) {
-  return take(program, &program->scratch, count, size);
 }
 
 /* Room for one more element of an array that grows by doubling: n is a power of two when full. */
@@ -273,7 +240,7 @@ enum irrep_status program_compile(struct program *program, struct irrep_error *e
     return irrep_fail(error, IRREP_BAD_MODEL_FILE, "",
                       "features of edges in a model that reads those of neighbours");
   measure_scratch(program);
-  free_all(&program->scratch);
+  owned_free_all(&program->scratch);
   if (program_plan_storage(program) != IRREP_OK)
     return irrep_fail(error, IRREP_NO_MEMORY, "", "not enough memory to build the model");
   return IRREP_OK;

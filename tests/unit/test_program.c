@@ -6,24 +6,6 @@ static void assert_zero(const void *memory, size_t bytes) {
     assert_int_equal(((const unsigned char *)memory)[i], 0);
 }
 
-static void test_takes_are_zeroed_and_kept(void **state) {
-  (void)state;
-  struct program program;
-  unsigned char *taken[20];
-  program_init(&program);
-  for (size_t i = 0; i < 20; i++) {
-    taken[i] = program_take(&program, i, 7);
-    assert_non_null(taken[i]);
-    assert_zero(taken[i], 7 * i);
-    memset(taken[i], (int)i, 7 * i);
-  }
-  for (size_t i = 0; i < 20; i++)
-    for (size_t k = 0; k < 7 * i; k++)
-      assert_int_equal(taken[i][k], i);
-  assert_false(program.no_memory);
-  program_fini(&program);
-}
-
 static void test_weights_grow(void **state) {
   (void)state;
   struct program program;
@@ -295,7 +277,6 @@ static void test_fini_leaves_an_empty_program(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_takes_are_zeroed_and_kept),
       cmocka_unit_test(test_weights_grow),
       cmocka_unit_test(test_matrices_are_packed_twice),
       cmocka_unit_test(test_memory_failures_stick),
