@@ -10,6 +10,16 @@
 
 #define TIDY_MS 500
 
+const char *model_state_name(enum model_state state) {
+  static const char *const names[] = {
+      [MODEL_UNLOADED] = "unloaded",
+      [MODEL_LOADING] = "loading",
+      [MODEL_READY] = "ready",
+      [MODEL_FAILED] = "failed",
+  };
+  return names[state];
+}
+
 /* Looking up */
 
 size_t registry_count(const struct registry *r) {

@@ -24,17 +24,6 @@ void route_live(struct services *services, struct http_exchange *exchange, const
   reply_state(exchange, "live");
 }
 
-const char *routes_state(const struct services *services) {
-  if (services->draining)
-    return "draining";
-  if (registry_ready(services->registry))
-    return "ready";
-  for (size_t i = 0; i < registry_count(services->registry); i++)
-    if (registry_at(services->registry, i)->state == MODEL_LOADING)
-      return "loading";
-  return "failed";
-}
-
 bool routes_ready(const struct services *services, struct problem *problem) {
   const char *state = routes_state(services);
   if (strcmp(state, "ready") == 0)
