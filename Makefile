@@ -77,6 +77,9 @@ soak: all models $(B)/faults/failing_malloc.so $(B)/bench/load $(SETUP)/soak | $
 drains: all models | $(VENV_TESTS) ## stop 30 daemons under load, and count the requests that get no answer
 	$(PYTHON_TESTS) -u tests/soak/drains.py
 
+containers: all models | $(VENV_TESTS) ## a storm of valid requests for SECONDS=60 at daemons in containers of 512 MB and 1 GB
+	$(PYTHON_TESTS) -u tests/soak/containers.py --seconds $(SECONDS)
+
 test-api: all models $(SETUP)/test | $(VENV_TESTS) ## ask a daemon what /openapi.json allows and forbids, EXAMPLES=100 of each operation
 	IRREPD_API_EXAMPLES=$(EXAMPLES) $(PYTHON_TESTS) -m pytest -q -p no:cacheprovider tests/http/test_openapi.py
 
@@ -109,7 +112,6 @@ reference: all | $(VENV_REFERENCE) $(VENV_REFERENCES) ## write the fixtures of t
 	build/venv-reference-nequip/bin/python tests/reference/nequip_fixtures.py
 	build/venv-reference-nequip/bin/python tests/reference/allegro_fixtures.py
 	build/venv-reference-schnetpack/bin/python tests/reference/schnetpack_fixtures.py
-	build/venv-reference-dispersion/bin/python tests/reference/dispersion_fixtures.py
 	@git status --short -- tests/reference/fixtures | grep . || echo 'every fixture is as it was'
 
 accuracy: all models models-all | $(VENV_TESTS) ## print the table of errors against the references

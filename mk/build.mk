@@ -74,7 +74,7 @@ LDFLAGS_COMMON := -pthread -Wl,-z,noexecstack,-z,relro,-z,now $(SANITIZER_FLAGS)
 SERVER_CFLAGS = $(shell pkg-config --cflags libmicrohttpd libcjson libuv gnutls)
 SERVER_LIBS = $(shell pkg-config --libs libmicrohttpd libcjson libuv gnutls)
 # What the core needs: whoever links build/libirrep.a gets it from irrep.pc and irrepConfig.cmake.
-CORE_LIBS := -lopenblas -lm
+CORE_LIBS := -lopenblas -lsymspg -lm
 # Debian's OpenBLAS without threads of its own, where several are installed.
 BLAS_CFLAGS = $(shell pkg-config --cflags openblas)
 

@@ -1,6 +1,7 @@
 #include "server/loop.h"
 
 #include "irrep/version.h"
+#include "server/base/ledger.h"
 #include "server/base/log.h"
 #include "server/base/metrics.h"
 #include "server/compute/profile.h"
@@ -14,6 +15,7 @@
 #include "server/models/registry.h"
 #include "server/os/blas.h"
 #include "server/os/descriptors.h"
+#include "server/os/machine.h"
 #include "server/os/notify.h"
 #include "server/os/privileges.h"
 #include "server/routes/example.h"
@@ -40,6 +42,11 @@
 /* Beside those of connections. */
 #define DESCRIPTORS_MORE 256
 
+/* What a connection takes besides its requests, with TLS; all together a part of the memory at
+ * most: where there is little of it, hardly all of them are open. */
+#define CONNECTION_BYTES ((size_t)96 << 10)
+#define CONNECTIONS_PART 16
+
 #define UNIX_IS_PLAIN "a Unix socket is not encrypted: --listen HOST:PORT, or no --tls-cert"
 
 struct daemon {
@@ -53,6 +60,7 @@ struct daemon {
   struct blas blas;
   struct services services;
   struct run_pool runs;
+  struct ledger ledger;
   struct auth *keys; /* NULL: none */
   struct tls *tls;   /* NULL: plain HTTP */
   int exit_status;
@@ -68,13 +76,13 @@ static struct http_options http_options(struct daemon *daemon) {
   const struct config *config = daemon->config;
   return (struct http_options){.listen_fd = daemon->listener.fd,
                                .max_body_bytes = config->max_body_bytes,
-                               .max_receiving_bytes = config->max_receiving_bytes,
                                .max_connections = config->max_connections,
                                .max_connections_address = config->max_connections_address,
                                .request_timeout_ms = config->request_timeout_ms,
                                .tls = daemon->tls,
                                .log_requests = config->log_requests,
                                .metrics = daemon->services.metrics,
+                               .ledger = &daemon->ledger,
                                .admits = routes_admit,
                                .handler = routes_handle,
                                .context = &daemon->services};
@@ -338,6 +346,15 @@ static struct http_server *start_http(struct daemon *daemon) {
   return http_start(&daemon->loop, &options);
 }
 
+/* Before models and connections. */
+static void start_ledger(struct daemon *daemon) {
+  const struct config *config = daemon->config;
+  const size_t most = config->memory / CONNECTIONS_PART / CONNECTION_BYTES;
+  const size_t n = config->max_connections < most ? config->max_connections : most;
+  ledger_init(&daemon->ledger, config->memory, config->memory_budget, config->max_receiving_bytes);
+  ledger_set(&daemon->ledger, LEDGER_PROCESS, machine_resident("") + n * CONNECTION_BYTES);
+}
+
 /* Returns NULL, or what could not be started. */
 static const char *start(struct daemon *daemon, struct irrep_error *error) {
   struct services *services = &daemon->services;
@@ -361,11 +378,13 @@ static const char *start(struct daemon *daemon, struct irrep_error *error) {
   services->metrics = metrics_new(daemon->blas.name);
   if (!services->metrics)
     return "metrics";
+  start_ledger(daemon);
   const bool openblas = daemon->blas.trusted;
   const struct registry_options models = {.evaluator =
                                               openblas ? &evaluator_core : &evaluator_own_products,
                                           .folder = daemon->config->models_dir,
                                           .metrics = services->metrics,
+                                          .ledger = &daemon->ledger,
                                           .context = daemon,
                                           .changed = on_model,
                                           .limits = model_limits(daemon->config),

@@ -36,7 +36,6 @@ ROOMS = {
         ("program",),
         ("cpu/kernels",),
         ("cpu",),
-        ("dispersion",),
         ("builders", "terms"),
         ("api",),
     ),
@@ -57,6 +56,7 @@ ROOMS = {
 
 # Libraries that only the named files may include.
 ONLY_IN = {
+    "spglib.h": ("core/dynamics/space_group.c",),
     "microhttpd.h": (
         "server/http/http_inside.h",
         "server/http/http_response.c",

@@ -95,7 +95,7 @@ Description: equivariant interatomic potentials, shared library
 END
   pack libirrep-dev "$machine" <<END
 Section: libdevel
-Depends: libc6-dev, libopenblas-serial-dev | libopenblas-dev
+Depends: libc6-dev, libopenblas-serial-dev | libopenblas-dev, libsymspg-dev
 Recommends: libirrep0 (= $version)
 Breaks: libirrep0 (<< $version), libirrep0 (>> $version)
 Description: equivariant interatomic potentials, for programs in C and C++

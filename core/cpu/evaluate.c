@@ -50,52 +50,6 @@ void scratch_take(struct scratch *scratch, const struct executable *executable,
   scratch->out_grad_distance = arena_take(arena, edges, sizeof(double));
 }
 
-static unsigned char *start_of(const struct run *run, bool of_edges,
-                               const struct storage *storage) {
-  const struct workspace *w = run->workspace;
-  const size_t rows = storage->global ? w->batch.n_atoms : of_edges ? EDGE_ROWS : ATOM_TILE;
-  unsigned char *base = storage->global ? w->global
-                        : of_edges      ? run->scratch->edges
-                                        : run->scratch->tile;
-  return base + storage->offset * rows * run->kernels->real_size;
-}
-
-static void *rows_of(const struct run *run, const struct tensor *tensor,
-                     const struct storage *storage) {
-  const size_t first = storage->global ? run->first_row : 0;
-  return start_of(run, tensor->of_edges, storage) + first * tensor->dim * run->kernels->real_size;
-}
-
-void *run_features(const struct run *run, size_t tensor) {
-  const struct tensor *t = &run->program->tensors[tensor];
-  return rows_of(run, t, &t->features);
-}
-
-void *run_gradient(const struct run *run, size_t tensor) {
-  const struct tensor *t = &run->program->tensors[tensor];
-  return rows_of(run, t, &t->gradient);
-}
-
-size_t run_rows(const struct run *run, size_t tensor) {
-  return run->program->tensors[tensor].of_edges ? run->n_edges : run->n_rows;
-}
-
-void *run_all_features(const struct run *run, size_t tensor) {
-  return start_of(run, false, &run->program->tensors[tensor].features);
-}
-
-void *run_all_gradients(const struct run *run, size_t tensor) {
-  return start_of(run, false, &run->program->tensors[tensor].gradient);
-}
-
-const void *run_weights(const struct run *run, size_t offset) {
-  return run->weights + offset * run->kernels->real_size;
-}
-
-const uint32_t *run_species(const struct run *run) {
-  return run->workspace->batch.species + run->first_row;
-}
-
 static void forward_stage(const struct run *run, const struct stage *stage) {
   for (size_t i = stage->first; i < stage->end; i++)
     run_forward(run, &run->program->ops[i]);
@@ -105,7 +59,7 @@ static void forward_stage(const struct run *run, const struct stage *stage) {
 static void adjoint_stage(const struct run *run, const struct stage *stage, bool neighbours) {
   for (size_t i = stage->end; i-- > stage->first;) {
     const struct op *op = &run->program->ops[i];
-    if (op_traits[op->id].has_adjoint && op_traits[op->id].reads_neighbours == neighbours)
+    if (op_has_adjoint(op) && op_traits[op->id].reads_neighbours == neighbours)
       run_adjoint(run, op);
   }
 }

@@ -15,17 +15,17 @@ bool ghosts_need_exchange(const struct program *program) {
   return false;
 }
 
-/* Runs what writes a tensor that is the same wherever the atoms are, on the ghosts. */
-static void compute(const struct run *run, size_t tensor) {
+/* Runs what a stage reads of the ghosts on them, where it depends on their species alone. */
+static void compute(const struct run *run, const struct stage *stage) {
   const struct batch *batch = &run->workspace->batch;
   struct run tile = *run;
   for (tile.first_row = batch->n_local; tile.first_row < batch->n_atoms;
        tile.first_row += tile.n_rows) {
     const size_t left = batch->n_atoms - tile.first_row;
     tile.n_rows = left < ATOM_TILE ? left : ATOM_TILE;
-    for (size_t i = 0; i < run->program->n_ops; i++) {
+    for (size_t i = 0; i < stage->first; i++) {
       const struct op *op = &run->program->ops[i];
-      if (op_traits[op->id].has_out && op->out == tensor)
+      if (op_traits[op->id].has_out && run->program->tensors[op->out].fixed)
         run_forward(&tile, op);
     }
   }
@@ -47,7 +47,7 @@ bool ghosts_fetch(const struct run *run, const struct stage *stage,
     return true;
   if (!op->grad_unused)
     return exchange_rows(run, exchange, op->in, run_all_features(run, op->in), true);
-  compute(run, op->in);
+  compute(run, stage);
   return true;
 }
 

@@ -19,7 +19,7 @@ static void clear_sums(const struct run *run) {
 static void backward(const struct run *run, size_t end) {
   for (size_t i = run->program->n_ops; i-- > end;) {
     const struct op *op = &run->program->ops[i];
-    if (op_traits[op->id].has_adjoint)
+    if (op_has_adjoint(op))
       run_adjoint(run, op);
   }
 }

@@ -58,7 +58,7 @@ static size_t block_bytes(struct irrep_relax *relax) {
 
 size_t relax_alloc_bytes(const struct relax_settings *settings, size_t n_atoms) {
   struct irrep_relax relax = bare(settings, n_atoms);
-  return block_bytes(&relax);
+  return size_add(block_bytes(&relax), settings->symmetry ? symmetry_bytes_max(n_atoms) : 0);
 }
 
 struct irrep_relax *relax_alloc(const struct relax_settings *settings, size_t n_atoms) {
@@ -76,6 +76,8 @@ struct irrep_relax *relax_alloc(const struct relax_settings *settings, size_t n_
 }
 
 void irrep_relax_free(struct irrep_relax *relax) {
+  if (relax)
+    symmetry_fini(&relax->symmetry);
   free(relax);
 }
 
@@ -126,16 +128,40 @@ static enum irrep_status fix_atoms(struct irrep_relax *relax, const uint32_t *fi
   return IRREP_OK;
 }
 
-static void begin(struct irrep_relax *relax, const struct irrep_structure *structure) {
+/* Looks for the space group, and makes the structure symmetric. */
+static enum irrep_status find_symmetry(struct irrep_relax *relax, struct irrep_error *error) {
+  struct deformation *deformation = &relax->deformation;
+  size_t atom;
+  const enum irrep_status status =
+      symmetry_find(relax->n_atoms, relax->numbers, deformation->start, relax->positions,
+                    relax->settings.symprec, &relax->symmetry, error);
+  if (status != IRREP_OK)
+    return status;
+  if (!symmetry_keeps(&relax->symmetry, relax->is_fixed, &atom))
+    return irrep_fail(error, IRREP_BAD_ARGUMENT, "fixed",
+                      "Atom %zu is fixed, and its symmetry takes it to an atom that is not", atom);
+  if (!symmetry_keeps_mask(&relax->symmetry, deformation->start, deformation->mask))
+    return irrep_fail(error, IRREP_BAD_ARGUMENT, "mask",
+                      "The symmetry ties strains that the mask allows to others that it does not");
+  return IRREP_OK;
+}
+
+static enum irrep_status begin(struct irrep_relax *relax, const struct irrep_structure *structure,
+                               const struct irrep_relax_options *options,
+                               struct irrep_error *error) {
   const size_t n_atoms = relax->n_atoms;
   memcpy(relax->numbers, structure->numbers, n_atoms * sizeof *relax->numbers);
   memcpy(relax->positions, structure->positions, 3 * n_atoms * sizeof *relax->positions);
   memcpy(relax->pbc, structure->pbc, sizeof relax->pbc);
   memcpy(relax->deformation.start, structure->cell, sizeof structure->cell);
+  enum irrep_status status = fix_atoms(relax, options->fixed, options->n_fixed, error);
+  if (status == IRREP_OK && relax->settings.symmetry)
+    status = find_symmetry(relax, error);
   deformation_begin(&relax->deformation);
   memcpy(relax->x, relax->positions, 3 * n_atoms * sizeof *relax->x);
   optimizer_begin(&relax->optimizer);
   relax->energy = relax->fmax = (double)NAN;
+  return status;
 }
 
 enum irrep_status irrep_relax_new(const struct irrep_relax_options *options,
@@ -157,8 +183,7 @@ enum irrep_status irrep_relax_new(const struct irrep_relax_options *options,
   struct irrep_relax *made = relax_alloc(&settings, s.n_atoms);
   if (!made)
     return irrep_fail(error, IRREP_NO_MEMORY, "", "not enough memory for the relaxation");
-  begin(made, &s);
-  status = fix_atoms(made, ours.fixed, ours.n_fixed, error);
+  status = begin(made, &s, &ours, error);
   if (status != IRREP_OK) {
     irrep_relax_free(made);
     return status;
@@ -225,8 +250,13 @@ static enum irrep_status judge(struct irrep_relax *relax, double energy, const d
     return fail(relax, IRREP_RESULT_NOT_FINITE, "stress", "The stress is not finite", error);
   for (size_t i = 0; i < 3 * n_atoms; i++)
     relax->forces[i] = relax->is_fixed[i / 3] ? 0 : forces[i];
+  symmetry_vectors(&relax->symmetry, relax->deformation.cell, relax->forces, relax->step);
+  matrix3 symmetric = {{0}};
+  if (stress)
+    memcpy(symmetric, stress, sizeof symmetric);
+  symmetry_tensor(&relax->symmetry, relax->deformation.cell, symmetric);
   if (moves_cell(&relax->settings) &&
-      !deformation_forces(&relax->deformation, relax->forces, stress, relax->forces))
+      !deformation_forces(&relax->deformation, relax->forces, symmetric, relax->forces))
     return fail(relax, IRREP_RESULT_NOT_FINITE, "stress", "The stress is too large", error);
   relax->energy = energy;
   if (relax->optimizer.is_half_way)
@@ -237,30 +267,51 @@ static enum irrep_status judge(struct irrep_relax *relax, double energy, const d
   return IRREP_OK;
 }
 
+/* Takes the deformation that the last nine of x say, made symmetric. */
+static bool move_cell(struct irrep_relax *relax, const double *x) {
+  struct deformation *deformation = &relax->deformation;
+  const struct deformation before = *deformation;
+  matrix3 logarithm, inverse, transposed, change, cell;
+  for (size_t i = 0; i < 9; i++)
+    (&logarithm[0][0])[i] = x[3 * relax->n_atoms + i] / (double)relax->n_atoms;
+  if (!deformation_set(deformation, logarithm))
+    return false;
+  if (relax->symmetry.n_operations == 0)
+    return true;
+  /* The change of the cell since the last step is averaged: cell = before (1 + change)^T. */
+  bool done = matrix3_inverse(before.cell, inverse);
+  matrix3_multiply(inverse, deformation->cell, transposed);
+  matrix3_transpose(transposed, change);
+  symmetry_tensor(&relax->symmetry, before.cell, change);
+  matrix3_transpose(change, transposed);
+  matrix3_multiply(before.cell, transposed, cell);
+  *deformation = before;
+  done = done && deformation_set_cell(deformation, cell);
+  if (!done)
+    *deformation = before;
+  return done;
+}
+
 /* Takes x + step, where the structure of there can be. */
 static enum irrep_status move(struct irrep_relax *relax, struct irrep_error *error) {
   const size_t n_atoms = relax->n_atoms, n_dofs = relax->optimizer.n;
   struct deformation *deformation = &relax->deformation, before = *deformation;
-  double *x = relax->step;
+  double *x = relax->step, *positions = relax->forces;
+  symmetry_vectors(&relax->symmetry, deformation->start, x, relax->forces);
   for (size_t i = 0; i < n_dofs; i++)
     x[i] = relax->x[i] + (i / 3 < n_atoms && relax->is_fixed[i / 3] ? 0 : x[i]);
   if (!all_finite(x, n_dofs))
     return fail(relax, IRREP_RESULT_NOT_FINITE, "forces", "The next step is not finite", error);
-  if (moves_cell(&relax->settings)) {
-    matrix3 logarithm;
-    for (size_t i = 0; i < 9; i++)
-      (&logarithm[0][0])[i] = x[3 * n_atoms + i] / (double)n_atoms;
-    if (!deformation_set(deformation, logarithm))
-      return fail(relax, IRREP_SINGULAR_CELL, "cell",
-                  "The cell would collapse, blow up or shear too far", error);
-  }
-  deformation_positions(deformation, x, n_atoms, relax->forces);
+  if (moves_cell(&relax->settings) && !move_cell(relax, x))
+    return fail(relax, IRREP_SINGULAR_CELL, "cell",
+                "The cell would collapse, blow up or shear too far", error);
+  deformation_positions(deformation, x, n_atoms, positions);
   for (size_t i = 0; i < 3 * n_atoms; i++)
-    if (!(fabs(relax->forces[i]) <= IRREP_LENGTH_MAX)) {
+    if (!(fabs(positions[i]) <= IRREP_LENGTH_MAX)) {
       *deformation = before;
       return fail(relax, IRREP_NOT_FINITE, "positions", "An atom would fly away", error);
     }
-  memcpy(relax->positions, relax->forces, 3 * n_atoms * sizeof *relax->positions);
+  memcpy(relax->positions, positions, 3 * n_atoms * sizeof *positions);
   memcpy(relax->x, x, 3 * n_atoms * sizeof *x);
   for (size_t i = 0; i < 9 && moves_cell(&relax->settings); i++)
     relax->x[3 * n_atoms + i] = (&deformation->logarithm[0][0])[i] * (double)n_atoms;

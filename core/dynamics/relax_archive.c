@@ -51,6 +51,7 @@ static void archive_state(struct archive *archive, struct irrep_relax *relax) {
   archive_matrix(archive, deformation->cell);
   archive_matrix(archive, deformation->gradient);
   archive_matrix(archive, deformation->logarithm);
+  symmetry_archive(&relax->symmetry, n_atoms, archive);
   optimizer_archive(&relax->optimizer, archive);
   ARCHIVE_ENUM(archive, relax->state, irrep_relax_state);
   ARCHIVE_ENUM(archive, relax->status, irrep_status);
@@ -160,6 +161,8 @@ static enum irrep_status check_state(const struct irrep_relax *relax, struct irr
   struct irrep_structure structure = IRREP_STRUCTURE_INIT;
   if ((unsigned)relax->state > IRREP_RELAX_FAILED || (unsigned)relax->status > IRREP_CANCELLED)
     return bad(error, "they say no state");
+  if (relax->settings.symmetry != (relax->symmetry.n_operations > 0))
+    return bad(error, "they say nothing of the symmetry that is kept, or too much");
   for (size_t i = 0; i < relax->n_atoms; i++)
     if (relax->is_fixed[i] > 1)
       return bad(error, "an atom is neither fixed nor free");

@@ -99,12 +99,17 @@ static enum irrep_status read_cell(const struct irrep_relax_options *options, co
   return read_mask(options->mask, settings, error);
 }
 
-static enum irrep_status read_symmetry(const struct irrep_relax_options *options,
-                                       struct relax_settings *settings, struct irrep_error *error) {
+static enum irrep_status read_symmetry(const struct irrep_relax_options *options, size_t n_atoms,
+                                       const bool pbc[3], struct relax_settings *settings,
+                                       struct irrep_error *error) {
   if (!options->symmetry && options->symprec != 0)
     return bad(error, "symprec", "symprec belongs to symmetry");
-  if (options->symmetry)
-    return bad(error, "symmetry", "Keeping the symmetry is not supported");
+  if (options->symmetry && pbc && !(pbc[0] && pbc[1] && pbc[2]))
+    return bad(error, "symmetry", "A space group can be kept where all three axes are periodic");
+  if (options->symmetry && n_atoms > IRREP_RELAX_SYMMETRY_ATOMS_MAX)
+    return irrep_fail(error, IRREP_TOO_LARGE, "symmetry",
+                      "%zu atoms are more than the %d whose space group is looked for", n_atoms,
+                      IRREP_RELAX_SYMMETRY_ATOMS_MAX);
   settings->symmetry = options->symmetry;
   if (!read_number(options->symprec, DEFAULT_SYMPREC, 1, &settings->symprec))
     return bad(error, "symprec", "symprec must be above 0 and at most 1 Angstrom");
@@ -121,6 +126,6 @@ enum irrep_status relax_settings_read(const struct irrep_relax_options *options,
   if (status == IRREP_OK)
     status = read_cell(options, pbc, settings, error);
   if (status == IRREP_OK)
-    status = read_symmetry(options, settings, error);
+    status = read_symmetry(options, n_atoms, pbc, settings, error);
   return status;
 }

@@ -4,6 +4,7 @@
 
 #include "core/dynamics/deformation.h"
 #include "core/dynamics/optimizer.h"
+#include "core/dynamics/symmetry.h"
 #include "irrep/relax.h"
 
 /* Options that have been checked, with the values that zeros stand for. */
@@ -32,6 +33,7 @@ struct irrep_relax {
   bool pbc[3];
   struct deformation deformation;
   struct optimizer optimizer;
+  struct symmetry symmetry;
   enum irrep_relax_state state;
   enum irrep_status status;
   size_t n_steps, n_evaluations;

@@ -29,10 +29,12 @@ enum op_id {
 struct op_traits {
   const char *name;
   bool has_in, has_out;
-  bool has_adjoint;      /* otherwise out is the same wherever the atoms are */
-  bool keeps_in;         /* the adjoint reads the features of in and of sums */
-  bool has_sums;         /* reads the sums of the receiver, of which all edges share the gradient */
-  bool sums_edges;       /* adds rows of edges to those of their receivers, which begin at zero */
+  bool has_adjoint; /* otherwise out is the same wherever the atoms are */
+  bool by_row;      /* out depends on the rows of in and on the species alone, and the adjoint gives
+                       nothing      but the gradient of in */
+  bool keeps_in;    /* the adjoint reads the features of in and of sums */
+  bool has_sums;    /* reads the sums of the receiver, of which all edges share the gradient */
+  bool sums_edges;  /* adds rows of edges to those of their receivers, which begin at zero */
   bool reads_neighbours; /* reads rows of other atoms: begins a stage, its adjoint has its own time,
                             goes along the reverses of edges, and can leave the gradient of in */
   bool has_filter;       /* reads message.filter, of message.convolution.n_columns */

@@ -1,59 +1,26 @@
 #include "core/program/program.h"
 
 #include "core/base/arena.h"
+#include "core/program/owned.h"
 #include "irrep/conventions.h"
 
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct owned {
-  struct owned *next;
-  _Alignas(max_align_t) unsigned char bytes[];
-};
-
 void program_init(struct program *program) {
   *program = (struct program){0};
 }
 
-static void free_all(struct owned **list) {
-  for (struct owned *o = *list, *next; o; o = next) {
-    next = o->next;
-    free(o);
-  }
-  *list = NULL;
-}
-
 void program_fini(struct program *program) {
-  free_all(&program->owned);
-  free_all(&program->scratch);
+  owned_free_all(&program->owned);
+  owned_free_all(&program->scratch);
   free(program->species_weights);
   free(program->tensors);
   free(program->ops);
   free(program->stages);
   free(program->weights);
   program_init(program);
-}
-
-static void *take(struct program *program, struct owned **list, size_t count, size_t size) {
-  const size_t bytes = size_add(size_mul(count, size), sizeof(struct owned));
-  struct owned *o = bytes == SIZE_MAX ? NULL : calloc(1, bytes);
-  if (!o) {
-    program->no_memory = true;
-    return NULL;
-  }
-  o->next = *list;
-  *list = o;
-  program->owned_bytes += list == &program->owned ? bytes : 0;
-  return o->bytes;
-}
-
-void *program_take(struct program *program, size_t count, size_t size) {
-  return take(program, &program->owned, count, size);
-}
-
-void *program_take_scratch(struct program *program, size_t count, size_t size) {
-  return take(program, &program->scratch, count, size);
 }
 
 /* Room for one more element of an array that grows by doubling: n is a power of two when full. */
@@ -174,22 +141,31 @@ static enum irrep_status cut_stages(struct program *program) {
   return IRREP_OK;
 }
 
-/* Whether a tensor is the same wherever the atoms are, so that nobody asks for its gradient. */
-static bool is_fixed(const struct program *program, size_t tensor) {
-  for (size_t i = 0; i < program->n_ops; i++) {
-    const struct op *op = &program->ops[i];
-    if (op_traits[op->id].has_out && op->out == tensor && op_traits[op->id].has_adjoint)
-      return false;
+/* Finds the tensors whose rows depend on the species alone, as everything does that is made of such
+ * row by row. */
+static void find_fixed(struct program *program) {
+  struct tensor *tensors = program->tensors;
+  for (size_t v = 0; v < program->n_tensors; v++)
+    tensors[v].fixed = true;
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (size_t i = 0; i < program->n_ops; i++) {
+      const struct op *op = &program->ops[i];
+      const struct op_traits *traits = &op_traits[op->id];
+      if (!traits->has_out || !tensors[op->out].fixed ||
+          (traits->by_row && (!traits->has_in || tensors[op->in].fixed)))
+        continue;
+      tensors[op->out].fixed = false;
+      changed = true;
+    }
   }
-  return true;
 }
 
-/* Backwards, the first adjoint that reaches a gradient writes it and the others add; forwards,
- * nothing may be read before it is written. */
-static bool order_adjoints(struct program *program, bool *marks) {
+/* Forwards, nothing may be read before it is written; backwards, everything has been read. */
+static bool check_order(const struct program *program, bool *marks) {
   const size_t n = program->n_tensors;
   for (size_t i = 0; i < program->n_ops; i++) {
-    struct op *op = &program->ops[i];
+    const struct op *op = &program->ops[i];
     if (op_traits[op->id].has_in && (op->in >= n || !marks[op->in]))
       return false;
     if (op_traits[op->id].has_sums && (op->sums >= n || !marks[op->sums]))
@@ -202,18 +178,30 @@ static bool order_adjoints(struct program *program, bool *marks) {
   }
   memset(marks, 0, n * sizeof *marks);
   for (size_t i = program->n_ops; i-- > 0;) {
-    struct op *op = &program->ops[i];
+    const struct op *op = &program->ops[i];
     if (op_traits[op->id].has_out && !marks[op->out])
       return false;
-    if (!op_traits[op->id].has_in)
-      continue;
-    op->grad_unused = op_traits[op->id].reads_neighbours && is_fixed(program, op->in);
-    op->grad_accumulate = marks[op->in];
-    marks[op->in] = true;
+    if (op_traits[op->id].has_in)
+      marks[op->in] = true;
     if (op_traits[op->id].has_sums)
       marks[op->sums] = true;
   }
   return true;
+}
+
+/* The first adjoint that reaches a gradient writes it and the others add. */
+static void order_adjoints(struct program *program, bool *reached) {
+  memset(reached, 0, program->n_tensors * sizeof *reached);
+  for (size_t i = program->n_ops; i-- > 0;) {
+    struct op *op = &program->ops[i];
+    const struct op_traits *traits = &op_traits[op->id];
+    if (!traits->has_in)
+      continue;
+    op->grad_unused =
+        program->tensors[op->in].fixed && (traits->by_row || traits->reads_neighbours);
+    op->grad_accumulate = reached[op->in];
+    reached[op->in] = true;
+  }
 }
 
 /* The largest of what operations need while they run. */
@@ -241,16 +229,18 @@ enum irrep_status program_compile(struct program *program, struct irrep_error *e
   bool *marks = program_take_scratch(program, program->n_tensors + 1, sizeof *marks);
   if (program->no_memory || cut_stages(program) != IRREP_OK)
     return irrep_fail(error, IRREP_NO_MEMORY, "", "not enough memory to build the model");
-  if (!order_adjoints(program, marks))
+  if (!check_order(program, marks))
     return irrep_fail(error, IRREP_BAD_MODEL_FILE, "",
                       "the model's layers do not form a chain from embedding to readout");
+  find_fixed(program);
+  order_adjoints(program, marks);
   for (size_t v = 0; v < program->n_tensors; v++)
     program->local = program->local || program->tensors[v].of_edges;
   if (program->local && program->n_stages > 1)
     return irrep_fail(error, IRREP_BAD_MODEL_FILE, "",
                       "features of edges in a model that reads those of neighbours");
   measure_scratch(program);
-  free_all(&program->scratch);
+  owned_free_all(&program->scratch);
   if (program_plan_storage(program) != IRREP_OK)
     return irrep_fail(error, IRREP_NO_MEMORY, "", "not enough memory to build the model");
   return IRREP_OK;

@@ -33,6 +33,8 @@ struct storage {
 struct tensor {
   size_t dim;    /* reals of a row */
   bool of_edges; /* one row an edge; set by the builder */
+  bool fixed;    /* a row depends on the species alone: nobody asks for its gradient; set by
+                    program_compile */
   struct storage features, gradient;
 };
 
@@ -42,7 +44,7 @@ struct op {
   size_t sums;          /* a second input, of atoms, where it has one */
   bool accumulate;      /* adds to out, which an earlier operation has written */
   bool grad_accumulate; /* the adjoint adds to the gradient of in; set by program_compile */
-  bool grad_unused;     /* nobody asks for the gradient of in; likewise, of convolutions alone */
+  bool grad_unused;     /* in is fixed, and its gradient is not written; likewise */
   union {
     struct {
       size_t table; /* weights [n_species][dim of out] */
@@ -67,6 +69,12 @@ struct op {
     } readout;
   };
 };
+
+/* Whether the adjoint of an operation of a compiled program has anything to do. */
+static inline bool op_has_adjoint(const struct op *op) {
+  const struct op_traits *traits = &op_traits[op->id];
+  return traits->has_adjoint && !(traits->by_row && op->grad_unused);
+}
 
 /* Operations [first, end); only the first may read neighbours. */
 struct stage {

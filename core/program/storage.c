@@ -39,12 +39,12 @@ static void reach_op(const struct op *op, size_t time, size_t adjoint, struct sp
     reach(&features[op->in], time);
     if (!op->grad_unused)
       reach(&gradients[op->in], adjoint);
-    if (traits->keeps_in)
+    if (traits->keeps_in && op_has_adjoint(op))
       reach(&features[op->in], adjoint);
   }
   if (traits->has_out) {
     reach(&features[op->out], time);
-    if (traits->has_adjoint)
+    if (op_has_adjoint(op))
       reach(&gradients[op->out], adjoint);
   }
 }

@@ -81,9 +81,9 @@ struct irrep_relax_options {
   const uint32_t *fixed; /* [n_fixed] indices of atoms that do not move, in any order; where the
                             cell moves they keep their fractional coordinates. Copied */
   size_t n_fixed;
-  bool symmetry;   /* keep the space group: the structure is made exactly symmetric first, where it
-                      is so within symprec, and then forces, stress and steps. Needs three periodic
-                      axes, and IRREP_RELAX_SYMMETRY_ATOMS_MAX atoms at most */
+  bool symmetry;   /* keep the space group that spglib finds within symprec: the structure is made
+                      exactly symmetric first, then forces, stress and steps are (ASE's FixSymmetry).
+                      Three axes must be periodic */
   double symprec;  /* Angstrom; 0: 0.01. With symmetry only */
   double max_step; /* Angstrom, at most 1: the longest step of an atom in BFGS and L-BFGS, the
                       length of the whole step in FIRE and FIRE2; 0: 0.2 */
@@ -125,9 +125,10 @@ size_t irrep_relax_bytes(const struct irrep_relax_options *options, size_t n_ato
  *   structure  copied
  *
  * On OK *relax is owned by the caller (irrep_relax_free), otherwise NULL. BAD_ARGUMENT (an option,
- * which error->field names, e.g. "fmax" or "fixed/3"), NO_ATOMS, NOT_FINITE, SINGULAR_CELL,
- * TOO_LARGE (more atoms than the optimizer or the search for symmetry takes), NO_MEMORY.
- * Thread-safe. */
+ * which error->field names, e.g. "fmax" or "fixed/3"; "symmetry": no space group was found),
+ * NO_ATOMS, NOT_FINITE, SINGULAR_CELL, TOO_LARGE (more atoms than the optimizer or the search for
+ * symmetry takes), NO_MEMORY. Takes time linear in the atoms; with symmetry as much as seconds in
+ * large cells of crystals of high symmetry. Thread-safe. */
 enum irrep_status irrep_relax_new(const struct irrep_relax_options *options,
                                   const struct irrep_structure *structure,
                                   struct irrep_relax **relax, struct irrep_error *error);
@@ -183,8 +184,8 @@ void irrep_relax_save(const struct irrep_relax *relax, unsigned char *bytes);
  * bit. The bytes may be damaged in any way.
  *
  * On OK *relax is owned by the caller (irrep_relax_free), otherwise NULL. BAD_ARGUMENT (bytes of
- * another kind or version, cut short, damaged, or that say what irrep_relax_new would refuse),
- * NO_MEMORY. Thread-safe. */
+ * another kind or version, cut short or damaged), what irrep_relax_new returns of the options and
+ * the structure that they hold. Thread-safe. */
 enum irrep_status irrep_relax_restore(const unsigned char *bytes, size_t size,
                                       struct irrep_relax **relax, struct irrep_error *error);
 

@@ -62,8 +62,8 @@ static const struct option options[] = {
     {"workers", "N", OPTION_COUNT, "0", FIELD(workers), 0, 4096,
      "evaluating threads; 0: one for each core that the process or its container may use"},
     {"memory-budget", "BYTES", OPTION_BYTES, "2G", FIELD(memory_budget), 1u << 20, SIZE_MAX / 4,
-     "planned bytes of all batches under way; unless told, at most half of the memory of the "
-     "machine or container"},
+     "planned bytes of all batches under way; at most half of the memory that the process and its "
+     "models leave of the machine's or container's"},
     {"max-batch-bytes", "BYTES", OPTION_BYTES, "256M", FIELD(max_batch_bytes), 1u << 16,
      SIZE_MAX / 4, "planned bytes of one batch"},
     {"max-delay-us", "N", OPTION_COUNT, "2000", FIELD(max_delay_us), 0, 10000000,
@@ -84,8 +84,9 @@ static const struct option options[] = {
      "body of one request; beyond: 413; unless told, at most a 32nd of the memory"},
     {"max-receiving-bytes", "BYTES", OPTION_BYTES, "512M", FIELD(max_receiving_bytes), 1024,
      SIZE_MAX / 4,
-     "bodies being received and answers not yet read, of all connections, and as much again of "
-     "requests that wait; beyond: 503; unless told, at most an eighth of the memory"},
+     "bodies being received or waiting to be read, of all connections; others wait as long as a "
+     "request may take, then 503; four times as much is for what is read of them and for answers; "
+     "at most a quarter of the memory that batches leave, and the rest"},
     {"max-structures", "N", OPTION_COUNT, "4096", FIELD(max_structures), 1, 1u << 20,
      "structures of one request; beyond: 422"},
     {"max-atoms", "N", OPTION_COUNT, "1000000", FIELD(max_atoms), 1, 100000000,
@@ -418,7 +419,8 @@ static int apply_file(struct config *config, const char *path) {
   return failed;
 }
 
-/* Defaults suit a machine that serves nothing else; a small one, or a container, has less. */
+/* Defaults suit a machine that serves nothing else; a small one, or a container, has less. How the
+ * parts share it is the ledger's to say (ledger.h), whatever the flags are. */
 static void fit_defaults(struct config *config) {
   const size_t memory = config->memory = machine_memory("");
   if (config->memory_budget > memory / 2)

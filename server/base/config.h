@@ -28,9 +28,9 @@ struct config {
   bool profile;                   /* --profile: time by operation */
   bool exact_filters;             /* --exact-filters: radial networks are not tabulated */
   size_t max_body_bytes;          /* --max-body-bytes */
-  size_t max_receiving_bytes;     /* --max-receiving-bytes: bodies that are received and answers
-                                     that have not left together, and as much again of requests
-                                     that wait; never below max_body_bytes */
+  size_t max_receiving_bytes;     /* --max-receiving-bytes: bodies that are received or wait to be
+                                     read, and four times as much of requests and answers; never
+                                     below max_body_bytes */
   size_t max_structures;          /* --max-structures: of one request */
   size_t max_atoms;               /* --max-atoms: of one structure */
   size_t max_steps;               /* --max-steps: of one relaxation or trajectory */

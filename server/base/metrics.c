@@ -59,6 +59,9 @@ enum kind { COUNTER, GAUGE, SECONDS, SIZES };
     "Versions of the model that were unloaded.", "model", "reason")                                \
   X(MEMORY_PLANNED, GAUGE, "memory_planned_bytes", "Memory of the batches under way.", NULL)       \
   X(MEMORY_BUDGET, GAUGE, "memory_budget_bytes", "Bound of memory_planned_bytes.", NULL)           \
+  X(MEMORY_TAKEN, GAUGE, "memory_taken_bytes", "Memory that is held or promised.", "by")           \
+  X(MEMORY_LIMIT, GAUGE, "memory_limit_bytes", "Bound of all of memory_taken_bytes together.",     \
+    NULL)                                                                                          \
   X(SOCKET_CLIENTS, GAUGE, "socket_clients", "Outbound socket connections.", NULL)                 \
   X(JOBS, GAUGE, "jobs", "Relaxations and dynamics that go on by themselves.", "kind", "state")    \
   X(TRAJECTORY_STEPS, COUNTER, "trajectory_steps_total", "Steps of relaxations and dynamics.",     \
@@ -258,9 +261,12 @@ void metrics_model_eviction(struct metrics *m, const char *model, const char *re
   add(m, MODEL_EVICTIONS, model, reason, "", 1);
 }
 
-void metrics_memory(struct metrics *m, size_t planned_bytes, size_t budget_bytes) {
-  set(m, MEMORY_PLANNED, "", "", (double)planned_bytes);
-  set(m, MEMORY_BUDGET, "", "", (double)budget_bytes);
+void metrics_memory(struct metrics *m, const struct ledger *ledger) {
+  set(m, MEMORY_PLANNED, "", "", (double)ledger->used[LEDGER_BATCHES]);
+  set(m, MEMORY_BUDGET, "", "", (double)ledger_part(ledger, LEDGER_BATCHES));
+  for (enum ledger_kind kind = 0; kind < LEDGER_N_KINDS; kind++)
+    set(m, MEMORY_TAKEN, ledger_kind_name(kind), "", (double)ledger->used[kind]);
+  set(m, MEMORY_LIMIT, "", "", (double)ledger_limit(ledger));
 }
 
 void metrics_planning(struct metrics *m, size_t requests, size_t structures) {

@@ -5,6 +5,8 @@
 #ifndef SERVER_BASE_METRICS_H
 #define SERVER_BASE_METRICS_H
 
+#include "server/base/ledger.h"
+
 #include <stddef.h>
 
 struct metrics;
@@ -34,7 +36,7 @@ void metrics_model_load(struct metrics *m, const char *model, const char *outcom
 void metrics_model_eviction(struct metrics *m, const char *model, const char *reason);
 void metrics_planning(struct metrics *m, size_t requests, size_t structures);
 void metrics_turn(struct metrics *m);
-void metrics_memory(struct metrics *m, size_t planned_bytes, size_t budget_bytes);
+void metrics_memory(struct metrics *m, const struct ledger *ledger);
 void metrics_draining(struct metrics *m, int draining);
 void metrics_socket_clients(struct metrics *m, size_t n);
 

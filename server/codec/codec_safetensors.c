@@ -281,6 +281,14 @@ static bool read_container(struct reader *r, const char *body, size_t size) {
   return read_header(r, &json);
 }
 
+size_t codec_safetensors_head(const char *body, size_t size) {
+  uint64_t header_size = 0;
+  if (size < sizeof header_size)
+    return size;
+  memcpy(&header_size, body, sizeof header_size);
+  return header_size < size - sizeof header_size ? sizeof header_size + (size_t)header_size : size;
+}
+
 bool codec_safetensors_read(const char *body, size_t size, const struct codec_limits *limits,
                             struct request *request, struct problem *problem) {
   struct reader r = {.request = request, .problem = problem};

@@ -19,4 +19,7 @@
 bool codec_safetensors_read(const char *body, size_t size, const struct codec_limits *limits,
                             struct request *request, struct problem *problem);
 
+/* The bytes of a body before those of its tensors, as it says itself; at most size. */
+size_t codec_safetensors_head(const char *body, size_t size);
+
 #endif

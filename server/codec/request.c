@@ -38,9 +38,16 @@ static bool round_up(size_t size, size_t *rounded) {
   return *rounded >= size;
 }
 
+/* Whether it may hold so many bytes more. */
+static bool may_hold(const struct request *request, size_t more) {
+  return request->bytes_max == 0 ||
+         (request->bytes <= request->bytes_max && more <= request->bytes_max - request->bytes);
+}
+
 static struct request_block *block_new(struct request *request, size_t size) {
-  struct request_block *block =
-      size <= SIZE_MAX - sizeof *block ? calloc(1, sizeof *block + size) : NULL;
+  struct request_block *block = size <= SIZE_MAX - sizeof *block && may_hold(request, size)
+                                    ? calloc(1, sizeof *block + size)
+                                    : NULL;
   if (block) {
     *block = (struct request_block){.next = request->blocks, .size = size};
     request->blocks = block;
@@ -52,6 +59,8 @@ static struct request_block *block_new(struct request *request, size_t size) {
 /* The newest block, with another size that its contents have room in. */
 static bool block_resize(struct request *request, size_t size) {
   struct request_block *block = request->blocks;
+  if (size > block->size && !may_hold(request, size - block->size))
+    return false;
   block = size <= SIZE_MAX - sizeof *block ? realloc(block, sizeof *block + size) : NULL;
   if (!block)
     return false;

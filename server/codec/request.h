@@ -53,6 +53,7 @@ struct request {
   bool has_priority;  /* one was named; otherwise it is interactive */
   enum request_priority priority;
   size_t bytes;                 /* that it holds; read-only */
+  size_t bytes_max;             /* that it may hold; 0: no bound */
   struct request_block *blocks; /* private */
 };
 

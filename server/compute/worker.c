@@ -292,7 +292,12 @@ size_t workers_count(const struct workers *all) {
 }
 
 void workers_set_budget(struct workers *all, size_t budget) {
+  pthread_mutex_lock(&all->mutex);
   all->budget = budget;
+  for (size_t i = 0; i < all->n && arenas_held(all, false) > arenas_budget(all); i++)
+    if (!all->items[i].running && all->items[i].arena_bytes > 0)
+      trim(&all->items[i]);
+  pthread_mutex_unlock(&all->mutex);
 }
 
 void workers_set_reserve(struct workers *all, size_t bytes) {

@@ -53,7 +53,7 @@ static void exchange_send(struct http_exchange *exchange, struct http_reply *rep
   x->stream = reply->stream;
   x->response = http_response(reply, x->request_id, server->draining, http_stream_read, x);
   x->answer_bytes = x->response != NULL ? reply->size : 0;
-  server->budget.used += x->answer_bytes;
+  ledger_add(server->budget.ledger, LEDGER_ANSWERS, x->answer_bytes);
   x->stage = STAGE_REPLIED;
   account(x, x->status);
   if (waiting)
@@ -95,8 +95,12 @@ void http_refuse_unread(struct exchange *x, const struct problem *problem, const
   metrics_http_rejected(x->connection->server->options.metrics, reason);
   account(x, problem->status);
   http_answer_unread(x->connection, x->path, x->request_id, problem);
+  const bool waits = x->stage == STAGE_IN_LINE;
+  http_line_leave(x);
   http_body_drop(&x->body, &x->connection->server->budget);
   x->stage = STAGE_LINGERING;
+  if (waits)
+    http_resume(x->connection);
   peer_deadline(x->connection->peer, LINGER_MS);
 }
 
@@ -164,7 +168,7 @@ static enum MHD_Result begin(struct http_server *server, struct MHD_Connection *
     http_make_request_id(server, x->request_id);
   x->facts.target = target;
   struct problem problem;
-  const char *reason = http_judge(&x->facts, server->budget.max_body_bytes, x->path, &problem);
+  const char *reason = http_judge(&x->facts, http_body_most(&server->budget), x->path, &problem);
   if (!reason && body_comes(x) &&
       !server->options.admits(server->options.context, &x->public, &problem))
     reason = "key";
@@ -175,20 +179,40 @@ static enum MHD_Result begin(struct http_server *server, struct MHD_Connection *
   return MHD_YES;
 }
 
-static void receive(struct exchange *x, const char *bytes, size_t size) {
-  if (x->stage != STAGE_RECEIVING)
-    return;
+static void refuse_for_memory(struct exchange *x) {
+  const struct http_server *server = x->connection->server;
   struct problem problem;
-  const struct http_framing *framing = &x->facts.framing;
-  const size_t expected = framing->has_length ? (size_t)framing->content_length : SIZE_MAX;
-  const char *reason =
-      http_body_append(&x->body, &x->connection->server->budget, expected, bytes, size, &problem);
-  if (reason != NULL)
-    http_refuse_unread(x, &problem, reason);
+  http_problem_bodies(&problem, ledger_part(server->budget.ledger, LEDGER_BODIES));
+  http_refuse_unread(x, &problem, "memory");
+}
+
+/* Returns how many of the bytes are left for later. */
+static size_t receive(struct exchange *x, const char *bytes, size_t size) {
+  const struct http_server *server = x->connection->server;
+  struct problem problem;
+  if (x->stage != STAGE_RECEIVING)
+    return 0;
+  switch (http_line_make_room(x, size)) {
+  case HTTP_ROOM:
+    http_body_append(&x->body, bytes, size);
+    return 0;
+  case HTTP_ROOM_LATER:
+    http_line_wait(x);
+    return size;
+  case HTTP_ROOM_NEVER:
+    http_problem_body(&problem, http_body_most(&server->budget));
+    http_refuse_unread(x, &problem, "body");
+    return 0;
+  case HTTP_ROOM_NO_MEMORY:
+    break;
+  }
+  refuse_for_memory(x);
+  return 0;
 }
 
 /* The client does not wait for this exchange any more. */
 static void leave(struct exchange *x) {
+  http_line_leave(x);
   x->stage = STAGE_GONE;
   if (x->public.gone != NULL)
     x->public.gone(x->public.gone_context);
@@ -200,6 +224,7 @@ static enum MHD_Result handle(struct exchange *x) {
   struct connection *connection = x->connection;
   const struct http_options *o = &connection->server->options;
   peer_deadline(connection->peer, 0);
+  http_line_leave(x);
   x->stage = STAGE_HANDLED;
   http_body_trim(&x->body, &connection->server->budget);
   x->public.body = x->body.bytes != NULL ? x->body.bytes : "";
@@ -226,8 +251,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, con
   if (!x)
     return begin(context, mhd, target, method, slot);
   if (*upload_size > 0) {
-    receive(x, upload, *upload_size);
-    *upload_size = 0;
+    *upload_size = receive(x, upload, *upload_size);
     return MHD_YES;
   }
   switch (x->stage) {
@@ -247,6 +271,10 @@ static void on_late(void *context) {
   struct http_server *server = connection->server;
   struct exchange *x = connection->exchange;
   struct problem problem;
+  if (x != NULL && x->stage == STAGE_IN_LINE) {
+    refuse_for_memory(x);
+    return;
+  }
   http_problem_late(&problem, server->options.request_timeout_ms);
   if (x != NULL && x->stage == STAGE_RECEIVING) {
     http_refuse_unread(x, &problem, "timeout");
@@ -295,7 +323,7 @@ static void on_gone(void *context) {
   struct connection *connection = context;
   struct exchange *x = connection->exchange;
   connection->client_gone = true;
-  if (x != NULL && x->stage == STAGE_WAITING)
+  if (x != NULL && (x->stage == STAGE_WAITING || x->stage == STAGE_IN_LINE))
     leave(x);
   else if (x != NULL && x->stage == STAGE_STREAMING)
     http_stream_break(x);
@@ -313,8 +341,9 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **slot,
   struct connection *connection = x->connection;
   *slot = NULL;
   http_stream_close(x);
+  http_line_leave(x);
   http_body_drop(&x->body, &server->budget);
-  server->budget.used -= x->answer_bytes;
+  ledger_give(server->budget.ledger, LEDGER_ANSWERS, x->answer_bytes);
   if (x->response != NULL)
     MHD_destroy_response(x->response);
   free(x);
@@ -399,7 +428,10 @@ static void on_connection(void *context, struct MHD_Connection *mhd, void **slot
 /* The loop */
 
 static void run(struct http_server *server) {
-  const int64_t milliseconds = quirks_run(server->mhd, &server->filter, &server->runs_again);
+  http_line_run(server);
+  int64_t milliseconds = quirks_run(server->mhd, &server->filter, &server->runs_again);
+  if (http_line_run(server))
+    milliseconds = 0;
   if (milliseconds >= 0)
     uv_timer_start(&server->timer, on_timer, (uint64_t)milliseconds, 0);
   else
@@ -439,6 +471,10 @@ static struct MHD_Daemon *start_daemon(struct http_server *server) {
       MHD_OPTION_UNESCAPE_CALLBACK, quirks_leave_escaped, server, MHD_OPTION_END);
 }
 
+static void on_freed(void *context) {
+  http_run_in(context, 0);
+}
+
 struct http_server *http_start(uv_loop_t *loop, const struct http_options *options) {
   struct http_server *server = calloc(1, sizeof *server);
   if (!server) {
@@ -446,8 +482,10 @@ struct http_server *http_start(uv_loop_t *loop, const struct http_options *optio
     return NULL;
   }
   server->options = *options;
-  server->budget = (struct http_budget){.max_body_bytes = options->max_body_bytes,
-                                        .max_receiving_bytes = options->max_receiving_bytes};
+  server->budget =
+      (struct http_budget){.max_body_bytes = options->max_body_bytes, .ledger = options->ledger};
+  server->waiter = (struct ledger_waiter){.freed = on_freed, .context = server};
+  http_line_init(server);
   server->loop = loop;
   server->poll.data = server->timer.data = server->grace.data = server;
   http_heads_init(server);
@@ -466,6 +504,7 @@ struct http_server *http_start(uv_loop_t *loop, const struct http_options *optio
     free(server);
     return NULL;
   }
+  ledger_listen(server->budget.ledger, &server->waiter);
   uv_timer_init(loop, &server->timer);
   uv_timer_init(loop, &server->grace);
   server->handles_open = 3;
@@ -477,7 +516,6 @@ struct http_server *http_start(uv_loop_t *loop, const struct http_options *optio
 void http_set_limits(struct http_server *server, const struct http_options *options) {
   server->options.log_requests = options->log_requests;
   server->budget.max_body_bytes = options->max_body_bytes;
-  server->budget.max_receiving_bytes = options->max_receiving_bytes;
 }
 
 size_t http_connections(const struct http_server *server) {
@@ -498,4 +536,5 @@ void http_stop(struct http_server *server) {
   uv_close((uv_handle_t *)&server->grace, on_closed);
   uv_close((uv_handle_t *)&server->timer, on_closed);
   MHD_stop_daemon(server->mhd);
+  ledger_forget(server->budget.ledger, &server->waiter);
 }

@@ -7,6 +7,7 @@
 #ifndef SERVER_HTTP_HTTP_H
 #define SERVER_HTTP_HTTP_H
 
+#include "server/base/ledger.h"
 #include "server/base/metrics.h"
 #include "server/base/problem.h"
 
@@ -108,12 +109,13 @@ void http_reply_problem(struct http_exchange *exchange, const struct problem *pr
 
 struct http_options {
   int listen_fd; /* taken */
-  size_t max_body_bytes, max_receiving_bytes, max_connections;
+  size_t max_body_bytes, max_connections;
   size_t max_connections_address; /* of one IP address; 0: no bound */
   uint64_t request_timeout_ms;
   struct tls *tls; /* outlives the server; NULL: plain HTTP */
   bool log_requests;
   struct metrics *metrics;
+  struct ledger *ledger; /* whom bodies and answers take memory from */
   /* Called when a request has a body, before that is read; false: refused, for the problem that it
    * fills. It does not reply. */
   bool (*admits)(void *context, struct http_exchange *exchange, struct problem *problem);
@@ -126,7 +128,7 @@ struct http_options {
  * descriptors (listen_fd is closed then too). */
 struct http_server *http_start(uv_loop_t *loop, const struct http_options *options);
 
-/* Takes over max_body_bytes, max_receiving_bytes and log_requests, for what comes from now on. */
+/* Takes over max_body_bytes and log_requests, for what comes from now on. */
 void http_set_limits(struct http_server *server, const struct http_options *options);
 
 size_t http_connections(const struct http_server *server);

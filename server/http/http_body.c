@@ -1,45 +1,58 @@
 #include "server/http/http_body.h"
 
-#include "server/http/http_judge.h"
-
 #include <stdlib.h>
 #include <string.h>
 
-#define BODY_FIRST (16u * 1024)
+size_t http_body_most(const struct http_budget *budget) {
+  const size_t part = ledger_part(budget->ledger, LEDGER_BODIES);
+  return budget->max_body_bytes < part ? budget->max_body_bytes : part;
+}
 
-static size_t next_capacity(const struct http_body *body, size_t needed, size_t expected) {
-  size_t capacity = body->capacity == 0 ? BODY_FIRST : 2 * body->capacity;
-  if (capacity > expected)
-    capacity = expected;
+/* What a body of a capacity takes of the ledger. */
+static size_t charge(size_t capacity) {
+  return capacity > HTTP_BODY_FIRST ? capacity - HTTP_BODY_FIRST : 0;
+}
+
+static size_t next_capacity(const struct http_body *body, size_t needed, size_t most) {
+  size_t capacity = body->capacity == 0 ? HTTP_BODY_FIRST : 2 * body->capacity;
+  if (capacity > most)
+    capacity = most;
   return capacity < needed ? needed : capacity;
 }
 
-const char *http_body_append(struct http_body *body, struct http_budget *budget, size_t expected,
-                             const char *bytes, size_t size, struct problem *problem) {
-  if (body->size > budget->max_body_bytes || size > budget->max_body_bytes - body->size) {
-    http_problem_body(problem, budget->max_body_bytes);
-    return "body";
-  }
-  const size_t needed = body->size + size;
-  if (needed > body->capacity) {
-    const size_t capacity = next_capacity(body, needed, expected);
-    const size_t others = budget->used - body->capacity;
-    char *grown =
-        others > budget->max_receiving_bytes || capacity > budget->max_receiving_bytes - others
-            ? NULL
-            : realloc(body->bytes, capacity);
-    if (!grown) {
-      http_problem_bodies(problem, budget->max_receiving_bytes);
-      return "memory";
-    }
-    body->bytes = grown;
-    body->capacity = capacity;
-    budget->used = others + capacity;
-  }
+/* What is left to a body now: to one that is not favoured, what leaves room for another. */
+static size_t left(const struct http_budget *budget, bool is_favoured) {
+  const size_t part = ledger_part(budget->ledger, LEDGER_BODIES), most = http_body_most(budget);
+  const size_t kept = is_favoured ? 0 : most < part / 2 ? most : part / 2;
+  const size_t all = ledger_left(budget->ledger, LEDGER_BODIES, 0);
+  return all > kept ? all - kept : 0;
+}
+
+enum http_room http_body_make_room(struct http_body *body, struct http_budget *budget,
+                                   size_t expected, size_t more, bool is_favoured) {
+  const size_t most = http_body_most(budget);
+  if (body->size > most || more > most - body->size)
+    return HTTP_ROOM_NEVER;
+  const size_t needed = body->size + more;
+  if (needed <= body->capacity)
+    return HTTP_ROOM;
+  const size_t capacity = next_capacity(body, needed, expected < most ? expected : most);
+  const size_t growth = charge(capacity) - charge(body->capacity);
+  if (growth > left(budget, is_favoured))
+    return HTTP_ROOM_LATER;
+  char *grown = realloc(body->bytes, capacity);
+  if (!grown)
+    return HTTP_ROOM_NO_MEMORY;
+  ledger_add(budget->ledger, LEDGER_BODIES, growth);
+  body->bytes = grown;
+  body->capacity = capacity;
+  return HTTP_ROOM;
+}
+
+void http_body_append(struct http_body *body, const char *bytes, size_t size) {
   if (size > 0)
     memcpy(body->bytes + body->size, bytes, size);
-  body->size = needed;
-  return NULL;
+  body->size += size;
 }
 
 void http_body_trim(struct http_body *body, struct http_budget *budget) {
@@ -47,13 +60,15 @@ void http_body_trim(struct http_body *body, struct http_budget *budget) {
   char *trimmed = is_larger ? realloc(body->bytes, body->size) : NULL;
   if (!trimmed)
     return;
-  budget->used -= body->capacity - body->size;
+  const size_t before = charge(body->capacity);
   body->bytes = trimmed;
   body->capacity = body->size;
+  ledger_give(budget->ledger, LEDGER_BODIES, before - charge(body->capacity));
 }
 
 void http_body_drop(struct http_body *body, struct http_budget *budget) {
+  const size_t before = charge(body->capacity);
   free(body->bytes);
-  budget->used -= body->capacity;
   *body = (struct http_body){0};
+  ledger_give(budget->ledger, LEDGER_BODIES, before);
 }

@@ -84,6 +84,8 @@ void http_abandon(struct http_server *server) {
     struct exchange *x = c->exchange;
     if (x && x->stage == STAGE_STREAMING)
       http_stream_break(x);
+    if (x && x->stage == STAGE_IN_LINE)
+      http_refuse_unread(x, &problem, "memory");
     if (!x || x->stage != STAGE_WAITING)
       continue;
     if (x->public.gone != NULL)

@@ -1,5 +1,6 @@
 /* The inside of an HTTP server, for http.c (requests and the server's life), http_heads.c (what the
- * library reads) http_stream.c (streams) and http_end.c (the end). Used on the loop thread. */
+ * library reads), http_line.c (who waits for memory), http_stream.c (streams) and http_end.c (the
+ * end). Used on the loop thread. */
 #ifndef SERVER_HTTP_HTTP_INSIDE_H
 #define SERVER_HTTP_HTTP_INSIDE_H
 
@@ -18,6 +19,7 @@
 /* Where a request stands. */
 enum stage {
   STAGE_RECEIVING,
+  STAGE_IN_LINE,   /* its body waits for memory, and the connection is suspended */
   STAGE_HANDLED,   /* the handler has it and has not replied */
   STAGE_WAITING,   /* as before, and the connection is suspended */
   STAGE_REPLIED,   /* a response is there for libmicrohttpd */
@@ -51,7 +53,8 @@ struct exchange {
   struct http_stream stream; /* of the response, until it is closed */
   bool is_paused;            /* nothing of it to read: the connection is suspended */
   bool is_probed;      /* the client has ended its side: a blank line tells whether it reads */
-  size_t answer_bytes; /* of the response, in the budget until they have left */
+  size_t answer_bytes; /* of the response, in the ledger until they have left */
+  struct exchange *next_in_line;
   struct http_body body;
   uint64_t begun_ns;
   struct http_facts facts;
@@ -69,6 +72,9 @@ struct http_server {
   struct connection *connections;
   size_t n_connections, n_exchanges;
   struct http_budget budget;
+  struct ledger_waiter waiter;
+  struct exchange *line, **line_end; /* http_line.c: those that wait for memory */
+  struct exchange *favoured;         /* which goes on while they wait; NULL: nobody */
   bool draining;
   bool ending;       /* new connections are refused, those that wait are accepted */
   bool accepts_none; /* none waits any more, and the listening socket is closed */
@@ -85,6 +91,24 @@ struct http_server {
 
 /* Runs the library in so many milliseconds; 0: in the next turn of the loop. */
 void http_run_in(struct http_server *server, uint64_t milliseconds);
+
+/* The line of those whose bodies wait for memory, by http_line.c: each goes on in its turn, and one
+ * always does. A body that does not find room in the time for a request is refused. */
+void http_line_init(struct http_server *server);
+
+/* Makes room for more bytes of a body that is being received; LATER too while others stand in line.
+ */
+enum http_room http_line_make_room(struct exchange *x, size_t more);
+
+/* Suspends the connection until there is room. */
+void http_line_wait(struct exchange *x);
+
+/* To be called when a body has come to its end, or nobody waits for it any more: out of the line,
+ * if it stands there. The connection stays suspended then. */
+void http_line_leave(struct exchange *x);
+
+/* Resumes those for whom there is room now; whether there are any. */
+bool http_line_run(struct http_server *server);
 
 /* The end, by http_end.c. To be called whenever the library has run: goes on with it, and tells who
  * asked for it when it is reached. */

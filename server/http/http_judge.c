@@ -38,11 +38,11 @@ void http_problem_body(struct problem *problem, size_t max_body_bytes) {
               "The body has more than %zu bytes (--max-body-bytes).", max_body_bytes);
 }
 
-void http_problem_bodies(struct problem *problem, size_t max_receiving_bytes) {
+void http_problem_bodies(struct problem *problem, size_t most) {
   problem_set(problem, 503, "too-many-bodies", "too many bodies under way", "",
-              "Bodies that arrive and answers that have not left may take %zu bytes together "
-              "(--max-receiving-bytes).",
-              max_receiving_bytes);
+              "Bodies that arrive or wait to be read take all of the %zu bytes that they may take "
+              "together (--max-receiving-bytes).",
+              most);
 }
 
 void http_problem_late(struct problem *problem, uint64_t timeout_ms) {

@@ -33,8 +33,8 @@ void http_problem_headers(struct problem *problem);
 /* The body exceeds max_body_bytes, as found while receiving. */
 void http_problem_body(struct problem *problem, size_t max_body_bytes);
 
-/* All bodies, and the answers that have not left, exceed max_receiving_bytes together. */
-void http_problem_bodies(struct problem *problem, size_t max_receiving_bytes);
+/* All bodies together take so many bytes, and the next has waited in line for too long. */
+void http_problem_bodies(struct problem *problem, size_t most);
 
 /* The request has not arrived in time. */
 void http_problem_late(struct problem *problem, uint64_t timeout_ms);

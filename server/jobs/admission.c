@@ -10,10 +10,24 @@ static int retry_after(const struct predictor *p) {
   return seconds < 1 ? 1 : seconds > 60 ? 60 : (int)ceil(seconds);
 }
 
-bool admission_may_hold(const struct predict_job *job, size_t bytes) {
-  const struct predictor *p = job->predictor;
-  const size_t most = p->config->max_receiving_bytes, others = p->held_bytes - job->held_bytes;
-  return most == 0 || others == 0 || (others <= most && bytes <= most - others);
+void admission_judge_body(struct predict_job *job) {
+  const size_t most = ledger_most(job->predictor->ledger, LEDGER_REQUESTS);
+  job->need_bytes = predict_job_need(job);
+  if (job->need_bytes <= most)
+    return;
+  problem_of_kind(&job->problem, PROBLEM_TOO_LARGE, "",
+                  "%zu bytes of body may need %zu bytes until they are answered; requests may hold "
+                  "%zu",
+                  job->body_size, job->need_bytes, most);
+}
+
+bool admission_let_in(struct predict_job *job) {
+  struct predictor *p = job->predictor;
+  if (!job->has_room && ledger_take(p->ledger, LEDGER_REQUESTS, job->need_bytes)) {
+    job->held_bytes = job->need_bytes;
+    job->has_room = true;
+  }
+  return job->has_room;
 }
 
 /* The most structures of one client that may wait: three quarters of the queue unless told. */
@@ -44,8 +58,6 @@ void admission_judge(struct predict_job *job, size_t n) {
   else if (!scheduler_has_room(p->scheduler, priority, n + planning,
                                predict_job_atoms(job) + planning_atoms))
     predict_job_fail(job, PROBLEM_QUEUE_FULL, "too many structures are waiting; try again later");
-  else if (!admission_may_hold(job, predict_job_bytes(job)))
-    predict_job_fail(job, PROBLEM_QUEUE_FULL, "requests of too many bytes wait; try again later");
   else if (waiting > share - n)
     predict_job_fail(job, PROBLEM_CLIENT_QUOTA,
                      "too many structures of this client are waiting; try again later");

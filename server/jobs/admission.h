@@ -4,9 +4,12 @@
 
 #include "server/jobs/predict_job.h"
 
-/* Whether a job may hold so many bytes, in place of those it holds; one alone may hold more than
- * all together. */
-bool admission_may_hold(const struct predict_job *job, size_t bytes);
+/* Finds out what a job whose body is there may come to take, and fails it where there can never be
+ * room for that. */
+void admission_judge_body(struct predict_job *job);
+
+/* Whether there is room for all that; then the job holds it from now on. */
+bool admission_let_in(struct predict_job *job);
 
 /* Fails a job whose n structures find no room in the queue. */
 void admission_judge(struct predict_job *job, size_t n);

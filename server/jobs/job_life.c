@@ -137,17 +137,25 @@ bool job_is_let_go(struct predict_job *job) {
 /* Memory */
 
 void job_hold_bytes(struct predict_job *job, size_t bytes) {
-  struct predictor *p = job->predictor;
-  p->held_bytes = p->held_bytes - job->held_bytes + bytes;
+  struct ledger *ledger = job->predictor->ledger;
+  const size_t before = job->held_bytes;
   job->held_bytes = bytes;
+  if (bytes > before)
+    ledger_add(ledger, LEDGER_REQUESTS, bytes - before);
+  else
+    ledger_give(ledger, LEDGER_REQUESTS, before - bytes);
+}
+
+void job_hold_body(struct predict_job *job) {
+  job->body_bytes = job->body ? job->body_size : 0;
+  ledger_add(job->predictor->ledger, LEDGER_BODIES, job->body_bytes);
 }
 
 void job_drop_body(struct predict_job *job) {
-  if (!job->body)
-    return;
-  job_hold_bytes(job, 0);
   free(job->body);
   job->body = NULL;
+  ledger_give(job->predictor->ledger, LEDGER_BODIES, job->body_bytes);
+  job->body_bytes = 0;
 }
 
 void job_free(struct predict_job *job) {
@@ -158,8 +166,10 @@ void job_free(struct predict_job *job) {
   }
   if (job->client)
     clients_leave(&p->clients, job->client);
+  job_drop_body(job);
   job_hold_bytes(job, 0);
   predict_job_free(job);
+  predictor_count_batches(p); /* without its graphs */
   p->n_jobs--;
   if (p->draining && p->n_jobs == 0)
     predictor_deliver_soon(p);

@@ -37,10 +37,11 @@ void job_to_worker(struct predict_job *job,
 /* From such a done: whether nobody waits for the job, which is freed then. */
 bool job_is_let_go(struct predict_job *job);
 
-/* Counts so many bytes as the job's, in place of those it has counted so far. */
+/* Counts so many bytes as the job's in the ledger, in place of those it has counted so far. */
 void job_hold_bytes(struct predict_job *job, size_t bytes);
 
-/* Frees the body, and no longer counts it. */
+/* Counts the body, which is here; frees it, and no longer counts it. */
+void job_hold_body(struct predict_job *job);
 void job_drop_body(struct predict_job *job);
 
 /* Frees a job at its end, with all that it holds. */

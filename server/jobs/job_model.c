@@ -17,8 +17,8 @@ static void fail_unloaded(struct predict_job *job) {
 /* The job holds its model from now on, and counts among those that others may wait for. */
 static void hold(struct predict_job *job, struct loaded_model *loaded) {
   struct predictor *p = job->predictor;
-  const struct bounds *bounds =
-      bounds_find(&loaded->bounds, p->compute.evaluator, loaded->model, p->config->memory_budget);
+  const struct bounds *bounds = bounds_find(&loaded->bounds, p->compute.evaluator, loaded->model,
+                                            ledger_part(p->ledger, LEDGER_BATCHES));
   memcpy(job->bounds, bounds, sizeof job->bounds);
   job->loaded = loaded;
   scheduler_enter(p->scheduler);

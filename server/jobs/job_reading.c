@@ -35,15 +35,10 @@ static void read_and_plan(struct work *work, void *arena, size_t bytes) {
     predict_job_plan(job, TURN_EDGES, true);
 }
 
-/* What has been read is held from now on, in place of the body. */
+/* What has been read is held from now on, in place of the body and of what it might have been. */
 static void hold_request(struct predict_job *job) {
   job_drop_body(job);
-  if (predict_job_failed(job))
-    return;
-  if (admission_may_hold(job, predict_job_bytes(job)))
-    job_hold_bytes(job, predict_job_bytes(job));
-  else
-    predict_job_fail(job, PROBLEM_QUEUE_FULL, "requests of too many bytes wait; try again later");
+  job_hold_bytes(job, predict_job_failed(job) ? 0 : predict_job_bytes(job));
 }
 
 static void take_next(struct predictor *p);
@@ -76,8 +71,6 @@ static void end_turn(struct work *work) {
   struct predict_job *job = predict_job_of(work);
   struct predictor *p = job->predictor;
   p->n_reading--;
-  p->reading_bytes -= job->reading_bytes;
-  job->reading_bytes = 0;
   hold_request(job);
   if (!job_is_let_go(job))
     go_on_in_turns(job);
@@ -85,33 +78,38 @@ static void end_turn(struct work *work) {
   take_next(p);
 }
 
-/* What the values of a body that waits to be read may take. */
-static size_t reading_bytes_of(const struct predict_job *job) {
-  const size_t json_size = !job->body                          ? 0
-                           : job->body_format == FORMAT_JSON   ? job->body_size
-                           : job->body_format == FORMAT_KSERVE ? job->json_size
-                                                               : 0;
-  return json_size > 0 ? codec_json_bytes(json_size, &job->limits) : 0;
+static bool waits_for_room(const struct predict_job *job) {
+  return job->state == JOB_READ_DUE && !job->has_room;
 }
 
-/* Gives turns to jobs: on half of the workers, and to as many bodies at a time as there is memory
- * for what is read of them. */
+static bool may_go_on(const struct predict_job *job) {
+  return !waits_for_room(job);
+}
+
+/* Lets bodies that wait be read, as far as there is room, in the order of turns: nobody goes past
+ * the one whose turn it is. */
+static void let_in(struct predictor *p) {
+  struct predict_job *job = turns_next(p, waits_for_room);
+  while (job && admission_let_in(job))
+    job = turns_next(p, waits_for_room);
+  p->waiter.waits = job != NULL;
+}
+
+/* Gives turns to jobs on half of the workers. */
 static void take_next(struct predictor *p) {
-  const size_t most = p->config->max_receiving_bytes;
   const size_t n_most = (workers_count(p->workers) + 1) / 2;
-  for (struct predict_job *job; p->n_reading < n_most && (job = turns_next(p));) {
-    const size_t bytes = reading_bytes_of(job);
-    if (most > 0 && bytes > 0 && p->reading_bytes > 0 &&
-        (p->reading_bytes > most || bytes > most - p->reading_bytes))
-      return;
+  let_in(p);
+  for (struct predict_job *job; p->n_reading < n_most && (job = turns_next(p, may_go_on));) {
     if (!job_happens(job, JOB_EVENT_TAKE))
       continue;
     turns_give(job);
-    job->reading_bytes = bytes;
-    p->reading_bytes += bytes;
     p->n_reading++;
     job_to_worker(job, read_and_plan, end_turn);
   }
+}
+
+void job_reading_go_on(struct predictor *p) {
+  take_next(p);
 }
 
 static void put_off(struct predict_job *job, enum job_event event) {
@@ -123,12 +121,12 @@ static void put_off(struct predict_job *job, enum job_event event) {
 
 /* On the loop */
 
-bool job_reads_at_once(const struct predict_job *job) {
+static bool job_reads_at_once(const struct predict_job *job) {
   return job->body_size <= READ_ON_LOOP_BYTES;
 }
 
 void job_read(struct predict_job *job) {
-  if (!job_reads_at_once(job)) {
+  if (job->kind != JOB_OF_NUMBERS && (!job_reads_at_once(job) || !admission_let_in(job))) {
     put_off(job, JOB_EVENT_READ_LATER);
     return;
   }

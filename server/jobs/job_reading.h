@@ -5,8 +5,6 @@
 
 #include "server/jobs/predict_job.h"
 
-#include <stdbool.h>
-
 /* Reads (unless it has come without a body) a job that is RECEIVED, here or on a worker, waits for
  * its model unless it holds it, plans its structures, and hands them to the scheduler. */
 void job_read(struct predict_job *job);
@@ -14,7 +12,9 @@ void job_read(struct predict_job *job);
 /* The same for one that has been read. */
 void job_go_on(struct predict_job *job);
 
-/* Whether a job's body is so small that job_read reads it before it returns. */
-bool job_reads_at_once(const struct predict_job *job);
+struct predictor;
+
+/* Memory has been given back: bodies that wait for it are read. */
+void job_reading_go_on(struct predictor *predictor);
 
 #endif

@@ -39,16 +39,12 @@ static struct predict_job *begin_job(struct predictor *p, const char *request_id
   return job;
 }
 
-/* Takes the body, which counts as held unless it is read at once. */
 static void take_body(struct predict_job *job, const struct predict_call *call) {
   job->body = call->body;
   job->body_size = call->size;
-  if (predict_job_failed(job) || job_reads_at_once(job))
-    return;
-  if (admission_may_hold(job, call->size))
-    job_hold_bytes(job, call->size);
-  else
-    predict_job_fail(job, PROBLEM_NO_MEMORY, "no memory for the body");
+  job_hold_body(job);
+  if (!predict_job_failed(job))
+    admission_judge_body(job);
 }
 
 struct predict_job *predict_call(struct predictor *p, const struct predict_call *call) {

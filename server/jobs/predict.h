@@ -123,6 +123,13 @@ struct profile_totals;
 /* The time by operation since the start (profile.h); empty without --profile. */
 const struct profile_totals *predictor_profile(const struct predictor *predictor);
 
+struct ledger;
+
+/* The account of memory that it takes from; and has what batches take, and the metrics, brought up
+ * to date. */
+struct ledger *predictor_ledger(const struct predictor *predictor);
+void predictor_note_memory(struct predictor *predictor);
+
 /* The config that the predictor was made with has other limits from now on. */
 void predictor_limits_changed(struct predictor *predictor);
 

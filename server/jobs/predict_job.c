@@ -1,6 +1,8 @@
 #include "server/jobs/predict_job.h"
 
+#include "core/base/arena.h"
 #include "server/base/pieces.h"
+#include "server/codec/body_size.h"
 #include "server/jobs/job_deadline.h"
 
 #include <stdlib.h>
@@ -96,10 +98,20 @@ static bool read_body(struct predict_job *job) {
   }
 }
 
+/* What a look at the body did not foresee: elements of "structures" that are none, by thousands. */
+static void fail_beyond_need(struct predict_job *job) {
+  problem_of_kind(&job->problem, PROBLEM_TOO_MANY_VALUES, "",
+                  "the body takes more than the %zu bytes that its structures should need",
+                  job->need_bytes);
+}
+
 void predict_job_read(struct predict_job *job) {
   uint64_t begun_ns = uv_hrtime();
+  job->request.bytes_max = job->need_bytes;
   if (read_body(job) && job->answer_format != FORMAT_JSON)
     make_results(job, job->request.properties);
+  if (job->problem.status == 503 && job->request.bytes > job->need_bytes / 2)
+    fail_beyond_need(job);
   job->read_ns = uv_hrtime() - begun_ns;
 }
 
@@ -117,8 +129,44 @@ size_t predict_job_atoms(const struct predict_job *job) {
   return n_atoms;
 }
 
+/* What an estimate says of a structure, or an answer of a fault. */
+#define ITEM_ANSWER_BYTES 512
+
+/* Of the answer, and the numbers that it is written from. */
+static size_t answer_bytes(const struct predict_job *job, uint32_t properties, size_t n_structures,
+                           size_t n_atoms) {
+  if (job->kind == JOB_OF_NUMBERS)
+    return 0;
+  const size_t items = size_mul(ITEM_ANSWER_BYTES, n_structures);
+  return job->kind == JOB_OF_ESTIMATE
+             ? items
+             : size_add(items, body_size_answer(properties, n_structures, n_atoms,
+                                                job->answer_format != FORMAT_SAFETENSORS));
+}
+
+size_t predict_job_need(const struct predict_job *job) {
+  const char *body = job->body ? job->body : "";
+  const size_t json_size = job->body_format == FORMAT_KSERVE
+                               ? job->json_size
+                               : codec_safetensors_head(body, job->body_size);
+  const struct body_size size =
+      job->body_format == FORMAT_JSON
+          ? body_size_json(body, job->body_size, &job->limits)
+          : body_size_arrays(body, json_size, job->body_size, &job->limits);
+  const size_t predictions = size_mul(size.n_structures, sizeof *job->predictions);
+  return size_add(size_add(size_add(size.request_bytes, predictions), size.id_bytes),
+                  answer_bytes(job, size.properties, size.n_structures, size.n_atoms));
+}
+
 size_t predict_job_bytes(const struct predict_job *job) {
-  return job->request.bytes;
+  const struct request *request = &job->request;
+  size_t bytes = request->bytes;
+  if (!job->predictions)
+    bytes = size_add(bytes, size_mul(request->n_items, sizeof *job->predictions));
+  for (size_t i = 0; i < request->n_items; i++)
+    bytes = size_add(bytes, request->items[i].id ? strlen(request->items[i].id) : 0);
+  return size_add(bytes,
+                  answer_bytes(job, request->properties, request->n_items, predict_job_atoms(job)));
 }
 
 bool predict_job_plans_quickly(const struct predict_job *job) {

@@ -51,8 +51,10 @@ struct predict_job {
   uint64_t turn;            /* of turns.h: its last one, or when it came */
   bool is_planned_in_turns; /* and counted there, with what follows */
   size_t planning_structures, planning_atoms;
-  size_t held_bytes;    /* of its body or its request, in the predictor's sum */
-  size_t reading_bytes; /* what reading the body may take, counted meanwhile */
+  size_t body_bytes;    /* of its body, in the ledger */
+  size_t held_bytes;    /* of its request and its answer, likewise */
+  size_t need_bytes;    /* that it must hold before its body is read */
+  bool has_room;        /* it holds them: its body may be read */
   struct flow flow;     /* its structures in the scheduler */
   size_t n_open;        /* structures without an outcome */
   size_t n_running;     /* of them in batches */
@@ -100,8 +102,10 @@ bool predict_job_plan(struct predict_job *job, size_t max_edges, bool whole);
 
 size_t predict_job_atoms(const struct predict_job *job);
 
-/* The bytes that the job keeps until it is answered, which count against max_receiving_bytes:
- * structures and room for results. Their graphs count against the memory budget (graph_store.h). */
+/* What the job may come to take until it is answered, besides its body, graphs and arenas:
+ * structures, results and the answer. Before it is read this is a bound, from a look at the body;
+ * afterwards it is known. */
+size_t predict_job_need(const struct predict_job *job);
 size_t predict_job_bytes(const struct predict_job *job);
 
 /* Whether there are so few atoms that planning them takes a millisecond or two, beside their edges.

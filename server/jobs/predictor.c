@@ -4,6 +4,7 @@
 #include "server/jobs/admission.h"
 #include "server/jobs/job_deadline.h"
 #include "server/jobs/job_delivery.h"
+#include "server/jobs/job_reading.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,10 +16,24 @@ static size_t planned_bytes(const struct predictor *p) {
   return workers_planned(p->workers) + graph_store_bytes(&p->graphs);
 }
 
+/* What batches may take now. */
+static size_t batches_budget(const struct predictor *p) {
+  return ledger_part(p->ledger, LEDGER_BATCHES);
+}
+
+void predictor_count_batches(struct predictor *p) {
+  ledger_set(p->ledger, LEDGER_BATCHES, planned_bytes(p));
+}
+
+void predictor_note_memory(struct predictor *p) {
+  predictor_count_batches(p);
+  metrics_memory(p->metrics, p->ledger);
+}
+
 void predictor_update_gauges(struct predictor *p, const struct served_model *served) {
   struct scheduler_load load = scheduler_load(p->scheduler, served);
   metrics_queue(p->metrics, served->name, load.waiting.n_structures, load.waiting.n_atoms);
-  metrics_memory(p->metrics, planned_bytes(p), p->config->memory_budget);
+  predictor_note_memory(p);
 }
 
 /* Outcomes */
@@ -290,8 +305,10 @@ void predictor_schedule(struct predict_job *job) {
   predictor_update_gauges(p, job->served);
 }
 
-static struct scheduler_limits limits_of(const struct config *config) {
-  return (struct scheduler_limits){.max_batch_bytes = config->max_batch_bytes,
+static struct scheduler_limits limits_of(const struct predictor *p) {
+  const struct config *config = p->config;
+  const size_t budget = batches_budget(p), batch = config->max_batch_bytes;
+  return (struct scheduler_limits){.max_batch_bytes = batch < budget ? batch : budget,
                                    .max_batch_ns = config->max_batch_ms * NANOSECONDS_PER_MS,
                                    .max_queue = config->max_queue,
                                    .max_queue_atoms = config->max_queue_atoms,
@@ -323,13 +340,25 @@ const struct profile_totals *predictor_profile(const struct predictor *p) {
   return &p->profile;
 }
 
-void predictor_limits_changed(struct predictor *p) {
-  const struct scheduler_limits limits = limits_of(p->config);
+/* The part of batches has another size. */
+static void on_resized(void *context) {
+  struct predictor *p = context;
+  if (!p->workers) /* it is being made */
+    return;
+  const struct scheduler_limits limits = limits_of(p);
   scheduler_set_limits(p->scheduler, &limits);
-  workers_set_budget(p->workers, p->config->memory_budget);
-  graph_store_set_budget(&p->graphs, p->config->memory_budget);
-  metrics_memory(p->metrics, planned_bytes(p), p->config->memory_budget);
+  workers_set_budget(p->workers, batches_budget(p));
+  graph_store_set_budget(&p->graphs, batches_budget(p));
+}
+
+void predictor_limits_changed(struct predictor *p) {
+  ledger_set_limits(p->ledger, p->config->memory_budget, p->config->max_receiving_bytes);
+  predictor_note_memory(p);
   predictor_run(p);
+}
+
+struct ledger *predictor_ledger(const struct predictor *p) {
+  return p->ledger;
 }
 
 void predictor_drain(struct predictor *p, void (*idle)(void *context), void *context) {
@@ -348,6 +377,8 @@ void predictor_drain(struct predictor *p, void (*idle)(void *context), void *con
 static void on_idle(uv_idle_t *idle) {
   struct predictor *p = idle->data;
   jobs_deliver(p);
+  if (p->waiter.waits)
+    job_reading_go_on(p);
   if (!p->ready.first)
     uv_idle_stop(p->idle);
   if (p->draining && p->n_jobs == 0 && p->drained) {
@@ -363,6 +394,18 @@ void predictor_deliver_soon(struct predictor *p) {
 
 /* Life */
 
+static void on_freed(void *context) {
+  predictor_deliver_soon(context);
+}
+
+/* NULL: one of its own. */
+static void use_ledger(struct predictor *p, struct ledger *ledger) {
+  ledger_init(&p->own, 0, p->config->memory_budget, p->config->max_receiving_bytes);
+  p->ledger = ledger ? ledger : &p->own;
+  p->waiter = (struct ledger_waiter){.freed = on_freed, .resized = on_resized, .context = p};
+  ledger_listen(p->ledger, &p->waiter);
+}
+
 static void free_handle(uv_handle_t *handle) {
   free(handle);
 }
@@ -375,7 +418,7 @@ static struct scheduler *new_scheduler(struct predictor *p) {
                                         .free_bytes = hook_free,
                                         .start = hook_start,
                                         .expired = hook_expired};
-  const struct scheduler_limits limits = limits_of(p->config);
+  const struct scheduler_limits limits = limits_of(p);
   return scheduler_new(&hooks, &limits);
 }
 
@@ -393,7 +436,8 @@ struct predictor *predictor_new_with(const struct evaluator *evaluator, uv_loop_
                                       .graphs = &p->graphs,
                                       .exact_filters = config->exact_filters,
                                       .profiles = config->profile}};
-  graph_store_init(&p->graphs, evaluator, config->memory_budget);
+  use_ledger(p, registry_ledger(registry));
+  graph_store_init(&p->graphs, evaluator, batches_budget(p));
   p->early_deadline_ns = SCHEDULER_NEVER;
   job_list_init(&p->loading);
   job_list_init(&p->due);
@@ -402,8 +446,9 @@ struct predictor *predictor_new_with(const struct evaluator *evaluator, uv_loop_
   p->idle = calloc(1, sizeof *p->idle);
   p->scheduler = new_scheduler(p);
   if (p->timer && p->idle && p->scheduler)
-    p->workers = workers_new(loop, config->workers, config->memory_budget, on_settled, p);
+    p->workers = workers_new(loop, config->workers, batches_budget(p), on_settled, p);
   if (!p->timer || !p->idle || !p->workers) {
+    ledger_forget(p->ledger, &p->waiter);
     scheduler_free(p->scheduler);
     free(p->timer);
     free(p->idle);
@@ -415,7 +460,7 @@ struct predictor *predictor_new_with(const struct evaluator *evaluator, uv_loop_
   p->compute.workers = p->workers;
   p->timer->data = p;
   p->idle->data = p;
-  metrics_memory(metrics, 0, config->memory_budget);
+  predictor_note_memory(p);
   return p;
 }
 
@@ -427,6 +472,7 @@ struct predictor *predictor_new(uv_loop_t *loop, const struct config *config,
 void predictor_free(struct predictor *p) {
   if (!p)
     return;
+  ledger_forget(p->ledger, &p->waiter);
   workers_free(p->workers);
   scheduler_free(p->scheduler);
   profile_totals_fini(&p->profile);

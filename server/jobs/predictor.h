@@ -2,6 +2,7 @@
 #ifndef SERVER_JOBS_PREDICTOR_H
 #define SERVER_JOBS_PREDICTOR_H
 
+#include "server/base/ledger.h"
 #include "server/compute/clients.h"
 #include "server/compute/compute.h"
 #include "server/compute/profile.h"
@@ -29,12 +30,13 @@ struct predictor {
   uint64_t early_deadline_ns; /* none of LOADING or PLAN_DUE is earlier; may be too early */
   struct job_list ready;      /* READY */
   size_t n_jobs;
-  size_t n_reading;     /* of them READING or PLANNING */
-  size_t reading_bytes; /* of the bodies that are being read */
-  size_t held_bytes;    /* of bodies that wait to be read, and of requests since */
-  size_t n_illegal;     /* events that no table of states knows: 0, or there is a bug */
-  size_t n_holds;       /* who have more to submit before batches are to begin */
-  bool run_is_due;      /* once they have */
+  size_t n_reading;  /* of them READING or PLANNING */
+  struct ledger own; /* where nobody else has one */
+  struct ledger *ledger;
+  struct ledger_waiter waiter; /* for room to read */
+  size_t n_illegal;            /* events that no table of states knows: 0, or there is a bug */
+  size_t n_holds;              /* who have more to submit before batches are to begin */
+  bool run_is_due;             /* once they have */
   bool draining;
   void (*drained)(void *context);
   void *drained_context;
@@ -48,6 +50,9 @@ void predictor_run(struct predictor *predictor);
 
 /* A structure has left the queue: gives its place back to the client. */
 void predictor_left_queue(struct predict_job *job);
+
+/* Tells the ledger what batches and graphs take now. */
+void predictor_count_batches(struct predictor *predictor);
 
 void predictor_update_gauges(struct predictor *predictor, const struct served_model *served);
 

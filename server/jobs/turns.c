@@ -21,10 +21,12 @@ static struct predict_job *first_of(struct predict_job *a, struct predict_job *b
   return a && last_turn(a) <= last_turn(b) ? a : b;
 }
 
-struct predict_job *turns_next(const struct predictor *p) {
+struct predict_job *turns_next(const struct predictor *p,
+                               bool (*counts)(const struct predict_job *job)) {
   struct predict_job *first[2] = {NULL, NULL}; /* by priority; unread ones are interactive */
   for (struct predict_job *job = p->due.first; job; job = job->next)
-    first[job->request.priority] = first_of(first[job->request.priority], job);
+    if (counts(job))
+      first[job->request.priority] = first_of(first[job->request.priority], job);
   struct predict_job *interactive = first[PRIORITY_INTERACTIVE], *bulk = first[PRIORITY_BULK];
   return !interactive || (bulk && p->turns.since_bulk >= TURNS_PER_BULK) ? bulk : interactive;
 }

@@ -26,8 +26,10 @@ struct turns {
 /* A job has come: whoever is new stands behind those who wait. */
 void turns_enter(struct predict_job *job);
 
-/* The job of the predictor's due ones whose turn it is; NULL when there is none. */
-struct predict_job *turns_next(const struct predictor *predictor);
+/* The job whose turn it is, of those due ones of the predictor that count; NULL when there is none.
+ */
+struct predict_job *turns_next(const struct predictor *predictor,
+                               bool (*counts)(const struct predict_job *job));
 
 /* The job gets a turn now. */
 void turns_give(struct predict_job *job);

@@ -15,13 +15,9 @@
 
 static const char suffix[] = ".safetensors";
 
-static bool ends_with(const char *file, const char *end) {
-  const size_t n = strlen(file), n_end = strlen(end);
-  return n >= n_end && strcmp(file + n - n_end, end) == 0;
-}
-
 static bool has_suffix(const char *file) {
-  return ends_with(file, suffix) && !ends_with(file, MODEL_FOLDER_DATA);
+  size_t n = strlen(file), end = sizeof suffix - 1;
+  return n >= end && strcmp(file + n - end, suffix) == 0;
 }
 
 /* The length of the stem when a file's name makes a model's name, otherwise 0. */

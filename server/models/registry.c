@@ -10,16 +10,6 @@
 
 #define TIDY_MS 500
 
-const char *model_state_name(enum model_state state) {
-  static const char *const names[] = {
-      [MODEL_UNLOADED] = "unloaded",
-      [MODEL_LOADING] = "loading",
-      [MODEL_READY] = "ready",
-      [MODEL_FAILED] = "failed",
-  };
-  return names[state];
-}
-
 /* Looking up */
 
 size_t registry_count(const struct registry *r) {
@@ -224,6 +214,10 @@ static void on_tidy(uv_timer_t *timer) {
   residency_tidy(timer->data);
 }
 
+static void on_freed(void *context) {
+  residency_step_soon(context);
+}
+
 static bool start_timers(struct registry *r) {
   r->step = calloc(1, sizeof *r->step);
   r->tidy = calloc(1, sizeof *r->tidy);
@@ -238,6 +232,9 @@ static bool start_timers(struct registry *r) {
   r->step->data = r->tidy->data = r;
   uv_timer_start(r->tidy, on_tidy, TIDY_MS, TIDY_MS);
   uv_unref((uv_handle_t *)r->tidy);
+  r->waiter = (struct ledger_waiter){.freed = on_freed, .context = r};
+  if (r->options.ledger)
+    ledger_listen(r->options.ledger, &r->waiter);
   return true;
 }
 
@@ -275,6 +272,10 @@ enum irrep_status registry_new_with(const struct evaluator *evaluator, uv_loop_t
   return registry_open(loop, &options, registry, error);
 }
 
+struct ledger *registry_ledger(const struct registry *r) {
+  return r->options.ledger;
+}
+
 void registry_free(struct registry *r) {
   if (!r)
     return;
@@ -289,6 +290,8 @@ void registry_free(struct registry *r) {
     free(m->path);
     free(m);
   }
+  if (r->options.ledger)
+    ledger_forget(r->options.ledger, &r->waiter);
   if (r->step) {
     uv_close((uv_handle_t *)r->step, free_handle);
     uv_close((uv_handle_t *)r->tidy, free_handle);

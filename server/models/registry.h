@@ -21,6 +21,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+struct ledger;
 struct metrics;
 
 enum model_state { MODEL_UNLOADED, MODEL_LOADING, MODEL_READY, MODEL_FAILED };
@@ -69,6 +70,7 @@ struct served_model {
   size_t resident_bytes; /* of its last version in memory; 0: not known */
   size_t loading_bytes;  /* that its load may take while it is under way */
   uint64_t wanted_at;
+  uint64_t waits_since_ns; /* for memory to load it; 0: it does not */
   struct load_task *load;
   struct load_waiter *waiters;
 };
@@ -86,9 +88,10 @@ struct registry_limits {
 };
 
 struct registry_options {
-  const struct evaluator *evaluator; /* these four outlive the registry */
+  const struct evaluator *evaluator; /* these five outlive the registry */
   const char *folder;
   struct metrics *metrics; /* NULL: none */
+  struct ledger *ledger;   /* whom models take memory from; NULL: nobody */
   void *context;
   registry_changed changed; /* NULL: none */
   struct registry_limits limits;
@@ -125,6 +128,9 @@ bool registry_settled(const struct registry *registry);
 
 /* Whether the loads of the start have ended and at least one model is ready or can be loaded. */
 bool registry_ready(const struct registry *registry);
+
+/* That of the options. */
+struct ledger *registry_ledger(const struct registry *registry);
 
 /* The bytes of all models in memory. */
 size_t registry_bytes(const struct registry *registry);

@@ -15,14 +15,17 @@
 /* What loading it takes at most: the same, and the doubles that it is built from. */
 #define LOADING_BYTES_OF_FILE 6
 
+/* How long a load waits for memory that requests hold, and how often it looks. */
+#define MEMORY_PATIENCE_NS UINT64_C(10000000000)
+#define MEMORY_LOOK_MS 1000
+
 static void step(struct registry *r);
 
 static void on_step(uv_timer_t *timer) {
   step(timer->data);
 }
 
-/* Loads are begun and refused from the loop, never from inside a call. */
-static void step_soon(struct registry *r) {
+void residency_step_soon(struct registry *r) {
   uv_timer_start(r->step, on_step, 0, 0);
 }
 
@@ -53,6 +56,20 @@ static void announce(struct registry *r, struct served_model *served) {
     r->options.changed(r->options.context, served);
 }
 
+/* The bytes that loads under way may take. */
+static size_t bytes_loading(const struct registry *r) {
+  size_t bytes = 0;
+  for (size_t i = 0; i < r->n_known; i++)
+    bytes += r->known[i]->load ? r->known[i]->loading_bytes : 0;
+  return bytes;
+}
+
+/* Tells the ledger what models take, with so many bytes of a load that is about to begin. */
+static void count(const struct registry *r, size_t more) {
+  if (r->options.ledger)
+    ledger_set(r->options.ledger, LEDGER_MODELS, registry_bytes(r) + bytes_loading(r) + more);
+}
+
 static void free_version(struct registry *r, struct loaded_model *loaded) {
   struct loaded_model **at = &r->versions;
   while (*at != loaded)
@@ -60,6 +77,7 @@ static void free_version(struct registry *r, struct loaded_model *loaded) {
   *at = loaded->next;
   r->options.evaluator->free(loaded->model);
   free(loaded);
+  count(r, 0);
 }
 
 void registry_release(struct loaded_model *loaded) {
@@ -70,7 +88,7 @@ void registry_release(struct loaded_model *loaded) {
     return;
   free_version(r, loaded);
   residency_publish(r, served);
-  step_soon(r);
+  residency_step_soon(r);
 }
 
 struct loaded_model *registry_hold(struct served_model *served) {
@@ -263,6 +281,7 @@ static void on_loaded(struct load_task *task) {
       memcpy(served->sha256, task->facts.sha256, sizeof served->sha256);
       served->file_bytes = task->facts.bytes;
     }
+    count(r, 0);
     fail_load(r, served, &task->error);
   } else {
     *loaded = (struct loaded_model){.served = served,
@@ -275,10 +294,11 @@ static void on_loaded(struct load_task *task) {
                                     .next = r->versions};
     memcpy(loaded->sha256, task->facts.sha256, sizeof loaded->sha256);
     r->versions = loaded;
+    count(r, 0);
     warn_of_kernels(loaded, task->facts.deviation);
     succeed(r, served, loaded, task->seconds);
   }
-  step_soon(r);
+  residency_step_soon(r);
 }
 
 void residency_want(struct registry *r, struct served_model *served) {
@@ -290,7 +310,7 @@ void residency_want(struct registry *r, struct served_model *served) {
     served->state = MODEL_LOADING;
     residency_publish(r, served);
   }
-  step_soon(r);
+  residency_step_soon(r);
 }
 
 static struct served_model *first_wanted(const struct registry *r) {
@@ -308,12 +328,10 @@ static size_t pinned_bytes(const struct registry *r, const struct served_model *
   return bytes;
 }
 
-/* The bytes that loads under way may take. */
-static size_t bytes_loading(const struct registry *r) {
-  size_t bytes = 0;
-  for (size_t i = 0; i < r->n_known; i++)
-    bytes += r->known[i]->load ? r->known[i]->loading_bytes : 0;
-  return bytes;
+/* Whether a load leaves too little of the memory to work with, whoever else ends. */
+static bool never_fits(const struct registry *r, const struct served_model *m) {
+  return r->options.ledger && bytes_loading(r) == 0 && r->options.limits.max_bytes == 0 &&
+         !ledger_models_could_take(r->options.ledger, registry_bytes(r) + m->loading_bytes);
 }
 
 /* Whether a load can never begin, with the reason. A new version of a model in memory has both for
@@ -330,9 +348,31 @@ static bool is_too_large(const struct registry *r, const struct served_model *m,
     irrep_fail(error, IRREP_NO_MEMORY, "",
                "loading the model takes about %zu bytes, %d times its file; loads may take %zu",
                m->loading_bytes, LOADING_BYTES_OF_FILE, most);
+  else if (never_fits(r, m))
+    irrep_fail(error, IRREP_NO_MEMORY, "",
+               "loading the model takes about %zu bytes beside %zu of others, which leaves too "
+               "little of the memory, %zu bytes",
+               m->loading_bytes, registry_bytes(r), r->options.ledger->memory);
+  else if (m->waits_since_ns > 0 && uv_hrtime() - m->waits_since_ns > MEMORY_PATIENCE_NS)
+    irrep_fail(error, IRREP_NO_MEMORY, "",
+               "the memory to load the model is held by requests under way; try again later");
   else
     return false;
   return true;
+}
+
+/* Whether requests and batches leave the memory for a load now. It is promised to the load, so that
+ * they get no more meanwhile. */
+static bool has_memory(struct registry *r, struct served_model *m) {
+  if (!r->options.ledger)
+    return true;
+  count(r, m->loading_bytes);
+  r->waiter.waits = !ledger_fits(r->options.ledger);
+  if (r->waiter.waits && m->waits_since_ns == 0)
+    m->waits_since_ns = uv_hrtime();
+  if (r->waiter.waits)
+    uv_timer_start(r->step, on_step, MEMORY_LOOK_MS, 0);
+  return !r->waiter.waits;
 }
 
 /* Whether a load that is not too large has to wait for others, or for models to go. */
@@ -340,7 +380,9 @@ static bool has_to_wait(struct registry *r, struct served_model *m) {
   const size_t most = r->options.limits.max_loading_bytes, loading = bytes_loading(r);
   if (most > 0 && loading > 0 && (loading > most || m->loading_bytes > most - loading))
     return true;
-  return !make_room(r, m, residency_estimate(m)) && !m->loaded;
+  if (!make_room(r, m, residency_estimate(m)) && !m->loaded)
+    return true;
+  return !has_memory(r, m);
 }
 
 /* Begins the loads that are wanted, in their order, as far as there is room. */
@@ -349,12 +391,15 @@ static void step(struct registry *r) {
     struct irrep_error error;
     m->loading_bytes = times_file(m, LOADING_BYTES_OF_FILE);
     if (is_too_large(r, m, &error)) {
+      count(r, 0);
+      m->waits_since_ns = 0;
       fail_load(r, m, &error);
       continue;
     }
     if (has_to_wait(r, m))
       return; /* on_loaded and registry_release come back here */
     m->wanted = false;
+    m->waits_since_ns = 0;
     m->load = load_task_begin(r->loop, r->options.evaluator, r->folder, m->path, on_loaded, m);
     if (!m->load) {
       irrep_fail(&error, IRREP_NO_MEMORY, "", "no memory to load the model");

@@ -3,6 +3,7 @@
 #ifndef SERVER_MODELS_RESIDENCY_H
 #define SERVER_MODELS_RESIDENCY_H
 
+#include "server/base/ledger.h"
 #include "server/models/model_folder.h"
 #include "server/models/registry.h"
 
@@ -11,7 +12,8 @@ struct registry {
   char *folder, *pins;
   char advice[MODEL_FOLDER_ADVICE_SIZE]; /* of a folder without models */
   uv_loop_t *loop;
-  uv_timer_t *step, *tidy; /* on the heap: libuv keeps them until the loop has run again */
+  struct ledger_waiter waiter; /* for memory to load */
+  uv_timer_t *step, *tidy;     /* on the heap: libuv keeps them until the loop has run again */
   size_t n_models, n_known;
   struct served_model **models; /* [n_models] listed, sorted by name */
   struct served_model **known;  /* [n_known] all that have ever been listed */
@@ -25,6 +27,9 @@ void residency_want(struct registry *registry, struct served_model *served);
 
 /* Lets go of the version in memory, if there is one. */
 void residency_unload(struct registry *registry, struct served_model *served, const char *reason);
+
+/* Begins the loads that are wanted, from the loop and not from inside a call. */
+void residency_step_soon(struct registry *registry);
 
 /* Unloads what exceeds the budget. */
 void residency_trim(struct registry *registry);

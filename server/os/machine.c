@@ -125,3 +125,14 @@ size_t machine_memory(const char *root) {
   each_limit(root, &(struct limit_file){"memory", "memory.limit_in_bytes"}, take_bytes, &limit);
   return limit >= unknown ? SIZE_MAX : (size_t)limit;
 }
+
+size_t machine_resident(const char *root) {
+  char path[PATH_MAX], line[128];
+  long total, resident, shared;
+  const long page = sysconf(_SC_PAGESIZE);
+  snprintf(path, sizeof path, "%s/proc/self/statm", root);
+  if (!read_line(path, line, sizeof line) ||
+      sscanf(line, "%ld %ld %ld", &total, &resident, &shared) != 3 || resident < shared)
+    return 0;
+  return (size_t)(resident - shared) * (size_t)page;
+}

@@ -14,4 +14,8 @@ size_t machine_cores(const char *root);
 /* Bytes of memory; SIZE_MAX when nothing is known. */
 size_t machine_memory(const char *root);
 
+/* Bytes of memory that are the process's own now: neither files nor shared; 0 when it cannot be
+ * read. */
+size_t machine_resident(const char *root);
+
 #endif

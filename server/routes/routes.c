@@ -135,16 +135,6 @@ static bool body_fits(const struct http_exchange *exchange, const struct route *
          (binary != NULL && http_media_type_is(type, binary));
 }
 
-bool routes_body_is_binary(const struct http_exchange *exchange) {
-  return exchange->content_type != NULL &&
-         http_media_type_is(exchange->content_type, SAFETENSORS_TYPE);
-}
-
-bool routes_answer_is_binary(const struct http_exchange *exchange) {
-  return routes_body_is_binary(exchange) &&
-         http_accepts(exchange->accept, "application", "x-safetensors");
-}
-
 /* Whether the client takes what the route gives and gives what it takes; otherwise answers. */
 static bool media_types_fit(struct http_exchange *exchange, const struct route *route) {
   const char *binary = binary_type(route);
@@ -252,52 +242,4 @@ void routes_handle(void *context, struct http_exchange *exchange) {
     http_reply_problem(exchange, &problem, NULL);
   else if (media_types_fit(exchange, route))
     route->handler(services, exchange, model);
-}
-
-const char *routes_state(const struct services *services) {
-  if (services->draining)
-    return "draining";
-  if (registry_ready(services->registry))
-    return "ready";
-  for (size_t i = 0; i < registry_count(services->registry); i++)
-    if (registry_at(services->registry, i)->state == MODEL_LOADING)
-      return "loading";
-  return "failed";
-}
-
-void reply_text(struct http_exchange *exchange, int status, const char *content_type, char *text,
-                size_t size) {
-  if (!text) {
-    struct problem problem;
-    http_reply_problem(
-        exchange,
-        problem_of_kind(&problem, PROBLEM_NO_MEMORY, "", "There is no memory for the answer."),
-        NULL);
-    return;
-  }
-  struct http_reply reply = {
-      .status = status, .content_type = content_type, .body = text, .size = size};
-  http_reply(exchange, &reply);
-}
-
-void reply_json(struct http_exchange *exchange, int status, struct text *text) {
-  size_t size = 0;
-  char *bytes = text_take(text, &size);
-  reply_text(exchange, status, "application/json", bytes, size);
-}
-
-void reply_not_found(struct http_exchange *exchange) {
-  struct problem problem;
-  problem_set(&problem, 404, "not-found", "no such path", "",
-              "Nothing is served at this path; /openapi.json lists the paths.");
-  http_reply_problem(exchange, &problem, NULL);
-}
-
-void reply_unknown_model(struct http_exchange *exchange, const char *model) {
-  struct problem problem;
-  http_reply_problem(exchange,
-                     problem_of_kind(&problem, PROBLEM_UNKNOWN_MODEL, "",
-                                     "No model is called \"%.64s\"; GET /v1/models lists them.",
-                                     model),
-                     NULL);
 }

@@ -1,4 +1,5 @@
 #include "irrep/version.h"
+#include "server/base/ledger.h"
 #include "server/base/problem_kinds.h"
 #include "server/compute/profile.h"
 #include "server/routes/routes.h"
@@ -22,6 +23,17 @@ static void reply_state(struct http_exchange *exchange, const char *state) {
 void route_live(struct services *services, struct http_exchange *exchange, const char *model) {
   (void)services, (void)model;
   reply_state(exchange, "live");
+}
+
+const char *routes_state(const struct services *services) {
+  if (services->draining)
+    return "draining";
+  if (registry_ready(services->registry))
+    return "ready";
+  for (size_t i = 0; i < registry_count(services->registry); i++)
+    if (registry_at(services->registry, i)->state == MODEL_LOADING)
+      return "loading";
+  return "failed";
 }
 
 bool routes_ready(const struct services *services, struct problem *problem) {
@@ -102,6 +114,8 @@ static void put_limits(struct json_writer *w, const struct config *config) {
 /* What is being done, and the memory for it. */
 static void put_load(struct json_writer *w, const struct services *services) {
   const struct predictor_stats stats = predictor_stats(services->predictor);
+  const struct ledger *ledger = predictor_ledger(services->predictor);
+  predictor_note_memory(services->predictor);
   json_open_object(w, "queue");
   json_put_size(w, "structures", stats.queued_structures);
   json_put_size(w, "atoms", stats.queued_atoms);
@@ -119,9 +133,14 @@ static void put_load(struct json_writer *w, const struct services *services) {
   json_put_size(w, "batches_running", stats.batches_running);
   json_open_object(w, "memory");
   json_put_size(w, "planned_bytes", stats.planned_bytes);
-  json_put_size(w, "budget_bytes", services->config->memory_budget);
+  json_put_size(w, "budget_bytes", ledger_part(ledger, LEDGER_BATCHES));
   json_put_size(w, "model_bytes", registry_bytes(services->registry));
   json_put_size(w, "model_budget_bytes", services->config->model_budget);
+  json_open_object(w, "taken_bytes");
+  for (enum ledger_kind kind = 0; kind < LEDGER_N_KINDS; kind++)
+    json_put_size(w, ledger_kind_name(kind), ledger->used[kind]);
+  json_close_object(w);
+  json_put_size(w, "limit_bytes", ledger_limit(ledger));
   json_close_object(w);
 }
 
@@ -150,6 +169,7 @@ void route_status(struct services *services, struct http_exchange *exchange, con
 void route_metrics(struct services *services, struct http_exchange *exchange, const char *model) {
   (void)model;
   size_t size = 0;
+  predictor_note_memory(services->predictor);
   char *text = metrics_render(services->metrics, &size);
   reply_text(exchange, 200, "text/plain; version=0.0.4; charset=utf-8", text, size);
 }

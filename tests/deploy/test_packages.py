@@ -54,7 +54,7 @@ def test_the_wheel_carries_its_libraries(environment: Path) -> None:
     used = dict(re.findall(r"^\s*(\S+) => (/\S+)", run("ldd", program), flags=re.M))
     foreign = [name for name, path in used.items() if not path.startswith(str(environment))]
     assert [name for name in foreign if not re.match(r"lib(c|m|stdc\+\+|gcc_s)\.so", name)] == []
-    for library in ("libmicrohttpd", "libopenblas"):
+    for library in ("libmicrohttpd", "libopenblas", "libsymspg"):
         assert any(name.startswith(library) for name in used)
     with zipfile.ZipFile(only("irrepd-*.whl")) as wheel:
         names = wheel.namelist()
@@ -110,13 +110,14 @@ def fields(package: str) -> dict[str, str]:
 def test_the_debian_packages_name_what_they_need() -> None:
     version = run(BUILD / "irrepd", "--version").split()[1]
     assert {fields(name)["Version"] for name in ("irrepd", "python3-irrepd")} == {version}
-    for library in ("libc6", "libmicrohttpd12", "libuv1", "libcjson1", "libgnutls30", "adduser"):
+    libraries = "libc6 libmicrohttpd12 libuv1 libcjson1 libgnutls30 libsymspg1 adduser"
+    for library in libraries.split():
         assert re.search(rf"\b{library}\b", fields("irrepd")["Depends"])
+    assert re.search(r"\blibsymspg1\b", fields("libirrep0")["Depends"])
     openblas = "libopenblas0-serial | libopenblas0"
     assert all(openblas in fields(name)["Depends"].split(", ") for name in ("irrepd", "libirrep0"))
-    assert (
-        fields("libirrep-dev")["Depends"] == "libc6-dev, libopenblas-serial-dev | libopenblas-dev"
-    )
+    needed = "libc6-dev, libopenblas-serial-dev | libopenblas-dev, libsymspg-dev"
+    assert fields("libirrep-dev")["Depends"] == needed
     assert fields("libirrep-dev")["Recommends"] == f"libirrep0 (= {version})"
     control = run("dpkg-deb", "--info", only("irrepd_*.deb"), "conffiles")
     assert control == "/etc/default/irrepd\n"

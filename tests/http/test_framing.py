@@ -6,6 +6,7 @@ import contextlib
 import json
 import re
 import socket
+import threading
 import time
 from http.client import RemoteDisconnected
 from pathlib import Path
@@ -265,25 +266,46 @@ def test_chunked_body_too_large(daemon: Daemon) -> None:
     assert (answer.status, kind(answer)) == (413, "body-too-large")
 
 
+def taken(daemon: Daemon, kind: str) -> int:
+    """Bytes of one kind that the daemon's account of its memory tells."""
+    return int(daemon.ask("GET", "/v1/status").json()["memory"]["taken_bytes"][kind])
+
+
 def test_bodies_together_too_large(start: Factory) -> None:
     daemon = start("--max-body-bytes", "1M", "--max-receiving-bytes", "1M").wait_ready()
-    with daemon.connect() as first:
-        first.sendall(post(b"Content-Length: 1048576", body=b" " * 1048575))
-        daemon.wait_for(lambda: kind(daemon.predict(ATOM)) == "too-many-bodies", "a refusal")
-        assert daemon.ask("GET", "/v1/models").status == 200
-    daemon.wait_for(lambda: daemon.predict(ATOM).status == 200, "the body to be forgotten")
+    blank = b" " * 800_000
+    with daemon.connect() as first, daemon.connect() as second:
+        first.sendall(post(length(blank), body=blank[1:]))
+        daemon.wait_for(lambda: taken(daemon, "bodies") > 700_000, "most of the first body")
+        threading.Thread(target=second.sendall, args=(post(length(blank), body=blank),)).start()
+        assert daemon.predict(ATOM).status == 200  # short ones do not wait
+        second.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            second.recv(1, socket.MSG_PEEK)
+        first.sendall(b" ")
+        assert check(read_raw(first)).status == 400
+        second.settimeout(PATIENCE)
+        assert check(read_raw(second)).status == 400
+    daemon.wait_for(lambda: taken(daemon, "bodies") == 0, "the bodies to be forgotten")
 
 
 def test_answers_that_are_not_read(start: Factory) -> None:
     daemon = start("--max-body-bytes", "32M", "--max-receiving-bytes", "32M").wait_ready()
-    structures = [{"id": "x" * (28 << 20)}, {"numbers": [14], "positions": [[0, 0, 0]]}]
+    size = 28 << 20
+    structures = [{"id": "x" * size}, {"numbers": [14], "positions": [[0, 0, 0]]}]
     body = json.dumps({"structures": structures}).encode()
-    with daemon.connect() as deaf:
-        deaf.sendall(post(length(body), body=body))
-        blank = b" " * (8 << 20)
-        daemon.wait_for(lambda: kind(daemon.predict(blank)) == "too-many-bodies", "a refusal")
+    request = post(length(body), body=body)
+    with contextlib.ExitStack() as stack:
+        for n in range(1, 3):
+            stack.enter_context(daemon.connect()).sendall(request)
+            daemon.wait_for(lambda n=n: taken(daemon, "answers") >= n * size, "an answer")
         assert daemon.predict(ATOM).status == 200
-    daemon.wait_for(lambda: daemon.predict(blank).status == 400, "the answer to be forgotten")
+        last = stack.enter_context(daemon.connect())
+        last.sendall(request)
+        daemon.wait_for(lambda: taken(daemon, "bodies") >= size, "a body that waits")
+        assert daemon.predict(ATOM).status == 200 and taken(daemon, "bodies") >= size
+        stack.pop_all().close()
+    daemon.wait_for(lambda: taken(daemon, "answers") == 0, "the answers to be forgotten")
 
 
 def memory(daemon: Daemon) -> int:

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import json
+import struct
+
 import numpy as np
 import pytest
 from libirrep import Model
+from models import model_names, model_path
 from parts import Settings, Sum, boxes_of, cut, evaluate
 from systems import System, system
 
 TOLERANCES = {"float64": 1e-12, "float32": 1e-4}
+
+
+def without_repulsion(data: bytes) -> bytes | None:
+    """A model file whose pair repulsion is zero; None where it has none."""
+    size = struct.unpack("<Q", data[:8])[0]
+    tensor = json.loads(data[8 : 8 + size]).get("pair_repulsion.coefficients")
+    if tensor is None:
+        return None
+    first, end = (8 + size + offset for offset in tensor["data_offsets"])
+    return data[:first] + bytes(end - first) + data[end:]
 
 
 def check(
@@ -72,3 +86,22 @@ def test_threads_do_not_change_bits(model):
     helped = check(model, structure, boxes, 2, Settings(n_helpers=2))
     for ours, theirs in zip(helped[:5], alone[:5]):
         assert np.array_equal(ours, theirs)
+
+
+def test_pair_repulsion():
+    """Atoms so close that it is a good part of the energy."""
+    n_models = 0
+    for name in model_names():
+        data = model_path(name).read_bytes()
+        other = without_repulsion(data)
+        if other is None:
+            continue
+        n_models += 1
+        model, network = Model(data), Model(other)
+        near = system(model, "crystal", 4).deformed(0.5 * np.eye(3)).repeated((2, 2, 2))
+        found = check(model, near, boxes_of(near, 4), 4, Settings())
+        without = network.evaluate_one(near)
+        repulsion = found.energies - without.energies
+        assert (repulsion > 0.01).any() and (repulsion > -1e-9).all()
+        assert np.abs(found.forces - without.forces).max() > 0.01
+    assert n_models >= 3

@@ -48,6 +48,7 @@ class Daemon:
         environment: Mapping[str, str] | None = None,
         tls: ssl.SSLContext | None = None,
         headers: Mapping[str, str] | None = None,
+        inside: Callable[..., list[str]] | None = None,
     ):
         self.host, self.tls = host, tls
         self.headers = headers or {}  # of every `ask`
@@ -56,9 +57,10 @@ class Daemon:
         self.url = ""
         self._listening, self._ready = threading.Event(), threading.Event()
         command = [DAEMON, "--models", models, "--listen", f"{host}:0", *flags]
+        command = [str(part) for part in command]
         with self.log.open("wb") as sink:
             self.process = subprocess.Popen(
-                [str(part) for part in command],
+                inside(*command) if inside else command,  # in a container, say
                 stdout=subprocess.PIPE,
                 stderr=sink,
                 text=True,

@@ -32,15 +32,16 @@ struct fixture {
   struct http_exchange *kept[4];
   char *taken; /* a body [n_taken] */
   size_t n_taken;
+  struct ledger ledger;
   size_t n_kept, n_gone, n_quiet;
 };
 
 /* A client's socket and what it has got. */
 struct client {
   int fd;
-  char got[BODY_MAX + 4096];
-  size_t size;
   bool ended;
+  size_t size;
+  char got[BODY_MAX + 4096];
 };
 
 static inline void reply_text(struct http_exchange *exchange, const char *text) {
@@ -136,9 +137,10 @@ static inline void begin_with(struct fixture *f, uint64_t timeout_ms, int send_b
   f->port = (uint16_t)port;
   if (send_buffer > 0)
     setsockopt(listener.fd, SOL_SOCKET, SO_SNDBUF, &send_buffer, sizeof send_buffer);
+  ledger_init(&f->ledger, 0, 0, 2 * BODY_MAX);
   const struct http_options options = {.listen_fd = listener.fd,
                                        .max_body_bytes = BODY_MAX,
-                                       .max_receiving_bytes = 2 * BODY_MAX,
+                                       .ledger = &f->ledger,
                                        .max_connections = 4,
                                        .request_timeout_ms = timeout_ms,
                                        .metrics = f->metrics,

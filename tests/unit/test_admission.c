@@ -60,28 +60,58 @@ static void test_limits_change(void **state) {
   end(&a, 200);
 }
 
-/* A request alone may hold more than all together. */
-static void test_bytes_that_wait(void **state) {
+/* The bytes that requests hold. */
+static size_t held(const struct fake_served *fake) {
+  return predictor_ledger(fake->predictor)->used[LEDGER_REQUESTS];
+}
+
+/* Lets requests hold so many bytes. */
+static void allow(struct fake_served *fake, size_t bytes) {
+  fake->config.max_receiving_bytes = bytes / 4 + 1;
+  predictor_limits_changed(fake->predictor);
+}
+
+/* A request for which there is no room is not refused, but read when there is; one alone may hold
+ * more than all together. */
+static void test_room(void **state) {
   struct fake_served *fake = *state;
-  struct fake_call busy[2], a, b;
+  struct fake_call busy[2], a, b, c;
   occupy(fake, busy);
-  const size_t most = fake->predictor->held_bytes + 10000;
-  fake->config.max_receiving_bytes = most;
   begin(fake, &a, "a", 2, false);
-  assert_true(fake->predictor->held_bytes <= most);
+  assert_true(a.job->has_room);
+  assert_int_equal(a.job->held_bytes, predict_job_bytes(a.job));
+  assert_true(a.job->need_bytes > a.job->held_bytes);
+  allow(fake, held(fake) + 1000);
   begin(fake, &b, "b", 30, false);
-  finish(fake, &b);
-  assert_string_equal(get(b.json, "type")->valuestring, "urn:irrepd:queue-full");
-  end(&b, 503);
+  assert_true(b.job->state == JOB_READ_DUE && b.job->held_bytes == 0);
+  begin(fake, &c, "b", 30, false);
+  predict_cancel(c.job);
   release(fake, busy);
   finish(fake, &a);
   end(&a, 200);
-  assert_int_equal(fake->predictor->held_bytes, 0);
-  begin(fake, &b, "b", 30, false);
-  assert_true(fake->predictor->held_bytes > 10000);
   finish(fake, &b);
   end(&b, 200);
-  assert_int_equal(fake->predictor->held_bytes, 0);
+  assert_int_equal(held(fake), 0);
+  allow(fake, 1000);
+  begin(fake, &b, "b", 30, false);
+  assert_true(held(fake) > 10000);
+  finish(fake, &b);
+  end(&b, 200);
+  assert_int_equal(ledger_total(predictor_ledger(fake->predictor)), 0);
+}
+
+/* What may need more than there is, whoever else ends. */
+static void test_never(void **state) {
+  struct fake_served *fake = *state;
+  struct ledger *ledger = predictor_ledger(fake->predictor);
+  struct fake_call a;
+  ledger->memory = (size_t)1 << 20;
+  begin(fake, &a, "a", 1000, false);
+  assert_int_equal(a.job->state, JOB_READY);
+  finish(fake, &a);
+  assert_string_equal(get(a.json, "type")->valuestring, "urn:irrepd:too-large");
+  end(&a, 422);
+  assert_int_equal(ledger_total(ledger), 0);
 }
 
 /* Structures that are being planned have their places in the queue, and in their client's share. */
@@ -128,9 +158,7 @@ static void test_planning_counts(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up_served, tear_down_served)
-      TEST(test_share_of_a_client),
-      TEST(test_limits_change),
-      TEST(test_bytes_that_wait),
+      TEST(test_share_of_a_client), TEST(test_limits_change), TEST(test_room), TEST(test_never),
       TEST(test_planning_counts),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

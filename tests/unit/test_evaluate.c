@@ -44,7 +44,7 @@ static void evaluate_plainly(struct test_run *test) {
   memset(w->grad_harmonics, 0, batch->n_edges * HARMONICS(program->l_max) * sizeof(double));
   memset(w->grad_distance, 0, batch->n_edges * sizeof(double));
   for (size_t i = program->n_ops; i-- > 0;)
-    if (op_traits[program->ops[i].id].has_adjoint)
+    if (op_has_adjoint(&program->ops[i]))
       cpu_ops[program->ops[i].id]->adjoint(&run, &program->ops[i]);
   geometry_adjoint(program, w, 0, batch->n_edges);
 }

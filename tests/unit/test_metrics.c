@@ -46,7 +46,11 @@ static void test_counters_and_gauges(void **state) {
   metrics_queue(m, "a", 5, 40);
   metrics_queue(m, "a", 4, 32);
   metrics_model_load(m, "a", "ok");
-  metrics_memory(m, 1000, 2000000000);
+  struct ledger ledger;
+  ledger_init(&ledger, 0, 2000000000, 0);
+  ledger_set(&ledger, LEDGER_BATCHES, 1000);
+  ledger_set(&ledger, LEDGER_MODELS, 30);
+  metrics_memory(m, &ledger);
   metrics_draining(m, 1);
   metrics_socket_clients(m, 2);
   char *text = render(m);
@@ -65,6 +69,8 @@ static void test_counters_and_gauges(void **state) {
   assert_true(value(text, "irrepd_model_loads_total{model=\"a\",outcome=\"ok\"}") == 1);
   assert_true(value(text, "irrepd_memory_planned_bytes") == 1000);
   assert_true(value(text, "irrepd_memory_budget_bytes") == 2000000000);
+  assert_true(value(text, "irrepd_memory_taken_bytes{by=\"models\"}") == 30);
+  assert_true(value(text, "irrepd_memory_limit_bytes") == (double)ledger_limit(&ledger));
   assert_true(value(text, "irrepd_draining") == 1);
   assert_true(value(text, "irrepd_socket_clients") == 2);
   free(text);
@@ -163,7 +169,7 @@ static void test_format(void **state) {
     assert_int_equal(strchr(line, '{') != NULL, space[-1] == '}');
   }
   assert_int_equal(n_help, n_type);
-  assert_int_equal(n_help, 34);
+  assert_int_equal(n_help, 36);
   free(text);
   metrics_free(m);
 }

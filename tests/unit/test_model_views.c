@@ -71,6 +71,12 @@ static void part_init(struct part *part, const struct irrep_model *model, const 
   part->exchange = (struct irrep_exchange){sizeof part->exchange, part, exchange_rows};
 }
 
+/* Of three layers, of which the last two read what has to be exchanged. */
+static struct irrep_model *deep_model(void) {
+  return tiny_model(
+      &(struct tiny_choices){.l_max = 1, .layers = {"3x0e+2x1e", "3x0e+2x1e", "4x0e"}});
+}
+
 static struct irrep_graph *view_of(const struct part *part) {
   struct irrep_graph *graph;
   assert_int_equal(irrep_graph_view(&part->arrays, &graph, NULL), IRREP_OK);
@@ -97,7 +103,7 @@ static enum irrep_status evaluate(const struct irrep_model *model, const struct 
 /* Numbers of the whole structure, once what ghosts have is added to their atoms. */
 static void check(enum irrep_precision precision, bool all, size_t n_atoms) {
   const double tolerance = precision == IRREP_FLOAT64 ? 1e-13 : 1e-5;
-  struct irrep_model *model = plain_model();
+  struct irrep_model *model = deep_model();
   struct cluster c = cluster_new(n_atoms, true);
   struct part *part = aligned_new(sizeof *part);
   const struct irrep_evaluate_options options = {.struct_size =
@@ -193,7 +199,7 @@ static void test_edges_beyond_the_cutoff(void **state) {
 static void test_no_atoms(void **state) {
   (void)state;
   static const uint32_t none[1] = {0};
-  struct irrep_model *model = plain_model();
+  struct irrep_model *model = deep_model();
   struct part *part = aligned_new(sizeof *part);
   const struct irrep_evaluate_options options = {.struct_size =
                                                      sizeof(struct irrep_evaluate_options),
@@ -231,7 +237,7 @@ static bool always(void *context) {
  * fails it is the last. */
 static void test_ending_early(void **state) {
   (void)state;
-  struct irrep_model *model = plain_model();
+  struct irrep_model *model = deep_model();
   struct cluster c = cluster_new(4, true);
   struct part *part = aligned_new(sizeof *part);
   double *forces = doubles_new(3 * (CLUSTER_MAX + GHOSTS_MAX));

@@ -18,9 +18,10 @@ static void start_with(struct op_trial *trial, const struct kernels *kernels, en
   test_program_begin(program, (struct program_options){0});
   const size_t in = put_embedding(program, &rng, 64), out = program_tensor(program, 64);
   if (input != FIXED) {
-    struct op *op = program_op(program, OP_LINEAR, put_embedding(program, &rng, 64), in);
+    struct op *op = program_op(program, OP_CONVOLUTION, put_embedding(program, &rng, 64), in);
     op->accumulate = true;
-    op->linear = put_linear(program, &rng, irreps, irreps, false);
+    op->message.convolution = put_convolution(program, irreps, irreps);
+    op->message.filter = put_filter(program, &rng, op->message.convolution.n_columns);
   }
   const size_t index = program->n_ops;
   struct op *op = program_op(program, OP_CONVOLUTION, in, out);

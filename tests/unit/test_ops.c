@@ -26,6 +26,9 @@ static void test_traits_go_together(void **state) {
     if (traits->has_in)
       assert_true(traits->has_adjoint);
     assert_false(traits->sums_edges && traits->reads_neighbours);
+    if (traits->by_row)
+      assert_false(traits->has_filter || traits->has_sums || traits->sums_edges ||
+                   traits->reads_neighbours);
   }
 }
 

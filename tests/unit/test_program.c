@@ -6,24 +6,6 @@ static void assert_zero(const void *memory, size_t bytes) {
     assert_int_equal(((const unsigned char *)memory)[i], 0);
 }
 
-static void test_takes_are_zeroed_and_kept(void **state) {
-  (void)state;
-  struct program program;
-  unsigned char *taken[20];
-  program_init(&program);
-  for (size_t i = 0; i < 20; i++) {
-    taken[i] = program_take(&program, i, 7);
-    assert_non_null(taken[i]);
-    assert_zero(taken[i], 7 * i);
-    memset(taken[i], (int)i, 7 * i);
-  }
-  for (size_t i = 0; i < 20; i++)
-    for (size_t k = 0; k < 7 * i; k++)
-      assert_int_equal(taken[i][k], i);
-  assert_false(program.no_memory);
-  program_fini(&program);
-}
-
 static void test_weights_grow(void **state) {
   (void)state;
   struct program program;
@@ -189,32 +171,6 @@ static void test_adjoints_write_once_and_then_add(void **state) {
   program_fini(&program);
 }
 
-/* Convolutions of what does not move with the atoms; other operations are not looked at. */
-static void test_gradients_of_embeddings_are_unused(void **state) {
-  (void)state;
-  struct program program;
-  test_program_init(&program, (struct program_options){.n_layers = 3});
-  for (size_t i = 0; i < program.n_ops; i++)
-    assert_false(program.ops[i].grad_unused); /* a linear map lies between */
-  program_fini(&program);
-
-  program_init(&program);
-  for (size_t i = 0; i < 5; i++)
-    program_tensor(&program, IRREP_LANES);
-  program_op(&program, OP_EMBEDDING, PROGRAM_NONE, 0);
-  program_op(&program, OP_EMBEDDING, PROGRAM_NONE, 1);
-  program_op(&program, OP_LINEAR, 0, 1)->accumulate = true;
-  program_op(&program, OP_CONVOLUTION, 0, 2);
-  program_op(&program, OP_CONVOLUTION, 1, 3);
-  program_op(&program, OP_CONVOLUTION, 3, 4);
-  program_op(&program, OP_READOUT, 2, PROGRAM_NONE);
-  program_op(&program, OP_READOUT, 4, PROGRAM_NONE);
-  assert_int_equal(program_compile(&program, NULL), IRREP_OK);
-  for (size_t i = 0; i < program.n_ops; i++)
-    assert_int_equal(program.ops[i].grad_unused, i == 3);
-  program_fini(&program);
-}
-
 /* A program of empty operations, each {id, in, out, accumulate}. */
 struct step {
   enum op_id id;
@@ -239,8 +195,42 @@ static struct program program_of(const struct step *steps, size_t n, size_t n_va
   { OP_LINEAR, in, out, false }
 #define ADD(in, out)                                                                               \
   { OP_LINEAR, in, out, true }
+#define CONVOLVE(in, out)                                                                          \
+  { OP_CONVOLUTION, in, out, false }
 #define READ(in)                                                                                   \
   { OP_READOUT, in, NONE, false }
+
+/* What depends on the species alone has no gradient, whatever it is made by; nor is it sent through
+ * the operations that made it. */
+static void test_gradients_of_what_is_fixed(void **state) {
+  (void)state;
+  static const struct step steps[] = {
+      EMBED(0),       EMBED(1),       ADD(0, 1), /* fixed: made of the first row by row */
+      MAP(1, 2),      CONVOLVE(2, 3), MAP(0, 4), ADD(3, 4), /* the sum of fixed and not */
+      CONVOLVE(4, 5), READ(5),        READ(1),
+  };
+  static const bool is_fixed[] = {true, true, true, false, false, false};
+  static const bool is_unused[] = {false, false, true, true, true, true, false, false, false, true};
+  const size_t n = sizeof steps / sizeof *steps;
+  struct program program = program_of(steps, n, 6);
+  assert_int_equal(program_compile(&program, NULL), IRREP_OK);
+  for (size_t v = 0; v < 6; v++)
+    assert_int_equal(program.tensors[v].fixed, is_fixed[v]);
+  for (size_t i = 0; i < n; i++) {
+    const bool convolution = steps[i].id == OP_CONVOLUTION;
+    assert_int_equal(program.ops[i].grad_unused, is_unused[i]);
+    assert_int_equal(op_has_adjoint(&program.ops[i]),
+                     steps[i].id != OP_EMBEDDING && (convolution || !is_unused[i]));
+  }
+  program_fini(&program);
+  /* In a whole network: the first layer's messages, and the self-connection beside them. */
+  test_program_init(&program, (struct program_options){.n_layers = 3});
+  size_t n_unused = 0;
+  for (size_t i = 0; i < program.n_ops; i++)
+    n_unused += program.ops[i].grad_unused;
+  assert_int_equal(n_unused, 3);
+  program_fini(&program);
+}
 
 static void test_accepts_chains(void **state) {
   (void)state;
@@ -287,7 +277,6 @@ static void test_fini_leaves_an_empty_program(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_takes_are_zeroed_and_kept),
       cmocka_unit_test(test_weights_grow),
       cmocka_unit_test(test_matrices_are_packed_twice),
       cmocka_unit_test(test_memory_failures_stick),
@@ -295,7 +284,7 @@ int main(void) {
       cmocka_unit_test(test_stages_begin_at_convolutions),
       cmocka_unit_test(test_widest_filters),
       cmocka_unit_test(test_adjoints_write_once_and_then_add),
-      cmocka_unit_test(test_gradients_of_embeddings_are_unused),
+      cmocka_unit_test(test_gradients_of_what_is_fixed),
       cmocka_unit_test(test_accepts_chains),
       cmocka_unit_test(test_refuses_what_is_no_chain),
       cmocka_unit_test(test_fini_leaves_an_empty_program),

@@ -242,6 +242,41 @@ static void test_bad_structures(void **state) {
   assert_string_equal(error.field, "fixed");
 }
 
+/* A group that fixed atoms, or a mask, would break. */
+static void test_symmetry_that_cannot_be_kept(void **state) {
+  (void)state;
+  struct irrep_relax_options options = options_of(IRREP_OPTIMIZER_LBFGS, IRREP_RELAX_CELL_FULL);
+  struct irrep_relax *relax;
+  struct irrep_error error;
+  struct springs springs;
+  const double cell[3][3] = {{3, 0, 0}, {0, 3, 0}, {0, 0, 3}};
+  const double positions[6] = {0.1, 0, 0, 1.6, 1.5, 1.5};
+  const uint32_t fixed[1] = {1};
+  const bool mask[9] = {true};
+  springs_init(&springs, 5);
+  springs.structure.n_atoms = 2;
+  memcpy(springs.positions, positions, sizeof positions);
+  memcpy(springs.structure.cell, cell, sizeof cell);
+  options.symmetry = true;
+  irrep_relax_free(relax_new(&options, &springs.structure));
+  options.fixed = fixed;
+  options.n_fixed = 1;
+  assert_int_equal(irrep_relax_new(&options, &springs.structure, &relax, &error),
+                   IRREP_BAD_ARGUMENT);
+  assert_string_equal(error.field, "fixed");
+  options.n_fixed = 0;
+  options.mask = mask;
+  assert_int_equal(irrep_relax_new(&options, &springs.structure, &relax, &error),
+                   IRREP_BAD_ARGUMENT);
+  assert_string_equal(error.field, "mask");
+  options.mask = NULL;
+  springs.positions[3] = 0.1005; /* nearer than symprec, and no overlap for anybody else */
+  springs.positions[4] = springs.positions[5] = 0;
+  assert_int_equal(irrep_relax_new(&options, &springs.structure, &relax, &error),
+                   IRREP_BAD_ARGUMENT);
+  assert_string_equal(error.field, "symmetry");
+}
+
 static void test_struct_sizes(void **state) {
   (void)state;
   struct irrep_relax_options options = options_of(IRREP_OPTIMIZER_LBFGS, IRREP_RELAX_CELL_FIXED);
@@ -282,6 +317,7 @@ int main(void) {
       cmocka_unit_test(test_cell_that_collapses),
       cmocka_unit_test(test_an_atom_that_flies_away),
       cmocka_unit_test(test_bad_structures),
+      cmocka_unit_test(test_symmetry_that_cannot_be_kept),
       cmocka_unit_test(test_struct_sizes),
       cmocka_unit_test(test_bytes),
   };

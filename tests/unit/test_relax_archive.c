@@ -73,6 +73,34 @@ static void test_the_same_bits(void **state) {
     }
 }
 
+/* Three atoms in a row along z, of which the outer two are alike: turns about z and mirrors. */
+static void test_symmetry_is_saved(void **state) {
+  (void)state;
+  struct springs springs;
+  struct irrep_relax_options options = options_of(IRREP_OPTIMIZER_FIRE2, IRREP_RELAX_CELL_FULL);
+  const double positions[9] = {0, 0, 1, 0, 0, 2.3, 0, 0, 3.6};
+  springs_init(&springs, 9);
+  springs.structure.n_atoms = 3;
+  memcpy(springs.positions, positions, sizeof positions);
+  memset(springs.structure.cell, 0, sizeof springs.structure.cell);
+  springs.structure.cell[0][0] = springs.structure.cell[1][1] = 2;
+  springs.structure.cell[2][2] = 7;
+  options.symmetry = true;
+  options.max_steps = 15;
+  struct irrep_relax *whole = relax_new(&options, &springs.structure), *parts;
+  struct saved saved = save(whole);
+  parts = restore(saved);
+  free(saved.bytes);
+  assert_int_equal(relax_to_the_end(whole), relax_to_the_end(parts));
+  const struct irrep_structure a = relax_asked(whole), b = relax_asked(parts);
+  assert_memory_equal(a.positions, b.positions, sizeof positions);
+  assert_memory_equal(a.cell, b.cell, sizeof a.cell);
+  assert_true(fabs(a.cell[0][0] - a.cell[1][1]) < 1e-14 && a.cell[0][0] < 1.99);
+  assert_true(fabs(a.positions[5] * 2 - a.positions[2] - a.positions[8]) < 1e-13);
+  irrep_relax_free(whole);
+  irrep_relax_free(parts);
+}
+
 static struct saved some_saved(void) {
   struct springs springs;
   struct irrep_relax_options options = options_of(IRREP_OPTIMIZER_LBFGS, IRREP_RELAX_CELL_FULL);
@@ -163,7 +191,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_the_same_bits),   cmocka_unit_test(test_cut_short),
       cmocka_unit_test(test_any_bit_turned),  cmocka_unit_test(test_any_byte_forged),
-      cmocka_unit_test(test_another_version),
+      cmocka_unit_test(test_another_version), cmocka_unit_test(test_symmetry_is_saved),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -106,6 +106,22 @@ static void test_masks(void **state) {
   assert_field(&options, "mask/0/2");
 }
 
+static void test_symmetry(void **state) {
+  (void)state;
+  struct irrep_relax_options options = IRREP_RELAX_OPTIONS_INIT;
+  struct relax_settings settings;
+  options.symmetry = true;
+  assert_int_equal(relax_settings_read(&options, 3, periodic, &settings, NULL), IRREP_OK);
+  assert_true(settings.symmetry && settings.symprec == 0.01);
+  assert_int_equal(read(&options, slab, NULL), IRREP_BAD_ARGUMENT);
+  options.symprec = 1.5;
+  assert_field(&options, "symprec");
+  options.symprec = 0.1;
+  assert_int_equal(
+      relax_settings_read(&options, IRREP_RELAX_SYMMETRY_ATOMS_MAX + 1, periodic, &settings, NULL),
+      IRREP_TOO_LARGE);
+}
+
 static void test_bfgs_has_a_limit(void **state) {
   (void)state;
   struct irrep_relax_options options = IRREP_RELAX_OPTIONS_INIT;
@@ -128,6 +144,7 @@ int main(void) {
       cmocka_unit_test(test_numbers),
       cmocka_unit_test(test_what_does_not_go_together),
       cmocka_unit_test(test_masks),
+      cmocka_unit_test(test_symmetry),
       cmocka_unit_test(test_bfgs_has_a_limit),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

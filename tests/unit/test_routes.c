@@ -121,49 +121,6 @@ static void test_media_types(void **state) {
   expect_types("POST", predict, NULL, json, "Identity", 404);
 }
 
-static void test_states(void **state) {
-  (void)state;
-  struct fake_daemon fake;
-  assert_true(fake_daemon_init(&fake, "damaged"));
-  assert_string_equal(routes_state(&fake.services), "loading");
-  fake_daemon_settle(&fake);
-  assert_string_equal(routes_state(&fake.services), "failed");
-  fake.services.draining = true;
-  assert_string_equal(routes_state(&fake.services), "draining");
-  assert_true(fake_daemon_fini(&fake));
-}
-
-static void test_replies(void **state) {
-  (void)state;
-  struct fake_exchange fake = fake_exchange("GET", "/");
-  reply_text(&fake.public, 200, "text/plain", NULL, 0);
-  assert_int_equal(fake.reply.status, 503);
-  assert_true(fake.reply.retry_after_s > 0);
-  assert_string_equal(fake_text(&fake, "type"), "urn:irrepd:no-memory");
-  fake_exchange_fini(&fake);
-  fake = fake_exchange("GET", "/");
-  struct text text = {0};
-  text_puts(&text, "{\"a\":1}");
-  reply_json(&fake.public, 201, &text);
-  assert_int_equal(fake.reply.status, 201);
-  assert_int_equal(fake.reply.size, strlen("{\"a\":1}"));
-  assert_null(text.bytes);
-  fake_exchange_fini(&fake);
-  fake = fake_exchange("GET", "/");
-  text_puts(&text, "{\"a\":");
-  text.failed = true;
-  reply_json(&fake.public, 200, &text);
-  assert_int_equal(fake.reply.status, 503);
-  assert_string_equal(fake_text(&fake, "type"), "urn:irrepd:no-memory");
-  assert_null(text.bytes);
-  fake_exchange_fini(&fake);
-  fake = fake_exchange("GET", "/");
-  reply_unknown_model(&fake.public, "\xff\"x");
-  assert_int_equal(fake.reply.status, 404);
-  assert_non_null(fake.json);
-  fake_exchange_fini(&fake);
-}
-
 /* With keys, even this machine needs one; the client is known by its name. */
 static void test_keys(void **state) {
   (void)state;
@@ -235,7 +192,6 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_paths),   cmocka_unit_test(test_long_names),
       cmocka_unit_test(test_methods), cmocka_unit_test(test_media_types),
-      cmocka_unit_test(test_states),  cmocka_unit_test(test_replies),
       cmocka_unit_test(test_keys),    cmocka_unit_test(test_binary_bodies),
   };
   return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -77,9 +77,22 @@ static void test_texts(void **state) {
   assert_true(fake_daemon_fini(&fake));
 }
 
+static void test_states(void **state) {
+  (void)state;
+  struct fake_daemon fake;
+  assert_true(fake_daemon_init(&fake, "damaged"));
+  assert_string_equal(routes_state(&fake.services), "loading");
+  fake_daemon_settle(&fake);
+  assert_string_equal(routes_state(&fake.services), "failed");
+  fake.services.draining = true;
+  assert_string_equal(routes_state(&fake.services), "draining");
+  assert_true(fake_daemon_fini(&fake));
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_health),
+      cmocka_unit_test(test_states),
       cmocka_unit_test(test_status),
       cmocka_unit_test(test_texts),
   };

@@ -51,12 +51,12 @@ static struct plan plan_of(const struct program *program) {
       touch(&plan, op->in, stage);
       if (!op->grad_unused)
         touch(&plan, n + op->in, adjoint);
-      if (op_traits[op->id].keeps_in)
+      if (op_traits[op->id].keeps_in && op_has_adjoint(op))
         touch(&plan, op->in, adjoint);
     }
     if (op_traits[op->id].has_out) {
       touch(&plan, op->out, stage);
-      if (op_traits[op->id].has_adjoint)
+      if (op_has_adjoint(op))
         touch(&plan, n + op->out, adjoint);
     }
   }
@@ -145,19 +145,21 @@ static void test_convolutions_find_all_atoms(void **state) {
   program_fini(&program);
 }
 
-/* A gradient that nobody asks for has no place. */
+/* A gradient that nobody asks for has no place, nor has that of what it is made of. */
 static void test_fixed_values_have_no_gradient(void **state) {
   (void)state;
   struct program program;
   struct rng rng = {1};
   test_program_begin(&program, (struct program_options){0});
-  const size_t in = put_embedding(&program, &rng, 64), out = program_tensor(&program, 16);
+  const size_t first = put_embedding(&program, &rng, 32), in = program_tensor(&program, 64),
+               out = program_tensor(&program, 16);
+  program_op(&program, OP_GATE, first, in);
   program_op(&program, OP_CONVOLUTION, in, out);
   put_readout(&program, &rng, out);
   assert_int_equal(program_compile(&program, NULL), IRREP_OK);
-  assert_true(program.ops[1].grad_unused);
+  assert_true(program.ops[1].grad_unused && program.ops[2].grad_unused);
   assert_int_equal(program.global_reals, 64 + 16); /* features of in, gradient of out */
-  assert_int_equal(program.tile_reals, 16);        /* features of out */
+  assert_int_equal(program.tile_reals, 32);        /* features of first, then of out */
   check_plan(&program);
   program_fini(&program);
 }
@@ -168,14 +170,18 @@ static void test_local_values_stay_in_the_tile(void **state) {
   struct program program;
   struct rng rng = {1};
   test_program_begin(&program, (struct program_options){0});
-  const size_t first = put_embedding(&program, &rng, 16), second = program_tensor(&program, 32);
-  program_op(&program, OP_LINEAR, first, second);
-  put_readout(&program, &rng, second);
+  const size_t first = put_embedding(&program, &rng, 16), message = program_tensor(&program, 16),
+               second = program_tensor(&program, 32), third = program_tensor(&program, 48);
+  program_op(&program, OP_CONVOLUTION, first, message);
+  program_op(&program, OP_LINEAR, message, second);
+  program_op(&program, OP_LINEAR, second, third);
+  put_readout(&program, &rng, third);
   assert_int_equal(program_compile(&program, NULL), IRREP_OK);
-  assert_int_equal(program.global_reals, 0);
-  for (size_t v = 0; v < 2; v++)
+  /* What neighbours read, and the gradient by what they have read. */
+  assert_int_equal(program.global_reals, 16 + 16);
+  for (size_t v = second; v <= third; v++)
     assert_false(program.tensors[v].features.global || program.tensors[v].gradient.global);
-  assert_int_equal(program.tile_reals, 48);
+  assert_int_equal(program.tile_reals, 16 + 32 + 48);
   check_plan(&program);
   program_fini(&program);
 }
