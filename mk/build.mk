@@ -209,6 +209,8 @@ $(SERVER_TESTS): TEST_LIBS = $(B)/libserver.a $(B)/libcore.a $(SERVER_LIBS)
 TEST_LIBS = $(B)/libcore.a
 # The reader is compared with cJSON.
 $(B)/fuzz_json $(B)/tests/replay_json: TEST_LIBS += $(shell pkg-config --libs libcjson)
+# The client in C is compiled into its target.
+$(B)/fuzz_client $(B)/tests/replay_client: TEST_LIBS += $(shell pkg-config --libs libcurl libcjson 2>/dev/null)
 
 $(UNIT_TESTS): $(B)/tests/%: $(OBJ)/tests/unit/%.o $(B)/libcore.a
 	@mkdir -p $(@D)

@@ -92,6 +92,11 @@ static void write_request(struct text *text, const struct irrepd_client *client,
   append_string(text, "}");
 }
 
+/* cJSON reads what is too large for a number as infinity. */
+static bool is_number(const cJSON *value) {
+  return cJSON_IsNumber(value) && isfinite(value->valuedouble);
+}
+
 static bool read_rows(const cJSON *rows, size_t n_rows, double *values) {
   if (!cJSON_IsArray(rows) || (size_t)cJSON_GetArraySize(rows) != n_rows)
     return false;
@@ -100,7 +105,7 @@ static bool read_rows(const cJSON *rows, size_t n_rows, double *values) {
     if (!cJSON_IsArray(row) || cJSON_GetArraySize(row) != 3)
       return false;
     cJSON_ArrayForEach(value, row) {
-      if (!cJSON_IsNumber(value))
+      if (!is_number(value))
         return false;
       if (values != NULL)
         *values++ = value->valuedouble;
@@ -116,8 +121,8 @@ static bool read_result(const char *text, size_t n_atoms, struct irrepd_result *
   const cJSON *forces = cJSON_GetObjectItemCaseSensitive(entry, "forces");
   const cJSON *stress = cJSON_GetObjectItemCaseSensitive(entry, "stress");
   const cJSON *virial = cJSON_GetObjectItemCaseSensitive(entry, "virial");
-  bool ok = cJSON_IsNumber(energy) && read_rows(forces, n_atoms, NULL) &&
-            read_rows(virial, 3, result->virial);
+  bool ok =
+      is_number(energy) && read_rows(forces, n_atoms, NULL) && read_rows(virial, 3, result->virial);
   result->has_stress = ok && cJSON_IsArray(stress);
   ok = ok && (!result->has_stress || read_rows(stress, 3, result->stress));
   if (ok) {

@@ -20,6 +20,17 @@ from irrepd.results import Result, Results
 MEDIA_TYPE = "application/x-safetensors"
 _FIELDS = {"id", "numbers", "positions", "cell", "pbc"}
 
+# What a row of each is.
+_ROWS: dict[str, tuple[int, ...]] = {
+    "status": (),
+    "energy": (),
+    "forces": (3,),
+    "stress": (3, 3),
+    "virial": (3, 3),
+    "energies": (),
+    "stresses": (3, 3),
+}
+
 
 def encode(
     structures: Sequence[dict[str, Any]],
@@ -86,6 +97,7 @@ def decode(body: bytes, structures: Sequence[dict[str, Any]], properties: Sequen
         n_rows = n_atoms if name in by_atom else n_structures
         if name not in tensors or tensors[name].shape[:1] != (n_rows,):
             raise FormatError(f"the answer lacks '{name}' with {n_rows} rows")
+        _check_type(name, tensors[name])
     results, begin = Results(), 0
     results.model_sha256 = metadata.get("model_sha256")
     for i, (entry, count) in enumerate(zip(structures, counts)):
@@ -94,6 +106,13 @@ def decode(body: bytes, structures: Sequence[dict[str, Any]], properties: Sequen
         rows = {name: tensors[name][atoms if name in by_atom else i] for name in properties}
         results.append(_result(int(tensors["status"][i]), rows, entry))
     return results
+
+
+def _check_type(name: str, tensor: np.ndarray) -> None:
+    dtype = np.dtype("<i4" if name == "status" else "<f8")
+    row = _ROWS.get(name, tensor.shape[1:])
+    if tensor.dtype != dtype or tensor.shape[1:] != row:
+        raise FormatError(f"the answer has '{name}' as {tensor.dtype}{list(tensor.shape)}")
 
 
 def _result(status: int, rows: dict[str, Any], entry: dict[str, Any]) -> Result:
