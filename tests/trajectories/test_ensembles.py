@@ -19,7 +19,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 N_ATOMS = 32
-STEPS = int(os.environ.get("IRREPD_TEST_STEPS", "400000"))
+STEPS = int(os.environ.get("IRREPD_TEST_STEPS", "100000"))
 SKIP = 5000  # steps until equilibrium
 EVERY = 25
 TIMESTEP = 4.0
