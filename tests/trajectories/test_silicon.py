@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 from ase.build import bulk
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "support"))
-from libirrep import Model
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+from libirrep import ROOT, Model
 from md import Told, Trajectory
 
 TEMPERATURE = 600.0
