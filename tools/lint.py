@@ -16,6 +16,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import circles
 import version
 
 LINES_MAX = 600
@@ -279,8 +280,19 @@ def check_state(root: Path) -> Iterator[Violation]:
             )
 
 
+def check_includes(root: Path, names: list[str]) -> Iterator[Violation]:
+    texts = {
+        name: (root / name).read_text()
+        for name in names
+        if name.startswith(("core/", "include/", "server/")) and name.endswith((".c", ".h"))
+    }
+    for circle in circles.circles(circles.includes(texts)):
+        yield circle[0], 1, f"files include each other: {', '.join(circle)}"
+
+
 def check_all(root: Path) -> Iterator[Violation]:
     names = tracked(root)
+    yield from check_includes(root, names)
     for name in names:
         path = Path(name)
         if path.suffix not in TEXT_SUFFIXES and path.name not in TEXT_NAMES:

@@ -98,5 +98,6 @@ char *problem_render(const struct problem *problem, bool names_error, size_t *si
   struct text text = {0};
   struct json_writer writer = json_writer_over(&text);
   put(&writer, NULL, problem, names_error);
+  text_puts(&text, "\n");
   return text_take(&text, size);
 }

@@ -44,6 +44,7 @@ static void write_frame(const struct predict_job *job, struct frame *frame) {
   }
   frame->end_at = text->size;
   answer_json_end(&w, &job->timing);
+  text_puts(text, "\n");
 }
 
 /* The answer from where its parts were written: the first element without its comma. The texts
@@ -105,12 +106,14 @@ static void reply_answer(struct predict_job *job, struct reply *reply) {
   *reply = (struct reply){.status = 200, .content_type = ANSWER_TYPE};
   if (job->kind == JOB_OF_ESTIMATE) {
     estimate_write(&text, job, job->queue_seconds);
+    text_puts(&text, "\n");
   } else if (job->answer_format == FORMAT_SAFETENSORS) {
     answer_safetensors_write(&text, &answer);
     reply->content_type = SAFETENSORS_TYPE;
   } else if (job->answer_format == FORMAT_KSERVE) {
     reply->json_size = answer_kserve_write(&text, &answer, &job->wish);
     reply->content_type = reply->json_size > 0 ? BYTES_TYPE : ANSWER_TYPE;
+    text_puts(&text, reply->json_size > 0 ? "" : "\n");
   } else {
     write_results(job, reply);
     return;

@@ -18,8 +18,10 @@ export function parseCif(text) {
 }
 
 function readCrystal(block) {
-  const cell = block.has("_cell_length_a") ? readCell(block) : null;
+  const hasCell = [...block.keys()].some((tag) => /^_cell_(length|angle)_/.test(tag));
+  const cell = hasCell || block.has("_atom_site_fract_x") ? readCell(block) : null;
   const { labels, numbers } = readElements(block);
+  if (numbers.length === 0) throw new Fault("The CIF’s loop_ of _atom_site_ tags has no rows.");
   checkWhole(block, labels);
   if (cell === null) {
     const positions = readTriples(block, "cartn").map(({ values }) => values);

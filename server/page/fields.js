@@ -5,7 +5,7 @@ import { numberOf } from "./elements.js";
 /** A text that cannot be read; the message is for people. */
 export class Fault extends Error {}
 
-const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?$/;
+const NUMBER = /^[+-]?(\d+(\.\d*)?|\.\d+)([eEdD][+-]?\d+)?$/;
 
 /** The number in a text; `where` begins the message otherwise. */
 export function readNumber(text, where) {

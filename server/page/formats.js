@@ -8,7 +8,7 @@ import { parseJson } from "./json.js";
 import { checkDistances } from "./overlap.js";
 import { parsePoscar } from "./poscar.js";
 
-const NUMBER = String.raw`[-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+)?`;
+const NUMBER = String.raw`[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eEdD][-+]?\d+)?`;
 const THREE_NUMBERS = new RegExp(`^\\s*${NUMBER}\\s+${NUMBER}\\s+${NUMBER}(?!\\s+${NUMBER})`);
 const BEGINS_WITH_NUMBER = new RegExp(`^\\s*${NUMBER}(\\s|$)`);
 
@@ -16,8 +16,15 @@ const BEGINS_WITH_NUMBER = new RegExp(`^\\s*${NUMBER}(\\s|$)`);
  * is the one that is shown, overlap. */
 export function parse(text) {
   const found = read(text.replace(/^\uFEFF/, ""));
+  found.frames.forEach(checkNumbers);
   checkDistances(found.frames.at(-1));
   return found;
+}
+
+/** Numbers that can be read may be too large for what is made of them. */
+function checkNumbers({ positions, cell }) {
+  if (![...positions, ...(cell ?? [])].every((vector) => vector.every(Number.isFinite)))
+    throw new Fault("A number is too large: positions and cells are in Å.");
 }
 
 function read(text) {

@@ -59,6 +59,8 @@ function plain(value) {
   if (!Array.isArray(value?.__ndarray__)) return value;
   const [shape, , flat] = value.__ndarray__;
   if (shape?.length !== 2 || !Array.isArray(flat)) return flat;
+  if (!shape.every((n) => Number.isInteger(n) && n > 0) || shape[0] * shape[1] !== flat.length)
+    throw new Fault(`An array of ${flat.length} numbers has not the shape ${JSON.stringify(shape)}.`);
   return Array.from({ length: shape[0] }, (_, i) => flat.slice(i * shape[1], (i + 1) * shape[1]));
 }
 

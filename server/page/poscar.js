@@ -13,7 +13,7 @@ export function parsePoscar(text) {
   const namesElements = !/^\d/.test(wordsOf(lines[5])[0] ?? "");
   const names = namesElements ? wordsOf(lines[5]) : elementsOfTitle(lines[0]);
   let at = namesElements ? 6 : 5;
-  const numbers = readNumbers(names, wordsOf(lines[at].split("!")[0]), at + 1);
+  const numbers = readNumbers(names, wordsOf(lines[at]?.split("!")[0]), at + 1, lines.length);
   at++;
   if (/^\s*s/i.test(lines[at])) at++; // selective dynamics
   const mode = (lines[at] ?? "").trim();
@@ -46,14 +46,18 @@ function elementsOfTitle(title) {
   return (title.match(/[A-Z][a-z]?/g) ?? []).filter((symbol) => numberOf(symbol) !== null);
 }
 
-function readNumbers(names, counts, line) {
+function readNumbers(names, counts, line, most) {
   if (names.length < counts.length || counts.length === 0)
     throw new Fault(`Line ${line}: ${counts.length} counts for ${names.length} elements; the line ` +
       "before names them, or the first line.");
+  let left = most;
   return counts.flatMap((text, i) => {
     const count = readNumber(text, `Line ${line}, counts`);
     if (!Number.isInteger(count) || count < 0 || count > 1e6)
       throw new Fault(`Line ${line}: “${text}” is not a number of atoms.`);
+    left -= count;
+    if (left < 0)
+      throw new Fault(`Line ${line} announces more atoms than the text has lines.`);
     const number = readElement(names[i].split(/[_/]/)[0], `Line ${line - 1}, element ${i + 1}`);
     return Array(count).fill(number);
   });

@@ -73,18 +73,37 @@ function readList(block) {
   if (!tag) return null;
   const own = block.get(tag).map((text) => readOperation(text, tag));
   const centrings = block.get(CENTRINGS)?.map((text) => readOperation(text, CENTRINGS)) ?? IDENTITY;
-  const list = centrings.flatMap((centring) => own.map((operation) => product(centring, operation)));
-  if (list.length > MOST)
-    throw new Fault(`${tag} lists ${list.length} operations, more than any group has.`);
-  const has = lookup(list);
-  if (!list.every((a) => list.every((b) => has(product(a, b)))))
+  const count = centrings.length * own.length;
+  if (count > MOST) throw new Fault(`${tag} lists ${count} operations, more than any group has.`);
+  const list = new Operations();
+  for (const centring of centrings) for (const operation of own) list.add(product(centring, operation));
+  if (!isGroup(list))
     throw new Fault(`${tag}: the operations are no group, for products of them are missing: list all.`);
-  return list;
+  return list.all;
 }
 
-const TERM = String.raw`(?:(?:\d*\.?\d+(?:\/\d+)?\*?)?[xyz]|\d*\.?\d+(?:\/\d+)?)`;
+/** Whether products of them are among them: those with generators, of which a group has few. */
+function isGroup(list) {
+  const generators = [];
+  let reached = new Operations(IDENTITY);
+  for (const operation of list.all) {
+    if (reached.has(operation)) continue;
+    generators.push(operation);
+    reached = new Operations(IDENTITY);
+    for (const one of reached.all) // goes on with what is added on the way
+      for (const generator of generators) {
+        const next = product(one, generator);
+        if (!list.has(next)) return false;
+        reached.add(next);
+      }
+  }
+  return list.has(IDENTITY[0]);
+}
+
+const AMOUNT = String.raw`(?:\d+(?:\.\d+)?|\.\d+)(?:\/\d+)?`;
+const TERM = String.raw`(?:(?:${AMOUNT}\*?)?[xyz]|${AMOUNT})`;
 const SUM = new RegExp(`^[+-]?${TERM}(?:[+-]${TERM})*$`);
-const PART = /([+-]?)(?:(\d*\.?\d+)(?:\/(\d+))?)?\*?([xyz]?)/g;
+const PART = /([+-]?)(?:(\d+(?:\.\d+)?|\.\d+)(?:\/(\d+))?)?\*?([xyz]?)/g;
 
 /** "-x+1/2, y, z", in files of magnetic structures with a sign of time behind it. */
 function readOperation(text, tag) {
@@ -120,19 +139,32 @@ const product = (a, b) => a.map((row) => [0, 1, 2, 3].map((j) => {
 
 const keyOf = (rows) => rows.map((row) => row.slice(0, 3).map((x) => x + 2).join("")).join("");
 
-/** A function that tells whether an operation is among those of a list. */
-function lookup(list) {
-  const shifts = new Map();
-  for (const rows of list) {
-    const key = keyOf(rows);
-    if (!shifts.has(key)) shifts.set(key, []);
-    shifts.get(key).push(rows.map((row) => row[3]));
+/** Operations, each once. */
+class Operations {
+  constructor(list = []) {
+    this.all = [];
+    this.shifts = new Map();
+    for (const rows of list) this.add(rows);
   }
-  return (rows) => (shifts.get(keyOf(rows)) ?? []).some((shift) =>
-    rows.every((row, i) => Math.abs(row[3] - shift[i] - Math.round(row[3] - shift[i])) < NEAR));
+
+  has(rows) {
+    return (this.shifts.get(keyOf(rows)) ?? []).some((shift) =>
+      rows.every((row, i) => Math.abs(row[3] - shift[i] - Math.round(row[3] - shift[i])) < NEAR));
+  }
+
+  add(rows) {
+    if (this.has(rows)) return;
+    const key = keyOf(rows);
+    if (!this.shifts.has(key)) this.shifts.set(key, []);
+    this.shifts.get(key).push(rows.map((row) => row[3]));
+    this.all.push(rows);
+  }
 }
 
-const isPart = (few, many) => few.every(lookup(many));
+function isPart(few, many) {
+  const group = new Operations(many);
+  return few.every((rows) => group.has(rows));
+}
 
 // Groups that the file names
 

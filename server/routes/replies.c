@@ -31,6 +31,7 @@ void reply_text(struct http_exchange *exchange, int status, const char *content_
 
 void reply_json(struct http_exchange *exchange, int status, struct text *text) {
   size_t size = 0;
+  text_puts(text, "\n"); /* so that a shell's prompt begins a line */
   char *bytes = text_take(text, &size);
   reply_text(exchange, status, "application/json", bytes, size);
 }

@@ -124,7 +124,7 @@ static bool close_results(struct call *call, bool has_frames) {
       outcome->result.failed = outcome->result.failed || outcome->frames.failed;
       text_fini(&outcome->frames);
     }
-    text_puts(&outcome->result, i + 1 < call->n_structures ? "}," : "}]}");
+    text_puts(&outcome->result, i + 1 < call->n_structures ? "}," : "}]}\n");
     if (outcome->result.failed || outcome->result.size < 4)
       return false;
   }

@@ -19,7 +19,7 @@
 #define CELLS 2
 #define N_ATOMS (4 * CELLS * CELLS * CELLS)
 #define LATTICE 5.35 /* Angstrom */
-#define SKIN 1.0     /* Angstrom */
+#define SKIN 0.7     /* Angstrom */
 
 struct settings {
   struct irrep_md_options md;

@@ -9,7 +9,7 @@
 
 #define ARGON_EPSILON 0.0104 /* eV */
 #define ARGON_SIGMA 3.4      /* Angstrom */
-#define ARGON_CUTOFF 7.5     /* Angstrom */
+#define ARGON_CUTOFF 6.0     /* Angstrom */
 
 /* Lennard and Jones's pair energy times (1 - (r / cutoff)^6)^3, which ends smoothly, and its
  * derivative by r, over r. */

@@ -415,7 +415,7 @@ def test_keep_alive(daemon: Daemon) -> None:
 def test_http_1_0(daemon: Daemon) -> None:
     with daemon.connect() as peer:
         peer.sendall(b"GET /v1/health/live HTTP/1.0\r\n\r\n")
-        assert read_all(peer, 1)[0] == (200, b'{"status":"live"}')
+        assert read_all(peer, 1)[0] == (200, b'{"status":"live"}\n')
         assert is_closed(peer)
 
 

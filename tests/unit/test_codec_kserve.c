@@ -190,11 +190,48 @@ static void test_faults_of_one(void **state) {
   request_fini(&r);
 }
 
+/* What is no finite number is one only in positions and cells: nowhere a time, a size or a choice.
+ */
+static void test_not_finite(void **state) {
+  (void)state;
+  static const char *const words[] = {"NaN", "Infinity", "-Infinity", "1e999", "-1e999"};
+  static const struct {
+    const char *before, *after, *pointer;
+    int status;
+  } rows[] = {
+      {"{\"inputs\":[],\"parameters\":{\"timeout\":", "}}", "#/parameters/timeout", 422},
+      {"{\"inputs\":[],\"parameters\":{\"deadline_ms\":", "}}", "#/parameters/deadline_ms", 422},
+      {"{\"inputs\":[],\"parameters\":{\"priority\":", "}}", "#/parameters/priority", 422},
+      {"{\"inputs\":[],\"parameters\":{\"precision\":", "}}", "#/parameters/precision", 422},
+      {"{\"inputs\":[],\"parameters\":{\"binary_data_output\":", "}}",
+       "#/parameters/binary_data_output", 422},
+      {"{\"inputs\":[],\"parameters\":{\"sequence_id\":", "}}", "#/parameters", 400},
+      {"{\"inputs\":[],\"parameters\":", "}", "#/parameters", 422},
+      {"{\"id\":", ",\"inputs\":[]}", "#/id", 422},
+      {"{\"inputs\":[" COUNTS "," NUMBERS ",{\"name\":\"positions\",\"shape\":[1,3],"
+       "\"datatype\":\"FP64\",\"parameters\":{\"binary_data_size\":",
+       "}}]}", "#/inputs/2/parameters/binary_data_size", 422},
+      {"{\"inputs\":[{\"name\":\"numbers\",\"datatype\":\"INT32\",\"data\":[1],\"shape\":[", "]}]}",
+       "#/inputs/0/shape", 422},
+      {"{\"inputs\":[{\"name\":\"numbers\",\"datatype\":\"INT32\",\"shape\":[1],\"data\":[", "]}]}",
+       "#/inputs/0/data", 422},
+      {"{\"inputs\":[],\"outputs\":[{\"name\":\"energy\",\"parameters\":{\"binary_data\":", "}}]}",
+       "#/outputs/0/parameters/binary_data", 422},
+      {"{\"inputs\":[],\"x\":", "}", "#", 400},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    for (size_t k = 0; k < sizeof words / sizeof *words; k++) {
+      char json[512];
+      snprintf(json, sizeof json, "%s%s%s", rows[i].before, words[k], rows[i].after);
+      expect(json, rows[i].status, rows[i].pointer);
+    }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_lists),         cmocka_unit_test(test_bytes),
       cmocka_unit_test(test_faults),        cmocka_unit_test(test_bytes_behind_the_last),
-      cmocka_unit_test(test_faults_of_one),
+      cmocka_unit_test(test_faults_of_one), cmocka_unit_test(test_not_finite),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

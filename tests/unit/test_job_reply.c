@@ -12,6 +12,7 @@ static void expect_reply(struct fake_job *f, int status, const char *type, const
   assert_string_equal(reply.content_type, type);
   assert_non_null(reply.body);
   assert_int_equal(reply.size, strlen(reply.body));
+  assert_int_equal(reply.body[reply.size - 1], '\n');
   if (!strstr(reply.body, words))
     fail_msg("%s is not in %s", words, reply.body);
   free(reply.body);
@@ -59,6 +60,7 @@ static void test_reply_of_several(void **state) {
   assert_non_null(strstr(reply.body, first));
   assert_non_null(strstr(reply.body, "}},{\"status\":\"ok\",\"n\":2}],\"timing\":{"));
   assert_int_equal(reply.size, strlen(reply.body));
+  assert_int_equal(reply.body[reply.size - 1], '\n');
   free(reply.body);
 }
 

@@ -27,11 +27,11 @@ static void test_body(void **state) {
                    &p);
   expect_body(&p, "{\"type\":\"urn:irrepd:unknown-element\",\"title\":\"element not known\","
                   "\"status\":422,\"detail\":\"atom 3 is of element Og\","
-                  "\"errors\":[{\"pointer\":\"#/structures/0/numbers/3\"}],\"retryable\":false}");
+                  "\"errors\":[{\"pointer\":\"#/structures/0/numbers/3\"}],\"retryable\":false}\n");
   problem_set(&p, 503, "queue-full", "queue is full", "", "try later");
   assert_int_equal(p.retry_after_s, 1);
   expect_body(&p, "{\"type\":\"urn:irrepd:queue-full\",\"title\":\"queue is full\",\"status\":503,"
-                  "\"detail\":\"try later\",\"errors\":[],\"retryable\":true}");
+                  "\"detail\":\"try later\",\"errors\":[],\"retryable\":true}\n");
 }
 
 static void test_retryable_by_status(void **state) {
@@ -59,7 +59,7 @@ static void test_named_errors(void **state) {
   char *body = problem_render(&p, true, &size);
   assert_string_equal(body, "{\"type\":\"urn:irrepd:k\",\"title\":\"t\",\"status\":404,"
                             "\"detail\":\"no \\\"m\\\"\",\"errors\":[],\"retryable\":false,"
-                            "\"error\":\"no \\\"m\\\"\"}");
+                            "\"error\":\"no \\\"m\\\"\"}\n");
   assert_int_equal(strlen(body), size);
   free(body);
 }
@@ -81,7 +81,7 @@ static void test_hostile_texts(void **state) {
   free(body);
   problem_set(&p, 400, "k", "\"\\\n", "", "%s", "\xff\x01");
   expect_body(&p, "{\"type\":\"urn:irrepd:k\",\"title\":\"\\\"\\\\\\n\",\"status\":400,"
-                  "\"detail\":\"\xef\xbf\xbd\\u0001\",\"errors\":[],\"retryable\":false}");
+                  "\"detail\":\"\xef\xbf\xbd\\u0001\",\"errors\":[],\"retryable\":false}\n");
 }
 
 static void test_kinds(void **state) {

@@ -20,7 +20,7 @@ static void test_replies(void **state) {
   text_puts(&text, "{\"a\":1}");
   reply_json(&fake.public, 201, &text);
   assert_int_equal(fake.reply.status, 201);
-  assert_int_equal(fake.reply.size, strlen("{\"a\":1}"));
+  assert_int_equal(fake.reply.size, strlen("{\"a\":1}\n"));
   assert_null(text.bytes);
   fake_exchange_fini(&fake);
   fake = fake_exchange("GET", "/");

@@ -40,7 +40,7 @@ static void test_no_models(void **state) {
   route_model(&fake.services, &one.public, "silicon");
   route_models(&fake.services, &all.public, NULL);
   assert_int_equal(one.reply.status, 404);
-  assert_int_equal(all.reply.size, strlen("{\"models\":[]}"));
+  assert_int_equal(all.reply.size, strlen("{\"models\":[]}\n"));
   fake_exchange_fini(&one);
   fake_exchange_fini(&all);
   assert_true(fake_daemon_fini(&fake));
