@@ -10,7 +10,7 @@ version=$(cat VERSION)
 IFS=. read -r major minor _ <<<"$version"
 soname=libirrep.so.$major
 libs=$(cat "$build/libirrep.libs")
-examples=(clients/c/evaluate.c clients/c/evaluate.cc clients/c/CMakeLists.txt)
+examples=(clients/c/{evaluate.c,evaluate.cc,md.c,relax.c,CMakeLists.txt})
 below_prefix=$libdir # as irrep.pc says it
 if [[ $libdir == "$prefix"/* ]]; then below_prefix="\${prefix}${libdir#"$prefix"}"; fi
 

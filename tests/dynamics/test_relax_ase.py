@@ -16,7 +16,7 @@ from ase.constraints import FixAtoms, FixSymmetry
 from ase.filters import FrechetCellFilter
 from ase.spacegroup import crystal
 from morse import Morse
-from relax_library import OPTIMIZERS, Relax
+from relax import OPTIMIZERS, Relax
 
 STEPS = 20
 ANGSTROM = 1e-9  # how far an atom or a cell entry may be from ASE's

@@ -12,14 +12,18 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pytest
+from ase import Atoms
+from ase.calculators.calculator import Calculator
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 from libirrep import Model  # noqa: E402
 from md import Trajectory  # noqa: E402
+from relax import Relax  # noqa: E402
 
 EXAMPLES = ROOT / "clients" / "c"
 FIXTURES = ROOT / "tests" / "reference" / "fixtures"
@@ -166,6 +170,46 @@ def test_molecular_dynamics(tree, tmp_path: Path) -> None:
     assert printed.splitlines() == lines and len(lines) == 5
 
 
+class Served(Calculator):
+    """A model of the library for ASE, in double precision."""
+
+    implemented_properties: ClassVar[list[str]] = ["energy", "forces"]
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self.model = model
+
+    def calculate(self, atoms=None, properties=None, system_changes=None) -> None:
+        structure = SimpleNamespace(
+            numbers=atoms.numbers, positions=atoms.positions, cell=None, pbc=[False] * 3
+        )
+        result = self.model.evaluate_one(structure, "float64")
+        self.results = {"energy": float(result.energy), "forces": result.forces}
+
+
+def test_relaxation(tree, tmp_path: Path) -> None:
+    """The example's relaxation is that of the same water by way of Python."""
+    program = tmp_path / "relax"
+    flags = pkg_config(tree, "--cflags", "--libs")
+    run("gcc", "-std=c11", *STRICT, "-o", program, EXAMPLES / "relax.c", *flags)
+    printed = run(program, SMALL, 0.001, environment={"LD_LIBRARY_PATH": str(tree.libraries)})
+    water = Atoms("OHH", positions=[[0, 0, 0], [1.1, 0, 0], [-0.3, 1.0, 0]])
+    water.calc = Served(Model(SMALL))
+    relax = Relax(water, optimizer="lbfgs", fmax=0.001, max_steps=500)
+    lines, state = [], "running"
+    while state == "running":
+        state = relax.tell()
+        p = relax.progress
+        lines.append(
+            f"evaluation {p.n_evaluations} energy {p.energy:.9f} eV fmax {p.fmax:.6f} eV/Angstrom"
+        )
+    assert state == "converged" and len(lines) > 3
+    end = relax.ask()
+    rows = zip(end.numbers.tolist(), end.positions.tolist())
+    lines += ["converged", *(f"{z} {p[0]:.9f} {p[1]:.9f} {p[2]:.9f}" for z, p in rows)]
+    assert printed.splitlines() == lines
+
+
 def cmake(tree: SimpleNamespace, source: Path, build: Path, *options: str) -> str:
     """What CMake says: that of Debian, not one that somebody has in his PATH."""
     options = (f"-DCMAKE_PREFIX_PATH={tree.root}{PREFIX}", *options)
@@ -177,6 +221,7 @@ def test_by_cmake(tree, tmp_path: Path, linking: str) -> None:
     static = f"-DIRREP_STATIC={'ON' if linking == 'static' else 'OFF'}"
     cmake(tree, EXAMPLES, tmp_path / "build", static)
     run("/usr/bin/cmake", "--build", tmp_path / "build")
+    assert (tmp_path / "build" / "md").exists() and (tmp_path / "build" / "relax").exists()
     for name in ("evaluate_c", "evaluate_cxx"):
         program = tmp_path / "build" / name
         assert ("libirrep.so.0" in run("readelf", "-d", program)) == (linking == "shared")
