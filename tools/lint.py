@@ -37,6 +37,7 @@ ROOMS = {
         ("program",),
         ("cpu/kernels",),
         ("cpu",),
+        ("dispersion",),
         ("builders", "terms"),
         ("api",),
     ),

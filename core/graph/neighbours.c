@@ -15,6 +15,7 @@
 #include "core/graph/grid.h"
 #include "core/graph/lattice.h"
 #include "core/graph/pair_vector.h"
+#include "core/graph/visit.h"
 #include "irrep/conventions.h"
 
 #include <math.h>
@@ -25,9 +26,6 @@
 
 /* Thickness of bins in units of r_max: the fastest for crystals at 5 to 6 Angstrom. */
 #define THICKNESS 0.8
-
-/* Reach beyond r_max, relative, that covers the rounding of the visit's own arithmetic. */
-#define REACH_MARGIN 1e-6
 
 /* Rows of bins and atoms that a search may look at: more than any crystal needs, few enough for
  * some microseconds an atom beside what the edges themselves take. */
@@ -49,24 +47,9 @@ struct search {
   struct neighbour_pairs *pairs; /* NULL to count only */
   double r_max, reach;           /* reach: r_max and what the places in the grid may be off */
   size_t max_edges, n_edges;
-  uint64_t work;
   enum irrep_status status;
   struct irrep_error *error;
-
-  uint32_t sender; /* the atom under way, and where it lies in the grid */
-  const struct grid_atom *at;
-  double place[3];
-};
-
-/* The bins [slice[0]] [slice[1]] [low..high] of one period, with that period. */
-struct row {
-  double period[3];
-  int64_t slice[2];
-  int64_t low, high;
-};
-
-struct interval {
-  double low, high;
+  uint32_t sender; /* the atom under way */
 };
 
 /* Edges */
@@ -118,12 +101,13 @@ static void put_pair(const struct search *search, size_t receiver, size_t sender
 }
 
 /* Decides about the pair of the sender under way and one image of the atom in a slot. */
-static bool take_pair(struct search *search, size_t slot, const double period[3]) {
+static bool take_pair(struct search *search, const struct visit *visit, size_t slot,
+                      const double period[3]) {
   const struct grid_atom *atom = &search->grid->atoms[slot];
   size_t receiver = atom->index, sender = search->sender;
   double shift[3], vector[3];
   for (size_t k = 0; k < 3; k++)
-    shift[k] = period[k] - atom->period[k] + search->at->period[k];
+    shift[k] = period[k] - atom->period[k] + visit->at->period[k];
   if (!search->lattice->is_given)
     lattice_shift(search->lattice, shift);
   bool self = receiver == sender;
@@ -150,11 +134,12 @@ static bool fail_large(struct search *search, const char *what) {
   return false;
 }
 
-static bool check_limits(struct search *search) {
+static bool check_limits(struct visit *visit) {
+  struct search *search = visit->context;
   uint64_t edges = search->n_edges, atoms = search->structure->n_atoms;
   if (edges > search->max_edges)
     return fail_large(search, "");
-  if (search->work > WORK_FIXED + WORK_PER_ATOM * atoms + WORK_PER_EDGE * edges) {
+  if (visit->work > WORK_FIXED + WORK_PER_ATOM * atoms + WORK_PER_EDGE * edges) {
     search->status = irrep_fail(search->error, IRREP_TOO_LARGE, "positions",
                                 "The atoms are too unevenly spread to find the neighbours within "
                                 "%g Angstrom: leave out those that are far from all others",
@@ -162,14 +147,6 @@ static bool check_limits(struct search *search) {
     return false;
   }
   return true;
-}
-
-/* Visiting bins */
-
-/* Whether an atom that shares an entry of the table really lies in the row. */
-static bool in_row(const struct grid_atom *atom, const struct row *row) {
-  return atom->slice[0] == row->slice[0] && atom->slice[1] == row->slice[1] &&
-         atom->slice[2] >= row->low && atom->slice[2] <= row->high;
 }
 
 /* Writes the slots from [begin, end) that are within reach of a point; returns their number. A
@@ -187,138 +164,25 @@ static __attribute__((noinline)) size_t slots_within(const struct grid *grid, si
   return n;
 }
 
-/* floor(a / b) for b > 0; a is nearly always within the first period, and division is slow. */
-static int64_t floor_divide(int64_t a, int64_t b) {
-  return a >= 0 && a < b ? 0 : a / b - (a % b < 0);
-}
-
-static int64_t modulo(int64_t a, int64_t b) {
-  return a < b ? a : a % b;
-}
-
-/* Takes the pairs with the atoms of a row that is contiguous in the table. */
-static bool visit_run(struct search *search, const struct row *row) {
+/* Takes the pairs with the atoms of a run. */
+static bool take_run(struct visit *visit, const struct visit_run *run) {
+  struct search *search = visit->context;
   const struct grid *grid = search->grid;
-  const struct grid_axis *axis = grid->axis;
   uint32_t slots[BLOCK];
   double point[3];
-  int64_t entry = (modulo(row->slice[0], axis[0].folded) * axis[1].folded +
-                   modulo(row->slice[1], axis[1].folded)) *
-                      axis[2].folded +
-                  modulo(row->low, axis[2].folded);
-  size_t begin = grid->table[entry], end = grid->table[entry + row->high - row->low + 1];
-  search->work += 1 + (end - begin);
-  for (size_t k = 0; k < 3; k++)
-    point[k] =
-        search->place[k] - (row->period[0] * grid->cell[0][k] + row->period[1] * grid->cell[1][k] +
-                            row->period[2] * grid->cell[2][k]);
+  size_t begin = grid->table[run->entry];
+  const size_t end = grid->table[run->entry + (size_t)(run->high - run->low) + 1];
+  visit->work += 1 + (end - begin);
+  visit_point(visit, run, point);
   for (; begin < end; begin += BLOCK) {
     size_t stop = end - begin < BLOCK ? end : begin + BLOCK;
-    size_t n = slots_within(grid, begin, stop, point, search->reach, slots);
+    size_t n = slots_within(grid, begin, stop, point, visit->reach, slots);
     for (size_t i = 0; i < n; i++) {
       const struct grid_atom *atom = &grid->atoms[slots[i]];
-      if (atom->index >= search->sender && in_row(atom, row) &&
-          !take_pair(search, slots[i], row->period))
+      if (atom->index >= search->sender && visit_holds(run, atom) &&
+          !take_pair(search, visit, slots[i], run->period))
         return false;
     }
-  }
-  return check_limits(search);
-}
-
-/* floor(x), held to what loops and comparisons can take. */
-static int64_t floor_integer(double x) {
-  x = x > -0x1p62 ? (x < 0x1p62 ? x : 0x1p62) : -0x1p62;
-  int64_t i = (int64_t)x;
-  return i - (x < (double)i);
-}
-
-/* The bins along an axis at which something may be within `reach` of the sender, when the axes
- * before it have moved by `offset` along the frame's vector of this axis. */
-static void bins_within(const struct search *search, size_t k, double reach, struct interval offset,
-                        int64_t *low, int64_t *high) {
-  const struct grid_axis *axis = &search->grid->axis[k];
-  double at = search->at->bin[k], per_length = 1 / search->grid->step[k][k];
-  *low = floor_integer(at + (-reach - offset.high) * per_length);
-  *high = floor_integer(at + (reach - offset.low) * per_length);
-  if (axis->periodic)
-    return;
-  *low = *low > 0 ? *low : 0;
-  *high = *high < axis->bins ? *high : axis->bins - 1;
-}
-
-static struct interval add_scaled(struct interval a, struct interval b, double factor) {
-  double x = b.low * factor, y = b.high * factor;
-  return (struct interval){a.low + (x < y ? x : y), a.high + (x < y ? y : x)};
-}
-
-/* The cutoff that is left in the other directions beyond a displacement in the given interval. */
-static double reach_beyond(double reach, struct interval displacement) {
-  double gap = displacement.low > 0 ? displacement.low : -displacement.high;
-  return gap <= 0 ? reach : gap < reach ? sqrt(reach * reach - gap * gap) : 0;
-}
-
-/* The bins low..high along the last axis, by period and by stretch of the table. */
-static bool visit_row(struct search *search, struct row row, int64_t low, int64_t high) {
-  const struct grid_axis *axis = &search->grid->axis[2];
-  while (low <= high) {
-    int64_t period = floor_divide(low, axis->bins), first = low - period * axis->bins;
-    int64_t stretch = axis->folded - modulo(first, axis->folded);
-    stretch = stretch < axis->bins - first ? stretch : axis->bins - first;
-    stretch = stretch < high - low + 1 ? stretch : high - low + 1;
-    row.period[2] = (double)period;
-    row.low = first;
-    row.high = first + stretch - 1;
-    if (!visit_run(search, &row))
-      return false;
-    low += stretch;
-  }
-  return true;
-}
-
-/* The bins along the second axis, with that along the first one in row. */
-static bool visit_slice(struct search *search, struct row row, struct interval moved0) {
-  const struct grid *grid = search->grid;
-  const struct grid_axis *axis = &grid->axis[1];
-  struct interval none = {0, 0};
-  double reach = reach_beyond(search->reach, add_scaled(none, moved0, grid->step[0][0]));
-  struct interval offset1 = add_scaled(none, moved0, grid->step[0][1]);
-  struct interval offset2 = add_scaled(none, moved0, grid->step[0][2]);
-  int64_t low, high, low2, high2;
-  bins_within(search, 1, reach, offset1, &low, &high);
-  for (int64_t bin = low; bin <= high; bin++) {
-    double first = (double)bin - search->at->bin[1];
-    struct interval moved = {first, first + 1};
-    double left = reach_beyond(reach, add_scaled(offset1, moved, grid->step[1][1]));
-    bins_within(search, 2, left, add_scaled(offset2, moved, grid->step[1][2]), &low2, &high2);
-    int64_t period = floor_divide(bin, axis->bins);
-    row.period[1] = (double)period;
-    row.slice[1] = bin - period * axis->bins;
-    search->work++;
-    if (!visit_row(search, row, low2, high2) || !check_limits(search))
-      return false;
-  }
-  return true;
-}
-
-static bool visit_sender(struct search *search, uint32_t sender) {
-  const struct grid *grid = search->grid;
-  const struct grid_axis *axis = &grid->axis[0];
-  struct row row = {0};
-  int64_t low, high;
-  size_t slot = grid->slot[sender];
-  search->sender = sender;
-  search->at = &grid->atoms[slot];
-  for (size_t k = 0; k < 3; k++)
-    search->place[k] = grid->place[k][slot];
-  bins_within(search, 0, search->reach, (struct interval){0, 0}, &low, &high);
-  for (int64_t bin = low; bin <= high; bin++) {
-    double first = (double)bin - search->at->bin[0];
-    int64_t period = floor_divide(bin, axis->bins);
-    row.period[0] = (double)period;
-    row.slice[0] = bin - period * axis->bins;
-    search->work++;
-    if (!visit_slice(search, row, (struct interval){first, first + 1}) || !check_limits(search))
-      return false;
   }
   return true;
 }
@@ -368,7 +232,7 @@ static void build_grid(struct search *search, struct grid *grid) {
   memcpy(structure.cell, lattice->cell, sizeof structure.cell);
   grid_build(grid, &structure, THICKNESS * search->r_max);
   search->grid = grid;
-  search->reach = search->r_max * (1 + REACH_MARGIN) + 2 * grid->slack;
+  search->reach = search->r_max * (1 + VISIT_REACH_MARGIN) + 2 * grid->slack;
   if (lattice->is_given)
     return;
   lattice_periods(lattice->cell, structure.pbc, search->reach, periods);
@@ -410,9 +274,15 @@ enum irrep_status neighbours_find(const struct irrep_structure *structure, doubl
     return search.status;
   grid_take(&grid, structure->n_atoms, &arena);
   build_grid(&search, &grid);
+  struct visit visit = {.grid = &grid,
+                        .reach = search.reach,
+                        .context = &search,
+                        .run = take_run,
+                        .go_on = check_limits};
   for (size_t i = 0; i < structure->n_atoms; i++) {
     const size_t first = pairs ? pairs->n : 0;
-    if (!visit_sender(&search, (uint32_t)i))
+    search.sender = (uint32_t)i;
+    if (!visit_around(&visit, grid.slot[i]))
       return search.status;
     if (pairs && !lattice.is_given)
       put_in_order(&search, first);

@@ -15,9 +15,13 @@
 
 static const char suffix[] = ".safetensors";
 
+static bool ends_with(const char *file, const char *end) {
+  const size_t n = strlen(file), n_end = strlen(end);
+  return n >= n_end && strcmp(file + n - n_end, end) == 0;
+}
+
 static bool has_suffix(const char *file) {
-  size_t n = strlen(file), end = sizeof suffix - 1;
-  return n >= end && strcmp(file + n - end, suffix) == 0;
+  return ends_with(file, suffix) && !ends_with(file, MODEL_FOLDER_DATA);
 }
 
 /* The length of the stem when a file's name makes a model's name, otherwise 0. */

@@ -1,4 +1,5 @@
-/* The model files of a folder: every *.safetensors whose stem can be a model's name. */
+/* The model files of a folder: every *.safetensors whose stem can be a model's name, but for data
+ * that models share: *.params.safetensors. */
 #ifndef SERVER_MODELS_MODEL_FOLDER_H
 #define SERVER_MODELS_MODEL_FOLDER_H
 
@@ -7,6 +8,9 @@
 #include <stddef.h>
 
 #define MODEL_NAME_SIZE 65
+
+/* How files of shared data end. */
+#define MODEL_FOLDER_DATA ".params.safetensors"
 
 struct model_folder_file {
   char name[MODEL_NAME_SIZE]; /* the stem: 1 to 64 of [A-Za-z0-9._-], not beginning with a dot */

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from conftest import DAEMON, MODELS, ROOT, Answer, Daemon
 from libirrep import Model
+from models import served_names
 
 # Bits, unless the daemon is a sanitized one, which is compiled otherwise than the library.
 TOLERANCE = 0.0 if DAEMON == ROOT / "build" / "irrepd" else 1e-4
-NAMES = sorted(path.stem for path in MODELS.glob("*.safetensors"))
+NAMES = served_names(MODELS)
 
 
 class Crystal:

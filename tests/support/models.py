@@ -28,7 +28,12 @@ def model_path(name: str) -> Path:
     )
 
 
+def served_names(folder: Path) -> list[str]:
+    """The models that a daemon finds in a folder: not the data that models share."""
+    return sorted(p.stem for p in folder.glob("*.safetensors") if not p.stem.endswith(".params"))
+
+
 def model_names() -> list[str]:
     """Every model in these folders; one in the first two is expected."""
-    names = {path.stem for folder in (FOLDER, DEFAULT) for path in folder.glob("*.safetensors")}
+    names = {name for folder in (FOLDER, DEFAULT) for name in served_names(folder)}
     return [*(sorted(names) or ["sevennet-0"]), *committed_names()]

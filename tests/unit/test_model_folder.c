@@ -57,9 +57,9 @@ static void test_names(void **state) {
   struct model_folder list;
   struct irrep_error error;
   char name[128];
-  static const char *const ignored[] = {"a b.safetensors",    ".safetensors",
-                                        ".x.safetensors",     "quote\".safetensors",
-                                        "m.safetensors.part", "m.bin"};
+  static const char *const ignored[] = {
+      "a b.safetensors",    ".safetensors", ".x.safetensors",      "quote\".safetensors",
+      "m.safetensors.part", "m.bin",        "d.params.safetensors"};
   for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
     put_file(ignored[i]);
   memset(name, 'n', sizeof name);

@@ -30,6 +30,107 @@ struct filter_reads {
                                  distance; all zero beyond the cutoff */
 };
 
+/* Atoms of one species around an atom: those a kernel of dispersion takes at a time. */
+#define DISPERSION_TILE 256
+
+/* A multiple of this many more has room in the arrays: what lies behind the last pair is filled up.
+ */
+#define DISPERSION_SPARE 8
+
+/* Pairs of an atom i with atoms of one species. */
+struct dispersion_tile {
+  size_t n; /* at most DISPERSION_TILE */
+  double
+      x[DISPERSION_TILE + DISPERSION_SPARE]; /* of the vector from the other atom to i, Angstrom */
+  double y[DISPERSION_TILE + DISPERSION_SPARE];
+  double z[DISPERSION_TILE + DISPERSION_SPARE];
+  uint32_t slots[DISPERSION_TILE + DISPERSION_SPARE]; /* of the other atoms */
+};
+
+/* Where pairs end: with a width, a switch takes what depends on the distance smoothly to zero on
+ * the way there; S = 10 x^3 - 15 x^4 + 6 x^5 of x = (cutoff - r) / width. */
+struct dispersion_range {
+  double cutoff, width; /* Angstrom; width 0: it ends at once */
+};
+
+/* The damping of a pair of species, p(r) = s6 f6(r) / r^6 + s8 f8(r) / r^8 in units of C6.
+ * Becke-Johnson (rational): f_n / r^n = 1 / (r^n + R^n). Zero: f_n = 1 / (1 + 6 (r_n / r)^alpha_n),
+ * alpha_6 = 14, alpha_8 = 16. */
+struct dispersion_damping {
+  bool zero;
+  double s6, s8; /* s8: with C8 / C6, Angstrom^2 */
+  double d6, d8; /* R^6 and R^8, or 6 r_6^14 and 6 r_8^16 */
+};
+
+#define DISPERSION_REFERENCES 5
+
+/* What a tile gives an atom. */
+struct dispersion_sums {
+  double damped[DISPERSION_REFERENCES]; /* sums of p(r) times the other atom's weights */
+  double force[3];                      /* eV/Angstrom */
+  double virial[6];                     /* xx, yy, zz, yz, xz, xy; eV, of the atom's part */
+};
+
+/* The atoms around an atom i that its triples are made of: arrays [n + DISPERSION_SPARE], those of
+ * one species next to each other; what lies behind the last is filled up. */
+struct dispersion_around {
+  size_t n;
+  double *x, *y, *z;                      /* of the vector from the other atom to i, Angstrom */
+  double *squared;                        /* u = r^2 */
+  double *inverse;                        /* r^-3 */
+  double *damping;                        /* (4/3 r0 / r)^(16/3) */
+  double *root_c6;                        /* sqrt(C6), eV^(1/2) Angstrom^3 */
+  double *c6_slope;                       /* d(ln C6) / dCN_i / 2 */
+  double *value, *slope;                  /* the switch, and its slope by r^2 */
+  double *by_squared;                     /* what is summed up: dE / du, eV/Angstrom^2 */
+  double *weights[DISPERSION_REFERENCES]; /* of the other atom's references */
+};
+
+/* Triples of i, of an atom j around it and of several atoms k of one species. */
+struct dispersion_triples {
+  size_t j, begin, end;             /* k from begin to end - 1 */
+  double factor;                    /* of the energy */
+  double damping;                   /* 6 (4/3 r0_jk)^(16/3) Angstrom^(16/3) */
+  size_t n_references;              /* of k */
+  double c6[DISPERSION_REFERENCES]; /* of j with each reference of k */
+  double energy, slope;             /* added to: sums of e, and of de / dCN_i; eV */
+};
+
+struct dispersion_kernels {
+  /* Adds those of n atoms to a tile that are within reach of a point but not in it; they lie at x,
+   * y, z and are in the slots from first on. At most as many as there is room for: n <=
+   * DISPERSION_TILE - tile->n. */
+  void (*take)(size_t n, const double *x, const double *y, const double *z, size_t first,
+               const double point[3], double reach, struct dispersion_tile *tile);
+
+  /* The sum of f(r) = 1 / (1 + exp(-16 (radius / r - 1))) over a tile: Grimme et al. 2010, eq. 15.
+   * What is behind the last pair of the tile is written. */
+  double (*coordination)(struct dispersion_tile *tile, double radius,
+                         const struct dispersion_range *range);
+
+  /* The forces of the coordination numbers: adds to force and virial.
+   *   own      dE / dCN of the atom    slopes  [slots] those of the others; eV */
+  void (*coordination_forces)(struct dispersion_tile *tile, double radius,
+                              const struct dispersion_range *range, double own,
+                              const double *slopes, struct dispersion_sums *sums);
+
+  /* Adds the pairs' p(r) and, at fixed coordination numbers, their forces.
+   *   n_references  of the others' species
+   *   weights       [n_references][stride] by slot
+   *   c6            [n_references] eV Angstrom^6, to be weighted by the others' weights */
+  void (*pairs)(struct dispersion_tile *tile, const struct dispersion_damping *damping,
+                const struct dispersion_range *range, size_t n_references, const double *weights,
+                size_t stride, const double *c6, bool forces, struct dispersion_sums *sums);
+
+  /* Adds triples: the energy of each in whole, and its derivatives by what belongs to i. */
+  void (*triples)(const struct dispersion_around *around, const struct dispersion_range *range,
+                  struct dispersion_triples *triples);
+
+  /* Fills value and slope of the switch. */
+  void (*switch_off)(size_t n, const double *squared, const struct dispersion_range *range,
+                     double *value, double *slope);
+};
+
 struct kernels {
   enum irrep_precision precision;
   const char *isa;
@@ -180,6 +281,8 @@ struct kernels {
                   const double *scale, const void *x, double *energies);
   void (*readout_adjoint)(size_t n_rows, size_t dim, const uint32_t *species, const void *weights,
                           const double *scale, void *grad_x, bool accumulate);
+
+  const struct dispersion_kernels *dispersion; /* NULL in tables of float32 */
 };
 
 #endif

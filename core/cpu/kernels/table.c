@@ -4,6 +4,7 @@
 #include "core/base/real.h"
 #include "core/cpu/kernels/convolution.h"
 #include "core/cpu/kernels/density.h"
+#include "core/cpu/kernels/dispersion.h"
 #include "core/cpu/kernels/filter.h"
 #include "core/cpu/kernels/filter_table.h"
 #include "core/cpu/kernels/gate.h"
@@ -110,4 +111,7 @@ const struct kernels KERNEL(kernels) = {
     .tensor_product_adjoint = KERNEL(tensor_product_adjoint),
     .readout = readout,
     .readout_adjoint = readout_adjoint,
+#if IRREP_REAL_BITS == 64
+    .dispersion = &KERNEL(dispersion_kernels),
+#endif
 };
