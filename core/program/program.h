@@ -1,16 +1,18 @@
-/* A model as a short list of operations over feature arrays, and its memory plan.
+/* A program: a model as a list of operations over tensors, with a plan of its memory. It is data;
+ * core/cpu/ runs it.
  *
- * A builder (core/builders/) appends tensors and operations in the order of the forward pass and
- * then calls program_compile. The evaluator runs the list forward and its adjoints backward.
- * Operations between two convolutions touch one atom at a time: such a stretch, a stage, is run
- * tile by tile over the atoms, and only what later stages or adjoints need is kept for all atoms.
+ * A builder (core/builders/) appends tensors and operations in the order of the forward pass, then
+ * calls program_compile. An evaluator runs the list forward, and the adjoints of its operations
+ * backward.
  *
- * A local program has tensors with a row for each edge (Allegro). None of its operations reads rows
- * of other atoms, so forward pass and adjoints of a tile run back to back, and nothing is kept for
- * all atoms or edges. A tile is cut into runs of whole atoms with EDGE_TILE edges or so. Arrays
- * hold EDGE_ROWS edges; an atom with more is gone through in parts, once for each sum over its
- * edges that must be complete before the next (local.c). The arrays of a local program share their
- * places by the operations between which they are needed. */
+ * Between two operations that read the rows of neighbours, each operation touches one atom at a
+ * time. Such a stretch is a stage: the evaluator runs it tile by tile over the atoms, and keeps for
+ * all atoms only what later stages or adjoints read.
+ *
+ * A program with a tensor of edges is a local one (Allegro). No operation of it reads the rows of
+ * another atom, so the evaluator runs the forward pass and the adjoints of a tile back to back, and
+ * keeps nothing for all atoms or edges (core/cpu/local.c). Its tensors share their places by the
+ * operations between which they are needed. */
 #ifndef CORE_PROGRAM_PROGRAM_H
 #define CORE_PROGRAM_PROGRAM_H
 
@@ -23,153 +25,174 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Where an array of features or of their gradients lives: rows of all atoms, or of a tile only. */
+/* Where an array lies: in the memory for all atoms (global) or in that of a tile. Each of them is
+ * divided into arrays [rows][dim], and the array at `offset` begins offset * rows reals behind the
+ * start, with the rows of all atoms, or as many as a tile has at most. */
 struct storage {
-  bool global;   /* all atoms */
-  size_t offset; /* in reals for each atom (global), or for each row of the tile */
+  bool global;
+  size_t offset; /* reals a row */
 };
 
-/* A feature array, one row an atom or an edge. */
+/* Features, a row for each atom or each edge, and the gradient of the energy by them. */
 struct tensor {
-  size_t dim;    /* reals of a row */
-  bool of_edges; /* one row an edge; set by the builder */
-  bool fixed;    /* a row depends on the species alone: nobody asks for its gradient; set by
-                    program_compile */
+  size_t dim;    /* reals of a row, a multiple of IRREP_LANES */
+  bool of_edges; /* the builder says that it has a row for each edge */
+  bool fixed;    /* program_compile finds that a row depends on the atom's species alone: its
+                    gradient is of no use */
   struct storage features, gradient;
 };
 
+/* An operation, with the parameters of its kind (parameters.h). Weights are offsets into those of
+ * the program, in reals. */
 struct op {
   enum op_id id;
-  size_t in, out;       /* tensors, where the kind of operation has them */
-  size_t sums;          /* a second input, of atoms, where it has one */
-  bool accumulate;      /* adds to out, which an earlier operation has written */
-  bool grad_accumulate; /* the adjoint adds to the gradient of in; set by program_compile */
-  bool grad_unused;     /* in is fixed, and its gradient is not written; likewise */
+  size_t in, out;       /* indices of tensors; PROGRAM_NONE where the kind has none */
+  size_t sums;          /* the tensor of atoms that it also reads, where the kind has_sums */
+  bool accumulate;      /* it adds to out, which an earlier operation has written */
+  bool grad_accumulate; /* its adjoint adds to the gradient of in, which that of a later operation
+                           has written; program_compile sets it */
+  bool grad_unused;     /* its adjoint writes no gradient of in, which is fixed; likewise */
   union {
     struct {
-      size_t table; /* weights [n_species][dim of out] */
+      size_t table; /* weights [n_species][dim of out]: the row of each species */
     } embedding;
     struct linear linear;
     struct gate gate;
     struct product product;
     struct tensor_square tensor_square;
     struct {
-      struct convolution convolution; /* of a density, n_columns alone */
-      struct filter filter;
-      double offset, scale; /* of a density: out = in / (offset + scale * density) */
+      struct convolution convolution; /* a density, a two-body feature: n_columns alone */
+      struct filter filter;           /* of the edges, n_columns wide */
+      double offset, scale; /* a density: out = in / (offset + scale * sum of the filters) */
     } message;
     struct {
       struct weighted_harmonics weighted;
-      const double *scale; /* [n_species] of the receiver; of an environment */
+      const double *scale; /* an environment: [n_species] multiplies the receiver's sum */
     } harmonics;
     struct tensor_product tensor_product;
     struct {
       size_t weights;      /* [dim of in] */
-      const double *scale; /* [n_species] eV */
+      const double *scale; /* [n_species] eV: energy += scale * weights . in */
     } readout;
   };
 };
 
-/* Whether the adjoint of an operation of a compiled program has anything to do. */
+/* Returns whether the adjoint of an operation of a compiled program has anything to do. */
 static inline bool op_has_adjoint(const struct op *op) {
   const struct op_traits *traits = &op_traits[op->id];
   return traits->has_adjoint && !(traits->by_row && op->grad_unused);
 }
 
-/* Operations [first, end); only the first may read neighbours. */
+/* The operations first .. end - 1, of which only the first may read the rows of neighbours. */
 struct stage {
   size_t first, end;
 };
 
-/* Weights [n_species][stride] at an offset, written species by species when the element first
- * occurs: most of the elements of a universal model never do. */
+/* Weights [n_species][stride] that lie at an offset of the program's. An evaluator writes those of
+ * a species when an atom of it first occurs: most elements of a universal model never do. */
 struct species_weights {
-  size_t offset, stride;
-  /* Writes the zeroed weights of one species. Thread-safe. */
+  size_t offset, stride; /* reals */
+
+  /* Writes the weights [stride] of one species, which are zero. Thread-safe. */
   void (*fill)(const void *context, size_t species, double *weights);
-  const void *context;
+  const void *context; /* lives as long as the program */
 };
 
-/* The fields are read by everybody and written by program_* only, but for the first group, which
- * the builder sets. Everything reachable is owned by the program. */
+/* The builder writes the first group of fields, program_* the others; everybody reads them. The
+ * program owns all that they point to. Once compiled it is not written any more, and any number of
+ * threads may run it. */
 struct program {
   struct radial radial;
-  int l_max;            /* harmonics of the edges */
-  bool solid_harmonics; /* those of degree l are multiplied by r^l */
+  int l_max;            /* edges have harmonics of degrees 0 .. l_max */
+  bool solid_harmonics; /* those of degree l are multiplied by the edge's length to the l */
   size_t n_species;
-  double *shift; /* [n_species] eV, of isolated atoms: a term beside the program (core/terms/) */
-  bool mean;     /* energies are over the number of their structure's atoms */
+  double *shift; /* [n_species] eV, energies of isolated atoms: a term beside the program
+                    (core/terms/model_terms.h), which no operation adds */
+  bool mean;     /* a structure's energy is the mean over its atoms, not the sum */
 
   size_t n_tensors, n_ops, n_stages;
-  struct tensor *tensors;
-  struct op *ops;
-  struct stage *stages;
+  struct tensor *tensors; /* [n_tensors] */
+  struct op *ops;         /* [n_ops] in the order of the forward pass */
+  struct stage *stages;   /* [n_stages] which follow each other and cover all operations */
 
-  bool local;    /* has tensors of edges; one stage then */
+  bool local;    /* it has tensors of edges, and one stage */
   bool directed; /* an edge and its reverse have different filters */
 
   size_t n_weights; /* reals */
-  double *weights;  /* as built, but for those by species; each precision has its own copy later */
+  double *weights; /* [n_weights] as built, but for species_weights; an evaluator has a copy in each
+                      precision, and the loader frees this one */
   size_t n_species_weights;
-  struct species_weights *species_weights; /* in the order of their offsets */
+  struct species_weights *species_weights; /* [n_species_weights] by ascending offset */
 
-  size_t global_reals; /* for each atom: features and gradients of all atoms */
-  size_t tile_reals;   /* for each row of a tile */
-  size_t edge_reals;   /* for each edge of a tile; 0 unless the program is local */
-  size_t columns_max;  /* reals of the widest filter */
-  size_t width_max;    /* reals of the widest hidden filter layer */
-  size_t pairs_max;    /* of a convolution or tensor product */
+  /* How much memory an evaluator needs, in reals. */
+  size_t global_reals; /* for each atom: the features and gradients that are kept for all */
+  size_t tile_reals;   /* for each row of a tile of atoms */
+  size_t edge_reals;   /* for each row of a tile of edges; 0 unless the program is local */
+  size_t columns_max;  /* columns of the widest filter */
+  size_t width_max;    /* of the widest hidden layer of a filter */
+  size_t pairs_max;    /* pairs of components of the largest convolution or tensor product */
 
-  struct owned *owned, *scratch;
-  size_t owned_bytes;
-  bool no_memory; /* an allocation has failed; sticks */
+  struct owned *owned, *scratch; /* memory: until program_fini, and until program_compile */
+  size_t owned_bytes;            /* of the former */
+  bool no_memory;                /* an allocation has failed; it stays true */
 };
 
+/* No tensor; no offset, where a call has failed. */
 #define PROGRAM_NONE ((size_t)-1)
 
+/* Makes an empty program, for program_fini to free what it gets. */
 void program_init(struct program *program);
+
+/* Frees what a program owns; it is empty then. */
 void program_fini(struct program *program);
 
-/* Zeroed memory that lives as long as the program; NULL (and no_memory) on failure. */
+/* Returns count * size zeroed bytes that the program owns; NULL, with no_memory set, where there
+ * are not so many. */
 void *program_take(struct program *program, size_t count, size_t size);
 
-/* The same until program_compile. */
+/* Likewise, but program_compile frees them. */
 void *program_take_scratch(struct program *program, size_t count, size_t size);
 
-/* count zeroed reals in the weights, at an aligned offset. PROGRAM_NONE on failure; the pointer
- * program->weights + offset is valid until the next call. */
+/* Appends count zeroed weights. Returns their offset, a multiple of IRREP_LANES; PROGRAM_NONE
+ * without memory. The address program->weights + offset is good until the next weights are
+ * appended.
+ */
 size_t program_weights(struct program *program, size_t count);
 
-/* The weights of all species, [n_species][count], of which `fill` writes one; its context lives as
- * long as the program. Returns their offset, PROGRAM_NONE on failure, and the stride between
- * species. */
+/* Appends weights [n_species][*stride], of which `fill` writes the first `count` of one species.
+ * Returns their offset, PROGRAM_NONE without memory, and writes the stride, which is count rounded
+ * up to a multiple of IRREP_LANES. The context lives as long as the program. */
 size_t program_species_weights(struct program *program, size_t count,
                                void (*fill)(const void *context, size_t species, double *weights),
                                const void *context, size_t *stride);
 
-/* A matrix in matrix_reals zeroed reals at an offset, packed twice: as is and transposed. */
+/* A matrix [rows][columns] is packed twice, as it is and transposed, in matrix_reals weights.
+ * matrix_from says where they lie from an offset on; matrix_put writes one element into both, whose
+ * weights were zero. */
 struct matrix matrix_from(size_t rows, size_t columns, size_t offset);
 size_t matrix_reals(size_t rows, size_t columns);
 void matrix_put(const struct matrix *matrix, size_t row, size_t column, double value,
                 double *weights);
 
-/* Packs dense [rows][columns] into the weights. The source may not lie in them. */
+/* Appends a matrix with the elements of dense [rows][columns], which do not lie in the weights. */
 struct matrix program_matrix(struct program *program, size_t rows, size_t columns,
                              const double *dense);
 
-/* A new tensor of dim reals a row (a multiple of IRREP_LANES); PROGRAM_NONE on failure. */
+/* Appends a tensor with rows of dim reals, a multiple of IRREP_LANES. Returns its index,
+ * PROGRAM_NONE without memory. */
 size_t program_tensor(struct program *program, size_t dim);
 
-/* Appends an operation, zeroed but for its id and tensors; NULL on failure. The pointer is valid
- * until the next call. */
+/* Appends an operation, zero but for its id and tensors. Returns its address, which is good until
+ * the next one is appended; NULL without memory. */
 struct op *program_op(struct program *program, enum op_id id, size_t in, size_t out);
 
-/* Cuts the list into stages, orders the adjoints, and plans the memory.
- * NO_MEMORY, or BAD_MODEL_FILE for a tensor that is used before it is written or never used. */
+/* Cuts the list into stages, orders the adjoints, and plans the memory. NO_MEMORY, also where an
+ * earlier call has failed; BAD_MODEL_FILE where an operation reads a tensor before one writes it,
+ * or none reads it, or a program with tensors of edges reads the rows of neighbours. */
 enum irrep_status program_compile(struct program *program, struct irrep_error *error);
 
-/* The memory plan, the last step of program_compile: which arrays are kept for all atoms, and
- * where, from the spans of time in which they are needed. */
+/* The last step of program_compile: gives each array its storage, by the times at which it is
+ * needed (storage.c), and writes the sums of reals. NO_MEMORY. */
 enum irrep_status program_plan_storage(struct program *program);
 
 #endif
