@@ -28,21 +28,23 @@
 extern "C" {
 #endif
 
-/* Opaque. It computes the same from loading to irrep_model_free. */
+/* A model that has been loaded. It is opaque, and computes the same until irrep_model_free. */
 struct irrep_model;
 
+/* What features, weights and filters are computed in. Energies, forces and what comes of them are
+ * summed in double in either case. */
 enum irrep_precision { IRREP_FLOAT32, IRREP_FLOAT64 };
 
-/* What is known of a model. The model owns the card and all that it points to. Later versions of
- * the library add fields at its end. */
+/* Says what is known of a model, which owns the card and all that it points to. The library writes
+ * it; later versions add fields at its end. */
 struct irrep_card {
   const char *architecture;       /* "nequip", "mace", ...; never NULL */
   const char *variant;            /* "sevennet", or "" */
   const int32_t *atomic_numbers;  /* [n_elements] in the model's own order */
   size_t n_elements;              /* at least 1 */
-  double r_max;                   /* cutoff of the neighbour list, Angstrom */
-  enum irrep_precision precision; /* the one that its authors trained and ship it in */
-  size_t bytes; /* memory of the loaded model, once each of its elements has occurred in an
+  double r_max;                   /* Angstrom: edges are closer than this */
+  enum irrep_precision precision; /* its authors trained and ship it in this one */
+  size_t bytes; /* it takes this much memory, once each of its elements has occurred in an
                    evaluation in that precision */
   const char
       *metadata; /* [metadata_size] the file's entry "irrepd", a JSON object; a NUL follows */
@@ -52,21 +54,22 @@ struct irrep_card {
                        the library, where OpenBLAS computes wrong or has several threads */
 };
 
-/* The size of one structure, or the sum over the structures of a batch, field by field. */
+/* Tells the size of one structure or, field by field, the sum over the structures of a batch. The
+ * caller owns it, and adds plans up. */
 struct irrep_plan {
   size_t struct_size; /* sizeof(struct irrep_plan); see "Versions" in conventions.h */
   size_t n_structures;
   size_t n_atoms;
-  size_t n_edges; /* directed */
+  size_t n_edges; /* directed, within r_max */
 };
 
-/* Nothing: the sum over no structures. */
+/* The sum over no structures. */
 #define IRREP_PLAN_INIT                                                                            \
   { sizeof(struct irrep_plan), 0, 0, 0 }
 
-/* The caller's threads that help with one evaluation. They share out tiles of atoms among them; the
- * results have the same bits for any number of threads. The caller owns the team, which outlives
- * the evaluation. */
+/* Names the caller's threads that help with one evaluation. The library divides the work into
+ * tasks, which the threads share; results have the same bits for any number of them. The caller
+ * owns the team, which outlives the evaluation. */
 struct irrep_team {
   size_t struct_size;   /* sizeof(struct irrep_team); see "Versions" in conventions.h */
   size_t n_helpers;     /* threads besides the one that calls irrep_model_evaluate; at most
@@ -82,7 +85,7 @@ struct irrep_team {
               void *task_context, size_t n_tasks);
 };
 
-/* Without helpers. */
+/* A team without helpers. */
 #define IRREP_TEAM_INIT                                                                            \
   { sizeof(struct irrep_team), 0, NULL, NULL, NULL }
 
@@ -103,8 +106,8 @@ struct irrep_profile {
 #define IRREP_PROFILE_INIT                                                                         \
   { sizeof(struct irrep_profile), NULL, NULL }
 
-/* Communication between the processes that a structure is divided among (graph.h). The caller owns
- * the exchange, which outlives the evaluation. */
+/* Lets the processes that a structure is divided among (graph.h) tell each other the features of
+ * ghosts and the gradients by them. The caller owns the exchange, which outlives the evaluation. */
 struct irrep_exchange {
   size_t struct_size; /* sizeof(struct irrep_exchange); see "Versions" in conventions.h */
   void *context;      /* what `rows` is given first */
@@ -125,7 +128,7 @@ struct irrep_exchange {
 #define IRREP_EXCHANGE_INIT                                                                        \
   { sizeof(struct irrep_exchange), NULL, NULL }
 
-/* How to evaluate. */
+/* Says how to evaluate. The caller owns it, and what it points to, for the time of the call. */
 struct irrep_evaluate_options {
   size_t struct_size; /* sizeof(struct irrep_evaluate_options); see "Versions" in conventions.h. A
                          struct may end after plain_kernels */
@@ -152,7 +155,7 @@ struct irrep_evaluate_options {
   size_t n_additions;
 };
 
-/* Single precision, on the calling thread. */
+/* Evaluates in single precision, on the calling thread. */
 #define IRREP_EVALUATE_OPTIONS_INIT                                                                \
   {                                                                                                \
     sizeof(struct irrep_evaluate_options), IRREP_FLOAT32, false, false, NULL, NULL, NULL, NULL,    \
@@ -170,7 +173,7 @@ struct irrep_evaluate_options {
 enum irrep_status irrep_model_load(const void *bytes, size_t n_bytes, struct irrep_model **model,
                                    struct irrep_error *error);
 
-/* Where the bytes of a model file come from, in pieces. */
+/* Gives the bytes of a model file in pieces. The caller owns it for the time of the call. */
 struct irrep_model_source {
   size_t struct_size; /* sizeof(struct irrep_model_source); see "Versions" in conventions.h */
   size_t n_bytes;     /* of the whole file */
@@ -180,14 +183,15 @@ struct irrep_model_source {
    * false: they cannot be read, or there are fewer by now. */
   bool (*read)(void *context, size_t offset, size_t n, void *bytes);
 
-  /* Never calls OpenBLAS: for processors that it does not know, where a call may end the process. A
-   * struct may end before it. */
-  bool own_products;
+  /* Other than 0: the library never calls OpenBLAS, as for processors that this does not know,
+   * where a call may end the process. (No bool: a struct has no padding at its end.) A struct may
+   * end before it. */
+  size_t own_products;
 };
 
 /* `n_bytes` and `read` are to be set. */
 #define IRREP_MODEL_SOURCE_INIT                                                                    \
-  { sizeof(struct irrep_model_source), 0, NULL, NULL, false }
+  { sizeof(struct irrep_model_source), 0, NULL, NULL, 0 }
 
 /* Loads a model as irrep_model_load does, from a file that is not in memory as a whole: reads the
  * header first and checks it against n_bytes, then reads each tensor that the card gives a meaning,

@@ -4,7 +4,7 @@ static enum irrep_status load_with_own_products(const struct irrep_model_source 
                                                 struct irrep_model **model,
                                                 struct irrep_error *error) {
   struct irrep_model_source own = *source;
-  own.own_products = true;
+  own.own_products = 1;
   return irrep_model_load_from(&own, model, error);
 }
 

@@ -126,7 +126,7 @@ static void test_no_padding_at_the_end(void **state) {
   assert_int_equal(SIZED_TO(irrep_structure, cell), sizeof(struct irrep_structure));
   assert_int_equal(SIZED_TO(irrep_result, n_edges), sizeof(struct irrep_result));
   assert_int_equal(SIZED_TO(irrep_plan, n_edges), sizeof(struct irrep_plan));
-  assert_int_equal(SIZED_TO(irrep_model_source, read), sizeof(struct irrep_model_source));
+  assert_int_equal(SIZED_TO(irrep_model_source, own_products), sizeof(struct irrep_model_source));
   assert_int_equal(SIZED_TO(irrep_team, run), sizeof(struct irrep_team));
   assert_int_equal(SIZED_TO(irrep_profile, note), sizeof(struct irrep_profile));
   assert_int_equal(SIZED_TO(irrep_exchange, rows), sizeof(struct irrep_exchange));
