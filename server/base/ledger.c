@@ -8,6 +8,9 @@
 /* Of the memory: what models must leave. */
 #define WORKING_PART 4
 
+/* Of what batches could take without them: runs. */
+#define RUNS_PART 4
+
 /* Of what is left to bodies and requests: bodies. */
 #define BODIES_PART 4
 
@@ -70,9 +73,13 @@ size_t ledger_total(const struct ledger *l) {
   return total;
 }
 
-/* What is left to work with. */
-static size_t working_bytes(const struct ledger *l) {
+/* What is left to work with, runs included, and without them. */
+static size_t bytes_with_runs(const struct ledger *l) {
   return without(without(ledger_limit(l), l->used[LEDGER_PROCESS]), l->used[LEDGER_MODELS]);
+}
+
+static size_t working_bytes(const struct ledger *l) {
+  return without(bytes_with_runs(l), l->used[LEDGER_RUNS]);
 }
 
 /* What is left to the part of requests, whatever the flags say. */
@@ -81,6 +88,8 @@ static size_t room_of_requests(const struct ledger *l) {
 }
 
 size_t ledger_part(const struct ledger *l, enum ledger_kind kind) {
+  if (kind == LEDGER_RUNS)
+    return least(l->most_batches, bytes_with_runs(l) / 2) / RUNS_PART;
   const size_t working = working_bytes(l), batches = least(l->most_batches, working / 2);
   const size_t bodies = least(l->most_bodies, (working - batches) / BODIES_PART);
   if (kind == LEDGER_BATCHES)
@@ -112,25 +121,37 @@ bool ledger_take(struct ledger *l, enum ledger_kind kind, size_t bytes) {
   const bool is_alone = kind == LEDGER_REQUESTS && used_of(l, kind) == 0;
   if (bytes > (is_alone ? ledger_most(l, kind) : ledger_left(l, kind, bytes)))
     return false;
-  l->used[kind] += bytes;
+  /* Other parts shrink with it, but what is taken there stays. */
+  if (kind == LEDGER_RUNS && bytes > without(ledger_limit(l), ledger_total(l)))
+    return false;
+  ledger_add(l, kind, bytes);
   return true;
+}
+
+/* Kinds whose size is that of what others may take. */
+static bool resizes(enum ledger_kind kind) {
+  return kind == LEDGER_PROCESS || kind == LEDGER_MODELS || kind == LEDGER_RUNS;
 }
 
 void ledger_add(struct ledger *l, enum ledger_kind kind, size_t bytes) {
   l->used[kind] += bytes;
+  if (bytes > 0 && resizes(kind))
+    resize(l);
 }
 
 void ledger_give(struct ledger *l, enum ledger_kind kind, size_t bytes) {
   l->used[kind] = without(l->used[kind], bytes);
+  if (bytes > 0 && resizes(kind))
+    resize(l);
   if (bytes > 0)
     tell(l);
 }
 
 void ledger_set(struct ledger *l, enum ledger_kind kind, size_t bytes) {
   const bool frees = bytes < l->used[kind];
-  const bool resizes = (kind == LEDGER_PROCESS || kind == LEDGER_MODELS) && bytes != l->used[kind];
+  const bool differs = bytes != l->used[kind];
   l->used[kind] = bytes;
-  if (resizes)
+  if (differs && resizes(kind))
     resize(l);
   if (frees)
     tell(l);

@@ -3,7 +3,8 @@
  *
  * Of the memory of the machine or container an eighth is left to what nobody counts (fragments of
  * malloc, stacks, buffers of the kernel). What the process and its connections take is known at the
- * start, what models take when they are loaded. The rest is shared out:
+ * start, what models take when they are loaded, and runs as they come, of which all together may
+ * take a quarter of what batches could without them. The rest is shared out:
  *
  *     batches   half of it, but at most what --memory-budget says: the arenas of batches under way
  *               and the graphs of structures that wait
@@ -26,6 +27,7 @@
 #define LEDGER_KINDS(X)                                                                            \
   X(PROCESS, "process")   /* before models, and the buffers of as many connections as may be */    \
   X(MODELS, "models")     /* in memory, and what loads under way may take */                       \
+  X(RUNS, "runs")         /* what is moved by relaxations and dynamics under way */                \
   X(BATCHES, "batches")   /* arenas and graphs */                                                  \
   X(BODIES, "bodies")     /* that are received or wait to be read */                               \
   X(REQUESTS, "requests") /* what is read of them, and the room for their answers */               \
@@ -70,7 +72,7 @@ size_t ledger_limit(const struct ledger *ledger);
 /* The sum of what is taken. */
 size_t ledger_total(const struct ledger *ledger);
 
-/* What a part may hold at most: of BATCHES, BODIES or REQUESTS, the latter with ANSWERS. */
+/* What a part may hold at most: of RUNS, BATCHES, BODIES or REQUESTS, the latter with ANSWERS. */
 size_t ledger_part(const struct ledger *ledger, enum ledger_kind kind);
 
 /* What is left of a part now. Of REQUESTS an eighth is left to small ones: those of which it would

@@ -1,13 +1,11 @@
 #include "core/base/arena.h"
+#include "server/base/ledger.h"
 #include "server/base/problem_kinds.h"
 #include "server/drivers/trajectory_json.h"
 #include "server/runs/run_inside.h"
 
 #include <stdio.h>
 #include <string.h>
-
-/* The part of the memory budget that the state machines under way may take. */
-#define POOL_PART 4
 
 /* What a trajectory takes for an atom beside its state machine: results, and the text of a frame.
  */
@@ -27,7 +25,18 @@ static size_t bytes_of(const struct run *run, size_t structure) {
 }
 
 static size_t pool_max(const struct run_pool *pool) {
-  return pool->config->memory_budget / POOL_PART;
+  return ledger_part(predictor_ledger(pool->predictor), LEDGER_RUNS);
+}
+
+/* One alone begins whatever others hold, who get no more then. */
+static bool take(struct run_pool *pool, size_t bytes) {
+  struct ledger *ledger = predictor_ledger(pool->predictor);
+  if (pool->bytes == 0)
+    ledger_add(ledger, LEDGER_RUNS, bytes);
+  else if (!ledger_take(ledger, LEDGER_RUNS, bytes))
+    return false;
+  pool->bytes += bytes;
+  return true;
 }
 
 static void wait_for_room(struct run *run) {
@@ -48,6 +57,7 @@ void run_leave_waiting(struct run *run) {
 }
 
 static void give_back(struct run_pool *pool, size_t bytes) {
+  ledger_give(predictor_ledger(pool->predictor), LEDGER_RUNS, bytes);
   pool->bytes -= bytes;
   for (struct run *run = pool->waiting, *next; run; run = next) {
     next = run->next_waiting;
@@ -229,8 +239,6 @@ static bool open_slot(struct slot *slot, size_t structure) {
     return false;
   }
   slot->trajectory->told_step = run->told[structure];
-  slot->bytes = bytes_of(run, structure);
-  run->pool->bytes += slot->bytes;
   return true;
 }
 
@@ -257,10 +265,9 @@ static bool may_begin(struct run *run, size_t structure) {
   if (bytes <= most)
     return true;
   snprintf(pointer, sizeof pointer, "#/structures/%zu", structure);
-  problem_of_kind(
-      &problem, PROBLEM_TOO_LARGE, pointer,
-      "%zu atoms need %zu bytes to be moved; a quarter of the memory budget is %zu bytes",
-      run->request.items[structure].structure.n_atoms, bytes, most);
+  problem_of_kind(&problem, PROBLEM_TOO_LARGE, pointer,
+                  "%zu atoms need %zu bytes to be moved; all that is moved may take %zu",
+                  run->request.items[structure].structure.n_atoms, bytes, most);
   fail_structure(run, structure, &problem);
   return false;
 }
@@ -281,13 +288,16 @@ static bool begin_next(struct run *run) {
     return false;
   if (!may_begin(run, run->next))
     return true;
-  const struct run_pool *pool = run->pool;
-  if (pool->bytes > 0 && size_add(bytes_of(run, run->next), pool->bytes) > pool_max(pool)) {
+  const size_t bytes = bytes_of(run, run->next);
+  if (!take(run->pool, bytes)) {
     wait_for_room(run);
     return false;
   }
+  slot->bytes = bytes;
   if (!open_slot(slot, run->next)) {
     struct problem problem;
+    slot->bytes = 0;
+    give_back(run->pool, bytes);
     fail_structure(
         run, run->next,
         problem_of_kind(&problem, PROBLEM_NO_MEMORY, "", "no memory for the trajectory"));

@@ -27,7 +27,7 @@ from irrepd import binary
 CHEAP, DEAR = "schnet-small", "sevennet-0"
 LOADED = ("so3net-small", "nequip-small", "mace-small", "allegro-small")
 BY_ATOM = ["energy", "forces", "energies", "stresses"]
-SPACING = 10.0  # Angstrom, beyond every cutoff: atoms without edges cost next to nothing
+SPACING, BOND = 12.0, 2.0  # Angstrom: pairs beyond each other's cutoff cost little
 MOMENT = 0.05  # seconds
 PATIENCE = 120.0  # seconds for an answer
 SLOW_BYTES, SLOW_RATE = 65536, 2e6  # a slow reader's, and bytes a second
@@ -36,13 +36,14 @@ Request = tuple[str, bytes, dict[str, str]]  # path, body, fields
 
 
 def grid(n: int, seed: int = 0) -> dict[str, Any]:
-    """n atoms far from each other, with as many digits as a program writes."""
-    side = round(n ** (1 / 3)) + 1
+    """n atoms in pairs far from each other, with as many digits as a program writes."""
+    side = round((n / 2) ** (1 / 3)) + 1
     noise = random.Random(seed)
-    positions = [
-        [SPACING * x + noise.random() for x in (i % side, i // side % side, i // side**2)]
-        for i in range(n)
-    ]
+    positions = []
+    for i in range(n):
+        site = (i // 2 % side, i // 2 // side % side, i // 2 // side**2)
+        positions.append([SPACING * x + 0.3 * noise.random() for x in site])
+        positions[-1][0] += BOND * (i % 2)
     return {"numbers": [8] * n, "positions": positions}
 
 

@@ -87,6 +87,23 @@ static void test_models(void **state) {
   assert_true(ledger_part(&l, LEDGER_REQUESTS) < 150 * MB);
 }
 
+/* Runs take from all others, who get no more than what is left. */
+static void test_runs(void **state) {
+  (void)state;
+  struct ledger l;
+  ledger_init(&l, 512 * MB, 0, 0);
+  assert_int_equal(ledger_part(&l, LEDGER_RUNS), 56 * MB);
+  assert_true(ledger_take(&l, LEDGER_RUNS, 50 * MB));
+  assert_false(ledger_take(&l, LEDGER_RUNS, 7 * MB));
+  assert_int_equal(ledger_part(&l, LEDGER_RUNS), 56 * MB);
+  assert_int_equal(ledger_part(&l, LEDGER_BATCHES), 199 * MB);
+  ledger_set(&l, LEDGER_BATCHES, 395 * MB);
+  assert_false(ledger_take(&l, LEDGER_RUNS, 4 * MB));
+  assert_true(ledger_take(&l, LEDGER_RUNS, 3 * MB));
+  ledger_give(&l, LEDGER_RUNS, 53 * MB);
+  assert_int_equal(ledger_part(&l, LEDGER_BATCHES), 224 * MB);
+}
+
 struct heard {
   size_t n_freed, n_resized;
 };
@@ -134,9 +151,10 @@ static void test_names(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_parts),   cmocka_unit_test(test_unknown_memory),
-      cmocka_unit_test(test_taking),  cmocka_unit_test(test_models),
-      cmocka_unit_test(test_waiters), cmocka_unit_test(test_names),
+      cmocka_unit_test(test_parts),  cmocka_unit_test(test_unknown_memory),
+      cmocka_unit_test(test_taking), cmocka_unit_test(test_models),
+      cmocka_unit_test(test_runs),   cmocka_unit_test(test_waiters),
+      cmocka_unit_test(test_names),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -49,6 +49,20 @@ static void test_without_control_groups(void **state) {
   assert_true(machine_cores("") >= 1 && machine_memory("") >= 1 << 20);
 }
 
+/* What is the process's own is counted, what it shares with files is not. */
+static void test_resident(void **state) {
+  (void)state;
+  const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+  assert_int_equal(machine_resident(root), 0);
+  put("proc/self/statm", "500 120 20 3 0 80 0\n");
+  assert_int_equal(machine_resident(root), 100 * page);
+  put("proc/self/statm", "500 20 120 3 0 80 0\n");
+  assert_int_equal(machine_resident(root), 0);
+  put("proc/self/statm", "none\n");
+  assert_int_equal(machine_resident(root), 0);
+  assert_in_range(machine_resident(""), page, (size_t)1 << 32);
+}
+
 static void test_second_version(void **state) {
   (void)state;
   put("proc/self/cgroup", "0::/a.slice/b\n");
@@ -106,11 +120,8 @@ static void test_nonsense(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      TEST(test_without_control_groups),
-      TEST(test_second_version),
-      TEST(test_first_version),
-      TEST(test_no_limit),
-      TEST(test_nonsense),
+      TEST(test_without_control_groups), TEST(test_resident), TEST(test_second_version),
+      TEST(test_first_version),          TEST(test_no_limit), TEST(test_nonsense),
   };
   return cmocka_run_group_tests_name("machine", tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 #include "server/base/metrics.h"
 #include "server/models/residency.h"
 #include "tests/unit/fake_evaluator.h"
+#include "tests/unit/support_wait.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -385,6 +386,45 @@ static void test_a_load_that_is_too_large(void **state) {
   assert_int_equal(registry_find(f->registry, "c")->state, MODEL_READY);
 }
 
+/* A load waits for memory that requests hold, and takes no more of it than models may. */
+static void test_memory(void **state) {
+  struct fixture *f = *state;
+  const size_t each = 6 * strlen(FAKE_FILE), model = 4096;
+  struct ledger ledger;
+  struct irrep_error error;
+  ledger_init(&ledger, 1 << 20, 0, 0);
+  const struct registry_options options = {.evaluator = &fake_evaluator,
+                                           .folder = f->folder,
+                                           .metrics = f->metrics,
+                                           .ledger = &ledger,
+                                           .on_demand = true};
+  ledger_add(&ledger, LEDGER_REQUESTS, ledger_limit(&ledger) - each + 1);
+  assert_int_equal(registry_open(&f->loop, &options, &f->registry, &error), IRREP_OK);
+  assert_ptr_equal(registry_ledger(f->registry), &ledger);
+  struct waiting w;
+  wait_for(f, &w, "a");
+  for (int i = 0; i < 50; i++)
+    uv_run(&f->loop, UV_RUN_NOWAIT);
+  assert_true(w.n_told == 0 && ledger.used[LEDGER_MODELS] == each);
+  ledger_give(&ledger, LEDGER_REQUESTS, 1);
+  WAIT_FOR(&f->loop, w.n_told == 1);
+  assert_non_null(w.loaded);
+  assert_int_equal(ledger.used[LEDGER_MODELS], model);
+  ledger_give(&ledger, LEDGER_REQUESTS, 1 << 20);
+  registry_release(w.loaded);
+  registry_unload(registry_find(f->registry, "a"));
+  assert_int_equal(ledger.used[LEDGER_MODELS], 0);
+  /* A model that would leave too little is refused. */
+  ledger_set(&ledger, LEDGER_PROCESS, (1 << 20) - (1 << 18) - (1 << 17) - each + 1);
+  wait_for(f, &w, "b");
+  WAIT_FOR(&f->loop, w.n_told == 1);
+  assert_null(w.loaded);
+  assert_non_null(strstr(registry_find(f->registry, "b")->error.detail, "too little"));
+  assert_int_equal(ledger.used[LEDGER_MODELS], 0);
+  registry_free(f->registry);
+  f->registry = NULL;
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -400,6 +440,7 @@ int main(void) {
       TEST(test_plain_kernels),
       TEST(test_loads_at_once),
       TEST(test_a_load_that_is_too_large),
+      TEST(test_memory),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
