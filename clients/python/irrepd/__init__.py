@@ -3,6 +3,8 @@
 irrepd.Client           the HTTP interface, without dependencies beyond numpy
 irrepd.IrrepCalculator  a calculator for ASE
 irrepd.evaluate         a stream of structures, many requests under way
+irrepd.relax            relaxed structures; irrepd.Relax as ASE's optimizers
+irrepd.md               frames of molecular dynamics as they come
 irrepd.dask             the same over replicas of the daemon, by Dask
 irrepd.ase_socket       the daemon behind ASE's SocketIOCalculator
 irrepd.local            a calculator with a private daemon
@@ -23,12 +25,15 @@ if TYPE_CHECKING:
     from irrepd.sockets import ase_socket
     from irrepd.stream import evaluate
     from irrepd.structures import structure
+    from irrepd.trajectories import Moved, Relax, md, relax
 
 __all__ = [
     "Client",
     "ConnectionFailed",
     "FormatError",
     "IrrepCalculator",
+    "Moved",
+    "Relax",
     "Result",
     "Results",
     "ServerError",
@@ -36,6 +41,8 @@ __all__ = [
     "ase_socket",
     "evaluate",
     "local",
+    "md",
+    "relax",
     "structure",
 ]
 __version__ = "0.1.0"
@@ -45,6 +52,8 @@ _HOMES = {
     "ConnectionFailed": "irrepd.errors",
     "FormatError": "irrepd.errors",
     "IrrepCalculator": "irrepd.calculator",
+    "Moved": "irrepd.trajectories",
+    "Relax": "irrepd.trajectories",
     "Result": "irrepd.results",
     "Results": "irrepd.results",
     "ServerError": "irrepd.errors",
@@ -52,6 +61,8 @@ _HOMES = {
     "ase_socket": "irrepd.sockets",
     "evaluate": "irrepd.stream",
     "local": "irrepd.private",
+    "md": "irrepd.trajectories",
+    "relax": "irrepd.trajectories",
     "structure": "irrepd.structures",
 }
 

@@ -1,4 +1,7 @@
-"""python3 -m irrepd FILE --url URL --model NAME: evaluates every frame of a file that ASE reads."""
+"""python3 -m irrepd FILE --url URL --model NAME: evaluates every frame of a file that ASE reads.
+
+python3 -m irrepd relax FILE --output OUT, and md: irrepd.trajectory_command.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +24,20 @@ from irrepd.stream import BATCH_ATOMS, BATCH_STRUCTURES, IN_FLIGHT, evaluate
 DEFAULT_TLS_URL = DEFAULT_URL.replace("http:", "https:")
 
 
+COMMANDS = ("relax", "md")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    options = _parser().parse_args(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    is_command = bool(words) and words[0] in COMMANDS and not os.path.exists(words[0])
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning  # type: ignore[assignment]
-            return _run(options)
+            if is_command:
+                from irrepd import trajectory_command
+
+                return trajectory_command.main(words[0], words[1:])
+            return _run(_parser().parse_args(words))
     except BrokenPipeError:  # whoever read the lines has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
@@ -48,7 +59,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="irrepd",
         description="Evaluates every frame of a file by an irrepd daemon: a line for each frame, "
         "and with --output a file with the results. Exit status: 0, or 1 when some of the frames "
-        "have no result, each with its reason, or 2 when something else went wrong.",
+        "have no result, each with its reason, or 2 when something else went wrong. "
+        "`irrepd relax --help` and `irrepd md --help`: relaxation and dynamics.",
     )
     add = parser.add_argument
     add("file", metavar="FILE", help="anything that ASE reads")

@@ -7,7 +7,7 @@ import math
 import os
 import time
 import urllib.parse
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -220,8 +220,33 @@ class Client:
                 raise ValueError("positions and cell must be finite numbers") from None
         return _decoded(self._repeat(method, path, data, headers).body)
 
+    def events(self, path: str, body: Any) -> Iterator[dict[str, Any]]:
+        """The events of a relaxation or of dynamics as they come; path: "/v1/models/NAME/relax".
+
+        Closing the iterator early ends them in the daemon too. Errors as of `call`;
+        ConnectionFailed also where the answer breaks off.
+        """
+        try:
+            data = json.dumps(body, allow_nan=False, default=_plain).encode()
+        except ValueError:
+            raise ValueError("numbers of a request must be finite") from None
+        headers = {"Accept": "application/x-ndjson", "Content-Type": "application/json"}
+        lines = self._repeat("POST", path, data, headers, as_it_comes=True).lines
+        assert lines is not None
+        try:
+            for line in lines:
+                if line.strip():
+                    yield json.loads(line)
+        finally:
+            lines.close()  # type: ignore[attr-defined]
+
     def _repeat(
-        self, method: str, path: str, data: bytes | None, headers: dict[str, str]
+        self,
+        method: str,
+        path: str,
+        data: bytes | None,
+        headers: dict[str, str],
+        as_it_comes: bool = False,
     ) -> Answer:
         key = self._key or os.environ.get("IRREPD_KEY")
         if key:
@@ -229,7 +254,7 @@ class Client:
         deadline = time.monotonic() + self.timeout
         n_moves = 0
         while True:
-            answer = self._exchange(method, path, data, headers, deadline)
+            answer = self._exchange(method, path, data, headers, deadline, as_it_comes)
             if answer.status < 300:
                 return answer
             if answer.status in _MOVED and answer.location and n_moves < _MOVES_MAX:
@@ -247,13 +272,21 @@ class Client:
             time.sleep(pause)
 
     def _exchange(
-        self, method: str, path: str, data: bytes | None, headers: dict[str, str], deadline: float
+        self,
+        method: str,
+        path: str,
+        data: bytes | None,
+        headers: dict[str, str],
+        deadline: float,
+        as_it_comes: bool,
     ) -> Answer:
         """One answer, from a daemon that may go and come back; asking twice does no harm."""
         last, pause = deadline, _PAUSE / 16
         while True:
             try:
-                answer = self._transport.exchange(method, path, data, headers, deadline)
+                answer = self._transport.exchange(
+                    method, path, data, headers, deadline, as_it_comes
+                )
             except ConnectionFailed:
                 last = min(last, time.monotonic() + self.patience)
                 if not self._has_answered or time.monotonic() + pause >= last:

@@ -9,7 +9,7 @@ import ssl
 import threading
 import time
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple, Union
 
 from irrepd.errors import ConnectionFailed
@@ -32,6 +32,7 @@ class Answer(NamedTuple):
     body: bytes
     retry_after: float | None
     location: str | None
+    lines: Iterator[bytes] | None = None  # of an answer that is read as it comes
 
 
 class Transport:
@@ -84,10 +85,12 @@ class Transport:
         body: bytes | None,
         headers: Mapping[str, str],
         deadline: float,
+        as_it_comes: bool = False,
     ) -> Answer:
         """One request and its answer; repeats it once when a kept connection turns out dead.
 
-        deadline: in time.monotonic(). ConnectionFailed: nobody answers, or not in time; a machine
+        deadline: in time.monotonic(). as_it_comes: of status 200, `lines` is read by the caller, in
+        any time, and closed by him. ConnectionFailed: nobody answers, or not in time; a machine
         that is not there is waited for less long.
         """
         if self._pid != os.getpid():
@@ -97,7 +100,9 @@ class Transport:
         for is_last in (connection is None, True):
             connection = connection or self._new()
             try:
-                answer, is_kept = self._once(connection, method, path, body, headers, deadline)
+                answer, is_kept = self._once(
+                    connection, method, path, body, headers, deadline, as_it_comes
+                )
             except (TimeoutError, socket.timeout):
                 connection.close()
                 raise ConnectionFailed(f"{self.url} did not answer in time") from None
@@ -183,6 +188,7 @@ class Transport:
         body: bytes | None,
         headers: Mapping[str, str],
         deadline: float,
+        as_it_comes: bool,
     ) -> tuple[Answer, bool]:
         if connection.sock is None:
             connection.timeout = min(_left(deadline) or CONNECT_SECONDS, CONNECT_SECONDS)
@@ -190,7 +196,13 @@ class Transport:
         assert connection.sock is not None
         connection.sock.settimeout(_left(deadline))
         connection.request(method, self._prefix + path, body, dict(headers))
+        if as_it_comes:  # whoever waits for steps cannot say how long they take
+            connection.sock.settimeout(None)
+            connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         response = connection.getresponse()
+        if as_it_comes and response.status == http.client.OK:
+            lines = self._lines(connection, response)
+            return Answer(response.status, "", b"", None, None, lines), False
         text = response.read()
         kind = (response.getheader("Content-Type") or "").split(";")[0].strip().lower()
         retry_after = _seconds(response.getheader("Retry-After"))
@@ -199,6 +211,21 @@ class Transport:
             connection.close()
         location = response.getheader("Location")
         return Answer(response.status, kind, text, retry_after, location), is_kept
+
+    def _lines(
+        self, connection: http.client.HTTPConnection, response: http.client.HTTPResponse
+    ) -> Iterator[bytes]:
+        """ConnectionFailed: the answer breaks off."""
+        try:
+            while line := response.readline():
+                yield line
+            if not response.isclosed():
+                raise ConnectionFailed(f"{self.url} broke its answer off")
+        except (OSError, http.client.HTTPException) as error:
+            raise ConnectionFailed(f"{self.url} broke its answer off: {error}") from error
+        finally:
+            response.close()
+            connection.close()
 
 
 class _UnixConnection(http.client.HTTPConnection):

@@ -1,0 +1,180 @@
+"""python3 -m irrepd relax FILE --output OUT, and md: relaxation and dynamics by command."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from typing import Any
+
+from irrepd import frames
+from irrepd.client import DEFAULT_URL, Client
+from irrepd.errors import StructureError
+from irrepd.progress import Progress
+from irrepd.trajectories import Moved, md, relax
+from irrepd.trajectory_files import writer_of
+
+
+def main(kind: str, arguments: Sequence[str]) -> int:
+    """kind: "relax" or "md". The exit status: 0, or 1 when a structure has failed."""
+    options = _parser(kind).parse_args(arguments)
+    key = None
+    if options.key_file:
+        with open(options.key_file, encoding="utf-8-sig") as file:
+            key = file.read().strip()
+    url = options.url or DEFAULT_URL
+    with Client(url, options.timeout, key, options.ca_file or True) as client:
+        return _relax(options, client) if kind == "relax" else _md(options, client)
+
+
+def _parser(kind: str) -> argparse.ArgumentParser:
+    words = {
+        "relax": "Relaxes every frame of a file: a line for each, and the relaxed frames in OUT.",
+        "md": "Molecular dynamics of every frame of a file at the same time: a line for each step "
+        "that is told, and the frames in OUT.",
+    }
+    parser = argparse.ArgumentParser(
+        prog=f"irrepd {kind}",
+        description=f"{words[kind]} Exit status: 0, or 1 when some have failed (relax: or have not "
+        "converged), each with its reason, or 2 when something else went wrong.",
+    )
+    add = parser.add_argument
+    add("file", metavar="FILE", help="anything that ASE reads")
+    add("--output", metavar="OUT", help=".xyz, .extxyz, .traj, or .h5 (H5MD, needs h5py)")
+    add("--url", help=f"of the daemon, or unix:/PATH ({DEFAULT_URL})")
+    add("--model", default="sevennet-0", help="name of the model (%(default)s)")
+    add("--precision", choices=("float32", "float64"), help="default: the model's")
+    add("--index", default=":", help="frames in ASE's notation (%(default)s)")
+    add("--format", help="of FILE, if its name does not tell")
+    add(
+        "--species", nargs="+", metavar="SYMBOL", default=[], help="of LAMMPS' atom types 1, 2, ..."
+    )
+    add("--quiet", action="store_true", help="lines of what has failed alone")
+    add("--strict", action="store_true", help="refuse charges and spins, which no model takes")
+    add("--timeout", type=float, default=600.0, help="seconds to wait for a busy daemon")
+    add("--key-file", metavar="PATH", help="of the API key; default: $IRREPD_KEY")
+    add("--ca-file", metavar="PATH", help="certificates to trust with https")
+    if kind == "relax":
+        add("--optimizer", choices=("lbfgs", "bfgs", "fire", "fire2"), default="lbfgs")
+        add("--fmax", type=float, default=0.05, help="eV/A (%(default)s)")
+        add("--max-steps", type=int, default=500, metavar="N", help="(%(default)s)")
+        add("--cell", choices=("fixed", "volume", "shape", "full"), default="fixed")
+        add("--pressure", type=float, default=0.0, metavar="GPA", help="(%(default)s)")
+        add("--symmetry", action="store_true", help="keep the space group")
+        return parser
+    add("--steps", type=int, required=True, metavar="N")
+    add("--timestep", type=float, default=1.0, metavar="FS", help="(%(default)s)")
+    add("--ensemble", choices=("nve", "nvt", "npt"), default="nvt", help="(%(default)s)")
+    add("--temperature", type=float, nargs="+", default=[300.0], metavar="K", help="or FROM TO")
+    add("--thermostat", choices=("langevin", "csvr", "nose-hoover"))
+    add("--friction", type=float, metavar="1/PS", help="of langevin")
+    add("--barostat", choices=("c-rescale", "mtk"))
+    add("--coupling", choices=("isotropic", "anisotropic", "triclinic"))
+    add("--pressure", type=float, metavar="GPA")
+    add("--every", type=int, default=100, metavar="N", help="steps between frames (%(default)s)")
+    add("--seed", type=int, default=0, help="of velocities and thermostats (%(default)s)")
+    return parser
+
+
+def _structures(options: argparse.Namespace) -> Iterator[Any]:
+    species = [symbol for text in options.species for symbol in text.split(",")]
+    n = 0
+    for atoms, _ in frames.read(options.file, options.index, options.format, species):
+        n += 1
+        yield atoms
+    if n == 0:
+        raise ValueError(f"{options.file} holds no frame at --index {options.index}")
+
+
+def _complain(result: Moved) -> None:
+    print(f"irrepd: structure {result['structure']}: {result.problem}", file=sys.stderr)
+
+
+def _relax(options: argparse.Namespace, client: Client) -> int:
+    names = (
+        "optimizer",
+        "fmax",
+        "max_steps",
+        "cell",
+        "pressure",
+        "symmetry",
+        "precision",
+        "strict",
+    )
+    given = {name: getattr(options, name) for name in names}
+    label = client.label(options.model, options.precision)
+    n_bad = 0
+    bar = Progress(None) if options.quiet or not sys.stdout.isatty() else None
+    if not options.quiet:
+        print(f"{'frame':>6} {'atoms':>6} {'steps':>6} {'energy/eV':>16} {'fmax/(eV/A)':>12}")
+    with writer_of(options.output, label) as writer:
+        results = relax(_structures(options), options.model, client, **given)
+        with closing(results):  # type: ignore[type-var]
+            for result in results:
+                if not result.ok:
+                    n_bad += 1
+                    _complain(result)
+                    writer.failed(result)
+                    continue
+                n_bad += not result["converged"]
+                _line_of_relax(result, options.quiet)
+                writer.write(result)
+                if bar:
+                    bar.step(len(result["positions"]))
+    if bar:
+        bar.close()
+    return 1 if n_bad else 0
+
+
+def _line_of_relax(result: Moved, quiet: bool) -> None:
+    left = "" if result["converged"] else "  not converged"
+    if left and quiet:
+        print(f"irrepd: structure {result['structure']}: not converged", file=sys.stderr)
+    if not quiet:
+        print(
+            f"{result['structure']:>6} {len(result['positions']):>6} {result['n_steps']:>6} "
+            f"{result['energy']:>16.6f} {result['fmax']:>12.6f}{left}",
+            flush=True,
+        )
+
+
+def _md(options: argparse.Namespace, client: Client) -> int:
+    names = ("steps", "timestep", "ensemble", "every", "seed", "precision", "strict", "thermostat")
+    names += ("friction", "barostat", "coupling", "pressure")  # type: ignore[assignment]
+    given = {name: getattr(options, name) for name in names}
+    given = {name: value for name, value in given.items() if value is not None}
+    if len(options.temperature) > 2:
+        raise ValueError("--temperature takes one value, or the first and the last")
+    kelvin = options.temperature if len(options.temperature) == 2 else options.temperature[0]
+    given["temperature"] = None if options.ensemble == "nve" and kelvin is None else kelvin
+    label = client.label(options.model, options.precision)
+    n_bad = 0
+    if not options.quiet:
+        print(
+            f"{'frame':>6} {'step':>10} {'time/fs':>12} {'energy/eV':>16} {'T/K':>10} {'p/GPa':>10}"
+        )
+    structures = list(_structures(options))
+    refused = [s for s in structures if isinstance(s, StructureError)]
+    with writer_of(options.output, label) as writer:
+        moved = md(structures, options.model, client, **given)
+        with closing(moved):  # type: ignore[type-var]
+            for frame in moved:
+                if not frame.ok:
+                    n_bad += 1
+                    _complain(frame)
+                elif frame["event"] == "frame":
+                    if not options.quiet:
+                        _line_of_md(frame)
+                    writer.write(frame)
+    return 1 if n_bad or refused else 0
+
+
+def _line_of_md(frame: Moved) -> None:
+    pressure = frame.get("pressure")
+    end = "" if pressure is None else f" {pressure:>10.4f}"
+    print(
+        f"{frame['structure']:>6} {frame['step']:>10} {frame['time']:>12.3f} "
+        f"{frame['energy']:>16.6f} {frame['temperature']:>10.2f}{end}",
+        flush=True,
+    )
