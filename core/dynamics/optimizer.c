@@ -96,10 +96,14 @@ void optimizer_archive(struct optimizer *optimizer, struct archive *archive) {
 }
 
 double optimizer_dot(const double *a, const double *b, size_t n) {
-  double sum = 0;
-  for (size_t i = 0; i < n; i++)
-    sum += a[i] * b[i];
-  return sum;
+  double sums[4] = {0}, rest = 0;
+  size_t i = 0;
+  for (; i + 4 <= n; i += 4)
+    for (size_t k = 0; k < 4; k++)
+      sums[k] += a[i + k] * b[i + k];
+  for (; i < n; i++)
+    rest += a[i] * b[i];
+  return sums[0] + sums[1] + (sums[2] + sums[3]) + rest;
 }
 
 double optimizer_longest(const double *rows, size_t n) {

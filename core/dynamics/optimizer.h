@@ -61,7 +61,7 @@ void lbfgs_step(struct optimizer *optimizer, const double *x, const double *forc
 enum optimizer_answer bfgs_step(struct optimizer *optimizer, const double *x, const double *forces,
                                 double *step);
 
-/* The sum of products, in order. */
+/* The sum of products, as four sums of every fourth: the order is part of the bits. */
 double optimizer_dot(const double *a, const double *b, size_t n);
 
 /* The length of the longest row of three. */

@@ -301,15 +301,15 @@ static enum irrep_status move(struct irrep_relax *relax, struct irrep_error *err
   for (size_t i = 0; i < n_dofs; i++)
     x[i] = relax->x[i] + (i / 3 < n_atoms && relax->is_fixed[i / 3] ? 0 : x[i]);
   if (!all_finite(x, n_dofs))
-    return fail(relax, IRREP_RESULT_NOT_FINITE, "forces", "The next step is not finite", error);
+    return fail(relax, IRREP_DIVERGED, "forces", "The next step is not finite", error);
   if (moves_cell(&relax->settings) && !move_cell(relax, x))
-    return fail(relax, IRREP_SINGULAR_CELL, "cell",
-                "The cell would collapse, blow up or shear too far", error);
+    return fail(relax, IRREP_DIVERGED, "cell", "The cell would collapse, blow up or shear too far",
+                error);
   deformation_positions(deformation, x, n_atoms, positions);
   for (size_t i = 0; i < 3 * n_atoms; i++)
     if (!(fabs(positions[i]) <= IRREP_LENGTH_MAX)) {
       *deformation = before;
-      return fail(relax, IRREP_NOT_FINITE, "positions", "An atom would fly away", error);
+      return fail(relax, IRREP_DIVERGED, "positions", "An atom would fly away", error);
     }
   memcpy(relax->positions, positions, 3 * n_atoms * sizeof *positions);
   memcpy(relax->x, x, 3 * n_atoms * sizeof *x);
@@ -322,7 +322,7 @@ static enum irrep_status advance(struct irrep_relax *relax, struct irrep_error *
   const enum optimizer_answer answer =
       optimizer_step(&relax->optimizer, relax->x, relax->forces, relax->step);
   if (answer == OPTIMIZER_FAILED)
-    return fail(relax, IRREP_RESULT_NOT_FINITE, "forces", "The Hessian has become infinite", error);
+    return fail(relax, IRREP_DIVERGED, "forces", "The Hessian has become infinite", error);
   const enum irrep_status status = move(relax, error);
   if (status == IRREP_OK && answer == OPTIMIZER_STEP)
     relax->n_steps++;

@@ -159,7 +159,7 @@ static enum irrep_status check_settings(struct head *head, struct irrep_error *e
 
 static enum irrep_status check_state(const struct irrep_relax *relax, struct irrep_error *error) {
   struct irrep_structure structure = IRREP_STRUCTURE_INIT;
-  if ((unsigned)relax->state > IRREP_RELAX_FAILED || (unsigned)relax->status > IRREP_CANCELLED)
+  if ((unsigned)relax->state > IRREP_RELAX_FAILED || (unsigned)relax->status > IRREP_DIVERGED)
     return bad(error, "they say no state");
   if (relax->settings.symmetry != (relax->symmetry.n_operations > 0))
     return bad(error, "they say nothing of the symmetry that is kept, or too much");

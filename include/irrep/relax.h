@@ -36,7 +36,7 @@ extern "C" {
 #endif
 
 /* The Hessian of BFGS is full, and every step decomposes it: more atoms are refused. */
-#define IRREP_RELAX_BFGS_ATOMS_MAX 256
+#define IRREP_RELAX_BFGS_ATOMS_MAX 128
 
 /* Symmetry is looked for in structures of at most this many atoms. */
 #define IRREP_RELAX_SYMMETRY_ATOMS_MAX 512
@@ -127,8 +127,8 @@ size_t irrep_relax_bytes(const struct irrep_relax_options *options, size_t n_ato
  * On OK *relax is owned by the caller (irrep_relax_free), otherwise NULL. BAD_ARGUMENT (an option,
  * which error->field names, e.g. "fmax" or "fixed/3"; "symmetry": no space group was found),
  * NO_ATOMS, NOT_FINITE, SINGULAR_CELL, TOO_LARGE (more atoms than the optimizer or the search for
- * symmetry takes), NO_MEMORY. Takes time linear in the atoms; with symmetry as much as seconds in
- * large cells of crystals of high symmetry. Thread-safe. */
+ * symmetry takes), NO_MEMORY. Takes time linear in the atoms; the search for symmetry takes from
+ * milliseconds up to a second, which is not for a thread that must not wait. Thread-safe. */
 enum irrep_status irrep_relax_new(const struct irrep_relax_options *options,
                                   const struct irrep_structure *structure,
                                   struct irrep_relax **relax, struct irrep_error *error);
@@ -150,14 +150,13 @@ enum irrep_status irrep_relax_ask(const struct irrep_relax *relax,
  *   stress  [3][3] eV/Angstrom^3; NULL is allowed where wants_stress is false
  *   state   gets the state after it
  *
- * OK: *state is RUNNING, CONVERGED or MAX_STEPS. Otherwise error says why:
- *   RESULT_NOT_FINITE  an energy, a force or a stress is not finite, or so large that the step is
- *                      not: FAILED
- *   SINGULAR_CELL      the next cell would have less than an eighth or more than eight times its
- *                      volume at the start, or be sheared too far: |F| > 4 |det F|^(1/3), where F
- * is the deformation since the start and |.| the root of the sum of squares: FAILED NOT_FINITE an
- * atom would be further away than IRREP_LENGTH_MAX: FAILED BAD_ARGUMENT       no stress where it is
- * wanted, or the relaxation has ended: nothing changes
+ * OK: *state is RUNNING, CONVERGED or MAX_STEPS. BAD_ARGUMENT (no stress where it is wanted, or
+ * the relaxation has ended): nothing changes. Otherwise *state is FAILED, and error says why, and
+ * after how many steps: RESULT_NOT_FINITE (an energy, a force or a stress is not finite, or a force
+ * too large), DIVERGED (the next step is not finite; an atom would be further away than
+ * IRREP_LENGTH_MAX; the next cell would have less than an eighth or more than eight times its
+ * volume at the start, or be sheared too far: |F| > 4 |det F|^(1/3), where F is the deformation
+ * since the start and |.| the root of the sum of squares).
  *
  * Time: linear in the atoms and in the steps remembered; in BFGS it goes with the third power of
  * the atoms. Allocates nothing. One thread at a time for each relaxation. */
