@@ -47,6 +47,7 @@ struct search {
   struct neighbour_pairs *pairs; /* NULL to count only */
   double r_max, reach;           /* reach: r_max and what the places in the grid may be off */
   size_t max_edges, n_edges;
+  uint64_t max_work; /* beside that for edges */
   enum irrep_status status;
   struct irrep_error *error;
   uint32_t sender; /* the atom under way */
@@ -134,19 +135,21 @@ static bool fail_large(struct search *search, const char *what) {
   return false;
 }
 
+static __attribute__((noinline)) bool fail_limits(struct search *search) {
+  if (search->n_edges > search->max_edges)
+    return fail_large(search, "");
+  search->status = irrep_fail(search->error, IRREP_TOO_LARGE, "positions",
+                              "The atoms are too unevenly spread to find the neighbours within "
+                              "%g Angstrom: leave out those that are far from all others",
+                              search->r_max);
+  return false;
+}
+
 static bool check_limits(struct visit *visit) {
   struct search *search = visit->context;
-  uint64_t edges = search->n_edges, atoms = search->structure->n_atoms;
-  if (edges > search->max_edges)
-    return fail_large(search, "");
-  if (visit->work > WORK_FIXED + WORK_PER_ATOM * atoms + WORK_PER_EDGE * edges) {
-    search->status = irrep_fail(search->error, IRREP_TOO_LARGE, "positions",
-                                "The atoms are too unevenly spread to find the neighbours within "
-                                "%g Angstrom: leave out those that are far from all others",
-                                search->r_max);
-    return false;
-  }
-  return true;
+  const uint64_t edges = search->n_edges;
+  return (edges <= search->max_edges && visit->work <= search->max_work + WORK_PER_EDGE * edges) ||
+         fail_limits(search);
 }
 
 /* Writes the slots from [begin, end) that are within reach of a point; returns their number. A
@@ -184,7 +187,7 @@ static bool take_run(struct visit *visit, const struct visit_run *run) {
         return false;
     }
   }
-  return true;
+  return check_limits(visit);
 }
 
 /* The order of the pairs */
@@ -265,6 +268,7 @@ enum irrep_status neighbours_find(const struct irrep_structure *structure, doubl
                           .pairs = pairs,
                           .r_max = r_max,
                           .max_edges = max_edges < UINT32_MAX ? max_edges : UINT32_MAX,
+                          .max_work = WORK_FIXED + WORK_PER_ATOM * structure->n_atoms,
                           .error = error};
   lattice_shorten(structure->cell, structure->pbc, r_max, &lattice);
   for (size_t k = 0; k < 3; k++)

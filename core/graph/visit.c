@@ -22,7 +22,7 @@ static bool visit_stretch(struct visit *visit, struct visit_run *run) {
                          modulo(run->slice[1], axis[1].folded)) *
                             axis[2].folded +
                         modulo(run->low, axis[2].folded));
-  return visit->run(visit, run) && visit->go_on(visit);
+  return visit->run(visit, run);
 }
 
 /* floor(x), held to what loops and comparisons can take. */
