@@ -148,14 +148,14 @@ def _md(options: argparse.Namespace, client: Client) -> int:
         raise ValueError("--temperature takes one value, or the first and the last")
     kelvin = options.temperature if len(options.temperature) == 2 else options.temperature[0]
     given["temperature"] = None if options.ensemble == "nve" and kelvin is None else kelvin
+    structures = list(_structures(options))
+    refused = [s for s in structures if isinstance(s, StructureError)]
     label = client.label(options.model, options.precision)
     n_bad = 0
     if not options.quiet:
         print(
             f"{'frame':>6} {'step':>10} {'time/fs':>12} {'energy/eV':>16} {'T/K':>10} {'p/GPa':>10}"
         )
-    structures = list(_structures(options))
-    refused = [s for s in structures if isinstance(s, StructureError)]
     with writer_of(options.output, label) as writer:
         moved = md(structures, options.model, client, **given)
         with closing(moved):  # type: ignore[type-var]

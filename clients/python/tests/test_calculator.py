@@ -190,9 +190,7 @@ def in_threads(count: int, work: Callable[[int], None]) -> None:
         raise faults[0]
 
 
-def test_threads_get_numbers_of_their_own(
-    server: FakeServer, calculator: IrrepCalculator
-) -> None:
+def test_threads_get_numbers_of_their_own(server: FakeServer, calculator: IrrepCalculator) -> None:
     """Two requests are answered only once both are there, so that calculations overlap."""
     barrier = threading.Barrier(2, timeout=20)
     server.faults = [lambda _: bool(barrier.wait() < 0)] * 40

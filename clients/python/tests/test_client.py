@@ -84,8 +84,10 @@ def test_structures_of_ase_and_plain_arrays(server: FakeServer) -> None:
     plain = {"numbers": atoms.numbers, "positions": atoms.positions, "pbc": atoms.pbc}
     with Client(server.url) as client:
         one, other = client.predict("springs", iter([atoms, plain]))
-    assert one["energy"] == other["energy"] == pytest.approx(
-        (atoms.positions**2 @ [0.5, 1.0, 1.5]).sum()
+    assert (
+        one["energy"]
+        == other["energy"]
+        == pytest.approx((atoms.positions**2 @ [0.5, 1.0, 1.5]).sum())
     )
 
 
@@ -194,9 +196,7 @@ def test_redirections_are_followed(server: FakeServer, status: int) -> None:
         ("http://[", "redirects to"),
     ],
 )
-def test_redirections_elsewhere_are_named(
-    server: FakeServer, location: str, message: str
-) -> None:
+def test_redirections_elsewhere_are_named(server: FakeServer, location: str, message: str) -> None:
     """Neither the structure nor the key goes to another machine."""
     server.faults = [moved(location)]
     with Client(server.url) as client, pytest.raises(ConnectionFailed, match=message):
@@ -388,13 +388,15 @@ def test_tls(server: FakeServer, tmp_path: Path) -> None:
 
 
 def test_the_wrong_scheme_is_named(server: FakeServer, tmp_path: Path) -> None:
-    with Client(server.url.replace("http", "https")) as client, pytest.raises(
-        ConnectionFailed, match="begin the URL with http://"
+    with (
+        Client(server.url.replace("http", "https")) as client,
+        pytest.raises(ConnectionFailed, match="begin the URL with http://"),
     ):
         energy(client)
     with_tls(server, tmp_path)
-    with Client(server.url) as client, pytest.raises(
-        ConnectionFailed, match="begin the URL with https://"
+    with (
+        Client(server.url) as client,
+        pytest.raises(ConnectionFailed, match="begin the URL with https://"),
     ):
         energy(client)
 

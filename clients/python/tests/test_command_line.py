@@ -190,11 +190,16 @@ def test_an_interrupt_ends_it_at_once(frames: Path) -> None:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         command = [sys.executable, "-m", "irrepd", frames, "--url", url]
         environment = {**os.environ, "PYTHONPATH": str(Path(irrepd.__file__).parents[1])}
-        with subprocess.Popen(
-            command,
-            env=environment,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # not in a shell's &
-        ) as program, silent.accept()[0]:
+        with (
+            subprocess.Popen(
+                command,
+                env=environment,
+                preexec_fn=lambda: signal.signal(
+                    signal.SIGINT, signal.SIG_DFL
+                ),  # not in a shell's &
+            ) as program,
+            silent.accept()[0],
+        ):
             program.send_signal(signal.SIGINT)
             try:
                 assert program.wait(30) == 130

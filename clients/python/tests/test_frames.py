@@ -408,9 +408,7 @@ def test_frames_name_model_file_and_precision(
             assert atoms.info["irrepd_precision"] == "float64"
 
 
-def test_formats_that_cannot_be_resumed_name_them_too(
-    server: FakeServer, tmp_path: Path
-) -> None:
+def test_formats_that_cannot_be_resumed_name_them_too(server: FakeServer, tmp_path: Path) -> None:
     path = written(tmp_path, "in.xyz", WATER)
     assert run(server, path, "--output", tmp_path / "out.traj", "--quiet") == 0
     info = ase.io.read(tmp_path / "out.traj").info

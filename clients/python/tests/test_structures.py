@@ -113,9 +113,10 @@ def test_overlaps_are_those_of_all_pairs(pbc: Any) -> None:
 def test_crystals_that_exist_are_sent() -> None:
     silicon = bulk("Si", cubic=True).repeat(6)
     silicon.rattle(0.1, seed=3)
-    assert faults_of([entry_of(silicon), entry_of(bulk("Cu")), entry_of(molecule("C6H6"))]) == [
-        None
-    ] * 3
+    assert (
+        faults_of([entry_of(silicon), entry_of(bulk("Cu")), entry_of(molecule("C6H6"))])
+        == [None] * 3
+    )
 
 
 def test_disorder_of_ase_is_refused() -> None:
@@ -177,9 +178,7 @@ NOTHING = [
 
 
 @pytest.mark.parametrize(("given", "words"), EXTRAS)
-def test_what_no_model_takes_is_said_once(
-    server: FakeServer, given: Atoms, words: str
-) -> None:
+def test_what_no_model_takes_is_said_once(server: FakeServer, given: Atoms, words: str) -> None:
     for ask in (
         lambda: list(irrepd.evaluate([given] * 3, "springs", server.url)),
         lambda: Client(server.url).predict("springs", [given] * 3),
