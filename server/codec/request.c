@@ -17,6 +17,9 @@
 #define STRUCTURE_COST 64
 #define ATOM_COST 16
 
+/* Of what may be spent where it is not in turns: a search in vain takes one of so many parts. */
+#define VAIN_PART 8
+
 struct request_block {
   struct request_block *next;
   size_t size, used;
@@ -223,13 +226,14 @@ enum request_planned request_plan(struct request *request, const struct request_
       return REQUEST_PLANNED;
     if (item->problem)
       continue;
-    if (planner->whole && left == 0)
+    if (left == 0 && max_edges > 0)
       return REQUEST_IS_LONG;
     const enum request_planned planned =
         plan_item(request, *next, planner, planner->whole ? SIZE_MAX : left, &cost);
     if (planned != REQUEST_PLANNED)
       return planned;
-    cost = planner->whole ? cost : item->plan.n_edges;
+    if (!planner->whole)
+      cost = cost == SIZE_MAX ? max_edges / VAIN_PART : item->plan.n_edges;
     left -= cost < left ? cost : left;
   }
   return REQUEST_PLANNED;

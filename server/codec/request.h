@@ -91,7 +91,7 @@ struct request_planner {
  * the model cannot take one. IS_LONG: before they have more than max_edges edges together; the rest
  * is still to be planned. whole: a structure is planned whatever its edges, if less than max_edges
  * has been spent before; atoms and structures cost as well, and what the core refused after a
- * search costs all that is left. Thread-safe on distinct requests. */
+ * search costs all that is left; otherwise an eighth. Thread-safe on distinct requests. */
 enum request_planned request_plan(struct request *request, const struct request_planner *planner,
                                   size_t max_edges, size_t *next);
 

@@ -297,7 +297,8 @@ static void test_counts(void **state) {
   assert_string_equal(r.items[0].problem->type, "urn:irrepd:too-large");
   assert_null(r.items[1].problem);
   request_fini(&r);
-  assert_false(codec_safetensors_read(body, size, &(struct codec_limits){1, 9}, &r, &problem));
+  assert_false(codec_safetensors_read(
+      body, size, &(struct codec_limits){.max_structures = 1, .max_atoms = 9}, &r, &problem));
   assert_string_equal(problem.type, "urn:irrepd:too-many-structures");
   request_fini(&r);
   free(body);

@@ -22,7 +22,7 @@ static void test_text(void **state) {
   job->loaded = &loaded;
   const struct compute compute = {.evaluator = &fake_evaluator};
   job->compute = &compute;
-  job->limits = (struct codec_limits){4, 8};
+  job->limits = (struct codec_limits){.max_structures = 4, .max_atoms = 8};
   job->bounds[0] = (struct bounds){.max_edges = 1000, .max_bytes = 1000000};
   job->body = strdup(body);
   job->body_size = strlen(body);

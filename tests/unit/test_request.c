@@ -287,6 +287,37 @@ static void test_turns(void **state) {
   free(model);
 }
 
+static enum irrep_status plan_overlap(const struct irrep_model *model,
+                                      const struct irrep_structure *structure, size_t max_edges,
+                                      struct irrep_plan *plan, struct irrep_error *error) {
+  (void)model, (void)structure, (void)max_edges, (void)plan;
+  return irrep_fail(error, IRREP_ATOMS_OVERLAP, "positions/1", "they do");
+}
+
+/* Searches that end in an overlap have cost something: on the loop a few are enough, and of a turn
+ * each is the end. */
+static void test_searches_in_vain(void **state) {
+  (void)state;
+  size_t next = 0;
+  struct irrep_model *model = fake_model();
+  struct evaluator evaluator = fake_evaluator;
+  evaluator.plan = plan_overlap;
+  struct request r;
+  struct request_planner planner = {
+      .evaluator = &evaluator, .model = model, .bounds = {.max_edges = 1000, .max_bytes = 100000}};
+  size_t atoms[20];
+  for (size_t i = 0; i < 20; i++)
+    atoms[i] = 4;
+  fill(&r, atoms, 20);
+  assert_int_equal(request_plan(&r, &planner, 800, &next), REQUEST_IS_LONG);
+  assert_int_equal(next, 8);
+  planner.whole = true;
+  assert_int_equal(request_plan(&r, &planner, 800, &next), REQUEST_IS_LONG);
+  assert_int_equal(next, 9);
+  request_fini(&r);
+  free(model);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_memory),
@@ -300,6 +331,7 @@ int main(void) {
       cmocka_unit_test(test_gone),
       cmocka_unit_test(test_many_edges),
       cmocka_unit_test(test_turns),
+      cmocka_unit_test(test_searches_in_vain),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
