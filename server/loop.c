@@ -20,7 +20,7 @@
 #include "server/os/privileges.h"
 #include "server/routes/example.h"
 #include "server/routes/routes.h"
-#include "server/runs/run.h"
+#include "server/runs/kept_run.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -67,6 +67,7 @@ struct daemon {
   bool handles_open, announced, reported;
   bool idle, answered; /* while draining: the predictor and the HTTP side are done */
   bool released;       /* and the drivers of outbound sockets */
+  bool kept;           /* and jobs are written */
   bool abandoned;      /* the drain has timed out */
 };
 
@@ -184,7 +185,7 @@ static void leave(struct daemon *daemon) {
 }
 
 static void stop_when_done(struct daemon *daemon) {
-  if (daemon->idle && daemon->answered && daemon->released)
+  if (daemon->idle && daemon->answered && daemon->released && daemon->kept)
     uv_stop(&daemon->loop);
 }
 
@@ -197,6 +198,12 @@ static void on_answered(void *context) {
 static void on_released(void *context) {
   struct daemon *daemon = context;
   daemon->released = true;
+  stop_when_done(daemon);
+}
+
+static void on_kept(void *context) {
+  struct daemon *daemon = context;
+  daemon->kept = true;
   stop_when_done(daemon);
 }
 
@@ -241,6 +248,7 @@ static void on_drain_timeout(uv_timer_t *timer) {
 /* From here on requests are refused; those that were accepted are answered. */
 static void drain(struct daemon *daemon) {
   uv_timer_start(&daemon->drain_timer, on_drain_timeout, daemon->config->drain_timeout_ms, 0);
+  kept_runs_drain(daemon->services.jobs, on_kept, daemon);
   predictor_drain(daemon->services.predictor, on_idle, daemon);
   sockets_drain(daemon->services.sockets, on_released, daemon);
 }
@@ -409,6 +417,10 @@ static const char *start(struct daemon *daemon, struct irrep_error *error) {
   services->sockets = sockets_new(&sockets);
   if (!services->sockets || sockets_open_flags(services->sockets, error) != IRREP_OK)
     return "sockets";
+  const struct kept_options jobs = {
+      .pool = services->runs, .registry = services->registry, .folder = daemon->config->jobs};
+  if (kept_runs_new(&jobs, &services->jobs, error) != IRREP_OK)
+    return "jobs";
   services->http = start_http(daemon);
   return services->http ? NULL : "http";
 }
@@ -418,6 +430,7 @@ static void stop(struct daemon *daemon) {
   if (services->http != NULL)
     http_stop(services->http);
   services->http = NULL;
+  kept_runs_free(services->jobs);
   sockets_free(services->sockets);
   if (services->predictor != NULL)
     predictor_free(services->predictor);
@@ -445,6 +458,8 @@ int daemon_run(struct config *config, int argc, char **argv) {
   daemon.services.config = config;
   daemon.services.started_ns = uv_hrtime();
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ,
+         SIG_IGN); /* a write beyond the limit of files fails then, like one to a full disk */
   descriptors_raise_limit();
   blas_try(&daemon.blas, blas_check);
   daemon.services.blas = daemon.blas.name;

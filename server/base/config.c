@@ -93,6 +93,16 @@ static const struct option options[] = {
      "atoms of one structure; beyond: 422"},
     {"max-steps", "N", OPTION_COUNT, "10000000", FIELD(max_steps), 1, (size_t)1 << 40,
      "steps of one structure's relaxation or dynamics; beyond: 422"},
+    {"jobs", "DIR", OPTION_TEXT, "", FIELD(jobs), 0, 4000,
+     "keep jobs in DIR, where they outlive the daemon; otherwise in memory"},
+    {"jobs-bytes", "BYTES", OPTION_BYTES, "10G", FIELD(jobs_bytes), 1u << 16, SIZE_MAX / 4,
+     "all files of DIR; beyond, jobs stand still; jobs in memory may take max-receiving-bytes"},
+    {"jobs-age", "SECONDS", OPTION_COUNT, "604800", FIELD(jobs_age_s), 0, 1u << 30,
+     "jobs that have ended are forgotten after so long; 0: never"},
+    {"max-jobs", "N", OPTION_COUNT, "1024", FIELD(max_jobs), 0, 1u << 20,
+     "jobs, with those that have ended; beyond: 503"},
+    {"max-jobs-client", "N", OPTION_COUNT, "64", FIELD(max_jobs_client), 1, 1u << 20,
+     "jobs of one client that have not ended; beyond: 429"},
     {"max-connections", "N", OPTION_COUNT, "1024", FIELD(max_connections), 1, 65536,
      "connections at a time; more wait to be accepted"},
     {"max-connections-address", "N", OPTION_COUNT, "0", FIELD(max_connections_address), 0, 65536,
@@ -520,6 +530,7 @@ void config_free(struct config *config) {
   free(config->mdi);
   free(config->socket_allow);
   free(config->keys);
+  free(config->jobs);
   free(config->tls_cert);
   free(config->tls_key);
   free(config->user);

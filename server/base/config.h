@@ -34,6 +34,11 @@ struct config {
   size_t max_structures;          /* --max-structures: of one request */
   size_t max_atoms;               /* --max-atoms: of one structure */
   size_t max_steps;               /* --max-steps: of one relaxation or trajectory */
+  char *jobs;                     /* --jobs DIR: where jobs outlive the daemon; "": memory */
+  size_t jobs_bytes;              /* --jobs-bytes: of all its files */
+  size_t jobs_age_s;              /* --jobs-age: how long those that have ended are kept */
+  size_t max_jobs;                /* --max-jobs */
+  size_t max_jobs_client;         /* --max-jobs-client: that have not ended */
   size_t max_connections;         /* --max-connections */
   size_t max_connections_address; /* --max-connections-address: of one IP address; 0: no bound */
   size_t request_timeout_ms;      /* --request-timeout-ms: to receive headers, and body; 408 */

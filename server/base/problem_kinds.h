@@ -35,6 +35,9 @@
   X(DEADLINE_PASSED, 504, "deadline-passed", "deadline passed before the computation began")       \
   X(ADDRESS_NOT_ALLOWED, 403, "address-not-allowed", "address not allowed")                        \
   X(TOO_MANY_SOCKETS, 503, "too-many-sockets", "too many sockets")                                 \
+  X(UNKNOWN_JOB, 404, "unknown-job", "no such job")                                                \
+  X(JOB_STATE, 409, "job-state", "not in this state of a job")                                     \
+  X(TOO_MANY_JOBS, 503, "too-many-jobs", "too many jobs")                                          \
   X(INTERNAL, 500, "internal", "internal error")
 
 /* Those of the core. X(NAME of the status, HTTP status). The kind is the name in lower case with

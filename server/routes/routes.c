@@ -49,6 +49,11 @@ static const struct route routes_table[] = {
     {"/v1/models/" MODEL_SEGMENT "/load", "POST", "application", "json", route_load, ACCESS_ADMIN},
     {"/v1/models/" MODEL_SEGMENT "/unload", "POST", "application", "json", route_unload,
      ACCESS_ADMIN},
+    {"/v1/jobs", "GET", "application", "json", route_jobs, ACCESS_PREDICT},
+    {"/v1/jobs/{id}", "GET", "application", "json", route_job, ACCESS_PREDICT},
+    {"/v1/jobs/{id}", "POST", "application", "json", route_job_action, ACCESS_PREDICT},
+    {"/v1/jobs/{id}", "DELETE", "application", "json", route_job_delete, ACCESS_PREDICT},
+    {"/v1/jobs/{id}/frames", "GET", "application", "x-ndjson", route_job_frames, ACCESS_PREDICT},
     {"/v2", "GET", "application", "json", route_v2, ACCESS_ANYONE},
     {"/v2/health/live", "GET", "application", "json", route_v2_live, ACCESS_ANYONE},
     {"/v2/health/ready", "GET", "application", "json", route_v2_ready, ACCESS_ANYONE},
@@ -86,14 +91,18 @@ static bool method_matches(const struct route *route, const char *method) {
          (strcmp(route->method, "GET") == 0 && strcmp(method, "HEAD") == 0);
 }
 
+static bool has_method(const char *path, const char *method) {
+  for (size_t i = 0; i < N_ROUTES; i++)
+    if (strcmp(routes_table[i].path, path) == 0 && strcmp(routes_table[i].method, method) == 0)
+      return true;
+  return false;
+}
+
 /* The methods of all routes with a path. */
 static const char *methods_of(const char *path) {
-  bool gets = false, posts = false;
-  for (size_t i = 0; i < N_ROUTES; i++)
-    if (strcmp(routes_table[i].path, path) == 0) {
-      gets = gets || strcmp(routes_table[i].method, "GET") == 0;
-      posts = posts || strcmp(routes_table[i].method, "POST") == 0;
-    }
+  const bool gets = has_method(path, "GET"), posts = has_method(path, "POST");
+  if (has_method(path, "DELETE"))
+    return "GET, HEAD, POST, DELETE";
   return !posts ? "GET, HEAD" : gets ? "GET, HEAD, POST" : "POST";
 }
 

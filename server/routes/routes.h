@@ -5,6 +5,7 @@
 #include "core/base/json_writer.h"
 #include "server/base/config.h"
 #include "server/base/metrics.h"
+#include "server/codec/codec_trajectory.h"
 #include "server/http/auth.h"
 #include "server/http/http.h"
 #include "server/jobs/predict.h"
@@ -15,6 +16,7 @@
 
 struct sockets;
 struct run_pool;
+struct kept_runs;
 
 /* What the routes look at; nothing is owned. */
 struct services {
@@ -25,6 +27,7 @@ struct services {
   struct http_server *http; /* NULL before it has started */
   struct sockets *sockets;
   struct run_pool *runs;
+  struct kept_runs *jobs;
   const struct auth *auth; /* NULL: no keys */
   const char *blas;        /* who multiplies matrices */
   uint64_t started_ns;     /* uv_hrtime */
@@ -41,8 +44,8 @@ bool routes_admit(void *context, struct http_exchange *exchange, struct problem 
 /* "ready", "loading", "draining", or "failed" when no model is ready and none is loading. */
 const char *routes_state(const struct services *services);
 
-/* The handlers behind routes_handle; model is the path's {m}, decoded, or NULL. route_page's is a
- * file's name instead, "" for the page itself. */
+/* The handlers behind routes_handle; model is the path's {m}, decoded, or NULL; id its {id}.
+ * route_page's is a file's name instead, "" for the page itself. */
 typedef void (*route_handler)(struct services *services, struct http_exchange *exchange,
                               const char *model);
 void route_live(struct services *services, struct http_exchange *exchange, const char *model);
@@ -62,6 +65,11 @@ void route_sockets_add(struct services *services, struct http_exchange *exchange
 void route_predict(struct services *services, struct http_exchange *exchange, const char *model);
 void route_relax(struct services *services, struct http_exchange *exchange, const char *model);
 void route_md(struct services *services, struct http_exchange *exchange, const char *model);
+void route_jobs(struct services *services, struct http_exchange *exchange, const char *model);
+void route_job(struct services *services, struct http_exchange *exchange, const char *id);
+void route_job_action(struct services *services, struct http_exchange *exchange, const char *id);
+void route_job_delete(struct services *services, struct http_exchange *exchange, const char *id);
+void route_job_frames(struct services *services, struct http_exchange *exchange, const char *id);
 void route_v2(struct services *services, struct http_exchange *exchange, const char *model);
 void route_v2_live(struct services *services, struct http_exchange *exchange, const char *model);
 void route_v2_ready(struct services *services, struct http_exchange *exchange, const char *model);
@@ -74,6 +82,10 @@ void route_v2_infer(struct services *services, struct http_exchange *exchange, c
  * from the exchange; answers when it is done. */
 void routes_predict(struct services *services, struct http_exchange *exchange, const char *model,
                     struct predict_call request);
+
+/* Begins a job of the exchange's body, and answers when it is kept. */
+void routes_begin_job(struct services *services, struct http_exchange *exchange, const char *model,
+                      enum trajectory_kind kind);
 
 /* Whether the daemon is ready; otherwise the problem says why not. */
 bool routes_ready(const struct services *services, struct problem *problem);

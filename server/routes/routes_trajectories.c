@@ -234,6 +234,20 @@ static bool wants_stream(const struct http_exchange *exchange) {
          http_accepts(exchange->accept, "application", "x-ndjson");
 }
 
+/* RFC 7240: a list of preferences, of which some have values. */
+static bool prefers_async(const char *prefer) {
+  static const char word[] = "respond-async";
+  const char *at = prefer;
+  while (at && *at != '\0') {
+    at += strspn(at, " \t,");
+    const size_t n = strcspn(at, " \t,;=");
+    if (n == sizeof word - 1 && strncasecmp(at, word, n) == 0)
+      return true;
+    at += strcspn(at, ",");
+  }
+  return false;
+}
+
 static void begin(struct services *services, struct http_exchange *exchange, const char *model,
                   enum trajectory_kind kind) {
   struct problem problem;
@@ -245,6 +259,8 @@ static void begin(struct services *services, struct http_exchange *exchange, con
                        problem_of_kind(&problem, PROBLEM_DRAINING, "",
                                        "The server finishes what it has accepted."),
                        NULL);
+  else if (prefers_async(exchange->prefer))
+    routes_begin_job(services, exchange, model, kind);
   else if (wants_stream(exchange))
     event_stream_begin(services->runs, exchange, &call);
   else

@@ -186,12 +186,19 @@ double run_temperature_of(const struct run *run, size_t structure) {
   return run->temperatures[structure];
 }
 
+/* Of one that has not begun again, the state that it would begin with. */
 void run_save(const struct run *run, size_t structure, struct text *bytes) {
+  const struct run_past *past = &run->past;
   for (size_t i = 0; i < RUN_IN_FLIGHT; i++) {
     const struct slot *slot = &run->slots[i];
-    if (slot->stage != SLOT_FREE && slot->trajectory->index == structure)
+    if (slot->stage != SLOT_FREE && slot->trajectory->index == structure) {
       trajectory_save(slot->trajectory, bytes);
+      return;
+    }
   }
+  if (past->saved_at && structure < past->n)
+    text_add(bytes, (const char *)past->saved + past->saved_at[structure],
+             (size_t)(past->saved_at[structure + 1] - past->saved_at[structure]));
 }
 
 /* Life */

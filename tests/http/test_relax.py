@@ -15,7 +15,6 @@ from trajectories import (
     begin,
     diamond,
     events,
-    follow,
     leave,
     md,
     move,

@@ -77,7 +77,7 @@ def results(daemon: Daemon, body: dict[str, Any]) -> list[Any]:
 def lines(answer: Answer) -> list[dict[str, Any]]:
     assert answer.status == 200, answer.body
     assert answer.headers["content-type"] == "application/x-ndjson"
-    assert answer.body.endswith(b"\n")
+    assert not answer.body or answer.body.endswith(b"\n")
     return [json.loads(line) for line in answer.body.splitlines()]
 
 
@@ -87,9 +87,7 @@ def events(daemon: Daemon, body: dict[str, Any]) -> list[dict[str, Any]]:
 
 def of_structure(told: list[dict[str, Any]], structure: int) -> list[dict[str, Any]]:
     """A structure's own events, as a stream of it alone would tell them."""
-    return [
-        {**event, "structure": 0} for event in told if event.get("structure") == structure
-    ]
+    return [{**event, "structure": 0} for event in told if event.get("structure") == structure]
 
 
 def follow(response: Any) -> Iterator[dict[str, Any]]:

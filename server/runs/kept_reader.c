@@ -1,0 +1,156 @@
+/* Readers of kept runs: each goes through the file by itself, on threads that may wait. */
+#include "server/runs/kept_inside.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* What is read at a time, at least; a longer record is read as a whole. */
+#define BLOCK ((size_t)64 << 10)
+
+struct kept_reader {
+  uv_work_t work;
+  struct kept_run *run;
+  struct kept_reader *next;
+  void (*wake)(void *context);
+  void *context;
+  bool is_freed, is_reading, is_broken;
+  uint64_t offset, skip; /* of the file; events that are to be passed over first */
+  /* Lines that have been read */
+  char *lines;
+  size_t size, at;
+  /* The read that is under way */
+  char *block;
+  size_t room, n, wanted;
+};
+
+void kept_wake_readers(struct kept_run *run) {
+  for (struct kept_reader *reader = run->readers; reader; reader = reader->next)
+    reader->wake(reader->context);
+}
+
+static void free_now(struct kept_reader *r) {
+  struct kept_run *run = r->run;
+  struct kept_reader **at = &run->readers;
+  while (*at && *at != r)
+    at = &(*at)->next;
+  if (*at)
+    *at = r->next;
+  free(r->lines);
+  free(r->block);
+  free(r);
+  run->n_users--;
+  kept_free_when_left(run);
+}
+
+static void read_now(uv_work_t *work) {
+  struct kept_reader *r = work->data;
+  r->n = 0;
+  while (r->n < r->wanted) {
+    const ssize_t n =
+        pread(r->run->frames, r->block + r->n, r->wanted - r->n, (off_t)(r->offset + r->n));
+    if (n <= 0)
+      break;
+    r->n += (size_t)n;
+  }
+}
+
+/* Takes the lines of whole records. false: what is there is not what was written. */
+static bool take_lines(struct kept_reader *r) {
+  struct store_record record;
+  size_t at = 0, needed = 0;
+  r->size = r->at = 0;
+  while (store_take_record(r->block + at, r->n - at, &record, &needed)) {
+    if (r->skip > 0) {
+      r->skip--;
+    } else { /* in place: a line and its end are shorter than the record */
+      memmove(r->lines + r->size, r->block + at + STORE_HEAD, record.size);
+      r->size += record.size;
+      r->lines[r->size++] = '\n';
+    }
+    at += needed;
+  }
+  r->offset += at;
+  r->wanted = needed > BLOCK ? needed : BLOCK;
+  return at > 0 || (needed > r->n && r->n > 0);
+}
+
+static void end_read(uv_work_t *work, int status) {
+  struct kept_reader *r = work->data;
+  (void)status;
+  r->is_reading = false;
+  if (r->is_freed) {
+    free_now(r);
+    return;
+  }
+  r->is_broken = !take_lines(r);
+  r->wake(r->context);
+}
+
+static bool make_room(struct kept_reader *r) {
+  if (r->wanted <= r->room)
+    return true;
+  char *block = realloc(r->block, r->wanted);
+  r->block = block ? block : r->block;
+  char *lines = realloc(r->lines, r->wanted);
+  r->lines = lines ? lines : r->lines;
+  if (!block || !lines)
+    return false;
+  r->room = r->wanted;
+  return true;
+}
+
+/* Nothing more will be written: it has ended, or the daemon does. */
+static bool is_over(const struct kept_run *run) {
+  return run->is_forgotten || run->runs->draining || (kept_run_has_ended(run) && !run->write);
+}
+
+size_t kept_reader_read(struct kept_reader *r, char *bytes, size_t size) {
+  struct kept_run *run = r->run;
+  const size_t left = r->size - r->at, n = left < size ? left : size;
+  if (n > 0) {
+    memcpy(bytes, r->lines + r->at, n);
+    r->at += n;
+    return n;
+  }
+  if (r->is_reading)
+    return 0;
+  if (r->is_broken || run->is_forgotten || run->frames < 0 || r->offset >= run->durable)
+    return r->is_broken || is_over(run) ? SIZE_MAX : 0;
+  const uint64_t there = run->durable - r->offset;
+  if (!make_room(r))
+    return SIZE_MAX;
+  r->wanted = there < r->room ? (size_t)there : r->room;
+  r->is_reading = true;
+  r->work.data = r;
+  uv_queue_work(run->runs->options.pool->loop, &r->work, read_now, end_read);
+  return 0;
+}
+
+struct kept_reader *kept_reader_new(struct kept_run *run, uint64_t from,
+                                    void (*wake)(void *context), void *context) {
+  struct kept_reader *r = calloc(1, sizeof *r);
+  if (!r)
+    return NULL;
+  const uint64_t mark = from / KEPT_EVENTS_OF_MARK;
+  *r = (struct kept_reader){.run = run, .wake = wake, .context = context, .wanted = BLOCK};
+  if (mark < run->n_marks) {
+    r->offset = run->marks[mark];
+    r->skip = from % KEPT_EVENTS_OF_MARK;
+  } else { /* events that are still to come */
+    r->offset = run->n_marks > 0 ? run->marks[run->n_marks - 1] : 0;
+    r->skip = run->n_marks > 0 ? from - (run->n_marks - 1) * KEPT_EVENTS_OF_MARK : from;
+  }
+  r->next = run->readers;
+  run->readers = r;
+  run->n_users++;
+  return r;
+}
+
+void kept_reader_free(struct kept_reader *r) {
+  if (!r)
+    return;
+  r->is_freed = true;
+  if (!r->is_reading)
+    free_now(r);
+}

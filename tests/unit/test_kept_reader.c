@@ -1,0 +1,92 @@
+#define _GNU_SOURCE /* mkdtemp */
+#include "tests/unit/support_kept.h"
+
+/* From any event on, across the marks. */
+static void test_from(void **state) {
+  (void)state;
+  static const uint64_t from[] = {0, 1, 255, 256, 257, 511, 512, 700, 1001, 1002, 1003, 5000};
+  struct kept kept;
+  kept_set_up(&kept, false);
+  struct kept_run *run = kept_add(&kept, "x", SWING("1000"));
+  WAIT_FOR(&kept.fake.loop, kept_run_state(run) == KEPT_DONE);
+  char *whole = kept_read(&kept, run, 0);
+  assert_int_equal(kept_count(whole, "\n"), 1003);
+  for (size_t i = 0; i < sizeof from / sizeof *from; i++) {
+    const char *rest = whole;
+    for (uint64_t k = 0; k < from[i] && *rest; k++)
+      rest = strchr(rest, '\n') + 1;
+    char *read = kept_read(&kept, run, from[i]);
+    assert_string_equal(read, rest);
+    free(read);
+  }
+  free(whole);
+  kept_tear_down(&kept);
+}
+
+/* One that follows gets what comes, from an event on that is still to come. */
+static void test_follows(void **state) {
+  (void)state;
+  struct kept kept;
+  kept_set_up(&kept, true);
+  struct kept_run *run = kept_add(&kept, "x", SWING("2000"));
+  char *late = kept_read(&kept, run, 1500), *whole = kept_read(&kept, run, 0);
+  assert_int_equal(kept_count(late, "\n"), 503);
+  assert_string_equal(whole + strlen(whole) - strlen(late), late);
+  free(late);
+  free(whole);
+  kept_tear_down(&kept);
+}
+
+/* Lines longer than what is read at a time. */
+static void test_long_lines(void **state) {
+  (void)state;
+  struct kept kept;
+  struct text body = {0};
+  kept_set_up(&kept, false);
+  kept.fake.config.memory_budget = (size_t)1 << 40;
+  predictor_limits_changed(kept.fake.predictor);
+  text_puts(&body, "{\"structures\":[{\"numbers\":[14");
+  for (size_t i = 1; i < 3000; i++)
+    text_puts(&body, ",14");
+  text_puts(&body, "],\"positions\":[[0.1,0.2,0.3]");
+  for (size_t i = 1; i < 3000; i++)
+    text_puts(&body, ",[0.125,0.3,0.7]");
+  text_puts(&body, "]}],\"md\":{\"ensemble\":\"nve\",\"timestep\":0.1,\"every\":1,\"steps\":3}}");
+  char *bytes = text_take(&body, NULL);
+  struct kept_run *run = kept_add(&kept, "x", bytes);
+  WAIT_FOR(&kept.fake.loop, kept_run_state(run) == KEPT_DONE);
+  char *events = kept_read(&kept, run, 0);
+  assert_int_equal(kept_count(events, "\n"), 6);
+  assert_true(strlen(events) > 400000);
+  free(events);
+  free(bytes);
+  kept_tear_down(&kept);
+}
+
+/* A reader ends when its run is forgotten, and when the daemon stops; it may outlive both. */
+static void test_outlives(void **state) {
+  (void)state;
+  struct kept kept;
+  char bytes[100];
+  kept_set_up(&kept, false);
+  struct kept_run *run = kept_add(&kept, "x", SWING("100000000"));
+  struct kept_reader *one = kept_reader_new(run, 0, kept_ignore, NULL);
+  struct kept_reader *two = kept_reader_new(run, 1u << 30, kept_ignore, NULL);
+  assert_int_equal(kept_reader_read(one, bytes, sizeof bytes), 0); /* a thread reads for it now */
+  kept_reader_free(one);
+  assert_int_equal(kept_reader_read(two, bytes, sizeof bytes), 0);
+  kept_run_forget(run);
+  WAIT_FOR(&kept.fake.loop, kept_reader_read(two, bytes, sizeof bytes) == SIZE_MAX);
+  kept_reader_free(two);
+  kept_tear_down(&kept);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_from),
+      cmocka_unit_test(test_follows),
+      cmocka_unit_test(test_long_lines),
+      cmocka_unit_test(test_outlives),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
