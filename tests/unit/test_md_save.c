@@ -132,9 +132,9 @@ static void test_damaged(void **state) {
   refused(bytes, size - 1, "size");
   refused(bytes, size + 1, "size");
   for (size_t i = 0; i < size; i++) {
-    bytes[i] ^= 1u << (i % 8);
+    bytes[i] = (unsigned char)(bytes[i] ^ (1u << (i % 8)));
     refused(bytes, size, i < 8 ? "magic" : i < 16 ? "version" : i < 32 ? NULL : "checksum");
-    bytes[i] ^= 1u << (i % 8);
+    bytes[i] = (unsigned char)(bytes[i] ^ (1u << (i % 8)));
   }
   free(bytes);
 }
