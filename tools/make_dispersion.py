@@ -1,7 +1,7 @@
 """The reference data of DFT-D3 for build/models/, from the wheel of torch-dftd.
 
-The wheel has radii in bohr, rounded to float32; here are the decimals that they were published with,
-which give them back to that rounding, or nothing is written. Used by make_models.py.
+The wheel has radii in bohr, rounded to float32; here are the decimals that they were published
+with, which give them back to that rounding, or nothing is written. Used by make_models.py.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+
 from irrepd import safetensors
 
 PACKAGE = "torch-dftd"

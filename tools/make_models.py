@@ -29,6 +29,7 @@ PACKAGE = ROOT / "clients" / "python" / "irrepd"
 sys.path[:0] = [str(PACKAGE.parent), str(Path(__file__).resolve().parent)]
 
 import make_dispersion  # noqa: E402
+
 from irrepd import safetensors  # noqa: E402
 from irrepd.convert import FormatError, convert  # noqa: E402
 

@@ -30,12 +30,14 @@ void answer_json_open(struct json_writer *w, const char *id, const char *status)
 }
 
 void answer_json_result(struct json_writer *w, const char *id, uint32_t properties, size_t n_atoms,
-                        const struct irrep_result *result) {
+                        const struct irrep_result *result, const double *dispersion_energy) {
   answer_json_open(w, id, "ok");
   const struct irrep_output *output;
   for (size_t i = 0; (output = irrep_output_at(i)); i++)
     if (properties & output->bit)
       put_output(w, output, n_atoms, result);
+  if (dispersion_energy)
+    json_put_double(w, "dispersion_energy", *dispersion_energy);
   json_put_size(w, "n_edges", result->n_edges);
   json_close_object(w);
 }

@@ -21,7 +21,8 @@ void answer_timing_put(struct json_writer *writer, const struct answer_timing *t
 /* An element of "results": the numbers of a structure of n_atoms, of which only the wanted ones are
  * written, or what was wrong with it. id may be NULL. Thread-safe on distinct writers. */
 void answer_json_result(struct json_writer *writer, const char *id, uint32_t properties,
-                        size_t n_atoms, const struct irrep_result *result);
+                        size_t n_atoms, const struct irrep_result *result,
+                        const double *dispersion_energy);
 void answer_json_error(struct json_writer *writer, const char *id, const struct problem *problem);
 
 /* Opens such an element, with its id and status. */

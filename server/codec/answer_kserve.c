@@ -68,6 +68,16 @@ static void put_status(struct json_writer *w, const struct request *request, boo
   json_close_object(w);
 }
 
+static void put_dispersion(struct json_writer *w, const struct answer_safetensors *answer) {
+  open_output(w, "dispersion_energy", "FP64");
+  answer_status_put_shape(w, answer->request);
+  json_open_array(w, "data");
+  for (size_t i = 0; i < answer->request->n_items; i++)
+    json_put_double(w, NULL, answer->dispersion_energies[i]);
+  json_close_array(w);
+  json_close_object(w);
+}
+
 static void put_outputs(struct json_writer *w, const struct answer_safetensors *answer,
                         const struct kserve_wish *wish) {
   const struct irrep_output *output;
@@ -75,6 +85,8 @@ static void put_outputs(struct json_writer *w, const struct answer_safetensors *
   for (size_t i = 0; (output = irrep_output_at(i)); i++)
     if (wish->outputs & output->bit)
       put_output(w, output, answer, (wish->binary & output->bit) != 0);
+  if (answer->dispersion_energies)
+    put_dispersion(w, answer);
   if (wish->outputs & KSERVE_STATUS)
     put_status(w, answer->request, (wish->binary & KSERVE_STATUS) != 0);
   json_close_array(w);

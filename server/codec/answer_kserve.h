@@ -2,6 +2,8 @@
  * irrep/outputs.h, FP64 with a row for each structure or atom, and status INT32[B], and behind it
  * the bytes of those that were asked for as binary, in their order.
  *
+ * Where dispersion was asked for, dispersion_energy FP64[B] is an output more, as a list.
+ *
  * status is as in answer_safetensors.h; numbers that are not there are null in lists and NaN in
  * bytes. The model's sha256, the request id and the timing are parameters of the answer. */
 #ifndef SERVER_CODEC_ANSWER_KSERVE_H

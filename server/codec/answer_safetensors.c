@@ -70,6 +70,12 @@ static void put_header(struct text *text, const struct answer_safetensors *answe
     answer_array_put_shape(&w, output, rows);
     end_tensor(&w, &offset, rows * output->columns * sizeof(double));
   }
+  if (answer->dispersion_energies) {
+    json_open_object(&w, "dispersion_energy");
+    json_put_string(&w, "dtype", "F64");
+    answer_status_put_shape(&w, request);
+    end_tensor(&w, &offset, request->n_items * sizeof(double));
+  }
   json_open_object(&w, "status");
   json_put_string(&w, "dtype", "I32");
   answer_status_put_shape(&w, request);
@@ -91,5 +97,7 @@ void answer_safetensors_write(struct text *text, const struct answer_safetensors
   for (size_t i = 0; (output = irrep_output_at(i)); i++)
     if (request->properties & output->bit)
       answer_array_put(text, output, request, answer->results);
+  if (answer->dispersion_energies)
+    text_add(text, (const char *)answer->dispersion_energies, request->n_items * sizeof(double));
   answer_status_put(text, request);
 }

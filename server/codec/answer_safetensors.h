@@ -1,6 +1,8 @@
 /* The binary answer of a predict call, as openapi.json describes it: what was asked for of the
  * outputs of irrep/outputs.h, F64 with a row for each structure or atom, and status I32[B].
  *
+ * Where dispersion was asked for, dispersion_energy F64[B] is its part of the energies.
+ *
  * status is 0, or the HTTP status that the structure would have alone; then its numbers are NaN, as
  * is the stress of a structure that is not periodic along all axes. __metadata__ has the model, its
  * sha256, the request id, the timing, and which outputs have a row for each atom, as strings. */
@@ -14,6 +16,7 @@ struct answer_safetensors {
   const struct answer_timing *timing;
   const struct request *request;
   const struct irrep_result *results; /* [n_items]; read where an item has no problem */
+  const double *dispersion_energies;  /* [n_items] eV, NaN where there are none; or NULL */
 };
 
 /* Appends the answer to an empty text. Thread-safe on distinct texts. */

@@ -8,10 +8,19 @@
 #include <string.h>
 
 /* The members of a body, in the order in which their faults are told. */
-enum member { PROPERTIES, PRECISION, DEADLINE, PRIORITY, STRUCTURES, EXTENSION, N_MEMBERS };
+enum member {
+  PROPERTIES,
+  PRECISION,
+  DEADLINE,
+  PRIORITY,
+  DISPERSION,
+  STRUCTURES,
+  EXTENSION,
+  N_MEMBERS
+};
 
-static const char *const members[N_MEMBERS] = {"properties", "precision",  "deadline_ms",
-                                               "priority",   "structures", NULL};
+static const char *const members[N_MEMBERS] = {
+    "properties", "precision", "deadline_ms", "priority", "dispersion", "structures", NULL};
 
 struct reader {
   struct json_reader json;
@@ -126,6 +135,10 @@ static void read_members(struct reader *r) {
       break;
     case PRIORITY:
       read_priority(r);
+      break;
+    case DISPERSION:
+      codec_dispersion_read(&r->json, "#/dispersion", &r->request->dispersion,
+                            &r->faults[DISPERSION]);
       break;
     case STRUCTURES:
       r->no_memory =

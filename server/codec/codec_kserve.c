@@ -8,7 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define KEYS_MAX 5
+#define KEYS_MAX 6
+
+/* The longest string that describes dispersion. */
+#define DISPERSION_TEXT_MAX 1024
 
 /* Numbers that are read at a time. */
 #define CHUNK 64
@@ -340,10 +343,24 @@ static bool read_deadline(struct reader *r, struct json_reader *json, const char
   return true;
 }
 
+/* An object, or one in a string, as clients have parameters. */
+static bool read_dispersion(struct reader *r, struct json_reader *json) {
+  static const char base[] = "#/parameters/dispersion";
+  struct request_dispersion *dispersion = &r->request->dispersion;
+  char text[DISPERSION_TEXT_MAX];
+  if (json_peek(json) != JSON_STRING)
+    codec_dispersion_read(json, base, dispersion, r->fault);
+  else if (json_string_bound(json) <= sizeof text && json_string(json, text, sizeof text, NULL))
+    codec_dispersion_read_text(text, base, dispersion, r->fault);
+  else
+    return fault(r, PROBLEM_WRONG_VALUE, "dispersion", "the string is longer than any that is due");
+  return !r->fault->is_set;
+}
+
 static bool read_parameters(struct reader *r, struct json_reader *object) {
-  static const char *const keys[] = {"precision", "priority", "deadline_ms", "timeout",
-                                     "binary_data_output"};
-  enum { PRECISION, PRIORITY, DEADLINE, TIMEOUT, BINARY, N_KEYS };
+  static const char *const keys[] = {"precision", "priority",           "deadline_ms",
+                                     "timeout",   "binary_data_output", "dispersion"};
+  enum { PRECISION, PRIORITY, DEADLINE, TIMEOUT, BINARY, DISPERSION, N_KEYS };
   struct json_reader values[KEYS_MAX];
   bool is_binary = false;
   snprintf(r->place, sizeof r->place, "/parameters");
@@ -357,6 +374,7 @@ static bool read_parameters(struct reader *r, struct json_reader *object) {
     r->wish->binary = properties_all() | KSERVE_STATUS;
   return (!is_given(&values[PRECISION]) || read_precision(r, &values[PRECISION])) &&
          (!is_given(&values[PRIORITY]) || read_priority(r, &values[PRIORITY])) &&
+         (!is_given(&values[DISPERSION]) || read_dispersion(r, &values[DISPERSION])) &&
          (!is_given(&values[TIMEOUT]) || read_deadline(r, &values[TIMEOUT], "timeout", 1e-3)) &&
          (!is_given(&values[DEADLINE]) || read_deadline(r, &values[DEADLINE], "deadline_ms", 1));
 }

@@ -213,10 +213,17 @@ static bool read_priority(struct reader *r, const char *text) {
   return true;
 }
 
+static bool read_dispersion(struct reader *r, const char *text) {
+  struct codec_fault found = {0};
+  codec_dispersion_read_text(text, "#/__metadata__/dispersion", &r->request->dispersion, &found);
+  return found.is_set ? codec_fault_tell(&found, r->problem) : true;
+}
+
 static bool read_options(struct reader *r, struct json_reader *json) {
-  static const char *const names[] = {"properties", "precision", "deadline_ms", "priority"};
+  static const char *const names[] = {"properties", "precision", "deadline_ms", "priority",
+                                      "dispersion"};
   static bool (*const readers[])(struct reader * r, const char *text) = {
-      read_properties, read_precision, read_deadline, read_priority};
+      read_properties, read_precision, read_deadline, read_priority, read_dispersion};
   enum { N_OPTIONS = sizeof names / sizeof *names };
   char name[NAME_MAX], text[OPTION_MAX];
   unsigned given = 0;

@@ -3,7 +3,7 @@
  *
  * Tensors: n_atoms I32[B], numbers I32[sum N], positions F64[sum N,3]; cell F64[B,3,3] and pbc
  * U8[B,3] (BOOL too) are as optional as in JSON. Options are strings of __metadata__: properties
- * (separated by commas), precision, deadline_ms, priority.
+ * (separated by commas), precision, deadline_ms, priority, dispersion.
  *
  * Faults are those of codec_json.h: a container that is not well-formed, an unknown name and a name
  * given twice are a 400, tensors of the wrong type or shape a 422 of the whole, values out of range

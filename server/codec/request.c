@@ -179,6 +179,14 @@ static bool was_searched(enum irrep_status status) {
   return status == IRREP_ATOMS_OVERLAP || status == IRREP_TOO_LARGE;
 }
 
+/* The arena that a structure takes alone. */
+static size_t bytes_of(const struct request_planner *planner, const struct request_item *item) {
+  const size_t bytes = planner->evaluator->bytes(planner->model, planner->precision, &item->plan);
+  return planner->term
+             ? size_add(bytes, irrep_term_bytes(planner->term, item->structure.n_atoms, 0))
+             : bytes;
+}
+
 /* Plans one structure within max_edges, at a cost that is written. */
 static enum request_planned plan_item(struct request *request, size_t index,
                                       const struct request_planner *planner, size_t max_edges,
@@ -200,8 +208,10 @@ static enum request_planned plan_item(struct request *request, size_t index,
                                      .n_atoms = item->structure.n_atoms,
                                      .n_edges = bounds.max_edges < SIZE_MAX ? bounds.max_edges + 1
                                                                             : SIZE_MAX};
-  size_t bytes =
-      refused ? 0 : planner->evaluator->bytes(planner->model, planner->precision, &item->plan);
+  if (status == IRREP_OK && planner->term)
+    refused = irrep_dispersion_elements(planner->dispersion, item->structure.numbers,
+                                        item->structure.n_atoms, &error) != IRREP_OK;
+  const size_t bytes = refused ? 0 : bytes_of(planner, item);
   if (!refused && bytes <= bounds.max_bytes && !unbounded)
     return REQUEST_PLANNED;
   if (planner->graphs)

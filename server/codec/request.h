@@ -4,6 +4,7 @@
 
 #include "irrep/model.h"
 #include "server/base/problem.h"
+#include "server/codec/codec_dispersion.h"
 #include "server/codec/properties.h"
 #include "server/models/bounds.h"
 #include "server/models/evaluator.h"
@@ -52,6 +53,7 @@ struct request {
   double deadline_ms; /* from the arrival of the request, when has_deadline */
   bool has_priority;  /* one was named; otherwise it is interactive */
   enum request_priority priority;
+  struct request_dispersion dispersion;
   size_t bytes;                 /* that it holds; read-only */
   size_t bytes_max;             /* that it may hold; 0: no bound */
   struct request_block *blocks; /* private */
@@ -83,7 +85,9 @@ struct request_planner {
   const struct irrep_model *model;
   enum irrep_precision precision;
   struct bounds bounds;
-  bool whole;              /* see below */
+  const struct irrep_dispersion *dispersion; /* the data of `term` */
+  const struct irrep_term *term;             /* that structures have beside the model; or NULL */
+  bool whole;                                /* see below */
   const atomic_bool *gone; /* planning ends early when this becomes true; or NULL */
 };
 

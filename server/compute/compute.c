@@ -16,7 +16,9 @@ struct arrays {
   const struct irrep_graph **graphs;  /* [n_entries] */
   bool all_graphs;                    /* each structure's graph is there */
   struct irrep_result *results;       /* [n_entries] */
-  double *outputs;                    /* the arrays of the results, one after the other */
+  struct irrep_addition *additions;   /* [n_additions] of those with a term, in their order */
+  size_t n_additions;
+  double *outputs; /* the arrays of the results, one after the other */
 };
 
 static struct prediction *prediction_of(const struct batch *batch, size_t i) {
@@ -41,8 +43,10 @@ static bool arrays_new(struct arrays *arrays, const struct batch *batch) {
   arrays->graphs = calloc(n + 1, sizeof(const struct irrep_graph *));
   arrays->all_graphs = true;
   arrays->results = calloc(n + 1, sizeof *arrays->results);
+  arrays->additions = calloc(n + 1, sizeof *arrays->additions);
   arrays->outputs = calloc(n_outputs + 1, sizeof *arrays->outputs);
-  if (!arrays->structures || !arrays->graphs || !arrays->results || !arrays->outputs)
+  if (!arrays->structures || !arrays->graphs || !arrays->results || !arrays->outputs ||
+      !arrays->additions)
     return false;
   double *output = arrays->outputs;
   for (size_t i = 0; i < n; i++) {
@@ -52,6 +56,13 @@ static bool arrays_new(struct arrays *arrays, const struct batch *batch) {
     arrays->graphs[i] = p->graph ? p->graph->graph : NULL;
     arrays->all_graphs = arrays->all_graphs && arrays->graphs[i];
     *result = p->numbers ? *p->numbers : (struct irrep_result)IRREP_RESULT_INIT;
+    if (p->term)
+      arrays->additions[arrays->n_additions++] = (struct irrep_addition){
+          .struct_size = sizeof(struct irrep_addition),
+          .index = i,
+          .term = p->term,
+          .structure = p->entry.structure,
+      };
     if (!p->numbers)
       output += irrep_outputs_place(p->properties, p->entry.structure->n_atoms, output, result);
   }
@@ -62,6 +73,7 @@ static void arrays_free(struct arrays *arrays) {
   free(arrays->structures);
   free(arrays->graphs);
   free(arrays->results);
+  free(arrays->additions);
   free(arrays->outputs);
 }
 
@@ -75,7 +87,8 @@ static bool write_element(struct prediction *p, const struct irrep_result *resul
   if (text->size == 0)
     text_room(text, answer_json_size(p->properties, answer->n_structures, answer->n_atoms));
   p->answer_at = text->size;
-  answer_json_result(&writer, p->id, p->properties, p->entry.structure->n_atoms, result);
+  answer_json_result(&writer, p->id, p->properties, p->entry.structure->n_atoms, result,
+                     p->term ? &p->dispersion_energy : NULL);
   p->answer_size = text->size - p->answer_at;
   return !text->failed;
 }
@@ -135,6 +148,8 @@ static enum irrep_status evaluate(struct batch *batch, const struct compute *com
                                                  .team = helped ? &team.core : NULL,
                                                  .exact_filters = compute->exact_filters || plain,
                                                  .plain_kernels = plain,
+                                                 .additions = arrays->additions,
+                                                 .n_additions = arrays->n_additions,
                                                  .profile =
                                                      batch->profile ? &batch->profile->core : NULL};
   const enum irrep_status status =
@@ -173,6 +188,8 @@ void compute_batch(struct batch *batch, const struct compute *compute, void *are
   drop_graphs(batch, compute);
   uint64_t evaluated_ns = uv_hrtime();
   batch->evaluate_ns = evaluated_ns - batch->began_ns;
+  for (size_t i = 0; status == IRREP_OK && i < arrays.n_additions; i++)
+    prediction_of(batch, arrays.additions[i].index)->dispersion_energy = arrays.additions[i].energy;
   for (size_t i = 0; i < batch->n_entries; i++)
     if (status == IRREP_OK)
       write_answer(prediction_of(batch, i), &arrays.results[i]);

@@ -23,23 +23,27 @@ struct answer_text {
 struct prediction {
   struct entry entry;
   struct predict_job *job;
-  const char *id;               /* NULL: none */
-  uint32_t properties;          /* a set of properties.h */
-  struct kept_graph *graph;     /* of the structure, where it is kept */
-  struct irrep_result *numbers; /* where they go, with the caller's arrays, instead of an answer;
-                                   NULL: an answer is wanted */
-  struct answer_text *answer;   /* which gets its element, when one is wanted; NULL: no memory */
+  const char *id;                /* NULL: none */
+  uint32_t properties;           /* a set of properties.h */
+  struct kept_graph *graph;      /* of the structure, where it is kept */
+  const struct irrep_term *term; /* of dispersion, beside the model; NULL: none */
+  struct irrep_result *numbers;  /* where they go, with the caller's arrays, instead of an answer;
+                                    NULL: an answer is wanted */
+  struct answer_text *answer;    /* which gets its element, when one is wanted; NULL: no memory */
   /* After compute_batch */
   struct irrep_error error;      /* status OK, or why there is no answer */
   size_t answer_at, answer_size; /* of the element and its comma in the text */
   size_t n_edges;
+  double dispersion_energy; /* eV, where term is there */
 };
 
 /* What batches are computed with; fixed while workers run. */
 struct compute {
   const struct evaluator *evaluator;
-  struct graph_store *graphs; /* where planning keeps them; NULL: nowhere */
-  struct workers *workers;    /* who may help; NULL: nobody */
+  struct graph_store *graphs;                   /* where planning keeps them; NULL: nowhere */
+  struct workers *workers;                      /* who may help; NULL: nobody */
+  const struct irrep_dispersion *dispersion;    /* reference data; NULL: there are none, */
+  const struct irrep_error *without_dispersion; /* and this says why */
   bool exact_filters;
   bool profiles; /* leaves the time by operation in the batch */
 };

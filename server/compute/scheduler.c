@@ -1,5 +1,6 @@
 #include "server/compute/scheduler.h"
 
+#include "core/base/arena.h"
 #include "server/models/cost.h"
 #include "server/models/plan_sum.h"
 
@@ -54,7 +55,7 @@ struct candidate {
   enum request_priority first; /* the queue that it begins with */
   bool is_due;                 /* that is bulk's, for as long as it is due */
   bool serves_short;           /* it has structures of a request that one batch can finish */
-  size_t n_entries, bytes;
+  size_t n_entries, bytes, extra_bytes;
   size_t n_of[2]; /* entries by enum request_priority, and their sums */
   struct irrep_plan sums[2];
   struct irrep_plan sum;
@@ -289,7 +290,9 @@ static bool fill_from(const struct scheduler *s, struct candidate *c, enum reque
     if (c->is_due && which == PRIORITY_BULK && c->n_entries > 0 &&
         lane_seconds(c->lane, &sum_of) > s->bulk_due_s)
       return true;
-    size_t bytes = h->bytes(h->context, c->lane->model, c->lane->precision, &sum);
+    const size_t extra_bytes = size_add(c->extra_bytes, e->extra_bytes);
+    const size_t bytes =
+        size_add(h->bytes(h->context, c->lane->model, c->lane->precision, &sum), extra_bytes);
     c->reason = bytes > free_bytes ? "full"
                 : c->n_entries > 0 ? reason_to_close(s, c, e, &sum, bytes)
                                    : NULL;
@@ -300,6 +303,7 @@ static bool fill_from(const struct scheduler *s, struct candidate *c, enum reque
     c->sum = sum;
     c->sums[which] = sum_of;
     c->bytes = bytes;
+    c->extra_bytes = extra_bytes;
     c->serves_short = c->serves_short || !takes_longer(s, c->lane, &e->flow->waiting, 1);
     if (sum.n_atoms >= share_atoms)
       return false;

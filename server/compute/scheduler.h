@@ -58,7 +58,8 @@ struct entry {
   /* Set by the caller before scheduler_add */
   const struct irrep_structure *structure;
   struct irrep_plan plan;
-  struct flow *flow; /* of the request; outlives its entries */
+  size_t extra_bytes; /* of arena, beside those of the plan */
+  struct flow *flow;  /* of the request; outlives its entries */
   enum request_priority priority;
   uint64_t arrived_ns;
   uint64_t deadline_ns; /* SCHEDULER_NEVER: none */

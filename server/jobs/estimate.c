@@ -1,5 +1,6 @@
 #include "server/jobs/estimate.h"
 
+#include "core/base/arena.h"
 #include "server/models/cost.h"
 
 #include <math.h>
@@ -9,15 +10,21 @@ static double milliseconds(double seconds) {
   return round(seconds * 1e6) / 1e3;
 }
 
+/* What dispersion takes for a structure. */
+static size_t term_bytes(const struct predict_job *job, const struct request_item *item) {
+  return job->term && !item->problem ? irrep_term_bytes(job->term, item->structure.n_atoms, 0) : 0;
+}
+
 static void put_sizes(struct json_writer *w, const struct predict_job *job,
-                      const struct irrep_plan *plan) {
+                      const struct irrep_plan *plan, size_t extra_bytes) {
   const size_t n_threads = 1 + compute_helpers_max(job->compute, plan->n_atoms);
   const double seconds =
       cost_seconds(&job->loaded->rates[job->precision], plan) / (double)n_threads;
   json_put_size(w, "n_atoms", plan->n_atoms);
   json_put_size(w, "n_edges", plan->n_edges);
   json_put_size(w, "bytes",
-                job->compute->evaluator->bytes(job->loaded->model, job->precision, plan));
+                size_add(job->compute->evaluator->bytes(job->loaded->model, job->precision, plan),
+                         extra_bytes));
   json_put_double(w, "compute_ms", seconds > 0 ? milliseconds(seconds) : (double)NAN);
 }
 
@@ -28,13 +35,14 @@ static void put_item(struct json_writer *w, const struct predict_job *job,
     return;
   }
   answer_json_open(w, item->id, "ok");
-  put_sizes(w, job, &item->plan);
+  put_sizes(w, job, &item->plan, term_bytes(job, item));
   json_close_object(w);
 }
 
 void estimate_write(struct text *text, const struct predict_job *job, double queue_seconds) {
   struct json_writer w = json_writer_over(text);
   struct irrep_plan sum = IRREP_PLAN_INIT;
+  size_t extra_bytes = 0;
   json_open_object(&w, NULL);
   json_put_string(&w, "model", job->served->name);
   json_put_string(&w, "model_sha256", job->loaded->sha256);
@@ -44,13 +52,14 @@ void estimate_write(struct text *text, const struct predict_job *job, double que
   for (size_t i = 0; i < job->request.n_items; i++) {
     const struct request_item *item = &job->request.items[i];
     put_item(&w, job, item);
+    extra_bytes = size_add(extra_bytes, term_bytes(job, item));
     sum.n_structures += item->problem ? 0 : 1;
     sum.n_atoms += item->problem ? 0 : item->plan.n_atoms;
     sum.n_edges += item->problem ? 0 : item->plan.n_edges;
   }
   json_close_array(&w);
   json_open_object(&w, "total");
-  put_sizes(&w, job, &sum);
+  put_sizes(&w, job, &sum, extra_bytes);
   json_put_double(&w, "queue_ms", milliseconds(queue_seconds));
   json_close_object(&w);
   json_close_object(&w);

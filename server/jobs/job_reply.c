@@ -3,6 +3,8 @@
 #include "server/base/pieces.h"
 #include "server/jobs/estimate.h"
 
+#include <math.h>
+
 #define ANSWER_TYPE "application/json"
 #define PROBLEM_TYPE "application/problem+json"
 
@@ -91,13 +93,21 @@ static void write_results(struct predict_job *job, struct reply *reply) {
   pieces_free(pieces);
 }
 
+static void collect_dispersion(const struct predict_job *job) {
+  for (size_t i = 0; job->dispersion_energies && i < job->request.n_items; i++)
+    job->dispersion_energies[i] =
+        job->request.items[i].problem ? (double)NAN : job->predictions[i].dispersion_energy;
+}
+
 static struct answer_safetensors tensors_of(const struct predict_job *job) {
+  collect_dispersion(job);
   return (struct answer_safetensors){.model = job->served->name,
                                      .sha256 = job->loaded->sha256,
                                      .request_id = job->request_id,
                                      .timing = &job->timing,
                                      .request = &job->request,
-                                     .results = job->results};
+                                     .results = job->results,
+                                     .dispersion_energies = job->dispersion_energies};
 }
 
 static void reply_answer(struct predict_job *job, struct reply *reply) {

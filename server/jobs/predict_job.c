@@ -38,6 +38,7 @@ void predict_job_free(struct predict_job *job) {
     free(answer);
   }
   request_fini(&job->request);
+  irrep_term_free(job->term);
   free(job->request_id);
   free(job->reply.body);
   pieces_free(job->reply.pieces);
@@ -175,8 +176,11 @@ bool predict_job_plans_quickly(const struct predict_job *job) {
 
 static void make_predictions(struct predict_job *job) {
   struct request *request = &job->request;
+  const bool in_binary = job->term && job->answer_format != FORMAT_JSON;
+  if (in_binary)
+    job->dispersion_energies = request_alloc(request, request->n_items, sizeof(double));
   job->predictions = request_alloc(request, request->n_items, sizeof *job->predictions);
-  if (!job->predictions) {
+  if (!job->predictions || (in_binary && !job->dispersion_energies)) {
     predict_job_fail(job, PROBLEM_NO_MEMORY, "no memory for the request");
     return;
   }
@@ -189,6 +193,9 @@ static void make_predictions(struct predict_job *job) {
     p->numbers = job->results ? &job->results[i] : NULL;
     p->entry.structure = &item->structure;
     p->entry.plan = item->plan;
+    p->term = job->term;
+    if (p->term)
+      p->entry.extra_bytes = irrep_term_bytes(p->term, item->structure.n_atoms, 0);
     p->graph = &item->graph;
     p->entry.flow = &job->flow;
     p->entry.priority = request->priority;
@@ -198,15 +205,39 @@ static void make_predictions(struct predict_job *job) {
   }
 }
 
+/* Makes the term that the request wants, once, or fails the job. */
+static bool make_term(struct predict_job *job) {
+  const struct request_dispersion *dispersion = &job->request.dispersion;
+  const struct compute *compute = job->compute;
+  struct irrep_error error;
+  if (!dispersion->is_wanted || job->term)
+    return true;
+  if (!compute->dispersion) {
+    problem_of_kind(&job->problem, PROBLEM_NO_DISPERSION_DATA, "#/dispersion", "%s",
+                    compute->without_dispersion ? compute->without_dispersion->detail
+                                                : "there are no reference data");
+    return false;
+  }
+  if (irrep_dispersion_term(compute->dispersion, &dispersion->options, &job->term, &error) ==
+      IRREP_OK)
+    return true;
+  problem_of_error(&job->problem, &error, "#/dispersion");
+  return false;
+}
+
 bool predict_job_plan(struct predict_job *job, size_t max_edges, bool whole) {
   uint64_t begun_ns = uv_hrtime();
   choose_precision(job);
+  if (!make_term(job))
+    return true;
   const struct request_planner planner = {
       .evaluator = job->compute->evaluator,
       .graphs = job->kind == JOB_OF_ESTIMATE ? NULL : job->compute->graphs,
       .model = job->loaded->model,
       .precision = job->precision,
       .bounds = job->bounds[job->precision],
+      .dispersion = job->compute->dispersion,
+      .term = job->term,
       .whole = whole,
       .gone = &job->cancelled};
   const enum request_planned planned =

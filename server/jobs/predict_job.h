@@ -64,6 +64,9 @@ struct predict_job {
   struct request request;
   struct kserve_wish wish; /* of a KServe body */
   enum irrep_precision precision;
+  struct irrep_term *term;        /* of dispersion, where the request wants it */
+  double *dispersion_energies;    /* [request.n_items] in the request's memory, of an answer in
+                                     binary with a term */
   size_t n_planned;               /* structures; all of them when predictions are there */
   struct problem problem;         /* of the whole, when its status is not 0 */
   struct prediction *predictions; /* [request.n_items]; NULL until all are planned */

@@ -438,6 +438,9 @@ struct predictor *predictor_new_with(const struct evaluator *evaluator, uv_loop_
                                       .profiles = config->profile}};
   use_ledger(p, registry_ledger(registry));
   graph_store_init(&p->graphs, evaluator, batches_budget(p));
+  dispersion_data_read(config->models_dir ? config->models_dir : "", &p->dispersion);
+  p->compute.dispersion = p->dispersion.data;
+  p->compute.without_dispersion = &p->dispersion.error;
   p->early_deadline_ns = SCHEDULER_NEVER;
   job_list_init(&p->loading);
   job_list_init(&p->due);
@@ -450,6 +453,7 @@ struct predictor *predictor_new_with(const struct evaluator *evaluator, uv_loop_
   if (!p->timer || !p->idle || !p->workers) {
     ledger_forget(p->ledger, &p->waiter);
     scheduler_free(p->scheduler);
+    dispersion_data_fini(&p->dispersion);
     free(p->timer);
     free(p->idle);
     free(p);
@@ -476,6 +480,7 @@ void predictor_free(struct predictor *p) {
   workers_free(p->workers);
   scheduler_free(p->scheduler);
   profile_totals_fini(&p->profile);
+  dispersion_data_fini(&p->dispersion);
   uv_close((uv_handle_t *)p->timer, free_handle);
   uv_close((uv_handle_t *)p->idle, free_handle);
   free(p);

@@ -10,6 +10,7 @@
 #include "server/jobs/job_life.h"
 #include "server/jobs/predict_job.h"
 #include "server/jobs/turns.h"
+#include "server/models/dispersion_data.h"
 
 struct predictor {
   uv_loop_t *loop;
@@ -18,6 +19,7 @@ struct predictor {
   struct metrics *metrics;
   struct compute compute; /* what batches are computed with */
   struct graph_store graphs;
+  struct dispersion_data dispersion;
   struct scheduler *scheduler;
   struct workers *workers;
   struct clients clients;

@@ -15,9 +15,10 @@ from __future__ import annotations
 
 import re
 import sys
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+
+import tomllib
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / path) for path in ("tests/support", "tools", "clients/python")]
@@ -122,9 +123,7 @@ def by_torch(structure: Structure, method: str, **how) -> Result:
         cutoff_smoothing="poly" if how.get("width") else "none",
     )
     box = boxed(structure)
-    atoms = Atoms(
-        box.numbers, box.positions, cell=box.cell if box.pbc.any() else None, pbc=box.pbc
-    )
+    atoms = Atoms(box.numbers, box.positions, cell=box.cell if box.pbc.any() else None, pbc=box.pbc)
     atoms.calc = exact(calculator)
     forces = atoms.get_forces()
     virial = np.full((3, 3), np.nan)

@@ -1,7 +1,8 @@
 """DFT-D3 against simple-dftd3 and torch-dftd in float64 (fixtures/dispersion.npz), and itself.
 
 A key of the file is "CASE METHOD STRUCTURE"; its array holds energy (eV), forces (eV/A) and virial
-(eV), the latter as NaN where the code gives none. CASES in dispersion_fixtures.py says what is asked.
+(eV), the latter as NaN where the code gives none. CASES in dispersion_fixtures.py says what is
+asked.
 """
 
 from __future__ import annotations
@@ -89,9 +90,7 @@ def test_finite_differences(
     found = dispersion.evaluate(structure, **how)
 
     def energy(positions: np.ndarray, cell: np.ndarray) -> float:
-        return dispersion.evaluate(
-            structure._replace(positions=positions, cell=cell), **how
-        ).energy
+        return dispersion.evaluate(structure._replace(positions=positions, cell=cell), **how).energy
 
     rng = np.random.default_rng(2)
     towards = rng.uniform(-1, 1, structure.positions.shape)
@@ -144,7 +143,7 @@ def test_same_bits_for_any_team(dispersion: Dispersion, name: str) -> None:
 def test_far_apart(dispersion: Dispersion) -> None:
     """Crowds a million Angstrom apart are as they are alone."""
     pair = load()["s22-water-dimer"]
-    shifted = pair.positions + [9e5, -9e5, 0]
+    shifted = pair.positions + np.array([9e5, -9e5, 0])
     both = Structure(
         np.tile(pair.numbers, 2), np.concatenate([pair.positions, shifted]), pair.cell, pair.pbc
     )

@@ -1,4 +1,4 @@
-"""include/irrep/dispersion.h by ctypes, with numpy arrays around it: for tests and benchmarks only."""
+"""include/irrep/dispersion.h by ctypes, with numpy arrays around it: for tests only."""
 
 from __future__ import annotations
 
@@ -10,7 +10,17 @@ from typing import NamedTuple
 
 import libirrep
 import numpy as np
-from libirrep import _aligned, _check, _Error, _library, _Options, _Result, _Sized, _Structure, _view
+from libirrep import (
+    _aligned,
+    _check,
+    _Error,
+    _library,
+    _Options,
+    _Result,
+    _Sized,
+    _Structure,
+    _view,
+)
 
 DATA = libirrep.ROOT / "build" / "models" / "dftd3.params.safetensors"
 DAMPINGS = ("d3bj", "d3zero")  # in the order of enum irrep_damping
@@ -31,7 +41,7 @@ class _Functional(ctypes.Structure):
 
 
 class _DispersionOptions(_Sized):
-    _fields_ = [
+    _fields_ = [  # noqa: RUF012
         ("struct_size", c_size_t),
         ("damping", c_int),
         ("parameters", _Parameters),
@@ -103,9 +113,7 @@ class Dispersion:
     def __init__(self, source: Path | bytes = DATA) -> None:
         data = source if isinstance(source, bytes) else source.read_bytes()
         self._handle, error = c_void_p(), _Error()
-        status = _library.irrep_dispersion_load(
-            data, len(data), byref(self._handle), byref(error)
-        )
+        status = _library.irrep_dispersion_load(data, len(data), byref(self._handle), byref(error))
         _check(status, error)
 
     def __del__(self) -> None:

@@ -15,7 +15,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from irrepd.client import DEFAULT_URL, PROPERTIES, Client
+from irrepd.client import DEFAULT_URL, PROPERTIES, Client, parsed_dispersion
 from irrepd.errors import ConnectionFailed, ServerError, StructureError
 from irrepd.progress import Progress
 from irrepd.results import Result
@@ -72,6 +72,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--precision", choices=("float32", "float64"), help="default: the model's")
     add("--priority", choices=("interactive", "bulk"), help="bulk lets the interactive go first")
     add(
+        "--dispersion",
+        nargs="?",
+        const="{}",
+        metavar="FUNCTIONAL",
+        help="add DFT-D3 with the parameters of a functional (pbe), or as a JSON object says",
+    )
+    add(
         "--properties",
         default=",".join(PROPERTIES),
         metavar="NAMES",
@@ -118,6 +125,7 @@ def _run(options: argparse.Namespace) -> int:
             properties=_properties(options.properties),
             precision=options.precision,
             priority=options.priority,
+            dispersion=parsed_dispersion(options.dispersion),
             batch_atoms=options.batch_atoms,
             batch_structures=options.batch,
             in_flight=options.in_flight,

@@ -8,6 +8,7 @@ was evaluated.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,6 +25,7 @@ _FIELDS = {"id", "numbers", "positions", "cell", "pbc"}
 _ROWS: dict[str, tuple[int, ...]] = {
     "status": (),
     "energy": (),
+    "dispersion_energy": (),
     "forces": (3,),
     "stress": (3, 3),
     "virial": (3, 3),
@@ -37,6 +39,7 @@ def encode(
     properties: Sequence[str] | None,
     precision: str | None,
     priority: str | None = None,
+    dispersion: dict[str, Any] | None = None,
 ) -> bytes:
     """A request's body; ids stay with the caller. ValueError: JSON is to say what is wrong."""
     if any(not entry.keys() <= _FIELDS for entry in structures):
@@ -64,6 +67,8 @@ def encode(
         raise ValueError("positions and cell must be finite numbers")
     wanted = None if properties is None else ",".join(properties)
     options = {"properties": wanted, "precision": precision, "priority": priority}
+    if dispersion is not None:
+        options["dispersion"] = json.dumps(dispersion)
     return safetensors.dumps(tensors, {k: v for k, v in options.items() if v is not None})
 
 
@@ -98,12 +103,18 @@ def decode(body: bytes, structures: Sequence[dict[str, Any]], properties: Sequen
         if name not in tensors or tensors[name].shape[:1] != (n_rows,):
             raise FormatError(f"the answer lacks '{name}' with {n_rows} rows")
         _check_type(name, tensors[name])
+    extra = [name for name in ("dispersion_energy",) if name in tensors]
+    for name in extra:
+        if tensors[name].shape != (n_structures,):
+            raise FormatError(f"the answer has '{name}' as {list(tensors[name].shape)}")
+        _check_type(name, tensors[name])
     results, begin = Results(), 0
     results.model_sha256 = metadata.get("model_sha256")
     for i, (entry, count) in enumerate(zip(structures, counts)):
         atoms = slice(begin, begin + count)
         begin += count
         rows = {name: tensors[name][atoms if name in by_atom else i] for name in properties}
+        rows.update((name, tensors[name][i]) for name in extra)
         results.append(_result(int(tensors["status"][i]), rows, entry))
     return results
 

@@ -17,12 +17,12 @@ from ase.calculators.calculator import (
     register_calculator_class,
 )
 
-from irrepd.client import DEFAULT_URL, PROPERTIES, Client
+from irrepd.client import DEFAULT_URL, PROPERTIES, Client, Dispersion, wanted_dispersion
 from irrepd.structures import Ignored, structure_of
 from irrepd.transport import Verify
 
 _STATE = ("charge", "spin")  # of atoms.info; ASE does not compare what is there
-_PARAMETERS = ("url", "model", "precision", "timeout", "verify", "strict")
+_PARAMETERS = ("url", "model", "precision", "timeout", "verify", "strict", "dispersion")
 _OF_CLIENT = ("url", "timeout", "verify")
 
 
@@ -40,7 +40,9 @@ class IrrepCalculator(Calculator):
     "float64" or None for the model's own. timeout: seconds for one configuration, waiting for a
     busy daemon included, or None. key, verify: see `Client`; a key is no parameter, so that ASE
     writes it into no file. strict: atoms with a charge, a spin or magnetic moments, which no model
-    takes, are a StructureError; without, a warning says once that those are ignored.
+    takes, are a StructureError; without, a warning says once that those are ignored. dispersion:
+    True for DFT-D3 with PBE's parameters and 40 bohr, as MACE has it, or a mapping, see
+    `Client.predict`; results["dispersion_energy"] is its part of the energy.
 
     Units and shapes are ASE's: energy eV, energies [N] eV, forces [N][3] eV/Angstrom, stress [6]
     (xx, yy, zz, yz, xz, xy; tension positive) eV/Angstrom^3, and stresses [N][6], which sum to it
@@ -66,19 +68,23 @@ class IrrepCalculator(Calculator):
         key: str | None = None,
         verify: Verify = True,
         strict: bool = False,
+        dispersion: Dispersion = None,
         **kwargs: Any,
     ):
         self._key = key
         self._forget()
         self._ignored = Ignored(strict)
         named = {"url": url, "model": model, "precision": precision, "timeout": timeout}
-        super().__init__(**named, verify=verify, strict=strict, **kwargs)
+        wanted = wanted_dispersion(dispersion)
+        super().__init__(**named, verify=verify, strict=strict, dispersion=wanted, **kwargs)
 
     def set(self, **kwargs: Any) -> dict[str, Any]:
         """Changes parameters of the constructor; drops the results of all threads."""
         unknown = set(kwargs) - set(_PARAMETERS)
         if unknown:
             raise CalculatorSetupError(f"IrrepCalculator has no parameter {sorted(unknown)}")
+        if "dispersion" in kwargs:
+            kwargs["dispersion"] = wanted_dispersion(kwargs["dispersion"])
         if isinstance(kwargs.get("verify"), os.PathLike):
             kwargs["verify"] = os.fspath(kwargs["verify"])  # parameters are written to files
         changed = super().set(**kwargs)
@@ -166,6 +172,7 @@ class IrrepCalculator(Calculator):
             [structure_of(self.atoms)],
             wanted,
             self.parameters["precision"],
+            dispersion=self.parameters["dispersion"],
         )
         self.results = results_of(result)
         if self._own is own:
@@ -178,6 +185,8 @@ def results_of(result: dict[str, Any]) -> dict[str, Any]:
     """ASE's results of one successful entry of an answer."""
     results: dict[str, Any] = {"energy": result["energy"], "free_energy": result["energy"]}
     results["forces"] = np.array(result["forces"], dtype=float).reshape(-1, 3)
+    if result.get("dispersion_energy") is not None:
+        results["dispersion_energy"] = result["dispersion_energy"]
     if result.get("energies") is not None:
         results["energies"] = np.array(result["energies"], dtype=float)
     if result.get("stress") is not None:

@@ -7,8 +7,8 @@ import math
 import os
 import time
 import urllib.parse
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Union
 
 import numpy as np
 
@@ -28,6 +28,30 @@ _ACCEPT_BINARY = f"{binary.MEDIA_TYPE}, application/json;q=0.5, application/prob
 _PAUSE = 1.0  # seconds between attempts where the server names none
 _MOVED = (301, 302, 307, 308)
 _MOVES_MAX = 5
+
+
+Dispersion = Union[bool, Mapping[str, Any], None]
+
+
+def parsed_dispersion(given: str | None) -> dict[str, Any] | None:
+    """From the command line: the name of a functional, or a JSON object."""
+    if given is None or not given.lstrip().startswith("{"):
+        return None if given is None else {"functional": given}
+    try:
+        return dict(json.loads(given))
+    except ValueError as error:
+        raise ValueError(f"--dispersion is no functional and no JSON object: {error}") from None
+
+
+def wanted_dispersion(dispersion: Dispersion) -> dict[str, Any] | None:
+    """What a request says of it; None: nothing."""
+    if dispersion is None or dispersion is False:
+        return None
+    if dispersion is True:
+        return {}
+    if isinstance(dispersion, Mapping):
+        return dict(dispersion)
+    raise TypeError(f"dispersion must be True, False or a mapping, not {dispersion!r}")
 
 
 class Client:
@@ -104,6 +128,7 @@ class Client:
         properties: Sequence[str] | None = None,
         precision: str | None = None,
         priority: str | None = None,
+        dispersion: Dispersion = None,
     ) -> Results:
         """Results of structures, in their order; a faulty one among several has status "error".
 
@@ -111,7 +136,9 @@ class Client:
         properties: of "energy", "forces", "stress" (these by default), "energies", "virial" and
         "stresses".
         precision: "float32", "float64" or None for the model's own. priority: "interactive" (the
-        default) or "bulk", which lets the interactive go first.
+        default) or "bulk", which lets the interactive go first. dispersion: True for DFT-D3 with
+        PBE's parameters, or a mapping as the HTTP interface has it, such as {"functional": "scan"}:
+        it is part of energy, forces and stress, and "dispersion_energy" says how much it is.
 
         In a request of one a fault is a ServerError. What no daemon takes (an atom that is no
         element, is at no finite place, or closer than 0.1 Angstrom to another one) is not sent: it
@@ -120,6 +147,8 @@ class Client:
         """
         given = {"properties": properties, "precision": precision, "priority": priority}
         options = {name: value for name, value in given.items() if value is not None}
+        if wanted_dispersion(dispersion) is not None:
+            options["dispersion"] = wanted_dispersion(dispersion)
         entries = [self._intake(item) for item in structures]
         faults = faults_of(entries)
         rest = [

@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Any, Union
 
-from irrepd.client import DEFAULT_URL, PROPERTIES, Client
+from irrepd.client import DEFAULT_URL, PROPERTIES, Client, Dispersion, wanted_dispersion
 from irrepd.errors import ServerError, StructureError
 from irrepd.journal import with_journal
 from irrepd.progress import Progress
@@ -23,7 +23,7 @@ BATCH_STRUCTURES = 256
 IN_FLIGHT = 4
 _PAUSE = 0.2  # seconds before a structure that found the daemon busy is asked again
 
-_FOR_ALL = ("/properties", "/precision", "/priority")  # fields of a request
+_FOR_ALL = ("/properties", "/precision", "/priority", "/dispersion")  # fields of a request
 
 Path = Union[str, "os.PathLike[str]"]
 _Task = tuple["Future[list[Result]]", list[Entry]]
@@ -37,6 +37,7 @@ def evaluate(
     properties: Sequence[str] = PROPERTIES[:3],
     precision: str | None = None,
     priority: str | None = None,
+    dispersion: Dispersion = None,
     batch_atoms: int = BATCH_ATOMS,
     batch_structures: int = BATCH_STRUCTURES,
     in_flight: int = IN_FLIGHT,
@@ -48,11 +49,12 @@ def evaluate(
     """The results of an iterable's structures, in their order, as they come.
 
     structures: what `irrepd.structure` gives, ase.Atoms, or pymatgen structures. client: or its
-    URL. properties, precision, priority: as for `Client.predict`. batch_atoms, batch_structures:
-    what a request holds at most. in_flight: requests under way. A refused structure has status
-    "error", be it refused by the daemon or before it is sent; what concerns all, such as an unknown
-    model, is a ServerError. strict: as for `Client`. model_sha256: of the model file, as its card
-    has it; ValueError when an answer is of another one, as after the daemon was given a new file.
+    URL. properties, precision, priority, dispersion: as for `Client.predict`. batch_atoms,
+    batch_structures: what a request holds at most. in_flight: requests under way. A refused
+    structure has status "error", be it refused by the daemon or before it is sent; what
+    concerns all, such as an unknown model, is a ServerError. strict: as for `Client`.
+    model_sha256: of the model file, as its card has it; ValueError when an answer is of another
+    one, as after the daemon was given a new file.
 
     output: a file that takes a line of JSON for each result. Where a run was cut off, the same call
     again yields what the file has and evaluates the rest; ValueError when the file is of another
@@ -72,7 +74,8 @@ def evaluate(
     asked = own or client
     if not isinstance(asked, Client):
         raise TypeError(f"client must be an irrepd.Client or a URL, not a {type(asked).__name__}")
-    ask = _Question(asked, model, tuple(properties), precision, priority, model_sha256)
+    options = {"precision": precision, "priority": priority, "dispersion": dispersion}
+    ask = _Question(asked, model, tuple(properties), options, model_sha256)
 
     def run(entries: Iterator[Entry]) -> Iterator[Result]:
         return _stream(batches_of(entries, batch_atoms, batch_structures), ask, in_flight)
@@ -112,18 +115,19 @@ class _Question:
         client: Client,
         model: str,
         properties: tuple[str, ...],
-        precision: str | None,
-        priority: str | None,
+        options: dict[str, Any],
         model_sha256: str | None,
     ):
         self.client, self.model, self.model_sha256 = client, model, model_sha256
-        self.properties, self.precision, self.priority = properties, precision, priority
+        self.properties, self.options = properties, options
 
     def heading(self) -> dict[str, Any]:
         """What a file of answers begins with; from now on all are of the model that it names."""
-        named = self.client.label(self.model, self.precision)
+        named = self.client.label(self.model, self.options["precision"])
+        dispersion = wanted_dispersion(self.options["dispersion"])
         self.model_sha256 = self.model_sha256 or named["model_sha256"]
-        return {**named, "properties": list(self.properties)}
+        heading = {**named, "properties": list(self.properties)}
+        return heading if dispersion is None else {**heading, "dispersion": dispersion}
 
     def __call__(self, items: list[Entry]) -> list[Result]:
         """Results; in halves where a request is too large, a refusal of one as its result.
@@ -154,9 +158,7 @@ class _Question:
 
     def _ask(self, entries: list[dict[str, Any]]) -> list[Result]:
         try:
-            results = self.client.predict(
-                self.model, entries, self.properties, self.precision, self.priority
-            )
+            results = self.client.predict(self.model, entries, self.properties, **self.options)
         except ServerError as error:
             if error.status not in (413, 422) or error.concerns(*_FOR_ALL):
                 raise

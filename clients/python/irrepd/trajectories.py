@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from irrepd.client import DEFAULT_URL, Client, _path_of
+from irrepd.client import DEFAULT_URL, Client, Dispersion, _path_of, wanted_dispersion
 from irrepd.errors import ConnectionFailed, ServerError, StructureError
 from irrepd.progress import Progress
 from irrepd.results import Result
@@ -71,6 +71,7 @@ def relax(
     mask: Any = None,
     symmetry: bool = False,
     precision: str | None = None,
+    dispersion: Dispersion = None,
     batch_atoms: int = BATCH_ATOMS,
     batch_structures: int = BATCH_STRUCTURES,
     in_flight: int = IN_FLIGHT,
@@ -95,7 +96,8 @@ def relax(
     if total is None and hasattr(structures, "__len__"):
         total = len(structures)  # type: ignore[arg-type]
     bar = Progress(total) if progress else None
-    run = _Run(client, model, {"relax": options, "precision": precision}, strict)
+    body = {"relax": options, "precision": precision, "dispersion": wanted_dispersion(dispersion)}
+    run = _Run(client, model, body, strict)
     entries = map(run.intake, structures)
     return _relaxed(run, batches_of(entries, batch_atoms, batch_structures), in_flight, bar)
 
@@ -142,6 +144,7 @@ def md(
     properties: Sequence[str] = ("positions", "velocities", "forces"),
     seed: int = 0,
     precision: str | None = None,
+    dispersion: Dispersion = None,
     strict: bool = False,
     **options: Any,
 ) -> Iterator[Moved]:
@@ -152,6 +155,7 @@ def md(
     "npt".
     temperature: K, or a pair that it goes from and to. every: steps from one frame to the next.
     seed: of velocities where none are given, and of thermostats: the same seed gives the same bits.
+    dispersion: as for `Client.predict`.
     options: thermostat, friction (1/ps), barostat, coupling, pressure (GPa), and what else the HTTP
     interface takes.
 
@@ -165,7 +169,8 @@ def md(
         given["temperature"] = np.asarray(temperature, dtype=float).tolist()
     if isinstance(structures, dict) or hasattr(structures, "get_positions"):
         structures = [structures]
-    run = _Run(client, model, {"md": given, "precision": precision}, strict)
+    body = {"md": given, "precision": precision, "dispersion": wanted_dispersion(dispersion)}
+    run = _Run(client, model, body, strict)
     entries = [run.intake(item) for item in structures]
     return _frames(run, entries)
 

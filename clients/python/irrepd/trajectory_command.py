@@ -9,7 +9,7 @@ from contextlib import closing
 from typing import Any
 
 from irrepd import frames
-from irrepd.client import DEFAULT_URL, Client
+from irrepd.client import DEFAULT_URL, Client, parsed_dispersion
 from irrepd.errors import StructureError
 from irrepd.progress import Progress
 from irrepd.trajectories import Moved, md, relax
@@ -45,6 +45,13 @@ def _parser(kind: str) -> argparse.ArgumentParser:
     add("--url", help=f"of the daemon, or unix:/PATH ({DEFAULT_URL})")
     add("--model", default="sevennet-0", help="name of the model (%(default)s)")
     add("--precision", choices=("float32", "float64"), help="default: the model's")
+    add(
+        "--dispersion",
+        nargs="?",
+        const="{}",
+        metavar="FUNCTIONAL",
+        help="add DFT-D3 with the parameters of a functional (pbe), or as a JSON object says",
+    )
     add("--index", default=":", help="frames in ASE's notation (%(default)s)")
     add("--format", help="of FILE, if its name does not tell")
     add(
@@ -103,6 +110,7 @@ def _relax(options: argparse.Namespace, client: Client) -> int:
         "strict",
     )
     given = {name: getattr(options, name) for name in names}
+    given["dispersion"] = parsed_dispersion(options.dispersion)
     label = client.label(options.model, options.precision)
     n_bad = 0
     bar = Progress(None) if options.quiet or not sys.stdout.isatty() else None
@@ -143,6 +151,7 @@ def _md(options: argparse.Namespace, client: Client) -> int:
     names = ("steps", "timestep", "ensemble", "every", "seed", "precision", "strict", "thermostat")
     names += ("friction", "barostat", "coupling", "pressure")  # type: ignore[assignment]
     given = {name: getattr(options, name) for name in names}
+    given["dispersion"] = parsed_dispersion(options.dispersion)
     given = {name: value for name, value in given.items() if value is not None}
     if len(options.temperature) > 2:
         raise ValueError("--temperature takes one value, or the first and the last")
