@@ -65,7 +65,7 @@ void d3_coordination_forces(struct d3 *d3, size_t slot);
 /* OK; TOO_LARGE: some atom had too many around it, and the sums mean nothing. */
 enum irrep_status d3_end(const struct d3 *d3);
 
-/* For three_body.c: */
+/* What the passes over pairs and triples share (d3_atoms.c): */
 
 /* The C6 of an atom with each reference of a species, eV Angstrom^6, from weights [] of its own
  * references, which lie n_atoms apart. */

@@ -28,8 +28,14 @@ void crescale_account(const struct irrep_md *md, struct md_point *at);
 void mtk_to_forces(const struct irrep_md *md, struct md_point *at);
 void mtk_from_forces(const struct irrep_md *md, struct md_point *at);
 
-/* Degrees of freedom of the cell, and its mass in eV fs^2. */
-double mtk_degrees(const struct irrep_md *md);
+/* Degrees of freedom of the cell. */
+static inline double mtk_degrees(const struct irrep_md *md) {
+  return md->options.coupling == IRREP_MD_ISOTROPIC     ? 1
+         : md->options.coupling == IRREP_MD_ANISOTROPIC ? 3
+                                                        : 6;
+}
+
+/* The mass of the cell, eV fs^2. */
 double mtk_mass(const struct irrep_md *md, uint64_t step);
 
 /* The energy that the cell's motion and its chain hold at a complete step, eV. */

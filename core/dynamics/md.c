@@ -85,10 +85,6 @@ enum irrep_md_state irrep_md_ask(const struct irrep_md *md, struct irrep_structu
   return md->state;
 }
 
-bool irrep_md_needs_stress(const struct irrep_md *md) {
-  return md->options.ensemble == IRREP_MD_NPT;
-}
-
 enum irrep_md_state irrep_md_tell(struct irrep_md *md, double energy, const double *forces,
                                   const double *stress) {
   if (md->state != IRREP_MD_RUNNING)

@@ -39,6 +39,10 @@ static enum irrep_status not_finite(struct irrep_md *md, const char *field, cons
                     what, value);
 }
 
+bool irrep_md_needs_stress(const struct irrep_md *md) {
+  return md->options.ensemble == IRREP_MD_NPT;
+}
+
 enum irrep_status md_guard_told(struct irrep_md *md, double energy, const double *forces,
                                 const double *stress) {
   char field[64];

@@ -19,12 +19,6 @@
 
 #include <string.h>
 
-double mtk_degrees(const struct irrep_md *md) {
-  return md->options.coupling == IRREP_MD_ISOTROPIC     ? 1
-         : md->options.coupling == IRREP_MD_ANISOTROPIC ? 3
-                                                        : 6;
-}
-
 double mtk_mass(const struct irrep_md *md, uint64_t step) {
   const double time = md->options.barostat_time;
   return (md->n_free + 3) / 3 * md_kt(md, step) * time * time;

@@ -5,6 +5,7 @@
 
 #include "core/base/arena.h"
 #include "core/dynamics/archive.h"
+#include "core/dynamics/step_length.h"
 #include "irrep/relax.h"
 
 #include <stdbool.h>
@@ -60,14 +61,5 @@ enum optimizer_answer fire2_step(struct optimizer *optimizer, const double *forc
 void lbfgs_step(struct optimizer *optimizer, const double *x, const double *forces, double *step);
 enum optimizer_answer bfgs_step(struct optimizer *optimizer, const double *x, const double *forces,
                                 double *step);
-
-/* The sum of products, as four sums of every fourth: the order is part of the bits. */
-double optimizer_dot(const double *a, const double *b, size_t n);
-
-/* The length of the longest row of three. */
-double optimizer_longest(const double *rows, size_t n);
-
-/* The step that maximum allows in its length or, by rows, in that of its longest row. */
-void optimizer_limit(double *step, size_t n, double length, double maximum);
 
 #endif

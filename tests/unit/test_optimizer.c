@@ -78,23 +78,11 @@ static void test_archive_with_a_bad_ring(void **state) {
   free(memory);
 }
 
-static void test_longest_and_limit(void **state) {
-  (void)state;
-  double rows[6] = {3, 4, 0, 0, 0, 2}, none[6] = {0, (double)NAN, 0, 9, 9, 9};
-  assert_true(optimizer_longest(rows, 6) == 5);
-  assert_true(isnan(optimizer_longest(none, 6)));
-  optimizer_limit(rows, 6, 5, 6);
-  assert_true(rows[1] == 4);
-  optimizer_limit(rows, 6, 5, 2.5);
-  assert_true(rows[0] == 1.5 && rows[1] == 2 && rows[5] == 1);
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_to_the_minimum),
       cmocka_unit_test(test_archive),
       cmocka_unit_test(test_archive_with_a_bad_ring),
-      cmocka_unit_test(test_longest_and_limit),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
