@@ -32,9 +32,11 @@ from irrepd.transport import Transport
 
 if TYPE_CHECKING:
     from irrepd.calculator import IrrepCalculator
+    from irrepd.client import Dispersion
 
 _START_SECONDS = 120.0
 _POLL = 0.1  # seconds
+_DATA = "dftd3.params.safetensors"
 _BASE_MAX = 107 - len("/0123456789abcdef/socket")  # bytes; the kernel bounds a socket's path
 _PR_SET_PDEATHSIG = 1
 _leases: dict[Path, int] = {}  # folder -> descriptor of its locked file `users`
@@ -44,6 +46,7 @@ def local(
     model: str | os.PathLike[str] = "sevennet-0",
     *,
     precision: str | None = None,
+    dispersion: Dispersion = None,
     models: str | os.PathLike[str] | None = None,
     daemon: str | os.PathLike[str] | None = None,
     flags: Sequence[str] = (),
@@ -51,7 +54,8 @@ def local(
     """A calculator for ASE by a private daemon, which is started if none runs yet.
 
     model: a name, or the path of a model file. models: the folder of the named ones, by default
-    IRREPD_MODELS of the environment, or build/models of the source tree. daemon: the program, by
+    IRREPD_MODELS of the environment, or build/models of the source tree. dispersion: as for
+    `IrrepCalculator`; its data lie beside the model, or in that folder. daemon: the program, by
     default IRREPD_DAEMON, or that of the wheel, on the PATH, or of the source tree. flags: more of
     its flags.
     ConnectionFailed: it does not start. Processes of one user with the same arguments share one.
@@ -59,7 +63,7 @@ def local(
     from irrepd.calculator import IrrepCalculator
 
     url = local_url(model, models=models, daemon=daemon, flags=flags)
-    return IrrepCalculator(url=url, model=_stem(model), precision=precision)
+    return IrrepCalculator(url=url, model=_stem(model), precision=precision, dispersion=dispersion)
 
 
 def local_url(
@@ -71,15 +75,17 @@ def local_url(
 ) -> str:
     """`local` without ASE: a URL for `irrepd.Client`, good while this process lives."""
     program, file = find(daemon), _model_file(model, models)
+    data = _dispersion_data(file, models)
     info = file.stat()
     what = [str(program), str(file), str(info.st_mtime_ns), str(info.st_size), _stem(model), *flags]
+    what += [f"{data} {data.stat().st_mtime_ns}"] if data else []
     folder = _base() / hashlib.sha256("\0".join(what).encode()).hexdigest()[:16]
     folder.mkdir(mode=0o700, exist_ok=True)
     _take_lease(folder)
     address = folder / "socket"
     with _locked(folder / "start"):
         if not _answers(address):
-            _start(folder, program, file, _stem(model), flags)
+            _start(folder, program, file, data, _stem(model), flags)
     return f"unix:{address}"
 
 
@@ -95,13 +101,24 @@ def _model_file(model: str | os.PathLike[str], models: str | os.PathLike[str] | 
     if _is_path(model):
         path = Path(model)
     else:
-        folder = Path(models or os.environ.get("IRREPD_MODELS") or TREE / "models")
-        path = folder / f"{model}.safetensors"
+        path = _folder(models) / f"{model}.safetensors"
     if not path.is_file():
         raise FileNotFoundError(
             f"no model file {path}: name its folder by models= or IRREPD_MODELS, or give its path"
         )
     return path.resolve()
+
+
+def _folder(models: str | os.PathLike[str] | None) -> Path:
+    return Path(models or os.environ.get("IRREPD_MODELS") or TREE / "models")
+
+
+def _dispersion_data(file: Path, models: str | os.PathLike[str] | None) -> Path | None:
+    """The reference data of dispersion, where there are any."""
+    for folder in (file.parent, _folder(models)):
+        if (folder / _DATA).is_file():
+            return (folder / _DATA).resolve()
+    return None
 
 
 def _base() -> Path:
@@ -152,10 +169,14 @@ def _answers(address: Path) -> bool:
         return True
 
 
-def _start(folder: Path, program: Path, file: Path, name: str, flags: Sequence[str]) -> None:
+def _start(
+    folder: Path, program: Path, file: Path, data: Path | None, name: str, flags: Sequence[str]
+) -> None:
     models = folder / "models"
     models.mkdir(exist_ok=True)
     _place(file, models / f"{name}.safetensors")
+    if data:
+        _place(data, models / _DATA)
     environment = {k: v for k, v in os.environ.items() if not k.startswith("IRREPD_")}
     package = str(Path(__file__).resolve().parent.parent)
     paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]

@@ -79,7 +79,8 @@ def test_shared_by_processes_and_gone_with_the_last(environment: Path) -> None:
     assert same == url and is_there(url) and str(environment) in url
     with irrepd.Client(url) as client:
         entry = irrepd.structure([14, 14], [[0, 0, 0], [1.4, 1.3, 1.3]])
-        assert np.isfinite(client.predict("sevennet-0", [entry])[0]["energy"])
+        (result,) = client.predict("sevennet-0", [entry], dispersion=True)
+        assert np.isfinite(result["energy"]) and result["dispersion_energy"] < 0
     leave(first)
     time.sleep(5 * private._POLL)
     assert is_there(url)
