@@ -7,6 +7,7 @@
 #include "core/program/model_file.h"
 #include "core/terms/repulsion.h"
 #include "irrep/conventions.h"
+#include "irrep/dispersion.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,12 +58,35 @@ static bool read_units(struct build *build) {
          card_choice(&units, "energy", energies, &index, build->error) == IRREP_OK;
 }
 
+/* What the model goes with; only whoever adds dispersion reads it. */
+static bool check_dispersion(struct build *build) {
+  static const char *const keys[] = {"method", "functional", NULL};
+  static const char *const methods[] = {"d3bj", "d3zero", NULL};
+  struct card_object dispersion;
+  char functional[64];
+  size_t method;
+  if (!card_has(&build->card, "dispersion"))
+    return true;
+  if (card_object(&build->card, "dispersion", &dispersion, build->error) != IRREP_OK ||
+      card_only(&dispersion, keys, build->error) != IRREP_OK ||
+      card_choice(&dispersion, "method", methods, &method, build->error) != IRREP_OK ||
+      card_string(&dispersion, "functional", functional, sizeof functional, build->error) !=
+          IRREP_OK)
+    return false;
+  if (irrep_functional_find(method == 0 ? IRREP_D3BJ : IRREP_D3ZERO, functional,
+                            strlen(functional)))
+    return true;
+  irrep_fail(build->error, IRREP_UNSUPPORTED_MODEL, "dispersion/functional",
+             "no functional \"%.40s\" has parameters for %s", functional, methods[method]);
+  return false;
+}
+
 static bool build_model(struct irrep_model *model, struct build *build) {
   static const char *const precisions[] = {"float32", "float64", NULL};
   static const char *const keys[] = {
-      "format",  "architecture", "variant",  "atomic_numbers", "r_max",       "precision",
-      "units",   "radial",       "model",    "name",           "description", "source",
-      "license", "citation",     "training", "sha256_source",  "modality",    NULL};
+      "format",   "architecture",  "variant",  "atomic_numbers", "r_max",  "precision", "units",
+      "radial",   "model",         "name",     "description",    "source", "license",   "citation",
+      "training", "sha256_source", "modality", "dispersion",     NULL};
   const char *names[N_ARCHITECTURES + 1] = {NULL};
   size_t format, architecture, precision;
   double r_max;
@@ -77,8 +101,8 @@ static bool build_model(struct irrep_model *model, struct build *build) {
       card_object(card, "model", &build->model, build->error) != IRREP_OK ||
       (card_has(card, "variant") && card_string(card, "variant", model->variant,
                                                 sizeof model->variant, build->error) != IRREP_OK) ||
-      !read_units(build) || !read_species(model, build) || !build_radial(build, r_max) ||
-      !architectures[architecture].build(build))
+      !check_dispersion(build) || !read_units(build) || !read_species(model, build) ||
+      !build_radial(build, r_max) || !architectures[architecture].build(build))
     return false;
   snprintf(model->architecture, sizeof model->architecture, "%s", names[architecture]);
   model->card.r_max = r_max;

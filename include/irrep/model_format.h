@@ -22,6 +22,8 @@
  *   "units"           {"length": "Angstrom", "energy": "eV"}
  *   "radial"          the radial basis and its cutoff, see below
  *   "model"           hyperparameters of the architecture, see below
+ *   "dispersion"      {"method": "d3bj" | "d3zero", "functional": "pbe"}; optional: what DFT-D3 is
+ *                     taken where it is added and nothing else is said (dispersion.h)
  *   For people, all optional: "name", "description", "source", "license", "citation", "training",
  *   "sha256_source", "modality". Other keys are refused, here and in the objects below.
  *

@@ -162,13 +162,15 @@ static void take_options(struct reader *r, struct irrep_dispersion_options *opti
 void codec_dispersion_read(struct json_reader *json, const char *base,
                            struct request_dispersion *dispersion, struct codec_fault *fault) {
   struct reader r = {.json = json, .base = base, .fault = fault};
-  *dispersion = (struct request_dispersion){true, IRREP_DISPERSION_OPTIONS_INIT};
+  *dispersion =
+      (struct request_dispersion){.is_wanted = true, .options = IRREP_DISPERSION_OPTIONS_INIT};
   if (json_peek(json) != JSON_OBJECT) {
     codec_fault_set(fault, PROBLEM_WRONG_TYPE, "an object is due", "%s", base);
     json_skip(json);
     return;
   }
   read_members(&r);
+  dispersion->names_parameters = (r.given & ((UINT32_C(1) << CUTOFF) - 1)) != 0;
   take_options(&r, &dispersion->options);
 }
 
@@ -181,4 +183,22 @@ void codec_dispersion_read_text(const char *text, const char *base,
     codec_fault_set(fault, PROBLEM_WRONG_VALUE, "a JSON object in a string is due", "%s", base);
   else if (found.is_set && !fault->is_set)
     *fault = found;
+}
+
+void codec_dispersion_of_card(const char *card, size_t size,
+                              struct irrep_dispersion_options *options) {
+  struct json_reader json = json_reader_over(card, size);
+  struct request_dispersion found = {.is_wanted = false};
+  struct codec_fault fault = {0};
+  char key[32];
+  json_object_begin(&json);
+  while (json_object_next_cut(&json, key, sizeof key))
+    if (strcmp(key, "dispersion") == 0)
+      codec_dispersion_read(&json, "", &found, &fault);
+    else
+      json_skip(&json);
+  if (!found.is_wanted || fault.is_set)
+    return;
+  options->damping = found.options.damping;
+  options->parameters = found.options.parameters;
 }

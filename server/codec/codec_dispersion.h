@@ -21,6 +21,7 @@
 
 struct request_dispersion {
   bool is_wanted;
+  bool names_parameters; /* a method, a functional or parameters; otherwise a model's card may */
   struct irrep_dispersion_options options; /* checked */
 };
 
@@ -32,5 +33,9 @@ void codec_dispersion_read(struct json_reader *json, const char *base,
 /* The same of a text that holds the object and nothing else. */
 void codec_dispersion_read_text(const char *text, const char *base,
                                 struct request_dispersion *dispersion, struct codec_fault *fault);
+
+/* Takes the damping and parameters that a model's card has (irrep/model_format.h), if it does. */
+void codec_dispersion_of_card(const char *card, size_t size,
+                              struct irrep_dispersion_options *options);
 
 #endif

@@ -209,6 +209,7 @@ static void make_predictions(struct predict_job *job) {
 static bool make_term(struct predict_job *job) {
   const struct request_dispersion *dispersion = &job->request.dispersion;
   const struct compute *compute = job->compute;
+  struct irrep_dispersion_options options = dispersion->options;
   struct irrep_error error;
   if (!dispersion->is_wanted || job->term)
     return true;
@@ -218,8 +219,10 @@ static bool make_term(struct predict_job *job) {
                                                 : "there are no reference data");
     return false;
   }
-  if (irrep_dispersion_term(compute->dispersion, &dispersion->options, &job->term, &error) ==
-      IRREP_OK)
+  const struct irrep_card *card = compute->evaluator->card(job->loaded->model);
+  if (!dispersion->names_parameters)
+    codec_dispersion_of_card(card->metadata, card->metadata_size, &options);
+  if (irrep_dispersion_term(compute->dispersion, &options, &job->term, &error) == IRREP_OK)
     return true;
   problem_of_error(&job->problem, &error, "#/dispersion");
   return false;

@@ -206,6 +206,26 @@ def test_without_data(start: Factory, tmp_path: Path, damage: bytes | None) -> N
     assert ("damaged" in problem["detail"]) == (damage is not None)
 
 
+def test_a_card_may_name_its_own(start: Factory, tmp_path: Path) -> None:
+    """It is taken where a request says nothing of method, functional or parameters."""
+    tensors, metadata = safetensors.read(MODELS / "schnet-small.safetensors")
+    own = {"method": "d3zero", "functional": "b3lyp"}
+    card = json.dumps({**json.loads(metadata["irrepd"]), "dispersion": own})
+    safetensors.write(tmp_path / "m.safetensors", tensors, {"irrepd": card})
+    data = (MODELS / "dftd3.params.safetensors").read_bytes()
+    (tmp_path / "dftd3.params.safetensors").write_bytes(data)
+    daemon = start(models=tmp_path)
+    daemon.wait_ready()
+    assert daemon.ask("GET", "/v1/models/m").json()["dispersion"] == own
+
+    def energy(how: dict[str, Any]) -> float:
+        body = {"structures": [WATER], "dispersion": how}
+        return post(daemon, "/v1/models/m/predict", body).json()["results"][0]["dispersion_energy"]
+
+    assert energy({}) == energy(own) != energy({"functional": "pbe"})
+    assert energy({"cutoff": 9.0}) == energy({**own, "cutoff": 9.0})
+
+
 def test_the_file_is_no_model(daemon: Daemon) -> None:
     tensors, _ = safetensors.read(MODELS / "dftd3.params.safetensors")
     assert tensors["c6"].shape == (95, 95, 5, 5)

@@ -103,12 +103,28 @@ static void test_within_a_body(void **state) {
   assert_true(json_object_next(&json, key, sizeof key) && strcmp(key, "x") == 0);
 }
 
+static void test_cards(void **state) {
+  (void)state;
+  static const char with[] =
+      "{\"a\":[1],\"dispersion\":{\"method\":\"d3zero\",\"functional\":\"pbe0\"},\"b\":2}";
+  struct irrep_dispersion_options options = IRREP_DISPERSION_OPTIONS_INIT;
+  codec_dispersion_of_card("{\"a\":1}", 7, &options);
+  assert_true(options.damping == IRREP_D3BJ && options.parameters.b == 4.4407);
+  options.cutoff = 9;
+  codec_dispersion_of_card(with, sizeof with - 1, &options);
+  assert_true(options.damping == IRREP_D3ZERO && options.parameters.a == 1.287 &&
+              options.cutoff == 9);
+  assert_false(read_good("{\"cutoff\":9,\"three_body\":true}").names_parameters);
+  assert_true(read_good("{\"method\":\"d3bj\"}").names_parameters);
+  assert_true(read_good("{\"functional\":\"pbe\"}").names_parameters);
+  assert_true(read_good("{\"s8\":1,\"a1\":0.4,\"a2\":4}").names_parameters);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_defaults),
-      cmocka_unit_test(test_values),
-      cmocka_unit_test(test_faults),
-      cmocka_unit_test(test_within_a_body),
+      cmocka_unit_test(test_defaults), cmocka_unit_test(test_values),
+      cmocka_unit_test(test_faults),   cmocka_unit_test(test_within_a_body),
+      cmocka_unit_test(test_cards),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

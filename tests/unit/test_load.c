@@ -11,7 +11,8 @@ static void test_card(void **state) {
   struct tiny tiny = tiny_new(&(struct tiny_choices){.precision = "float32", .layers = {"4x0e"}});
   struct irrep_model *model;
   tiny_replace(&tiny, "\"format\":1",
-               "\"format\":1,\"name\":\"caf\u00e9\",\"training\":{\"a\":[1]}");
+               "\"format\":1,\"name\":\"caf\u00e9\",\"training\":{\"a\":[1]},"
+               "\"dispersion\":{\"method\":\"d3zero\",\"functional\":\"PBE0\"}");
   assert_int_equal(tiny_load(&tiny, &model, NULL), IRREP_OK);
   const struct irrep_card *card = irrep_model_card(model);
   assert_string_equal(card->architecture, "nequip");
@@ -69,6 +70,16 @@ static void test_refuses_cards(void **state) {
       {"\"eV\"", "\"kcal/mol\"", UNSUPPORTED, "units/energy"},
       {"\"energy\":\"eV\"", "\"energy\":\"eV\",\"time\":\"fs\"", UNSUPPORTED, "units/time"},
       {"\"units\":", "\"unit\":", UNSUPPORTED, "unit"},
+      {"\"format\":1", "\"format\":1,\"dispersion\":5", BAD, "dispersion"},
+      {"\"format\":1", "\"format\":1,\"dispersion\":{\"method\":\"d3bj\"}", BAD,
+       "dispersion/functional"},
+      {"\"format\":1", "\"format\":1,\"dispersion\":{\"method\":\"d4\",\"functional\":\"pbe\"}",
+       UNSUPPORTED, "dispersion/method"},
+      {"\"format\":1", "\"format\":1,\"dispersion\":{\"method\":\"d3bj\",\"functional\":\"x\"}",
+       UNSUPPORTED, "dispersion/functional"},
+      {"\"format\":1",
+       "\"format\":1,\"dispersion\":{\"method\":\"d3bj\",\"functional\":\"pbe\",\"s6\":1}",
+       UNSUPPORTED, "dispersion/s6"},
       {"\"model\":{", "\"model\":5,\"citation\":{", BAD, "model"},
       {"\"r_max\":3.2", "\"r_max\":3.2,\"r_max\":3.2", BAD, "r_max"},
       {"\"format\":1,", "\"format\":1,,", BAD, ""},
