@@ -17,14 +17,23 @@ static void test_tables_say_what_they_are(void **state) {
 }
 
 /* Every member is there: each is a pointer, so none may be all zero bytes. */
-static void check_members(const struct kernels *kernels) {
-  const size_t first = offsetof(struct kernels, from_double);
-  const size_t n = (sizeof *kernels - first) / sizeof(void (*)(void));
-  for (size_t i = 0; i < n; i++) {
+static void check_pointers(const void *members, size_t bytes) {
+  for (size_t i = 0; i < bytes / sizeof(void (*)(void)); i++) {
     void (*member)(void);
-    memcpy(&member, (const unsigned char *)kernels + first + i * sizeof member, sizeof member);
+    memcpy(&member, (const unsigned char *)members + i * sizeof member, sizeof member);
     assert_true(member != NULL);
   }
+}
+
+/* Kernels of dispersion, the last member, are in the tables of float64 alone. */
+static void check_members(const struct kernels *kernels) {
+  const size_t first = offsetof(struct kernels, from_double);
+  const size_t last = offsetof(struct kernels, dispersion);
+  assert_int_equal(last + sizeof kernels->dispersion, sizeof *kernels);
+  check_pointers((const unsigned char *)kernels + first, last - first);
+  assert_int_equal(kernels->dispersion != NULL, kernels->precision == IRREP_FLOAT64);
+  if (kernels->dispersion)
+    check_pointers(kernels->dispersion, sizeof *kernels->dispersion);
 }
 
 static void test_tables_are_complete(void **state) {
