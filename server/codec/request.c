@@ -2,6 +2,7 @@
 
 #include "core/base/arena.h"
 #include "server/base/problem_kinds.h"
+#include "server/models/moving_graph.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -28,6 +29,8 @@ struct request_block {
 };
 
 void request_fini(struct request *request) {
+  for (size_t i = 0; i < request->n_items; i++)
+    moving_graph_release(request->items[i].moving);
   for (struct request_block *block = request->blocks, *next; block; block = next) {
     next = block->next;
     free(block);
@@ -161,6 +164,10 @@ static void too_large(struct problem *problem, const char *pointer, const struct
 static enum irrep_status plan_structure(const struct request_planner *planner,
                                         struct request_item *item, size_t max_edges,
                                         struct irrep_error *error) {
+  if (planner->graphs && item->moving &&
+      moving_graph_plan(item->moving, planner->graphs, planner->model, &item->structure, max_edges,
+                        &item->plan, &item->graph))
+    return IRREP_OK;
   if (planner->graphs)
     return graph_store_plan(planner->graphs, planner->model, &item->structure, max_edges,
                             &item->plan, &item->graph, error);

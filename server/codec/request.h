@@ -35,6 +35,7 @@ struct request_item {
   struct irrep_structure structure;
   struct irrep_plan plan;              /* after request_plan */
   struct kept_graph graph;             /* likewise; whoever plans gives it up before request_fini */
+  struct moving_graph *moving;         /* of one that is moved step by step, held; NULL: none */
   const struct request_motion *motion; /* NULL: nothing was given */
   struct problem *problem;             /* what is wrong with this structure; NULL: nothing */
 };

@@ -2,6 +2,7 @@
 
 #include "server/base/problem_kinds.h"
 #include "server/drivers/trajectory_json.h"
+#include "server/models/moving_graph.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -89,6 +90,9 @@ static bool fill_item(const struct trajectory *t, struct request *request) {
   request->items[0].structure = t->asked;
   request->items[0].structure.numbers = numbers;
   request->items[0].structure.positions = positions;
+  request->items[0].moving = t->graph;
+  if (t->graph)
+    moving_graph_hold(t->graph);
   return true;
 }
 
@@ -152,7 +156,8 @@ struct trajectory *trajectory_new(const struct trajectory_spec *spec, const stru
                            .energy = (double)NAN,
                            .temperature = (double)NAN,
                            .told_step = TRAJECTORY_NEVER,
-                           .forces = forces};
+                           .forces = forces,
+                           .graph = moving_graph_new()}; /* without memory it has none */
   snprintf(t->driver.model, sizeof t->driver.model, "%s", model);
   return t;
 }
@@ -162,6 +167,7 @@ void trajectory_free(struct trajectory *t) {
     return;
   irrep_relax_free(t->relax);
   irrep_md_free(t->md);
+  moving_graph_release(t->graph);
   text_fini(&t->frame);
   text_fini(&t->result);
   free(t->forces);

@@ -50,6 +50,7 @@ struct trajectory {
   struct irrep_relax *relax;
   struct irrep_md *md;
   struct irrep_structure asked;
+  struct moving_graph *graph;
   bool has_stress;
   double told_energy, stress[3][3];
   double *forces; /* [n_atoms][3] */

@@ -4,6 +4,7 @@
 #include "server/base/pieces.h"
 #include "server/codec/body_size.h"
 #include "server/jobs/job_deadline.h"
+#include "server/models/moving_graph.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,8 @@ void predict_job_drop_graphs(struct predict_job *job) {
   for (size_t i = 0; store && i < job->request.n_items; i++) {
     graph_store_unlist(store, &job->request.items[i].graph);
     graph_store_drop(store, &job->request.items[i].graph);
+    moving_graph_release(job->request.items[i].moving);
+    job->request.items[i].moving = NULL;
   }
 }
 

@@ -19,6 +19,13 @@ struct evaluator {
                              struct irrep_error *error);
   size_t (*graph_bytes)(const struct irrep_graph *graph);
   void (*graph_free)(struct irrep_graph *graph);
+  /* These two may be NULL: structures that move have their edges found anew. */
+  enum irrep_status (*graph_build)(const struct irrep_structure *structure, double cutoff,
+                                   double skin, size_t max_edges, struct irrep_graph **graph,
+                                   struct irrep_error *error);
+  enum irrep_status (*graph_update)(struct irrep_graph *graph, const double *positions,
+                                    const double cell[3][3], bool *stale,
+                                    struct irrep_error *error);
   size_t (*bytes)(const struct irrep_model *model, enum irrep_precision precision,
                   const struct irrep_plan *batch);
   size_t (*helper_bytes)(const struct irrep_model *model, enum irrep_precision precision);

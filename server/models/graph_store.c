@@ -12,9 +12,8 @@ void graph_store_set_budget(struct graph_store *store, size_t budget) {
   atomic_store(&store->limit, budget / BUDGET_PART);
 }
 
-/* Takes half of the bytes that are left. */
-static size_t reserve(struct graph_store *store) {
-  const size_t limit = atomic_load(&store->limit);
+size_t graph_store_reserve(struct graph_store *store, size_t parts) {
+  const size_t limit = atomic_load(&store->limit) / parts;
   size_t taken = atomic_load(&store->bytes), half;
   do
     half = taken < limit ? (limit - taken) / 2 : 0;
@@ -22,11 +21,15 @@ static size_t reserve(struct graph_store *store) {
   return half;
 }
 
+void graph_store_give(struct graph_store *store, size_t bytes) {
+  atomic_fetch_sub(&store->bytes, bytes);
+}
+
 enum irrep_status graph_store_plan(struct graph_store *store, const struct irrep_model *model,
                                    const struct irrep_structure *structure, size_t max_edges,
                                    struct irrep_plan *plan, struct kept_graph *kept,
                                    struct irrep_error *error) {
-  const size_t reserved = reserve(store);
+  const size_t reserved = graph_store_reserve(store, 1);
   *kept = (struct kept_graph){0};
   const enum irrep_status status =
       store->evaluator->graph(model, structure, max_edges, reserved, plan, &kept->graph, error);
@@ -38,8 +41,12 @@ enum irrep_status graph_store_plan(struct graph_store *store, const struct irrep
 void graph_store_drop(struct graph_store *store, struct kept_graph *kept) {
   if (!kept->graph)
     return;
-  store->evaluator->graph_free(kept->graph);
-  atomic_fetch_sub(&store->bytes, kept->bytes);
+  if (kept->let_go) {
+    kept->let_go(kept->holder);
+  } else {
+    store->evaluator->graph_free(kept->graph);
+    atomic_fetch_sub(&store->bytes, kept->bytes);
+  }
   *kept = (struct kept_graph){0};
 }
 
@@ -48,7 +55,7 @@ size_t graph_store_bytes(const struct graph_store *store) {
 }
 
 void graph_store_list(struct graph_store *store, struct kept_graph *kept) {
-  if (!kept->graph || kept->is_listed)
+  if (!kept->graph || kept->let_go || kept->is_listed)
     return;
   kept->is_listed = true;
   kept->newer = NULL;

@@ -16,8 +16,11 @@
 
 /* Zero-initialised: no graph. Belongs to whoever has the structure. */
 struct kept_graph {
-  struct irrep_graph *graph; /* NULL: none */
-  size_t bytes;              /* in the store's sum */
+  struct irrep_graph *graph;    /* NULL: none */
+  size_t bytes;                 /* in the store's sum */
+  void (*let_go)(void *holder); /* of a graph that is the holder's, and counted there; NULL: it is
+                                   the store's */
+  void *holder;
   bool is_listed;
   struct kept_graph *older, *newer; /* while listed */
 };
@@ -42,6 +45,11 @@ enum irrep_status graph_store_plan(struct graph_store *store, const struct irrep
                                    const struct irrep_structure *structure, size_t max_edges,
                                    struct irrep_plan *plan, struct kept_graph *kept,
                                    struct irrep_error *error);
+
+/* Takes half of the bytes that are left of a part of the room, 1/parts; and gives bytes back.
+ * Thread-safe. */
+size_t graph_store_reserve(struct graph_store *store, size_t parts);
+void graph_store_give(struct graph_store *store, size_t bytes);
 
 /* Gives up a graph that is not listed. Thread-safe. */
 void graph_store_drop(struct graph_store *store, struct kept_graph *kept);
