@@ -55,6 +55,7 @@ struct exchange {
   bool is_probed;      /* the client has ended its side: a blank line tells whether it reads */
   size_t answer_bytes; /* of the response, in the ledger until they have left */
   struct exchange *next_in_line;
+  uint64_t line_ms; /* when it stood there first; 0: never */
   struct http_body body;
   uint64_t begun_ns;
   struct http_facts facts;

@@ -42,6 +42,16 @@ enum http_room http_line_make_room(struct exchange *x, size_t more) {
   return http_body_make_room(&x->body, &server->budget, expected(x), more, is_favoured);
 }
 
+/* What is left of the time that a request may wait, all in all. */
+static uint64_t patience_ms(struct exchange *x) {
+  const struct http_server *server = x->connection->server;
+  const uint64_t now = uv_now(server->loop), most = server->options.request_timeout_ms;
+  if (x->line_ms == 0)
+    x->line_ms = now;
+  const uint64_t waited = now - x->line_ms;
+  return waited < most ? most - waited : 1;
+}
+
 void http_line_wait(struct exchange *x) {
   struct connection *connection = x->connection;
   struct http_server *server = connection->server;
@@ -49,7 +59,7 @@ void http_line_wait(struct exchange *x) {
   stand(server, x);
   server->waiter.waits = true;
   MHD_suspend_connection(connection->mhd);
-  peer_deadline(connection->peer, server->options.request_timeout_ms);
+  peer_deadline(connection->peer, patience_ms(x));
   http_run_in(server, 0); /* it may be the one that goes on */
 }
 

@@ -30,6 +30,17 @@ bool admission_let_in(struct predict_job *job) {
   return job->has_room;
 }
 
+bool admission_is_late(struct predict_job *job, uint64_t now_ns) {
+  const struct predictor *p = job->predictor;
+  const uint64_t patience_ns = p->config->request_timeout_ms * UINT64_C(1000000);
+  if (patience_ns == 0 || now_ns - job->begun_ns < patience_ns)
+    return false;
+  predict_job_fail(job, PROBLEM_QUEUE_FULL,
+                   "no memory was left for the request in time; try again later");
+  job->problem.retry_after_s = retry_after(p);
+  return true;
+}
+
 /* The most structures of one client that may wait: three quarters of the queue unless told. */
 static size_t client_share(const struct config *config) {
   const size_t share = config->max_queue - config->max_queue / 4;

@@ -14,4 +14,7 @@ bool admission_let_in(struct predict_job *job);
 /* Fails a job whose n structures find no room in the queue. */
 void admission_judge(struct predict_job *job, size_t n);
 
+/* Fails a job that has waited for room for as long as a request may take; whether it has. */
+bool admission_is_late(struct predict_job *job, uint64_t now_ns);
+
 #endif

@@ -86,9 +86,19 @@ static bool may_go_on(const struct predict_job *job) {
   return !waits_for_room(job);
 }
 
+static void refuse_late(struct predictor *p) {
+  const uint64_t now_ns = uv_hrtime();
+  for (struct predict_job *job = p->due.first, *next; job; job = next) {
+    next = job->next;
+    if (waits_for_room(job) && admission_is_late(job, now_ns))
+      job_happens(job, JOB_EVENT_FAIL);
+  }
+}
+
 /* Lets bodies that wait be read, as far as there is room, in the order of turns: nobody goes past
  * the one whose turn it is. */
 static void let_in(struct predictor *p) {
+  refuse_late(p);
   struct predict_job *job = turns_next(p, waits_for_room);
   while (job && admission_let_in(job))
     job = turns_next(p, waits_for_room);

@@ -21,7 +21,10 @@ static size_t batches_budget(const struct predictor *p) {
   return ledger_part(p->ledger, LEDGER_BATCHES);
 }
 
+/* What batches take is not there for graphs. */
 void predictor_count_batches(struct predictor *p) {
+  const size_t arenas = workers_planned(p->workers), part = batches_budget(p);
+  graph_store_set_room(&p->graphs, part > arenas ? part - arenas : 0);
   ledger_set(p->ledger, LEDGER_BATCHES, planned_bytes(p));
 }
 

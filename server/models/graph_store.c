@@ -9,7 +9,12 @@ void graph_store_init(struct graph_store *store, const struct evaluator *evaluat
 }
 
 void graph_store_set_budget(struct graph_store *store, size_t budget) {
-  atomic_store(&store->limit, budget / BUDGET_PART);
+  store->part = budget / BUDGET_PART;
+  atomic_store(&store->limit, store->part);
+}
+
+void graph_store_set_room(struct graph_store *store, size_t bytes) {
+  atomic_store(&store->limit, bytes < store->part ? bytes : store->part);
 }
 
 size_t graph_store_reserve(struct graph_store *store, size_t parts) {

@@ -28,6 +28,7 @@ struct kept_graph {
 struct graph_store {
   const struct evaluator *evaluator;
   atomic_size_t bytes, limit;
+  size_t part;                        /* of the budget */
   struct kept_graph *oldest, *newest; /* listed: those that may be dropped; the loop's */
   size_t listed_bytes;
 };
@@ -36,6 +37,10 @@ void graph_store_init(struct graph_store *store, const struct evaluator *evaluat
 
 /* Another budget from now on; what is kept stays. */
 void graph_store_set_budget(struct graph_store *store, size_t budget);
+
+/* Graphs may take no more than so many bytes until the next call, what batches leave of the budget.
+ */
+void graph_store_set_room(struct graph_store *store, size_t bytes);
 
 /* Plans a structure as the evaluator does, and keeps its graph where there is room for the making
  * of it: half of what is left at most, so that others who plan at the same time find some.

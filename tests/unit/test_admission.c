@@ -100,6 +100,25 @@ static void test_room(void **state) {
   assert_int_equal(ledger_total(predictor_ledger(fake->predictor)), 0);
 }
 
+/* Who has waited for as long as a request may take is told to come again. */
+static void test_late(void **state) {
+  struct fake_served *fake = *state;
+  struct fake_call busy[2], a, b;
+  occupy(fake, busy);
+  begin(fake, &a, "a", 2, false);
+  allow(fake, held(fake) + 1000);
+  begin(fake, &b, "b", 30, false);
+  assert_int_equal(b.job->state, JOB_READ_DUE);
+  fake->config.request_timeout_ms = 1;
+  usleep(2000);
+  predict_cancel(a.job);
+  finish(fake, &b);
+  assert_string_equal(get(b.json, "type")->valuestring, "urn:irrepd:queue-full");
+  end(&b, 503);
+  release(fake, busy);
+  assert_int_equal(held(fake), 0);
+}
+
 /* What may need more than there is, whoever else ends. */
 static void test_never(void **state) {
   struct fake_served *fake = *state;
@@ -158,7 +177,11 @@ static void test_planning_counts(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up_served, tear_down_served)
-      TEST(test_share_of_a_client), TEST(test_limits_change), TEST(test_room), TEST(test_never),
+      TEST(test_share_of_a_client),
+      TEST(test_limits_change),
+      TEST(test_room),
+      TEST(test_late),
+      TEST(test_never),
       TEST(test_planning_counts),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -67,6 +67,23 @@ static void test_keeps_what_there_is_room_for(void **state) {
   assert_int_equal(graph_store_bytes(&store), 0);
 }
 
+/* What batches leave of the budget, and no more than a quarter of it. */
+static void test_room(void **state) {
+  (void)state;
+  struct graph_store store;
+  struct kept_graph kept[2];
+  graph_store_init(&store, &fake_evaluator, 4 * 4 * PAIR);
+  graph_store_set_room(&store, PAIR);
+  assert_int_equal(plan(&store, 2, SIZE_MAX, &kept[0]), IRREP_OK);
+  assert_null(kept[0].graph);
+  graph_store_set_room(&store, 100 * PAIR);
+  assert_int_equal(plan(&store, 2, SIZE_MAX, &kept[0]), IRREP_OK);
+  assert_non_null(kept[0].graph);
+  assert_int_equal(plan(&store, 3, SIZE_MAX, &kept[1]), IRREP_OK); /* more than half of the rest */
+  assert_null(kept[1].graph);
+  graph_store_drop(&store, &kept[0]);
+}
+
 static void test_what_is_refused_takes_nothing(void **state) {
   (void)state;
   struct graph_store store;
@@ -121,6 +138,7 @@ static void test_the_latest_are_dropped_first(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_keeps_what_there_is_room_for),
+      cmocka_unit_test(test_room),
       cmocka_unit_test(test_what_is_refused_takes_nothing),
       cmocka_unit_test(test_the_latest_are_dropped_first),
   };

@@ -18,7 +18,7 @@ static const struct row {
     {"AWAIT", "L..L........."},      {"LOADED", ".r..........."},  {"READ_LATER", "d............"},
     {"PLAN_LATER", "p..p.p......."}, {"TAKE", "..D.P........"},    {"ENQUEUE", "Q..Q.Q......."},
     {"RUN", "......RR....."},        {"WAIT", ".......Q....."},    {"WRITE", "......WW....."},
-    {"FINISH", "Y..Y.YYYY...."},     {"FAIL", "YY.YYYYYY...."},    {"DELIVER", ".........A..."},
+    {"FINISH", "Y..Y.YYYY...."},     {"FAIL", "YYYYYYYYY...."},    {"DELIVER", ".........A..."},
     {"CANCEL", ".XXOXOXOOX..."},     {"RELEASE", "...........X."},
 };
 

@@ -269,6 +269,16 @@ static void test_budget_changes(void **state) {
   assert_int_equal(job.bytes >= 2000, 1);
   workers_set_budget(f->workers, BUDGET);
   assert_int_equal(workers_available(f->workers), BUDGET);
+  /* Arenas of idle workers that a smaller budget has no room for are given back. */
+  workers_set_budget(f->workers, 2000);
+  atomic_int gate = 1;
+  struct job both[2] = {job_of(f, 0, &gate), job_of(f, 0, &gate)};
+  for (size_t i = 0; i < 2; i++)
+    workers_queue(f->workers, &both[i].work);
+  assert_int_equal(workers_idle(f->workers), 0);
+  atomic_store(&gate, 0);
+  wait_done(f, 4);
+  assert_true(both[0].bytes < 2000 && both[1].bytes < 2000);
 }
 
 /* More memory than there is: the work runs, and sees that it has none. */
