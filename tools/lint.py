@@ -72,7 +72,7 @@ ONLY_IN = {
     ),
     "cJSON.h": (),
     "cblas.h": ("core/base/dense.c", "tests/bench/*"),
-    "pthread.h": ("core/base/dense.c", "server/*", "tests/*"),
+    "pthread.h": ("core/base/dense.c", "core/cpu/tables_once.h", "server/*", "tests/*"),
 }
 
 # Objects of the core that hold state of the process all the same, with its bytes.

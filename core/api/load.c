@@ -1,6 +1,7 @@
 /* From the bytes of a model file to a model: irrep_model_load and irrep_model_load_from of
  * irrep/model.h. */
 #include "core/api/loaded.h"
+#include "core/api/options.h"
 #include "core/base/sized.h"
 #include "core/builders/models.h"
 #include "core/cpu/dispatch.h"
@@ -117,8 +118,34 @@ static bool build_model(struct irrep_model *model, struct build *build) {
          model_file_all_used(build->file, build->error) == IRREP_OK;
 }
 
-/* The weights in both precisions, and the tables of the filters in the model's own: evaluation in
- * the other precision is for comparisons, and exact. The doubles of the builder go. */
+enum irrep_status loaded_need_tables(const struct irrep_model *model,
+                                     enum irrep_precision precision, struct irrep_error *error) {
+  struct tables_once *once = &((struct irrep_model *)model)->tables[precision];
+  if (tables_once_need(once, &model->program, model->weights[IRREP_FLOAT64].data,
+                       model->kernels[precision]) == IRREP_OK)
+    return IRREP_OK;
+  return irrep_fail(error, IRREP_NO_MEMORY, "", "not enough memory for the filter tables");
+}
+
+enum irrep_status irrep_model_prepare(const struct irrep_model *model,
+                                      enum irrep_precision precision, struct irrep_error *error) {
+  if (!options_is_precision(precision))
+    return irrep_fail(error, IRREP_BAD_ARGUMENT, "precision",
+                      "the precision is float32 or float64");
+  return loaded_need_tables(model, precision, error);
+}
+
+size_t irrep_model_resident_bytes(const struct irrep_model *model) {
+  const int other = model->card.precision == IRREP_FLOAT32 ? IRREP_FLOAT64 : IRREP_FLOAT32;
+  const struct tables_once *once = &model->tables[other];
+  size_t bytes = model->card.bytes;
+  if (tables_once_is_made(once))
+    bytes += once->tables.bytes + weights_species_bytes(&model->program, model->kernels[other]);
+  return bytes;
+}
+
+/* The weights in both precisions, and the tables of the filters in the model's own: those in the
+ * other follow when they are needed. The doubles of the builder go. */
 static bool convert_weights(struct irrep_model *model, struct irrep_error *error) {
   struct program *program = &model->program;
   for (int p = 0; p < 2; p++) {
@@ -134,12 +161,9 @@ static bool convert_weights(struct irrep_model *model, struct irrep_error *error
   program->weights = NULL;
   const enum irrep_precision own = model->card.precision;
   model->card.bytes += program->owned_bytes + weights_species_bytes(program, model->kernels[own]);
-  if (filter_tables_make(program, model->weights[IRREP_FLOAT64].data, model->kernels[own],
-                         &model->tables) != IRREP_OK) {
-    irrep_fail(error, IRREP_NO_MEMORY, "", "not enough memory for the filter tables");
+  if (loaded_need_tables(model, own, error) != IRREP_OK)
     return false;
-  }
-  model->card.bytes += model->tables.bytes;
+  model->card.bytes += model->tables[own].tables.bytes;
   return true;
 }
 
@@ -183,6 +207,8 @@ enum irrep_status irrep_model_load_from(const struct irrep_model_source *source,
     goto done;
   }
   program_init(&model->program);
+  tables_once_init(&model->tables[0]);
+  tables_once_init(&model->tables[1]);
   build.program = &model->program;
   status = card_open(file.card, file.card_size, &build.card, why);
   if (status == IRREP_OK && (!build_model(model, &build) || !convert_weights(model, why)))
@@ -203,7 +229,8 @@ void irrep_model_free(struct irrep_model *model) {
   if (!model)
     return;
   program_fini(&model->program);
-  filter_tables_fini(&model->tables);
+  tables_once_fini(&model->tables[0]);
+  tables_once_fini(&model->tables[1]);
   weights_fini(&model->weights[0]);
   weights_fini(&model->weights[1]);
   free(model->metadata);

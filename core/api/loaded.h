@@ -2,8 +2,8 @@
 #ifndef CORE_API_LOADED_H
 #define CORE_API_LOADED_H
 
-#include "core/cpu/filter_tables.h"
 #include "core/cpu/kernels/kernels.h"
+#include "core/cpu/tables_once.h"
 #include "core/cpu/weights.h"
 #include "core/graph/batch.h"
 #include "core/nn/pair_repulsion.h"
@@ -17,7 +17,7 @@ struct irrep_model {
   struct species_map map;
   const struct kernels *kernels[2]; /* by precision */
   struct weights weights[2];        /* by precision */
-  struct filter_tables tables;      /* for the model's own precision */
+  struct tables_once tables[2];     /* by precision; made at load for the model's own */
   struct pair_repulsion pair_repulsion;
   struct term repulsion; /* has_repulsion: the term of it */
   bool has_repulsion;
@@ -26,5 +26,11 @@ struct irrep_model {
   char architecture[16], variant[32], blas[64];
   char *metadata;
 };
+
+/* Makes what the first evaluation with tables in a precision needs, unless it is there. OK;
+ * NO_MEMORY. What is written is the model's own matter: to its users it stays as it was loaded.
+ * Thread-safe. */
+enum irrep_status loaded_need_tables(const struct irrep_model *model,
+                                     enum irrep_precision precision, struct irrep_error *error);
 
 #endif

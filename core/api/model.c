@@ -10,6 +10,7 @@
 #include "core/cpu/dispatch.h"
 #include "core/cpu/evaluate.h"
 #include "core/cpu/ghosts.h"
+#include "core/nn/hermite.h"
 #include "core/terms/model_terms.h"
 #include "irrep/conventions.h"
 
@@ -17,12 +18,11 @@
 static struct executable executable_of(const struct irrep_model *model,
                                        enum irrep_precision precision, bool exact_filters,
                                        bool plain) {
-  const bool tabulated = precision == model->card.precision && model->tables.n_terms > 0;
   return (struct executable){
       .program = &model->program,
       .kernels = plain ? kernels_plain(precision) : model->kernels[precision],
       .weights = model->weights[precision].data,
-      .tables = tabulated && !exact_filters ? &model->tables : NULL,
+      .tables = exact_filters ? NULL : tables_once_get(&model->tables[precision]),
   };
 }
 
@@ -78,6 +78,16 @@ static void take_call(struct call *call, struct arena *arena, size_t n) {
   call->results = arena_take(arena, n, sizeof *call->results);
 }
 
+/* What an evaluation may run on: tables that are not made yet have at most so many powers. */
+static struct executable planned_executable(const struct irrep_model *model,
+                                            enum irrep_precision precision, bool exact_filters) {
+  static const struct filter_tables most = {.n_terms = HERMITE_TERMS_MAX};
+  struct executable executable = executable_of(model, precision, exact_filters, false);
+  if (!exact_filters && !tables_once_is_made(&model->tables[precision]))
+    executable.tables = &most;
+  return executable;
+}
+
 size_t irrep_model_bytes(const struct irrep_model *model, enum irrep_precision precision,
                          const struct irrep_plan *sum) {
   struct irrep_plan batch;
@@ -85,7 +95,7 @@ size_t irrep_model_bytes(const struct irrep_model *model, enum irrep_precision p
   if (!options_is_precision(precision) || !sized_read(SIZED_PLAN, sum, &batch))
     return SIZE_MAX;
   for (int exact = 0; exact < 2; exact++) {
-    const struct executable executable = executable_of(model, precision, exact, false);
+    const struct executable executable = planned_executable(model, precision, exact);
     struct workspace workspace;
     struct arena arena = arena_counting();
     struct call call;
@@ -105,7 +115,7 @@ size_t irrep_model_helper_bytes(const struct irrep_model *model, enum irrep_prec
     return SIZE_MAX;
   size_t bytes = 0;
   for (int exact = 0; exact < 2; exact++) {
-    const struct executable executable = executable_of(model, precision, exact, false);
+    const struct executable executable = planned_executable(model, precision, exact);
     struct scratch scratch;
     struct arena arena = arena_counting();
     scratch_take(&scratch, &executable, &arena);
@@ -258,6 +268,10 @@ static enum irrep_status compute(const struct irrep_model *model, const struct o
                                  struct arena *arena, struct irrep_result *results,
                                  struct irrep_error *error) {
   const struct irrep_evaluate_options *given = &options->given;
+  enum irrep_status status =
+      given->exact_filters ? IRREP_OK : loaded_need_tables(model, given->precision, error);
+  if (status != IRREP_OK)
+    return status;
   const struct executable executable =
       executable_of(model, given->precision, given->exact_filters, given->plain_kernels);
   const struct model_terms terms = {&executable, model->has_repulsion ? &model->repulsion : NULL};
@@ -267,7 +281,7 @@ static enum irrep_status compute(const struct irrep_model *model, const struct o
   for (size_t s = 0; s < inputs->n; s++)
     gradients = gradients || results[s].forces || results[s].stresses;
   crew_note(&crew, 0, NULL, false);
-  enum irrep_status status =
+  status =
       prepare(model, &executable, inputs, gradients, additions, arena, &workspace, results, error);
   if (status != IRREP_OK)
     return status;

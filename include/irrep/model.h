@@ -45,7 +45,7 @@ struct irrep_card {
   double r_max;                   /* Angstrom: edges are closer than this */
   enum irrep_precision precision; /* its authors trained and ship it in this one */
   size_t bytes; /* it takes this much memory, once each of its elements has occurred in an
-                   evaluation in that precision */
+                   evaluation in that precision; see irrep_model_resident_bytes */
   const char
       *metadata; /* [metadata_size] the file's entry "irrepd", a JSON object; a NUL follows */
   size_t metadata_size;
@@ -133,8 +133,9 @@ struct irrep_evaluate_options {
   size_t struct_size; /* sizeof(struct irrep_evaluate_options); see "Versions" in conventions.h. A
                          struct may end after plain_kernels */
   enum irrep_precision precision;
-  bool exact_filters; /* computes radial networks for each edge instead of reading tables made at
-                         load; the precision that is not the card's has no tables */
+  bool exact_filters; /* computes radial networks for each edge instead of reading tables: those of
+                         the card's precision are made at load, the others when an evaluation in
+                         that precision first needs them (irrep_model_prepare) */
   bool plain_kernels; /* takes the kernels for the least processor that is supported, not the best
                          ones for this processor */
 
@@ -199,6 +200,16 @@ struct irrep_model_source {
  * fails; BAD_ARGUMENT: a struct_size, or no `read`. Thread-safe. */
 enum irrep_status irrep_model_load_from(const struct irrep_model_source *source,
                                         struct irrep_model **model, struct irrep_error *error);
+
+/* Makes what the first evaluation in a precision would make: tables of filters, in up to some
+ * seconds. Another thread that needs the same waits for it. OK; BAD_ARGUMENT: the precision;
+ * NO_MEMORY. Thread-safe. */
+enum irrep_status irrep_model_prepare(const struct irrep_model *model,
+                                      enum irrep_precision precision, struct irrep_error *error);
+
+/* Returns card->bytes and, when there are tables in the other precision, what this adds to them: of
+ * tables at most 256 MiB. Thread-safe. */
+size_t irrep_model_resident_bytes(const struct irrep_model *model);
 
 /* Frees a model and its card; does nothing for NULL. The caller makes sure that no other call on
  * the model is under way. */
@@ -280,8 +291,10 @@ enum irrep_status irrep_model_self_check(const struct irrep_model *model,
  * OK no result means anything.
  *
  * The numbers of a structure have the same bits whatever else is in the batch and however many
- * threads help. Nothing is allocated or locked, except where an element of the model occurs for the
- * first time in a precision: its weights are made then. Thread-safe on distinct arenas and results.
+ * threads help. Nothing is allocated or locked, except in the first evaluation in the precision
+ * that is not the card's, which makes tables (irrep_model_prepare), and where an element of the
+ * model occurs for the first time in a precision: its weights are made then. Thread-safe on
+ * distinct arenas and results.
  */
 enum irrep_status irrep_model_evaluate(const struct irrep_model *model,
                                        const struct irrep_evaluate_options *options,

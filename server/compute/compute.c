@@ -127,6 +127,10 @@ static bool is_cancelled(void *flag) {
   return atomic_load_explicit((atomic_bool *)flag, memory_order_relaxed);
 }
 
+static bool uses_exact_filters(const struct batch *batch, const struct compute *compute) {
+  return compute->exact_filters || batch->model->plain_kernels;
+}
+
 /* Evaluates with the batch's team, whose scratch is the end of the arena. */
 static enum irrep_status evaluate(struct batch *batch, const struct compute *compute,
                                   const struct arrays *arrays, unsigned char *arena, size_t bytes,
@@ -141,17 +145,17 @@ static enum irrep_status evaluate(struct batch *batch, const struct compute *com
       batch->n_helpers > 0 && workers_open_team(compute->workers, &team, batch->n_helpers, scratch);
   const bool plain = batch->model->plain_kernels;
   batch->profile = compute->profiles ? profile_new(1 + batch->n_helpers) : NULL;
-  const struct irrep_evaluate_options options = {.struct_size = sizeof options,
-                                                 .precision = batch->precision,
-                                                 .cancelled = is_cancelled,
-                                                 .cancel_context = &batch->cancelled,
-                                                 .team = helped ? &team.core : NULL,
-                                                 .exact_filters = compute->exact_filters || plain,
-                                                 .plain_kernels = plain,
-                                                 .additions = arrays->additions,
-                                                 .n_additions = arrays->n_additions,
-                                                 .profile =
-                                                     batch->profile ? &batch->profile->core : NULL};
+  const struct irrep_evaluate_options options = {
+      .struct_size = sizeof options,
+      .precision = batch->precision,
+      .cancelled = is_cancelled,
+      .cancel_context = &batch->cancelled,
+      .team = helped ? &team.core : NULL,
+      .exact_filters = uses_exact_filters(batch, compute),
+      .plain_kernels = plain,
+      .additions = arrays->additions,
+      .n_additions = arrays->n_additions,
+      .profile = batch->profile ? &batch->profile->core : NULL};
   const enum irrep_status status =
       arrays->all_graphs
           ? compute->evaluator->evaluate_graphs(batch->model->model, &options, arrays->graphs,
@@ -177,8 +181,13 @@ void compute_batch(struct batch *batch, const struct compute *compute, void *are
   struct arrays arrays = {0};
   struct irrep_error error = {0};
   enum irrep_status status = IRREP_OK;
+  /* Tables that are made for the first batch in a precision do not tell what a batch costs. */
+  if (!uses_exact_filters(batch, compute))
+    status = compute->evaluator->prepare(batch->model->model, batch->precision, &error);
   batch->began_ns = uv_hrtime();
-  if (arena_bytes < batch->work.arena_bytes || !arrays_new(&arrays, batch)) {
+  if (status != IRREP_OK) {
+    error.status = status;
+  } else if (arena_bytes < batch->work.arena_bytes || !arrays_new(&arrays, batch)) {
     status = IRREP_NO_MEMORY;
     irrep_fail(&error, status, "", "no memory to evaluate the batch");
   } else {

@@ -14,6 +14,7 @@ static enum irrep_status load_with_own_products(const struct irrep_model_source 
   .graph = irrep_model_graph, .graph_bytes = irrep_graph_bytes, .graph_free = irrep_graph_free,    \
   .graph_build = irrep_graph_build, .graph_update = irrep_graph_update,                            \
   .bytes = irrep_model_bytes, .helper_bytes = irrep_model_helper_bytes,                            \
+  .prepare = irrep_model_prepare, .resident_bytes = irrep_model_resident_bytes,                    \
   .self_check = irrep_model_self_check, .evaluate = irrep_model_evaluate,                          \
   .evaluate_graphs = irrep_model_evaluate_graphs
 

@@ -29,6 +29,9 @@ struct evaluator {
   size_t (*bytes)(const struct irrep_model *model, enum irrep_precision precision,
                   const struct irrep_plan *batch);
   size_t (*helper_bytes)(const struct irrep_model *model, enum irrep_precision precision);
+  enum irrep_status (*prepare)(const struct irrep_model *model, enum irrep_precision precision,
+                               struct irrep_error *error);
+  size_t (*resident_bytes)(const struct irrep_model *model);
   enum irrep_status (*self_check)(const struct irrep_model *model, enum irrep_precision precision,
                                   double *deviation, struct irrep_error *error);
   enum irrep_status (*evaluate)(const struct irrep_model *model,

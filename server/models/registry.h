@@ -45,6 +45,7 @@ struct loaded_model {
   /* The registry's own. */
   struct file_stamp stamp;
   size_t n_holders;
+  size_t bytes; /* of memory, as of its last release */
   uint64_t used_ns;
   struct loaded_model *next;
 };
@@ -151,6 +152,10 @@ size_t registry_bytes(const struct registry *registry);
 /* Returns what is known of a model that is in memory, or NULL. The card lives as long as the
  * version in memory does. */
 const struct irrep_card *registry_card(const struct served_model *served);
+
+/* Returns the bytes that a model which is ready takes; they grow by tables when it is first
+ * evaluated in the precision that is not its card's. 0 where it is not ready. */
+size_t registry_model_bytes(const struct served_model *served);
 
 /* Return, of a model that is ready, how many hold it, and for how many seconds nobody has. */
 size_t registry_users(const struct served_model *served);

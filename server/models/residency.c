@@ -32,7 +32,7 @@ void residency_step_soon(struct registry *r) {
 /* Versions in memory */
 
 static size_t bytes_of(const struct registry *r, const struct loaded_model *loaded) {
-  return r->options.evaluator->card(loaded->model)->bytes;
+  return r->options.evaluator->resident_bytes(loaded->model);
 }
 
 size_t registry_bytes(const struct registry *r) {
@@ -80,10 +80,23 @@ static void free_version(struct registry *r, struct loaded_model *loaded) {
   count(r, 0);
 }
 
+/* A model may have grown while it was used. */
+static void look_at_size(struct registry *r, struct loaded_model *loaded) {
+  const size_t bytes = bytes_of(r, loaded);
+  if (bytes == loaded->bytes)
+    return;
+  loaded->bytes = bytes;
+  count(r, 0);
+  residency_publish(r, loaded->served);
+  r->grown = loaded->served;
+  residency_step_soon(r);
+}
+
 void registry_release(struct loaded_model *loaded) {
   struct served_model *served = loaded->served;
   struct registry *r = served->registry;
   loaded->used_ns = uv_hrtime();
+  look_at_size(r, loaded);
   if (--loaded->n_holders > 0)
     return;
   free_version(r, loaded);
@@ -102,6 +115,10 @@ struct loaded_model *registry_hold(struct served_model *served) {
 
 const struct irrep_card *registry_card(const struct served_model *served) {
   return served->model ? served->registry->options.evaluator->card(served->model) : NULL;
+}
+
+size_t registry_model_bytes(const struct served_model *served) {
+  return served->loaded ? bytes_of(served->registry, served->loaded) : 0;
 }
 
 size_t registry_users(const struct served_model *served) {
@@ -290,6 +307,7 @@ static void on_loaded(struct load_task *task) {
                                     .plain_kernels = task->facts.plain_kernels,
                                     .stamp = task->facts.stamp,
                                     .n_holders = 1,
+                                    .bytes = r->options.evaluator->resident_bytes(task->model),
                                     .used_ns = uv_hrtime(),
                                     .next = r->versions};
     memcpy(loaded->sha256, task->facts.sha256, sizeof loaded->sha256);
@@ -385,8 +403,12 @@ static bool has_to_wait(struct registry *r, struct served_model *m) {
   return !has_memory(r, m);
 }
 
-/* Begins the loads that are wanted, in their order, as far as there is room. */
+/* Makes room for what has grown, and begins the loads that are wanted, in their order, as far as
+ * there is room. */
 static void step(struct registry *r) {
+  if (r->grown)
+    make_room(r, r->grown, 0);
+  r->grown = NULL;
   for (struct served_model *m; (m = first_wanted(r));) {
     struct irrep_error error;
     m->loading_bytes = times_file(m, LOADING_BYTES_OF_FILE);

@@ -20,6 +20,7 @@ struct registry {
   struct loaded_model *versions;
   size_t n_initial; /* loads of the start that have not ended */
   uint64_t n_wanted;
+  struct served_model *grown; /* others may have to go for it */
 };
 
 /* Loads a model as soon as there is room, unless that is under way. */

@@ -68,7 +68,7 @@ static void put_model(struct json_writer *w, const struct services *services,
   json_put_string(w, "name", served->name);
   json_put_string(w, "state", model_state_name(served->state));
   if (served->model != NULL) {
-    json_put_size(w, "bytes", registry_card(served)->bytes);
+    json_put_size(w, "bytes", registry_model_bytes(served));
     json_put_size(w, "requests", registry_users(served));
     json_put_double(w, "idle_s", registry_idle_seconds(served));
   }

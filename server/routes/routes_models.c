@@ -40,8 +40,9 @@ static void put_provenance(struct json_writer *w, const struct irrep_card *card)
       json_put_raw(w, names[i], values[i], sizes[i]);
 }
 
-static void put_card(struct json_writer *w, const struct irrep_card *card) {
-  json_put_size(w, "bytes", card->bytes);
+static void put_card(struct json_writer *w, const struct served_model *served) {
+  const struct irrep_card *card = registry_card(served);
+  json_put_size(w, "bytes", registry_model_bytes(served));
   json_put_string(w, "architecture", card->architecture);
   if (card->variant[0] != '\0')
     json_put_string(w, "variant", card->variant);
@@ -67,7 +68,7 @@ static void put_model(struct json_writer *w, const struct served_model *served) 
     json_close_object(w);
   }
   if (served->model != NULL)
-    put_card(w, registry_card(served));
+    put_card(w, served);
   json_close_object(w);
 }
 

@@ -89,6 +89,16 @@ def test_bits_do_not_depend_on_what_else_is_wanted(model, precision):
                 assert alone.forces is None and alone.stress is None and alone.stresses is None
 
 
+def test_tables_are_near_the_filters_in_float64(model):
+    """Whatever the card's precision: the tables of the other one are made by this evaluation, if it
+    is the first."""
+    structures = mixed(model)
+    exact = Batch(model, structures, "float64", exact_filters=True).evaluate()
+    for found, wanted, structure in zip(model.evaluate(structures, "float64"), exact, structures):
+        assert abs(found.energy - wanted.energy) <= 1e-9 * len(structure.numbers)
+        assert np.allclose(found.forces, wanted.forces, rtol=1e-9, atol=1e-8)
+
+
 def test_plan_counts_every_edge(model):
     for structure in mixed(model):
         edges = find_edges(structure.positions, structure.cell, structure.pbc, model.r_max)

@@ -33,6 +33,7 @@ struct irrep_model {
   bool broken;
   bool doubtful;          /* its kernels disagree */
   atomic_int plain;       /* evaluations by plain kernels without tables */
+  atomic_int prepared;    /* bits of the precisions that prepare was called for */
   atomic_int hold;        /* while it is 1, evaluate waits */
   atomic_int evaluations; /* calls begun */
   atomic_int by_graphs;   /* of them */
@@ -157,6 +158,22 @@ static inline size_t fake_helper_bytes(const struct irrep_model *model,
   return precision == IRREP_FLOAT64 ? 200 : 100;
 }
 
+/* Tables in the precision that is not the card's. */
+#define FAKE_TABLE_BYTES 1000000
+
+static inline enum irrep_status fake_prepare(const struct irrep_model *model,
+                                             enum irrep_precision precision,
+                                             struct irrep_error *error) {
+  (void)error;
+  atomic_fetch_or(&((struct irrep_model *)model)->prepared, 1 << precision);
+  return IRREP_OK;
+}
+
+static inline size_t fake_resident_bytes(const struct irrep_model *model) {
+  const bool both = atomic_load(&((struct irrep_model *)model)->prepared) & 1 << IRREP_FLOAT64;
+  return model->card.bytes + (both ? FAKE_TABLE_BYTES : 0);
+}
+
 static inline enum irrep_status fake_self_check(const struct irrep_model *model,
                                                 enum irrep_precision precision, double *deviation,
                                                 struct irrep_error *error) {
@@ -252,6 +269,8 @@ static const struct evaluator fake_evaluator = {
     .graph_free = fake_graph_free,
     .bytes = fake_bytes,
     .helper_bytes = fake_helper_bytes,
+    .prepare = fake_prepare,
+    .resident_bytes = fake_resident_bytes,
     .self_check = fake_self_check,
     .evaluate = fake_evaluate,
     .evaluate_graphs = fake_evaluate_graphs,

@@ -152,10 +152,14 @@ static void test_options(void **state) {
   const struct compute profiling = {.evaluator = &fake_evaluator, .profiles = true};
   compute_batch(f->batch, &compute, f->arena, 16384);
   assert_int_equal(atomic_load(&f->loaded.model->plain), 0);
+  assert_int_equal(atomic_load(&f->loaded.model->prepared), 1 << IRREP_FLOAT32);
   assert_null(f->batch->profile);
   f->loaded.plain_kernels = true;
+  f->batch->precision = IRREP_FLOAT64;
+  f->batch->work.arena_bytes *= 2;
   compute_batch(f->batch, &profiling, f->arena, 16384);
   assert_int_equal(atomic_load(&f->loaded.model->plain), 1);
+  assert_int_equal(atomic_load(&f->loaded.model->prepared), 1 << IRREP_FLOAT32);
   assert_non_null(f->batch->profile);
   profile_free(f->batch->profile);
 }
@@ -172,6 +176,24 @@ static void test_no_arena(void **state) {
   struct fixture *f = *state;
   compute_batch(f->batch, &compute, NULL, 0);
   expect_all(f, IRREP_NO_MEMORY);
+  assert_int_equal(atomic_load(&f->loaded.model->evaluations), 0);
+}
+
+static enum irrep_status prepare_without_memory(const struct irrep_model *model,
+                                                enum irrep_precision precision,
+                                                struct irrep_error *error) {
+  (void)model, (void)precision;
+  return irrep_fail(error, IRREP_NO_MEMORY, "", "no memory for tables");
+}
+
+static void test_no_memory_for_tables(void **state) {
+  struct fixture *f = *state;
+  struct evaluator evaluator = fake_evaluator;
+  evaluator.prepare = prepare_without_memory;
+  const struct compute failing = {.evaluator = &evaluator};
+  compute_batch(f->batch, &failing, f->arena, 16384);
+  expect_all(f, IRREP_NO_MEMORY);
+  assert_string_equal(f->predictions[0].error.detail, "no memory for tables");
   assert_int_equal(atomic_load(&f->loaded.model->evaluations), 0);
 }
 
@@ -198,6 +220,7 @@ int main(void) {
       TEST(test_one_without_numbers),
       TEST(test_one_without_a_text),
       TEST(test_no_arena),
+      TEST(test_no_memory_for_tables),
       TEST(test_cancelled),
       TEST(test_failed_batch),
       TEST(test_options),

@@ -488,6 +488,40 @@ static void test_tables_are_near_the_filters(void **state) {
   irrep_model_free(model);
 }
 
+/* In the precision that is not the card's, tables are made when they are first needed: the memory
+ * is counted from then on, plans suffice before and after, and the bits are the same. */
+static void test_tables_in_the_other_precision(void **state) {
+  (void)state;
+  struct irrep_model *model = plain_model();
+  const enum irrep_precision own = irrep_model_card(model)->precision;
+  const enum irrep_precision other = own == IRREP_FLOAT32 ? IRREP_FLOAT64 : IRREP_FLOAT32;
+  const size_t bytes = irrep_model_card(model)->bytes;
+  const struct irrep_plan plan = PLAN(1, 100, 1000);
+  const size_t planned = irrep_model_bytes(model, other, &plan);
+  const size_t helper = irrep_model_helper_bytes(model, other);
+  double deviation;
+  struct irrep_error error;
+  struct cluster exact = cluster_new(8, true), first = exact, second = exact;
+  cluster_evaluate(model, &exact, other, true);
+  assert_int_equal(irrep_model_self_check(model, other, &deviation, &error), IRREP_OK);
+  assert_int_equal(irrep_model_prepare(model, own, &error), IRREP_OK);
+  assert_int_equal(irrep_model_resident_bytes(model), bytes);
+  cluster_evaluate(model, &first, other, false);
+  assert_true(irrep_model_resident_bytes(model) > bytes);
+  assert_true(irrep_model_bytes(model, other, &plan) <= planned);
+  assert_true(irrep_model_helper_bytes(model, other) <= helper);
+  assert_int_equal(irrep_model_prepare(model, other, &error), IRREP_OK);
+  cluster_evaluate(model, &second, other, false);
+  assert_memory_equal(first.energies, second.energies, sizeof first.energies);
+  assert_memory_equal(first.forces, second.forces, sizeof first.forces);
+  assert_all_close(first.energies, exact.energies, 8, 1e-5, 1e-5);
+  assert_all_close(first.forces, exact.forces, 24, 1e-4, 1e-4);
+  assert_memory_not_equal(first.forces, exact.forces, sizeof exact.forces);
+  assert_int_equal(irrep_model_card(model)->bytes, bytes);
+  assert_int_equal(irrep_model_prepare(model, (enum irrep_precision)2, &error), IRREP_BAD_ARGUMENT);
+  irrep_model_free(model);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_plan_counts),
@@ -505,6 +539,7 @@ int main(void) {
       cmocka_unit_test(test_cancelled),
       cmocka_unit_test(test_result_that_is_not_finite),
       cmocka_unit_test(test_tables_are_near_the_filters),
+      cmocka_unit_test(test_tables_in_the_other_precision),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -208,6 +208,28 @@ static void test_budget(void **state) {
   registry_release(w.loaded);
 }
 
+/* A model that has grown while it was used, by tables, counts so from when it is let go; others
+ * make room for it, it does not go itself. */
+static void test_growth(void **state) {
+  struct fixture *f = *state;
+  start(f, (struct registry_limits){.max_bytes = 4 * MODEL_BYTES}, false);
+  expect_states(f, "rrr");
+  struct loaded_model *held = hold(f, "b");
+  struct irrep_error error;
+  assert_int_equal(fake_prepare(held->model, IRREP_FLOAT64, &error), IRREP_OK);
+  assert_int_equal(registry_model_bytes(model(f, "b")), MODEL_BYTES + FAKE_TABLE_BYTES);
+  assert_int_equal(registry_model_bytes(model(f, "c")), MODEL_BYTES);
+  expect_metric(f, "irrepd_model_resident_bytes{model=\"b\"}", MODEL_BYTES);
+  registry_release(held);
+  expect_metric(f, "irrepd_model_resident_bytes{model=\"b\"}", MODEL_BYTES + FAKE_TABLE_BYTES);
+  uv_run(&f->loop, UV_RUN_DEFAULT);
+  expect_states(f, "uru");
+  assert_int_equal(registry_bytes(f->registry), MODEL_BYTES + FAKE_TABLE_BYTES);
+  registry_release(hold(f, "b"));
+  uv_run(&f->loop, UV_RUN_DEFAULT);
+  expect_states(f, "uru");
+}
+
 /* What could not fit even alone is refused at once, and may be asked for again. */
 static void test_too_large_for_the_budget(void **state) {
   struct fixture *f = *state;
@@ -431,6 +453,7 @@ int main(void) {
       TEST(test_on_demand),
       TEST(test_failure),
       TEST(test_budget),
+      TEST(test_growth),
       TEST(test_too_large_for_the_budget),
       TEST(test_start_within_the_budget),
       TEST(test_idle),
