@@ -45,7 +45,7 @@ VENV_REFERENCES := $(REFERENCES:%=build/venv-reference-%/.ready)
 $(VENV_REFERENCES): build/venv-reference-%/.ready: tests/reference/requirements-%.txt
 
 # The peers of `make bench`, each in an environment of its own: mace-torch and sevenn want different e3nn.
-PEERS := $(if $(FAMILY),$(patsubst lammps,mace,$(filter-out drivers,$(FAMILY))),sevenn mace nequip schnetpack neighbours)
+PEERS := $(if $(FAMILY),$(patsubst lammps,mace,$(filter-out drivers,$(FAMILY))),sevenn mace nequip schnetpack neighbours dispersion)
 VENV_PEERS := $(PEERS:%=build/venv-peer-%/.ready)
 $(VENV_PEERS): build/venv-peer-%/.ready: tests/bench/requirements-%.txt
 

@@ -1,8 +1,8 @@
 """Speed of irrepd, side by side with the codes that it is compared with.
 
     make bench                  everything, each peer in a virtual environment of its own
-    make bench FAMILY=mace      one part (sevenn, mace, nequip, schnetpack, neighbours, drivers,
-                                lammps)
+    make bench FAMILY=mace      one part (sevenn, mace, nequip, schnetpack, neighbours, dispersion,
+                                drivers, lammps)
     make bench QUICK=1          without peers: SevenNet-0 alone, the GEMM kernel, large systems
 
 Results go to build/bench/results/ as JSON; the tables of all that is there are printed at the end.
@@ -27,13 +27,15 @@ import alone
 import chart
 import drivers
 import in_lammps
+import of_dispersion
 import ratios
 import served
 from sides import MODELS, OUTPUT, NotAvailable, processor
 
 RESULTS = OUTPUT / "results"
 FAMILIES = ("sevenn", "mace", "nequip", "schnetpack")
-PARTS = (*FAMILIES, "neighbours", "drivers", "lammps")  # each measured by itself with FAMILY=
+# Each is measured by itself with FAMILY=.
+PARTS = (*FAMILIES, "neighbours", "dispersion", "drivers", "lammps")
 
 
 def save(name: str, rows: Any) -> None:
@@ -82,6 +84,8 @@ def extras(name: str) -> None:
                 print(f"bench: {what}: {error}", file=sys.stderr)
     elif name == "neighbours":
         save(name, alone.neighbours())
+    elif name == "dispersion":
+        save(name, of_dispersion.measure())
     elif name == "drivers":
         save(name, drivers.measure())
     elif name == "lammps":
@@ -116,6 +120,8 @@ def report() -> None:
         print(f"\n{served.table(load('served')['rows'])}")
     if load("neighbours")["rows"]:
         print(f"\n{load('neighbours')['rows']}")
+    if load("dispersion")["rows"]:
+        print(f"\n{of_dispersion.table(load('dispersion')['rows'])}")
     if load("drivers")["rows"]:
         print(f"\n{drivers.table(load('drivers')['rows'])}")
     if load("lammps")["rows"]:
