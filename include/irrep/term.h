@@ -37,7 +37,8 @@ struct irrep_addition {
                                               that is evaluated, by irrep_model_evaluate */
   const struct irrep_graph *graph;         /* where it is true: a graph of irrep_term_cutoff */
 
-  double energy; /* written: the term's part of the structure's energy, eV */
+  double energy; /* eV, the term's part of the structure's energy: the library writes it where the
+                    result of the structure is OK */
 };
 
 /* `term`, and what it takes, are to be set. */
