@@ -13,7 +13,9 @@
 enum option_type {
   OPTION_WORD,
   OPTION_NUMBER,
+  OPTION_ABOVE_0, /* a number; 0, which stands for the usual one, is said by leaving it out */
   OPTION_COUNT,
+  OPTION_COUNT_FROM_1,
   OPTION_SWITCH,
   OPTION_MASK,
   OPTION_RAMP, /* a number, or two: from and to */
@@ -43,11 +45,11 @@ static const struct option relax_options[] = {
     {"pressure", OPTION_NUMBER, 0, FIELD(relax.pressure), {0}},
     {"mask", OPTION_MASK, 0, FIELD(mask), {0}},
     {"symmetry", OPTION_SWITCH, 0, FIELD(relax.symmetry), {0}},
-    {"symprec", OPTION_NUMBER, 0, FIELD(relax.symprec), {0}},
-    {"max_step", OPTION_NUMBER, 0, FIELD(relax.max_step), {0}},
-    {"memory", OPTION_COUNT, 0, FIELD(relax.memory), {0}},
-    {"alpha", OPTION_NUMBER, 0, FIELD(relax.alpha), {0}},
-    {"damping", OPTION_NUMBER, 0, FIELD(relax.damping), {0}},
+    {"symprec", OPTION_ABOVE_0, 0, FIELD(relax.symprec), {0}},
+    {"max_step", OPTION_ABOVE_0, 0, FIELD(relax.max_step), {0}},
+    {"memory", OPTION_COUNT_FROM_1, 0, FIELD(relax.memory), {0}},
+    {"alpha", OPTION_ABOVE_0, 0, FIELD(relax.alpha), {0}},
+    {"damping", OPTION_ABOVE_0, 0, FIELD(relax.damping), {0}},
     {"trajectory", OPTION_COUNT, 0, FIELD(every), {0}},
 };
 
@@ -62,12 +64,12 @@ static const struct option md_options[] = {
     {"barostat", OPTION_WORD, 1, FIELD(md.barostat), {"c-rescale", "mtk"}},
     {"coupling", OPTION_WORD, 0, FIELD(md.coupling), {"isotropic", "anisotropic", "triclinic"}},
     {"drift", OPTION_WORD, 1, FIELD(md.drift), {"remove", "keep"}},
-    {"friction", OPTION_NUMBER, 0, FIELD(md.friction), {0}},
-    {"thermostat_time", OPTION_NUMBER, 0, FIELD(md.thermostat_time), {0}},
-    {"barostat_time", OPTION_NUMBER, 0, FIELD(md.barostat_time), {0}},
-    {"compressibility", OPTION_NUMBER, 0, FIELD(md.compressibility), {0}},
-    {"chain_length", OPTION_COUNT, 0, FIELD(md.chain_length), {0}},
-    {"move_max", OPTION_NUMBER, 0, FIELD(md.move_max), {0}},
+    {"friction", OPTION_ABOVE_0, 0, FIELD(md.friction), {0}},
+    {"thermostat_time", OPTION_ABOVE_0, 0, FIELD(md.thermostat_time), {0}},
+    {"barostat_time", OPTION_ABOVE_0, 0, FIELD(md.barostat_time), {0}},
+    {"compressibility", OPTION_ABOVE_0, 0, FIELD(md.compressibility), {0}},
+    {"chain_length", OPTION_COUNT_FROM_1, 0, FIELD(md.chain_length), {0}},
+    {"move_max", OPTION_ABOVE_0, 0, FIELD(md.move_max), {0}},
     {"seed", OPTION_COUNT, 0, FIELD(md.seed), {0}},
     {"every", OPTION_COUNT, 0, FIELD(every), {0}},
     {"properties", OPTION_PROPERTIES, 0, FIELD(properties), {0}},
@@ -151,8 +153,11 @@ static bool read_finite(struct reading *r, const struct option *option, double *
 
 static void read_number(struct reading *r, const struct option *option) {
   double number;
-  if (read_finite(r, option, &number))
-    memcpy(field_of(r, option), &number, sizeof number);
+  if (!read_finite(r, option, &number))
+    return;
+  if (option->type == OPTION_ABOVE_0 && number <= 0)
+    option_fault(r, option, PROBLEM_WRONG_VALUE, "a number above 0 is due");
+  memcpy(field_of(r, option), &number, sizeof number);
 }
 
 static void read_count(struct reading *r, const struct option *option) {
@@ -165,6 +170,8 @@ static void read_count(struct reading *r, const struct option *option) {
                  "a whole number is due");
     return;
   }
+  if (option->type == OPTION_COUNT_FROM_1 && number == 0)
+    option_fault(r, option, PROBLEM_WRONG_VALUE, "a whole number above 0 is due");
   if (option->size == sizeof narrow)
     *(uint32_t *)field_of(r, option) = (uint32_t)number;
   else
@@ -265,6 +272,8 @@ static void read_option(struct reading *r, const struct option *option) {
   static void (*const readers[])(struct reading *,
                                  const struct option *) = {[OPTION_WORD] = read_word,
                                                            [OPTION_NUMBER] = read_number,
+                                                           [OPTION_ABOVE_0] = read_number,
+                                                           [OPTION_COUNT_FROM_1] = read_count,
                                                            [OPTION_COUNT] = read_count,
                                                            [OPTION_SWITCH] = read_switch,
                                                            [OPTION_MASK] = read_mask,

@@ -119,6 +119,12 @@ def test_one_that_explodes(daemon: Daemon) -> None:
         ({"properties": ["charges"]}, 422, "#/md/properties"),
         ({"every": 1.5}, 422, "#/md/every"),
         ({"tau": 1}, 400, "#/md/tau"),
+        ({"friction": 0}, 422, "#/md/friction"),
+        (
+            {"ensemble": "nvt", "thermostat": "nose-hoover", "chain_length": 0},
+            422,
+            "#/md/chain_length",
+        ),
     ],
 )
 def test_bad_options(daemon: Daemon, options: dict[str, Any], status: int, where: str) -> None:

@@ -139,6 +139,8 @@ def test_a_fault_of_one_is_its_own(daemon: Daemon) -> None:
         ({"cell": "bent"}, 422, "#/relax/cell"),
         ({"mask": [[True]]}, 422, "#/relax/mask"),
         ({"pressure": 5}, 422, "#/relax/pressure"),
+        ({"max_step": 0}, 422, "#/relax/max_step"),
+        ({"memory": 0}, 422, "#/relax/memory"),
     ],
 )
 def test_bad_options(daemon: Daemon, options: dict[str, Any], status: int, where: str) -> None:
