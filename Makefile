@@ -45,7 +45,7 @@ test-clusters: all models | $(VENV_CLUSTERS) ## test irrepd.dask and the example
 
 deploy-needs: all models $(VENV_DEPLOY) $(VENV_CLUSTERS) $(VENV_PAGE) $(SETUP)/deploy $(SETUP)/page wheel deb
 
-test-trajectories: all models $(B)/dynamics/argon | $(VENV_TRAJECTORIES) ## test long trajectories, for some minutes: distributions with physical_validation, the energy of silicon
+test-trajectories: all models $(B)/dynamics/argon | $(VENV_TRAJECTORIES) ## test long trajectories, for some minutes: distributions with physical_validation, the energy of silicon, 200 relaxations against ASE
 	build/venv-trajectories/bin/python -m pytest -q -s -p no:cacheprovider --durations=5 tests/trajectories
 
 test-deploy: all models $(VENV_DEPLOY) $(SETUP)/deploy$(if $(QUICK),-files, test-page test-clusters wheel deb) ## test docker/: images, compose, Kubernetes, scale-out, the page and the packages (QUICK=1: its files alone)

@@ -100,7 +100,8 @@ def test_a_fixed_cell(make: Any, optimizer: str, seed: int) -> None:
 )
 def test_a_cell(optimizer: str, cell: str, theirs: dict[str, Any], seed: int) -> None:
     atoms = alloy(seed)
-    compare(Relax(atoms, optimizer=optimizer, cell=cell), ase_steps(atoms, optimizer, True, **theirs))
+    relax = Relax(atoms, optimizer=optimizer, cell=cell)
+    compare(relax, ase_steps(atoms, optimizer, True, **theirs))
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

@@ -12,18 +12,17 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import ClassVar
 
 import numpy as np
 import pytest
 from ase import Atoms
-from ase.calculators.calculator import Calculator
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 from libirrep import Model  # noqa: E402
 from md import Trajectory  # noqa: E402
 from relax import Relax  # noqa: E402
+from served import Served  # noqa: E402
 
 EXAMPLES = ROOT / "clients" / "c"
 FIXTURES = ROOT / "tests" / "reference" / "fixtures"
@@ -168,23 +167,6 @@ def test_molecular_dynamics(tree, tmp_path: Path) -> None:
         if f.step % 10 == 0
     ]
     assert printed.splitlines() == lines and len(lines) == 5
-
-
-class Served(Calculator):
-    """A model of the library for ASE, in double precision."""
-
-    implemented_properties: ClassVar[list[str]] = ["energy", "forces"]
-
-    def __init__(self, model: Model) -> None:
-        super().__init__()
-        self.model = model
-
-    def calculate(self, atoms=None, properties=None, system_changes=None) -> None:
-        structure = SimpleNamespace(
-            numbers=atoms.numbers, positions=atoms.positions, cell=None, pbc=[False] * 3
-        )
-        result = self.model.evaluate_one(structure, "float64")
-        self.results = {"energy": float(result.energy), "forces": result.forces}
 
 
 def test_relaxation(tree, tmp_path: Path) -> None:
