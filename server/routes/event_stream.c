@@ -137,7 +137,7 @@ void event_stream_begin(struct run_pool *pool, struct http_exchange *exchange,
   }
   *s = (struct event_stream){.exchange = exchange, .metrics = pool->metrics};
   call->plain = false;
-  call->owner = (struct run_owner){on_begun, on_event, on_quiet, on_ended, s};
+  call->owner = (struct run_owner){on_begun, on_event, on_quiet, on_ended, NULL, s};
   call->body = http_take_body(exchange);
   call->size = exchange->size;
   exchange->gone = on_gone;

@@ -226,7 +226,7 @@ static bool read_from(const char *text, uint64_t *from) {
   errno = 0;
   const unsigned long long number = strtoull(text, &end, 10);
   *from = number;
-  return *end == '\0' && errno == 0 && number <= (1ULL << 53);
+  return *end == '\0' && errno == 0 && number < (1ULL << 53);
 }
 
 void route_job_frames(struct services *services, struct http_exchange *exchange, const char *id) {

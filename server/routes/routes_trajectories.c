@@ -216,7 +216,7 @@ static void begin_call(struct services *services, struct http_exchange *exchange
   }
   *call = (struct call){.services = services, .exchange = exchange, .model = model};
   run_call->plain = true;
-  run_call->owner = (struct run_owner){on_begun, on_event, on_quiet, on_ended, call};
+  run_call->owner = (struct run_owner){on_begun, on_event, on_quiet, on_ended, NULL, call};
   run_call->body = http_take_body(exchange);
   run_call->size = exchange->size;
   exchange->gone = on_gone;

@@ -221,7 +221,18 @@ static void on_ended(void *context, const struct problem *problem) {
     kept_end(run, run->is_lost ? KEPT_FAILED : KEPT_DONE, run->is_lost ? run->reason : "");
 }
 
-const struct run_owner kept_run_owner = {on_begun, on_event, on_quiet, on_ended, NULL};
+static void on_stalled(void *context, const struct problem *problem) {
+  struct kept_run *run = context;
+  char reason[KEPT_REASON_SIZE];
+  snprintf(reason, sizeof reason, "%.180s; resume it when that is remedied", problem->detail);
+  kept_stop(run, reason);
+}
+
+const struct run_owner kept_run_owner = {.begun = on_begun,
+                                         .event = on_event,
+                                         .quiet = on_quiet,
+                                         .ended = on_ended,
+                                         .stalled = on_stalled};
 
 /* What users ask for */
 

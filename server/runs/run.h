@@ -59,6 +59,9 @@ struct run_owner {
   /* Every structure has its result; or all stands still for a problem that is not theirs: the
    * server stops. */
   void (*ended)(void *context, const struct problem *problem);
+  /* A structure cannot be evaluated because its model is not there. It asks again after a run_hold,
+   * which is due now, and its run_go; NULL: that is the structure's end. */
+  void (*stalled)(void *context, const struct problem *problem);
   void *context;
 };
 

@@ -194,6 +194,12 @@ static bool work_on(struct slot *slot, bool begins) {
   return false;
 }
 
+/* Whether it is no fault of the structure's, and may be remedied. */
+static bool is_of_the_model(const struct problem *problem) {
+  return strcmp(problem->type, "urn:irrepd:model-not-ready") == 0 ||
+         strcmp(problem->type, "urn:irrepd:unknown-model") == 0;
+}
+
 /* The drive's results are there, or the problem why there are none. */
 static void on_rest(void *context, enum driver_next next, const struct problem *problem) {
   struct slot *slot = context;
@@ -204,6 +210,11 @@ static void on_rest(void *context, enum driver_next next, const struct problem *
     run->problem = *problem; /* it is no fault of the structure */
     run->n_holds++;
     run_end(run);
+    come_to_rest(run);
+    return;
+  }
+  if (problem && run->owner.stalled && is_of_the_model(problem)) {
+    run->owner.stalled(run->owner.context, problem);
     come_to_rest(run);
     return;
   }

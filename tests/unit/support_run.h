@@ -93,7 +93,7 @@ static inline void begin(struct run_pool *pool, struct owner *owner, char *body,
                                 .body = body,
                                 .size = strlen(body),
                                 .past = past,
-                                .owner = {on_begun, on_event, on_quiet, on_ended, owner}};
+                                .owner = {on_begun, on_event, on_quiet, on_ended, NULL, owner}};
   owner->run = run_new(pool, &call);
   assert_non_null(owner->run);
   assert_int_equal(owner->n_begun, 0);

@@ -50,7 +50,7 @@ static struct fake_exchange with_body(const char *path, const char *body) {
   return exchange;
 }
 
-/* Of the model that could not be loaded: the structure has a fault, and the job is done. */
+/* Of the model that could not be loaded, for which the job waits. */
 static void add(struct jobs_daemon *d, char id[STORE_ID_SIZE]) {
   struct fake_exchange exchange =
       with_body("/v1/models/silicon/relax",
@@ -109,7 +109,11 @@ static void test_actions(void **state) {
   char id[STORE_ID_SIZE];
   begin(&d);
   add(&d, id);
-  WAIT_FOR(&d.fake.loop, kept_run_has_ended(kept_runs_find(d.fake.services.jobs, id, NULL)));
+  const struct kept_run *run = kept_runs_find(d.fake.services.jobs, id, NULL);
+  WAIT_FOR(&d.fake.loop, kept_run_state(run) == KEPT_PAUSED);
+  assert_int_equal(status_of(&d, route_job_action, id, "{\"action\":\"checkpoint\"}"), 200);
+  assert_int_equal(status_of(&d, route_job_delete, id, ""), 200);
+  assert_int_equal(kept_run_state(run), KEPT_CANCELLED);
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
     assert_int_equal(status_of(&d, route_job_action, id, cases[i].body), cases[i].status);
   assert_int_equal(status_of(&d, route_job, id, ""), 200);
