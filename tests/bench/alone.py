@@ -57,7 +57,7 @@ def middle_cpu(times: list[Any]) -> float:
 
 
 def gemm_shapes() -> list[list[str]]:
-    """What tests/bench/bench_gemm.c prints, word by word: the library, then a line for each shape."""
+    """What tests/bench/bench_gemm.c prints, by words: the library, then a line for each shape."""
     printed = subprocess.run(
         [str(OUTPUT / "bench_gemm")], check=True, capture_output=True, text=True
     ).stdout

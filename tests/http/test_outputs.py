@@ -77,9 +77,7 @@ def test_the_structures_tell_properties_apart(
 
 
 @each_output
-def test_json(
-    daemon: Daemon, output: Output, expected: list[dict[str, np.ndarray | None]]
-) -> None:
+def test_json(daemon: Daemon, output: Output, expected: list[dict[str, np.ndarray | None]]) -> None:
     request = {"structures": STRUCTURES, "properties": [output.name], "precision": "float64"}
     answer = daemon.predict(request).json()
     assert answer["units"] == {output.name: output.unit}

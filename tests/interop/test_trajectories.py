@@ -115,7 +115,9 @@ def test_command_relax(server_url: str, tmp_path: Path) -> None:
     source, out = tmp_path / "in.xyz", tmp_path / "out.extxyz"
     ase.io.write(source, [silicon(8), Atoms("Og", cell=[6, 6, 6], pbc=True), silicon(9)])
     done = command("relax", source, "--output", out, "--url", server_url, "--cell", "volume")
-    assert done.returncode == 1 and "structure 1: " in done.stderr and "118" in done.stderr, done.stderr
+    assert done.returncode == 1 and "structure 1: " in done.stderr and "118" in done.stderr, (
+        done.stderr
+    )
     frames = ase.io.read(out, ":")
     assert [frame.info["irrepd_structure"] for frame in frames] == [0, 2]
     assert all(frame.info["irrepd_model"] == MODEL for frame in frames)

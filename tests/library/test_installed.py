@@ -154,9 +154,7 @@ def test_molecular_dynamics(tree, tmp_path: Path) -> None:
     )  # fmt: skip
 
     def evaluate(positions: np.ndarray, cell: np.ndarray) -> tuple:
-        water = SimpleNamespace(
-            numbers=[8, 1, 1], positions=positions, cell=None, pbc=[False] * 3
-        )
+        water = SimpleNamespace(numbers=[8, 1, 1], positions=positions, cell=None, pbc=[False] * 3)
         result = model.evaluate_one(water, "float64")
         return float(result.energy), result.forces, None
 

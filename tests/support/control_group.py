@@ -44,9 +44,7 @@ class ControlGroup:
 
     def _limit(self) -> None:
         limits = (
-            ["memory.limit_in_bytes", "memory.memsw.limit_in_bytes"]
-            if self.old
-            else ["memory.max"]
+            ["memory.limit_in_bytes", "memory.memsw.limit_in_bytes"] if self.old else ["memory.max"]
         )
         for name in limits:
             path = self.folder / name

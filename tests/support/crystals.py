@@ -240,10 +240,14 @@ BAD = {
         cif(CUBIC, "Si1 Si 0.00512 0.1 0.2", f"{NAME} 'P m m m'"),
         "Images of Si1 under|images of Si1 under",
     ),
-    **{f"type {kind}": (cif(CUBIC, f"A1 {kind} 0 0 0"), f".{kind}. is not an element")
-       for kind in ("OH", "Wat", "X", "M", "Vac", "9")},
-    **{f"label {label}": (labelled(label), "add _atom_site_type_symbol")
-       for label in ("CL1", "NA1", "SI1", "CO1", "WAT", "X1", "1", "Wa1")},
+    **{
+        f"type {kind}": (cif(CUBIC, f"A1 {kind} 0 0 0"), f".{kind}. is not an element")
+        for kind in ("OH", "Wat", "X", "M", "Vac", "9")
+    },
+    **{
+        f"label {label}": (labelled(label), "add _atom_site_type_symbol")
+        for label in ("CL1", "NA1", "SI1", "CO1", "WAT", "X1", "1", "Wa1")
+    },
     "a tag twice": (silicon(f"{NUMBER} 227\n_space_group.IT_number 1"), "is there twice"),
 }
 

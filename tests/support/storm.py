@@ -71,12 +71,13 @@ def predict_binary(model: str, structures: list[dict[str, Any]], properties: lis
 
 def dense(n_bytes: int) -> Request:
     """A body whose numbers take two bytes each, so that what is read of it is much larger."""
-    row = ",".join(["[%d,0,0]" % (i % 10) for i in range(10)])
+    row = ",".join([f"[{i % 10},0,0]" for i in range(10)])
+    numbers = ",".join(["1"] * 10)
     atoms = n_bytes // 90 * 10
-    structures = [
-        '{"numbers":[%s],"positions":[%s]}' % (",".join(["1"] * 10), row) for _ in range(4096)
-    ][: max(1, atoms // 10)]
-    text = '{"properties":["energy"],"structures":[%s]}' % ",".join(structures)
+    structures = [f'{{"numbers":[{numbers}],"positions":[{row}]}}' for _ in range(4096)][
+        : max(1, atoms // 10)
+    ]
+    text = '{"properties":["energy"],"structures":[' + ",".join(structures) + "]}"
     return f"/v1/models/{CHEAP}/predict", text.encode(), {"Content-Type": JSON}
 
 
@@ -152,9 +153,7 @@ class Storm:
 
     def count(self, kind: str | None = None, status: int | str | None = None) -> int:
         return sum(
-            n
-            for (k, s), n in self.answers.items()
-            if kind in (None, k) and status in (None, s)
+            n for (k, s), n in self.answers.items() if kind in (None, k) and status in (None, s)
         )
 
     def __str__(self) -> str:
