@@ -145,7 +145,11 @@ class Client:
         is a StructureError, which is a ServerError. From BINARY_FROM atoms on the bodies are
         binary, if the daemon takes that; the numbers are the same.
         """
-        given = {"properties": properties, "precision": precision, "priority": priority}
+        given: dict[str, Any] = {
+            "properties": properties,
+            "precision": precision,
+            "priority": priority,
+        }
         options = {name: value for name, value in given.items() if value is not None}
         if wanted_dispersion(dispersion) is not None:
             options["dispersion"] = wanted_dispersion(dispersion)
