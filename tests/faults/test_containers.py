@@ -1,4 +1,4 @@
-"""A daemon in a container with less room than what it is asked for: `make containers`, in short."""
+"""A daemon in a container that holds less than it is asked for: `make containers`, in short."""
 
 from __future__ import annotations
 
