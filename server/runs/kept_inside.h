@@ -73,7 +73,8 @@ struct kept_runs {
   struct store store;
   uv_timer_t *timer; /* on the heap: libuv keeps it until the loop has run again */
   struct kept_run *first;
-  uint64_t bytes; /* of all files */
+  uint64_t bytes;  /* of all files */
+  size_t n_writes; /* under way, those of runs that are forgotten too */
   bool draining;
   void (*drained)(void *context);
   void *drained_context;

@@ -247,7 +247,7 @@ static bool is_settled(const struct kept_run *run) {
 }
 
 void kept_check_drained(struct kept_runs *runs) {
-  bool is_done = runs->draining && runs->drained;
+  bool is_done = runs->draining && runs->drained && runs->n_writes == 0;
   for (const struct kept_run *run = runs->first; run && is_done; run = run->next)
     is_done = is_settled(run); /* NOLINT(clang-analyzer-unix.Malloc): what is freed is unlinked */
   if (!is_done)

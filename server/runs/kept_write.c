@@ -226,19 +226,19 @@ static void end_write(uv_work_t *work, int status) {
   struct kept_runs *runs = run->runs;
   (void)status;
   run->write = NULL;
-  run->n_users--;
+  runs->n_writes--;
   run->frames = w->frames;
   const bool is_written = w->status == 0;
-  if (run->is_forgotten) {
+  if (run->is_forgotten)
     store_remove(&runs->store, run->id);
-    kept_free_when_left(run);
-  } else if (is_written) {
+  else if (is_written)
     succeed(run, w);
-  } else {
+  else
     fail_to_write(run, w);
-  }
   if (is_written && !run->is_forgotten)
     kept_flush(run);
+  run->n_users--; /* until here it is not freed, whoever forgets it */
+  kept_free_when_left(run);
   free_write(w);
   kept_check_drained(runs);
 }
@@ -290,5 +290,6 @@ void kept_flush(struct kept_run *run) {
   run->request = run->state_file = NULL;
   run->write = w;
   run->n_users++;
+  run->runs->n_writes++;
   uv_queue_work(run->runs->options.pool->loop, &w->work, write_now, end_write);
 }
