@@ -2,7 +2,8 @@
 
 #include <stdint.h>
 
-/* Of the memory: what nobody counts. Under the storm of tests/soak/containers.py it was a tenth. */
+/* Of the memory: what nobody counts, such as what malloc adds to blocks and keeps of freed ones.
+ * Under the storms of tests/soak/containers.py it has sufficed. */
 #define MARGIN_PART 8
 
 /* Of the memory: what models must leave. */

@@ -53,12 +53,17 @@ class Failing:
             nth += step
 
     def check(self, ask: Ask, step: int = 1) -> None:
-        """The first sweep makes what is kept for good: series of metrics, room in arrays."""
+        """The first sweep makes what is kept for good: series of metrics, room in arrays.
+
+        Some of it comes later, when two things happen to meet; what is lost is lost in every sweep.
+        """
         assert status_of(ask) == 200
         assert len(self.sweep(ask, step)) > 1
-        before = self.allocations.settled()
-        self.sweep(ask, step)
-        assert self.allocations.settled() <= before
+        held = [self.allocations.settled()]
+        while len(held) == 1 or held[-1] > held[-2]:
+            assert len(held) < 5, f"blocks that are held after each sweep: {held}"
+            self.sweep(ask, step)
+            held.append(self.allocations.settled())
 
 
 def status_of(ask: Callable[[], Answer]) -> int:
