@@ -206,7 +206,8 @@ def test_refused_structure(server: Server) -> None:
 
 def metric(server: Server, name: str) -> float:
     with urllib.request.urlopen(f"{server.url}/metrics") as answer:
-        lines = [line.split() for line in answer.read().decode().splitlines() if line[:1] != "#"]
+        text = answer.read().decode()
+    lines = [line.rsplit(" ", 1) for line in text.splitlines() if line[:1] != "#"]
     return sum(float(value) for key, value in lines if key.split("{")[0] == f"irrepd_{name}")
 
 
