@@ -98,7 +98,8 @@ def test_up_and_down(compose: Compose, engine: Engine) -> None:
     status, body = compose.ask("IRREPD_PORT", "POST", PREDICT, {"structures": [WATER]})
     assert status == 200 and json.loads(body)["results"][0]["status"] == "ok"
     memory = json.loads(compose.ask("IRREPD_PORT", "GET", "/v1/status")[1])["memory"]
-    assert memory["budget_bytes"] == 512 << 20
+    assert memory["limit_bytes"] == (1 << 30) * 7 // 8
+    assert memory["limit_bytes"] // 4 < memory["budget_bytes"] < memory["limit_bytes"] // 2
     found = engine.inspect(name)
     host = found["HostConfig"]
     assert host["ReadonlyRootfs"] and host["Memory"] == 1 << 30 and host["PidsLimit"] == 512

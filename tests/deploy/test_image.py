@@ -136,7 +136,9 @@ def test_a_memory_limit_refuses_rather_than_dies(engine: Engine, full: str, key:
     """The budget follows the limit; what fits queues for it, what does not is refused."""
     container = Container(engine, full, key, memory="512m", cores="0.5")
     state = json.loads(container.ask("GET", "/v1/status")[1])
-    assert state["memory"]["budget_bytes"] == 256 << 20 and state["workers"]["count"] == 1
+    memory = state["memory"]
+    assert memory["limit_bytes"] == (512 << 20) * 7 // 8 and state["workers"]["count"] == 1
+    assert memory["limit_bytes"] // 4 < memory["budget_bytes"] < memory["limit_bytes"] // 2
     status, body = container.ask("POST", PREDICT, {"structures": [crystal(14)]})
     assert (status, json.loads(body)["retryable"]) == (422, False)
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
@@ -158,7 +160,7 @@ def test_a_memory_limit_refuses_rather_than_dies(engine: Engine, full: str, key:
 def test_the_minimal_image(engine: Engine, key: Key, full: str) -> None:
     """Nothing but the daemon: models from a volume, here those of the full image."""
     image = engine.build("minimal")
-    assert engine.inspect(image)["Size"] < 30e6
+    assert engine.inspect(image)["Size"] < 60e6  # OpenBLAS takes 37
     volume = f"irrepd-models-{time.time_ns()}"
     engine.podman("run", "--rm", "--volume", f"{volume}:/models", *HARDENED, full, "--version")
     port = free_port()
