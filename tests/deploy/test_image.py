@@ -160,7 +160,7 @@ def test_a_memory_limit_refuses_rather_than_dies(engine: Engine, full: str, key:
 def test_the_minimal_image(engine: Engine, key: Key, full: str) -> None:
     """Nothing but the daemon: models from a volume, here those of the full image."""
     image = engine.build("minimal")
-    assert engine.inspect(image)["Size"] < 60e6  # OpenBLAS takes 37
+    assert engine.inspect(image)["Size"] < 60e6  # of which OpenBLAS is 34
     volume = f"irrepd-models-{time.time_ns()}"
     engine.podman("run", "--rm", "--volume", f"{volume}:/models", *HARDENED, full, "--version")
     port = free_port()
