@@ -236,6 +236,10 @@ static void test_full_queue(void **state) {
   drive_free(more.drive);
 }
 
+static void on_idle(void *context) {
+  *(bool *)context = true;
+}
+
 /* Freed while its structures are computed, while it waits for the queue, and between steps: it is
  * told nothing more. */
 static void test_freeing(void **state) {
@@ -266,6 +270,9 @@ static void test_freeing(void **state) {
   finish(fake, &first);
   drive_free(first.drive);
   assert_int_equal(slide.n_rests + slide.slider.n_steps, 0);
+  bool is_idle = false; /* what was freed may still be with a worker */
+  predictor_drain(fake->predictor, on_idle, &is_idle);
+  WAIT_FOR(&fake->loop, is_idle);
 }
 
 int main(void) {
