@@ -1,6 +1,7 @@
 #include "tests/unit/support_http.h"
 
 #include <errno.h>
+#include <linux/filter.h>
 #include <poll.h>
 
 #define GET "GET /x HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -102,6 +103,17 @@ static void test_grace_is_over(void **state) {
   end(f);
 }
 
+/* Some kernels and containers let only privileged processes filter packets (listener_refuse). */
+static bool filters_are_allowed(void) {
+  struct sock_filter all = BPF_STMT(BPF_RET | BPF_K, 0xffffffff);
+  const struct sock_fprog program = {.len = 1, .filter = &all};
+  const int fd = socket(AF_INET, SOCK_STREAM, 0);
+  const bool is_allowed =
+      setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0;
+  close(fd);
+  return is_allowed;
+}
+
 /* Who waits to be accepted is answered, more of them than there may be connections; who comes after
  * that finds nobody, and is not left with a connection that is reset. */
 static void test_accepts_until_none_waits(void **state) {
@@ -119,7 +131,8 @@ static void test_accepts_until_none_waits(void **state) {
   struct pollfd late = {.fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), .events = POLLOUT};
   assert_int_equal(connect(late.fd, (const struct sockaddr *)&to, sizeof to), -1);
   assert_int_equal(errno, EINPROGRESS);
-  assert_int_equal(poll(&late, 1, 0), 0);
+  if (filters_are_allowed())
+    assert_int_equal(poll(&late, 1, 0), 0);
   close(late.fd);
   for (size_t i = 0; i < 7; i++) {
     expect(f, &clients[i], "GET /x");
