@@ -1,7 +1,7 @@
 #include "server/routes/event_stream.h"
 
 #include "core/base/json_writer.h"
-#include "server/base/problem_kinds.h"
+#include "server/routes/routes.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -117,15 +117,6 @@ static void on_ended(void *context, const struct problem *problem) {
   json_close_object(&w);
   text_puts(&s->out, "\n");
   end_stream(s);
-}
-
-static void reply_no_memory(struct http_exchange *exchange) {
-  struct problem problem;
-  exchange->gone = NULL;
-  http_reply_problem(
-      exchange,
-      problem_of_kind(&problem, PROBLEM_NO_MEMORY, "", "There is no memory for the request."),
-      NULL);
 }
 
 void event_stream_begin(struct run_pool *pool, struct http_exchange *exchange,

@@ -51,3 +51,12 @@ void reply_unknown_model(struct http_exchange *exchange, const char *model) {
                                      model),
                      NULL);
 }
+
+void reply_no_memory(struct http_exchange *exchange) {
+  struct problem problem;
+  exchange->gone = NULL;
+  http_reply_problem(
+      exchange,
+      problem_of_kind(&problem, PROBLEM_NO_MEMORY, "", "There is no memory for the request."),
+      NULL);
+}

@@ -108,4 +108,7 @@ void reply_not_found(struct http_exchange *exchange);
 /* Answers 404 for a model that is not served. */
 void reply_unknown_model(struct http_exchange *exchange, const char *model);
 
+/* A handler that has found no memory: nobody is told any more when the client leaves. */
+void reply_no_memory(struct http_exchange *exchange);
+
 #endif

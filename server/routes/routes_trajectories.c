@@ -196,15 +196,6 @@ static void on_gone(void *context) {
   free_call(context);
 }
 
-static void reply_no_memory(struct http_exchange *exchange) {
-  struct problem problem;
-  exchange->gone = NULL;
-  http_reply_problem(
-      exchange,
-      problem_of_kind(&problem, PROBLEM_NO_MEMORY, "", "There is no memory for the request."),
-      NULL);
-}
-
 static void begin_call(struct services *services, struct http_exchange *exchange,
                        struct run_call *run_call) {
   struct call *call = calloc(1, sizeof *call);
