@@ -56,9 +56,17 @@ static inline bool fake_served_init(struct fake_served *fake) {
   return fake->model != NULL && fake->predictor != NULL;
 }
 
+static inline void fake_served_note_drained(void *context) {
+  *(bool *)context = true;
+}
+
 /* Whether the loop could be closed, nothing being left in it, the contract was kept, and no request
- * met an event that its state does not know. */
+ * met an event that its state does not know. As in the daemon, what a worker still has of a request
+ * that nobody waits for is waited for. */
 static inline bool fake_served_fini(struct fake_served *fake) {
+  bool drained = false;
+  predictor_drain(fake->predictor, fake_served_note_drained, &drained);
+  WAIT_FOR(&fake->loop, drained);
   const int violations = atomic_load(&fake->model->violations);
   const size_t n_illegal = predictor_stats(fake->predictor).n_illegal;
   predictor_free(fake->predictor);
