@@ -4,6 +4,7 @@
     make bench FAMILY=mace      one part (sevenn, mace, nequip, schnetpack, neighbours, dispersion,
                                 drivers, lammps)
     make bench QUICK=1          without peers: SevenNet-0 alone, the GEMM kernel, large systems
+    make bench AGAINST=../other this tree's core and another checkout's, in turns
 
 Results go to build/bench/results/ as JSON; the tables of all that is there are printed at the end.
 """
@@ -23,14 +24,16 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "clients" / "python"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "support"))
+import against
 import alone
 import chart
 import drivers
 import in_lammps
 import of_dispersion
 import ratios
-import served
+import serving
 from sides import MODELS, OUTPUT, NotAvailable, processor
+from systems import SYSTEMS, ethanol, silicon
 
 RESULTS = OUTPUT / "results"
 FAMILIES = ("sevenn", "mace", "nequip", "schnetpack")
@@ -76,7 +79,7 @@ def extras(name: str) -> None:
         for what, measure in (
             ("gemm", alone.gemm_rates),
             ("scaling", lambda: alone.scaling(model)),
-            ("served", served.measure),
+            ("served", serving.measure),
         ):
             try:
                 save(what, measure())
@@ -117,7 +120,7 @@ def report() -> None:
     if load("scaling")["rows"]:
         print(f"\n{alone.scaling_table('MACE-MP-0 small', load('scaling')['rows'])}")
     if load("served")["rows"]:
-        print(f"\n{served.table(load('served')['rows'])}")
+        print(f"\n{serving.table(load('served')['rows'])}")
     if load("neighbours")["rows"]:
         print(f"\n{load('neighbours')['rows']}")
     if load("dispersion")["rows"]:
@@ -140,11 +143,19 @@ def main() -> None:
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--report", action="store_true", help="print what was measured before")
     parser.add_argument("--extras", action="store_true", help="without the ratios")
+    parser.add_argument("--against", type=Path, help="another checkout that is built")
     parser.add_argument("--scaling", nargs=4, metavar=("MODEL", "A", "B", "C"))
     given = parser.parse_args()
     warnings.simplefilter("ignore")
     if given.scaling:
         alone.scaling_child(Path(given.scaling[0]), "float32", list(map(int, given.scaling[1:])))
+        return
+    if given.against:
+        systems = {**SYSTEMS, "512 Si": lambda: silicon(4, 4, 4), "ethanol": ethanol}
+        compared, left_out = against.measure(given.against, systems)
+        print(f"{processor()}, load {os.getloadavg()[0]:.1f}\n\n{against.table(compared)}")
+        for line in left_out:
+            print(f"bench: {line}", file=sys.stderr)
         return
     if given.quick:
         alone.quick()

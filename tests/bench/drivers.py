@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
-import served
+import serving
 from ase import Atoms
 from ase.build import bulk
 from ase.calculators.socketio import SocketIOCalculator
@@ -86,7 +86,7 @@ def ipi(url: str, atoms: Atoms) -> Iterator[Callable[[], Any]]:
 def socketio(url: str, atoms: Atoms) -> Iterator[Callable[[], Any]]:
     """ASE's SocketIOCalculator, unmodified, over TCP."""
     engine = ase_socket(url, MODEL)
-    with SocketIOCalculator(launch_client=engine, port=served.free_port()) as atoms.calc:
+    with SocketIOCalculator(launch_client=engine, port=serving.free_port()) as atoms.calc:
         yield lambda: moved(atoms)
 
 
@@ -104,9 +104,9 @@ def moved(atoms: Atoms) -> None:
 def measure() -> list[dict[str, Any]]:
     rows = []
     model = ROOT / "build" / "models" / f"{MODEL}.safetensors"
-    with served.daemon(model) as (_, port, path):
+    with serving.daemon(model) as (_, port, path):
         url = f"http://127.0.0.1:{port}"
-        served.first_answer(port, path)
+        serving.first_answer(port, path)
         for title, program in (
             ("i-PI's messages, unix", ipi),
             ("ASE SocketIOCalculator, inet", socketio),
