@@ -150,6 +150,19 @@ def test_pods_are_closed() -> None:
         assert pods == closed, overlay
 
 
+def test_images_of_others_are_named_by_digest() -> None:
+    named = {
+        container["image"]
+        for path in KUBERNETES.rglob("*.yaml")
+        for document in yaml.safe_load_all(path.read_text())
+        if document and document.get("kind") in ("Deployment", "StatefulSet", "DaemonSet", "Job")
+        for container in document["spec"]["template"]["spec"]["containers"]
+    }
+    assert {name.partition(":")[0] for name in named} == {"irrepd", "haproxy"}
+    named.remove("irrepd")  # whoever deploys it names the one that he has pushed
+    assert all(re.fullmatch(r"[a-z]+:[0-9.]+@sha256:[0-9a-f]{64}", name) for name in named)
+
+
 def test_prometheus() -> None:
     promtool = system_tool("promtool")
     folder = DOCKER / "prometheus"
