@@ -1,6 +1,6 @@
 #include "server/jobs/admission.h"
 
-#include "server/jobs/predictor.h"
+#include "server/jobs/predictor_queue.h"
 
 #include <math.h>
 

@@ -7,10 +7,6 @@
 
 #include <stdint.h>
 
-/* When the computation has to begin, by a request that has been read; SCHEDULER_NEVER: at any time.
- */
-uint64_t job_deadline_ns(const struct predict_job *job);
-
 /* Fills the problem of a deadline that has passed. */
 void job_deadline_problem(const struct predict_job *job, struct problem *problem);
 
@@ -22,8 +18,8 @@ void job_deadline_watch(struct predict_job *job);
  */
 void job_deadline_judge(struct predict_job *job, uint64_t now_ns);
 
-/* Fails the jobs whose deadline has passed, and returns the next; SCHEDULER_NEVER: there is none.
- */
+/* Fails the jobs whose deadline has passed, sets the timer for the next, and returns that;
+ * SCHEDULER_NEVER: there is none. */
 uint64_t job_deadline_run(struct predictor *predictor, uint64_t now_ns);
 
 #endif

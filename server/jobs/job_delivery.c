@@ -3,7 +3,7 @@
 #include "server/base/pieces.h"
 #include "server/jobs/job_life.h"
 #include "server/jobs/job_reply.h"
-#include "server/jobs/predictor.h"
+#include "server/jobs/predictor_queue.h"
 
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 #include "server/jobs/job_life.h"
 
 #include "server/base/log.h"
-#include "server/jobs/predictor.h"
+#include "server/jobs/predictor_queue.h"
 
 #include <stdlib.h>
 
@@ -82,7 +82,7 @@ static void enter(struct predict_job *job) {
   if (job->state == JOB_PLAN_DUE)
     turns_begin_planning(job);
   if (job->state == JOB_READY)
-    predictor_deliver_soon(job->predictor);
+    next_turn_ask(&job->predictor->next_turn);
 }
 
 /* Of a broken job that a worker brings back, only its end matters. */
@@ -172,5 +172,5 @@ void job_free(struct predict_job *job) {
   predictor_count_batches(p); /* without its graphs */
   p->n_jobs--;
   if (p->draining && p->n_jobs == 0)
-    predictor_deliver_soon(p);
+    next_turn_ask(&p->next_turn);
 }

@@ -2,7 +2,6 @@
 
 #include "server/jobs/job_deadline.h"
 #include "server/jobs/job_life.h"
-#include "server/jobs/job_reading.h"
 #include "server/jobs/predictor.h"
 
 #include <stddef.h>
@@ -24,23 +23,23 @@ static void hold(struct predict_job *job, struct loaded_model *loaded) {
   scheduler_enter(p->scheduler);
 }
 
-static void on_loaded(struct load_waiter *waiter, struct loaded_model *loaded) {
+struct predict_job *job_model_loaded(struct load_waiter *waiter, struct loaded_model *loaded) {
   struct predict_job *job =
       (struct predict_job *)(void *)((char *)waiter - offsetof(struct predict_job, waiter));
+  if (loaded && job_happens(job, JOB_EVENT_LOADED)) {
+    hold(job, loaded);
+    return job;
+  }
   if (loaded) {
-    if (job_happens(job, JOB_EVENT_LOADED)) {
-      hold(job, loaded);
-      job_go_on(job);
-    } else {
-      registry_release(loaded);
-    }
-    return;
+    registry_release(loaded);
+    return NULL;
   }
   if (job->served->state == MODEL_FAILED)
     fail_unloaded(job);
   else
     problem_of_error(&job->problem, &job->served->error, "");
   job_happens(job, JOB_EVENT_FAIL);
+  return NULL;
 }
 
 void job_model_find(struct predict_job *job, const char *model) {
@@ -57,10 +56,10 @@ void job_model_find(struct predict_job *job, const char *model) {
     hold(job, loaded);
 }
 
-void job_model_await(struct predict_job *job) {
+void job_model_await(struct predict_job *job, job_model_done done) {
   if (!job_happens(job, JOB_EVENT_AWAIT))
     return;
-  job->waiter.loaded = on_loaded;
+  job->waiter.loaded = done;
   registry_wait(job->served, &job->waiter);
   job_deadline_watch(job);
 }

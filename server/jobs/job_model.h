@@ -9,8 +9,15 @@
  * holds none yet. */
 void job_model_find(struct predict_job *job, const char *model);
 
-/* Has the model of a job loaded whose body has been read; the job is LOADING, and job_go_on is
- * called when the model is there. */
-void job_model_await(struct predict_job *job);
+/* As load_waiter.loaded (registry.h), which gives what it is told to job_model_loaded. */
+typedef void (*job_model_done)(struct load_waiter *waiter, struct loaded_model *loaded);
+
+/* Has the model of a job loaded whose body has been read; the job is LOADING until done is called.
+ */
+void job_model_await(struct predict_job *job, job_model_done done);
+
+/* The job that has waited, RECEIVED again, which holds its model from now on; NULL: it has failed,
+ * and there is nothing more to do. */
+struct predict_job *job_model_loaded(struct load_waiter *waiter, struct loaded_model *loaded);
 
 #endif

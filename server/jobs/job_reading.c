@@ -1,10 +1,11 @@
 #include "server/jobs/job_reading.h"
 
 #include "server/jobs/admission.h"
+#include "server/jobs/job_batches.h"
 #include "server/jobs/job_deadline.h"
 #include "server/jobs/job_life.h"
 #include "server/jobs/job_model.h"
-#include "server/jobs/predictor.h"
+#include "server/jobs/predictor_queue.h"
 
 /* Larger bodies are read, and requests of more edges planned, on a worker. */
 #define READ_ON_LOOP_BYTES ((size_t)256 << 10)
@@ -20,7 +21,14 @@ static void end_planning(struct predict_job *job) {
   if (job->kind == JOB_OF_ESTIMATE && !predict_job_failed(job))
     job_happens(job, JOB_EVENT_FINISH);
   else
-    predictor_schedule(job);
+    job_enqueue(job);
+}
+
+/* The model of a job that waits for it */
+static void on_loaded(struct load_waiter *waiter, struct loaded_model *loaded) {
+  struct predict_job *job = job_model_loaded(waiter, loaded);
+  if (job)
+    job_go_on(job);
 }
 
 /* On workers */
@@ -61,7 +69,7 @@ static void go_on_in_turns(struct predict_job *job) {
   if (predict_job_failed(job) || job->predictions)
     end_planning(job);
   else if (!job->loaded)
-    job_model_await(job);
+    job_model_await(job, on_loaded);
   else if (job_happens(job, JOB_EVENT_PLAN_LATER))
     job_deadline_watch(job);
 }
@@ -149,7 +157,7 @@ void job_read(struct predict_job *job) {
 void job_go_on(struct predict_job *job) {
   struct predictor *p = job->predictor;
   if (!predict_job_failed(job) && !job->loaded) {
-    job_model_await(job);
+    job_model_await(job, on_loaded);
     return;
   }
   if (!predict_job_failed(job) &&

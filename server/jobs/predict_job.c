@@ -3,7 +3,6 @@
 #include "core/base/arena.h"
 #include "server/base/pieces.h"
 #include "server/codec/body_size.h"
-#include "server/jobs/job_deadline.h"
 #include "server/models/moving_graph.h"
 
 #include <stdlib.h>
@@ -60,6 +59,13 @@ void predict_job_fail(struct predict_job *job, enum problem_kind kind, const cha
 
 bool predict_job_failed(const struct predict_job *job) {
   return job->problem.status != 0;
+}
+
+/* Milliseconds of at most CODEC_DEADLINE_MS_MAX do not overflow. */
+uint64_t predict_job_deadline_ns(const struct predict_job *job) {
+  if (!job->request.has_deadline)
+    return SCHEDULER_NEVER;
+  return job->begun_ns + (uint64_t)(job->request.deadline_ms * 1e6);
 }
 
 static void choose_precision(struct predict_job *job) {
@@ -203,7 +209,7 @@ static void make_predictions(struct predict_job *job) {
     p->entry.flow = &job->flow;
     p->entry.priority = request->priority;
     p->entry.arrived_ns = job->begun_ns;
-    p->entry.deadline_ns = job_deadline_ns(job);
+    p->entry.deadline_ns = predict_job_deadline_ns(job);
     p->entry.owner = p;
   }
 }

@@ -105,6 +105,10 @@ bool predict_job_plan(struct predict_job *job, size_t max_edges, bool whole);
 
 size_t predict_job_atoms(const struct predict_job *job);
 
+/* When the computation has to begin, by a request that has been read; SCHEDULER_NEVER: at any time.
+ */
+uint64_t predict_job_deadline_ns(const struct predict_job *job);
+
 /* What the job may come to take until it is answered, besides its body, graphs and arenas:
  * structures, results and the answer. Before it is read this is a bound, from a look at the body;
  * afterwards it is known. */

@@ -10,6 +10,7 @@
 #include "server/jobs/job_life.h"
 #include "server/jobs/predict_job.h"
 #include "server/jobs/turns.h"
+#include "server/jobs/wake.h"
 #include "server/models/dispersion_data.h"
 
 struct predictor {
@@ -24,8 +25,9 @@ struct predictor {
   struct workers *workers;
   struct clients clients;
   struct profile_totals profile;
-  uv_timer_t *timer; /* on the heap: libuv keeps them until the loop has run again */
-  uv_idle_t *idle;
+  uv_timer_t *timer;          /* of the scheduler */
+  uv_timer_t *deadline_timer; /* of job_deadline.h */
+  struct next_turn next_turn; /* delivers what is READY */
   struct job_list loading;    /* LOADING */
   struct job_list due;        /* READ_DUE or PLAN_DUE */
   struct turns turns;         /* theirs */
@@ -43,25 +45,5 @@ struct predictor {
   void (*drained)(void *context);
   void *drained_context;
 };
-
-/* Hands the structures of a planned job to the scheduler, or fails it. */
-void predictor_schedule(struct predict_job *job);
-
-/* Begins what is due, and sets the timer for what will be. */
-void predictor_run(struct predictor *predictor);
-
-/* A structure has left the queue: gives its place back to the client. */
-void predictor_left_queue(struct predict_job *job);
-
-/* Tells the ledger what batches and graphs take now. */
-void predictor_count_batches(struct predictor *predictor);
-
-void predictor_update_gauges(struct predictor *predictor, const struct served_model *served);
-
-/* Seconds until what waits now is done, as measured. */
-double predictor_backlog_seconds(const struct predictor *predictor);
-
-/* What is READY is delivered by the next turn of the loop. */
-void predictor_deliver_soon(struct predictor *predictor);
 
 #endif

@@ -41,8 +41,9 @@ static void test_deadlines_while_loading(void **state) {
   begin_late(fake, &never, 0, false);
   assert_int_equal(soon.job->state, JOB_LOADING);
   assert_int_equal(never.job->state, JOB_LOADING);
-  assert_true(job_deadline_ns(never.job) == SCHEDULER_NEVER);
-  const uint64_t soon_ns = job_deadline_ns(soon.job), late_ns = job_deadline_ns(late.job);
+  assert_true(predict_job_deadline_ns(never.job) == SCHEDULER_NEVER);
+  const uint64_t soon_ns = predict_job_deadline_ns(soon.job),
+                 late_ns = predict_job_deadline_ns(late.job);
   assert_true(job_deadline_run(p, soon_ns - 1) == soon_ns);
   assert_int_equal(soon.job->state, JOB_LOADING);
   assert_true(job_deadline_run(p, soon_ns) == late_ns);
@@ -70,8 +71,8 @@ static void test_the_timer(void **state) {
     for (int i = 0; i < 10000000 && call.job->state != JOB_LOADING; i++)
       uv_run(&fake->loop, UV_RUN_NOWAIT);
     assert_int_equal(call.job->state, JOB_LOADING);
-    assert_true(uv_is_active((uv_handle_t *)fake->predictor->timer));
-    assert_true(fake->predictor->early_deadline_ns <= job_deadline_ns(call.job));
+    assert_true(uv_is_active((uv_handle_t *)fake->predictor->deadline_timer));
+    assert_true(fake->predictor->early_deadline_ns <= predict_job_deadline_ns(call.job));
     load(fake);
     finish(fake, &call);
     end(&call, 200);
@@ -89,8 +90,9 @@ static void test_deadlines_while_planning_is_due(void **state) {
   begin_pairs(fake, &soon, NULL, PLANNED_LATER, ",\"deadline_ms\":1e6", false);
   begin_pairs(fake, &late, NULL, PLANNED_LATER, ",\"deadline_ms\":2e6", false);
   assert_int_equal(soon.job->state, JOB_PLAN_DUE);
-  assert_true(uv_is_active((uv_handle_t *)p->timer));
-  const uint64_t soon_ns = job_deadline_ns(soon.job), late_ns = job_deadline_ns(late.job);
+  assert_true(uv_is_active((uv_handle_t *)p->deadline_timer));
+  const uint64_t soon_ns = predict_job_deadline_ns(soon.job),
+                 late_ns = predict_job_deadline_ns(late.job);
   assert_true(job_deadline_run(p, soon_ns) == late_ns);
   assert_int_equal(soon.job->state, JOB_READY);
   assert_int_equal(late.job->state, JOB_PLAN_DUE);
@@ -112,7 +114,7 @@ static void test_a_deadline_during_planning(void **state) {
   occupy(fake, busy);
   begin_pairs(fake, &call, NULL, TWO_TURNS, ",\"deadline_ms\":200", false);
   assert_int_equal(call.job->state, JOB_PLANNING);
-  while (uv_hrtime() <= job_deadline_ns(call.job))
+  while (uv_hrtime() <= predict_job_deadline_ns(call.job))
     ;
   release(fake, busy);
   finish(fake, &call);

@@ -18,56 +18,6 @@ static void test_less_memory(void **state) {
   end(&b, 422);
 }
 
-/* What planning has found is evaluated, and counts as planned until then. */
-static void test_graphs_are_kept(void **state) {
-  struct fake_served *fake = *state;
-  struct fake_call busy[2], a, gone;
-  const int evaluated = atomic_load(&fake->model->evaluations);
-  occupy(fake, busy);
-  const size_t before = predictor_stats(fake->predictor).planned_bytes;
-  begin_large(fake, &a, 1, 60);
-  const size_t bytes = (size_t)FAKE_EDGE_BYTES * 60 * 59;
-  assert_int_equal(predictor_stats(fake->predictor).planned_bytes, before + bytes);
-  begin_large(fake, &gone, 2, 20);
-  assert_true(predictor_stats(fake->predictor).planned_bytes > before + bytes);
-  predict_cancel(gone.job);
-  assert_int_equal(predictor_stats(fake->predictor).planned_bytes, before + bytes);
-  release(fake, busy);
-  finish(fake, &a);
-  end(&a, 200);
-  assert_int_equal(predictor_stats(fake->predictor).planned_bytes, 0);
-  assert_int_equal(atomic_load(&fake->model->evaluations), evaluated + 3);
-  assert_int_equal(atomic_load(&fake->model->by_graphs), 3);
-}
-
-/* A batch that needs the memory takes it from the graph of a structure that waits. */
-static void test_graphs_give_way_to_batches(void **state) {
-  struct fake_served *fake = *state;
-  struct fake_call busy[2], large, small;
-  const int evaluated = atomic_load(&fake->model->evaluations);
-  fake->config.memory_budget = 350000;
-  predictor_limits_changed(fake->predictor);
-  occupy(fake, busy);
-  const size_t before = predictor_stats(fake->predictor).planned_bytes;
-  begin_large(fake, &large, 1, 256); /* 321,280 bytes; its graph is not kept */
-  assert_int_equal(predictor_stats(fake->predictor).planned_bytes, before);
-  begin_large(fake, &small, 1, 38);
-  assert_int_equal(predictor_stats(fake->predictor).planned_bytes,
-                   before + (size_t)FAKE_EDGE_BYTES * 38 * 37);
-  assert_int_equal(predictor_stats(fake->predictor).queued_structures, 2);
-  release(fake, busy);
-  while (large.n_replies == 0) {
-    uv_run(&fake->loop, UV_RUN_ONCE);
-    assert_true(predictor_stats(fake->predictor).planned_bytes <= fake->config.memory_budget);
-  }
-  end(&large, 200);
-  finish(fake, &small);
-  end(&small, 200);
-  assert_int_equal(predictor_stats(fake->predictor).planned_bytes, 0);
-  assert_int_equal(atomic_load(&fake->model->evaluations), evaluated + 4);
-  assert_int_equal(atomic_load(&fake->model->by_graphs), 2); /* those that kept the workers busy */
-}
-
 /* Nothing is computed, and the sizes are those that were planned. */
 static void test_estimate(void **state) {
   struct fake_served *fake = *state;
@@ -170,12 +120,8 @@ static void test_swap_under_load(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up_served, tear_down_served)
-      TEST(test_less_memory),
-      TEST(test_graphs_are_kept),
-      TEST(test_graphs_give_way_to_batches),
-      TEST(test_estimate),
-      TEST(test_waits_for_the_model),
-      TEST(test_model_that_cannot_be_loaded),
+      TEST(test_less_memory),         TEST(test_estimate),
+      TEST(test_waits_for_the_model), TEST(test_model_that_cannot_be_loaded),
       TEST(test_swap_under_load),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
