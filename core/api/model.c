@@ -63,6 +63,8 @@ enum irrep_status irrep_graph_plan(const struct irrep_graph *graph, struct irrep
   own.n_structures = 1;
   own.n_atoms = graph->arrays.n_atoms;
   own.n_edges = graph->arrays.n_edges;
+  own.n_ghosts = graph->arrays.n_atoms - graph->arrays.n_local;
+  own.n_view_edges = graph->is_view ? own.n_edges : 0;
   sized_write(SIZED_PLAN, &own, plan);
   return IRREP_OK;
 }
@@ -88,26 +90,48 @@ static struct executable planned_executable(const struct irrep_model *model,
   return executable;
 }
 
+/* Of a batch whose edges are found, or of a view alone. SIZE_MAX on overflow. */
+static size_t bytes_of(const struct irrep_model *model, enum irrep_precision precision, bool exact,
+                       const struct irrep_plan *size) {
+  const struct executable executable = planned_executable(model, precision, exact);
+  const bool is_view = size->n_view_edges > 0 && size->n_view_edges == size->n_edges;
+  struct workspace workspace;
+  struct arena arena = arena_counting();
+  struct call call;
+  take_call(&call, &arena, size->n_structures);
+  batch_take_spans(&workspace.batch, &arena, size->n_structures);
+  if (is_view)
+    batch_take_indices(&workspace.batch, &arena, size);
+  else
+    batch_take(&workspace.batch, &arena, size);
+  workspace_take(&workspace, &executable, &arena, size, is_view ? 0 : batch_scratch_bytes(size));
+  return arena.failed ? SIZE_MAX : arena.used;
+}
+
+/* Reads a sum of plans; false: it is none. */
+static bool read_sum(const struct irrep_plan *theirs, struct irrep_plan *sum) {
+  return sized_read(SIZED_PLAN, theirs, sum) && sum->n_ghosts <= sum->n_atoms &&
+         sum->n_view_edges <= sum->n_edges;
+}
+
 size_t irrep_model_bytes(const struct irrep_model *model, enum irrep_precision precision,
                          const struct irrep_plan *sum) {
   struct irrep_plan batch;
-  size_t bytes = 0;
-  if (!options_is_precision(precision) || !sized_read(SIZED_PLAN, sum, &batch))
+  if (!options_is_precision(precision) || !read_sum(sum, &batch))
     return SIZE_MAX;
-  for (int exact = 0; exact < 2; exact++) {
-    const struct executable executable = planned_executable(model, precision, exact);
-    struct workspace workspace;
-    struct arena arena = arena_counting();
-    struct call call;
-    take_call(&call, &arena, batch.n_structures);
-    batch_take_spans(&workspace.batch, &arena, batch.n_structures);
-    batch_take(&workspace.batch, &arena, &batch);
-    workspace_take(&workspace, &executable, &arena, &batch, batch_scratch_bytes(&batch));
-    if (arena.failed)
-      return SIZE_MAX;
-    bytes = arena.used > bytes ? arena.used : bytes;
-  }
-  return bytes;
+  const size_t by_table = bytes_of(model, precision, false, &batch);
+  const size_t exact = bytes_of(model, precision, true, &batch);
+  return exact > by_table ? exact : by_table;
+}
+
+size_t irrep_model_bytes_for(const struct irrep_model *model,
+                             const struct irrep_evaluate_options *options,
+                             const struct irrep_plan *sum) {
+  struct options own;
+  struct irrep_plan batch;
+  if (options_read(options, &own, NULL) != IRREP_OK || !read_sum(sum, &batch))
+    return SIZE_MAX;
+  return bytes_of(model, own.given.precision, own.given.exact_filters, &batch);
 }
 
 size_t irrep_model_helper_bytes(const struct irrep_model *model, enum irrep_precision precision) {

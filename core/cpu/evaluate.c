@@ -9,13 +9,22 @@
 
 #include <string.h>
 
+/* Whether the gradients by an edge's harmonics go on to those by its vector at once: where only
+ * convolutions give any, along the edges that leave an atom (outgoing.c). */
+static bool gradients_by_sender(const struct program *program, const struct irrep_plan *size) {
+  return !program->local && size->n_edges > 0 && size->n_view_edges == size->n_edges;
+}
+
 void workspace_take(struct workspace *w, const struct executable *executable, struct arena *arena,
                     const struct irrep_plan *size, size_t search_bytes) {
   const struct program *program = executable->program;
   const size_t real = executable->kernels->real_size, harmonics = HARMONICS(program->l_max);
   w->energies = arena_take(arena, size->n_atoms, sizeof(double));
-  w->gradient = arena_take(arena, size_mul(size->n_edges, 3), sizeof(double));
-  w->harmonics = arena_take(arena, size_mul(size->n_edges, harmonics), real);
+  const size_t gradient = 3 * sizeof(double), of_harmonics = harmonics * real;
+  const bool by_sender = gradients_by_sender(program, size);
+  const size_t in_place = by_sender || of_harmonics > gradient ? of_harmonics : gradient;
+  w->harmonics = arena_take(arena, size->n_edges, in_place);
+  w->gradient = by_sender ? arena_take(arena, size->n_edges, gradient) : w->harmonics;
   w->embedding = arena_take(arena, size_mul(size->n_edges, embedding_width(executable)), real);
   w->table_rows = arena_take(arena, size->n_edges, sizeof *w->table_rows);
   w->reverse_embedding = w->embedding;
@@ -25,9 +34,12 @@ void workspace_take(struct workspace *w, const struct executable *executable, st
         arena_take(arena, size_mul(size->n_edges, embedding_width(executable)), real);
     w->reverse_table_rows = arena_take(arena, size->n_edges, sizeof *w->table_rows);
   }
-  w->grad_harmonics = arena_take(arena, size_mul(size->n_edges, harmonics), sizeof(double));
+  w->grad_harmonics =
+      by_sender ? NULL : arena_take(arena, size_mul(size->n_edges, harmonics), sizeof(double));
   w->grad_distance = arena_take(arena, size->n_edges, sizeof(double));
-  w->global_bytes = size_mul(size_mul(size->n_atoms, program->global_reals), real);
+  w->global_bytes = size_mul(program_global_reals(program, program->global_reals,
+                                                  size->n_atoms - size->n_ghosts, size->n_ghosts),
+                             real);
   if (search_bytes > w->global_bytes)
     w->global_bytes = search_bytes;
   w->global = arena_take(arena, w->global_bytes, 1);
@@ -48,6 +60,8 @@ void scratch_take(struct scratch *scratch, const struct executable *executable,
   scratch->out_harmonics = arena_take(arena, edges * harmonics, real);
   scratch->out_grad_harmonics = arena_take(arena, edges * harmonics, sizeof(double));
   scratch->out_grad_distance = arena_take(arena, edges, sizeof(double));
+  scratch->out_vectors = arena_take(arena, 3 * edges, sizeof(double));
+  scratch->out_gradient = arena_take(arena, 3 * edges, sizeof(double));
 }
 
 static void forward_stage(const struct run *run, const struct stage *stage) {
@@ -201,7 +215,10 @@ void program_begin(struct evaluation *evaluation, const struct executable *execu
   evaluation->gradients = gradients;
   take_scratches(evaluation);
   memset(workspace->energies, 0, batch->n_local * sizeof(double));
-  memset(workspace->grad_harmonics, 0, batch->n_edges * harmonics * sizeof(double));
+  if (workspace->grad_harmonics)
+    memset(workspace->grad_harmonics, 0, batch->n_edges * harmonics * sizeof(double));
+  else
+    memset(workspace->gradient, 0, batch->n_edges * 3 * sizeof(double));
   memset(workspace->grad_distance, 0, batch->n_edges * sizeof(double));
   for_edges(evaluation, false);
 }

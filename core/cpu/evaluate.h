@@ -31,22 +31,25 @@ struct scratch {
   /* Of a tile of edges that leave an atom (outgoing.c); [EDGE_TILE] each. */
   void *out_embedding, *out_harmonics; /* reals [embedding_width], [HARMONICS(l_max)] */
   double *out_grad_harmonics, *out_grad_distance;
+  double *out_vectors, *out_gradient; /* [EDGE_TILE][3] */
 };
 
 /* The arrays of one evaluation, all in the caller's arena. */
 struct workspace {
   struct batch batch;
   double *energies;             /* [n_atoms] eV */
-  double *gradient;             /* [n_edges][3] of the energy by the edge vectors; eV/Angstrom */
+  double *gradient;             /* [n_edges][3] of the energy by the edge vectors, eV/Angstrom: in
+                                   place of harmonics, but of a view's edges */
   void *harmonics;              /* reals [n_edges][HARMONICS(l_max)] */
   void *embedding;              /* reals [n_edges][embedding_width]: the radial basis and its
                                    derivative or, with tables, the place in them */
   uint32_t *table_rows;         /* [n_edges] */
   void *reverse_embedding;      /* embedding and table_rows of the reverse of each edge: the same */
   uint32_t *reverse_table_rows; /* arrays, unless pairs have cutoffs that depend on the direction */
-  double *grad_harmonics;       /* [n_edges][HARMONICS(l_max)] */
+  double *grad_harmonics;       /* [n_edges][HARMONICS(l_max)]; NULL of a view's edges: what is by
+                                   harmonics is added to gradient at once */
   double *grad_distance;        /* [n_edges] */
-  void *global;                 /* reals [global_reals of the program][n_atoms] */
+  void *global;                 /* reals, program_global_reals */
   size_t global_bytes;          /* also the scratch of the neighbour list, before its first use */
   struct scratch scratch;       /* of the calling thread */
 };

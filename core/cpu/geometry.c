@@ -115,18 +115,30 @@ void geometry_forward(const struct executable *executable, struct workspace *wor
   }
 }
 
+void geometry_harmonics_adjoint(const struct program *program, size_t n, const double *vectors,
+                                double *grad_harmonics, double *grad_distance, double *gradient) {
+  if (program->solid_harmonics)
+    make_solid_adjoint(program->l_max, n, vectors, grad_harmonics, grad_distance);
+  spherical_harmonics_adjoint(program->l_max, n, vectors, grad_harmonics, gradient);
+}
+
 void geometry_adjoint(const struct program *program, struct workspace *workspace, size_t first_edge,
                       size_t n) {
   const double *vectors = workspace->batch.vectors + 3 * first_edge;
-  double *grad_harmonics = workspace->grad_harmonics + first_edge * HARMONICS(program->l_max);
   double *grad_distance = workspace->grad_distance + first_edge;
   double *gradient = workspace->gradient + 3 * first_edge;
-  if (program->solid_harmonics)
+  double *grad_harmonics = workspace->grad_harmonics;
+  if (grad_harmonics)
+    grad_harmonics += first_edge * HARMONICS(program->l_max);
+  if (grad_harmonics && program->solid_harmonics)
     make_solid_adjoint(program->l_max, n, vectors, grad_harmonics, grad_distance);
   for (size_t e = 0; e < n; e++) {
     const double radial = grad_distance[e] / length(vectors + 3 * e);
-    for (size_t i = 0; i < 3; i++)
-      gradient[3 * e + i] = radial * vectors[3 * e + i];
+    for (size_t i = 0; i < 3; i++) {
+      const double along = radial * vectors[3 * e + i];
+      gradient[3 * e + i] = grad_harmonics ? along : gradient[3 * e + i] + along;
+    }
   }
-  spherical_harmonics_adjoint(program->l_max, n, vectors, grad_harmonics, gradient);
+  if (grad_harmonics)
+    spherical_harmonics_adjoint(program->l_max, n, vectors, grad_harmonics, gradient);
 }

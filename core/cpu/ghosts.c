@@ -15,7 +15,7 @@ bool ghosts_need_exchange(const struct program *program) {
   return false;
 }
 
-/* Runs what a stage reads of the ghosts on them, where it depends on their species alone. */
+/* Runs on the ghosts what a stage reads of them, where it depends on their species alone. */
 static void compute(const struct run *run, const struct stage *stage) {
   const struct batch *batch = &run->workspace->batch;
   struct run tile = *run;
@@ -25,7 +25,10 @@ static void compute(const struct run *run, const struct stage *stage) {
     tile.n_rows = left < ATOM_TILE ? left : ATOM_TILE;
     for (size_t i = 0; i < stage->first; i++) {
       const struct op *op = &run->program->ops[i];
-      if (op_traits[op->id].has_out && run->program->tensors[op->out].fixed)
+      if (!op_traits[op->id].has_out)
+        continue;
+      const struct tensor *out = &run->program->tensors[op->out];
+      if (out->fixed && out->of_ghosts)
         run_forward(&tile, op);
     }
   }

@@ -1,6 +1,7 @@
 #include "core/cpu/outgoing.h"
 
 #include "core/cpu/edge_filters.h"
+#include "core/cpu/geometry.h"
 #include "core/e3/spherical_harmonics.h"
 
 #include <string.h>
@@ -33,17 +34,30 @@ static void copy_tile(const struct run *run, struct tile *tile, const uint32_t *
   memset(run->scratch->out_grad_distance, 0, n * sizeof(double));
 }
 
-/* Gradients by the harmonics of reverses become those by the edges' own. */
+/* Gradients by the harmonics of reverses become those by the edges' own, in place, and these the
+ * gradients by the edges' vectors: a number for each harmonic of each edge would take more memory
+ * than all else of an edge. */
 static void add_gradients(const struct run *run, const struct tile *tile) {
   const size_t n_harmonics = HARMONICS(run->program->l_max);
+  const struct scratch *scratch = run->scratch;
   struct workspace *w = run->workspace;
   for (size_t i = 0; i < tile->n; i++) {
-    const double *from = run->scratch->out_grad_harmonics + i * n_harmonics;
-    double *to = w->grad_harmonics + tile->edges[i] * n_harmonics;
-    for (int l = 0; l <= run->program->l_max; l++)
+    double *row = scratch->out_grad_harmonics + i * n_harmonics;
+    for (int l = 1; l <= run->program->l_max; l += 2)
       for (int h = l * l; h < (l + 1) * (l + 1); h++)
-        to[h] += l % 2 ? -from[h] : from[h];
-    w->grad_distance[tile->edges[i]] += run->scratch->out_grad_distance[i];
+        row[h] = -row[h];
+    memcpy(scratch->out_vectors + 3 * i, w->batch.vectors + 3 * (size_t)tile->edges[i],
+           3 * sizeof(double));
+  }
+  memset(scratch->out_gradient, 0, tile->n * 3 * sizeof(double));
+  geometry_harmonics_adjoint(run->program, tile->n, scratch->out_vectors,
+                             scratch->out_grad_harmonics, scratch->out_grad_distance,
+                             scratch->out_gradient);
+  for (size_t i = 0; i < tile->n; i++) {
+    const size_t e = tile->edges[i];
+    for (size_t k = 0; k < 3; k++)
+      w->gradient[3 * e + k] += scratch->out_gradient[3 * i + k];
+    w->grad_distance[e] += scratch->out_grad_distance[i];
   }
 }
 

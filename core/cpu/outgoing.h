@@ -11,7 +11,8 @@
  *   x         features of all atoms
  *   grad_out  gradients by the output, of local atoms
  *   grad_x    [n_rows] of the tile, added to; NULL: not wanted
- * Adds to the workspace's grad_harmonics and grad_distance of these edges. */
+ * Adds to the workspace's gradient (there is no grad_harmonics) and grad_distance of these edges.
+ */
 void outgoing_adjoint(const struct run *run, const struct op *op, const void *x,
                       const void *grad_out, void *grad_x);
 

@@ -3,11 +3,13 @@
 static unsigned char *start_of(const struct run *run, bool of_edges,
                                const struct storage *storage) {
   const struct workspace *w = run->workspace;
-  const size_t rows = storage->global ? w->batch.n_atoms : of_edges ? EDGE_ROWS : ATOM_TILE;
-  unsigned char *base = storage->global ? w->global
-                        : of_edges      ? run->scratch->edges
-                                        : run->scratch->tile;
-  return base + storage->offset * rows * run->kernels->real_size;
+  const size_t real = run->kernels->real_size, offset = storage->offset;
+  if (storage->global)
+    return (unsigned char *)w->global + program_global_reals(run->program, offset, w->batch.n_local,
+                                                             w->batch.n_atoms - w->batch.n_local) *
+                                            real;
+  return of_edges ? (unsigned char *)run->scratch->edges + offset * EDGE_ROWS * real
+                  : (unsigned char *)run->scratch->tile + offset * ATOM_TILE * real;
 }
 
 static void *rows_of(const struct run *run, const struct tensor *tensor,

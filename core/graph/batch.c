@@ -43,6 +43,7 @@ static void append_span(struct irrep_plan *size, struct batch_span *span, size_t
   }
   result->n_edges = span->n_edges;
   size->n_atoms += span->n_atoms;
+  size->n_ghosts += span->n_atoms - span->n_local;
   size->n_edges += span->n_edges;
 }
 
@@ -76,19 +77,25 @@ struct irrep_plan batch_measure_graphs(const struct species_map *map,
     const struct irrep_graph_arrays *a = &graphs[s]->arrays;
     results[s].status = batch_check_elements(map, a->numbers, a->n_atoms, NULL);
     append_span(&size, &spans[s], a->n_atoms, a->n_local, a->n_edges, &results[s]);
+    size.n_view_edges += graphs[s]->is_view ? spans[s].n_edges : 0;
   }
   return size;
 }
 
+void batch_take_indices(struct batch *batch, struct arena *arena, const struct irrep_plan *size) {
+  batch->species = arena_take(arena, size->n_atoms, sizeof *batch->species);
+  batch->receivers = arena_take(arena, size->n_edges, sizeof *batch->receivers);
+}
+
 void batch_take_alone(struct batch *batch, struct arena *arena, const struct irrep_graph *graph) {
   const struct irrep_graph_arrays *a = &graph->arrays;
+  const struct irrep_plan size = {.n_atoms = a->n_atoms, .n_edges = a->n_edges};
   batch->n_atoms = a->n_atoms;
   batch->n_local = a->n_local;
   batch->n_edges = a->n_edges;
   batch->first_out = graph->first_out;
   batch->out_edges = graph->out_edges;
-  batch->species = arena_take(arena, a->n_atoms, sizeof *batch->species);
-  batch->receivers = arena_take(arena, a->n_edges, sizeof *batch->receivers);
+  batch_take_indices(batch, arena, &size);
   batch->own = (struct batch_lists){0};
   batch->first_edge = a->first_edge;
   batch->senders = a->senders;

@@ -68,6 +68,9 @@ struct irrep_plan batch_measure_graphs(const struct species_map *map,
                                        const struct irrep_graph *const *graphs, size_t n_graphs,
                                        struct batch_span *spans, struct irrep_result *results);
 
+/* Takes what batch_take_alone takes, for the sums of a single graph. */
+void batch_take_indices(struct batch *batch, struct arena *arena, const struct irrep_plan *size);
+
 /* Instead of batch_take, for a single graph whose lists are read where they are; a view is never
  * joined with others. */
 void batch_take_alone(struct batch *batch, struct arena *arena, const struct irrep_graph *graph);

@@ -240,8 +240,8 @@ enum irrep_status program_compile(struct program *program, struct irrep_error *e
     return irrep_fail(error, IRREP_BAD_MODEL_FILE, "",
                       "features of edges in a model that reads those of neighbours");
   measure_scratch(program);
-  owned_free_all(&program->scratch);
   if (program_plan_storage(program) != IRREP_OK)
     return irrep_fail(error, IRREP_NO_MEMORY, "", "not enough memory to build the model");
+  owned_free_all(&program->scratch);
   return IRREP_OK;
 }

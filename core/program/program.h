@@ -27,7 +27,9 @@
 
 /* Where an array lies: in the memory for all atoms (global) or in that of a tile. Each of them is
  * divided into arrays [rows][dim], and the array at `offset` begins offset * rows reals behind the
- * start, with the rows of all atoms, or as many as a tile has at most. */
+ * start, with the rows of all local atoms, or as many as a tile has at most. Global arrays that
+ * have rows for ghosts come first, below ghost_reals of the program: each of these reals has room
+ * for all atoms, ghosts included. */
 struct storage {
   bool global;
   size_t offset; /* reals a row */
@@ -35,10 +37,12 @@ struct storage {
 
 /* Features, a row for each atom or each edge, and the gradient of the energy by them. */
 struct tensor {
-  size_t dim;    /* reals of a row, a multiple of IRREP_LANES */
-  bool of_edges; /* the builder says that it has a row for each edge */
-  bool fixed;    /* program_compile finds that a row depends on the atom's species alone: its
-                    gradient is of no use */
+  size_t dim;     /* reals of a row, a multiple of IRREP_LANES */
+  bool of_edges;  /* the builder says that it has a row for each edge */
+  bool fixed;     /* program_compile finds that a row depends on the atom's species alone: its
+                     gradient is of no use */
+  bool of_ghosts; /* likewise, that its features have rows for ghosts: a convolution reads them or,
+                     where they are fixed, what is made of them */
   struct storage features, gradient;
 };
 
@@ -125,7 +129,8 @@ struct program {
   struct species_weights *species_weights; /* [n_species_weights] by ascending offset */
 
   /* How much memory an evaluator needs, in reals. */
-  size_t global_reals; /* for each atom: the features and gradients that are kept for all */
+  size_t global_reals; /* for each local atom: the features and gradients that are kept for all */
+  size_t ghost_reals;  /* for each ghost: the first ghost_reals of these */
   size_t tile_reals;   /* for each row of a tile of atoms */
   size_t edge_reals;   /* for each row of a tile of edges; 0 unless the program is local */
   size_t columns_max;  /* columns of the widest filter */
@@ -136,6 +141,11 @@ struct program {
   size_t owned_bytes;            /* of the former */
   bool no_memory;                /* an allocation has failed; it stays true */
 };
+
+/* The reals before the global array at an offset, or of all where it is global_reals: those of each
+ * local atom and, below ghost_reals, of each ghost. SIZE_MAX on overflow. */
+size_t program_global_reals(const struct program *program, size_t offset, size_t n_local,
+                            size_t n_ghosts);
 
 /* No tensor; no offset, where a call has failed. */
 #define PROGRAM_NONE ((size_t)-1)

@@ -61,11 +61,16 @@ struct irrep_plan {
   size_t n_structures;
   size_t n_atoms;
   size_t n_edges; /* directed, within r_max */
+
+  /* A struct may end before these. */
+  size_t n_ghosts;     /* of the atoms */
+  size_t n_view_edges; /* of the edges: those of a view (irrep_graph_view), whose lists are read
+                          where they are */
 };
 
 /* The sum over no structures. */
 #define IRREP_PLAN_INIT                                                                            \
-  { sizeof(struct irrep_plan), 0, 0, 0 }
+  { sizeof(struct irrep_plan), 0, 0, 0, 0, 0 }
 
 /* Names the caller's threads that help with one evaluation. The library divides the work into
  * tasks, which the threads share; results have the same bits for any number of them. The caller
@@ -257,6 +262,13 @@ enum irrep_status irrep_graph_plan(const struct irrep_graph *graph, struct irrep
  * struct_size is refused. More structures, atoms or edges never need less. Thread-safe. */
 size_t irrep_model_bytes(const struct irrep_model *model, enum irrep_precision precision,
                          const struct irrep_plan *batch);
+
+/* Returns the bytes that an evaluation with some options needs, of which the precision and
+ * exact_filters count; irrep_model_bytes is the most for either exact_filters. SIZE_MAX also where
+ * the options are refused. Thread-safe. */
+size_t irrep_model_bytes_for(const struct irrep_model *model,
+                             const struct irrep_evaluate_options *options,
+                             const struct irrep_plan *batch);
 
 /* Returns the bytes of scratch that each helper of a team needs; SIZE_MAX where that number
  * overflows or the precision is refused. Thread-safe. */

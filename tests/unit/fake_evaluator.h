@@ -109,7 +109,7 @@ static inline enum irrep_status fake_plan(const struct irrep_model *model,
   size_t n_edges = s->n_atoms * (s->n_atoms - 1);
   if (n_edges > max_edges)
     return irrep_fail(error, IRREP_TOO_LARGE, "", "more than %zu edges", max_edges);
-  *plan = (struct irrep_plan){sizeof *plan, 1, s->n_atoms, n_edges};
+  *plan = (struct irrep_plan){sizeof *plan, 1, s->n_atoms, n_edges, 0, 0};
   return IRREP_OK;
 }
 

@@ -5,6 +5,6 @@
 #include "irrep/model.h"
 
 #define PLAN(n_structures, n_atoms, n_edges)                                                       \
-  { sizeof(struct irrep_plan), n_structures, n_atoms, n_edges }
+  { sizeof(struct irrep_plan), n_structures, n_atoms, n_edges, 0, 0 }
 
 #endif

@@ -33,6 +33,7 @@ static inline void op_trial_start(struct op_trial *trial, const struct kernels *
     value->gradient = (struct storage){true, program->global_reals + value->dim};
     program->global_reals += 2 * value->dim;
   }
+  program->ghost_reals = program->global_reals;
   trial->kernels = kernels;
   trial->op = &program->ops[index];
   trial->atoms = atoms_new(OP_ATOMS, true, 3);

@@ -29,6 +29,7 @@ static void spread_out(struct program *program) {
     value->gradient = (struct storage){true, program->global_reals + value->dim};
     program->global_reals += 2 * value->dim;
   }
+  program->ghost_reals = program->global_reals;
 }
 
 /* Without tiles, stages or a memory plan: each operation once, over all atoms. */

@@ -90,7 +90,8 @@ static enum irrep_status evaluate(const struct irrep_model *model, const struct 
   const struct irrep_graph *const graphs[] = {graph};
   struct irrep_plan plan = IRREP_PLAN_INIT;
   assert_int_equal(irrep_graph_plan(graph, &plan, NULL), IRREP_OK);
-  const size_t bytes = irrep_model_bytes(model, options->precision, &plan);
+  const size_t bytes = irrep_model_bytes_for(model, options, &plan);
+  assert_true(bytes <= irrep_model_bytes(model, options->precision, &plan));
   void *arena = aligned_new(bytes);
   memset(arena, 0xff, bytes);
   const enum irrep_status status =
@@ -263,6 +264,49 @@ static void test_ending_early(void **state) {
   irrep_model_free(model);
 }
 
+/* What is planned: ghosts take less than other atoms, and a view's edges less than those that are
+ * found. */
+static void test_plans(void **state) {
+  (void)state;
+  struct irrep_model *model = deep_model();
+  struct cluster c = cluster_new(6, true);
+  struct part *part = aligned_new(sizeof *part);
+  const struct irrep_evaluate_options single = IRREP_EVALUATE_OPTIONS_INIT;
+  struct irrep_evaluate_options options = single;
+  part_init(part, model, &c, true);
+  struct irrep_graph *graph = view_of(part);
+  struct irrep_plan plan = IRREP_PLAN_INIT;
+  assert_int_equal(irrep_graph_plan(graph, &plan, NULL), IRREP_OK);
+  assert_int_equal(plan.n_atoms, part->arrays.n_atoms);
+  assert_int_equal(plan.n_ghosts, part->arrays.n_atoms - 6);
+  assert_int_equal(plan.n_edges, part->arrays.n_edges);
+  assert_int_equal(plan.n_view_edges, plan.n_edges);
+  struct irrep_plan no_ghosts = plan, no_view = plan, odd = plan;
+  no_ghosts.n_ghosts = no_view.n_view_edges = 0;
+  for (int precision = 0; precision < 2; precision++) {
+    size_t most = 0;
+    options.precision = precision ? IRREP_FLOAT64 : IRREP_FLOAT32;
+    for (int exact = 0; exact < 2; exact++) {
+      options.exact_filters = exact;
+      const size_t bytes = irrep_model_bytes_for(model, &options, &plan);
+      assert_true(bytes < irrep_model_bytes_for(model, &options, &no_ghosts));
+      assert_true(bytes < irrep_model_bytes_for(model, &options, &no_view));
+      most = bytes > most ? bytes : most;
+    }
+    assert_int_equal(most, irrep_model_bytes(model, options.precision, &plan));
+  }
+  odd.n_ghosts = odd.n_atoms + 1;
+  assert_true(irrep_model_bytes(model, IRREP_FLOAT32, &odd) == SIZE_MAX);
+  odd = plan;
+  odd.n_view_edges = odd.n_edges + 1;
+  assert_true(irrep_model_bytes_for(model, &single, &odd) == SIZE_MAX);
+  options.struct_size = 0;
+  assert_true(irrep_model_bytes_for(model, &options, &plan) == SIZE_MAX);
+  irrep_graph_free(graph);
+  free(part);
+  irrep_model_free(model);
+}
+
 static void refused(const struct irrep_model *model, const struct part *part,
                     const struct irrep_evaluate_options *options, enum irrep_status status,
                     const char *field) {
@@ -332,6 +376,7 @@ int main(void) {
       cmocka_unit_test(test_edges_beyond_the_cutoff),
       cmocka_unit_test(test_no_atoms),
       cmocka_unit_test(test_ending_early),
+      cmocka_unit_test(test_plans),
       cmocka_unit_test(test_refusals),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,11 +11,13 @@ static const struct program_options all_options[] = {{1, false, false, false},
 /* The edges of a batch by their sender, as irrep_graph_view sorts them. */
 struct sorted {
   uint32_t *first, *edges;
+  double *gradient; /* [n_edges][3] */
 };
 
 static struct sorted sort_by_sender(const struct batch *batch) {
   struct sorted s = {aligned_new((batch->n_atoms + 1) * sizeof(uint32_t)),
-                     aligned_new(batch->n_edges * sizeof(uint32_t))};
+                     aligned_new(batch->n_edges * sizeof(uint32_t)),
+                     doubles_new(3 * batch->n_edges)};
   size_t n = 0;
   for (size_t i = 0; i < batch->n_atoms; i++) {
     for (size_t e = 0; e < batch->n_edges; e++)
@@ -26,9 +28,20 @@ static struct sorted sort_by_sender(const struct batch *batch) {
   return s;
 }
 
+/* Makes the workspace that of a view: without gradients by harmonics, and with room for those by
+ * vectors beside the harmonics. */
+static void become_view(struct workspace *w, struct sorted *s) {
+  *s = sort_by_sender(&w->batch);
+  w->batch.first_out = s->first;
+  w->batch.out_edges = s->edges;
+  w->grad_harmonics = NULL;
+  w->gradient = s->gradient;
+}
+
 static void sorted_free(struct sorted *s) {
   free(s->first);
   free(s->edges);
+  free(s->gradient);
 }
 
 static size_t reverse_of(const struct batch *batch, size_t e) {
@@ -58,13 +71,12 @@ static void check(const struct kernels *kernels) {
     struct test_run run = test_run_new(&program, kernels, &atoms, 1);
     struct workspace *w = &run.workspace;
     const size_t n = w->batch.n_edges;
-    struct sorted sorted = sort_by_sender(&w->batch);
+    struct sorted sorted;
     evaluate(&run);
     double *energies = doubles_new(w->batch.n_atoms), *gathered = doubles_new(3 * n), most = 0;
     memcpy(energies, w->energies, w->batch.n_atoms * sizeof(double));
     memcpy(gathered, w->gradient, 3 * n * sizeof(double));
-    w->batch.first_out = sorted.first;
-    w->batch.out_edges = sorted.edges;
+    become_view(w, &sorted);
     evaluate(&run);
     assert_memory_equal(w->energies, energies, w->batch.n_atoms * sizeof(double));
     for (size_t k = 0; k < 3 * n; k++)
@@ -135,9 +147,8 @@ static void test_gradient_without_reverses_by_finite_differences(void **state) {
     struct workspace *w = &run.workspace;
     struct objective objective = {&run};
     thin_out(&w->batch);
-    struct sorted sorted = sort_by_sender(&w->batch);
-    w->batch.first_out = sorted.first;
-    w->batch.out_edges = sorted.edges;
+    struct sorted sorted;
+    become_view(w, &sorted);
     evaluate(&run);
     const size_t n = 3 * w->batch.n_edges;
     double *vectors = doubles_new(n), *gradient = doubles_new(n);

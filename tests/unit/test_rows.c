@@ -41,6 +41,40 @@ static void test_places(void **state) {
   for_each_table(check_places);
 }
 
+/* Arrays that have rows for ghosts come first, with those of all atoms; the others have no more
+ * than local atoms. */
+static void check_ghosts(const struct kernels *kernels) {
+  struct program program;
+  test_program_init(&program, (struct program_options){.n_layers = 3});
+  struct irrep_structure atoms = atoms_new(70, true, 1);
+  struct test_run test = test_run_new(&program, kernels, &atoms, 1);
+  test.workspace.batch.n_local = 50;
+  const struct run run = tile_of(&test, 0, 20);
+  size_t n_first = 0, n_others = 0;
+  for (size_t v = 0; v < program.n_tensors; v++) {
+    const struct tensor *t = &program.tensors[v];
+    const unsigned char *rows = run_all_features(&run, v), *start = test.workspace.global;
+    if (!t->features.global)
+      continue;
+    const size_t before = (size_t)(rows - start) / kernels->real_size;
+    const size_t ghosts = program.ghost_reals;
+    *(t->of_ghosts ? &n_first : &n_others) += 1;
+    assert_true(!t->of_ghosts || t->features.offset + t->dim <= ghosts);
+    assert_int_equal(before, t->features.offset <= ghosts ? t->features.offset * 70
+                                                          : t->features.offset * 50 + ghosts * 20);
+  }
+  assert_true(n_first > 0 && n_others > 0);
+  assert_true(program.ghost_reals < program.global_reals);
+  test_run_free(&test);
+  atoms_free(&atoms);
+  program_fini(&program);
+}
+
+static void test_ghosts(void **state) {
+  (void)state;
+  for_each_table(check_ghosts);
+}
+
 /* Of a local program all is a tile's, and some rows are those of edges. */
 static void check_edges(const struct kernels *kernels) {
   struct program program;
@@ -69,6 +103,7 @@ static void test_edges(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_places),
+      cmocka_unit_test(test_ghosts),
       cmocka_unit_test(test_edges),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

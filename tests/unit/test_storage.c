@@ -1,110 +1,140 @@
-/* The memory plan against brute force: the times of every access are listed, and any two arrays
- * that live at one time must not share memory. */
+/* The memory plan against a simulation: everything that an evaluation writes is marked with the
+ * array that it belongs to, and everything that it reads has to bear the mark of its own. */
 #include "core/program/program.h"
 #include "tests/unit/support_local.h"
 
-#define TIMES_MAX 80
+/* Atoms of the simulation, each a tile of its own. */
+#define N_LOCAL 3
+#define N_GHOSTS 2
+#define N_ROWS (N_LOCAL + N_GHOSTS)
 
-/* An array of features or gradients, with the times at which an operation touches it. */
-struct array {
-  size_t dim;
-  const struct storage *storage;
-  bool touched[TIMES_MAX];
+/* Arrays are numbered: features, then gradients. */
+struct simulation {
+  const struct program *program;
+  size_t *global, *tile; /* [] for each IRREP_LANES reals, the array that was last written there,
+                            from 1 on; 0: none */
 };
 
-struct plan {
-  size_t n_times, n_arrays;
-  struct array arrays[2 * 64]; /* features, then gradients */
-};
-
-static void touch(struct plan *plan, size_t array, size_t time) {
-  assert_true(time < plan->n_times);
-  plan->arrays[array].touched[time] = true;
+static const struct storage *storage_of(const struct program *program, size_t array) {
+  const size_t n = program->n_tensors;
+  return array < n ? &program->tensors[array].features : &program->tensors[array - n].gradient;
 }
 
-static size_t stage_of(const struct program *program, size_t op) {
-  for (size_t s = 0; s < program->n_stages; s++)
-    if (op >= program->stages[s].first && op < program->stages[s].end)
-      return s;
-  fail_msg("operation %zu is in no stage", op);
-  return 0;
-}
-
-/* Time s is the forward pass of stage s. Then, stage by stage from the last: the adjoints that are
- * local, and that of the convolution. */
-static struct plan plan_of(const struct program *program) {
-  const size_t n = program->n_tensors, stages = program->n_stages;
-  struct plan plan = {.n_times = 3 * stages, .n_arrays = 2 * n};
-  assert_true(plan.n_times <= TIMES_MAX && n <= 64);
-  for (size_t v = 0; v < n; v++) {
-    plan.arrays[v] =
-        (struct array){.dim = program->tensors[v].dim, .storage = &program->tensors[v].features};
-    plan.arrays[n + v] =
-        (struct array){.dim = program->tensors[v].dim, .storage = &program->tensors[v].gradient};
+/* The marks of a row. */
+static size_t *marks_of(const struct simulation *s, size_t array, size_t row, size_t *n) {
+  const struct storage *storage = storage_of(s->program, array);
+  const size_t dim = s->program->tensors[array % s->program->n_tensors].dim;
+  *n = dim / IRREP_LANES;
+  assert_int_equal(storage->offset % IRREP_LANES, 0);
+  if (!storage->global) {
+    assert_true(storage->offset + dim <= s->program->tile_reals);
+    return s->tile + storage->offset / IRREP_LANES;
   }
-  for (size_t i = 0; i < program->n_ops; i++) {
-    const struct op *op = &program->ops[i];
-    const size_t stage = stage_of(program, i);
-    const size_t adjoint =
-        stages + 2 * (stages - 1 - stage) + (op_traits[op->id].reads_neighbours ? 1 : 0);
-    if (op_traits[op->id].has_in) {
-      touch(&plan, op->in, stage);
-      if (!op->grad_unused)
-        touch(&plan, n + op->in, adjoint);
-      if (op_traits[op->id].keeps_in && op_has_adjoint(op))
-        touch(&plan, op->in, adjoint);
-    }
-    if (op_traits[op->id].has_out) {
-      touch(&plan, op->out, stage);
-      if (op_has_adjoint(op))
-        touch(&plan, n + op->out, adjoint);
-    }
+  const size_t first = program_global_reals(s->program, storage->offset, N_LOCAL, N_GHOSTS);
+  const size_t end = program_global_reals(s->program, s->program->global_reals, N_LOCAL, N_GHOSTS);
+  assert_true(first + (row + 1) * dim <= end);
+  return s->global + first / IRREP_LANES + row * *n;
+}
+
+static void mark(const struct simulation *s, size_t array, size_t row) {
+  size_t n, *marks = marks_of(s, array, row, &n);
+  for (size_t i = 0; i < n; i++)
+    marks[i] = array + 1;
+}
+
+static void find(const struct simulation *s, size_t array, size_t row) {
+  size_t n;
+  const size_t *marks = marks_of(s, array, row, &n);
+  for (size_t i = 0; i < n; i++)
+    if (marks[i] != array + 1)
+      fail_msg("array %zu of row %zu is read where array %zu lies", array, row, marks[i]);
+}
+
+/* A tile begins with nothing in its memory. */
+static void begin_tile(const struct simulation *s) {
+  memset(s->tile, 0, s->program->tile_reals / IRREP_LANES * sizeof *s->tile);
+}
+
+static void forward(const struct simulation *s, const struct op *op, size_t row) {
+  const struct op_traits *traits = &op_traits[op->id];
+  if (traits->reads_neighbours)
+    for (size_t other = 0; other < N_ROWS; other++)
+      find(s, op->in, other);
+  else if (traits->has_in)
+    find(s, op->in, row);
+  if (op->accumulate)
+    find(s, op->out, row);
+  if (traits->has_out)
+    mark(s, op->out, row);
+}
+
+static void adjoint(const struct simulation *s, const struct op *op, size_t row) {
+  const size_t n = s->program->n_tensors;
+  const struct op_traits *traits = &op_traits[op->id];
+  if (traits->has_out && !traits->reads_neighbours)
+    find(s, n + op->out, row);
+  for (size_t other = 0; other < N_ROWS && traits->reads_neighbours; other++) {
+    find(s, op->in, other);
+    if (other < N_LOCAL)
+      find(s, n + op->out, other);
   }
-  return plan;
-}
-
-/* First and last time; false when there is none. */
-static bool life(const struct plan *plan, const struct array *array, size_t *first, size_t *last) {
-  bool alive = false;
-  for (size_t t = 0; t < plan->n_times; t++) {
-    if (!array->touched[t])
-      continue;
-    *first = alive ? *first : t;
-    *last = t;
-    alive = true;
-  }
-  return alive;
-}
-
-static bool meet(const struct array *a, const struct array *b) {
-  return a->storage->offset < b->storage->offset + b->dim &&
-         b->storage->offset < a->storage->offset + a->dim;
-}
-
-static void check_pair(const struct plan *plan, size_t i, size_t j) {
-  const struct array *a = &plan->arrays[i], *b = &plan->arrays[j];
-  size_t a_first = 0, a_last = 0, b_first = 0, b_last = 0;
-  if (!life(plan, a, &a_first, &a_last) || !life(plan, b, &b_first, &b_last) ||
-      a->storage->global != b->storage->global)
+  if (traits->keeps_in && !traits->reads_neighbours)
+    find(s, op->in, row);
+  if (!traits->has_in || op->grad_unused)
     return;
-  if (a_first <= b_last && b_first <= a_last && meet(a, b))
-    fail_msg("arrays %zu and %zu share memory at one time", i, j);
+  if (op->grad_accumulate && row < N_LOCAL)
+    find(s, n + op->in, row);
+  mark(s, n + op->in, row);
+}
+
+/* The rows of ghosts: exchanged or, where the species says them, computed by what leads to them. */
+static void fetch(const struct simulation *s, const struct stage *stage) {
+  const struct op *reader = &s->program->ops[stage->first];
+  if (!op_traits[reader->id].reads_neighbours)
+    return;
+  for (size_t ghost = N_LOCAL; ghost < N_ROWS; ghost++) {
+    begin_tile(s);
+    for (size_t i = 0; i < stage->first && reader->grad_unused; i++) {
+      const struct op *op = &s->program->ops[i];
+      if (op_traits[op->id].has_out && s->program->tensors[op->out].fixed &&
+          s->program->tensors[op->out].of_ghosts)
+        forward(s, op, ghost);
+    }
+    if (!reader->grad_unused)
+      mark(s, reader->in, ghost);
+  }
+}
+
+static void simulate(const struct simulation *s) {
+  const struct program *program = s->program;
+  for (size_t k = 0; k < program->n_stages; k++) {
+    fetch(s, &program->stages[k]);
+    for (size_t row = 0; row < N_LOCAL; row++) {
+      begin_tile(s);
+      for (size_t i = program->stages[k].first; i < program->stages[k].end; i++)
+        forward(s, &program->ops[i], row);
+    }
+  }
+  for (size_t k = program->n_stages; k-- > 0;)
+    for (int neighbours = 0; neighbours < 2; neighbours++)
+      for (size_t row = 0; row < (neighbours ? N_ROWS : N_LOCAL); row++) {
+        begin_tile(s);
+        for (size_t i = program->stages[k].end; i-- > program->stages[k].first;)
+          if (op_has_adjoint(&program->ops[i]) &&
+              op_traits[program->ops[i].id].reads_neighbours == neighbours)
+            adjoint(s, &program->ops[i], row);
+      }
 }
 
 static void check_plan(const struct program *program) {
-  const struct plan plan = plan_of(program);
-  for (size_t i = 0; i < plan.n_arrays; i++) {
-    const struct array *array = &plan.arrays[i];
-    size_t first = 0, last = 0;
-    if (!life(&plan, array, &first, &last))
-      continue;
-    assert_int_equal(array->storage->global, first != last);
-    assert_int_equal(array->storage->offset % IRREP_LANES, 0);
-    assert_true(array->storage->offset + array->dim <=
-                (array->storage->global ? program->global_reals : program->tile_reals));
-    for (size_t j = 0; j < i; j++)
-      check_pair(&plan, i, j);
-  }
+  const size_t reals =
+      program_global_reals(program, program->global_reals, N_LOCAL, N_GHOSTS) + program->tile_reals;
+  size_t *marks = calloc(reals / IRREP_LANES + 1, sizeof *marks);
+  assert_non_null(marks);
+  const struct simulation s = {program, marks + program->tile_reals / IRREP_LANES, marks};
+  assert_true(program->ghost_reals <= program->global_reals);
+  simulate(&s);
+  free(marks);
 }
 
 static size_t sum_of_dims(const struct program *program) {
@@ -159,6 +189,7 @@ static void test_fixed_values_have_no_gradient(void **state) {
   assert_int_equal(program_compile(&program, NULL), IRREP_OK);
   assert_true(program.ops[1].grad_unused && program.ops[2].grad_unused);
   assert_int_equal(program.global_reals, 64 + 16); /* features of in, gradient of out */
+  assert_int_equal(program.ghost_reals, 64);       /* of these the former */
   assert_int_equal(program.tile_reals, 32);        /* features of first, then of out */
   check_plan(&program);
   program_fini(&program);
@@ -181,9 +212,34 @@ static void test_local_values_stay_in_the_tile(void **state) {
   assert_int_equal(program.global_reals, 16 + 16);
   for (size_t v = second; v <= third; v++)
     assert_false(program.tensors[v].features.global || program.tensors[v].gradient.global);
-  assert_int_equal(program.tile_reals, 16 + 32 + 48);
+  assert_int_equal(program.tile_reals, 32 + 48); /* of an operation's two */
   check_plan(&program);
   program_fini(&program);
+}
+
+/* What is read for the last time in a tile gives its rows to what is written there then, if that is
+ * as wide: the gradient of a message takes the place of the features that are made of it. */
+static void test_rows_are_taken_over(void **state) {
+  (void)state;
+  for (size_t dim = 32; dim <= 48; dim += 16) {
+    struct program program;
+    struct rng rng = {1};
+    test_program_begin(&program, (struct program_options){0});
+    const size_t first = put_embedding(&program, &rng, 16), message = program_tensor(&program, 32),
+                 mixed = program_tensor(&program, dim), last = program_tensor(&program, 16);
+    program_op(&program, OP_CONVOLUTION, first, message);
+    program_op(&program, OP_LINEAR, message, mixed);
+    program_op(&program, OP_GATE, mixed, last);
+    put_readout(&program, &rng, last);
+    assert_int_equal(program_compile(&program, NULL), IRREP_OK);
+    assert_int_equal(program.global_reals, dim == 32 ? 16 + 32 : 16 + 48 + 32);
+    assert_int_equal(program.ghost_reals, 16);
+    if (dim == 32)
+      assert_int_equal(program.tensors[mixed].features.offset,
+                       program.tensors[message].gradient.offset);
+    check_plan(&program);
+    program_fini(&program);
+  }
 }
 
 /* Operations that read any earlier value and write a new one or add to one that nobody has read
@@ -246,11 +302,6 @@ static bool local_life(const struct program *program, size_t value, bool gradien
   return alive;
 }
 
-static const struct storage *storage_of(const struct program *program, size_t array) {
-  const size_t n = program->n_tensors;
-  return array < n ? &program->tensors[array].features : &program->tensors[array - n].gradient;
-}
-
 static void check_local_pair(const struct program *program, size_t a, size_t b) {
   const size_t n = program->n_tensors;
   const struct tensor *x = &program->tensors[a % n], *y = &program->tensors[b % n];
@@ -293,6 +344,7 @@ int main(void) {
       cmocka_unit_test(test_convolutions_find_all_atoms),
       cmocka_unit_test(test_fixed_values_have_no_gradient),
       cmocka_unit_test(test_local_values_stay_in_the_tile),
+      cmocka_unit_test(test_rows_are_taken_over),
       cmocka_unit_test(test_random_programs),
       cmocka_unit_test(test_local_programs),
   };
