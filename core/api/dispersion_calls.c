@@ -197,39 +197,84 @@ static void gather_place(const struct term_place *place, bool gradients,
   const struct irrep_structure *structure = place->structure;
   const struct gather_atoms atoms = {place->energies, place->forces, place->strains};
   struct gathering gathering;
-  gather_begin(&gathering, structure->n_atoms, structure->n_atoms, gradients, result);
+  gather_begin(&gathering, structure->n_atoms, place->n_local, gradients, result);
   gather_add_atoms(&gathering, &atoms);
   gather_end(&gathering, structure->cell, structure->pbc);
 }
 
+/* What has been read, at a place whose structure, is_part and n_local are set. */
+static enum irrep_status evaluate(const struct irrep_term *term, const struct crew *crew,
+                                  struct term_place *place, struct arena *arena,
+                                  struct irrep_result *result, struct irrep_error *error) {
+  const bool gradients = result->forces || result->stresses;
+  place->term = &term->term;
+  if (!take_place(place, place->structure->n_atoms, gradients, arena))
+    return irrep_fail(error, IRREP_NO_MEMORY, "arena", "the arena is smaller than planned");
+  if (!term_evaluate(place, 1, crew) || crew_is_cancelled(crew))
+    return irrep_fail(error, IRREP_CANCELLED, "", "cancelled");
+  result->status = dispersion_kind.finish(place);
+  if (result->status == IRREP_OK)
+    gather_place(place, gradients, result);
+  return IRREP_OK;
+}
+
 enum irrep_status irrep_dispersion_evaluate(const struct irrep_term *term,
-                                            const struct irrep_evaluate_options *evaluate,
+                                            const struct irrep_evaluate_options *evaluate_options,
                                             const struct irrep_structure *structure,
                                             void *arena_base, size_t arena_bytes,
                                             struct irrep_result *result,
                                             struct irrep_error *error) {
   struct call call = {.result = IRREP_RESULT_INIT};
-  const enum irrep_status status =
-      read_call(term, evaluate, structure, result, arena_base, &call, error);
+  enum irrep_status status =
+      read_call(term, evaluate_options, structure, result, arena_base, &call, error);
   if (status != IRREP_OK)
     return status;
-  struct irrep_result *own = &call.result;
-  const bool gradients = own->forces || own->stresses;
-  struct term_place place = {.term = &term->term, .structure = &call.structure};
+  struct term_place place = {.structure = &call.structure, .n_local = call.structure.n_atoms};
   const struct crew crew = options_crew(&call.options);
   struct arena arena = arena_over(arena_base, arena_bytes);
-  own->n_edges = 0;
-  own->status = batch_check(term->term.map, &call.structure, NULL);
-  if (own->status == IRREP_OK) {
-    if (!take_place(&place, call.structure.n_atoms, gradients, &arena))
-      return irrep_fail(error, IRREP_NO_MEMORY, "arena", "the arena is smaller than planned");
-    term_evaluate(&place, 1, &crew);
-    if (crew_is_cancelled(&crew))
-      return irrep_fail(error, IRREP_CANCELLED, "", "cancelled");
-    own->status = dispersion_kind.finish(&place);
-  }
-  if (own->status == IRREP_OK)
-    gather_place(&place, gradients, own);
-  sized_write(SIZED_RESULT, own, result);
-  return IRREP_OK;
+  call.result.n_edges = 0;
+  call.result.status = batch_check(term->term.map, &call.structure, NULL);
+  if (call.result.status == IRREP_OK)
+    status = evaluate(term, &crew, &place, &arena, &call.result, error);
+  if (status == IRREP_OK)
+    sized_write(SIZED_RESULT, &call.result, result);
+  return status;
+}
+
+/* A process may have no atoms at all. */
+static enum irrep_status check_part(const struct irrep_term *term, const struct call *call,
+                                    size_t n_local, struct irrep_error *error) {
+  const struct irrep_structure *s = &call->structure;
+  if (n_local > s->n_atoms)
+    return irrep_fail(error, IRREP_BAD_ARGUMENT, "n_local", "%zu local atoms of %zu atoms", n_local,
+                      s->n_atoms);
+  if (s->pbc[0] || s->pbc[1] || s->pbc[2])
+    return irrep_fail(error, IRREP_BAD_ARGUMENT, "pbc",
+                      "a part of a structure has open axes: periodic images are ghosts");
+  if (n_local < s->n_atoms && !call->options.given.exchange)
+    return irrep_fail(error, IRREP_BAD_ARGUMENT, "exchange",
+                      "there are ghosts, whose coordination numbers need an exchange");
+  return s->n_atoms > 0 ? batch_check(term->term.map, s, error) : IRREP_OK;
+}
+
+enum irrep_status irrep_dispersion_evaluate_part(
+    const struct irrep_term *term, const struct irrep_evaluate_options *evaluate_options,
+    const struct irrep_structure *structure, size_t n_local, void *arena_base, size_t arena_bytes,
+    struct irrep_result *result, struct irrep_error *error) {
+  struct call call = {.result = IRREP_RESULT_INIT};
+  enum irrep_status status =
+      read_call(term, evaluate_options, structure, result, arena_base, &call, error);
+  if (status == IRREP_OK)
+    status = check_part(term, &call, n_local, error);
+  if (status != IRREP_OK)
+    return status;
+  struct term_place place = {.structure = &call.structure, .is_part = true, .n_local = n_local};
+  const struct crew crew = options_crew(&call.options);
+  struct arena arena = arena_over(arena_base, arena_bytes);
+  call.result.n_edges = 0;
+  call.result.status = IRREP_OK;
+  status = evaluate(term, &crew, &place, &arena, &call.result, error);
+  if (status == IRREP_OK)
+    sized_write(SIZED_RESULT, &call.result, result);
+  return status;
 }

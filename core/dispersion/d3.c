@@ -17,6 +17,7 @@ struct d3 *d3_take(const struct d3_parameters *parameters, size_t n_atoms, struc
   d3.weight_slopes =
       arena_take(arena, size_mul(n_atoms, DISPERSION_REFERENCES), sizeof *d3.weight_slopes);
   d3.slopes = arena_take(arena, n_atoms, sizeof *d3.slopes);
+  d3.rows = arena_take(arena, n_atoms, sizeof *d3.rows);
   d3.too_large = arena_take(arena, n_atoms, sizeof *d3.too_large);
   if (parameters->options.three_body)
     d3.triples = triples_take(D3_TRIPLE_TASKS, arena);
@@ -103,17 +104,34 @@ static void take_coordination(void *context, size_t species, struct dispersion_t
       tile, radius_of(pass->d3, pass->slot, species), &range);
 }
 
-void d3_coordination(struct d3 *d3, size_t slot) {
+static void set_weights(struct d3 *d3, size_t slot, double coordination) {
   const struct cells *cells = &d3->cells;
-  struct atom_pass pass = {.d3 = d3, .slot = slot};
   double weights[DISPERSION_REFERENCES], slopes[DISPERSION_REFERENCES];
-  find(&pass, d3->parameters->options.cn_cutoff, take_coordination);
-  reference_weights(d3->parameters->data, cells->numbers[cells->species[slot]], pass.coordination,
+  reference_weights(d3->parameters->data, cells->numbers[cells->species[slot]], coordination,
                     weights, slopes);
   for (size_t a = 0; a < DISPERSION_REFERENCES; a++) {
     d3->weights[a * cells->n_atoms + slot] = weights[a];
     d3->weight_slopes[a * cells->n_atoms + slot] = slopes[a];
   }
+}
+
+void d3_coordination(struct d3 *d3, size_t slot) {
+  struct atom_pass pass = {.d3 = d3, .slot = slot};
+  find(&pass, d3->parameters->options.cn_cutoff, take_coordination);
+  d3->rows[d3->cells.index[slot]] = pass.coordination;
+  set_weights(d3, slot, pass.coordination);
+}
+
+void d3_hear_coordination(struct d3 *d3, size_t slot) {
+  set_weights(d3, slot, d3->rows[d3->cells.index[slot]]);
+}
+
+void d3_tell_slope(struct d3 *d3, size_t slot) {
+  d3->rows[d3->cells.index[slot]] = d3->slopes[slot];
+}
+
+void d3_hear_slope(struct d3 *d3, size_t slot) {
+  d3->slopes[slot] = d3->rows[d3->cells.index[slot]];
 }
 
 static void take_pairs(void *context, size_t species, struct dispersion_tile *tile) {

@@ -43,6 +43,8 @@ struct d3 {
   struct dispersion_damping *damping; /* [n_species][n_species] */
   double *weights, *weight_slopes;    /* [DISPERSION_REFERENCES][n_atoms] by slot */
   double *slopes;                     /* [n_atoms] by slot: dE / dCN, eV */
+  double *rows;                       /* [n_atoms] in the order of the structure: what of ghosts
+                                         another process tells, coordination numbers or slopes */
   bool *too_large;                    /* [n_atoms] by slot: it has too many others around */
   struct triples_scratch *triples;    /* [D3_TRIPLE_TASKS]; NULL without three_body */
 };
@@ -61,6 +63,14 @@ void d3_begin(struct d3 *d3, const struct irrep_structure *structure, const stru
 void d3_coordination(struct d3 *d3, size_t slot);
 void d3_pairs(struct d3 *d3, size_t slot);
 void d3_coordination_forces(struct d3 *d3, size_t slot);
+
+/* Of a part of a structure, the passes are for local atoms only. What of ghosts they read goes by
+ * the rows: d3_coordination writes the coordination number of an atom, d3_tell_slope its slope;
+ * with those of ghosts there, d3_hear_coordination and d3_hear_slope put them into a ghost's slot.
+ */
+void d3_hear_coordination(struct d3 *d3, size_t slot);
+void d3_tell_slope(struct d3 *d3, size_t slot);
+void d3_hear_slope(struct d3 *d3, size_t slot);
 
 /* OK; TOO_LARGE: some atom had too many around it, and the sums mean nothing. */
 enum irrep_status d3_end(const struct d3 *d3);

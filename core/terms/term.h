@@ -87,6 +87,8 @@ struct term_place {
   /* Of one that takes a structure, which structure_check has accepted, and whose elements the map
    * knows. */
   const struct irrep_structure *structure;
+  bool is_part;    /* of a structure that processes share: with open axes, maybe without atoms */
+  size_t n_local;  /* then the atoms before the ghosts, to whose sums nothing is added */
   double *forces;  /* [n_atoms][3] eV/Angstrom; NULL: no gradients are wanted */
   double *strains; /* [n_atoms][3][3] parts of the energy's derivative by a symmetric strain, which
                       takes r to r + strain r; symmetric; eV. NULL likewise */

@@ -4,6 +4,7 @@
  *   irrep_functional_find      the published parameters of a functional
  *   irrep_dispersion_term      makes a term (term.h), which evaluations of any model add
  *   irrep_dispersion_evaluate  dispersion by itself
+ *   irrep_dispersion_evaluate_part  likewise, of one process's part of a structure
  *
  * The energy, in hartree and bohr, is
  *
@@ -142,6 +143,26 @@ enum irrep_status irrep_dispersion_evaluate(const struct irrep_term *term,
                                             const struct irrep_structure *structure, void *arena,
                                             size_t arena_bytes, struct irrep_result *result,
                                             struct irrep_error *error);
+
+/* Computes the dispersion of the atoms that one process has of a structure (graph.h, "Ghosts").
+ * Coordination numbers and the energy's derivatives by them are exchanged.
+ *
+ *   structure  [n_atoms] local atoms and, behind them, the ghosts: every atom and periodic image
+ * that is within the cutoffs of a local atom. Axes are open. There may be no atoms at all n_local
+ * the first atoms, whose energy is wanted evaluate   its exchange counts, too, and is needed where
+ * there are ghosts: rows of one double, forward, once, and once more where forces or stresses are
+ * wanted result     energies [n_local], forces [n_atoms][3] and stresses [n_atoms][3][3] (eV),
+ * which are zero for ghosts; what all processes have adds up to the whole's. No stress
+ *
+ * For the rest, see irrep_dispersion_evaluate. BAD_ARGUMENT also for a periodic axis, n_local above
+ * n_atoms, and ghosts without an exchange. Of the structure the call itself returns
+ * UNKNOWN_ELEMENT, NOT_FINITE and so on, with error->field; nothing has been exchanged then. */
+enum irrep_status irrep_dispersion_evaluate_part(const struct irrep_term *term,
+                                                 const struct irrep_evaluate_options *evaluate,
+                                                 const struct irrep_structure *structure,
+                                                 size_t n_local, void *arena, size_t arena_bytes,
+                                                 struct irrep_result *result,
+                                                 struct irrep_error *error);
 
 #ifdef __cplusplus
 }
