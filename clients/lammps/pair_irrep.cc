@@ -13,6 +13,7 @@
 #include "utils.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <irrep/conventions.h>
@@ -39,7 +40,6 @@ PairIrrep::PairIrrep(LAMMPS *lmp) : Pair(lmp) {
 
 PairIrrep::~PairIrrep() {
   irrep_model_free(model_);
-  std::free(arena_);
   if (allocated) {
     memory->destroy(setflag);
     memory->destroy(cutsq);
@@ -50,20 +50,31 @@ PairIrrep::~PairIrrep() {
 
 void PairIrrep::settings(int n_words, char **words) {
   size_t n_threads = 1;
+  precision_word_ = "model";
+  dispersion_ = std::make_unique<IrrepDispersion>();
   for (int i = 0; i < n_words; i += 2) {
-    const std::string word = words[i];
-    if (word != "precision" && word != "threads")
-      error->all(FLERR, "pair_style irrep: unknown keyword {}: there are precision and threads",
+    const std::string word = words[i], value = i + 1 < n_words ? words[i + 1] : "";
+    std::string wrong;
+    if (dispersion_->take_word(word, value, wrong)) {
+      if (i + 1 < n_words && !wrong.empty())
+        error->all(FLERR, "pair_style irrep: {}", wrong);
+    } else if (word != "precision" && word != "threads" && word != "head") {
+      error->all(FLERR,
+                 "pair_style irrep: unknown keyword {}: there are precision, threads, head, "
+                 "dispersion, functional, d3_cutoff, cn_cutoff and d3_data",
                  word);
+    }
     if (i + 1 == n_words)
       error->all(FLERR, "pair_style irrep: a value is missing after {}", word);
-    const std::string value = words[i + 1];
+    if (word == "head")
+      error->all(FLERR, "pair_style irrep: head {}: model files have a single head in this version",
+                 value);
     if (word == "precision") {
       if (value != "single" && value != "double" && value != "model")
         error->all(FLERR, "pair_style irrep: precision {}: it can be single, double or model",
                    value);
       precision_word_ = value;
-    } else {
+    } else if (word == "threads") {
       const int n = utils::inumeric(FLERR, value, false, lmp);
       if (n < 1 || n > IRREP_HELPERS_MAX + 1)
         error->all(FLERR, "pair_style irrep: threads {}: it can be 1 to {}", value,
@@ -71,6 +82,9 @@ void PairIrrep::settings(int n_words, char **words) {
       n_threads = static_cast<size_t>(n);
     }
   }
+  const std::string wrong = dispersion_->check();
+  if (!wrong.empty())
+    error->all(FLERR, "pair_style irrep: {}", wrong);
   try {
     team_.resize(n_threads);
   } catch (const std::system_error &) {
@@ -95,9 +109,11 @@ void PairIrrep::coeff(int n_words, char **words) {
   map_element2type(n_words - 3, words + 3);
   load(words[2]);
   map_types(n_words - 3, words + 3);
+  if (dispersion_->is_wanted())
+    load_dispersion(words[2]);
 }
 
-std::vector<char> PairIrrep::read(const char *path) {
+std::vector<char> PairIrrep::read(const char *path, const char *what) {
   bigint size = -1;
   FILE *file = nullptr;
   if (comm->me == 0) {
@@ -110,7 +126,7 @@ std::vector<char> PairIrrep::read(const char *path) {
   }
   MPI_Bcast(&size, 1, MPI_LMP_BIGINT, 0, world);
   if (size < 0)
-    error->all(FLERR, "pair_coeff for irrep: the model file {} cannot be opened", path);
+    error->all(FLERR, "pair_coeff for irrep: {} {} cannot be opened", what, path);
   std::vector<char> bytes(static_cast<size_t>(size));
   int ok = 1;
   if (file) {
@@ -119,7 +135,7 @@ std::vector<char> PairIrrep::read(const char *path) {
   }
   MPI_Bcast(&ok, 1, MPI_INT, 0, world);
   if (!ok)
-    error->all(FLERR, "pair_coeff for irrep: the model file {} cannot be read", path);
+    error->all(FLERR, "pair_coeff for irrep: {} {} cannot be read", what, path);
   const size_t most = size_t{1} << 28;
   for (size_t begin = 0; begin < bytes.size(); begin += most)
     MPI_Bcast(bytes.data() + begin, static_cast<int>(std::min(most, bytes.size() - begin)),
@@ -133,7 +149,7 @@ void PairIrrep::load(const char *path) {
   struct irrep_error why;
   enum irrep_status status = IRREP_NO_MEMORY;
   try {
-    const std::vector<char> bytes = read(path);
+    const std::vector<char> bytes = read(path, "the model file");
     status = irrep_model_load(bytes.data(), bytes.size(), &model_, &why);
   } catch (const std::bad_alloc &) {
     error->one(FLERR, "pair_coeff for irrep: no memory for the model file {}", path);
@@ -143,6 +159,25 @@ void PairIrrep::load(const char *path) {
   if (status != IRREP_OK)
     error->all(FLERR, "pair_coeff for irrep: {}: {}{}{}: {}", path, irrep_status_message(status),
                why.field[0] ? " in " : "", why.field, why.detail);
+}
+
+// The reference data lie beside the model, if the input says nothing else.
+void PairIrrep::load_dispersion(const char *model_path) {
+  const std::string name = "dftd3.params.safetensors", beside = model_path;
+  const size_t slash = beside.rfind('/');
+  std::string path = dispersion_->data_path();
+  if (path.empty())
+    path = slash == std::string::npos ? name : beside.substr(0, slash + 1) + name;
+  struct irrep_error why;
+  enum irrep_status status = IRREP_NO_MEMORY;
+  try {
+    status = dispersion_->load(read(path.c_str(), "the file of DFT-D3's reference data"), why);
+  } catch (const std::bad_alloc &) {
+    error->one(FLERR, "pair_coeff for irrep: no memory for {}", path);
+  }
+  if (status != IRREP_OK)
+    error->all(FLERR, "pair_coeff for irrep: {}: {}: {}", path, irrep_status_message(status),
+               why.detail);
 }
 
 void PairIrrep::map_types(int n_words, char **words) {
@@ -212,6 +247,8 @@ void PairIrrep::compute(int eflag, int vflag) {
     error->one(FLERR, "pair_style irrep: no memory for the neighbours of {} atoms", atom->nlocal);
   }
   evaluate();
+  if (dispersion_->is_wanted())
+    add_dispersion();
   add_forces();
   add_tallies();
   n_steps_++;
@@ -256,28 +293,37 @@ void PairIrrep::number_atoms() {
   }
 }
 
-// LAMMPS' list reaches further than the cutoff, by the skin.
+// LAMMPS' list reaches further than the cutoff, by the skin. The edges are counted first, so that
+// the arrays are no larger than they have to be.
 void PairIrrep::find_edges() {
-  const double r_max = irrep_model_card(model_)->r_max;
+  const double r_max = irrep_model_card(model_)->r_max, most = r_max * r_max;
   const double *const *x = atom->x;
-  first_edge_.assign(1, 0);
-  senders_.clear();
-  vectors_.clear();
-  for (size_t row = 0; row < n_local_; row++) {
-    const int i = atom_of_[row];
-    for (int k = 0; k < list->numneigh[i]; k++) {
-      const int j = list->firstneigh[i][k] & NEIGHMASK;
-      const double d[3] = {x[i][0] - x[j][0], x[i][1] - x[j][1], x[i][2] - x[j][2]};
-      if (d[0] * d[0] + d[1] * d[1] + d[2] * d[2] >= r_max * r_max || row_of(j) == NOWHERE)
-        continue;
-      senders_.push_back(static_cast<uint32_t>(row_of(j)));
-      vectors_.insert(vectors_.end(), d, d + 3);
+  const auto for_edges = [&](const auto &take) {
+    for (size_t row = 0; row < n_local_; row++) {
+      const int i = atom_of_[row];
+      for (int k = 0; k < list->numneigh[i]; k++) {
+        const int j = list->firstneigh[i][k] & NEIGHMASK;
+        const double d[3] = {x[i][0] - x[j][0], x[i][1] - x[j][1], x[i][2] - x[j][2]};
+        if (!(d[0] * d[0] + d[1] * d[1] + d[2] * d[2] >= most) && row_of(j) != NOWHERE)
+          take(row, row_of(j), d);
+      }
     }
-    if (senders_.size() > UINT32_MAX)
-      error->one(FLERR, "pair_style irrep: more than 2^32 - 1 edges on rank {}: use more ranks",
-                 comm->me);
-    first_edge_.push_back(static_cast<uint32_t>(senders_.size()));
-  }
+  };
+  size_t n_edges = 0, e = 0;
+  for_edges([&n_edges](size_t, size_t, const double *) { n_edges++; });
+  if (n_edges > UINT32_MAX)
+    error->one(FLERR, "pair_style irrep: more than 2^32 - 1 edges on rank {}: use more ranks",
+               comm->me);
+  irrep_fit(senders_, n_edges);
+  irrep_fit(vectors_, 3 * n_edges);
+  first_edge_.assign(n_local_ + 1, 0);
+  for_edges([this, &e](size_t row, size_t sender, const double *d) {
+    senders_[e] = static_cast<uint32_t>(sender);
+    std::copy(d, d + 3, &vectors_[3 * e]);
+    first_edge_[row + 1] = static_cast<uint32_t>(++e);
+  });
+  for (size_t row = 0; row < n_local_; row++) // atoms without edges
+    first_edge_[row + 1] = std::max(first_edge_[row + 1], first_edge_[row]);
 }
 
 std::string PairIrrep::atoms_of(const struct irrep_error &why) const {
@@ -318,28 +364,20 @@ void PairIrrep::evaluate() {
       irrep_graph_plan(graph, &plan, &why) != IRREP_OK)
     fail("the neighbour list", why);
 
-  const size_t bytes = irrep_model_bytes(model_, precision(), &plan);
   struct irrep_evaluate_options options = IRREP_EVALUATE_OPTIONS_INIT;
   struct irrep_exchange exchange = IRREP_EXCHANGE_INIT;
   exchange.context = this;
   exchange.rows = &PairIrrep::exchange;
   options.precision = precision();
   options.exchange = &exchange;
+  const size_t bytes = irrep_model_bytes_for(model_, &options, &plan);
+  graph_bytes_ = irrep_graph_bytes(graph);
   try {
     options.team = team_.prepare(irrep_model_helper_bytes(model_, precision()));
-    energies_.resize(n_local_);
-    forces_.resize(3 * atom_of_.size());
-    virials_.resize(vflag_atom ? 9 * atom_of_.size() : 0);
-    if (bytes > arena_bytes_) {
-      std::free(arena_);
-      arena_bytes_ = 0;
-      const size_t room = bytes < SIZE_MAX / 2 ? bytes + bytes / 16 : SIZE_MAX / 2;
-      arena_ = std::aligned_alloc(IRREP_ALIGNMENT,
-                                  room / IRREP_ALIGNMENT * IRREP_ALIGNMENT + IRREP_ALIGNMENT);
-      if (!arena_)
-        throw std::bad_alloc();
-      arena_bytes_ = room;
-    }
+    irrep_fit(energies_, n_local_);
+    irrep_fit(forces_, 3 * atom_of_.size());
+    irrep_fit(virials_, vflag_atom ? 9 * atom_of_.size() : 0);
+    arena_.need(bytes);
   } catch (const std::bad_alloc &) {
     error->one(FLERR,
                "pair_style irrep: {:.1f} MB are not there for {} atoms with {} edges on "
@@ -351,14 +389,45 @@ void PairIrrep::evaluate() {
   result_.energies = energies_.data();
   result_.forces = forces_.data();
   result_.stresses = vflag_atom ? virials_.data() : nullptr;
-  const enum irrep_status status = irrep_model_evaluate_graphs(model_, &options, &graph, 1, arena_,
-                                                               arena_bytes_, &result_, &why);
+  const enum irrep_status status = irrep_model_evaluate_graphs(
+      model_, &options, &graph, 1, arena_.data(), arena_.size(), &result_, &why);
   irrep_graph_free(graph);
   if (status != IRREP_OK)
     fail("the evaluation", why);
   if (result_.status != IRREP_OK)
     error->one(FLERR, "pair_style irrep: {} at step {}", irrep_status_message(result_.status),
                update->ntimestep);
+}
+
+// Ghosts are due within the cutoffs of DFT-D3 until LAMMPS finds new ones.
+void PairIrrep::add_dispersion() {
+  const double due = dispersion_->cutoff() + neighbor->skin, there = comm->get_comm_cutoff();
+  if (there < due)
+    error->all(
+        FLERR,
+        "pair_style irrep: dispersion needs ghosts within {:.4g} Angstrom, its cutoff and the "
+        "skin; there are those within {:.4g}: use comm_modify cutoff {:.4g}",
+        due, there, std::ceil(100 * due) / 100);
+  struct irrep_evaluate_options options = IRREP_EVALUATE_OPTIONS_INIT;
+  struct irrep_exchange exchange = IRREP_EXCHANGE_INIT;
+  struct irrep_error why;
+  enum irrep_status status = IRREP_NO_MEMORY;
+  exchange.context = this;
+  exchange.rows = &PairIrrep::exchange;
+  options.exchange = &exchange;
+  try {
+    options.team = team_.prepare(irrep_model_helper_bytes(model_, precision()));
+    status = dispersion_->add(options, numbers_, atom->x, atom_of_, n_local_, vflag_atom != 0,
+                              result_, why);
+  } catch (const std::bad_alloc &) {
+    error->one(FLERR, "pair_style irrep: no memory for the dispersion of {} atoms on rank {}",
+               atom_of_.size(), comm->me);
+  }
+  if (status != IRREP_OK)
+    fail("dispersion", why);
+  if (result_.status != IRREP_OK)
+    error->one(FLERR, "pair_style irrep: dispersion: {} at step {}",
+               irrep_status_message(result_.status), update->ntimestep);
 }
 
 // With newton on, LAMMPS takes home what is added to ghosts.
@@ -397,7 +466,8 @@ double PairIrrep::memory_usage() {
   const size_t atoms =
       row_.capacity() * (2 * sizeof(uint32_t) + sizeof(int32_t)) +
       (energies_.capacity() + forces_.capacity() + virials_.capacity()) * sizeof(double);
-  return Pair::memory_usage() + static_cast<double>(arena_bytes_ + edges + atoms);
+  return Pair::memory_usage() + static_cast<double>(arena_.size() + graph_bytes_ + edges + atoms) +
+         dispersion_->memory_usage();
 }
 
 /* Communication of ghosts */

@@ -1,6 +1,8 @@
 // The pair style irrep: energies and forces of an equivariant model, over any number of ranks.
 //
 //   pair_style irrep [precision single|double|model] [threads N]
+//                    [dispersion d3bj|d3zero] [functional NAME] [d3_cutoff A] [cn_cutoff A]
+//                    [d3_data FILE]
 //   pair_coeff * * model.safetensors Si O        (an element or NULL for each atom type)
 //
 // A rank evaluates the graph of its own atoms, whose senders are own atoms and ghosts within one
@@ -12,11 +14,14 @@
 #ifndef CLIENTS_LAMMPS_PAIR_IRREP_H
 #define CLIENTS_LAMMPS_PAIR_IRREP_H
 
+#include "irrep_dispersion.h"
+#include "irrep_memory.h"
 #include "irrep_team.h"
 #include "pair.h"
 
 #include <cstdint>
 #include <irrep/model.h>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -51,12 +56,14 @@ private:
   };
 
   void load(const char *path);
-  std::vector<char> read(const char *path);
+  void load_dispersion(const char *model_path);
+  std::vector<char> read(const char *path, const char *what);
   void map_types(int n_words, char **words);
   void check_neighbours();
   void number_atoms();
   void find_edges();
   void evaluate();
+  void add_dispersion();
   void add_forces();
   void add_tallies();
   void fail(const char *what, const struct irrep_error &error);
@@ -75,6 +82,7 @@ private:
 
   std::string precision_word_ = "model";
   IrrepTeam team_;
+  std::unique_ptr<IrrepDispersion> dispersion_ = std::make_unique<IrrepDispersion>();
   struct irrep_model *model_ = nullptr;
   double scale_ = 1.0;             // LAMMPS' unit of energy in an eV
   std::vector<int32_t> number_of_; // [ntypes + 1] atomic number, or 0: no atom of this model
@@ -86,8 +94,8 @@ private:
   std::vector<int32_t> numbers_; // [n_atoms]
   std::vector<uint32_t> first_edge_, senders_;
   std::vector<double> vectors_, energies_, forces_, virials_;
-  void *arena_ = nullptr;
-  size_t arena_bytes_ = 0;
+  size_t graph_bytes_ = 0; // of the last view
+  IrrepMemory arena_;
   struct irrep_result result_ = IRREP_RESULT_INIT;
   Rows rows_ = {nullptr, 0, 0, 0, 0};
 
