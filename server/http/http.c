@@ -1,7 +1,5 @@
-#include "server/base/log.h"
 #include "server/http/http_fields.h"
 #include "server/http/http_inside.h"
-#include "server/http/http_response.h"
 #include "server/http/http_text.h"
 #include "server/http/tls.h"
 
@@ -15,111 +13,10 @@
 #define CONNECTION_MEMORY (64u * 1024) /* libmicrohttpd's, headers and upload window */
 #define GONE_MS 100 /* for bytes that were sent before the client closed its side */
 
-/* Bytes a millisecond that a client has to take of an answer, beside the time for a request. */
-#define ANSWER_RATE 64
-
 static struct connection *connection_of(struct MHD_Connection *mhd) {
   const union MHD_ConnectionInfo *info =
       MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
   return info ? info->socket_context : NULL;
-}
-
-static void account(const struct exchange *x, int status) {
-  const struct http_options *o = &x->connection->server->options;
-  const double seconds = (double)(uv_hrtime() - x->begun_ns) * 1e-9;
-  const char *method = http_method_label(x->public.method);
-  metrics_http_request(o->metrics, x->public.route, method, status, seconds);
-  if (o->log_requests)
-    log_write(LOG_INFO, "request", LOG_STRING, "request_id", x->request_id, LOG_STRING, "method",
-              method, LOG_STRING, "path", x->path, LOG_INTEGER, "status", (long long)status,
-              LOG_NUMBER, "seconds", seconds, x->traceparent[0] != '\0' ? LOG_STRING : LOG_END,
-              "traceparent", x->traceparent, LOG_END);
-}
-
-/* Answers */
-
-static void on_timer(uv_timer_t *timer);
-
-void http_resume(struct connection *connection) {
-  MHD_resume_connection(connection->mhd);
-  http_run_in(connection->server, 0);
-}
-
-static void exchange_send(struct http_exchange *exchange, struct http_reply *reply) {
-  struct exchange *x = (struct exchange *)exchange;
-  struct http_server *server = x->connection->server;
-  const bool waiting = x->stage == STAGE_WAITING;
-  x->status = reply->status;
-  x->stream = reply->stream;
-  x->response = http_response(reply, x->request_id, server->draining, http_stream_read, x);
-  x->answer_bytes = x->response != NULL ? reply->size : 0;
-  ledger_add(server->budget.ledger, LEDGER_ANSWERS, x->answer_bytes);
-  x->stage = STAGE_REPLIED;
-  account(x, x->status);
-  if (waiting)
-    http_resume(x->connection);
-}
-
-void http_reply_problem(struct http_exchange *exchange, const struct problem *problem,
-                        const char *allow) {
-  struct http_reply reply = {.status = problem->status,
-                             .content_type = "application/problem+json",
-                             .retry_after_s = problem->retry_after_s,
-                             .allow = allow};
-  reply.body = problem_render(problem, http_names_error(exchange->path), &reply.size);
-  http_reply(exchange, &reply);
-}
-
-/* The library ends clients that take nothing of an answer for a while; others are to take it in
- * time. */
-static enum MHD_Result queue(struct exchange *x) {
-  const struct connection *connection = x->connection;
-  if (!x->response)
-    return MHD_NO;
-  if (x->stream.read)
-    x->stage = STAGE_STREAMING;
-  peer_deadline(connection->peer, x->stream.read ? 0
-                                                 : connection->server->options.request_timeout_ms +
-                                                       x->answer_bytes / ANSWER_RATE);
-  return MHD_queue_response(connection->mhd, (unsigned)x->status, x->response);
-}
-
-void http_answer_unread(struct connection *connection, const char *path, const char *request_id,
-                        const struct problem *problem) {
-  char text[4096];
-  const size_t size = http_format_problem(text, sizeof text, problem, path, request_id);
-  peer_last_words(connection->peer, text, size);
-}
-
-void http_refuse_unread(struct exchange *x, const struct problem *problem, const char *reason) {
-  metrics_http_rejected(x->connection->server->options.metrics, reason);
-  account(x, problem->status);
-  http_answer_unread(x->connection, x->path, x->request_id, problem);
-  const bool waits = x->stage == STAGE_IN_LINE;
-  http_line_leave(x);
-  http_body_drop(&x->body, &x->connection->server->budget);
-  x->stage = STAGE_LINGERING;
-  if (waits)
-    http_resume(x->connection);
-  peer_deadline(x->connection->peer, LINGER_MS);
-}
-
-static bool body_comes(const struct exchange *x) {
-  return x->facts.framing.chunked || x->facts.framing.content_length > 0;
-}
-
-/* Refuses a request at its header fields; the connection is closed after it. */
-static enum MHD_Result refuse(struct exchange *x, const struct problem *problem,
-                              const char *reason) {
-  if (body_comes(x) && !x->facts.framing.expects_continue) {
-    http_refuse_unread(x, problem, reason);
-    return MHD_YES;
-  }
-  metrics_http_rejected(x->connection->server->options.metrics, reason);
-  http_reply_problem(&x->public, problem, NULL);
-  if (!x->response || MHD_add_response_header(x->response, "Connection", "close") != MHD_YES)
-    return MHD_NO;
-  return queue(x);
 }
 
 /* Requests */
@@ -155,7 +52,7 @@ static enum MHD_Result begin(struct http_server *server, struct MHD_Connection *
                                      .client = connection->name,
                                      .local = connection->local,
                                      .route = "other",
-                                     .send = exchange_send,
+                                     .send = http_answer,
                                      .wake = http_stream_wake};
   *slot = connection->exchange = x;
   connection->n_begun++;
@@ -169,11 +66,11 @@ static enum MHD_Result begin(struct http_server *server, struct MHD_Connection *
   x->facts.target = target;
   struct problem problem;
   const char *reason = http_judge(&x->facts, http_body_most(&server->budget), x->path, &problem);
-  if (!reason && body_comes(x) &&
+  if (!reason && http_body_comes(x) &&
       !server->options.admits(server->options.context, &x->public, &problem))
     reason = "key";
   if (reason != NULL)
-    return refuse(x, &problem, reason);
+    return http_refuse_head(x, &problem, reason);
   peer_deadline(connection->peer, server->options.request_timeout_ms);
   http_heads_refuse(connection);
   return MHD_YES;
@@ -235,7 +132,7 @@ static enum MHD_Result handle(struct exchange *x) {
   http_body_drop(&x->body, &connection->server->budget);
   x->public.body = x->public.body_memory = NULL;
   if (x->stage == STAGE_REPLIED)
-    return queue(x);
+    return http_answer_queue(x);
   x->stage = STAGE_WAITING;
   MHD_suspend_connection(connection->mhd);
   if (connection->client_gone || (connection->client_ended && !peer_probe(connection->peer)))
@@ -258,7 +155,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, con
   case STAGE_RECEIVING:
     return handle(x);
   case STAGE_REPLIED:
-    return queue(x);
+    return http_answer_queue(x);
   default: /* lingering or gone: nothing more is said */
     return MHD_NO;
   }
@@ -433,18 +330,10 @@ static void run(struct http_server *server) {
   if (http_line_run(server))
     milliseconds = 0;
   if (milliseconds >= 0)
-    uv_timer_start(&server->timer, on_timer, (uint64_t)milliseconds, 0);
+    http_run_in(server, (uint64_t)milliseconds);
   else
     uv_timer_stop(&server->timer);
   http_end_run(server); /* may stop the server */
-}
-
-static void on_timer(uv_timer_t *timer) {
-  run(timer->data);
-}
-
-void http_run_in(struct http_server *server, uint64_t milliseconds) {
-  uv_timer_start(&server->timer, on_timer, milliseconds, 0);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events) {
@@ -487,6 +376,7 @@ struct http_server *http_start(uv_loop_t *loop, const struct http_options *optio
   server->waiter = (struct ledger_waiter){.freed = on_freed, .context = server};
   http_line_init(server);
   server->loop = loop;
+  server->run = run;
   server->poll.data = server->timer.data = server->grace.data = server;
   http_heads_init(server);
   if (getrandom(&server->id_prefix, sizeof server->id_prefix, GRND_NONBLOCK) < 0)

@@ -1,6 +1,7 @@
-/* The inside of an HTTP server, for http.c (requests and the server's life), http_heads.c (what the
- * library reads), http_line.c (who waits for memory), http_stream.c (streams) and http_end.c (the
- * end). Used on the loop thread. */
+/* The inside of an HTTP server, for its files, each of which calls those before it: http_wake.c
+ * (when the library runs), http_line.c (who waits for memory), http_stream.c (streams),
+ * http_answer.c (answers), http_heads.c (what the library reads), http_end.c (the end), http.c
+ * (requests, connections and the server's life). Used on the loop thread. */
 #ifndef SERVER_HTTP_HTTP_INSIDE_H
 #define SERVER_HTTP_HTTP_INSIDE_H
 
@@ -66,6 +67,7 @@ struct exchange {
 struct http_server {
   struct http_options options;
   uv_loop_t *loop;
+  void (*run)(struct http_server *server); /* lets the library look at its connections */
   struct MHD_Daemon *mhd;
   uv_poll_t poll;
   uv_timer_t timer, grace;
@@ -90,8 +92,12 @@ struct http_server {
   uint64_t id_prefix, id_next;
 };
 
-/* Runs the library in so many milliseconds; 0: in the next turn of the loop. */
+/* When the library runs, by http_wake.c: in so many milliseconds; 0: in the next turn of the loop.
+ */
 void http_run_in(struct http_server *server, uint64_t milliseconds);
+
+/* Resumes a suspended connection; the library looks at it when it runs next. */
+void http_resume(struct connection *connection);
 
 /* The line of those whose bodies wait for memory, by http_line.c: each goes on in its turn, and one
  * always does. A body that does not find room in the time for a request is refused. */
@@ -111,27 +117,6 @@ void http_line_leave(struct exchange *x);
 /* Resumes those for whom there is room now; whether there are any. */
 bool http_line_run(struct http_server *server);
 
-/* The end, by http_end.c. To be called whenever the library has run: goes on with it, and tells who
- * asked for it when it is reached. */
-void http_end_run(struct http_server *server);
-
-/* Whether connections are closed when they have been answered, whatever the answer said. */
-bool http_end_is_due(const struct http_server *server);
-
-/* Closes the listening socket. */
-void http_end_accepting(struct http_server *server);
-
-/* An id for a request that brought none. */
-void http_make_request_id(struct http_server *server, char id[HTTP_REQUEST_ID_SIZE]);
-
-/* Answers a request that the library is still reading, or has not seen, when it takes no response;
- * the connection says nothing after that. */
-void http_answer_unread(struct connection *connection, const char *path, const char *request_id,
-                        const struct problem *problem);
-
-/* Resumes a suspended connection; the library looks at it when it runs next. */
-void http_resume(struct connection *connection);
-
 /* Streams, by http_stream.c. What the library calls for the bytes of a response, and a route when
  * there are some. */
 ssize_t http_stream_read(void *context, uint64_t position, char *bytes, size_t size);
@@ -147,11 +132,31 @@ void http_stream_break(struct exchange *x);
 /* The exchange ends, and with it its stream, if it has one. */
 void http_stream_close(struct exchange *x);
 
+/* Answers, by http_answer.c: that of a route (http_exchange.send). */
+void http_answer(struct http_exchange *exchange, struct http_reply *reply);
+
+/* Hands the library the response that is there. The client is to take it in time; those who take
+ * nothing of it for a while the library ends by itself. */
+enum MHD_Result http_answer_queue(struct exchange *x);
+
+/* Whether a body follows the head of a request. */
+bool http_body_comes(const struct exchange *x);
+
+/* Refuses a request at its header fields; the connection is closed after it. */
+enum MHD_Result http_refuse_head(struct exchange *x, const struct problem *problem,
+                                 const char *reason);
+
 /* Refuses a request whose body is still to come, and reads on for a moment: closing at once would
  * reset the connection, and the client might never see the answer. */
 void http_refuse_unread(struct exchange *x, const struct problem *problem, const char *reason);
 
-/* The filter through which the library reads: each connection's bytes go through its wire. */
+/* Answers a request that the library is still reading, or has not seen, when it takes no response;
+ * the connection says nothing after that. */
+void http_answer_unread(struct connection *connection, const char *path, const char *request_id,
+                        const struct problem *problem);
+
+/* Heads, by http_heads.c. The filter through which the library reads: each connection's bytes go
+ * through its wire. */
 void http_heads_init(struct http_server *server);
 void http_heads_fini(struct http_server *server);
 
@@ -162,5 +167,18 @@ void http_heads_forget(struct connection *connection, int fd);
 /* Refuses what the wire has stopped at, once all that came before it is answered. To be called
  * when the library has begun or completed a request. */
 void http_heads_refuse(struct connection *connection);
+
+/* An id for a request that brought none. */
+void http_make_request_id(struct http_server *server, char id[HTTP_REQUEST_ID_SIZE]);
+
+/* The end, by http_end.c. To be called whenever the library has run: goes on with it, and tells who
+ * asked for it when it is reached. */
+void http_end_run(struct http_server *server);
+
+/* Whether connections are closed when they have been answered, whatever the answer said. */
+bool http_end_is_due(const struct http_server *server);
+
+/* Closes the listening socket. */
+void http_end_accepting(struct http_server *server);
 
 #endif

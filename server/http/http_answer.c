@@ -1,0 +1,93 @@
+#include "server/base/log.h"
+#include "server/http/http_inside.h"
+#include "server/http/http_response.h"
+#include "server/http/http_text.h"
+
+/* Bytes a millisecond that a client has to take of an answer, beside the time for a request. */
+#define ANSWER_RATE 64
+
+static void account(const struct exchange *x, int status) {
+  const struct http_options *o = &x->connection->server->options;
+  const double seconds = (double)(uv_hrtime() - x->begun_ns) * 1e-9;
+  const char *method = http_method_label(x->public.method);
+  metrics_http_request(o->metrics, x->public.route, method, status, seconds);
+  if (o->log_requests)
+    log_write(LOG_INFO, "request", LOG_STRING, "request_id", x->request_id, LOG_STRING, "method",
+              method, LOG_STRING, "path", x->path, LOG_INTEGER, "status", (long long)status,
+              LOG_NUMBER, "seconds", seconds, x->traceparent[0] != '\0' ? LOG_STRING : LOG_END,
+              "traceparent", x->traceparent, LOG_END);
+}
+
+void http_answer(struct http_exchange *exchange, struct http_reply *reply) {
+  struct exchange *x = (struct exchange *)exchange;
+  struct http_server *server = x->connection->server;
+  const bool waiting = x->stage == STAGE_WAITING;
+  x->status = reply->status;
+  x->stream = reply->stream;
+  x->response = http_response(reply, x->request_id, server->draining, http_stream_read, x);
+  x->answer_bytes = x->response != NULL ? reply->size : 0;
+  ledger_add(server->budget.ledger, LEDGER_ANSWERS, x->answer_bytes);
+  x->stage = STAGE_REPLIED;
+  account(x, x->status);
+  if (waiting)
+    http_resume(x->connection);
+}
+
+void http_reply_problem(struct http_exchange *exchange, const struct problem *problem,
+                        const char *allow) {
+  struct http_reply reply = {.status = problem->status,
+                             .content_type = "application/problem+json",
+                             .retry_after_s = problem->retry_after_s,
+                             .allow = allow};
+  reply.body = problem_render(problem, http_names_error(exchange->path), &reply.size);
+  http_reply(exchange, &reply);
+}
+
+enum MHD_Result http_answer_queue(struct exchange *x) {
+  const struct connection *connection = x->connection;
+  if (!x->response)
+    return MHD_NO;
+  if (x->stream.read)
+    x->stage = STAGE_STREAMING;
+  peer_deadline(connection->peer, x->stream.read ? 0
+                                                 : connection->server->options.request_timeout_ms +
+                                                       x->answer_bytes / ANSWER_RATE);
+  return MHD_queue_response(connection->mhd, (unsigned)x->status, x->response);
+}
+
+void http_answer_unread(struct connection *connection, const char *path, const char *request_id,
+                        const struct problem *problem) {
+  char text[4096];
+  const size_t size = http_format_problem(text, sizeof text, problem, path, request_id);
+  peer_last_words(connection->peer, text, size);
+}
+
+void http_refuse_unread(struct exchange *x, const struct problem *problem, const char *reason) {
+  metrics_http_rejected(x->connection->server->options.metrics, reason);
+  account(x, problem->status);
+  http_answer_unread(x->connection, x->path, x->request_id, problem);
+  const bool waits = x->stage == STAGE_IN_LINE;
+  http_line_leave(x);
+  http_body_drop(&x->body, &x->connection->server->budget);
+  x->stage = STAGE_LINGERING;
+  if (waits)
+    http_resume(x->connection);
+  peer_deadline(x->connection->peer, LINGER_MS);
+}
+
+bool http_body_comes(const struct exchange *x) {
+  return x->facts.framing.chunked || x->facts.framing.content_length > 0;
+}
+
+enum MHD_Result http_refuse_head(struct exchange *x, const struct problem *problem,
+                                 const char *reason) {
+  if (http_body_comes(x) && !x->facts.framing.expects_continue) {
+    http_refuse_unread(x, problem, reason);
+    return MHD_YES;
+  }
+  metrics_http_rejected(x->connection->server->options.metrics, reason);
+  http_reply_problem(&x->public, problem, NULL);
+  if (!x->response || MHD_add_response_header(x->response, "Connection", "close") != MHD_YES)
+    return MHD_NO;
+  return http_answer_queue(x);
+}
