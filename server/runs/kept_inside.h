@@ -1,6 +1,7 @@
-/* The inside of kept runs, for the files that share it: kept_run.c (what happens to one),
- * kept_runs.c (all of them), kept_write.c, kept_load.c and kept_reader.c. Used on the loop thread.
- */
+/* The inside of kept runs, for their files, each of which calls those before it: kept_state.c (what
+ * one is doing), kept_list.c (those there are), kept_write.c and kept_reader.c (its files),
+ * kept_run.c (what happens to one), kept_load.c (restarts), kept_runs.c (all of them). Used on the
+ * loop thread. */
 #ifndef SERVER_RUNS_KEPT_INSIDE_H
 #define SERVER_RUNS_KEPT_INSIDE_H
 
@@ -14,6 +15,13 @@
 #define KEPT_REASON_SIZE 256
 
 struct kept_write;
+
+/* Who is told that there is more to be read, or will be no more. */
+struct kept_listener {
+  struct kept_listener *next;
+  void (*wake)(void *context);
+  void *context;
+};
 
 /* What was known of a run that goes on after a restart, by the structures that occur in it. */
 struct kept_past {
@@ -65,7 +73,7 @@ struct kept_run {
   size_t request_size, state_size;
   struct kept_write *write; /* under way */
   size_t n_users;           /* readers, and threads that have a part of it */
-  struct kept_reader *readers;
+  struct kept_listener *listeners;
 };
 
 struct kept_runs {
@@ -80,18 +88,13 @@ struct kept_runs {
   void *drained_context;
 };
 
-/* kept_run.c */
-
-extern const struct run_owner kept_run_owner; /* but for the context */
-
-/* Takes another state, for a reason or "". */
+/* kept_state.c: takes another state, for a reason or "". */
 void kept_enter(struct kept_run *run, enum kept_state state, const char *reason);
 
 /* Counts the states of all runs of a kind, for the metrics. */
-void kept_count(const struct kept_runs *runs, enum trajectory_kind kind);
+void kept_count_states(const struct kept_runs *runs, enum trajectory_kind kind);
 
-/* Ends a run for good; its last event says so. */
-void kept_end(struct kept_run *run, enum kept_state state, const char *reason);
+uint64_t kept_steps(const struct kept_run *run);
 
 /* Ends as FAILED, but not at once: the run is telling something. */
 void kept_lose(struct kept_run *run, const char *reason);
@@ -99,33 +102,31 @@ void kept_lose(struct kept_run *run, const char *reason);
 /* Stands still, for a reason, until it is resumed. */
 void kept_stop(struct kept_run *run, const char *reason);
 
-/* Goes on as far as nothing holds it. */
+/* Stands still for one of the holds_..., and goes on as far as nothing else holds it. */
+void kept_hold(struct kept_run *run, bool *hold);
 void kept_let_go(struct kept_run *run, bool *hold);
 
 /* Has the run saved once it is quiet. */
 void kept_save(struct kept_run *run);
 
-uint64_t kept_steps(const struct kept_run *run);
-
-/* Frees a run that is forgotten, once nobody uses it. */
-void kept_free_when_left(struct kept_run *run);
-
-/* kept_runs.c: looks whether a drain is done. */
-void kept_check_drained(struct kept_runs *runs);
+/* kept_list.c: a run without anything of its own; NULL without memory. */
+struct kept_run *kept_run_new(struct kept_runs *runs, enum trajectory_kind kind, const char *model,
+                              const char *client, const char *owner);
 
 /* Puts a run into the list of all. */
 void kept_list(struct kept_run *run);
 
-/* A run without anything of its own; NULL without memory. */
-struct kept_run *kept_run_new(struct kept_runs *runs, enum trajectory_kind kind, const char *model,
-                              const char *client, const char *owner);
+/* Frees a run that is forgotten, once nobody uses it. */
+void kept_free_when_left(struct kept_run *run);
+void kept_past_fini(struct kept_past *past);
 
-/* Begins what it is kept for, with its past; takes the body. false without memory. */
-bool kept_run_begin(struct kept_run *run, char *body, size_t size);
+/* There is more to be read, or there will be no more. */
+void kept_wake_readers(struct kept_run *run);
 
-/* kept_write.c */
+/* Looks whether a drain is done. */
+void kept_check_drained(struct kept_runs *runs);
 
-/* Notes where the next event begins; false: without memory. */
+/* kept_write.c: notes where the next event begins; false: without memory. */
 bool kept_mark(struct kept_run *run, uint64_t offset);
 
 /* Appends an event, to be written; false: without memory. */
@@ -140,11 +141,13 @@ bool kept_make_request(struct kept_run *run, const char *body, size_t size);
 /* Has written what is to be written. */
 void kept_flush(struct kept_run *run);
 
+/* kept_run.c: begins what it is kept for, with its past; takes the body. false without memory. */
+bool kept_run_begin(struct kept_run *run, char *body, size_t size);
+
+/* Ends a run for good; its last event says so. */
+void kept_end(struct kept_run *run, enum kept_state state, const char *reason);
+
 /* kept_load.c: makes a run of what is in the folder, and has it go on. */
 void kept_load(struct kept_runs *runs, const char *id);
-void kept_past_fini(struct kept_past *past);
-
-/* kept_reader.c: there is more to be read, or there will be no more. */
-void kept_wake_readers(struct kept_run *run);
 
 #endif

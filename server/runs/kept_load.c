@@ -17,15 +17,6 @@
 /* No request has more. */
 #define STRUCTURES_MAX ((size_t)1 << 20)
 
-void kept_past_fini(struct kept_past *past) {
-  free(past->ends);
-  free(past->told);
-  free(past->n_steps);
-  free(past->saved_at);
-  free(past->state);
-  *past = (struct kept_past){0};
-}
-
 /* Room for structures below n; those that are new are as if nothing were known of them. */
 static bool past_room(struct kept_past *past, size_t n) {
   if (n > STRUCTURES_MAX)

@@ -11,9 +11,7 @@
 struct kept_reader {
   uv_work_t work;
   struct kept_run *run;
-  struct kept_reader *next;
-  void (*wake)(void *context);
-  void *context;
+  struct kept_listener listener;
   bool is_freed, is_reading, is_broken;
   uint64_t offset, skip; /* of the file; events that are to be passed over first */
   /* Lines that have been read */
@@ -24,18 +22,13 @@ struct kept_reader {
   size_t room, n, wanted;
 };
 
-void kept_wake_readers(struct kept_run *run) {
-  for (struct kept_reader *reader = run->readers; reader; reader = reader->next)
-    reader->wake(reader->context);
-}
-
 static void free_now(struct kept_reader *r) {
   struct kept_run *run = r->run;
-  struct kept_reader **at = &run->readers;
-  while (*at && *at != r)
+  struct kept_listener **at = &run->listeners;
+  while (*at && *at != &r->listener)
     at = &(*at)->next;
   if (*at)
-    *at = r->next;
+    *at = r->listener.next;
   free(r->lines);
   free(r->block);
   free(r);
@@ -84,7 +77,7 @@ static void end_read(uv_work_t *work, int status) {
     return;
   }
   r->is_broken = !take_lines(r);
-  r->wake(r->context);
+  r->listener.wake(r->listener.context);
 }
 
 static bool make_room(struct kept_reader *r) {
@@ -133,7 +126,8 @@ struct kept_reader *kept_reader_new(struct kept_run *run, uint64_t from,
   if (!r)
     return NULL;
   const uint64_t mark = from / KEPT_EVENTS_OF_MARK;
-  *r = (struct kept_reader){.run = run, .wake = wake, .context = context, .wanted = BLOCK};
+  *r = (struct kept_reader){
+      .run = run, .listener = {run->listeners, wake, context}, .wanted = BLOCK};
   if (mark < run->n_marks) {
     r->offset = run->marks[mark];
     r->skip = from % KEPT_EVENTS_OF_MARK;
@@ -141,8 +135,7 @@ struct kept_reader *kept_reader_new(struct kept_run *run, uint64_t from,
     r->offset = run->n_marks > 0 ? run->marks[run->n_marks - 1] : 0;
     r->skip = run->n_marks > 0 ? from - (run->n_marks - 1) * KEPT_EVENTS_OF_MARK : from;
   }
-  r->next = run->readers;
-  run->readers = r;
+  run->listeners = &r->listener;
   run->n_users++;
   return r;
 }

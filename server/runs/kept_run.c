@@ -1,7 +1,6 @@
 #include "server/runs/kept_run.h"
 
 #include "server/base/log.h"
-#include "server/base/problem_kinds.h"
 #include "server/runs/kept_inside.h"
 
 #include <math.h>
@@ -9,96 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
-
-const char *kept_state_name(enum kept_state state) {
-  static const char *const names[] = {
-#define KEPT_STATE_NAME(name, word) word,
-      KEPT_STATES(KEPT_STATE_NAME)
-#undef KEPT_STATE_NAME
-  };
-  return state < KEPT_N_STATES ? names[state] : "unknown";
-}
-
-/* States */
-
-bool kept_run_has_ended(const struct kept_run *run) {
-  return run->state == KEPT_DONE || run->state == KEPT_CANCELLED || run->state == KEPT_FAILED;
-}
-
-uint64_t kept_steps(const struct kept_run *run) {
-  return run->run && run->has_begun ? run_progress(run->run).steps : run->progress.steps;
-}
-
-static double seconds_since(uint64_t ns) {
-  return (double)(uv_hrtime() - ns) * 1e-9;
-}
-
-/* Its clock goes while it runs. */
-static void note_time(struct kept_run *run, enum kept_state to) {
-  if (run->state == KEPT_RUNNING && run->began_ns > 0)
-    run->seconds += seconds_since(run->began_ns);
-  run->began_ns = to == KEPT_RUNNING ? uv_hrtime() : 0;
-  run->began_steps = kept_steps(run);
-}
-
-void kept_count(const struct kept_runs *runs, enum trajectory_kind kind) {
-  size_t counts[KEPT_N_STATES] = {0};
-  for (const struct kept_run *run = runs->first; run; run = run->next)
-    if (run->kind == kind && !run->is_forgotten)
-      counts[run->state]++;
-  for (size_t i = 0; i < KEPT_N_STATES; i++)
-    metrics_jobs(runs->options.pool->metrics, trajectory_kind_name(kind),
-                 kept_state_name((enum kept_state)i), counts[i]);
-}
-
-void kept_enter(struct kept_run *run, enum kept_state state, const char *reason) {
-  note_time(run, state);
-  run->state = state;
-  if (reason != run->reason)
-    snprintf(run->reason, sizeof run->reason, "%s", reason);
-  if (kept_run_has_ended(run)) {
-    run->ended_s = (int64_t)time(NULL);
-    metrics_job_ended(run->runs->options.pool->metrics, trajectory_kind_name(run->kind),
-                      run->seconds);
-  }
-  kept_count(run->runs, run->kind);
-}
-
-/* Holding */
-
-void kept_let_go(struct kept_run *run, bool *hold) {
-  if (!*hold)
-    return;
-  *hold = false;
-  run->is_quiet = false;
-  if (run->run)
-    run_go(run->run);
-}
-
-static void hold(struct kept_run *run, bool *hold) {
-  if (*hold || !run->run)
-    return;
-  *hold = true;
-  run_hold(run->run, true);
-}
-
-void kept_save(struct kept_run *run) {
-  run->saved_ns = uv_hrtime();
-  if (run->runs->store.folder)
-    hold(run, &run->holds_saving);
-}
-
-void kept_stop(struct kept_run *run, const char *reason) {
-  kept_enter(run, KEPT_PAUSED, reason);
-  hold(run, &run->holds_paused);
-}
-
-void kept_lose(struct kept_run *run, const char *reason) {
-  run->is_lost = true;
-  snprintf(run->reason, sizeof run->reason, "%s", reason);
-  run_hold(run->run, true);
-}
 
 /* The end */
 
@@ -228,11 +137,32 @@ static void on_stalled(void *context, const struct problem *problem) {
   kept_stop(run, reason);
 }
 
-const struct run_owner kept_run_owner = {.begun = on_begun,
-                                         .event = on_event,
-                                         .quiet = on_quiet,
-                                         .ended = on_ended,
-                                         .stalled = on_stalled};
+bool kept_run_begin(struct kept_run *run, char *body, size_t size) {
+  const struct kept_past *past = &run->past;
+  const struct run_past known = {.ends = past->ends,
+                                 .told = past->told,
+                                 .n_steps = past->n_steps,
+                                 .saved_at = past->saved_at,
+                                 .saved = (const unsigned char *)past->state,
+                                 .n = past->n};
+  const struct run_call call = {.kind = run->kind,
+                                .model = run->model,
+                                .client = run->client,
+                                .body = body,
+                                .size = size,
+                                .past = past->n > 0 ? &known : NULL,
+                                .owner = {.begun = on_begun,
+                                          .event = on_event,
+                                          .quiet = on_quiet,
+                                          .ended = on_ended,
+                                          .stalled = on_stalled,
+                                          .context = run}};
+  run->body_size = size;
+  run->run = run_new(run->runs->options.pool, &call);
+  if (run->run)
+    kept_list(run);
+  return run->run != NULL;
+}
 
 /* What users ask for */
 
@@ -240,7 +170,7 @@ bool kept_run_pause(struct kept_run *run) {
   if (run->state != KEPT_RUNNING && run->state != KEPT_QUEUED)
     return run->state == KEPT_PAUSED;
   kept_enter(run, KEPT_PAUSED, "");
-  hold(run, &run->holds_paused);
+  kept_hold(run, &run->holds_paused);
   return true;
 }
 
@@ -282,6 +212,10 @@ static void put_numbers(struct json_writer *w, const char *key, const struct run
   for (size_t i = 0; i < n; i++)
     json_put_double(w, NULL, number_of(run, i));
   json_close_array(w);
+}
+
+static double seconds_since(uint64_t ns) {
+  return (double)(uv_hrtime() - ns) * 1e-9;
 }
 
 /* Of this stretch, or of all when it does not run. */

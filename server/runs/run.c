@@ -3,7 +3,6 @@
 #include "server/base/problem_kinds.h"
 #include "server/runs/run_inside.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,14 +15,8 @@ static struct run *run_of_reading(struct work *work) {
 
 /* Telling */
 
-static void on_tell(uv_timer_t *timer);
-
-void run_tell_soon(struct run *run) {
-  uv_timer_start(run->teller, on_tell, 0, 0);
-}
-
 /* One thing at a time, as the owner may free the run. */
-static void on_tell(uv_timer_t *timer) {
+static void on_turn(uv_timer_t *timer) {
   struct run *run = timer->data;
   const struct problem *problem = run->problem.status != 0 ? &run->problem : NULL;
   if (run->tells_begun) {
@@ -44,24 +37,6 @@ static void on_tell(uv_timer_t *timer) {
   }
 }
 
-void run_end(struct run *run) {
-  if (run->has_ended)
-    return;
-  run->has_ended = run->tells_ended = true;
-  run_tell_soon(run);
-}
-
-void run_tell_event(struct run *run, size_t structure, enum trajectory_end end, uint64_t step,
-                    const struct text *line, const struct problem *problem) {
-  const struct run_event event = {.end = end,
-                                  .structure = structure,
-                                  .step = step,
-                                  .line = line->bytes,
-                                  .size = line->size,
-                                  .problem = problem};
-  run->owner.event(run->owner.context, &event);
-}
-
 /* Reading */
 
 static void read_body(struct work *work, void *arena, size_t bytes) {
@@ -75,34 +50,6 @@ static void read_body(struct work *work, void *arena, size_t bytes) {
                                        &run->request, &run->spec, &run->problem);
 }
 
-static bool make_tables(struct run *run) {
-  const size_t n = run->request.n_items;
-  run->ends = calloc(n, sizeof *run->ends);
-  run->told = malloc(n * sizeof *run->told);
-  run->n_steps = calloc(n, sizeof *run->n_steps);
-  run->energies = malloc(n * sizeof *run->energies);
-  run->temperatures = malloc(n * sizeof *run->temperatures);
-  if (!run->ends || !run->told || !run->n_steps || !run->energies || !run->temperatures)
-    return false;
-  for (size_t i = 0; i < n; i++) {
-    const bool is_known = i < run->past.n;
-    run->ends[i] = is_known ? run->past.ends[i] : (uint8_t)TRAJECTORY_RUNS;
-    run->told[i] = is_known ? run->past.told[i] : TRAJECTORY_NEVER;
-    run->n_steps[i] = is_known && run->ends[i] != TRAJECTORY_RUNS ? run->past.n_steps[i] : 0;
-    run->energies[i] = run->temperatures[i] = (double)NAN;
-  }
-  return true;
-}
-
-/* What has ended before counts. */
-static void count_past(struct run *run) {
-  for (size_t i = 0; i < run->request.n_items; i++) {
-    run->n_ended += run->ends[i] != TRAJECTORY_RUNS;
-    run->n_failed += run->ends[i] == TRAJECTORY_FAILED;
-    run->n_converged += run->ends[i] == TRAJECTORY_CONVERGED;
-  }
-}
-
 static void end_reading(struct work *work) {
   struct run *run = run_of_reading(work);
   run->is_reading = false;
@@ -112,12 +59,10 @@ static void end_reading(struct work *work) {
     run_free_when_left(run);
     return;
   }
-  if (run->is_read && !make_tables(run)) {
+  if (run->is_read && !run_tables_make(run)) {
     run->is_read = false;
     problem_of_kind(&run->problem, PROBLEM_NO_MEMORY, "", "no memory for the structures");
   }
-  if (run->is_read)
-    count_past(run);
   run->tells_begun = true;
   run_tell_soon(run);
 }
@@ -148,44 +93,6 @@ void run_go(struct run *run) {
     run_fill(run);
 }
 
-/* What is known */
-
-const struct trajectory_spec *run_spec(const struct run *run) {
-  return &run->spec;
-}
-
-const struct request *run_request(const struct run *run) {
-  return &run->request;
-}
-
-struct run_progress run_progress(const struct run *run) {
-  const size_t n = run->is_read ? run->request.n_items : 0;
-  struct run_progress progress = {.n_structures = n,
-                                  .n_ended = run->n_ended,
-                                  .n_failed = run->n_failed,
-                                  .n_converged = run->n_converged};
-  for (size_t i = 0; i < n; i++)
-    progress.steps += run->n_steps[i];
-  progress.steps_wanted = n * trajectory_spec_steps(&run->spec);
-  return progress;
-}
-
-enum trajectory_end run_end_of(const struct run *run, size_t structure) {
-  return (enum trajectory_end)run->ends[structure];
-}
-
-uint64_t run_steps_of(const struct run *run, size_t structure) {
-  return run->n_steps[structure];
-}
-
-double run_energy_of(const struct run *run, size_t structure) {
-  return run->energies[structure];
-}
-
-double run_temperature_of(const struct run *run, size_t structure) {
-  return run->temperatures[structure];
-}
-
 /* Of one that has not begun again, the state that it would begin with. */
 void run_save(const struct run *run, size_t structure, struct text *bytes) {
   const struct run_past *past = &run->past;
@@ -207,28 +114,11 @@ static void free_handle(uv_handle_t *handle) {
   free(handle);
 }
 
-/* Frees it all, once no worker has any of it. */
-void run_free_when_left(struct run *run) {
-  if (run->is_reading || run->n_under_way > 0)
-    return;
-  run->pool->n_runs--;
-  request_fini(&run->request);
-  free(run->ends);
-  free(run->told);
-  free(run->n_steps);
-  free(run->energies);
-  free(run->temperatures);
-  free(run->model);
-  free(run->client);
-  free(run->body);
-  free(run);
-}
-
 void run_free(struct run *run) {
   if (!run)
     return;
   run->is_freed = true;
-  run_leave_waiting(run);
+  run_pool_leave(run);
   uv_close((uv_handle_t *)run->teller, free_handle);
   run->teller = NULL;
   for (size_t i = 0; i < RUN_IN_FLIGHT; i++) {
@@ -266,6 +156,7 @@ struct run *run_new(struct run_pool *pool, const struct run_call *call) {
   if (call->past)
     run->past = *call->past;
   run->teller = teller;
+  run->on_turn = on_turn;
   uv_timer_init(pool->loop, teller);
   teller->data = run;
   for (size_t i = 0; i < RUN_IN_FLIGHT; i++)

@@ -1,5 +1,6 @@
-/* The inside of a run, for run.c (its life, and what it tells) and run_slots.c (its trajectories).
- * Used on the loop thread. */
+/* The inside of a run, for its files, each of which calls those before it: run_telling.c (what it
+ * tells), run_tables.c (what is known of its structures), run_pool.c (the memory that runs share),
+ * run_slots.c (its trajectories), run.c (its life). Used on the loop thread. */
 #ifndef SERVER_RUNS_RUN_INSIDE_H
 #define SERVER_RUNS_RUN_INSIDE_H
 
@@ -46,13 +47,14 @@ struct run {
   bool is_read, is_reading, is_waiting, is_freed;
   /* What is to be told by the next turn of the loop */
   uv_timer_t *teller;
+  uv_timer_cb on_turn;
   bool tells_begun, fills, tells_quiet, tells_ended, has_ended;
   struct problem problem; /* status 0: none */
   struct work reading;
   struct slot slots[RUN_IN_FLIGHT];
 };
 
-/* Looks by the next turn of the loop for what is to be told. */
+/* Telling, by run_telling.c: on_turn is called by the next turn of the loop. */
 void run_tell_soon(struct run *run);
 
 /* All has ended, or stands still for the run's problem. */
@@ -61,16 +63,33 @@ void run_end(struct run *run);
 void run_tell_event(struct run *run, size_t structure, enum trajectory_end end, uint64_t step,
                     const struct text *line, const struct problem *problem);
 
+/* What is known of the structures, by run_tables.c: makes the tables of a run that has been read,
+ * of what is past. false: without memory. */
+bool run_tables_make(struct run *run);
+
 /* Frees a run that is_freed, once no worker has any of it. */
 void run_free_when_left(struct run *run);
 
-/* Begins as many of the next structures as may be under way; ends the run with the last. */
+/* The pool, by run_pool.c: the bytes that the trajectory of a structure takes, and the most that
+ * one may. */
+size_t run_pool_need(const struct run *run, size_t structure);
+size_t run_pool_most(const struct run_pool *pool);
+
+/* Takes bytes; false: there is no room now. */
+bool run_pool_take(struct run_pool *pool, size_t bytes);
+
+/* Gives bytes back: those who wait fill their slots by the next turn of the loop. */
+void run_pool_give(struct run_pool *pool, size_t bytes);
+
+/* The run waits for room, or does not any more. */
+void run_pool_wait(struct run *run);
+void run_pool_leave(struct run *run);
+
+/* Slots, by run_slots.c: begins as many of the next structures as may be under way; ends the run
+ * with the last. */
 void run_fill(struct run *run);
 
 /* Frees what a slot has, with nothing under way. */
 void run_free_slot(struct slot *slot);
-
-/* The run does not wait for room any more. */
-void run_leave_waiting(struct run *run);
 
 #endif

@@ -1,5 +1,3 @@
-#include "core/base/arena.h"
-#include "server/base/ledger.h"
 #include "server/base/problem_kinds.h"
 #include "server/drivers/trajectory_json.h"
 #include "server/runs/run_inside.h"
@@ -7,65 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What a trajectory takes for an atom beside its state machine: results, and the text of a frame.
- */
-#define BYTES_OF_ATOM 1024
-
 static struct slot *slot_of(struct work *work) {
   return (struct slot *)(void *)((char *)work - offsetof(struct slot, work));
-}
-
-/* The pool */
-
-static size_t bytes_of(const struct run *run, size_t structure) {
-  const size_t n_atoms = run->request.items[structure].structure.n_atoms;
-  const size_t machine =
-      run->spec.kind == TRAJECTORY_RELAX ? irrep_relax_bytes(&run->spec.relax, n_atoms) : 0;
-  return size_add(machine, size_mul(n_atoms, BYTES_OF_ATOM));
-}
-
-static size_t pool_max(const struct run_pool *pool) {
-  return ledger_part(predictor_ledger(pool->predictor), LEDGER_RUNS);
-}
-
-/* One alone begins whatever others hold, who get no more then. */
-static bool take(struct run_pool *pool, size_t bytes) {
-  struct ledger *ledger = predictor_ledger(pool->predictor);
-  if (pool->bytes == 0)
-    ledger_add(ledger, LEDGER_RUNS, bytes);
-  else if (!ledger_take(ledger, LEDGER_RUNS, bytes))
-    return false;
-  pool->bytes += bytes;
-  return true;
-}
-
-static void wait_for_room(struct run *run) {
-  if (run->is_waiting)
-    return;
-  run->is_waiting = true;
-  run->next_waiting = run->pool->waiting;
-  run->pool->waiting = run;
-}
-
-void run_leave_waiting(struct run *run) {
-  struct run **at = &run->pool->waiting;
-  while (run->is_waiting && *at != run)
-    at = &(*at)->next_waiting;
-  if (run->is_waiting)
-    *at = run->next_waiting;
-  run->is_waiting = false;
-}
-
-static void give_back(struct run_pool *pool, size_t bytes) {
-  ledger_give(predictor_ledger(pool->predictor), LEDGER_RUNS, bytes);
-  pool->bytes -= bytes;
-  for (struct run *run = pool->waiting, *next; run; run = next) {
-    next = run->next_waiting;
-    run->is_waiting = false;
-    run->fills = true; /* by the next turn of the loop, not from inside of another run */
-    run_tell_soon(run);
-  }
-  pool->waiting = NULL;
 }
 
 /* Slots */
@@ -76,7 +17,7 @@ void run_free_slot(struct slot *slot) {
   slot->drive = NULL;
   slot->trajectory = NULL;
   slot->stage = SLOT_FREE;
-  give_back(slot->run->pool, slot->bytes);
+  run_pool_give(slot->run->pool, slot->bytes);
   slot->bytes = 0;
 }
 
@@ -266,7 +207,7 @@ static void fail_structure(struct run *run, size_t structure, const struct probl
 /* Whether a structure can have a trajectory at all; otherwise it has its result. */
 static bool may_begin(struct run *run, size_t structure) {
   const struct problem *given = run->request.items[structure].problem;
-  const size_t bytes = bytes_of(run, structure), most = pool_max(run->pool);
+  const size_t bytes = run_pool_need(run, structure), most = run_pool_most(run->pool);
   struct problem problem;
   char pointer[64];
   if (given) {
@@ -299,16 +240,16 @@ static bool begin_next(struct run *run) {
     return false;
   if (!may_begin(run, run->next))
     return true;
-  const size_t bytes = bytes_of(run, run->next);
-  if (!take(run->pool, bytes)) {
-    wait_for_room(run);
+  const size_t bytes = run_pool_need(run, run->next);
+  if (!run_pool_take(run->pool, bytes)) {
+    run_pool_wait(run);
     return false;
   }
   slot->bytes = bytes;
   if (!open_slot(slot, run->next)) {
     struct problem problem;
     slot->bytes = 0;
-    give_back(run->pool, bytes);
+    run_pool_give(run->pool, bytes);
     fail_structure(
         run, run->next,
         problem_of_kind(&problem, PROBLEM_NO_MEMORY, "", "no memory for the trajectory"));

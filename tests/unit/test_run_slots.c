@@ -43,31 +43,10 @@ static void test_freed(void **state) {
   WAIT_FOR(pool.loop, predictor_stats(pool.predictor).batches_running == 0);
 }
 
-/* Runs that find no room for their state machines wait for others. */
-static void test_room(void **state) {
-  struct run_pool pool = pool_of(*state);
-  struct fake_served *fake = *state;
-  struct owner owners[3];
-  fake->config.memory_budget = 4 * 14000; /* a quarter has room for one */
-  predictor_limits_changed(fake->predictor);
-  for (size_t i = 0; i < 3; i++)
-    begin(&pool, &owners[i], body_of(3, 3), NULL);
-  for (size_t i = 0; i < 3; i++) {
-    WAIT_FOR(pool.loop, owners[i].n_ended > 0 || pool.bytes > 14000);
-    assert_true(pool.bytes <= 14000);
-    assert_int_equal(predictor_ledger(fake->predictor)->used[LEDGER_RUNS], pool.bytes);
-    assert_int_equal(run_progress(owners[i].run).n_converged, 3);
-  }
-  for (size_t i = 0; i < 3; i++)
-    owner_fini(&owners[i]);
-  assert_int_equal(predictor_ledger(fake->predictor)->used[LEDGER_RUNS], 0);
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_many, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_freed, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(test_room, set_up, tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
