@@ -5,6 +5,7 @@ irrepd.IrrepCalculator  a calculator for ASE
 irrepd.evaluate         a stream of structures, many requests under way
 irrepd.relax            relaxed structures; irrepd.Relax as ASE's optimizers
 irrepd.md               frames of molecular dynamics as they come
+irrepd.Job              the same as jobs that go on by themselves; irrepd.jobs lists them
 irrepd.dask             the same over replicas of the daemon, by Dask
 irrepd.ase_socket       the daemon behind ASE's SocketIOCalculator
 irrepd.local            a calculator with a private daemon
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from irrepd.calculator import IrrepCalculator
     from irrepd.client import Client
     from irrepd.errors import ConnectionFailed, FormatError, ServerError, StructureError
+    from irrepd.job import Job, jobs
     from irrepd.private import local
     from irrepd.results import Result, Results
     from irrepd.sockets import ase_socket
@@ -32,6 +34,7 @@ __all__ = [
     "ConnectionFailed",
     "FormatError",
     "IrrepCalculator",
+    "Job",
     "Moved",
     "Relax",
     "Result",
@@ -40,6 +43,7 @@ __all__ = [
     "StructureError",
     "ase_socket",
     "evaluate",
+    "jobs",
     "local",
     "md",
     "relax",
@@ -52,6 +56,7 @@ _HOMES = {
     "ConnectionFailed": "irrepd.errors",
     "FormatError": "irrepd.errors",
     "IrrepCalculator": "irrepd.calculator",
+    "Job": "irrepd.job",
     "Moved": "irrepd.trajectories",
     "Relax": "irrepd.trajectories",
     "Result": "irrepd.results",
@@ -60,6 +65,7 @@ _HOMES = {
     "StructureError": "irrepd.errors",
     "ase_socket": "irrepd.sockets",
     "evaluate": "irrepd.stream",
+    "jobs": "irrepd.job",
     "local": "irrepd.private",
     "md": "irrepd.trajectories",
     "relax": "irrepd.trajectories",

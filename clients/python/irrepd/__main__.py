@@ -1,6 +1,7 @@
 """python3 -m irrepd FILE --url URL --model NAME: evaluates every frame of a file that ASE reads.
 
-python3 -m irrepd relax FILE --output OUT, and md: irrepd.trajectory_command.
+python3 -m irrepd relax FILE --output OUT, and md: irrepd.trajectory_command; jobs:
+irrepd.job_command; mcp: irrepd.agent_command.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import warnings
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,12 @@ from irrepd.stream import BATCH_ATOMS, BATCH_STRUCTURES, IN_FLIGHT, evaluate
 DEFAULT_TLS_URL = DEFAULT_URL.replace("http:", "https:")
 
 
-COMMANDS = ("relax", "md")
+COMMANDS = {
+    "relax": "irrepd.trajectory_command",
+    "md": "irrepd.trajectory_command",
+    "jobs": "irrepd.job_command",
+    "mcp": "irrepd.agent_command",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,9 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning  # type: ignore[assignment]
             if is_command:
-                from irrepd import trajectory_command
-
-                return trajectory_command.main(words[0], words[1:])
+                command = import_module(COMMANDS[words[0]])
+                return int(command.main(words[0], words[1:]))
             return _run(_parser().parse_args(words))
     except BrokenPipeError:  # whoever read the lines has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -60,7 +66,9 @@ def _parser() -> argparse.ArgumentParser:
         description="Evaluates every frame of a file by an irrepd daemon: a line for each frame, "
         "and with --output a file with the results. Exit status: 0, or 1 when some of the frames "
         "have no result, each with its reason, or 2 when something else went wrong. "
-        "`irrepd relax --help` and `irrepd md --help`: relaxation and dynamics.",
+        "`irrepd relax --help` and `irrepd md --help`: relaxation and dynamics; "
+        "`irrepd jobs --help`: those that go on by themselves; `irrepd mcp --help`: all of it for "
+        "agents that are language models.",
     )
     add = parser.add_argument
     add("file", metavar="FILE", help="anything that ASE reads")

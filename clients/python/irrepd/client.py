@@ -247,10 +247,7 @@ class Client:
         data = None
         if body is not None:
             headers["Content-Type"] = "application/json"
-            try:
-                data = json.dumps(body, allow_nan=False, default=_plain).encode()
-            except ValueError:
-                raise ValueError("positions and cell must be finite numbers") from None
+            data = _encoded(body, "positions and cell must be finite numbers")
         return _decoded(self._repeat(method, path, data, headers).body)
 
     def events(self, path: str, body: Any) -> Iterator[dict[str, Any]]:
@@ -259,12 +256,35 @@ class Client:
         Closing the iterator early ends them in the daemon too. Errors as of `call`;
         ConnectionFailed also where the answer breaks off.
         """
-        try:
-            data = json.dumps(body, allow_nan=False, default=_plain).encode()
-        except ValueError:
-            raise ValueError("numbers of a request must be finite") from None
-        headers = {"Accept": "application/x-ndjson", "Content-Type": "application/json"}
-        lines = self._repeat("POST", path, data, headers, as_it_comes=True).lines
+        data = _encoded(body, "numbers of a request must be finite")
+        yield from self._lines("POST", path, data, {"Content-Type": "application/json"})
+
+    def follow(self, path: str) -> Iterator[dict[str, Any]]:
+        """The events of a job as they come; path: "/v1/jobs/ID/frames?from=K". As `events`."""
+        yield from self._lines("GET", path, None, {})
+
+    def begin(self, path: str, body: Any) -> dict[str, Any]:
+        """The card of a job that a relaxation or dynamics has become; path as of `events`.
+
+        It is asked for once: where no answer comes (ConnectionFailed), a job may have begun, and
+        GET /v1/jobs tells. Otherwise errors as of `call`.
+        """
+        headers = {
+            "Accept": "application/json",
+            "Content-Type": "application/json",
+            "Prefer": "respond-async",
+        }
+        data = _encoded(body, "numbers of a request must be finite")
+        card = _decoded(self._repeat("POST", path, data, headers, is_repeatable=False).body)
+        if not isinstance(card, dict) or not isinstance(card.get("id"), str):
+            raise ConnectionFailed(f"{self.url} has begun no job: does a proxy drop 'Prefer'?")
+        return card
+
+    def _lines(
+        self, method: str, path: str, data: bytes | None, headers: dict[str, str]
+    ) -> Iterator[dict[str, Any]]:
+        headers = {"Accept": "application/x-ndjson", **headers}
+        lines = self._repeat(method, path, data, headers, as_it_comes=True).lines
         assert lines is not None
         try:
             for line in lines:
@@ -280,6 +300,7 @@ class Client:
         data: bytes | None,
         headers: dict[str, str],
         as_it_comes: bool = False,
+        is_repeatable: bool = True,
     ) -> Answer:
         key = self._key or os.environ.get("IRREPD_KEY")
         if key:
@@ -287,7 +308,9 @@ class Client:
         deadline = time.monotonic() + self.timeout
         n_moves = 0
         while True:
-            answer = self._exchange(method, path, data, headers, deadline, as_it_comes)
+            answer = self._exchange(
+                method, path, data, headers, deadline, as_it_comes, is_repeatable
+            )
             if answer.status < 300:
                 return answer
             if answer.status in _MOVED and answer.location and n_moves < _MOVES_MAX:
@@ -312,17 +335,19 @@ class Client:
         headers: dict[str, str],
         deadline: float,
         as_it_comes: bool,
+        is_repeatable: bool,
     ) -> Answer:
-        """One answer, from a daemon that may go and come back; asking twice does no harm."""
+        """One answer, from a daemon that may go and come back, where asking twice does no harm."""
         last, pause = deadline, _PAUSE / 16
         while True:
             try:
                 answer = self._transport.exchange(
-                    method, path, data, headers, deadline, as_it_comes
+                    method, path, data, headers, deadline, as_it_comes, is_repeatable
                 )
             except ConnectionFailed:
                 last = min(last, time.monotonic() + self.patience)
-                if not self._has_answered or time.monotonic() + pause >= last:
+                is_hopeless = not self._has_answered or time.monotonic() + pause >= last
+                if is_hopeless or not is_repeatable:
                     raise
                 time.sleep(pause)
                 pause = min(2 * pause, _PAUSE)
@@ -341,6 +366,14 @@ def _seconds_of(name: str, value: float | None) -> float:
 
 def _path_of(model: str) -> str:
     return f"/v1/models/{urllib.parse.quote(model, safe='')}"
+
+
+def _encoded(body: Any, reason: str) -> bytes:
+    """ValueError: a number in it is not finite, with the reason."""
+    try:
+        return json.dumps(body, allow_nan=False, default=_plain).encode()
+    except ValueError:
+        raise ValueError(reason) from None
 
 
 def _plain(value: Any) -> Any:

@@ -67,6 +67,11 @@ class StructureError(ServerError, ValueError):
         """The same of the structure at this place in a request."""
         return StructureError(*self._given[:3], index)
 
+    def named(self, index: int) -> StructureError:
+        """The same, with the place among several structures in its words."""
+        detail, field, kind, _ = self._given
+        return StructureError(f"structure {index}: {detail}", field, kind, index)
+
 
 # The kinds and titles that the daemon has for the same faults.
 _TITLES = {

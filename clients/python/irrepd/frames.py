@@ -36,7 +36,7 @@ def read(path: str, index: str, form: str | None, species: Sequence[str] = ()) -
     """
     try:
         path, wanted = _index_of(path, index)
-        name = form or _format_of(path)
+        name = form or format_of(path)
         types = types_of(species)
         if types and name not in ("xyz", "extxyz", *lammps_files.FORMATS):
             raise ValueError("--species is for files of LAMMPS that have types for elements")
@@ -75,7 +75,7 @@ def _index_of(path: str, index: str) -> tuple[str, Index]:
     return path, wanted
 
 
-def _format_of(path: str) -> str:
+def format_of(path: str) -> str:
     """ASE's name of the format, by name and content."""
     from ase.io.formats import UnknownFileTypeError, filetype, ioformats
 
@@ -99,7 +99,7 @@ def _format_of(path: str) -> str:
         by_name = ""
     if by_name in ioformats:
         return by_name if name not in ioformats else name
-    if name == "extxyz" and _looks_like_poscar(head):
+    if name == "extxyz" and looks_like_poscar(head):
         return "vasp"
     if name in ioformats:
         return name
@@ -115,7 +115,7 @@ def _head(path: str) -> bytes:
         return bytes(file.read(_PEEK))
 
 
-def _looks_like_poscar(head: bytes) -> bool:
+def looks_like_poscar(head: bytes) -> bool:
     """Whether the number in its first line is a title: a scale and three vectors follow."""
     lines = head.decode(errors="replace").splitlines()[1:5]
     if len(lines) < 4 or not _SCALE.match(lines[0]):

@@ -149,7 +149,7 @@ class Ignored:
 
     def check(self, given: Any) -> None:
         """StructureError: strict, and the structure has something that would be ignored."""
-        for name, what in _extras(given):
+        for name, what in extras(given):
             if self.strict:
                 raise StructureError(
                     f"{what}: no model takes that; leave it out, or do not ask for strict"
@@ -161,7 +161,7 @@ class Ignored:
             warnings.warn(f"{what} is ignored: no model takes that", UserWarning, stacklevel=4)
 
 
-def _extras(given: Any) -> Iterator[tuple[str, str]]:
+def extras(given: Any) -> Iterator[tuple[str, str]]:
     if hasattr(given, "get_positions"):
         yield from _extras_of_ase(given)
     elif hasattr(given, "cart_coords"):

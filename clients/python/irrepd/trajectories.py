@@ -42,6 +42,8 @@ class Moved(Result):
 
         if not self.ok:
             raise StructureError(self.problem)
+        if self.given is None:
+            raise ValueError("its elements are not known: irrepd.Job(id, client, structures)")
         cell = self.get("cell")
         cell = self.given.get("cell") if cell is None else cell
         pbc = self.given.get("pbc", cell is not None)
@@ -163,16 +165,58 @@ def md(
     name; `frame.atoms` gives ase.Atoms. The last of a structure has "event" "end" and "steps"; one
     that fails has status "error". Closing the iterator ends the run.
     """
+    given = options_of_md(steps, timestep, ensemble, temperature, every, properties, seed, options)
+    body = {"md": given, "precision": precision, "dispersion": wanted_dispersion(dispersion)}
+    run = _Run(client, model, body, strict)
+    return _frames(run, [run.intake(item) for item in _several(structures)])
+
+
+def options_of_md(
+    steps: int,
+    timestep: float,
+    ensemble: str,
+    temperature: float | Sequence[float] | None,
+    every: int,
+    properties: Sequence[str],
+    seed: int,
+    options: dict[str, Any],
+) -> dict[str, Any]:
+    """The object `md` of a request."""
     given: dict[str, Any] = {"ensemble": ensemble, "timestep": timestep, "steps": steps}
     given.update({"seed": seed, "every": every, "properties": list(properties), **options})
     if temperature is not None:
         given["temperature"] = np.asarray(temperature, dtype=float).tolist()
-    if isinstance(structures, dict) or hasattr(structures, "get_positions"):
-        structures = [structures]
-    body = {"md": given, "precision": precision, "dispersion": wanted_dispersion(dispersion)}
-    run = _Run(client, model, body, strict)
-    entries = [run.intake(item) for item in structures]
-    return _frames(run, entries)
+    return given
+
+
+def _several(structures: Any) -> Iterable[Any]:
+    """One structure as several."""
+    is_one = isinstance(structures, dict) or any(
+        hasattr(structures, name) for name in ("get_positions", "cart_coords")
+    )
+    return [structures] if is_one else structures
+
+
+def entries_of(structures: Any, kind: str, strict: bool = False) -> Iterator[Entry]:
+    """Entries of a request of one structure or several; kind: "relax" or "md"."""
+    intake = Intake(strict)
+    for given in _several(structures):
+        yield _entry_of(intake, given, kind)
+
+
+def _entry_of(intake: Intake, given: Any, kind: str) -> Entry:
+    entry = intake(given)
+    if isinstance(entry, dict) and hasattr(given, "get_positions"):
+        try:
+            return {**entry, **_motion_of(given, kind)}
+        except StructureError as error:
+            return error
+    return entry
+
+
+def path_of(model: str, kind: str) -> str:
+    """Where a relaxation or dynamics is asked for."""
+    return f"{_path_of(model)}/{kind}"
 
 
 def _frames(run: _Run, entries: list[Entry]) -> Iterator[Moved]:
@@ -187,7 +231,7 @@ class _Run:
 
     def __init__(self, client: Client | str, model: str, body: dict[str, Any], strict: bool):
         self.kind = "md" if "md" in body else "relax"
-        self.path = f"{_path_of(model)}/{self.kind}"
+        self.path = path_of(model, self.kind)
         self.body = {name: value for name, value in body.items() if value is not None}
         self._own = Client(client) if isinstance(client, str) else None
         asked = self._own or client
@@ -199,13 +243,7 @@ class _Run:
         self._is_stopped = False
 
     def intake(self, given: Any) -> Entry:
-        entry = self._intake(given)
-        if isinstance(entry, dict) and hasattr(given, "get_positions"):
-            try:
-                return {**entry, **_motion_of(given, self.kind)}
-            except StructureError as error:
-                return error
-        return entry
+        return _entry_of(self._intake, given, self.kind)
 
     def stop(self) -> None:
         """Relaxations that are under way end soon, unread."""
@@ -220,7 +258,7 @@ class _Run:
         asked = []
         for i, entry in enumerate(entries):
             if isinstance(entry, StructureError):
-                yield _moved(Result.refused(entry), None, first + i)
+                yield moved_of(Result.refused(entry), None, first + i)
             else:
                 asked.append((i, entry))
         if not asked:
@@ -236,12 +274,12 @@ class _Run:
                 place, entry = asked[event["structure"]]
                 result = Result.of({"status": "ok", **event})
                 n_ended += event["event"] != "frame"
-                yield _moved(result, entry, first + place)
+                yield moved_of(result, entry, first + place)
         except ServerError as error:
             if len(asked) > 1 or error.status != 422:
                 raise
             n_ended = 1
-            yield _moved(Result.refused(error, asked[0][1]), asked[0][1], first + asked[0][0])
+            yield moved_of(Result.refused(error, asked[0][1]), asked[0][1], first + asked[0][0])
         if n_ended != len(asked):
             raise ConnectionFailed(f"{self.client.url} told the end of {n_ended} of {len(asked)}")
 
@@ -251,7 +289,8 @@ class _Run:
         return sorted(found, key=lambda result: result["structure"])
 
 
-def _moved(result: Result, entry: dict[str, Any] | None, place: int) -> Moved:
+def moved_of(result: Result, entry: dict[str, Any] | None, place: int) -> Moved:
+    """An event as it is given to users. entry: of the request, None: not known."""
     moved = Moved(result)
     moved["structure"] = place
     for name in ("positions", "velocities"):

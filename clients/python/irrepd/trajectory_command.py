@@ -11,6 +11,7 @@ from typing import Any
 from irrepd import frames
 from irrepd.client import DEFAULT_URL, Client, parsed_dispersion
 from irrepd.errors import StructureError
+from irrepd.job import Job
 from irrepd.progress import Progress
 from irrepd.trajectories import Moved, md, relax
 from irrepd.trajectory_files import writer_of
@@ -19,13 +20,27 @@ from irrepd.trajectory_files import writer_of
 def main(kind: str, arguments: Sequence[str]) -> int:
     """kind: "relax" or "md". The exit status: 0, or 1 when a structure has failed."""
     options = _parser(kind).parse_args(arguments)
+    with client_of(options) as client:
+        if options.job:
+            return _begin(kind, options, client)
+        return _relax(options, client) if kind == "relax" else _md(options, client)
+
+
+def add_connection(parser: argparse.ArgumentParser) -> None:
+    """The options by which a daemon is reached."""
+    add = parser.add_argument
+    add("--url", help=f"of the daemon, or unix:/PATH ({DEFAULT_URL})")
+    add("--timeout", type=float, default=600.0, help="seconds to wait for a busy daemon")
+    add("--key-file", metavar="PATH", help="of the API key; default: $IRREPD_KEY")
+    add("--ca-file", metavar="PATH", help="certificates to trust with https")
+
+
+def client_of(options: argparse.Namespace) -> Client:
     key = None
     if options.key_file:
         with open(options.key_file, encoding="utf-8-sig") as file:
             key = file.read().strip()
-    url = options.url or DEFAULT_URL
-    with Client(url, options.timeout, key, options.ca_file or True) as client:
-        return _relax(options, client) if kind == "relax" else _md(options, client)
+    return Client(options.url or DEFAULT_URL, options.timeout, key, options.ca_file or True)
 
 
 def _parser(kind: str) -> argparse.ArgumentParser:
@@ -42,7 +57,12 @@ def _parser(kind: str) -> argparse.ArgumentParser:
     add = parser.add_argument
     add("file", metavar="FILE", help="anything that ASE reads")
     add("--output", metavar="OUT", help=".xyz, .extxyz, .traj, or .h5 (H5MD, needs h5py)")
-    add("--url", help=f"of the daemon, or unix:/PATH ({DEFAULT_URL})")
+    add(
+        "--job",
+        action="store_true",
+        help="begin it and leave: it goes on in the daemon, and `irrepd jobs` tells of it",
+    )
+    add_connection(parser)
     add("--model", default="sevennet-0", help="name of the model (%(default)s)")
     add("--precision", choices=("float32", "float64"), help="default: the model's")
     add(
@@ -59,9 +79,6 @@ def _parser(kind: str) -> argparse.ArgumentParser:
     )
     add("--quiet", action="store_true", help="lines of what has failed alone")
     add("--strict", action="store_true", help="refuse charges and spins, which no model takes")
-    add("--timeout", type=float, default=600.0, help="seconds to wait for a busy daemon")
-    add("--key-file", metavar="PATH", help="of the API key; default: $IRREPD_KEY")
-    add("--ca-file", metavar="PATH", help="certificates to trust with https")
     if kind == "relax":
         add("--optimizer", choices=("lbfgs", "bfgs", "fire", "fire2"), default="lbfgs")
         add("--fmax", type=float, default=0.05, help="eV/A (%(default)s)")
@@ -85,6 +102,7 @@ def _parser(kind: str) -> argparse.ArgumentParser:
 
 
 def _structures(options: argparse.Namespace) -> Iterator[Any]:
+    """Frames of the file of a command."""
     species = [symbol for text in options.species for symbol in text.split(",")]
     n = 0
     for atoms, _ in frames.read(options.file, options.index, options.format, species):
@@ -98,24 +116,32 @@ def _complain(result: Moved) -> None:
     print(f"irrepd: structure {result['structure']}: {result.problem}", file=sys.stderr)
 
 
-def _relax(options: argparse.Namespace, client: Client) -> int:
-    names = (
-        "optimizer",
-        "fmax",
-        "max_steps",
-        "cell",
-        "pressure",
-        "symmetry",
-        "precision",
-        "strict",
-    )
-    given = {name: getattr(options, name) for name in names}
+def _begin(kind: str, options: argparse.Namespace, client: Client) -> int:
+    if options.output:
+        raise ValueError(
+            "--output goes with `irrepd jobs ID --follow --structures FILE`, not with --job"
+        )
+    given = _relax_options(options) if kind == "relax" else _md_options(options)
+    client.strict = given.pop("strict")
+    begin = Job.relax if kind == "relax" else Job.md
+    print(begin(_structures(options), options.model, client, **given).id)
+    return 0
+
+
+def _relax_options(options: argparse.Namespace) -> dict[str, Any]:
+    names = ("optimizer", "fmax", "max_steps", "cell", "pressure", "symmetry")
+    given = {name: getattr(options, name) for name in (*names, "precision", "strict")}
     given["dispersion"] = parsed_dispersion(options.dispersion)
+    return given
+
+
+def _relax(options: argparse.Namespace, client: Client) -> int:
+    given = _relax_options(options)
     label = client.label(options.model, options.precision)
     n_bad = 0
     bar = Progress(None) if options.quiet or not sys.stdout.isatty() else None
     if not options.quiet:
-        print(f"{'frame':>6} {'atoms':>6} {'steps':>6} {'energy/eV':>16} {'fmax/(eV/A)':>12}")
+        print(RELAX_HEADER)
     with writer_of(options.output, label) as writer:
         results = relax(_structures(options), options.model, client, **given)
         with closing(results):  # type: ignore[type-var]
@@ -136,18 +162,27 @@ def _relax(options: argparse.Namespace, client: Client) -> int:
 
 
 def _line_of_relax(result: Moved, quiet: bool) -> None:
-    left = "" if result["converged"] else "  not converged"
-    if left and quiet:
+    if quiet and not result["converged"]:
         print(f"irrepd: structure {result['structure']}: not converged", file=sys.stderr)
     if not quiet:
-        print(
-            f"{result['structure']:>6} {len(result['positions']):>6} {result['n_steps']:>6} "
-            f"{result['energy']:>16.6f} {result['fmax']:>12.6f}{left}",
-            flush=True,
-        )
+        print(relax_line(result), flush=True)
 
 
-def _md(options: argparse.Namespace, client: Client) -> int:
+RELAX_HEADER = f"{'frame':>6} {'atoms':>6} {'steps':>6} {'energy/eV':>16} {'fmax/(eV/A)':>12}"
+
+
+def relax_line(result: Moved) -> str:
+    """Of where a structure ends, or of a frame on the way."""
+    is_frame = result["event"] == "frame"
+    left = "" if is_frame or result["converged"] else "  not converged"
+    return (
+        f"{result['structure']:>6} {len(result['positions']):>6} "
+        f"{result['step' if is_frame else 'n_steps']:>6} "
+        f"{result['energy']:>16.6f} {result['fmax']:>12.6f}{left}"
+    )
+
+
+def _md_options(options: argparse.Namespace) -> dict[str, Any]:
     names = ("steps", "timestep", "ensemble", "every", "seed", "precision", "strict", "thermostat")
     names += ("friction", "barostat", "coupling", "pressure")  # type: ignore[assignment]
     given = {name: getattr(options, name) for name in names}
@@ -156,15 +191,18 @@ def _md(options: argparse.Namespace, client: Client) -> int:
     if len(options.temperature) > 2:
         raise ValueError("--temperature takes one value, or the first and the last")
     kelvin = options.temperature if len(options.temperature) == 2 else options.temperature[0]
-    given["temperature"] = None if options.ensemble == "nve" and kelvin is None else kelvin
+    given["temperature"] = kelvin
+    return given
+
+
+def _md(options: argparse.Namespace, client: Client) -> int:
+    given = _md_options(options)
     structures = list(_structures(options))
     refused = [s for s in structures if isinstance(s, StructureError)]
     label = client.label(options.model, options.precision)
     n_bad = 0
     if not options.quiet:
-        print(
-            f"{'frame':>6} {'step':>10} {'time/fs':>12} {'energy/eV':>16} {'T/K':>10} {'p/GPa':>10}"
-        )
+        print(MD_HEADER)
     with writer_of(options.output, label) as writer:
         moved = md(structures, options.model, client, **given)
         with closing(moved):  # type: ignore[type-var]
@@ -174,16 +212,18 @@ def _md(options: argparse.Namespace, client: Client) -> int:
                     _complain(frame)
                 elif frame["event"] == "frame":
                     if not options.quiet:
-                        _line_of_md(frame)
+                        print(md_line(frame), flush=True)
                     writer.write(frame)
     return 1 if n_bad or refused else 0
 
 
-def _line_of_md(frame: Moved) -> None:
+MD_HEADER = f"{'frame':>6} {'step':>10} {'time/fs':>12} {'energy/eV':>16} {'T/K':>10} {'p/GPa':>10}"
+
+
+def md_line(frame: Moved) -> str:
     pressure = frame.get("pressure")
     end = "" if pressure is None else f" {pressure:>10.4f}"
-    print(
+    return (
         f"{frame['structure']:>6} {frame['step']:>10} {frame['time']:>12.3f} "
-        f"{frame['energy']:>16.6f} {frame['temperature']:>10.2f}{end}",
-        flush=True,
+        f"{frame['energy']:>16.6f} {frame['temperature']:>10.2f}{end}"
     )

@@ -86,17 +86,19 @@ class Transport:
         headers: Mapping[str, str],
         deadline: float,
         as_it_comes: bool = False,
+        is_repeatable: bool = True,
     ) -> Answer:
         """One request and its answer; repeats it once when a kept connection turns out dead.
 
         deadline: in time.monotonic(). as_it_comes: of status 200, `lines` is read by the caller, in
-        any time, and closed by him. ConnectionFailed: nobody answers, or not in time; a machine
-        that is not there is waited for less long.
+        any time, and closed by him. is_repeatable: False takes a new connection and sends once.
+        ConnectionFailed: nobody answers, or not in time; a machine that is not there is waited for
+        less long.
         """
         if self._pid != os.getpid():
             self._forget()
         with self._lock:
-            connection = self._idle.pop() if self._idle else None
+            connection = self._idle.pop() if self._idle and is_repeatable else None
         for is_last in (connection is None, True):
             connection = connection or self._new()
             try:

@@ -15,6 +15,7 @@ for folder in (
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
 
+from daemon import DAEMON, MODELS, Daemon  # noqa: E402
 from fake_server import FakeServer  # noqa: E402
 
 
@@ -28,3 +29,13 @@ def server() -> Iterator[FakeServer]:
     with FakeServer() as running:
         yield running
         running.shutdown()
+
+
+@pytest.fixture(scope="session")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """A real one with the models of build/models; without those, tests that want it are skipped."""
+    if not (DAEMON.exists() and (MODELS / "mace-small.safetensors").exists()):
+        pytest.skip("needs build/irrepd and build/models")
+    made = Daemon(tmp_path_factory.mktemp("daemon"), "--workers", "1").wait_ready()
+    yield made
+    made.end()
