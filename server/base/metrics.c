@@ -125,11 +125,9 @@ static struct series **bucket_of(struct metrics *m, enum family_id id, const cha
   return &m->buckets[hash % N_BUCKETS];
 }
 
-/* The series of a family with these labels, made when it is new; NULL when it cannot be. */
-static struct series *find(struct metrics *m, enum family_id id, const char *a, const char *b,
-                           const char *c) {
-  const char *labels[LABELS_MAX] = {a, b, c};
-  struct series **bucket = bucket_of(m, id, labels);
+/* The series of a family with these labels in its bucket; NULL when there is none. */
+static struct series *look_up(struct series *const *bucket, enum family_id id,
+                              const char *const labels[]) {
   for (struct series *s = *bucket; s; s = s->next_in_bucket) {
     size_t same = s->family == id ? 0 : LABELS_MAX + 1;
     while (same < LABELS_MAX && strncmp(s->labels[same], labels[same], LABEL_SIZE_MAX - 1) == 0)
@@ -137,6 +135,17 @@ static struct series *find(struct metrics *m, enum family_id id, const char *a, 
     if (same == LABELS_MAX)
       return s;
   }
+  return NULL;
+}
+
+/* The same, made when it is new; NULL when it cannot be. */
+static struct series *find(struct metrics *m, enum family_id id, const char *a, const char *b,
+                           const char *c) {
+  const char *labels[LABELS_MAX] = {a, b, c};
+  struct series **bucket = bucket_of(m, id, labels);
+  struct series *found = look_up(bucket, id, labels);
+  if (found)
+    return found;
   size_t counts = is_histogram(&families[id]) ? N_BOUNDS + 1 : 0;
   struct series *s =
       m->n_series < SERIES_MAX ? calloc(1, sizeof *s + counts * sizeof *s->counts) : NULL;
@@ -177,6 +186,34 @@ static void observe(struct metrics *m, enum family_id id, const char *a, const c
     bucket++;
   s->counts[bucket]++;
   s->value += value;
+}
+
+/* Of a histogram of seconds. */
+static void count_times(struct metrics *m, enum family_id id, const char *model, const char *stage,
+                        struct metrics_times *times) {
+  const char *labels[LABELS_MAX] = {model, stage, ""};
+  const struct series *s = look_up(bucket_of(m, id, labels), id, labels);
+  if (!s)
+    return;
+  for (size_t i = 0; i <= N_BOUNDS; i++)
+    times->n += s->counts[i];
+  times->seconds += s->value;
+}
+
+struct metrics_inference metrics_inference(struct metrics *m, const char *model) {
+  struct metrics_inference found = {0};
+  for (const struct series *s = m->series[STRUCTURES]; s; s = s->next)
+    if (strncmp(s->labels[0], model, LABEL_SIZE_MAX - 1) == 0)
+      *(strcmp(s->labels[1], "ok") == 0 ? &found.n_ok : &found.n_failed) += (uint64_t)s->value;
+  count_times(m, QUEUE_DURATION, model, "", &found.queue);
+  count_times(m, COMPUTE_DURATION, model, "read", &found.input);
+  const uint64_t n_read = found.input.n;
+  count_times(m, COMPUTE_DURATION, model, "plan", &found.input);
+  found.input.n = n_read;
+  count_times(m, COMPUTE_DURATION, model, "evaluate", &found.evaluate);
+  count_times(m, COMPUTE_DURATION, model, "encode", &found.output);
+  found.n_batches = found.evaluate.n;
+  return found;
 }
 
 struct metrics *metrics_new(const char *blas) {

@@ -8,6 +8,7 @@
 #include "server/base/ledger.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct metrics;
 
@@ -39,6 +40,22 @@ void metrics_turn(struct metrics *m);
 void metrics_memory(struct metrics *m, const struct ledger *ledger);
 void metrics_draining(struct metrics *m, int draining);
 void metrics_socket_clients(struct metrics *m, size_t n);
+
+/* A number of times and the seconds of all of them. */
+struct metrics_times {
+  uint64_t n;
+  double seconds;
+};
+
+/* What was counted of a model since the start: structures with and without numbers, batches, and
+ * the times of waiting (by structure), of reading and planning (by request), of evaluating and
+ * writing (by batch). */
+struct metrics_inference {
+  uint64_t n_ok, n_failed, n_batches;
+  struct metrics_times queue, input, evaluate, output;
+};
+
+struct metrics_inference metrics_inference(struct metrics *m, const char *model);
 
 /* Relaxations and dynamics: kind is "relax" or "md". */
 void metrics_jobs(struct metrics *m, const char *kind, const char *state, size_t n);

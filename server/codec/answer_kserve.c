@@ -97,6 +97,7 @@ size_t answer_kserve_write(struct text *text, const struct answer_safetensors *a
   struct json_writer w = json_writer_over(text);
   json_open_object(&w, NULL);
   json_put_string(&w, "model_name", answer->model);
+  json_put_string(&w, "model_version", KSERVE_VERSION);
   if (wish->id)
     json_put_string(&w, "id", wish->id);
   put_parameters(&w, answer);

@@ -15,6 +15,9 @@
 /* Of an answer with bytes, and of a body. */
 #define BYTES_TYPE "application/octet-stream"
 
+/* The version that every model has. */
+#define KSERVE_VERSION "1"
+
 /* Appends the answer to an empty text. Returns the size of its JSON part, 0 when that is all.
  * Thread-safe on distinct texts. */
 size_t answer_kserve_write(struct text *text, const struct answer_safetensors *answer,

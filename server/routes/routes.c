@@ -12,6 +12,7 @@
 
 #define MODEL_SEGMENT "{m}"
 #define SEGMENT_SIZE 128
+#define PATH_SIZE 256
 
 /* Who may use a route when there are keys. */
 enum access {
@@ -57,11 +58,21 @@ static const struct route routes_table[] = {
     {"/v2", "GET", "application", "json", route_v2, ACCESS_ANYONE},
     {"/v2/health/live", "GET", "application", "json", route_v2_live, ACCESS_ANYONE},
     {"/v2/health/ready", "GET", "application", "json", route_v2_ready, ACCESS_ANYONE},
+    {"/v2/models/stats", "GET", "application", "json", route_v2_stats, ACCESS_KEY},
     {"/v2/models/" MODEL_SEGMENT, "GET", "application", "json", route_v2_model, ACCESS_KEY},
     {"/v2/models/" MODEL_SEGMENT "/ready", "GET", "application", "json", route_v2_model_ready,
      ACCESS_KEY},
+    {"/v2/models/" MODEL_SEGMENT "/config", "GET", "application", "json", route_v2_model_config,
+     ACCESS_KEY},
+    {"/v2/models/" MODEL_SEGMENT "/stats", "GET", "application", "json", route_v2_model_stats,
+     ACCESS_KEY},
     {"/v2/models/" MODEL_SEGMENT "/infer", "POST", "application", "json", route_v2_infer,
      ACCESS_PREDICT},
+    {"/v2/repository/index", "POST", "application", "json", route_v2_index, ACCESS_KEY},
+    {"/v2/repository/models/" MODEL_SEGMENT "/load", "POST", "application", "json", route_v2_load,
+     ACCESS_ADMIN},
+    {"/v2/repository/models/" MODEL_SEGMENT "/unload", "POST", "application", "json",
+     route_v2_unload, ACCESS_ADMIN},
     {"/v1/sockets", "GET", "application", "json", route_sockets, ACCESS_ADMIN},
     {"/v1/sockets", "POST", "application", "json", route_sockets_add, ACCESS_ADMIN},
 };
@@ -132,14 +143,14 @@ static bool is_acceptable(const struct http_exchange *exchange, const struct rou
   return route->handler == route_predict && routes_answer_is_binary(exchange);
 }
 
-/* Triton's clients name no type for inference. */
+/* Triton's clients name no type. */
 static bool body_fits(const struct http_exchange *exchange, const struct route *route) {
   const char *type = exchange->content_type, *encoding = exchange->content_encoding;
   const char *binary = binary_type(route);
   if (encoding != NULL && strcasecmp(encoding, "identity") != 0)
     return false;
   if (!type)
-    return route->handler == route_v2_infer;
+    return strncmp(route->path, "/v2/", 4) == 0;
   return http_media_type_is(type, "application/json") ||
          (binary != NULL && http_media_type_is(type, binary));
 }
@@ -215,11 +226,27 @@ static bool may_use(const struct services *services, struct http_exchange *excha
   return true;
 }
 
+/* Every model below /v2 has one version, "1", which a path may name: /v2/models/{m}/versions/1/...
+ * is /v2/models/{m}/... The path without it goes into plain [PATH_SIZE]. */
+static const char *without_version(const char *path, char *plain) {
+  static const char models[] = "/v2/models/", version[] = "/versions/" KSERVE_VERSION;
+  const size_t n_models = sizeof models - 1, n_version = sizeof version - 1;
+  if (strncmp(path, models, n_models) != 0)
+    return path;
+  const char *rest = path + n_models + strcspn(path + n_models, "/");
+  if (strncmp(rest, version, n_version) != 0 || (rest[n_version] != '\0' && rest[n_version] != '/'))
+    return path;
+  const int n = snprintf(plain, PATH_SIZE, "%.*s%s", (int)(rest - path), path, rest + n_version);
+  return n < PATH_SIZE ? plain : path;
+}
+
 /* The route of a path, that of the method if there is one; NULL: nothing is there. */
 static const struct route *find(struct http_exchange *exchange, char *model) {
   const struct route *route = NULL;
+  char plain[PATH_SIZE];
+  const char *path = without_version(exchange->path, plain);
   for (size_t i = 0; i < N_ROUTES; i++)
-    if (path_matches(routes_table[i].path, exchange->path, model) &&
+    if (path_matches(routes_table[i].path, path, model) &&
         (!route || !method_matches(route, exchange->method)))
       route = &routes_table[i];
   if (route != NULL)

@@ -76,6 +76,14 @@ void route_v2_ready(struct services *services, struct http_exchange *exchange, c
 void route_v2_model(struct services *services, struct http_exchange *exchange, const char *model);
 void route_v2_model_ready(struct services *services, struct http_exchange *exchange,
                           const char *model);
+void route_v2_model_config(struct services *services, struct http_exchange *exchange,
+                           const char *model);
+void route_v2_stats(struct services *services, struct http_exchange *exchange, const char *model);
+void route_v2_model_stats(struct services *services, struct http_exchange *exchange,
+                          const char *model);
+void route_v2_index(struct services *services, struct http_exchange *exchange, const char *model);
+void route_v2_load(struct services *services, struct http_exchange *exchange, const char *model);
+void route_v2_unload(struct services *services, struct http_exchange *exchange, const char *model);
 void route_v2_infer(struct services *services, struct http_exchange *exchange, const char *model);
 
 /* Begins a predict call with the formats and estimates of request, the rest of which is filled in
@@ -86,6 +94,11 @@ void routes_predict(struct services *services, struct http_exchange *exchange, c
 /* Begins a job of the exchange's body, and answers when it is kept. */
 void routes_begin_job(struct services *services, struct http_exchange *exchange, const char *model,
                       enum trajectory_kind kind);
+
+/* Loads or unloads a model, and answers with its card. */
+void routes_load(struct services *services, struct http_exchange *exchange,
+                 struct served_model *served);
+void routes_unload(struct http_exchange *exchange, struct served_model *served);
 
 /* Whether the daemon is ready; otherwise the problem says why not. */
 bool routes_ready(const struct services *services, struct problem *problem);

@@ -45,15 +45,9 @@ static bool body_is_empty(struct http_exchange *exchange) {
   return false;
 }
 
-void route_load(struct services *services, struct http_exchange *exchange, const char *model) {
-  struct served_model *served = registry_find(services->registry, model);
+void routes_load(struct services *services, struct http_exchange *exchange,
+                 struct served_model *served) {
   struct problem problem;
-  if (!served) {
-    reply_unknown_model(exchange, model);
-    return;
-  }
-  if (!body_is_empty(exchange))
-    return;
   if (services->draining) {
     problem_of_kind(&problem, PROBLEM_DRAINING, "", "Requests under way are being finished.");
     http_reply_problem(exchange, &problem, NULL);
@@ -76,14 +70,23 @@ void route_load(struct services *services, struct http_exchange *exchange, const
   registry_wait(served, &call->waiter);
 }
 
-void route_unload(struct services *services, struct http_exchange *exchange, const char *model) {
-  struct served_model *served = registry_find(services->registry, model);
-  if (!served) {
-    reply_unknown_model(exchange, model);
-    return;
-  }
-  if (!body_is_empty(exchange))
-    return;
+void routes_unload(struct http_exchange *exchange, struct served_model *served) {
   registry_unload(served);
   reply_model_card(exchange, served);
+}
+
+void route_load(struct services *services, struct http_exchange *exchange, const char *model) {
+  struct served_model *served = registry_find(services->registry, model);
+  if (!served)
+    reply_unknown_model(exchange, model);
+  else if (body_is_empty(exchange))
+    routes_load(services, exchange, served);
+}
+
+void route_unload(struct services *services, struct http_exchange *exchange, const char *model) {
+  struct served_model *served = registry_find(services->registry, model);
+  if (!served)
+    reply_unknown_model(exchange, model);
+  else if (body_is_empty(exchange))
+    routes_unload(exchange, served);
 }

@@ -2,8 +2,10 @@
 #include "irrep/outputs.h"
 #include "irrep/version.h"
 #include "server/base/problem_kinds.h"
+#include "server/codec/answer_kserve.h"
 #include "server/routes/routes.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static void reply_flag(struct http_exchange *exchange, const char *model, const char *name) {
@@ -18,6 +20,8 @@ static void reply_flag(struct http_exchange *exchange, const char *model, const 
 }
 
 void route_v2(struct services *services, struct http_exchange *exchange, const char *model) {
+  static const char *const extensions[] = {"binary_tensor_data", "model_configuration",
+                                           "model_repository", "statistics"};
   (void)services, (void)model;
   struct text text = {0};
   struct json_writer w = json_writer_over(&text);
@@ -25,7 +29,8 @@ void route_v2(struct services *services, struct http_exchange *exchange, const c
   json_put_string(&w, "name", "irrepd");
   json_put_string(&w, "version", IRREP_VERSION);
   json_open_array(&w, "extensions");
-  json_put_string(&w, NULL, "binary_tensor_data");
+  for (size_t i = 0; i < sizeof extensions / sizeof *extensions; i++)
+    json_put_string(&w, NULL, extensions[i]);
   json_close_array(&w);
   json_close_object(&w);
   reply_json(exchange, 200, &text);
@@ -72,39 +77,44 @@ struct tensor {
   int shape[SHAPE_MAX]; /* -1: any; 0: no such dimension */
 };
 
-static void put_tensor(struct json_writer *w, const struct tensor *tensor) {
+/* As the protocol's metadata has them, or Triton's model configuration. */
+enum manner { METADATA, CONFIGURATION };
+
+static void put_tensor(struct json_writer *w, const struct tensor *tensor, enum manner manner) {
+  char type[16];
   json_open_object(w, NULL);
   json_put_string(w, "name", tensor->name);
-  json_put_string(w, "datatype", tensor->datatype);
-  json_open_array(w, "shape");
+  snprintf(type, sizeof type, "%s%s", manner == METADATA ? "" : "TYPE_", tensor->datatype);
+  json_put_string(w, manner == METADATA ? "datatype" : "data_type", type);
+  json_open_array(w, manner == METADATA ? "shape" : "dims");
   for (size_t k = 0; k < SHAPE_MAX && tensor->shape[k] != 0; k++)
     json_put_integer(w, NULL, tensor->shape[k]);
   json_close_array(w);
   json_close_object(w);
 }
 
-static void put_inputs(struct json_writer *w) {
+static void put_inputs(struct json_writer *w, enum manner manner) {
   static const struct tensor inputs[] = {{"n_atoms", "INT32", {-1}},
                                          {"numbers", "INT32", {-1}},
                                          {"positions", "FP64", {-1, 3}},
                                          {"cell", "FP64", {-1, 3, 3}},
                                          {"pbc", "BOOL", {-1, 3}}};
-  json_open_array(w, "inputs");
+  json_open_array(w, manner == METADATA ? "inputs" : "input");
   for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++)
-    put_tensor(w, &inputs[i]);
+    put_tensor(w, &inputs[i], manner);
   json_close_array(w);
 }
 
-static void put_outputs(struct json_writer *w) {
+static void put_outputs(struct json_writer *w, enum manner manner) {
   const struct irrep_output *output;
-  json_open_array(w, "outputs");
+  json_open_array(w, manner == METADATA ? "outputs" : "output");
   for (size_t i = 0; (output = irrep_output_at(i)); i++) {
     struct tensor row = {output->name, "FP64", {-1}};
     for (size_t k = 0; k < output->n_dims; k++)
       row.shape[1 + k] = (int)output->dims[k];
-    put_tensor(w, &row);
+    put_tensor(w, &row, manner);
   }
-  put_tensor(w, &(struct tensor){"status", "INT32", {-1}});
+  put_tensor(w, &(struct tensor){"status", "INT32", {-1}}, manner);
   json_close_array(w);
 }
 
@@ -118,9 +128,34 @@ void route_v2_model(struct services *services, struct http_exchange *exchange, c
   struct json_writer w = json_writer_over(&text);
   json_open_object(&w, NULL);
   json_put_string(&w, "name", served->name);
+  json_open_array(&w, "versions");
+  json_put_string(&w, NULL, KSERVE_VERSION);
+  json_close_array(&w);
   json_put_string(&w, "platform", "irrepd");
-  put_inputs(&w);
-  put_outputs(&w);
+  put_inputs(&w, METADATA);
+  put_outputs(&w, METADATA);
+  json_close_object(&w);
+  reply_json(exchange, 200, &text);
+}
+
+/* Batches are the daemon's matter: a client's are structures in a row, so that max_batch_size is 0
+ * and shapes are whole. */
+void route_v2_model_config(struct services *services, struct http_exchange *exchange,
+                           const char *model) {
+  const struct served_model *served = registry_find(services->registry, model);
+  if (!served) {
+    reply_unknown_model(exchange, model);
+    return;
+  }
+  struct text text = {0};
+  struct json_writer w = json_writer_over(&text);
+  json_open_object(&w, NULL);
+  json_put_string(&w, "name", served->name);
+  json_put_string(&w, "platform", "irrepd");
+  json_put_string(&w, "backend", "irrepd");
+  json_put_integer(&w, "max_batch_size", 0);
+  put_inputs(&w, CONFIGURATION);
+  put_outputs(&w, CONFIGURATION);
   json_close_object(&w);
   reply_json(exchange, 200, &text);
 }

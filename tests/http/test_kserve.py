@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import libirrep
 import numpy as np
 import pytest
 import tritonclient.http as triton
-from conftest import MODEL, Answer, Daemon, Factory, kind
+from conftest import MODEL, MODELS, Answer, Daemon, Factory, kind
 from test_auth import ADMIN, USER, bearer, keys
 from test_binary import CLASH, SILICON, WATER
 from test_life import body, busy
@@ -65,13 +67,101 @@ def test_health_and_metadata(daemon: Daemon, client: triton.InferenceServerClien
     assert client.is_server_live() and client.is_server_ready()
     assert client.is_model_ready(MODEL) and not client.is_model_ready("nobody")
     server = client.get_server_metadata()
-    assert server["name"] == "irrepd" and "binary_tensor_data" in server["extensions"]
+    assert server["name"] == "irrepd" and set(server["extensions"]) == {
+        *("binary_tensor_data", "model_configuration", "model_repository", "statistics")
+    }
     model = client.get_model_metadata(MODEL)
     assert {x["name"]: x["datatype"] for x in model["inputs"]} == TYPES
     assert [x["name"] for x in model["outputs"]] == list(OUTPUTS)
     with pytest.raises(InferenceServerException, match="nobody") as caught:
         client.get_model_metadata("nobody")
     assert caught.value.status() == "404"
+
+
+def test_the_one_version(daemon: Daemon, client: triton.InferenceServerClient) -> None:
+    assert client.get_model_metadata(MODEL)["versions"] == ["1"]
+    assert client.get_model_metadata(MODEL, "1") == client.get_model_metadata(MODEL)
+    assert client.is_model_ready(MODEL, "1") and not client.is_model_ready(MODEL, "2")
+    got = client.infer(MODEL, inputs([WATER]), model_version="1")
+    assert got.get_response()["model_version"] == "1"
+    assert got.as_numpy("energy") == client.infer(MODEL, inputs([WATER])).as_numpy("energy")
+    with pytest.raises(InferenceServerException) as caught:
+        client.infer(MODEL, inputs([WATER]), model_version="2")
+    assert caught.value.status() == "404"
+    for path in ("versions", "versions/", "versions/11", "versions/1/versions/1", "versions/1x"):
+        assert daemon.ask("GET", f"/v2/models/{MODEL}/{path}").status == 404
+    assert daemon.ask("POST", f"/v2/models/{MODEL}/versions/1/ready").status == 405
+    assert daemon.ask("GET", f"/v1/models/{MODEL}/versions/1").status == 404
+
+
+def test_configuration(client: triton.InferenceServerClient) -> None:
+    model, config = client.get_model_metadata(MODEL), client.get_model_config(MODEL, "1")
+    assert (config["name"], config["max_batch_size"]) == (MODEL, 0)
+    for ours, theirs in ((model["inputs"], config["input"]), (model["outputs"], config["output"])):
+        assert [(x["name"], f"TYPE_{x['datatype']}", x["shape"]) for x in ours] == [
+            (x["name"], x["data_type"], x["dims"]) for x in theirs
+        ]
+    with pytest.raises(InferenceServerException, match="nobody"):
+        client.get_model_config("nobody")
+
+
+def test_repository(daemon: Daemon, client: triton.InferenceServerClient) -> None:
+    index = {x["name"]: x for x in client.get_model_repository_index()}
+    assert list(index) == [x["name"] for x in daemon.ask("GET", "/v1/models").json()["models"]]
+    assert (index[MODEL]["version"], index[MODEL]["state"]) == ("1", "READY")
+    client.unload_model(MODEL)
+    assert daemon.ask("GET", f"/v1/models/{MODEL}").json()["state"] == "unloaded"
+    client.load_model(MODEL)
+    assert daemon.ask("GET", f"/v1/models/{MODEL}").json()["state"] == "ready"
+    with pytest.raises(InferenceServerException, match="config") as caught:
+        client.load_model(MODEL, config='{"max_batch_size": 8}')
+    assert caught.value.status() == "400"
+    for action in (client.load_model, client.unload_model):
+        with pytest.raises(InferenceServerException, match="nobody"):
+            action("nobody")
+
+    def refused(path: str, body: bytes) -> str:
+        return kind(daemon.ask("POST", f"/v2/repository/{path}", body))
+
+    assert refused("index", b"{") == "malformed-json"
+    assert refused("index", b"[]") == refused("index", b'{"ready": 1}') == "wrong-value"
+    assert refused("index", b'{"color": true}') == "unknown-key"
+    unload = f"models/{MODEL}/unload"
+    assert refused(unload, b'{"parameters": []}') == "wrong-value"
+    assert refused(unload, b'{"parameters": {"unload_dependents": "yes"}}') == "wrong-value"
+    assert daemon.ask("GET", f"/v1/models/{MODEL}").json()["state"] == "ready"
+
+
+def test_a_model_that_cannot_be_loaded(start: Factory, tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    folder.mkdir()
+    shutil.copy(MODELS / f"{MODEL}.safetensors", folder / "good.safetensors")
+    (folder / "bad.safetensors").write_bytes(b"no model")
+    daemon = start(models=folder).wait_ready()
+    daemon.wait_for(lambda: daemon.ask("GET", "/v1/models/bad").json()["state"] == "failed", "it")
+    whole = daemon.ask("POST", "/v2/repository/index").json()
+    assert [(x["name"], x["state"]) for x in whole] == [("bad", "UNAVAILABLE"), ("good", "READY")]
+    assert whole[0]["reason"] and not whole[1]["reason"]
+    ready = daemon.ask("POST", "/v2/repository/index", b'{"ready": true}').json()
+    assert ready == whole[1:]
+
+
+def test_statistics(start: Factory) -> None:
+    daemon = start().wait_ready()
+    with triton.InferenceServerClient(f"{daemon.host}:{daemon.port}") as client:
+        (before,) = client.get_inference_statistics(MODEL)["model_stats"]
+        assert before["inference_count"] == before["execution_count"] == 0
+        client.infer(MODEL, inputs([SILICON, CLASH, WATER]))
+        (after,) = client.get_inference_statistics(MODEL, "1")["model_stats"]
+        everything = client.get_inference_statistics()["model_stats"]
+    assert after in everything and len(everything) == len({x["name"] for x in everything})
+    assert (after["name"], after["version"], after["inference_count"]) == (MODEL, "1", 2)
+    assert 1 <= after["execution_count"] <= 2
+    stats = after["inference_stats"]
+    assert (stats["success"]["count"], stats["fail"]["count"], stats["queue"]["count"]) == (2, 1, 2)
+    parts = ("queue", "compute_input", "compute_infer", "compute_output")
+    assert stats["compute_infer"]["ns"] > 0
+    assert abs(stats["success"]["ns"] - sum(stats[part]["ns"] for part in parts)) < len(parts)
 
 
 @pytest.mark.parametrize("given", [True, False], ids=["bytes", "lists"])
@@ -176,6 +266,9 @@ def test_it_is_one_of_the_predict_calls(start: Factory, keys: Any) -> None:
 
     assert [status(key) for key in ("wrong", ADMIN, USER)] == [401, 403, 200]
     assert daemon.ask("GET", f"/v2/models/{MODEL}").status == 401
+    load = f"/v2/repository/models/{MODEL}/load"
+    assert [daemon.ask("POST", load, b"", bearer(k)).status for k in (USER, ADMIN)] == [403, 200]
+    assert daemon.ask("POST", "/v2/repository/index").status == 401
     assert daemon.ask("GET", "/v2/health/ready").status == 200
     scrape = daemon.ask("GET", "/metrics", headers=bearer(USER)).body.decode()
     assert f'irrepd_inference_structures_total{{model="{MODEL}",outcome="ok"}} 1\n' in scrape

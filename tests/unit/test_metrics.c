@@ -107,6 +107,34 @@ static void test_histograms(void **state) {
   metrics_free(m);
 }
 
+static void test_inference(void **state) {
+  (void)state;
+  struct metrics *m = metrics_new("own");
+  metrics_structure_done(m, "a", "ok", 3, 6);
+  metrics_structure_done(m, "a", "ok", 3, 6);
+  metrics_structure_done(m, "a", "error", 0, 0);
+  metrics_structure_done(m, "a", "expired", 0, 0);
+  metrics_structure_done(m, "ab", "ok", 3, 6);
+  metrics_queue_wait(m, "a", 0.25);
+  metrics_queue_wait(m, "a", 0.5);
+  metrics_stage(m, "a", "read", 0.125);
+  metrics_stage(m, "a", "plan", 1);
+  metrics_batch(m, "a", "full", 2, 6, 2);
+  metrics_stage(m, "a", "encode", 4);
+  const struct metrics_inference a = metrics_inference(m, "a"), b = metrics_inference(m, "b");
+  assert_int_equal(a.n_ok, 2);
+  assert_int_equal(a.n_failed, 2);
+  assert_int_equal(a.n_batches, 1);
+  assert_int_equal(a.queue.n, 2);
+  assert_true(a.queue.seconds == 0.75);
+  assert_int_equal(a.input.n, 1);
+  assert_true(a.input.seconds == 1.125);
+  assert_true(a.evaluate.seconds == 2 && a.output.seconds == 4);
+  assert_int_equal(b.n_ok + b.n_failed + b.n_batches + b.queue.n, 0);
+  assert_true(b.queue.seconds == 0);
+  metrics_free(m);
+}
+
 static void test_states_exclude_each_other(void **state) {
   (void)state;
   struct metrics *m = metrics_new("own");
@@ -214,10 +242,15 @@ static void test_a_thousand_models(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_counters_and_gauges),       cmocka_unit_test(test_histograms),
-      cmocka_unit_test(test_states_exclude_each_other), cmocka_unit_test(test_process_and_build),
-      cmocka_unit_test(test_labels_are_escaped),        cmocka_unit_test(test_format),
-      cmocka_unit_test(test_a_thousand_models),         cmocka_unit_test(test_bounded),
+      cmocka_unit_test(test_counters_and_gauges),
+      cmocka_unit_test(test_histograms),
+      cmocka_unit_test(test_inference),
+      cmocka_unit_test(test_states_exclude_each_other),
+      cmocka_unit_test(test_process_and_build),
+      cmocka_unit_test(test_labels_are_escaped),
+      cmocka_unit_test(test_format),
+      cmocka_unit_test(test_a_thousand_models),
+      cmocka_unit_test(test_bounded),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

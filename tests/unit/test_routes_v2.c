@@ -47,7 +47,9 @@ static void test_paths(void **state) {
   expect("GET", "/v2/models/nobody/ready", 404);
   expect("GET", "/v2/models/silicon/infer", 405);
   expect("POST", "/v2/models/nobody/infer", 404);
-  expect("GET", "/v2/models/silicon/versions/1", 404);
+  expect("GET", "/v2/models/silicon/versions/1", 200);
+  expect("GET", "/v2/models/silicon/versions/2", 404);
+  expect("GET", "/v2/models/silicon/versions/1/config", 200);
 }
 
 static void test_metadata(void **state) {

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
+import ipaddress
 import os
 import socket
 import ssl
 import threading
 import time
 import urllib.parse
+import urllib.request
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple, Union
 
@@ -35,11 +38,21 @@ class Answer(NamedTuple):
     lines: Iterator[bytes] | None = None  # of an answer that is read as it comes
 
 
+class Proxy(NamedTuple):
+    name: str  # host:port
+    host: str
+    port: int
+    headers: dict[str, str]  # of what is asked of the proxy itself
+
+
 class Transport:
     """Connections to one daemon. Thread-safe; carried across a fork, it opens new ones.
 
     verify: of https, True for the system's authorities, the path of a file with those to trust
     instead, or False to trust anyone. ValueError: a URL of another kind.
+
+    Other machines are reached through the proxy that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name, as
+    by Python's own urllib; this one never.
     """
 
     def __init__(self, url: str, verify: Verify = True):
@@ -58,6 +71,9 @@ class Transport:
             self._scheme, self._host, self._port = parts.scheme, parts.hostname, parts.port
             self._prefix = parts.path.rstrip("/")
         self._context = _tls_context(verify) if self._scheme == "https" else None
+        self._proxy = _proxy_of(self._scheme, self._host)
+        if self._proxy and self._scheme == "http":
+            self._prefix = f"http://{self._netloc()}{self._prefix}"
         self._forget()
 
     def _forget(self) -> None:
@@ -112,7 +128,8 @@ class Transport:
                 connection.close()
                 connection = None
                 if is_last:
-                    raise ConnectionFailed(f"{self.url}: {self._reason(error)}") from error
+                    way = f" (by the proxy {self._proxy.name})" if self._proxy else ""
+                    raise ConnectionFailed(f"{self.url}{way}: {self._reason(error)}") from error
             except BaseException:
                 connection.close()
                 raise
@@ -131,7 +148,8 @@ class Transport:
         """
         if self._scheme == "unix":
             raise ConnectionFailed(f"{self.url} redirects to {location}: name that as the URL")
-        own = f"{self._scheme}://{self._netloc()}{self._prefix}{path}"
+        prefix = urllib.parse.urlsplit(self.url).path.rstrip("/")
+        own = f"{self._scheme}://{self._netloc()}{prefix}{path}"
         target = location
         try:
             target = urllib.parse.urljoin(own, location)
@@ -158,7 +176,8 @@ class Transport:
         if isinstance(error, ssl.SSLError) and error.reason in _NO_TLS:
             return f"nobody speaks TLS there: begin the URL with http:// ({text})"
         is_odd = isinstance(error, (http.client.HTTPException, ConnectionResetError))
-        if self._scheme == "http" and is_odd and not self._has_answered and self._speaks_tls():
+        may_be_tls = self._scheme == "http" and not self._proxy and not self._has_answered
+        if is_odd and may_be_tls and self._speaks_tls():
             return "it speaks TLS there: begin the URL with https://"
         return text
 
@@ -178,9 +197,14 @@ class Transport:
     def _new(self) -> http.client.HTTPConnection:
         if self._scheme == "unix":
             return _UnixConnection(self._path)
-        if self._scheme == "https":
-            return http.client.HTTPSConnection(self._host, self._port, context=self._context)
-        return http.client.HTTPConnection(self._host, self._port)
+        proxy = self._proxy
+        host, port = (proxy.host, proxy.port) if proxy else (self._host, self._port)
+        if self._scheme == "http":
+            return http.client.HTTPConnection(host, port)
+        connection = http.client.HTTPSConnection(host, port, context=self._context)
+        if proxy:
+            connection.set_tunnel(self._host, self._port, headers=proxy.headers)
+        return connection
 
     def _once(
         self,
@@ -197,7 +221,10 @@ class Transport:
             connection.connect()
         assert connection.sock is not None
         connection.sock.settimeout(_left(deadline))
-        connection.request(method, self._prefix + path, body, dict(headers))
+        sent = dict(headers)
+        if self._proxy and self._scheme == "http":
+            sent.update(self._proxy.headers)
+        connection.request(method, self._prefix + path, body, sent)
         if as_it_comes:  # whoever waits for steps cannot say how long they take
             connection.sock.settimeout(None)
             connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -244,6 +271,35 @@ class _UnixConnection(http.client.HTTPConnection):
             self.sock.close()
             self.sock = None
             raise
+
+
+def _proxy_of(scheme: str, host: str) -> Proxy | None:
+    """The proxy that the environment names for a host; none for this machine."""
+    if scheme == "unix" or _is_loopback(host) or urllib.request.proxy_bypass(host):
+        return None
+    url = urllib.request.getproxies().get(scheme)
+    if not url:
+        return None
+    parts = urllib.parse.urlsplit(url if "://" in url else f"http://{url}")
+    if parts.scheme != "http" or not parts.hostname:
+        named = f"{parts.scheme}://{parts.hostname or ''}"  # without a password
+        raise ValueError(f"{scheme}_proxy names '{named}': proxies are like http://HOST:PORT")
+    headers = {}
+    if parts.username is not None:
+        user, password = (urllib.parse.unquote(x or "") for x in (parts.username, parts.password))
+        token = base64.b64encode(f"{user}:{password}".encode()).decode()
+        headers["Proxy-Authorization"] = f"Basic {token}"
+    port = parts.port or http.client.HTTP_PORT
+    return Proxy(f"{parts.hostname}:{port}", parts.hostname, port, headers)
+
+
+def _is_loopback(host: str) -> bool:
+    if host.lower() == "localhost" or host.lower().endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _tls_context(verify: Verify) -> ssl.SSLContext:
