@@ -17,11 +17,12 @@
 static const struct {
   const char *name;
   bool (*build)(struct build *build);
-} architectures[] = {{"allegro", allegro_build},
-                     {"mace", mace_build},
-                     {"nequip", nequip_build},
-                     {"schnet", schnet_build},
-                     {"so3net", so3net_build}};
+  bool takes_heads;
+} architectures[] = {{"allegro", allegro_build, false},
+                     {"mace", mace_build, true},
+                     {"nequip", nequip_build, true},
+                     {"schnet", schnet_build, false},
+                     {"so3net", so3net_build, false}};
 
 #define N_ARCHITECTURES (sizeof architectures / sizeof *architectures)
 
@@ -82,12 +83,37 @@ static bool check_dispersion(struct build *build) {
   return false;
 }
 
+static bool read_heads(struct irrep_model *model, struct build *build, bool takes_heads) {
+  const struct card_object *card = &build->card;
+  size_t n_heads = 0, default_head = 0;
+  if (!card_has(card, "heads") && !card_has(card, "default_head"))
+    return true;
+  if (!takes_heads) {
+    irrep_fail(build->error, IRREP_UNSUPPORTED_MODEL, "heads",
+               "models of this architecture have no heads");
+    return false;
+  }
+  if (card_names(card, "heads", IRREP_MODEL_HEADS_MAX, IRREP_MODEL_HEAD_NAME_MAX,
+                 model->head_names[0], &n_heads, build->error) != IRREP_OK)
+    return false;
+  for (size_t i = 0; i < n_heads; i++)
+    model->heads[i] = model->head_names[i];
+  if (card_has(card, "default_head") &&
+      card_choice(card, "default_head", model->heads, &default_head, build->error) != IRREP_OK)
+    return false;
+  model->program.n_heads = n_heads;
+  model->card.default_head =
+      n_heads == 1 || card_has(card, "default_head") ? default_head : IRREP_HEAD_NONE;
+  return true;
+}
+
 static bool build_model(struct irrep_model *model, struct build *build) {
   static const char *const precisions[] = {"float32", "float64", NULL};
   static const char *const keys[] = {
-      "format",   "architecture",  "variant",  "atomic_numbers", "r_max",  "precision", "units",
-      "radial",   "model",         "name",     "description",    "source", "license",   "citation",
-      "training", "sha256_source", "modality", "dispersion",     NULL};
+      "format",  "architecture", "variant",  "atomic_numbers", "r_max",       "precision",
+      "units",   "radial",       "model",    "name",           "description", "source",
+      "license", "citation",     "training", "sha256_source",  "modality",    "dispersion",
+      "heads",   "default_head", NULL};
   const char *names[N_ARCHITECTURES + 1] = {NULL};
   size_t format, architecture, precision;
   double r_max;
@@ -103,6 +129,7 @@ static bool build_model(struct irrep_model *model, struct build *build) {
       (card_has(card, "variant") && card_string(card, "variant", model->variant,
                                                 sizeof model->variant, build->error) != IRREP_OK) ||
       !check_dispersion(build) || !read_units(build) || !read_species(model, build) ||
+      !read_heads(model, build, architectures[architecture].takes_heads) ||
       !build_radial(build, r_max) || !architectures[architecture].build(build))
     return false;
   snprintf(model->architecture, sizeof model->architecture, "%s", names[architecture]);
@@ -174,6 +201,8 @@ static void fill_card(struct irrep_model *model, struct model_file *file) {
   model->card.variant = model->variant;
   model->card.atomic_numbers = model->atomic_numbers;
   model->card.n_elements = model->program.n_species;
+  model->card.heads = model->heads;
+  model->card.n_heads = model->program.n_heads;
   model->card.blas = model->blas;
   model->card.metadata = model->metadata;
   model->card.metadata_size = file->card_size;
@@ -239,4 +268,11 @@ void irrep_model_free(struct irrep_model *model) {
 
 const struct irrep_card *irrep_model_card(const struct irrep_model *model) {
   return &model->card;
+}
+
+size_t irrep_model_find_head(const struct irrep_model *model, const char *name, size_t size) {
+  for (size_t i = 0; i < model->card.n_heads; i++)
+    if (strlen(model->heads[i]) == size && memcmp(model->heads[i], name, size) == 0)
+      return i;
+  return IRREP_HEAD_NONE;
 }

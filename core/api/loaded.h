@@ -24,6 +24,8 @@ struct irrep_model {
   struct irrep_card card;
   int32_t atomic_numbers[IRREP_MODEL_SPECIES_MAX];
   char architecture[16], variant[32], blas[64];
+  char head_names[IRREP_MODEL_HEADS_MAX][IRREP_MODEL_HEAD_NAME_MAX];
+  const char *heads[IRREP_MODEL_HEADS_MAX + 1]; /* of the names, and a NULL */
   char *metadata;
 };
 

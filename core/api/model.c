@@ -199,6 +199,33 @@ static enum irrep_status prepare_structures(const struct irrep_model *model,
   return IRREP_OK;
 }
 
+/* The head of each structure or graph: that of the options, or the model's default. */
+static size_t head_of(const struct irrep_model *model, const size_t *heads, size_t index) {
+  return heads ? heads[index] : model->card.default_head;
+}
+
+static enum irrep_status check_heads(const struct irrep_model *model, const size_t *heads, size_t n,
+                                     struct irrep_error *error) {
+  const size_t n_heads = model->card.n_heads > 0 ? model->card.n_heads : 1;
+  if (!heads && model->card.default_head == IRREP_HEAD_NONE)
+    return irrep_fail(error, IRREP_BAD_ARGUMENT, "heads",
+                      "the model has %zu heads and no default: one is to be named", n_heads);
+  for (size_t i = 0; heads && i < n; i++)
+    if (heads[i] >= n_heads)
+      return irrep_fail(error, IRREP_BAD_ARGUMENT, "heads",
+                        "structure %zu has a head of index %zu; the model has %zu", i, heads[i],
+                        n_heads);
+  return IRREP_OK;
+}
+
+static void fill_heads(const struct irrep_model *model, const size_t *heads, struct batch *batch) {
+  for (size_t s = 0; batch->heads && s < batch->n_structures; s++) {
+    const struct batch_span *span = &batch->spans[s];
+    for (size_t i = 0; i < span->n_atoms; i++)
+      batch->heads[span->first_atom + i] = (uint32_t)head_of(model, heads, s);
+  }
+}
+
 /* The weights of the batch's elements, of which some may occur for the first time. What is written
  * is the model's own matter: to its users it stays as it was loaded. */
 static enum irrep_status need_weights(const struct irrep_model *model,
@@ -309,6 +336,7 @@ static enum irrep_status compute(const struct irrep_model *model, const struct o
       prepare(model, &executable, inputs, gradients, additions, arena, &workspace, results, error);
   if (status != IRREP_OK)
     return status;
+  fill_heads(model, given->heads, &workspace.batch);
   crew_note(&crew, 0, "neighbours", false);
   if (need_weights(model, given->precision, &workspace.batch) != IRREP_OK)
     return irrep_fail(error, IRREP_NO_MEMORY, "", "not enough memory for an element's weights");
@@ -343,6 +371,8 @@ static enum irrep_status evaluate(const struct irrep_model *model,
     status = check_graphs(model, inputs, options.given.exchange, error);
   if (status == IRREP_OK)
     status = check_view(model, inputs, error);
+  if (status == IRREP_OK)
+    status = check_heads(model, options.given.heads, inputs->n, error);
   if (status != IRREP_OK)
     return status;
   struct arena arena = arena_over(arena_base, arena_bytes);

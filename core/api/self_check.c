@@ -92,13 +92,15 @@ enum irrep_status irrep_model_self_check(const struct irrep_model *model,
                           (bytes + IRREP_ALIGNMENT - 1) / IRREP_ALIGNMENT * IRREP_ALIGNMENT);
   if (!arena)
     return irrep_fail(error, IRREP_NO_MEMORY, "", "not enough memory to check the kernels");
+  const size_t first_head = 0;
   for (size_t i = 0; i < 2 && status == IRREP_OK; i++) {
     /* Tables in the other precision are not made for a check. */
     const bool other = precision != irrep_model_card(model)->precision;
     const struct irrep_evaluate_options options = {.struct_size = sizeof options,
                                                    .precision = precision,
                                                    .exact_filters = i == 1 || other,
-                                                   .plain_kernels = i == 1};
+                                                   .plain_kernels = i == 1,
+                                                   .heads = &first_head};
     status = irrep_model_evaluate(model, &options, &crystal.structure, 1, arena, bytes, &results[i],
                                   error);
   }

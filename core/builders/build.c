@@ -118,6 +118,28 @@ double *build_keep(struct build *build, const char *name, size_t n_dims, const s
   return read_to(build, program_take, name, n_dims, shape);
 }
 
+/* [n_heads] before a shape; returns the dimensions. */
+static size_t shape_by_head(const struct build *build, size_t n_dims, const size_t *shape,
+                            size_t full[4]) {
+  const size_t before = build->program->n_heads > 0 ? 1 : 0;
+  full[0] = build->program->n_heads;
+  for (size_t i = 0; i < n_dims; i++)
+    full[before + i] = shape[i];
+  return before + n_dims;
+}
+
+double *build_read_by_head(struct build *build, const char *name, size_t n_dims,
+                           const size_t *shape) {
+  size_t full[4];
+  return build_read(build, name, shape_by_head(build, n_dims, shape, full), full);
+}
+
+double *build_keep_by_head(struct build *build, const char *name, size_t n_dims,
+                           const size_t *shape) {
+  size_t full[4];
+  return build_keep(build, name, shape_by_head(build, n_dims, shape, full), full);
+}
+
 /* The matrices of the file between two entries, whose rows and columns have places in layouts. */
 struct placed_matrix {
   const struct layout_entry *from, *to;
@@ -179,24 +201,33 @@ static bool read_block(struct build *build, const char *name, const struct layou
   return true;
 }
 
+/* The biases of a linear map, or those of each head. */
 static bool read_bias(struct build *build, const char *name, const struct layout *to,
                       struct linear *linear) {
   char tensor[TENSOR_NAME_MAX];
-  snprintf(tensor, sizeof tensor, "%.90s.bias", name);
+  snprintf(tensor, sizeof tensor, "%.90s.head_bias", name);
   const struct layout_entry *scalars = layout_find(to, (struct irrep){0, 1});
+  const bool by_head = build->program->n_heads > 0 && model_file_has(build->file, tensor);
+  if (!by_head)
+    snprintf(tensor, sizeof tensor, "%.90s.bias", name);
   if (!scalars || !model_file_has(build->file, tensor))
     return true;
-  const double *file = build_read(build, tensor, 1, &scalars->mul);
+  const size_t n_heads = by_head ? build_heads(build) : 1;
+  const double *file = by_head ? build_read_by_head(build, tensor, 1, &scalars->mul)
+                               : build_read(build, tensor, 1, &scalars->mul);
   if (!file)
     return false;
-  linear->bias = program_weights(build->program, scalars->width);
+  linear->bias = program_weights(build->program, size_mul(n_heads, scalars->width));
   if (build_no_memory(build))
     return false;
-  for (size_t i = 0; i < scalars->mul; i++)
-    build->program->weights[linear->bias + scalars->place[i]] = file[i];
+  for (size_t h = 0; h < n_heads; h++)
+    for (size_t i = 0; i < scalars->mul; i++)
+      build->program->weights[linear->bias + h * scalars->width + scalars->place[i]] =
+          file[h * scalars->mul + i];
   linear->has_bias = true;
   linear->bias_offset = scalars->offset;
   linear->bias_size = scalars->width;
+  linear->bias_head_stride = by_head ? scalars->width : 0;
   return true;
 }
 
@@ -223,6 +254,7 @@ bool build_linear(struct build *build, const char *name, size_t in, const struct
   if (!op)
     return build_give_up(build);
   op->accumulate = accumulate;
+  op->by_head = linear.bias_head_stride > 0;
   op->linear = linear;
   return true;
 }

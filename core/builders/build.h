@@ -82,7 +82,8 @@ bool build_pair_filter(struct build *build, const char *name, const struct card_
                        size_t n_file_columns, const size_t *place, size_t n_columns,
                        struct filter *filter);
 
-/* Appends the embedding: scalars of "irreps_embedding" from "embedding.weight" [n_species][mul]. */
+/* Appends the embedding: scalars of "irreps_embedding" from "embedding.weight" [n_species][mul],
+ * and "embedding.head_bias" [n_heads][mul] where it is there. */
 bool build_embedding(struct build *build, size_t *tensor, struct layout *layout);
 
 /* The embedding as numbers, [n_species][dim of its layout], that live until program_compile. */
@@ -146,11 +147,11 @@ bool build_tensor_square(struct build *build, size_t in, const struct layout *fr
 /* Reads "aggregation" of the model, if there. */
 bool build_aggregation(struct build *build);
 
-/* Reads "scale" and "shift" [n_species]; the shift becomes the program's. */
+/* Reads "scale" and "shift" [n_heads][n_species]; the shift becomes the program's. */
 bool build_scale_and_shift(struct build *build, const double **scale, double **shift);
 
-/* Appends an energy: scale[species] times the MLP NAME of the scalars (0e) of a tensor; its last
- * bias goes to the shift. A model may have any number of them. */
+/* Appends an energy: scale[species] times the MLP NAME of the scalars (0e) of a tensor, of each
+ * head by itself; its last bias goes to the shift. A model may have any number of them. */
 bool build_energy(struct build *build, const char *mlp, const struct card_object *card, size_t in,
                   const struct layout *layout, const double *scale, double *shift);
 
@@ -192,6 +193,18 @@ bool build_radial(struct build *build, double r_max);
  * program. */
 double *build_read(struct build *build, const char *name, size_t n_dims, const size_t *shape);
 double *build_keep(struct build *build, const char *name, size_t n_dims, const size_t *shape);
+
+/* The same of a tensor that is by head where the model has heads: [n_heads] then comes before its
+ * shape, of at most 3 dimensions. */
+double *build_read_by_head(struct build *build, const char *name, size_t n_dims,
+                           const size_t *shape);
+double *build_keep_by_head(struct build *build, const char *name, size_t n_dims,
+                           const size_t *shape);
+
+/* The heads that there are numbers for: 1 where the model has none by name. */
+static inline size_t build_heads(const struct build *build) {
+  return build->program->n_heads > 0 ? build->program->n_heads : 1;
+}
 
 /* Whether memory has run out; then says so. */
 bool build_no_memory(struct build *build);

@@ -1,19 +1,23 @@
 /* The embedding by species, and linear maps of it, which are embeddings again. */
 #include "core/base/arena.h"
 #include "core/builders/build.h"
+#include "irrep/model_format.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* Appends the operation that gives each species its row of doubles [n_species][layout's dim]. */
+/* Appends the operation that gives each species its row of doubles [n_species][layout's dim], or of
+ * those of its head [n_heads][n_species][dim]. */
 static bool put_table(struct build *build, const struct layout *layout, const double *rows,
-                      size_t tensor) {
-  const size_t n = build->program->n_species * layout->dim;
+                      size_t n_heads, size_t tensor) {
+  const size_t stride = build->program->n_species * layout->dim, n = n_heads * stride;
   const size_t table = program_weights(build->program, n);
   struct op *op = program_op(build->program, OP_EMBEDDING, PROGRAM_NONE, tensor);
   if (build_no_memory(build))
     return false;
   memcpy(build->program->weights + table, rows, n * sizeof *rows);
+  op->by_head = n_heads > 1;
+  op->head_stride = n_heads > 1 ? stride : 0;
   op->embedding.table = table;
   return true;
 }
@@ -40,10 +44,42 @@ bool build_embedding_table(struct build *build, struct layout *layout, const dou
   return true;
 }
 
+/* The rows of each head, [n_heads][n_species][dim]: the species' plus the head's. NULL: the build
+ * has failed. */
+static const double *add_heads(struct build *build, const struct layout *layout,
+                               const double *table) {
+  const struct layout_entry *entry = &layout->entry[0];
+  const size_t n_species = build->program->n_species, n_heads = build_heads(build);
+  const size_t n = size_mul(n_heads, size_mul(n_species, layout->dim));
+  if (n > IRREP_MODEL_EMBEDDING_MAX) {
+    irrep_fail(build->error, IRREP_UNSUPPORTED_MODEL, "embedding.head_bias",
+               "an embedding by head of more than %u numbers", IRREP_MODEL_EMBEDDING_MAX);
+    return NULL;
+  }
+  const double *file = build_read_by_head(build, "embedding.head_bias", 1, &entry->mul);
+  double *rows = file ? program_take_scratch(build->program, n, sizeof *rows) : NULL;
+  if (!rows) {
+    build_no_memory(build);
+    return NULL;
+  }
+  for (size_t h = 0; h < n_heads; h++)
+    for (size_t s = 0; s < n_species; s++)
+      for (size_t i = 0; i < entry->mul; i++) {
+        const size_t place = s * layout->dim + entry->place[i];
+        rows[h * n_species * layout->dim + place] = table[place] + file[h * entry->mul + i];
+      }
+  return rows;
+}
+
 bool build_embedding(struct build *build, size_t *tensor, struct layout *layout) {
   const double *table;
-  return build_embedding_table(build, layout, &table) && build_tensor(build, layout, tensor) &&
-         put_table(build, layout, table, *tensor);
+  if (!build_embedding_table(build, layout, &table) || !build_tensor(build, layout, tensor))
+    return false;
+  const bool by_head =
+      build->program->n_heads > 0 && model_file_has(build->file, "embedding.head_bias");
+  if (by_head)
+    table = add_heads(build, layout, table);
+  return table && put_table(build, layout, table, by_head ? build_heads(build) : 1, *tensor);
 }
 
 /* The tensor of a linear map of an embedding, [mul of x][mul of y] or one for each species; read
@@ -148,5 +184,5 @@ bool build_linear_embedding(struct build *build, const char *name, const double 
     if (!map_rows(build, &map, table, from->dim, rows, to->dim))
       return false;
   }
-  return put_table(build, to, rows, out);
+  return put_table(build, to, rows, 1, out);
 }

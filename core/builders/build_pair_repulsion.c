@@ -1,11 +1,13 @@
 /* The screened repulsion of pairs. */
 #include "core/builders/build.h"
 
-/* A table by species of receiver and sender, of positive numbers. */
-static const double *read_table(struct build *build, const char *name) {
+/* A table by species of receiver and sender, of positive numbers, or one for each head. */
+static const double *read_table(struct build *build, const char *name, bool by_head) {
   const size_t n = build->program->n_species, shape[2] = {n, n};
-  const double *table = build_keep(build, name, 2, shape);
-  for (size_t i = 0; table && i < n * n; i++)
+  const size_t n_tables = by_head ? build_heads(build) : 1;
+  const double *table =
+      by_head ? build_keep_by_head(build, name, 2, shape) : build_keep(build, name, 2, shape);
+  for (size_t i = 0; table && i < n_tables * n * n; i++)
     if (!(table[i] > 0.0)) {
       irrep_fail(build->error, IRREP_BAD_MODEL_FILE, name, "a number that is not positive");
       return NULL;
@@ -27,9 +29,9 @@ bool build_pair_repulsion(struct build *build) {
   pair.coefficients = build_keep(build, "pair_repulsion.coefficients", 1, &pair.n_terms);
   pair.exponents =
       pair.coefficients ? build_keep(build, "pair_repulsion.exponents", 1, &pair.n_terms) : NULL;
-  pair.factor = pair.exponents ? read_table(build, "pair_repulsion.factor") : NULL;
-  pair.length = pair.factor ? read_table(build, "pair_repulsion.length") : NULL;
-  pair.r_max = pair.length ? read_table(build, "pair_repulsion.r_max") : NULL;
+  pair.factor = pair.exponents ? read_table(build, "pair_repulsion.factor", true) : NULL;
+  pair.length = pair.factor ? read_table(build, "pair_repulsion.length", false) : NULL;
+  pair.r_max = pair.length ? read_table(build, "pair_repulsion.r_max", false) : NULL;
   if (!pair.r_max)
     return false;
   build->pair_repulsion = pair;

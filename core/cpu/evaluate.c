@@ -19,6 +19,8 @@ void workspace_take(struct workspace *w, const struct executable *executable, st
                     const struct irrep_plan *size, size_t search_bytes) {
   const struct program *program = executable->program;
   const size_t real = executable->kernels->real_size, harmonics = HARMONICS(program->l_max);
+  w->batch.heads =
+      program->n_heads > 1 ? arena_take(arena, size->n_atoms, sizeof *w->batch.heads) : NULL;
   w->energies = arena_take(arena, size->n_atoms, sizeof(double));
   const size_t gradient = 3 * sizeof(double), of_harmonics = harmonics * real;
   const bool by_sender = gradients_by_sender(program, size);

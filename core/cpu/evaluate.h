@@ -68,9 +68,9 @@ static inline size_t embedding_width(const struct executable *executable) {
                             : 2 * RADIAL_WIDTH(&executable->program->radial);
 }
 
-/* Takes the arrays, but for the batch's own, from an arena, which may be a counting one; check
- * arena->failed. search_bytes: what finding the batch's edges needs of `global` before its first
- * use. */
+/* Takes the arrays, the batch's heads among them but nothing else of it, from an arena, which may
+ * be a counting one; check arena->failed. search_bytes: what finding the batch's edges needs of
+ * `global` before its first use. */
 void workspace_take(struct workspace *workspace, const struct executable *executable,
                     struct arena *arena, const struct irrep_plan *size, size_t search_bytes);
 

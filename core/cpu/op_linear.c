@@ -2,8 +2,16 @@
 #include "core/cpu/op_table.h"
 #include "core/cpu/run.h"
 
+/* With the biases of the tile's head. */
+static struct linear linear_of(const struct run *run, const struct op *op) {
+  struct linear linear = op->linear;
+  linear.bias += run->head * linear.bias_head_stride;
+  return linear;
+}
+
 static void forward(const struct run *run, const struct op *op) {
-  run->kernels->linear(&op->linear, run_rows(run, op->in), run_species(run), run->weights,
+  const struct linear linear = linear_of(run, op);
+  run->kernels->linear(&linear, run_rows(run, op->in), run_species(run), run->weights,
                        run_features(run, op->in), run_features(run, op->out), op->accumulate);
 }
 

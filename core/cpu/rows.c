@@ -14,7 +14,7 @@ static unsigned char *start_of(const struct run *run, bool of_edges,
 
 static void *rows_of(const struct run *run, const struct tensor *tensor,
                      const struct storage *storage) {
-  const size_t first = storage->global ? run->first_row : 0;
+  const size_t first = storage->global ? run->first_row : run->tile_row;
   return start_of(run, tensor->of_edges, storage) + first * tensor->dim * run->kernels->real_size;
 }
 

@@ -17,6 +17,8 @@ struct run {
   struct workspace *workspace;        /* which the threads of an evaluation share */
   const struct scratch *scratch;      /* which only this thread uses */
   size_t first_row, n_rows;
+  size_t tile_row; /* first_row less that of the whole tile, of which this may be a part */
+  size_t head;     /* of all its atoms, in an operation that is by head */
   const struct irrep_profile *profile; /* or NULL */
   size_t thread;                       /* its number in the profile */
   size_t first_edge, n_edges;          /* in the batch */
@@ -41,14 +43,24 @@ static inline void run_note(const struct run *run, const char *operation, bool a
     run->profile->note(run->profile->context, run->thread, operation, adjoint);
 }
 
+/* Does something to each part of the tile whose atoms have one head: by_head.c. */
+void run_by_head(const struct run *run, const struct op *op,
+                 void (*each)(const struct run *part, const struct op *op));
+
 /* Run an operation, or its adjoint, on the tile, and tell the profile. */
 static inline void run_forward(const struct run *run, const struct op *op) {
-  cpu_ops[op->id]->forward(run, op);
+  if (op->by_head)
+    run_by_head(run, op, cpu_ops[op->id]->forward);
+  else
+    cpu_ops[op->id]->forward(run, op);
   run_note(run, op_traits[op->id].name, false);
 }
 
 static inline void run_adjoint(const struct run *run, const struct op *op) {
-  cpu_ops[op->id]->adjoint(run, op);
+  if (op->by_head)
+    run_by_head(run, op, cpu_ops[op->id]->adjoint);
+  else
+    cpu_ops[op->id]->adjoint(run, op);
   run_note(run, op_traits[op->id].name, true);
 }
 

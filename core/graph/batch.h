@@ -30,6 +30,7 @@ struct batch {
   size_t n_local;             /* atoms before the ghosts, which only a single graph has */
   struct batch_span *spans;   /* [n_structures] */
   uint32_t *species;          /* [n_atoms] */
+  uint32_t *heads;            /* [n_atoms]; NULL: the model has one head at most */
   uint32_t *receivers;        /* [n_edges] */
   const uint32_t *first_edge; /* [n_local + 1] */
   const uint32_t *senders;    /* [n_edges] */

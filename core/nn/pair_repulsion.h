@@ -13,7 +13,9 @@
 struct pair_repulsion {
   size_t n_species, n_terms;
   const double *coefficients, *exponents; /* [n_terms] */
-  const double *factor;                   /* [n_species][n_species] eV Angstrom: receiver, sender */
+  const double *factor;                   /* [n_species][n_species] eV Angstrom: receiver, sender;
+                                             a model with heads has one after the other, that of the
+                                             first unless somebody moves on */
   const double *length;                   /* likewise, Angstrom */
   const double *r_max;                    /* likewise, Angstrom */
   double p;                               /* of the polynomial cutoff */

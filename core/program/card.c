@@ -164,6 +164,38 @@ enum irrep_status card_objects(const struct card_object *object, const char *key
   return IRREP_OK;
 }
 
+/* Whether a text is there, without control characters, and not among those before it. */
+static bool is_new_name(const char *text, const char *texts, size_t n, size_t size) {
+  for (const unsigned char *at = (const unsigned char *)text; *at; at++)
+    if (*at < 0x20 || *at == 0x7f)
+      return false;
+  for (size_t i = 0; i < n; i++)
+    if (strcmp(text, texts + i * size) == 0)
+      return false;
+  return text[0] != '\0';
+}
+
+enum irrep_status card_names(const struct card_object *object, const char *key, size_t n_max,
+                             size_t size, char *texts, size_t *n, struct irrep_error *error) {
+  struct json_reader json;
+  const enum irrep_status status =
+      find_typed(object, key, JSON_ARRAY, "an array of strings is expected here", &json, error);
+  if (status != IRREP_OK)
+    return status;
+  size_t count = 0;
+  for (json_array_begin(&json); json_array_next(&json); count++) {
+    char *text = texts + count * size;
+    if (count == n_max || json_peek(&json) != JSON_STRING ||
+        !json_string(&json, text, size, NULL) || !is_new_name(text, texts, count, size))
+      return bad(object, key,
+                 "too many names, or one that is empty, too long, unprintable or there "
+                 "twice",
+                 error);
+  }
+  *n = count;
+  return count > 0 ? IRREP_OK : bad(object, key, "at least one name is expected here", error);
+}
+
 enum irrep_status card_choice(const struct card_object *object, const char *key,
                               const char *const *names, size_t *index, struct irrep_error *error) {
   char text[64], list[160] = "";

@@ -60,6 +60,11 @@ enum irrep_status card_sizes(const struct card_object *object, const char *key, 
 enum irrep_status card_objects(const struct card_object *object, const char *key, size_t n_max,
                                struct card_object *values, size_t *n, struct irrep_error *error);
 
+/* The texts of an array of strings, at most n_max of them, each of 1 to size - 1 printable bytes
+ * and no two the same; text i begins at texts + i * size. */
+enum irrep_status card_names(const struct card_object *object, const char *key, size_t n_max,
+                             size_t size, char *texts, size_t *n, struct irrep_error *error);
+
 /* The index of a string among names, which ends with NULL; UNSUPPORTED_MODEL lists the names. */
 enum irrep_status card_choice(const struct card_object *object, const char *key,
                               const char *const *names, size_t *index, struct irrep_error *error);

@@ -47,6 +47,8 @@ struct linear {
   bool covers_in, covers_out; /* every entry of that side is in a block */
   bool has_bias;
   size_t bias, bias_offset, bias_size; /* weights; place and length in the output row */
+  size_t bias_head_stride;             /* reals between the biases of successive heads, where they
+                                          alone are by head */
 };
 
 /* One entry of a gate: out[m] = scale * activation(g) * in[m] with g one channel of the same row,

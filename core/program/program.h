@@ -56,6 +56,8 @@ struct op {
   bool grad_accumulate; /* its adjoint adds to the gradient of in, which that of a later operation
                            has written; program_compile sets it */
   bool grad_unused;     /* its adjoint writes no gradient of in, which is fixed; likewise */
+  bool by_head;         /* it differs by the atom's head; a kind that is by_row only */
+  size_t head_stride;   /* reals between the weights of successive heads; 0: one for all */
   union {
     struct {
       size_t table; /* weights [n_species][dim of out]: the row of each species */
@@ -76,7 +78,7 @@ struct op {
     struct tensor_product tensor_product;
     struct {
       size_t weights;      /* [dim of in] */
-      const double *scale; /* [n_species] eV: energy += scale * weights . in */
+      const double *scale; /* [n_heads][n_species] eV: energy += scale * weights . in */
     } readout;
   };
 };
@@ -110,9 +112,10 @@ struct program {
   int l_max;            /* edges have harmonics of degrees 0 .. l_max */
   bool solid_harmonics; /* those of degree l are multiplied by the edge's length to the l */
   size_t n_species;
-  double *shift; /* [n_species] eV, energies of isolated atoms: a term beside the program
-                    (core/terms/model_terms.h), which no operation adds */
-  bool mean;     /* a structure's energy is the mean over its atoms, not the sum */
+  size_t n_heads; /* 0: the model has no heads, and what is by head has one row */
+  double *shift;  /* [n_heads][n_species] eV, energies of isolated atoms: a term beside the program
+                     (core/terms/model_terms.h), which no operation adds */
+  bool mean;      /* a structure's energy is the mean over its atoms, not the sum */
 
   size_t n_tensors, n_ops, n_stages;
   struct tensor *tensors; /* [n_tensors] */

@@ -4,8 +4,10 @@
 
 static void add_isolated_atoms(const struct program *program, const struct workspace *workspace) {
   const struct batch *batch = &workspace->batch;
-  for (size_t i = 0; i < batch->n_local; i++)
-    workspace->energies[i] += program->shift[batch->species[i]];
+  for (size_t i = 0; i < batch->n_local; i++) {
+    const size_t head = batch->heads ? batch->heads[i] : 0;
+    workspace->energies[i] += program->shift[head * program->n_species + batch->species[i]];
+  }
 }
 
 /* Slopes are there before the network adds its own, on which its adjoint is the last step; energies

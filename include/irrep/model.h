@@ -52,7 +52,14 @@ struct irrep_card {
   const char *blas; /* what multiplied matrices when the model was loaded: "OpenBLAS 0.3.21 Haswell"
                        with the processor that it takes this one for, or "own": the plain loops of
                        the library, where OpenBLAS computes wrong or has several threads */
+  const char *const *heads; /* [n_heads] names of the heads, UTF-8 */
+  size_t n_heads;           /* 0: the model has no heads by name */
+  size_t default_head;      /* the head of a structure that none is named for; IRREP_HEAD_NONE: it
+                               has to be named. 0 where n_heads is */
 };
+
+/* No head. */
+#define IRREP_HEAD_NONE SIZE_MAX
 
 /* Tells the size of one structure or, field by field, the sum over the structures of a batch. The
  * caller owns it, and adds plans up. */
@@ -159,13 +166,17 @@ struct irrep_evaluate_options {
    * each is written. Results are those of the sum. */
   struct irrep_addition *additions;
   size_t n_additions;
+
+  /* [n_structures] or [n_graphs]: the index of each one's head among the card's heads, 0 of a model
+   * without. NULL: all have the card's default_head. */
+  const size_t *heads;
 };
 
 /* Evaluates in single precision, on the calling thread. */
 #define IRREP_EVALUATE_OPTIONS_INIT                                                                \
   {                                                                                                \
     sizeof(struct irrep_evaluate_options), IRREP_FLOAT32, false, false, NULL, NULL, NULL, NULL,    \
-        NULL, NULL, 0                                                                              \
+        NULL, NULL, 0, NULL                                                                        \
   }
 
 /* Loads a model from the bytes of a model file (model_format.h), every offset, shape, dtype and
@@ -222,6 +233,10 @@ void irrep_model_free(struct irrep_model *model);
 
 /* Returns the card, which lives as long as the model; never NULL. Thread-safe. */
 const struct irrep_card *irrep_model_card(const struct irrep_model *model);
+
+/* Returns the index of the head of a name [size], which need not end in NUL, among those of a
+ * model; IRREP_HEAD_NONE where it has no such head. Thread-safe. */
+size_t irrep_model_find_head(const struct irrep_model *model, const char *name, size_t size);
 
 /* Checks a structure against a model and counts its edges, in time linear in atoms and edges.
  *
@@ -299,8 +314,8 @@ enum irrep_status irrep_model_self_check(const struct irrep_model *model,
  *
  * OK: the results are written; NO_MEMORY: the arena is too small, or there is no memory for the
  * weights of an element that occurs for the first time; BAD_ARGUMENT: an arena that is not aligned,
- * or an option, team, profile, addition or struct_size that is not as described; CANCELLED. Without
- * OK no result means anything.
+ * an option, team, profile, addition, head or struct_size that is not as described, or no heads
+ * where the model has several and no default; CANCELLED. Without OK no result means anything.
  *
  * The numbers of a structure have the same bits whatever else is in the batch and however many
  * threads help. Nothing is allocated or locked, except in the first evaluation in the precision

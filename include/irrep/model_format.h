@@ -24,8 +24,21 @@
  *   "model"           hyperparameters of the architecture, see below
  *   "dispersion"      {"method": "d3bj" | "d3zero", "functional": "pbe"}; optional: what DFT-D3 is
  *                     taken where it is added and nothing else is said (dispersion.h)
+ *   "heads"           ["omat", "mp"]; optional: the model has several heads, see below
+ *   "default_head"    "mp"; optional, with "heads": the one of whoever names none. A single head is
+ *                     its own default
  *   For people, all optional: "name", "description", "source", "license", "citation", "training",
  *   "sha256_source", "modality". Other keys are refused, here and in the objects below.
+ *
+ * HEADS, of "mace" and "nequip": names of 1 to 63 bytes of printable UTF-8, no two the same, at
+ * most
+ *   64. A structure is evaluated with one of them (the fidelity, or modality, that a model was also
+ *   trained on). Some tensors then have one more dimension in front, [n_heads], and a structure
+ * reads its head's part: "scale", "shift", the weights and biases of every readout, and
+ *   "pair_repulsion.factor". These may be there, too, in the place of what they are named after:
+ *     "NAME.head_bias"        [n_heads][mul_B of 0e], for "NAME.bias" of an irreps-wise linear map
+ *     "embedding.head_bias"   [n_heads][mul], of "nequip": the first features are the sum of the
+ *                             species' row of "embedding.weight" and the head's row of this
  *
  * RADIAL
  *   "basis"    {"name": "bessel", "num_basis": n, "prefactor": c}: b_k(r) = c sin(w_k r) / r
@@ -263,6 +276,9 @@
 #define IRREP_MODEL_FILE_HEADER_MAX (16u << 20) /* bytes of JSON header */
 #define IRREP_MODEL_FILE_TENSORS_MAX 16384
 #define IRREP_MODEL_SPECIES_MAX 118
+#define IRREP_MODEL_HEADS_MAX 64
+#define IRREP_MODEL_HEAD_NAME_MAX 64 /* bytes of a head's name, its NUL included */
+#define IRREP_MODEL_EMBEDDING_MAX (1u << 22) /* numbers of an embedding by head, padded */
 #define IRREP_MODEL_LAYERS_MAX 16
 #define IRREP_MODEL_CHANNELS_MAX 65536 /* of an irrep or a filter */
 #define IRREP_MODEL_ROW_MAX (1u << 18) /* numbers of one atom's, or edge's, features, padded */

@@ -119,7 +119,8 @@ static const struct option options[] = {
      "log a line for each request answered"},
     {"ipi", "ADDRESS,model=NAME", OPTION_LIST, "", FIELD(ipi), 0, 65535,
      "connect as an i-PI engine to unix:NAME or HOST:PORT; also ,structure=FILE ,species=FORMULA "
-     ",pbc=TTF ,precision=NAME ,connections=K; several: repeat it, or separate by semicolons"},
+     ",pbc=TTF ,precision=NAME ,head=NAME ,connections=K; several: repeat it, or separate by "
+     "semicolons"},
     {"mdi", "HOST:PORT,model=NAME", OPTION_LIST, "", FIELD(mdi), 0, 65535,
      "connect as an MDI engine; options as for --ipi"},
     {"socket-allow", "HOSTS", OPTION_TEXT, "", FIELD(socket_allow), 0, 4095,

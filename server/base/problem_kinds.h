@@ -21,6 +21,8 @@
   X(NO_ATOMS, 422, "no-atoms", "structure without atoms")                                          \
   X(MISSING_CELL, 422, "missing-cell", "periodic axis without a cell")                             \
   X(TOO_LARGE, 422, "too-large", "structure larger than the limits")                               \
+  X(UNKNOWN_HEAD, 422, "unknown-head", "no such head")                                             \
+  X(MISSING_HEAD, 422, "missing-head", "no head named")                                            \
   X(NO_DISPERSION_DATA, 422, "no-dispersion-data", "no reference data of dispersion")              \
   X(TOO_MANY_STRUCTURES, 422, "too-many-structures", "too many structures in one request")         \
   X(TOO_MANY_VALUES, 413, "too-many-values", "too many values in one request")                     \

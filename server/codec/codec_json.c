@@ -14,13 +14,14 @@ enum member {
   DEADLINE,
   PRIORITY,
   DISPERSION,
+  HEAD,
   STRUCTURES,
   EXTENSION,
   N_MEMBERS
 };
 
-static const char *const members[N_MEMBERS] = {
-    "properties", "precision", "deadline_ms", "priority", "dispersion", "structures", NULL};
+static const char *const members[N_MEMBERS] = {"properties", "precision", "deadline_ms", "priority",
+                                               "dispersion", "head",      "structures",  NULL};
 
 struct reader {
   struct json_reader json;
@@ -139,6 +140,9 @@ static void read_members(struct reader *r) {
     case DISPERSION:
       codec_dispersion_read(&r->json, "#/dispersion", &r->request->dispersion,
                             &r->faults[DISPERSION]);
+      break;
+    case HEAD:
+      codec_head_read(&r->json, "#/head", &r->request->head, &r->faults[HEAD]);
       break;
     case STRUCTURES:
       r->no_memory =

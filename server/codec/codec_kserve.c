@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define KEYS_MAX 6
+#define KEYS_MAX 7
 
 /* The longest string that describes dispersion. */
 #define DISPERSION_TEXT_MAX 1024
@@ -357,10 +357,15 @@ static bool read_dispersion(struct reader *r, struct json_reader *json) {
   return !r->fault->is_set;
 }
 
+static bool read_head(struct reader *r, struct json_reader *json) {
+  codec_head_read(json, "#/parameters/head", &r->request->head, r->fault);
+  return !r->fault->is_set;
+}
+
 static bool read_parameters(struct reader *r, struct json_reader *object) {
-  static const char *const keys[] = {"precision", "priority",           "deadline_ms",
-                                     "timeout",   "binary_data_output", "dispersion"};
-  enum { PRECISION, PRIORITY, DEADLINE, TIMEOUT, BINARY, DISPERSION, N_KEYS };
+  static const char *const keys[] = {"precision",          "priority",   "deadline_ms", "timeout",
+                                     "binary_data_output", "dispersion", "head"};
+  enum { PRECISION, PRIORITY, DEADLINE, TIMEOUT, BINARY, DISPERSION, HEAD, N_KEYS };
   struct json_reader values[KEYS_MAX];
   bool is_binary = false;
   snprintf(r->place, sizeof r->place, "/parameters");
@@ -375,6 +380,7 @@ static bool read_parameters(struct reader *r, struct json_reader *object) {
   return (!is_given(&values[PRECISION]) || read_precision(r, &values[PRECISION])) &&
          (!is_given(&values[PRIORITY]) || read_priority(r, &values[PRIORITY])) &&
          (!is_given(&values[DISPERSION]) || read_dispersion(r, &values[DISPERSION])) &&
+         (!is_given(&values[HEAD]) || read_head(r, &values[HEAD])) &&
          (!is_given(&values[TIMEOUT]) || read_deadline(r, &values[TIMEOUT], "timeout", 1e-3)) &&
          (!is_given(&values[DEADLINE]) || read_deadline(r, &values[DEADLINE], "deadline_ms", 1));
 }

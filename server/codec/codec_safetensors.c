@@ -219,11 +219,17 @@ static bool read_dispersion(struct reader *r, const char *text) {
   return found.is_set ? codec_fault_tell(&found, r->problem) : true;
 }
 
+static bool read_head(struct reader *r, const char *text) {
+  struct codec_fault found = {0};
+  codec_head_read_text(text, "#/__metadata__/head", &r->request->head, &found);
+  return found.is_set ? codec_fault_tell(&found, r->problem) : true;
+}
+
 static bool read_options(struct reader *r, struct json_reader *json) {
-  static const char *const names[] = {"properties", "precision", "deadline_ms", "priority",
-                                      "dispersion"};
+  static const char *const names[] = {"properties", "precision",  "deadline_ms",
+                                      "priority",   "dispersion", "head"};
   static bool (*const readers[])(struct reader * r, const char *text) = {
-      read_properties, read_precision, read_deadline, read_priority, read_dispersion};
+      read_properties, read_precision, read_deadline, read_priority, read_dispersion, read_head};
   enum { N_OPTIONS = sizeof names / sizeof *names };
   char name[NAME_MAX], text[OPTION_MAX];
   unsigned given = 0;

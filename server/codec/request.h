@@ -5,6 +5,7 @@
 #include "irrep/model.h"
 #include "server/base/problem.h"
 #include "server/codec/codec_dispersion.h"
+#include "server/codec/codec_head.h"
 #include "server/codec/properties.h"
 #include "server/models/bounds.h"
 #include "server/models/evaluator.h"
@@ -55,6 +56,7 @@ struct request {
   bool has_priority;  /* one was named; otherwise it is interactive */
   enum request_priority priority;
   struct request_dispersion dispersion;
+  struct request_head head;
   size_t bytes;                 /* that it holds; read-only */
   size_t bytes_max;             /* that it may hold; 0: no bound */
   struct request_block *blocks; /* private */

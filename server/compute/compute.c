@@ -16,6 +16,7 @@ struct arrays {
   const struct irrep_graph **graphs;  /* [n_entries] */
   bool all_graphs;                    /* each structure's graph is there */
   struct irrep_result *results;       /* [n_entries] */
+  size_t *heads;                      /* [n_entries] */
   struct irrep_addition *additions;   /* [n_additions] of those with a term, in their order */
   size_t n_additions;
   double *outputs; /* the arrays of the results, one after the other */
@@ -43,16 +44,18 @@ static bool arrays_new(struct arrays *arrays, const struct batch *batch) {
   arrays->graphs = calloc(n + 1, sizeof(const struct irrep_graph *));
   arrays->all_graphs = true;
   arrays->results = calloc(n + 1, sizeof *arrays->results);
+  arrays->heads = calloc(n + 1, sizeof *arrays->heads);
   arrays->additions = calloc(n + 1, sizeof *arrays->additions);
   arrays->outputs = calloc(n_outputs + 1, sizeof *arrays->outputs);
-  if (!arrays->structures || !arrays->graphs || !arrays->results || !arrays->outputs ||
-      !arrays->additions)
+  if (!arrays->structures || !arrays->graphs || !arrays->results || !arrays->heads ||
+      !arrays->outputs || !arrays->additions)
     return false;
   double *output = arrays->outputs;
   for (size_t i = 0; i < n; i++) {
     const struct prediction *p = prediction_of(batch, i);
     struct irrep_result *result = &arrays->results[i];
     arrays->structures[i] = *p->entry.structure;
+    arrays->heads[i] = p->head;
     arrays->graphs[i] = p->graph ? p->graph->graph : NULL;
     arrays->all_graphs = arrays->all_graphs && arrays->graphs[i];
     *result = p->numbers ? *p->numbers : (struct irrep_result)IRREP_RESULT_INIT;
@@ -73,6 +76,7 @@ static void arrays_free(struct arrays *arrays) {
   free(arrays->structures);
   free(arrays->graphs);
   free(arrays->results);
+  free(arrays->heads);
   free(arrays->additions);
   free(arrays->outputs);
 }
@@ -155,6 +159,7 @@ static enum irrep_status evaluate(struct batch *batch, const struct compute *com
       .plain_kernels = plain,
       .additions = arrays->additions,
       .n_additions = arrays->n_additions,
+      .heads = arrays->heads,
       .profile = batch->profile ? &batch->profile->core : NULL};
   const enum irrep_status status =
       arrays->all_graphs

@@ -27,6 +27,7 @@ struct prediction {
   uint32_t properties;           /* a set of properties.h */
   struct kept_graph *graph;      /* of the structure, where it is kept */
   const struct irrep_term *term; /* of dispersion, beside the model; NULL: none */
+  size_t head;                   /* its index among the model's; 0 of a model without */
   struct irrep_result *numbers;  /* where they go, with the caller's arrays, instead of an answer;
                                     NULL: an answer is wanted */
   struct answer_text *answer;    /* which gets its element, when one is wanted; NULL: no memory */

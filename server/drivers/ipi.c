@@ -23,6 +23,7 @@ struct ipi {
   struct species species;
   bool has_precision;
   enum irrep_precision precision;
+  struct request_head head;
   size_t max_atoms, max_structures;
   struct atomic_units units;
   struct text data; /* what GETFORCE is answered with, in state HAVEDATA */
@@ -50,6 +51,7 @@ static struct protocol *ipi_new(const struct protocol_settings *settings) {
   ipi->units = units_of_ase;
   ipi->has_precision = settings->has_precision;
   ipi->precision = settings->precision;
+  ipi->head = settings->head;
   ipi->max_atoms = settings->max_atoms;
   ipi->max_structures = settings->max_structures;
   ipi->parser.max_atoms = settings->max_atoms;
@@ -84,6 +86,8 @@ static const char *apply(struct ipi *ipi, struct parameters *p) {
     ipi->has_precision = true;
     ipi->precision = p->precision;
   }
+  if (p->head.is_given)
+    ipi->head = p->head;
   if (p->species.has_pbc) {
     ipi->species.has_pbc = true;
     memcpy(ipi->species.pbc, p->species.pbc, sizeof p->species.pbc);
@@ -213,6 +217,7 @@ static bool ipi_request(const struct driver *driver, struct request *request) {
   request->properties = PROPERTY(FORCES);
   request->has_precision = ipi->has_precision;
   request->precision = ipi->precision;
+  request->head = ipi->head;
   return true;
 }
 

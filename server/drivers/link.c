@@ -284,6 +284,7 @@ static struct protocol *make_protocol(const struct link *link) {
   const struct protocol_settings settings = {.model = spec->model,
                                              .has_precision = spec->has_precision,
                                              .precision = spec->precision,
+                                             .head = spec->head,
                                              .species = &spec->species,
                                              .max_atoms = link->options.config->max_atoms,
                                              .max_structures =

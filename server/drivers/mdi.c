@@ -25,6 +25,7 @@ struct mdi {
   struct species species; /* n_atoms from >NATOMS, numbers 0 until >ELEMENTS */
   bool has_precision;
   enum irrep_precision precision;
+  struct request_head head;
   size_t max_atoms;
   double *positions;        /* [n_atoms][3] bohr; NULL until >COORDS */
   double cell[3][3];        /* bohr, rows are lattice vectors */
@@ -311,6 +312,7 @@ static struct protocol *mdi_new(const struct protocol_settings *settings) {
   snprintf(protocol->driver.model, sizeof protocol->driver.model, "%s", settings->model);
   mdi->has_precision = settings->has_precision;
   mdi->precision = settings->precision;
+  mdi->head = settings->head;
   mdi->max_atoms = settings->max_atoms;
   text_add(&protocol->out, (const char *)version, sizeof version);
   text_add(&protocol->out, (const char *)lengths, sizeof lengths);
@@ -437,6 +439,7 @@ static bool mdi_request(const struct driver *driver, struct request *request) {
   request->properties = PROPERTY(FORCES);
   request->has_precision = mdi->has_precision;
   request->precision = mdi->precision;
+  request->head = mdi->head;
   return true;
 }
 

@@ -66,6 +66,12 @@ static enum irrep_status read_entry(struct parameters *p, struct piece key, stru
     p->has_precision = parameters_precision(value.at, value.length, &p->precision);
     if (!p->has_precision)
       return refuse(value, "precision", "float32 or float64", error);
+  } else if (is(key, "head")) {
+    if (value.length == 0 || value.length >= sizeof p->head.name)
+      return refuse(value, "head", "a name of 1 to 63 bytes", error);
+    p->head.is_given = true;
+    memcpy(p->head.name, value.at, value.length);
+    p->head.name[value.length] = '\0';
   } else if (is(key, "batch_size")) {
     p->batch_size = read_batch_size(value);
     if (p->batch_size == 0)

@@ -27,6 +27,7 @@ struct protocol_settings {
   const char *model; /* "": the program must say */
   bool has_precision;
   enum irrep_precision precision;
+  struct request_head head;
   const struct species *species; /* no atoms: the program must say */
   size_t max_atoms;              /* of all structures of an exchange together */
   size_t max_structures;

@@ -51,6 +51,15 @@ static enum irrep_status set_precision(struct socket_spec *spec, const char *val
   return spec->has_precision ? IRREP_OK : refuse("precision", value, "float32 or float64", error);
 }
 
+static enum irrep_status set_head(struct socket_spec *spec, const char *value,
+                                  struct irrep_error *error) {
+  if (value[0] == '\0' || strlen(value) >= sizeof spec->head.name)
+    return refuse("head", value, "a name of 1 to 63 bytes", error);
+  spec->head.is_given = true;
+  snprintf(spec->head.name, sizeof spec->head.name, "%s", value);
+  return IRREP_OK;
+}
+
 static enum irrep_status set_option(struct socket_spec *spec, const char *key, const char *value,
                                     size_t max_atoms, struct irrep_error *error) {
   if (strcmp(key, "model") == 0)
@@ -61,11 +70,13 @@ static enum irrep_status set_option(struct socket_spec *spec, const char *key, c
     return set_pbc(spec, value, error);
   if (strcmp(key, "precision") == 0)
     return set_precision(spec, value, error);
+  if (strcmp(key, "head") == 0)
+    return set_head(spec, value, error);
   const bool is_file = strcmp(key, "structure") == 0;
   if (!is_file && strcmp(key, "species") != 0)
     return irrep_fail(error, IRREP_BAD_ARGUMENT, "",
-                      "\"%.40s\" is no option: model, structure, species, pbc, precision and "
-                      "connections are",
+                      "\"%.40s\" is no option: model, structure, species, pbc, precision, head "
+                      "and connections are",
                       key);
   if (spec->species.n_atoms > 0)
     return irrep_fail(error, IRREP_BAD_ARGUMENT, key, "the species are given twice");

@@ -203,6 +203,7 @@ static void make_predictions(struct predict_job *job) {
     p->entry.structure = &item->structure;
     p->entry.plan = item->plan;
     p->term = job->term;
+    p->head = job->head;
     if (p->term)
       p->entry.extra_bytes = irrep_term_bytes(p->term, item->structure.n_atoms, 0);
     p->graph = &item->graph;
@@ -237,10 +238,15 @@ static bool make_term(struct predict_job *job) {
   return false;
 }
 
+static bool choose_head(struct predict_job *job) {
+  return codec_head_choose(&job->request.head, job->compute->evaluator->card(job->loaded->model),
+                           job->served->name, &job->head, &job->problem);
+}
+
 bool predict_job_plan(struct predict_job *job, size_t max_edges, bool whole) {
   uint64_t begun_ns = uv_hrtime();
   choose_precision(job);
-  if (!make_term(job))
+  if (!choose_head(job) || !make_term(job))
     return true;
   const struct request_planner planner = {
       .evaluator = job->compute->evaluator,

@@ -64,6 +64,7 @@ struct predict_job {
   struct request request;
   struct kserve_wish wish; /* of a KServe body */
   enum irrep_precision precision;
+  size_t head;                    /* its index among the model's */
   struct irrep_term *term;        /* of dispersion, where the request wants it */
   double *dispersion_energies;    /* [request.n_items] in the request's memory, of an answer in
                                      binary with a term */

@@ -18,8 +18,9 @@ static void put_elements(struct json_writer *w, const struct irrep_card *card) {
 
 /* What the model file says for people, as it says it: JSON that was checked when it was loaded. */
 static void put_provenance(struct json_writer *w, const struct irrep_card *card) {
-  static const char *const names[] = {"description", "source",   "license",       "citation",
-                                      "training",    "modality", "sha256_source", "dispersion"};
+  static const char *const names[] = {"description", "source",      "license",       "citation",
+                                      "training",    "modality",    "sha256_source", "dispersion",
+                                      "heads",       "default_head"};
   enum { N_NAMES = sizeof names / sizeof *names };
   const char *values[N_NAMES] = {NULL};
   size_t sizes[N_NAMES] = {0};

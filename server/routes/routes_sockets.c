@@ -88,6 +88,12 @@ static bool read_precision(struct reading *r, struct json_reader *json) {
          wrong(r, PROBLEM_WRONG_VALUE, "precision", "precision takes \"float32\" or \"float64\"");
 }
 
+static bool read_head(struct reading *r, struct json_reader *json) {
+  struct codec_fault fault = {0};
+  codec_head_read(json, "#/head", &r->spec->head, &fault);
+  return !fault.is_set || codec_fault_tell(&fault, r->problem);
+}
+
 /* A whole number of the range; 0 for anything else. */
 static size_t whole_number(struct json_reader *json, size_t max) {
   size_t number = 0;
@@ -146,6 +152,7 @@ enum member {
   ADDRESS,
   MODEL,
   PRECISION,
+  HEAD,
   NUMBERS,
   PBC,
   CONNECTIONS,
@@ -153,11 +160,12 @@ enum member {
   N_MEMBERS
 };
 
-static const char *const members[N_MEMBERS] = {"protocol", "address", "model",       "precision",
-                                               "numbers",  "pbc",     "connections", "reconnect"};
+static const char *const members[N_MEMBERS] = {"protocol",  "address",     "model",
+                                               "precision", "head",        "numbers",
+                                               "pbc",       "connections", "reconnect"};
 
 static bool (*const readers[N_MEMBERS])(struct reading *reading, struct json_reader *json) = {
-    read_protocol, read_address, read_model,       read_precision,
+    read_protocol, read_address, read_model,       read_precision, read_head,
     read_numbers,  read_pbc,     read_connections, read_reconnect};
 
 /* Finds the values of the members of a text without faults, which is an object. */
@@ -174,6 +182,14 @@ static bool find_members(struct reading *r, struct json_reader *json,
     if (!(*given >> i & 1))
       return wrong(r, PROBLEM_MISSING_KEY, members[i], "the key is missing");
   return true;
+}
+
+/* The model, when it is in memory, has the head, or a default. */
+static bool head_is_known(struct reading *r) {
+  const struct served_model *served = registry_find(r->services->registry, r->spec->model);
+  size_t head = 0;
+  return !served->model || codec_head_choose(&r->spec->head, irrep_model_card(served->model),
+                                             served->name, &head, r->problem);
 }
 
 /* The model, when it is in memory, knows every element. */
@@ -214,7 +230,7 @@ static bool read_members(struct reading *r, struct json_reader *json) {
       return false;
   if (r->spec->protocol == &protocol_mdi && r->spec->address.unix_path[0] != '\0')
     return wrong(r, PROBLEM_WRONG_VALUE, "address", "MDI knows TCP only: HOST:PORT");
-  return elements_are_known(r);
+  return head_is_known(r) && elements_are_known(r);
 }
 
 /* Reads a body into a spec, which the caller frees either way. */
@@ -271,6 +287,8 @@ static void put_socket(struct json_writer *w, const struct socket_entry *entry) 
   json_put_string(w, "model", spec->model);
   if (spec->has_precision)
     json_put_string(w, "precision", spec->precision == IRREP_FLOAT64 ? "float64" : "float32");
+  if (spec->head.is_given)
+    json_put_string(w, "head", spec->head.name);
   json_put_size(w, "atoms", spec->species.n_atoms);
   json_put_bool(w, "reconnect", spec->reconnects);
   json_put_string(w, "state", link_state_name(state_of(entry)));

@@ -21,6 +21,7 @@ from irrepd import safetensors
 ROOT = Path(__file__).resolve().parents[2]
 JOINED = ("energies", "forces", "numbers")  # of all structures, one after the other
 MEASURED = "upstream_float32_errors"
+HEAD_STRUCTURES = ("s22-water-dimer", "quartz", "crystal-water", "dimer-h2")  # of H, O and Si
 NOT_COMPARED = (MEASURED, "sevenn_float32_errors", "made_with")  # by processor, by build of torch
 
 
@@ -95,6 +96,19 @@ def _rough_errors(
             )
         )
     return np.max(errors, axis=0)
+
+
+def heads_arrays(
+    found: Mapping[str, Sequence[Evaluation]], names: Sequence[str], packages: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """The arrays of a fixture of heads: "HEAD/energies" and so on, of all structures in a row."""
+    arrays: dict[str, np.ndarray] = {"names": np.array(names)}
+    for head, evaluations in found.items():
+        arrays[f"{head}/energies"] = np.concatenate([e.energies for e in evaluations])
+        arrays[f"{head}/forces"] = np.concatenate([e.forces for e in evaluations])
+        arrays[f"{head}/virial"] = np.array([-e.strain_derivative for e in evaluations])
+    arrays["made_with"] = np.array([f"{p} {importlib.metadata.version(p)}" for p in packages])
+    return arrays
 
 
 def check_derivatives(evaluate: Evaluate, structure: Structure, step: float = 1e-4) -> None:

@@ -129,12 +129,26 @@ class Interpreter:
 
     architecture = "nequip"
 
-    def __init__(self, path: str | Path):
+    def __init__(self, path: str | Path, head: str | None = None):
         self.tensors, metadata = safetensors.read(path)
         self.card = json.loads(metadata["irrepd"])
+        if head is not None:
+            self.choose(self.card["heads"].index(head))
         self.model = self.card["model"]
         if (self.card["format"], self.card["architecture"]) != (1, self.architecture):
             raise ValueError(f"not a model file of format 1, {self.architecture}")
+
+    def choose(self, head: int) -> None:
+        """Puts a head's part in the place of what is by head."""
+        for name, tensor in list(self.tensors.items()):
+            if re.match(r"(scale|shift|pair_repulsion\.factor)$|(layers\.\d+\.)?readout\.", name):
+                self.tensors[name] = tensor[head]
+        for name in [name for name in self.tensors if name.endswith(".head_bias")]:
+            bias = self.tensors.pop(name)[head]
+            if name == "embedding.head_bias":
+                self.tensors["embedding.weight"] = self.tensors["embedding.weight"] + bias
+            else:
+                self.tensors[name.replace(".head_bias", ".bias")] = bias
 
     def energies(
         self,

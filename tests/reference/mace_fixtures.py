@@ -15,7 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from fixture_files import ROOT, answers, check_derivatives, load, save_answers, save_model
+from fixture_files import (
+    HEAD_STRUCTURES,
+    ROOT,
+    answers,
+    check_derivatives,
+    heads_arrays,
+    load,
+    save_answers,
+    save_model,
+)
 from mace_upstream import (
     CRYSTALS,
     ChebychevBasis,
@@ -32,6 +41,7 @@ from mace_upstream import (
 CHECKPOINT = ROOT / "clients" / "python" / "tests" / "fixtures" / "mace.model"
 PACKAGES = ("torch", "mace-torch", "e3nn", "numpy")
 MOLECULES = (1, 4, 6, 7, 8)  # elements
+KEEPS_HEADS = ("mace/multihead",)  # in its file; those of others are cut down to the last one
 NAMES = {
     MOLECULES: (
         "atom-tiny-cell", "dimer-n2", "dimers-of-all-lengths", "trimer-linear", "s22-water-dimer",
@@ -59,6 +69,10 @@ MODELS: dict[str, dict[str, Any]] = {
     "mace/heads": {
         "heads": ["pbe", "r2scan"], "correlation": [3, 2], "radial_type": "gaussian",
         "num_bessel": 8, "numbers": MOLECULES,
+    },
+    "mace/multihead": {
+        "heads": ["omat", "mp", "off"], "correlation": 2, "first": "Density",
+        "rest": "DensityResidual", "pair_repulsion": True, "distance_transform": "Agnesi",
     },
     "mace/correlation-4": {"correlation": 4, "num_interactions": 1, "pair_repulsion": True},
     "mace/parity": {
@@ -127,7 +141,7 @@ def make(name: str, options: dict[str, Any]) -> None:
     model = build(**options)
     with tempfile.TemporaryDirectory() as folder:
         source = save_pickle(model, Path(folder))
-        save_model(name, convert_file(source, Path(folder), model.heads))
+        save_model(name, convert_file(source, Path(folder), model.heads, name in KEEPS_HEADS))
     names = NAMES[options.get("numbers", CRYSTALS)]
     exact, single = model.double(), build(**options).float()
     set_exact_couplings(exact, build(**{**options, "dtype": torch.float64}))
@@ -142,7 +156,18 @@ def make(name: str, options: dict[str, Any]) -> None:
         PACKAGES,
     )
     save_answers(name, arrays)
+    if name in KEEPS_HEADS:
+        save_heads(name, exact)
     print(name, flush=True)
+
+
+def save_heads(name: str, model: torch.nn.Module) -> None:
+    """The answers of every head: fixtures/NAME-heads.npz (test_heads.py)."""
+    found = {
+        head: [evaluate(model, load()[key], i) for key in HEAD_STRUCTURES]
+        for i, head in enumerate(model.heads)
+    }
+    save_answers(f"{name}-heads", heads_arrays(found, HEAD_STRUCTURES, PACKAGES))
 
 
 def main() -> None:

@@ -84,8 +84,10 @@ def build(
     )
 
 
-def graph_of(model: torch.nn.Module, structure: Structure) -> tuple[dict[str, Any], Any]:
-    """What a model is given, of the last head, and the edges in its order."""
+def graph_of(
+    model: torch.nn.Module, structure: Structure, head: int = -1
+) -> tuple[dict[str, Any], Any]:
+    """What a model is given, of a head, by default the last, and the edges in its order."""
     dtype = next(model.parameters()).dtype
     torch.set_default_dtype(dtype)
     edges = find_edges(structure.positions, structure.cell, structure.pbc, float(model.r_max))
@@ -102,14 +104,14 @@ def graph_of(model: torch.nn.Module, structure: Structure) -> tuple[dict[str, An
         "node_attrs": torch.nn.functional.one_hot(species, len(numbers)).to(dtype),
         "batch": torch.zeros(len(species), dtype=torch.int64),
         "ptr": torch.tensor([0, len(species)]),
-        "head": torch.tensor([len(model.heads) - 1]),
+        "head": torch.tensor([range(len(model.heads))[head]]),
     }
     return data, edges
 
 
-def evaluate(model: torch.nn.Module, structure: Structure) -> Evaluation:
-    """Of the last head; forces and strain derivative from the gradient by the edges' vectors."""
-    data, edges = graph_of(model, structure)
+def evaluate(model: torch.nn.Module, structure: Structure, head: int = -1) -> Evaluation:
+    """Of the last head, or another; forces and strain from the gradient by the edges' vectors."""
+    data, edges = graph_of(model, structure, head)
     shifts = data["shifts"]
     out = model(data, compute_force=False)
     gradient = np.zeros((len(edges.senders), 3))
@@ -138,12 +140,12 @@ def save_pickle(model: torch.nn.Module, folder: Path) -> Path:
     return path
 
 
-def convert_file(source: Path, folder: Path, heads: list[str]) -> Path:
-    """Converts a pickled model, its last head, in a fresh process without torch."""
+def convert_file(source: Path, folder: Path, heads: list[str], all_of_them: bool = False) -> Path:
+    """Converts a pickled model in a fresh process without torch: its last head, or all."""
     target = folder / "mace.safetensors"
     command = [sys.executable, "-c", CONVERT, source, target]
     if len(heads) > 1:
-        command += ["--head", heads[-1]]
+        command += ["--default-head" if all_of_them else "--head", heads[-1]]
     package = ROOT / "clients" / "python"
     subprocess.run(list(map(str, command)), check=True, cwd=package, stdout=subprocess.DEVNULL)
     return target

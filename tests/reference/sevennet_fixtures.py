@@ -32,7 +32,7 @@ from sevenn.train.dataload import unlabeled_atoms_to_graph
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from edges import find_edges
-from fixture_files import save_answers
+from fixture_files import HEAD_STRUCTURES, ROOT, heads_arrays, save_answers
 from structures import FIXTURES, SUBSET, Structure, build, pack
 
 MEASURED = "sevenn_float32_errors"
@@ -45,6 +45,9 @@ class Checkpoint(NamedTuple):
     modality: str | None = None
     every_structure: bool = False
 
+
+# A tiny checkpoint of three fidelities, whose one-hot enters everywhere: its answers for each.
+MODAL = ROOT / "clients" / "python" / "tests" / "fixtures" / "modal.pth"
 
 CHECKPOINTS = {
     "sevennet-0": Checkpoint("SevenNet_0__11Jul2024/checkpoint_sevennet_0.pth", None, True),
@@ -217,6 +220,16 @@ def make(name: str, checkpoint: Checkpoint, structures: dict[str, Structure]) ->
     }
 
 
+def make_heads(structures: dict[str, Structure]) -> dict[str, np.ndarray]:
+    """The answers of every fidelity of MODAL: fixtures/sevennet-heads.npz (test_heads.py)."""
+    found = {}
+    for name in ("first", "second", "third"):
+        reference = Reference(Checkpoint(str(MODAL), name), torch.float64)
+        check_float64(reference, structures["s22-water-dimer"])
+        found[name] = [reference.evaluate(structures[key]) for key in HEAD_STRUCTURES]
+    return heads_arrays(found, HEAD_STRUCTURES, PACKAGES)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", choices=CHECKPOINTS, help="one checkpoint")
@@ -226,6 +239,8 @@ def main() -> None:
     FIXTURES.mkdir(exist_ok=True)
     structures = build()
     save_answers("structures", pack(structures))
+    if only is None:
+        save_answers("sevennet-heads", make_heads(structures))
     for name, checkpoint in CHECKPOINTS.items():
         if only in (None, name):
             print(name, flush=True)

@@ -65,6 +65,9 @@ class _Card(ctypes.Structure):
         ("metadata", c_char_p),
         ("metadata_size", c_size_t),
         ("blas", c_char_p),
+        ("heads", POINTER(c_char_p)),
+        ("n_heads", c_size_t),
+        ("default_head", c_size_t),
     ]
 
 
@@ -91,6 +94,9 @@ class _Options(_Sized):
         ("team", c_void_p),
         ("profile", c_void_p),
         ("exchange", c_void_p),
+        ("additions", c_void_p),
+        ("n_additions", c_size_t),
+        ("heads", POINTER(c_size_t)),
     ]
 
 
@@ -266,6 +272,7 @@ class Model:
         self.r_max = card.r_max
         self.precision = PRECISIONS[card.precision]
         self.bytes = card.bytes
+        self.heads = [name.decode() for name in card.heads[: card.n_heads]]
         self.metadata = json.loads(ctypes.string_at(card.metadata, card.metadata_size))
 
     def __del__(self) -> None:
@@ -290,10 +297,17 @@ class Model:
         )
 
     def evaluate(
-        self, structures: Sequence, precision: str = "float64", exact_filters: bool = False
+        self,
+        structures: Sequence,
+        precision: str = "float64",
+        exact_filters: bool = False,
+        heads: Sequence[str] | None = None,
     ) -> list[Result]:
         """Plans and evaluates one batch; raises the first status that is not OK."""
-        return Batch(self, structures, precision, exact_filters=exact_filters).evaluate()
+        batch = Batch(self, structures, precision, exact_filters=exact_filters)
+        if heads is not None:
+            batch.set_heads(heads)
+        return batch.evaluate()
 
     def evaluate_one(
         self, structure, precision: str = "float64", exact_filters: bool = False
@@ -341,6 +355,12 @@ class Batch:
             pointer = storage.ctypes.data_as(POINTER(c_double))
             _library.irrep_outputs_place(bits, n_atoms, pointer, byref(result))
             self._storage.append(storage)
+
+    def set_heads(self, heads: Sequence[str]) -> None:
+        """The head of each structure; without, all have the model's default."""
+        indices = [self._model.heads.index(name) for name in heads]
+        self._heads = (c_size_t * len(indices))(*indices)
+        self._options.heads = self._heads
 
     def cancel_when(self, cancelled: Callable[[], bool]) -> None:
         """Has every later run ask whether to end early."""

@@ -226,6 +226,27 @@ static void test_choice(void **state) {
   assert_bad(card_choice(&card, "missing", names, &index, &error), &error, "missing");
 }
 
+static void test_names(void **state) {
+  (void)state;
+  static const char *const bad[] = {
+      "{\"a\":[]}",         "{\"a\":[\"x\",\"\"]}",        "{\"a\":[\"x\",\"x\"]}", "{\"a\":\"x\"}",
+      "{\"a\":[\"x\",3]}", "{\"a\":[\"x\",\"y\\t\"]}",    "{\"a\":[\"12345678\"]}", "{\"b\":[\"x\"]}",
+      "{\"a\":[null]}",     "{\"a\":[\"1\",\"2\",\"3\",\"4\"]}"};
+  char texts[3][8];
+  size_t n = 0;
+  struct irrep_error error = {0};
+  struct card_object card = card_of("{\"a\":[\"pbe\",\"r2 scan\",\"\u00e9\"]}");
+  assert_int_equal(card_names(&card, "a", 3, sizeof texts[0], texts[0], &n, &error), IRREP_OK);
+  assert_int_equal(n, 3);
+  assert_string_equal(texts[0], "pbe");
+  assert_string_equal(texts[1], "r2 scan");
+  assert_string_equal(texts[2], "\u00e9");
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    card = card_of(bad[i]);
+    assert_bad(card_names(&card, "a", 3, sizeof texts[0], texts[0], &n, &error), &error, "a");
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_open_wants_one_object),
@@ -240,6 +261,7 @@ int main(void) {
       cmocka_unit_test(test_long_paths_are_cut),
       cmocka_unit_test(test_only_the_keys_that_are_known),
       cmocka_unit_test(test_choice),
+      cmocka_unit_test(test_names),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

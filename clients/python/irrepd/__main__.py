@@ -86,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FUNCTIONAL",
         help="add DFT-D3 with the parameters of a functional (pbe), or as a JSON object says",
     )
+    add("--head", help="of a model with several; default: the one of the model's card")
     add(
         "--properties",
         default=",".join(PROPERTIES),
@@ -134,6 +135,7 @@ def _run(options: argparse.Namespace) -> int:
             precision=options.precision,
             priority=options.priority,
             dispersion=parsed_dispersion(options.dispersion),
+            head=options.head,
             batch_atoms=options.batch_atoms,
             batch_structures=options.batch,
             in_flight=options.in_flight,
@@ -175,7 +177,7 @@ class _Run:
         self.label: dict[str, Any] = {}
         if options.output and not self.is_journal:
             outputs.check(options.output, options.resume)
-            self.label = client.label(options.model, options.precision)
+            self.label = client.label(options.model, options.precision, options.head)
             self.writer = outputs.Writer(options.output, options.resume, self.label)
         self.n_done = self.writer.n_done if self.writer else 0
         self.i = self.n_frames = self.failures = 0

@@ -187,7 +187,17 @@ def of_card(card: dict[str, Any]) -> dict[str, Any]:
 
 
 def of_model(card: dict[str, Any]) -> dict[str, Any]:
-    names = ("name", "variant", "architecture", "state", "r_max", "precision", "description")
+    names = (
+        "name",
+        "variant",
+        "architecture",
+        "state",
+        "r_max",
+        "precision",
+        "description",
+        "heads",
+        "default_head",
+    )
     told = {name: card[name] for name in (*names, "licence", "license") if card.get(name)}
     elements = card.get("elements") or []
     told["elements"] = " ".join(elements) if len(elements) < 110 else f"all up to {elements[-1]}"

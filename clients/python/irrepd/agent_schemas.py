@@ -132,6 +132,10 @@ def _common(model: str) -> dict[str, Any]:
         ),
         "precision": _about(_choice("float32", "float64"), "Default: the model's."),
         "dispersion": _DISPERSION,
+        "head": _about(
+            {"type": "string", "minLength": 1, "maxLength": 63},
+            "Of a model with several, which list_models tells; default: its default_head.",
+        ),
     }
 
 

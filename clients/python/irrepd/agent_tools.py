@@ -132,9 +132,8 @@ class Tools:
     def _predict(self, given: dict[str, Any]) -> str:
         entries, notes = self._entries(given["structures"], "predict")
         model = given.get("model", self.model)
-        options = {
-            name: given[name] for name in ("properties", "precision", "dispersion") if name in given
-        }
+        names = ("properties", "precision", "dispersion", "head")
+        options = {name: given[name] for name in names if name in given}
         results = self.client.predict(model, entries, **options)
         told = []
         for i, (entry, result) in enumerate(zip(entries, results)):
@@ -167,7 +166,8 @@ class Tools:
     def _begin(self, kind: str, given: dict[str, Any], options: dict[str, Any]) -> str:
         entries, notes = self._entries(given["structures"], kind)
         body: dict[str, Any] = {"structures": entries, kind: options}
-        body.update({name: given[name] for name in ("precision", "dispersion") if name in given})
+        names = ("precision", "dispersion", "head")
+        body.update({name: given[name] for name in names if name in given})
         card = self.client.begin(path_of(given.get("model", self.model), kind), body)
         begun = _Begun(Job(card["id"], self.client), entries, notes, options.get("every", 0))
         with self._lock:

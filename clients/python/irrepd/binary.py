@@ -40,6 +40,7 @@ def encode(
     precision: str | None,
     priority: str | None = None,
     dispersion: dict[str, Any] | None = None,
+    head: str | None = None,
 ) -> bytes:
     """A request's body; ids stay with the caller. ValueError: JSON is to say what is wrong."""
     if any(not entry.keys() <= _FIELDS for entry in structures):
@@ -66,7 +67,7 @@ def encode(
     if not (np.isfinite(tensors["positions"]).all() and np.isfinite(cells).all()):
         raise ValueError("positions and cell must be finite numbers")
     wanted = None if properties is None else ",".join(properties)
-    options = {"properties": wanted, "precision": precision, "priority": priority}
+    options = {"properties": wanted, "precision": precision, "priority": priority, "head": head}
     if dispersion is not None:
         options["dispersion"] = json.dumps(dispersion)
     return safetensors.dumps(tensors, {k: v for k, v in options.items() if v is not None})

@@ -22,7 +22,7 @@ from irrepd.structures import Ignored, structure_of
 from irrepd.transport import Verify
 
 _STATE = ("charge", "spin")  # of atoms.info; ASE does not compare what is there
-_PARAMETERS = ("url", "model", "precision", "timeout", "verify", "strict", "dispersion")
+_PARAMETERS = ("url", "model", "precision", "timeout", "verify", "strict", "dispersion", "head")
 _OF_CLIENT = ("url", "timeout", "verify")
 
 
@@ -42,7 +42,8 @@ class IrrepCalculator(Calculator):
     writes it into no file. strict: atoms with a charge, a spin or magnetic moments, which no model
     takes, are a StructureError; without, a warning says once that those are ignored. dispersion:
     True for DFT-D3 with PBE's parameters and 40 bohr, as MACE has it, or a mapping, see
-    `Client.predict`; results["dispersion_energy"] is its part of the energy.
+    `Client.predict`; results["dispersion_energy"] is its part of the energy. head: of a model with
+    several, as its card names them; None: the card's default.
 
     Units and shapes are ASE's: energy eV, energies [N] eV, forces [N][3] eV/Angstrom, stress [6]
     (xx, yy, zz, yz, xz, xy; tension positive) eV/Angstrom^3, and stresses [N][6], which sum to it
@@ -69,14 +70,17 @@ class IrrepCalculator(Calculator):
         verify: Verify = True,
         strict: bool = False,
         dispersion: Dispersion = None,
+        head: str | None = None,
         **kwargs: Any,
     ):
         self._key = key
         self._forget()
         self._ignored = Ignored(strict)
-        named = {"url": url, "model": model, "precision": precision, "timeout": timeout}
+        named: dict[str, Any] = {"url": url, "model": model, "precision": precision}
+        named["timeout"] = timeout
         wanted = wanted_dispersion(dispersion)
-        super().__init__(**named, verify=verify, strict=strict, dispersion=wanted, **kwargs)
+        named.update({"verify": verify, "strict": strict, "dispersion": wanted, "head": head})
+        super().__init__(**named, **kwargs)
 
     def set(self, **kwargs: Any) -> dict[str, Any]:
         """Changes parameters of the constructor; drops the results of all threads."""
@@ -173,6 +177,7 @@ class IrrepCalculator(Calculator):
             wanted,
             self.parameters["precision"],
             dispersion=self.parameters["dispersion"],
+            head=self.parameters["head"],
         )
         self.results = results_of(result)
         if self._own is own:

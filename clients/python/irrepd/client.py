@@ -112,14 +112,22 @@ class Client:
         """The card of one model."""
         return self.call("GET", _path_of(name))
 
-    def label(self, model: str, precision: str | None = None) -> dict[str, Any]:
-        """What results depend on, to be kept beside them: "model", "model_sha256", "precision"."""
+    def label(
+        self, model: str, precision: str | None = None, head: str | None = None
+    ) -> dict[str, Any]:
+        """What results depend on, to be kept beside them.
+
+        "model", "model_sha256", "precision", and "head" of a model with several.
+        """
         card = self.model(model)
-        return {
+        label = {
             "model": model,
             "model_sha256": card.get("sha256"),
             "precision": precision or card.get("precision"),
         }
+        if "heads" in card:
+            label["head"] = head or card.get("default_head", card["heads"][0])
+        return label
 
     def predict(
         self,
@@ -129,6 +137,7 @@ class Client:
         precision: str | None = None,
         priority: str | None = None,
         dispersion: Dispersion = None,
+        head: str | None = None,
     ) -> Results:
         """Results of structures, in their order; a faulty one among several has status "error".
 
@@ -139,6 +148,8 @@ class Client:
         default) or "bulk", which lets the interactive go first. dispersion: True for DFT-D3 with
         PBE's parameters, or a mapping as the HTTP interface has it, such as {"functional": "scan"}:
         it is part of energy, forces and stress, and "dispersion_energy" says how much it is.
+        head: which of a model's "heads", where its card has several; None: the card's
+        "default_head", and without one a ServerError lists them.
 
         In a request of one a fault is a ServerError. What no daemon takes (an atom that is no
         element, is at no finite place, or closer than 0.1 Angstrom to another one) is not sent: it
@@ -149,6 +160,7 @@ class Client:
             "properties": properties,
             "precision": precision,
             "priority": priority,
+            "head": head,
         }
         options = {name: value for name, value in given.items() if value is not None}
         if wanted_dispersion(dispersion) is not None:

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from irrepd.client import DEFAULT_URL, PROPERTIES
+from irrepd.client import DEFAULT_URL, PROPERTIES, Dispersion
 from irrepd.journal import fingerprint
 from irrepd.replicas import BATCH_ATOMS, BATCH_STRUCTURES, as_urls, batches, evaluate_batch
 from irrepd.results import Result
@@ -29,14 +29,16 @@ def evaluate(
     properties: Sequence[str] = PROPERTIES[:3],
     precision: str | None = None,
     priority: str | None = None,
+    dispersion: Dispersion = None,
+    head: str | None = None,
     batch_structures: int = BATCH_STRUCTURES,
     batch_atoms: int = BATCH_ATOMS,
     ahead: int | None = None,
 ) -> Iterator[Result]:
     """The results of an iterable's structures, in their order, as they come.
 
-    structures, model, properties, precision, priority: as for `irrepd.evaluate`. urls: of the
-    replicas as the workers reach them, or one that serves them all. cluster: default the current
+    structures, model, properties, precision, priority, dispersion, head: as for `irrepd.evaluate`.
+    urls: of the replicas as the workers reach them, or one that serves them all. cluster: default the current
     client of dask.distributed. batch_structures, batch_atoms: what a task holds at most; it should
     take a second or so, as Dask takes milliseconds for each. ahead: tasks under way, by default two
     for each thread of the cluster. Memory holds about that many batches. A batch whose worker dies
@@ -48,7 +50,8 @@ def evaluate(
         raise ValueError("batch_structures, batch_atoms and ahead must be at least 1")
     where = get_client() if cluster is None else cluster
     most = ahead or 2 * max(1, sum(where.nthreads().values()))
-    options = {"properties": tuple(properties), "precision": precision, "priority": priority}
+    options: dict[str, Any] = {"properties": tuple(properties), "precision": precision}
+    options.update({"priority": priority, "dispersion": dispersion, "head": head})
     tasks = batches(structures, batch_structures, batch_atoms)
 
     def run() -> Iterator[Result]:
@@ -77,6 +80,8 @@ def map_bag(
     properties: Sequence[str] = PROPERTIES[:3],
     precision: str | None = None,
     priority: str | None = None,
+    dispersion: Dispersion = None,
+    head: str | None = None,
     batch_structures: int = BATCH_STRUCTURES,
     batch_atoms: int = BATCH_ATOMS,
 ) -> dask.bag.Bag:
@@ -95,6 +100,8 @@ def map_bag(
                 properties=tuple(properties),
                 precision=precision,
                 priority=priority,
+                dispersion=dispersion,
+                head=head,
             )
 
     return bag.map_partitions(evaluate_partition)

@@ -62,6 +62,7 @@ class Job:
         *,
         precision: str | None = None,
         dispersion: Dispersion = None,
+        head: str | None = None,
         **options: Any,
     ) -> Job:
         """Begins to relax structures.
@@ -69,7 +70,8 @@ class Job:
         options: optimizer, fmax, cell and so on as of `irrepd.relax`, and trajectory, the steps
         from one frame to the next (0: none). StructureError: a structure cannot be sent.
         """
-        return cls._begin(structures, model, client, "relax", options, precision, dispersion)
+        of_all = {"precision": precision, "dispersion": dispersion, "head": head}
+        return cls._begin(structures, model, client, "relax", options, of_all)
 
     @classmethod
     def md(
@@ -87,13 +89,15 @@ class Job:
         seed: int = 0,
         precision: str | None = None,
         dispersion: Dispersion = None,
+        head: str | None = None,
         **options: Any,
     ) -> Job:
         """Begins molecular dynamics; everything as of `irrepd.md`."""
         given = options_of_md(
             steps, timestep, ensemble, temperature, every, properties, seed, options
         )
-        return cls._begin(structures, model, client, "md", given, precision, dispersion)
+        of_all = {"precision": precision, "dispersion": dispersion, "head": head}
+        return cls._begin(structures, model, client, "md", given, of_all)
 
     @classmethod
     def _begin(
@@ -103,16 +107,13 @@ class Job:
         client: Client | str,
         kind: str,
         options: dict[str, Any],
-        precision: str | None,
-        dispersion: Dispersion,
+        of_all: dict[str, Any],
     ) -> Job:
         asked = _client_of(client)
         entries = _sendable(structures, kind, asked)
         body: dict[str, Any] = {"structures": entries, kind: options}
-        if precision is not None:
-            body["precision"] = precision
-        if wanted_dispersion(dispersion) is not None:
-            body["dispersion"] = wanted_dispersion(dispersion)
+        of_all = {**of_all, "dispersion": wanted_dispersion(of_all["dispersion"])}
+        body.update((name, value) for name, value in of_all.items() if value is not None)
         card = asked.begin(path_of(model, kind), body)
         job = cls(card["id"], asked, card=card)
         job._entries = entries

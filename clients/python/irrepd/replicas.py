@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
-from irrepd.client import DEFAULT_URL, PROPERTIES, Client
+from irrepd.client import DEFAULT_URL, PROPERTIES, Client, Dispersion
 from irrepd.errors import ConnectionFailed
 from irrepd.results import Result
 from irrepd.stream import batches_of, evaluate
@@ -39,11 +39,13 @@ def evaluate_batch(
     properties: Sequence[str] = PROPERTIES[:3],
     precision: str | None = None,
     priority: str | None = None,
+    dispersion: Dispersion = None,
+    head: str | None = None,
 ) -> list[Result]:
     """Results of a batch, by the replica urls[first % len(urls)], or by the next that answers.
 
-    urls: of the replicas, or one that serves them all. properties, precision, priority:
-    see `Client.predict`.
+    urls: of the replicas, or one that serves them all. properties, precision, priority, dispersion,
+    head: see `Client.predict`.
     Connections stay open for the next batch of the process; a key comes from IRREPD_KEY.
     ConnectionFailed: none answers.
     """
@@ -52,10 +54,11 @@ def evaluate_batch(
         raise ValueError("urls must name at least one daemon")
     patience = _PATIENCE if len(urls) > 1 else None
     options: dict[str, Any] = {"properties": properties, "precision": precision}
+    options.update({"priority": priority, "dispersion": dispersion, "head": head})
     for i in range(len(urls)):
         client = _client(urls[(first + i) % len(urls)], patience)
         try:
-            return list(evaluate(batch, model, client, **options, priority=priority))
+            return list(evaluate(batch, model, client, **options))
         except ConnectionFailed:
             if i == len(urls) - 1:
                 raise

@@ -23,7 +23,7 @@ BATCH_STRUCTURES = 256
 IN_FLIGHT = 4
 _PAUSE = 0.2  # seconds before a structure that found the daemon busy is asked again
 
-_FOR_ALL = ("/properties", "/precision", "/priority", "/dispersion")  # fields of a request
+_FOR_ALL = ("/properties", "/precision", "/priority", "/dispersion", "/head")  # of a request
 
 Path = Union[str, "os.PathLike[str]"]
 _Task = tuple["Future[list[Result]]", list[Entry]]
@@ -38,6 +38,7 @@ def evaluate(
     precision: str | None = None,
     priority: str | None = None,
     dispersion: Dispersion = None,
+    head: str | None = None,
     batch_atoms: int = BATCH_ATOMS,
     batch_structures: int = BATCH_STRUCTURES,
     in_flight: int = IN_FLIGHT,
@@ -49,7 +50,7 @@ def evaluate(
     """The results of an iterable's structures, in their order, as they come.
 
     structures: what `irrepd.structure` gives, ase.Atoms, or pymatgen structures. client: or its
-    URL. properties, precision, priority, dispersion: as for `Client.predict`. batch_atoms,
+    URL. properties, precision, priority, dispersion, head: as for `Client.predict`. batch_atoms,
     batch_structures: what a request holds at most. in_flight: requests under way. A refused
     structure has status "error", be it refused by the daemon or before it is sent; what
     concerns all, such as an unknown model, is a ServerError. strict: as for `Client`.
@@ -74,7 +75,8 @@ def evaluate(
     asked = own or client
     if not isinstance(asked, Client):
         raise TypeError(f"client must be an irrepd.Client or a URL, not a {type(asked).__name__}")
-    options = {"precision": precision, "priority": priority, "dispersion": dispersion}
+    options: dict[str, Any] = {"precision": precision, "priority": priority, "head": head}
+    options["dispersion"] = dispersion
     ask = _Question(asked, model, tuple(properties), options, model_sha256)
 
     def run(entries: Iterator[Entry]) -> Iterator[Result]:
@@ -123,7 +125,7 @@ class _Question:
 
     def heading(self) -> dict[str, Any]:
         """What a file of answers begins with; from now on all are of the model that it names."""
-        named = self.client.label(self.model, self.options["precision"])
+        named = self.client.label(self.model, self.options["precision"], self.options["head"])
         dispersion = wanted_dispersion(self.options["dispersion"])
         self.model_sha256 = self.model_sha256 or named["model_sha256"]
         heading = {**named, "properties": list(self.properties)}

@@ -74,6 +74,7 @@ def relax(
     symmetry: bool = False,
     precision: str | None = None,
     dispersion: Dispersion = None,
+    head: str | None = None,
     batch_atoms: int = BATCH_ATOMS,
     batch_structures: int = BATCH_STRUCTURES,
     in_flight: int = IN_FLIGHT,
@@ -98,7 +99,8 @@ def relax(
     if total is None and hasattr(structures, "__len__"):
         total = len(structures)  # type: ignore[arg-type]
     bar = Progress(total) if progress else None
-    body = {"relax": options, "precision": precision, "dispersion": wanted_dispersion(dispersion)}
+    body: dict[str, Any] = {"relax": options, "precision": precision, "head": head}
+    body["dispersion"] = wanted_dispersion(dispersion)
     run = _Run(client, model, body, strict)
     entries = map(run.intake, structures)
     return _relaxed(run, batches_of(entries, batch_atoms, batch_structures), in_flight, bar)
@@ -147,6 +149,7 @@ def md(
     seed: int = 0,
     precision: str | None = None,
     dispersion: Dispersion = None,
+    head: str | None = None,
     strict: bool = False,
     **options: Any,
 ) -> Iterator[Moved]:
@@ -157,7 +160,7 @@ def md(
     "npt".
     temperature: K, or a pair that it goes from and to. every: steps from one frame to the next.
     seed: of velocities where none are given, and of thermostats: the same seed gives the same bits.
-    dispersion: as for `Client.predict`.
+    dispersion, head: as for `Client.predict`.
     options: thermostat, friction (1/ps), barostat, coupling, pressure (GPa), and what else the HTTP
     interface takes.
 
@@ -166,7 +169,8 @@ def md(
     that fails has status "error". Closing the iterator ends the run.
     """
     given = options_of_md(steps, timestep, ensemble, temperature, every, properties, seed, options)
-    body = {"md": given, "precision": precision, "dispersion": wanted_dispersion(dispersion)}
+    body: dict[str, Any] = {"md": given, "precision": precision, "head": head}
+    body["dispersion"] = wanted_dispersion(dispersion)
     run = _Run(client, model, body, strict)
     return _frames(run, [run.intake(item) for item in _several(structures)])
 

@@ -72,6 +72,7 @@ def _parser(kind: str) -> argparse.ArgumentParser:
         metavar="FUNCTIONAL",
         help="add DFT-D3 with the parameters of a functional (pbe), or as a JSON object says",
     )
+    add("--head", help="of a model with several; default: the one of the model's card")
     add("--index", default=":", help="frames in ASE's notation (%(default)s)")
     add("--format", help="of FILE, if its name does not tell")
     add(
@@ -130,14 +131,14 @@ def _begin(kind: str, options: argparse.Namespace, client: Client) -> int:
 
 def _relax_options(options: argparse.Namespace) -> dict[str, Any]:
     names = ("optimizer", "fmax", "max_steps", "cell", "pressure", "symmetry")
-    given = {name: getattr(options, name) for name in (*names, "precision", "strict")}
+    given = {name: getattr(options, name) for name in (*names, "precision", "head", "strict")}
     given["dispersion"] = parsed_dispersion(options.dispersion)
     return given
 
 
 def _relax(options: argparse.Namespace, client: Client) -> int:
     given = _relax_options(options)
-    label = client.label(options.model, options.precision)
+    label = client.label(options.model, options.precision, options.head)
     n_bad = 0
     bar = Progress(None) if options.quiet or not sys.stdout.isatty() else None
     if not options.quiet:
@@ -184,7 +185,7 @@ def relax_line(result: Moved) -> str:
 
 def _md_options(options: argparse.Namespace) -> dict[str, Any]:
     names = ("steps", "timestep", "ensemble", "every", "seed", "precision", "strict", "thermostat")
-    names += ("friction", "barostat", "coupling", "pressure")  # type: ignore[assignment]
+    names += ("head", "friction", "barostat", "coupling", "pressure")  # type: ignore[assignment]
     given = {name: getattr(options, name) for name in names}
     given["dispersion"] = parsed_dispersion(options.dispersion)
     given = {name: value for name, value in given.items() if value is not None}
@@ -199,7 +200,7 @@ def _md(options: argparse.Namespace, client: Client) -> int:
     given = _md_options(options)
     structures = list(_structures(options))
     refused = [s for s in structures if isinstance(s, StructureError)]
-    label = client.label(options.model, options.precision)
+    label = client.label(options.model, options.precision, options.head)
     n_bad = 0
     if not options.quiet:
         print(MD_HEADER)

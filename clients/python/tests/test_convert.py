@@ -37,6 +37,23 @@ def test_energies_are_those_of_sevenn(case: str, fixtures: Path, tmp_path: Path)
     assert np.allclose(energies, ANSWERS["energies"][case], rtol=1e-13, atol=1e-13)
 
 
+def test_all_modalities_are_kept(fixtures: Path, tmp_path: Path) -> None:
+    """The same numbers as of each alone, by the interpreter of the format."""
+    target = tmp_path / "model.safetensors"
+    card = convert(fixtures / "modal.pth", target, default_head="third")
+    assert card["heads"] == ["first", "second", "third"] and card["default_head"] == "third"
+    assert "modality" not in card
+    tensors, _ = safetensors.read(target)
+    assert tensors["layers.0.linear_up.head_bias"].shape == (3, 3)
+    assert tensors["readout.0.bias"].shape == (3, 1) and tensors["shift"].shape == (3, 3)
+    positions, isolated = np.array(ANSWERS["positions"]), np.zeros(3, dtype=bool)
+    for head in card["heads"]:
+        model = Interpreter(target, head)
+        energies = model.energies(ANSWERS["numbers"], positions, None, isolated)
+        expected = ANSWERS["energies"][f"modal {head}"]
+        assert np.allclose(energies, expected, rtol=1e-13, atol=1e-13)
+
+
 def test_card_and_tensors(fixtures: Path, tmp_path: Path) -> None:
     target = tmp_path / "model.safetensors"
     about = {"name": "tiny", "license": "MIT", "training": {"dataset": "none"}}
@@ -86,8 +103,9 @@ def test_command(fixtures: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "arguments", "message"),
     [
-        ("modal", [], "--modality (first, second, third)"),
-        ("modal", ["--modality", "fourth"], "'fourth' is none"),
+        ("modal", ["--modality", "fourth"], "--modality (first, second, third); 'fourth' is none"),
+        ("modal", ["--default-head", "fourth"], "one of first, second, third; 'fourth' is none"),
+        ("solid", ["--default-head", "first"], "keeps several heads"),
         ("solid", ["--modality", "first"], "this is none"),
         ("absent", [], "absent.pth"),
     ],

@@ -81,14 +81,51 @@ def test_heads_differ_in_readout_and_shift_only(fixtures: Path, tmp_path: Path) 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [([], "--head (pbe, r2scan)"), (["--head", "mp"], "'mp' is none")],
+    [
+        (["--head", "mp"], "--head (pbe, r2scan); 'mp' is none"),
+        (["--head", "r2-scan"], "did you mean 'r2scan'?"),
+        (["--default-head", "mp"], "one of pbe, r2scan; 'mp' is none"),
+        (["--head", "pbe", "--default-head", "pbe"], "keeps several heads"),
+    ],
 )
-def test_a_head_must_be_chosen(
+def test_other_heads_are_refused(
     fixtures: Path, tmp_path: Path, capsys: Any, arguments: list[str], message: str
 ) -> None:
     target = tmp_path / "model.safetensors"
     assert main([*arguments, str(fixtures / "mace.model"), str(target)]) == 2
     assert message in capsys.readouterr().err and not target.exists()
+
+
+def test_all_heads_are_kept(fixtures: Path, tmp_path: Path, capsys: Any) -> None:
+    """What is by head has the numbers of each in a row; the rest is that of either."""
+    names = ("pbe", "r2scan")
+    files = [tmp_path / f"{name}.safetensors" for name in (*names, "all")]
+    for head, file in zip(names, files):
+        convert(fixtures / "mace.model", file, modality=head)
+    assert main([str(fixtures / "mace.model"), str(files[2]), "--default-head", "pbe"]) == 0
+    assert "heads pbe, r2scan" in capsys.readouterr().out
+    tensors, metadata = safetensors.read(files[2])
+    card = json.loads(metadata["irrepd"])
+    assert card["heads"] == ["pbe", "r2scan"] and card["default_head"] == "pbe"
+    assert "modality" not in card
+    each = [safetensors.read(file)[0] for file in files[:2]]
+    assert tensors.keys() == each[0].keys()
+    for name, tensor in tensors.items():
+        is_by_head = ".readout." in name or name in ("scale", "shift", "pair_repulsion.factor")
+        expected = np.stack([e[name] for e in each]) if is_by_head else each[0][name]
+        assert np.array_equal(tensor, expected), name
+
+
+def test_names_that_no_file_can_hold(model: Record) -> None:
+    for names, message in (
+        (["a", "a"], "two heads of one name"),
+        (["a", "b" * 64], "1 to 63 printable bytes"),
+        (["a", ""], "1 to 63 printable bytes"),
+        (["a", "b\n"], "1 to 63 printable bytes"),
+    ):
+        model.state["heads"] = names
+        with pytest.raises(FormatError, match=message):
+            mace.convert(model, None)
 
 
 def test_old_files_keep_some_buffers_as_attributes(model: Record) -> None:

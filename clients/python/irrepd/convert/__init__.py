@@ -25,17 +25,21 @@ def convert(
     target: Path,
     *,
     modality: str | None = None,
+    default_head: str | None = None,
     elements: Sequence[int] | None = None,
     energy_unit: str = "eV",
     about: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Writes the model file of a checkpoint and returns its card; FormatError when refused.
 
+    modality: the one head to take of a checkpoint that has several; otherwise all are kept, and
+    default_head is that of requests that name none.
     elements, energy_unit: of a SchNetPack potential, which does not tell (adapt.py).
     about: entries of the card that the checkpoint cannot tell (CARD_FIELDS, training).
     """
     from irrepd.convert.adapt import adapt
     from irrepd.convert.detect import converter_for
+    from irrepd.convert.heads import set_default
 
     if os.path.exists(target) and os.path.samefile(source, target):
         raise FormatError("the model file would take the place of the checkpoint")
@@ -43,6 +47,8 @@ def convert(
         checkpoint = pickles.load(archive)
         tensors, card = converter_for(checkpoint)(checkpoint, modality)
     adapt(tensors, card, elements, energy_unit)
+    if default_head is not None:
+        set_default(card, default_head)
     for name, tensor in tensors.items():
         if not np.isfinite(tensor).all():
             raise FormatError(f"tensor '{name}' overflows")

@@ -25,7 +25,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--modality",
         "--head",
-        help="the fidelity or head to take from a checkpoint that has several",
+        help="the one fidelity or head to take from a checkpoint that has several; the model keeps "
+        "all of them unless given",
+    )
+    parser.add_argument(
+        "--default-head",
+        metavar="HEAD",
+        help="the head of requests that name none; unless given they are refused",
     )
     parser.add_argument(
         "--elements",
@@ -50,6 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 options.input,
                 options.output,
                 modality=options.modality,
+                default_head=options.default_head,
                 elements=options.elements,
                 energy_unit=options.energy_unit,
                 about=about,
@@ -60,7 +67,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         where = options.input if error.filename == options.input else options.output
         return _refused(f"{where}: {error.strerror or error}")
     elements = len(card["atomic_numbers"])
-    print(f"{options.output}: {card['architecture']}, {elements} elements, r_max {card['r_max']} A")
+    heads = f", heads {', '.join(card['heads'])}" if "heads" in card else ""
+    print(
+        f"{options.output}: {card['architecture']}, {elements} elements, r_max {card['r_max']} A"
+        f"{heads}"
+    )
     return 0
 
 

@@ -90,7 +90,7 @@ class Linear:
     """Effective weights of an irreps-wise linear map."""
 
     weights: dict[Irrep, np.ndarray]  # [mul_in][mul_out], or [species][mul_in][mul_out]
-    bias: np.ndarray | None = None  # [mul of 0e]
+    bias: np.ndarray | None = None  # [mul of 0e], or [n_heads][mul of 0e]
 
 
 def linear_weights(irreps_in: Irreps, irreps_out: Irreps, flat: np.ndarray) -> list[np.ndarray]:

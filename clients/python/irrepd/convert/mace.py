@@ -5,6 +5,7 @@ Follows mace-torch 0.3.16; reads files of older releases too, which keep some bu
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from irrepd.convert.e3nn_modules import (
     network_of,
     species_linear_of,
 )
+from irrepd.convert.heads import Heads, choose
 from irrepd.convert.mace_nonlinear import gate_of, species_embeddings
 from irrepd.convert.mace_nonlinear import network_of as species_network_of
 from irrepd.convert.mace_product import product_of
@@ -85,8 +87,7 @@ class _Converter:
         self.tensors: dict[str, np.ndarray] = {}
         self.numbers = self.atomic_numbers()
         self.r_max = self.model.number("r_max")
-        self.heads = self.head_names()
-        self.head = self.choose_head(head)
+        self.heads: Heads = choose(self.head_names(), head, "--head")
 
     def run(self) -> Converted:
         radial_module = self.model.child("radial_embedding")
@@ -121,8 +122,7 @@ class _Converter:
             "radial": radial,
             "model": model,
         }
-        if len(self.heads) > 1:
-            card["modality"] = self.heads[self.head]
+        card.update(self.heads.card)
         return self.tensors, card
 
     def precision(self) -> str:
@@ -147,15 +147,6 @@ class _Converter:
         if not all(isinstance(name, str) for name in heads):
             raise FormatError("'heads' is no list of names")
         return list(heads)
-
-    def choose_head(self, name: str | None) -> int:
-        if name is None and len(self.heads) == 1:
-            return 0
-        if name not in self.heads:
-            known = ", ".join(self.heads)
-            detail = f"; '{name:.60}' is none" if name is not None else ""
-            raise FormatError(f"choose one of the model's heads with --head ({known}){detail}")
-        return self.heads.index(name)
 
     def harmonics(self) -> tuple[int, str]:
         module = self.model.child("spherical_harmonics")
@@ -334,11 +325,11 @@ class _Converter:
             self.tensors[f"{name}.bias"] = linear.bias
 
     def readout(self, t: int, module: Module) -> dict[str, Any]:
-        """The chosen head's part of a readout, as an MLP of scalars."""
+        """The heads' parts of a readout, each an MLP of scalars."""
         kind = module.expect(*_READOUTS)
         module.only({"linear", "hidden_irreps", "num_heads", "linear_1", "linear_2", "linear_mid",
                      "non_linearity"})  # fmt: skip
-        heads = len(self.heads)
+        heads = len(self.heads.names)
         if kind == "LinearReadoutBlock":
             linears, activation = [self.scalars(module.child("linear"))], "silu"
         else:
@@ -353,23 +344,29 @@ class _Converter:
         sizes = []
         for i, linear in enumerate(linears):
             weight = linear.weights[EVEN_SCALAR]
-            rows = self.part(weight.shape[0]) if i > 0 else slice(None)
-            columns = self.part(weight.shape[1])
-            weight = weight[rows, columns]
-            sizes.append(weight.shape[1])
-            self.tensors[f"layers.{t}.readout.{i}.weight"] = weight
+            rows = self.parts(weight.shape[0]) if i > 0 else [slice(None)] * heads
+            columns = self.parts(weight.shape[1])
+            weights = [weight[r, c] for r, c in zip(rows, columns)]
+            sizes.append(weights[0].shape[1])
+            self.tensors[f"layers.{t}.readout.{i}.weight"] = self.of_heads(weights)
             if linear.bias is not None:
-                self.tensors[f"layers.{t}.readout.{i}.bias"] = linear.bias[columns]
+                biases = [linear.bias[c] for c in columns]
+                self.tensors[f"layers.{t}.readout.{i}.bias"] = self.of_heads(biases)
         if sizes[-1] != 1:
             raise FormatError(f"'{module.path}' gives not one energy for each head")
         return {"hidden": sizes[:-1], "activation": activation}
 
-    def part(self, size: int) -> slice:
-        """The chosen head's channels: each head has its own, one after the other."""
-        width, rest = divmod(size, len(self.heads))
+    def parts(self, size: int) -> list[slice]:
+        """The channels of each head: it has its own, one after the other."""
+        width, rest = divmod(size, len(self.heads.names))
         if rest:
             raise FormatError("a readout whose channels do not belong to heads")
-        return slice(self.head * width, (self.head + 1) * width)
+        return [slice(i * width, (i + 1) * width) for i in range(len(self.heads.names))]
+
+    def of_heads(self, values: Sequence[np.ndarray]) -> np.ndarray:
+        """What each head of the checkpoint has: of the heads that are kept, or of the only one."""
+        kept = [values[i] for i in self.heads.kept]
+        return np.stack(kept) if self.heads.are_named else kept[0]
 
     @staticmethod
     def scalars(module: Module) -> Linear:
@@ -388,25 +385,25 @@ class _Converter:
             raise FormatError(f"'{module.path}' has several activations")
         return activation_of(acts[0])
 
-    def scale_and_shift(self) -> float:
-        """Reference energies and the scale and shift of the chosen head; returns the scale."""
-        n_species, n_heads = len(self.numbers), len(self.heads)
+    def scale_and_shift(self) -> np.ndarray:
+        """Reference energies and the scale and shift; returns the scale, or those of the heads."""
+        n_species, n_heads = len(self.numbers), len(self.heads.names)
         energies = self.model.child("atomic_energies_fn").take("atomic_energies")
         shift = np.atleast_2d(energies.astype(np.float64))
         if shift.shape not in ((1, n_species), (n_heads, n_species)):
             raise FormatError(f"atomic energies of shape {energies.shape}")
-        shift = shift[self.head if shift.shape[0] > 1 else 0].copy()
-        scale = 1.0
+        shift = np.broadcast_to(shift, (n_heads, n_species)).copy()
+        scale = np.ones(n_heads)
         if self.model.kind == "ScaleShiftMACE":
             block = self.model.child("scale_shift")
-            scale = self.of_head(block.take("scale"))
-            shift += self.of_head(block.take("shift"))
-        self.tensors["scale"] = np.full(n_species, scale)
-        self.tensors["shift"] = shift
-        return scale
+            scale = self.by_head(block.take("scale"))
+            shift += self.by_head(block.take("shift"))[:, None]
+        self.tensors["scale"] = self.of_heads(np.repeat(scale[:, None], n_species, axis=1))
+        self.tensors["shift"] = self.of_heads(shift)
+        return self.of_heads(scale)
 
-    def of_head(self, values: np.ndarray) -> float:
-        values = np.atleast_1d(values)
-        if values.shape not in ((1,), (len(self.heads),)):
+    def by_head(self, values: np.ndarray) -> np.ndarray:
+        values = np.atleast_1d(values).astype(np.float64)
+        if values.shape not in ((1,), (len(self.heads.names),)):
             raise FormatError("a scale or shift that is not one for each head")
-        return float(values[self.head if values.size > 1 else 0])
+        return np.broadcast_to(values, (len(self.heads.names),))

@@ -88,11 +88,12 @@ def _basis(module: Module, r_max: float) -> tuple[dict[str, np.ndarray], dict[st
 
 
 def pair_of(
-    module: Module, numbers: list[int], scale: float
+    module: Module, numbers: list[int], scale: np.ndarray
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """ZBLBasis: the card's "pair_repulsion" and its tensors.
 
-    scale is that of the model's interaction energies, which upstream applies to this one too.
+    scale is that of the model's interaction energies, or those of its heads, which upstream applies
+    to this one too.
     """
     module.expect("ZBLBasis")
     if "cutoff" in module:  # before 0.3.8: of the model's r_max, kept and not used
@@ -107,7 +108,11 @@ def pair_of(
     tensors = {
         "pair_repulsion.coefficients": module.take("c", (4,)).astype(np.float64),
         "pair_repulsion.exponents": np.array([3.2, 0.9423, 0.4028, 0.2016]),
-        "pair_repulsion.factor": scale * 0.5 * 14.3996 * charges[:, None] * charges[None, :],
+        "pair_repulsion.factor": scale[..., None, None]
+        * 0.5
+        * 14.3996
+        * charges[:, None]
+        * charges[None, :],
         "pair_repulsion.length": length,
         "pair_repulsion.r_max": radii[:, None] + radii[None, :],
     }

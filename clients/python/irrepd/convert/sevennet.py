@@ -33,6 +33,7 @@ from irrepd.convert.e3nn import (
     parse_irreps,
     species_linear_weights,
 )
+from irrepd.convert.heads import Heads, choose
 from irrepd.convert.releases import (
     SEVENN_SORTED_FILTERS,
     SEVENN_UNIT_HARMONICS,
@@ -59,12 +60,15 @@ _OWN_OPTIONS = {"_type_map", "num_convolution_layer", "weight_nn_hidden_neurons"
 
 @dataclass
 class Modality:
-    """The chosen fidelity of a multi-fidelity checkpoint, and where its one-hot enters."""
+    """The fidelities of a multi-fidelity checkpoint, and where their one-hot enters."""
 
-    name: str
-    index: int
+    heads: Heads
     count: int
     places: set[str] = field(default_factory=set)
+
+    def of_heads(self, values: np.ndarray) -> np.ndarray:
+        """Of one row for each fidelity: of those that are kept, or of the only one."""
+        return values[list(self.heads.kept)] if self.heads.are_named else values[self.heads.kept[0]]
 
 
 @dataclass
@@ -137,7 +141,8 @@ class _Converter:
             "training": self.training(),
         }
         if self.modality:
-            card["modality"] = self.modality.name
+            # A single fidelity has its name in the card, too.
+            card.update(self.modality.heads.card or {"modality": self.modality.heads.names[0]})
         return self.tensors, card
 
     def check_supported(self) -> None:
@@ -160,13 +165,8 @@ class _Converter:
         indices = {key: table.integer(key, 0, 255) for key in table.names() if isinstance(key, str)}
         if sorted(indices.values()) != list(range(len(table.names()))) or not indices:
             raise FormatError("option '_modal_map' is no numbering of modalities")
-        if name not in indices:
-            known = ", ".join(sorted(indices))
-            raise FormatError(
-                f"a multi-fidelity checkpoint: choose one of its modalities with --modality "
-                f"({known})" + (f"; '{name}' is none" if name is not None else "")
-            )
-        chosen = Modality(name, indices[name], len(indices))
+        heads = choose(sorted(indices, key=indices.__getitem__), name, "--modality")
+        chosen = Modality(heads, len(indices))
         for key, place in (
             ("use_modal_node_embedding", "onehot_to_feature_x"),
             ("use_modal_self_inter_intro", "self_interaction_1"),
@@ -256,8 +256,10 @@ class _Converter:
     def embedding(self, features: Irreps) -> None:
         species: Irreps = [Entry(len(self.numbers), EVEN_SCALAR)]
         linear = self.linear("onehot_to_feature_x", species, features)
-        weights = linear.weights[EVEN_SCALAR]
-        self.tensors["embedding.weight"] = weights if linear.bias is None else weights + linear.bias
+        weights, bias = linear.weights[EVEN_SCALAR], linear.bias
+        if bias is not None and bias.ndim > 1:
+            self.tensors["embedding.head_bias"], bias = bias, None
+        self.tensors["embedding.weight"] = weights if bias is None else weights + bias
 
     def layer(self, t: int, layer: Layer) -> dict[str, Any]:
         name = f"layers.{t}"
@@ -276,7 +278,7 @@ class _Converter:
         }
 
     def linear(self, module: str, irreps_in: Irreps, irreps_out: Irreps) -> Linear:
-        """An IrrepsLinear module, with the row of the chosen modality as a bias."""
+        """An IrrepsLinear module, with the rows of the modalities as biases."""
         place = re.sub(r"^\d+_", "", module)
         modal = self.modality if self.modality and place in self.modality.places else None
         source = [*irreps_in, Entry(modal.count, EVEN_SCALAR)] if modal else irreps_in
@@ -285,7 +287,7 @@ class _Converter:
         result = Linear({})
         for (i, o), block in zip(linear_paths(source, irreps_out), blocks):
             if modal and i == len(irreps_in):
-                result.bias = block[modal.index]
+                result.bias = modal.of_heads(block)
             else:
                 result.weights[irreps_out[o].ir] = block
         bias = self.linear_bias(module, irreps_out)
@@ -305,7 +307,8 @@ class _Converter:
         for ir, weights in linear.weights.items():
             self.tensors[f"{name}.{ir}.weight"] = weights
         if linear.bias is not None:
-            self.tensors[f"{name}.bias"] = linear.bias
+            kind = "head_bias" if linear.bias.ndim > 1 else "bias"
+            self.tensors[f"{name}.{kind}"] = linear.bias
 
     def filter(self, t: int, layer: Layer) -> dict[str, Any]:
         module = f"{t}_convolution"
@@ -418,8 +421,14 @@ class _Converter:
             raise FormatError("the last features are not even scalars alone")
         weights = self.network("readout_FCN.fcn", [features[0].mul, *hidden, 1], activation)
         for i, weight in enumerate(weights):
-            self.tensors[f"readout.{i}.weight"] = weight
+            self.tensors[f"readout.{i}.weight"] = self.for_heads(weight, 2)
         return {"hidden": hidden, "activation": activation}
+
+    def for_heads(self, values: np.ndarray, n_dims: int) -> np.ndarray:
+        """What all heads share, or each has, in the shape of the file: by head where it has any."""
+        if not self.modality or not self.modality.heads.are_named or values.ndim > n_dims:
+            return values
+        return np.repeat(values[None], len(self.modality.heads.kept), axis=0)
 
     def linear_readout(self, features: Irreps) -> dict[str, Any]:
         """Two linear maps without an activation between: one."""
@@ -430,9 +439,14 @@ class _Converter:
         if EVEN_SCALAR not in first.weights or not hidden[0].mul:
             raise FormatError("the last features have no even scalars to read energies from")
         weights = second.weights[EVEN_SCALAR]
-        self.tensors["readout.0.weight"] = _product(first.weights[EVEN_SCALAR], weights)
-        biases = [] if first.bias is None else [_product(first.bias[None, :], weights)[0]]
-        biases += [] if second.bias is None else [second.bias]
+        weight = _product(first.weights[EVEN_SCALAR], weights)
+        self.tensors["readout.0.weight"] = self.for_heads(weight, 2)
+        biases = []
+        if first.bias is not None:
+            product = _product(np.atleast_2d(first.bias), weights)
+            biases.append(self.for_heads(product if first.bias.ndim > 1 else product[0], 1))
+        if second.bias is not None:
+            biases.append(self.for_heads(second.bias, 1))
         if biases:
             self.tensors["readout.0.bias"] = np.sum(biases, axis=0)
         return {"hidden": [], "activation": "silu"}
@@ -443,12 +457,17 @@ class _Converter:
             if self.modality and self.config.flag(f"use_modal_wise_{kind}", False):
                 if values.ndim != 2 or values.shape[0] != self.modality.count:
                     raise FormatError(f"the {kind} has not one row for each modality")
-                values = values[self.modality.index]
-            if values.shape == (1,):
-                values = np.repeat(values, len(self.numbers))
-            if values.shape != (len(self.numbers),):
+                values = self.modality.of_heads(values)
+            if values.shape[-1:] == (1,):
+                values = np.repeat(values, len(self.numbers), axis=-1)
+            values = self.for_heads(values, 1)
+            if values.shape[-1:] != (len(self.numbers),) or values.ndim != self.dims_of_heads():
                 raise FormatError(f"the {kind} has shape {values.shape}, not one for each element")
             self.tensors[kind] = values
+
+    def dims_of_heads(self) -> int:
+        """Of numbers by species."""
+        return 2 if self.modality and self.modality.heads.are_named else 1
 
     def training(self) -> dict[str, Any]:
         result: dict[str, Any] = {"code": str(self.release)}
