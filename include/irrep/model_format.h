@@ -277,7 +277,7 @@
 #define IRREP_MODEL_FILE_TENSORS_MAX 16384
 #define IRREP_MODEL_SPECIES_MAX 118
 #define IRREP_MODEL_HEADS_MAX 64
-#define IRREP_MODEL_HEAD_NAME_MAX 64 /* bytes of a head's name, its NUL included */
+#define IRREP_MODEL_HEAD_NAME_MAX 64         /* bytes of a head's name, its NUL included */
 #define IRREP_MODEL_EMBEDDING_MAX (1u << 22) /* numbers of an embedding by head, padded */
 #define IRREP_MODEL_LAYERS_MAX 16
 #define IRREP_MODEL_CHANNELS_MAX 65536 /* of an irrep or a filter */

@@ -36,7 +36,7 @@ const char *suggest(const char *name, const char *const *names, size_t n) {
     if (longer > SUGGEST_MAX)
       continue;
     const size_t changes = distance(name, length, names[i], other);
-    if (changes >= fewest || 3 * changes > longer)
+    if (changes >= fewest || 5 * changes > 2 * longer)
       continue;
     fewest = changes;
     best = names[i];

@@ -186,8 +186,9 @@ static enum irrep_status try_pair(const struct evaluator *e, const struct irrep_
   double forces[6];
   struct irrep_result result = {.struct_size = sizeof result, .forces = forces};
   struct irrep_plan plan = IRREP_PLAN_INIT;
-  const struct irrep_evaluate_options options = {.struct_size = sizeof options,
-                                                 .precision = card->precision};
+  const size_t first_head = 0;
+  const struct irrep_evaluate_options options = {
+      .struct_size = sizeof options, .precision = card->precision, .heads = &first_head};
   enum irrep_status status = e->plan(model, &pair, SIZE_MAX, &plan, error);
   if (status != IRREP_OK)
     return status;

@@ -1,11 +1,12 @@
 #include "server/codec/codec_head.h"
 
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+/* Last: cmocka.h needs the headers above. */
+#include <cmocka.h>
 
 static struct request_head read(const char *text, struct codec_fault *fault) {
   struct request_head head = {0};

@@ -1,10 +1,12 @@
 #include "server/base/suggest.h"
 
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+/* Last: cmocka.h needs the headers above. */
+#include <cmocka.h>
 
 static const char *const heads[] = {"omat_pbe", "matpes_r2scan", "MP", "mp0", "omol"};
 
@@ -26,6 +28,8 @@ static void test_finds_what_was_meant(void **state) {
   expect("atpes_r2scan", "matpes_r2scan");
   expect("mp", "MP");
   expect("omal", "omol");
+  expect("ommol", "omol");
+  expect("oomal", "omol");
 }
 
 static void test_names_nothing_that_is_far(void **state) {

@@ -56,9 +56,9 @@ def local(
 
     model: a name, or the path of a model file. models: the folder of the named ones, by default
     IRREPD_MODELS of the environment, or build/models of the source tree. dispersion, head: as for
-    `IrrepCalculator`; the data of dispersion lie beside the model, or in that folder. daemon: the program, by
-    default IRREPD_DAEMON, or that of the wheel, on the PATH, or of the source tree. flags: more of
-    its flags.
+    `IrrepCalculator`; the data of dispersion lie beside the model, or in that folder. daemon: the
+    program, by default IRREPD_DAEMON, or that of the wheel, on the PATH, or of the source tree.
+    flags: more of its flags.
     ConnectionFailed: it does not start. Processes of one user with the same arguments share one.
     """
     from irrepd.calculator import IrrepCalculator
