@@ -40,9 +40,9 @@ def evaluate(
     structures, model, properties, precision, priority, dispersion, head: as for `irrepd.evaluate`.
     urls: of the replicas as the workers reach them, or one that serves them all. cluster: default
     the current client of dask.distributed. batch_structures, batch_atoms: what a task holds at
-    most; it should take a second or so, as Dask takes milliseconds for each. ahead: tasks under way, by default two
-    for each thread of the cluster. Memory holds about that many batches. A batch whose worker dies
-    is computed again.
+    most; it should take a second or so, as Dask takes milliseconds for each. ahead: tasks under
+    way, by default two for each thread of the cluster. Memory holds about that many batches. A
+    batch whose worker dies is computed again.
     """
     from distributed import get_client
 
