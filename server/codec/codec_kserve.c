@@ -206,7 +206,7 @@ static bool read_name(struct reader *r, struct json_reader *name_value,
   char word[CODEC_WORD_MAX], type[CODEC_WORD_MAX];
   if (!codec_word(name_value, word) || !codec_word(type_value, type))
     return fault(r, PROBLEM_WRONG_TYPE, "", "name and datatype are strings");
-  *name = structure_array_find(word);
+  *name = structure_array_find(word, ARRAY_COUNT);
   if (*name == ARRAY_COUNT)
     return fault(r, PROBLEM_UNKNOWN_KEY, "name",
                  "inputs are n_atoms, numbers, positions, cell and pbc");

@@ -29,12 +29,15 @@ struct kind {
   const char *due;
 };
 
-static const struct kind kinds[ARRAY_COUNT] = {
+static const struct kind kinds[ARRAY_MOVING_COUNT] = {
     [ARRAY_N_ATOMS] = {"I32", "I32", "I32 [B] is due"},
     [ARRAY_NUMBERS] = {"I32", "I32", "I32 [sum of n_atoms] is due"},
     [ARRAY_POSITIONS] = {"F64", "F64", "F64 [sum of n_atoms, 3] is due"},
     [ARRAY_CELL] = {"F64", "F64", "F64 [B, 3, 3] is due"},
     [ARRAY_PBC] = {"U8", "BOOL", "U8 [B, 3] is due"},
+    [ARRAY_VELOCITIES] = {"F64", "F64", "F64 [sum of n_atoms, 3] is due"},
+    [ARRAY_MASSES] = {"F64", "F64", "F64 [sum of n_atoms] is due"},
+    [ARRAY_FIXED] = {"U8", "BOOL", "U8 [sum of n_atoms] is due"},
 };
 
 struct reader {
@@ -42,8 +45,10 @@ struct reader {
   struct problem *problem;
   const char *data; /* [data_size] behind the header */
   size_t data_size;
-  struct structure_array arrays[ARRAY_COUNT];
-  struct extent extents[ARRAY_COUNT];
+  const struct codec_extension *extension; /* NULL: none */
+  enum array_name n_arrays;                /* that are known */
+  struct structure_array arrays[ARRAY_MOVING_COUNT];
+  struct extent extents[ARRAY_MOVING_COUNT];
 };
 
 /* Faults of the whole; always false. name, if any, is what the pointer shows. */
@@ -147,14 +152,14 @@ static bool check_cover(struct reader *r) {
   bool moved = true;
   while (position < r->data_size && moved) {
     moved = false;
-    for (size_t i = 0; i < ARRAY_COUNT && !moved; i++) {
+    for (size_t i = 0; i < r->n_arrays && !moved; i++) {
       const struct extent *extent = &r->extents[i];
       moved = r->arrays[i].bytes && extent->begin == position && extent->end > position;
       position = moved ? extent->end : position;
     }
   }
   size_t sum = 0;
-  for (size_t i = 0; i < ARRAY_COUNT; i++)
+  for (size_t i = 0; i < r->n_arrays; i++)
     sum += r->extents[i].end - r->extents[i].begin;
   if (position != r->data_size || sum != r->data_size)
     return malformed(r, "gaps, overlaps, or bytes behind the last tensor");
@@ -209,6 +214,7 @@ static bool read_priority(struct reader *r, const char *text) {
   if (i == 2)
     return fault(r, PROBLEM_WRONG_VALUE, "__metadata__/priority",
                  "\"interactive\" or \"bulk\" is due");
+  r->request->has_priority = true;
   r->request->priority = (enum request_priority)i;
   return true;
 }
@@ -225,20 +231,46 @@ static bool read_head(struct reader *r, const char *text) {
   return found.is_set ? codec_fault_tell(&found, r->problem) : true;
 }
 
+/* An object as JSON. */
+static bool read_extension(struct reader *r, const char *text) {
+  struct json_reader json = codec_reader(text, strlen(text));
+  struct codec_fault found = {0};
+  r->extension->read(r->extension->context, &json, &found);
+  if (!json_end(&json))
+    return codec_malformed(&json, r->problem);
+  return found.is_set ? codec_fault_tell(&found, r->problem) : true;
+}
+
+static bool check_extension(struct reader *r, bool is_given) {
+  char name[64], due[64];
+  if (!r->extension || is_given)
+    return true;
+  snprintf(name, sizeof name, "__metadata__/%.32s", r->extension->key);
+  snprintf(due, sizeof due, "\"%.32s\" is missing", r->extension->key);
+  return fault(r, PROBLEM_MISSING_KEY, name, due);
+}
+
 static bool read_options(struct reader *r, struct json_reader *json) {
-  static const char *const names[] = {"properties", "precision",  "deadline_ms",
-                                      "priority",   "dispersion", "head"};
+  enum { EXTENSION = 6, N_OPTIONS };
+  const char *const names[] = {"properties",
+                               "precision",
+                               "deadline_ms",
+                               "priority",
+                               "dispersion",
+                               "head",
+                               r->extension ? r->extension->key : ""};
   static bool (*const readers[])(struct reader * r, const char *text) = {
-      read_properties, read_precision, read_deadline, read_priority, read_dispersion, read_head};
-  enum { N_OPTIONS = sizeof names / sizeof *names };
+      read_properties, read_precision, read_deadline, read_priority,
+      read_dispersion, read_head,      read_extension};
+  const size_t n_options = r->extension ? N_OPTIONS : EXTENSION;
   char name[NAME_MAX], text[OPTION_MAX];
   unsigned given = 0;
   if (json_peek(json) != JSON_OBJECT)
     return malformed(r, "__metadata__ is an object of strings");
   for (json_object_begin(json); json_object_next_cut(json, name, sizeof name);) {
-    const size_t i = choose(name, strlen(name), names, N_OPTIONS);
-    if (i == N_OPTIONS || given >> i & 1)
-      return name_fault(r, i == N_OPTIONS ? PROBLEM_UNKNOWN_KEY : PROBLEM_DUPLICATE_KEY, name);
+    const size_t i = choose(name, strlen(name), names, n_options);
+    if (i == n_options || given >> i & 1)
+      return name_fault(r, i == n_options ? PROBLEM_UNKNOWN_KEY : PROBLEM_DUPLICATE_KEY, name);
     if (json_peek(json) != JSON_STRING)
       return malformed(r, "__metadata__ is an object of strings");
     if (!json_string(json, text, sizeof text, NULL))
@@ -247,7 +279,7 @@ static bool read_options(struct reader *r, struct json_reader *json) {
     if (!readers[i](r, text))
       return false;
   }
-  return true;
+  return check_extension(r, given >> EXTENSION & 1);
 }
 
 static bool read_header(struct reader *r, struct json_reader *json) {
@@ -257,9 +289,9 @@ static bool read_header(struct reader *r, struct json_reader *json) {
     return malformed(r, "the header is an object");
   for (json_object_begin(json); json_object_next_cut(json, key, sizeof key);) {
     struct json_reader value = *json;
-    const enum array_name name = structure_array_find(key);
+    const enum array_name name = structure_array_find(key, r->n_arrays);
     const bool is_options = strcmp(key, "__metadata__") == 0;
-    if (!is_options && name == ARRAY_COUNT)
+    if (!is_options && name == r->n_arrays)
       return name_fault(r, PROBLEM_UNKNOWN_KEY, key);
     if (is_options && has_options)
       return name_fault(r, PROBLEM_DUPLICATE_KEY, key);
@@ -271,6 +303,8 @@ static bool read_header(struct reader *r, struct json_reader *json) {
   for (enum array_name i = ARRAY_N_ATOMS; i <= ARRAY_POSITIONS; i++)
     if (!r->arrays[i].bytes)
       return fault(r, PROBLEM_MISSING_KEY, array_kinds[i].name, kinds[i].due);
+  if (!has_options && !check_extension(r, false))
+    return false;
   return check_cover(r);
 }
 
@@ -304,7 +338,16 @@ size_t codec_safetensors_head(const char *body, size_t size) {
 
 bool codec_safetensors_read(const char *body, size_t size, const struct codec_limits *limits,
                             struct request *request, struct problem *problem) {
-  struct reader r = {.request = request, .problem = problem};
+  return codec_safetensors_read_more(body, size, limits, NULL, request, problem);
+}
+
+bool codec_safetensors_read_more(const char *body, size_t size, const struct codec_limits *limits,
+                                 const struct codec_extension *extension, struct request *request,
+                                 struct problem *problem) {
+  struct reader r = {.request = request,
+                     .problem = problem,
+                     .extension = extension,
+                     .n_arrays = limits->motion ? ARRAY_MOVING_COUNT : ARRAY_COUNT};
   request->properties = properties_default();
   return read_container(&r, body, size) &&
          structure_arrays_read(r.arrays, limits, request, problem);

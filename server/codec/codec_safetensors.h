@@ -15,9 +15,15 @@
 
 #define SAFETENSORS_TYPE "application/x-safetensors"
 
-/* As codec_json_read. */
+/* As codec_json_read. Where limits->motion is set, velocities F64[sum N,3], masses F64[sum N] and
+ * fixed U8[sum N] (BOOL too; 1: the atom stays) are read too. */
 bool codec_safetensors_read(const char *body, size_t size, const struct codec_limits *limits,
                             struct request *request, struct problem *problem);
+
+/* codec_json_read_more: the member is the JSON of an object, as a string of __metadata__. */
+bool codec_safetensors_read_more(const char *body, size_t size, const struct codec_limits *limits,
+                                 const struct codec_extension *extension, struct request *request,
+                                 struct problem *problem);
 
 /* The bytes of a body before those of its tensors, as it says itself; at most size. */
 size_t codec_safetensors_head(const char *body, size_t size);

@@ -1,7 +1,9 @@
 #include "server/codec/codec_trajectory.h"
 
+#include "core/base/arena.h"
 #include "server/codec/codec_json.h"
 #include "server/codec/codec_reader.h"
+#include "server/codec/codec_safetensors.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -99,10 +101,16 @@ uint64_t trajectory_spec_steps(const struct trajectory_spec *spec) {
   return spec->kind == TRAJECTORY_RELAX ? spec->relax.max_steps : spec->md.n_steps;
 }
 
+bool trajectory_spec_moves_cell(const struct trajectory_spec *spec) {
+  return spec->kind == TRAJECTORY_MD ? spec->md.ensemble == IRREP_MD_NPT
+                                     : spec->relax.cell != IRREP_RELAX_CELL_FIXED;
+}
+
 /* Values */
 
 struct reading {
   struct trajectory_spec *spec;
+  const char *place; /* where the object is: "", or "/__metadata__" */
   const struct trajectory_limits *limits;
   struct json_reader *json;
   struct codec_fault *fault;
@@ -111,7 +119,8 @@ struct reading {
 
 static void option_fault(struct reading *r, const struct option *option, enum problem_kind kind,
                          const char *due) {
-  codec_fault_set(r->fault, kind, due, "#/%s/%s", kinds[r->spec->kind].name, option->name);
+  codec_fault_set(r->fault, kind, due, "#%s/%s/%s", r->place, kinds[r->spec->kind].name,
+                  option->name);
 }
 
 static void *field_of(struct reading *r, const struct option *option) {
@@ -309,7 +318,8 @@ static void check_steps(struct reading *r) {
   if (trajectory_spec_steps(r->spec) <= r->limits->max_steps)
     return;
   snprintf(due, sizeof due, "at most %zu steps are taken here", r->limits->max_steps);
-  codec_fault_set(r->fault, PROBLEM_WRONG_VALUE, due, "#/%s/%s", kinds[r->spec->kind].name,
+  codec_fault_set(r->fault, PROBLEM_WRONG_VALUE, due, "#%s/%s/%s", r->place,
+                  kinds[r->spec->kind].name,
                   r->spec->kind == TRAJECTORY_RELAX ? "max_steps" : "steps");
 }
 
@@ -343,7 +353,7 @@ static void check_values(struct reading *r) {
   irrep_relax_free(relax);
   irrep_md_free(md);
   if (status == IRREP_BAD_ARGUMENT)
-    codec_fault_set(r->fault, PROBLEM_WRONG_VALUE, error.detail, "#/%s%s%s",
+    codec_fault_set(r->fault, PROBLEM_WRONG_VALUE, error.detail, "#%s/%s%s%s", r->place,
                     kinds[r->spec->kind].name, error.field[0] ? "/" : "", name_of(error.field));
 }
 
@@ -351,15 +361,15 @@ static void read_object(void *context, struct json_reader *json, struct codec_fa
   struct reading *r = context;
   const char *name = kinds[r->spec->kind].name, *names[OPTIONS_MAX] = {0};
   const size_t n = kinds[r->spec->kind].n;
-  char base[16];
+  char base[32];
   r->json = json;
   r->fault = fault;
   if (json_peek(json) != JSON_OBJECT) {
-    codec_fault_set(fault, PROBLEM_WRONG_TYPE, "an object is due", "#/%s", name);
+    codec_fault_set(fault, PROBLEM_WRONG_TYPE, "an object is due", "#%s/%s", r->place, name);
     json_skip(json);
     return;
   }
-  snprintf(base, sizeof base, "#/%s", name);
+  snprintf(base, sizeof base, "#%s/%s", r->place, name);
   for (size_t i = 0; i < n; i++)
     names[i] = kinds[r->spec->kind].options[i].name;
   json_object_begin(json);
@@ -383,33 +393,39 @@ static struct trajectory_spec spec_of(enum trajectory_kind kind) {
   return spec;
 }
 
-/* What predict takes, and a trajectory does not. */
-static bool check_envelope(const struct request *request, struct problem *problem) {
-  if (request->has_deadline)
-    problem_of_kind(problem, PROBLEM_WRONG_VALUE, "#/deadline_ms",
-                    "a trajectory has no deadline; its steps are bounded");
-  else if (request->has_priority && request->priority != PRIORITY_BULK)
-    problem_of_kind(problem, PROBLEM_WRONG_VALUE, "#/priority",
-                    "trajectories are \"bulk\": predictions go first");
-  else if (request->properties != properties_default())
-    problem_of_kind(problem, PROBLEM_WRONG_VALUE, "#/properties",
-                    "results have energy, forces and stress; frames have what md.properties says");
-  else
+/* What predict takes, and a trajectory does not. Without a priority predictions go first. */
+static bool check_envelope(struct request *request, struct problem *problem) {
+  if (!request->has_priority)
+    request->priority = PRIORITY_BULK;
+  if (request->properties == properties_default())
     return true;
+  problem_of_kind(problem, PROBLEM_WRONG_VALUE, "#/properties",
+                  "results have energy, forces and stress; frames have what md.properties says");
   return false;
 }
 
-bool codec_trajectory_read(const char *body, size_t size, enum trajectory_kind kind,
-                           const struct trajectory_limits *limits, struct request *request,
-                           struct trajectory_spec *spec, struct problem *problem) {
+bool codec_trajectory_read(const char *body, size_t size, enum trajectory_format format,
+                           enum trajectory_kind kind, const struct trajectory_limits *limits,
+                           struct request *request, struct trajectory_spec *spec,
+                           struct problem *problem) {
+  const bool is_json = format == TRAJECTORY_JSON;
   *spec = spec_of(kind);
-  struct reading r = {.spec = spec, .limits = limits};
+  struct reading r = {.spec = spec, .limits = limits, .place = is_json ? "" : "/__metadata__"};
   struct codec_limits with_motion = limits->codec;
   with_motion.motion = true;
   const struct codec_extension extension = {trajectory_kind_name(kind), read_object, &r};
-  if (!codec_json_read_more(body, size, &with_motion, &extension, request, problem) ||
-      !check_envelope(request, problem))
-    return false;
-  request->priority = PRIORITY_BULK;
-  return true;
+  return (is_json ? codec_json_read_more : codec_safetensors_read_more)(
+             body, size, &with_motion, &extension, request, problem) &&
+         check_envelope(request, problem);
+}
+
+/* Arrays are copied; a structure of a few bytes has an item, and a problem perhaps. */
+size_t codec_trajectory_bytes(size_t size, enum trajectory_format format,
+                              const struct trajectory_limits *limits) {
+  const size_t n =
+      size / 4 < limits->codec.max_structures ? size / 4 : limits->codec.max_structures;
+  const size_t item =
+      sizeof(struct request_item) + sizeof(struct request_motion) + sizeof(struct problem) + 64;
+  return format == TRAJECTORY_JSON ? codec_json_bytes(size, &limits->codec)
+                                   : size_add(size_mul(6, size), size_mul(n, item));
 }

@@ -1,5 +1,6 @@
-/* The JSON bodies of relax and md: those of predict (codec_json.h), whose structures may have
- * velocities, masses and fixed atoms, with an object "relax" or "md" beside them. */
+/* The bodies of relax and md: those of predict, in JSON (codec_json.h) or binary
+ * (codec_safetensors.h), whose structures may have velocities, masses and fixed atoms, with an
+ * object "relax" or "md" beside them. */
 #ifndef SERVER_CODEC_CODEC_TRAJECTORY_H
 #define SERVER_CODEC_CODEC_TRAJECTORY_H
 
@@ -37,16 +38,26 @@ struct trajectory_spec {
 /* The steps that a structure takes at most. */
 uint64_t trajectory_spec_steps(const struct trajectory_spec *spec);
 
+/* Whether cells change. */
+bool trajectory_spec_moves_cell(const struct trajectory_spec *spec);
+
 struct trajectory_limits {
   struct codec_limits codec;
   size_t max_steps; /* of a structure */
 };
 
+enum trajectory_format { TRAJECTORY_JSON, TRAJECTORY_SAFETENSORS };
+
 /* Reads body [size] into a request, which the caller has zeroed and frees with request_fini either
  * way, and the spec of its kind. false: a fault of the whole request, described in *problem.
  * Thread-safe on distinct requests. */
-bool codec_trajectory_read(const char *body, size_t size, enum trajectory_kind kind,
-                           const struct trajectory_limits *limits, struct request *request,
-                           struct trajectory_spec *spec, struct problem *problem);
+bool codec_trajectory_read(const char *body, size_t size, enum trajectory_format format,
+                           enum trajectory_kind kind, const struct trajectory_limits *limits,
+                           struct request *request, struct trajectory_spec *spec,
+                           struct problem *problem);
+
+/* The most memory that a request of a body of this size takes while it is read. */
+size_t codec_trajectory_bytes(size_t size, enum trajectory_format format,
+                              const struct trajectory_limits *limits);
 
 #endif

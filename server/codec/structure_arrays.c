@@ -12,17 +12,20 @@
 #error "arrays are read as they lie in the body: little-endian"
 #endif
 
-const struct array_kind array_kinds[ARRAY_COUNT] = {
+const struct array_kind array_kinds[ARRAY_MOVING_COUNT] = {
     [ARRAY_N_ATOMS] = {"n_atoms", "[B]", 1, 4, {1, 1}},
     [ARRAY_NUMBERS] = {"numbers", "[sum of n_atoms]", 1, 4, {1, 1}},
     [ARRAY_POSITIONS] = {"positions", "[sum of n_atoms, 3]", 2, 8, {3, 1}},
     [ARRAY_CELL] = {"cell", "[B, 3, 3]", 3, 8, {3, 3}},
     [ARRAY_PBC] = {"pbc", "[B, 3]", 2, 1, {3, 1}},
+    [ARRAY_VELOCITIES] = {"velocities", "[sum of n_atoms, 3]", 2, 8, {3, 1}},
+    [ARRAY_MASSES] = {"masses", "[sum of n_atoms]", 1, 8, {1, 1}},
+    [ARRAY_FIXED] = {"fixed", "[sum of n_atoms]", 1, 1, {1, 1}},
 };
 
-enum array_name structure_array_find(const char *name) {
+enum array_name structure_array_find(const char *name, enum array_name n) {
   enum array_name i = 0;
-  while (i < ARRAY_COUNT && strcmp(array_kinds[i].name, name) != 0)
+  while (i < n && strcmp(array_kinds[i].name, name) != 0)
     i++;
   return i;
 }
@@ -37,7 +40,8 @@ struct reader {
   struct request *request;
   const struct codec_limits *limits;
   struct problem *problem;
-  const struct structure_array *arrays; /* [ARRAY_COUNT] */
+  const struct structure_array *arrays; /* [n_arrays] */
+  enum array_name n_arrays;
 };
 
 /* A fault of the whole; always false. */
@@ -159,13 +163,99 @@ static bool read_periodicity(struct reader *r, size_t index, struct irrep_struct
   return true;
 }
 
+/* What atoms have besides their places: arrays over all atoms, NULL where they were not given. */
+struct motion_arrays {
+  double *velocities, *masses;
+  const char *fixed;
+};
+
+/* Copies an array over all atoms, if it was given; false: without memory. */
+static bool copy_array(struct reader *r, enum array_name name, double **values) {
+  const struct structure_array *array = &r->arrays[name];
+  const size_t n = array->shape[0] * array_kinds[name].columns[0];
+  *values = NULL;
+  if (!array->bytes)
+    return true;
+  *values = request_alloc(r->request, n, sizeof **values);
+  if (!*values)
+    return no_memory(r);
+  memcpy(*values, array->bytes, n * sizeof **values);
+  return true;
+}
+
+static bool check_motion(struct reader *r, size_t index, const struct motion_arrays *given) {
+  const size_t n_atoms = r->request->items[index].structure.n_atoms;
+  char place[64];
+  for (size_t i = 0; given->velocities && i < 3 * n_atoms; i++)
+    if (!is_length(given->velocities[i])) {
+      snprintf(place, sizeof place, "velocities/%zu/%zu", i / 3, i % 3);
+      return item_fault(r, index, PROBLEM_NOT_FINITE, place,
+                        "a finite number of at most 1e6 Angstrom/fs is due");
+    }
+  for (size_t i = 0; given->masses && i < n_atoms; i++)
+    if (!(given->masses[i] > 0 && is_length(given->masses[i]))) {
+      snprintf(place, sizeof place, "masses/%zu", i);
+      return item_fault(r, index, PROBLEM_WRONG_VALUE, place,
+                        "a mass above 0, of at most 1e6 u, is due");
+    }
+  for (size_t i = 0; given->fixed && i < n_atoms; i++)
+    if ((unsigned char)given->fixed[i] > 1) {
+      snprintf(place, sizeof place, "fixed/%zu", i);
+      return item_fault(r, index, PROBLEM_WRONG_VALUE, place, "0 or 1 is due");
+    }
+  return true;
+}
+
+/* The motion of one structure, from its first atom on. */
+static bool take_motion(struct reader *r, size_t index, const struct motion_arrays *given) {
+  struct request_item *item = &r->request->items[index];
+  const size_t n_atoms = item->structure.n_atoms;
+  struct request_motion *motion = request_alloc(r->request, 1, sizeof *motion);
+  uint32_t *fixed = request_alloc(r->request, given->fixed ? n_atoms : 0, sizeof *fixed);
+  if (!motion || !fixed)
+    return no_memory(r);
+  *motion = (struct request_motion){
+      .velocities = given->velocities, .masses = given->masses, .fixed = fixed};
+  for (size_t i = 0; given->fixed && i < n_atoms; i++)
+    if (given->fixed[i])
+      fixed[motion->n_fixed++] = (uint32_t)i;
+  item->motion = motion;
+  return check_motion(r, index, given);
+}
+
+static bool read_motion(struct reader *r) {
+  struct motion_arrays given = {0};
+  if (!copy_array(r, ARRAY_VELOCITIES, &given.velocities) ||
+      !copy_array(r, ARRAY_MASSES, &given.masses))
+    return false;
+  given.fixed = r->arrays[ARRAY_FIXED].bytes;
+  if (!given.velocities && !given.masses && !given.fixed)
+    return true;
+  for (size_t i = 0; i < r->request->n_items; i++) {
+    const size_t n_atoms = r->request->items[i].structure.n_atoms;
+    if (!take_motion(r, i, &given))
+      return false;
+    given.velocities += given.velocities ? 3 * n_atoms : 0;
+    given.masses += given.masses ? n_atoms : 0;
+    given.fixed += given.fixed ? n_atoms : 0;
+  }
+  return true;
+}
+
+/* Whether arrays over all atoms have so many rows. */
+static bool check_rows(struct reader *r, size_t n_atoms) {
+  for (enum array_name i = 0; i < r->n_arrays; i++) {
+    const bool is_by_atom = i == ARRAY_NUMBERS || i == ARRAY_POSITIONS || i >= ARRAY_VELOCITIES;
+    if (is_by_atom && r->arrays[i].bytes && r->arrays[i].shape[0] != n_atoms)
+      return shape_fault(r, i);
+  }
+  return true;
+}
+
 static bool read_structures(struct reader *r) {
   size_t n_atoms = 0;
-  if (!read_counts(r, &n_atoms))
+  if (!read_counts(r, &n_atoms) || !check_rows(r, n_atoms))
     return false;
-  for (enum array_name i = ARRAY_NUMBERS; i <= ARRAY_POSITIONS; i++)
-    if (r->arrays[i].shape[0] != n_atoms)
-      return shape_fault(r, i);
   int32_t *numbers = request_alloc(r->request, n_atoms, sizeof *numbers);
   double *positions = request_alloc(r->request, n_atoms, 3 * sizeof *positions);
   if (!numbers || !positions)
@@ -181,13 +271,16 @@ static bool read_structures(struct reader *r) {
     if (!check_atoms(r, i, s) || !read_periodicity(r, i, s))
       return false;
   }
-  return true;
+  return r->n_arrays == ARRAY_COUNT || read_motion(r);
 }
 
-bool structure_arrays_read(const struct structure_array arrays[ARRAY_COUNT],
-                           const struct codec_limits *limits, struct request *request,
-                           struct problem *problem) {
-  struct reader r = {.request = request, .limits = limits, .problem = problem, .arrays = arrays};
+bool structure_arrays_read(const struct structure_array *arrays, const struct codec_limits *limits,
+                           struct request *request, struct problem *problem) {
+  struct reader r = {.request = request,
+                     .limits = limits,
+                     .problem = problem,
+                     .arrays = arrays,
+                     .n_arrays = limits->motion ? ARRAY_MOVING_COUNT : ARRAY_COUNT};
   for (enum array_name i = ARRAY_N_ATOMS; i <= ARRAY_POSITIONS; i++)
     if (!arrays[i].bytes)
       return missing(&r, array_kinds[i].name);

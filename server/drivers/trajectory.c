@@ -2,6 +2,7 @@
 
 #include "server/base/problem_kinds.h"
 #include "server/drivers/trajectory_json.h"
+#include "server/drivers/trajectory_rows.h"
 #include "server/models/moving_graph.h"
 
 #include <math.h>
@@ -39,7 +40,8 @@ void trajectory_fail(struct trajectory *t, const struct problem *problem) {
   t->problem = *problem;
   name_structure(t, &t->problem);
   t->result.size = 0;
-  trajectory_json_error(&t->result, item_of(t), t->index, t->plain, t->n_steps, &t->problem);
+  trajectory_json_error(&t->result, item_of(t), t->index, t->form == TRAJECTORY_PLAIN, t->n_steps,
+                        &t->problem);
 }
 
 static bool names_structure(const char *field) {
@@ -73,7 +75,7 @@ static void fail_by(struct trajectory *t, const struct irrep_error *error) {
 static void end_well(struct trajectory *t, enum trajectory_end end) {
   t->end = end;
   t->result.size = 0;
-  trajectory_json_result(&t->result, t);
+  (t->form == TRAJECTORY_ROWS ? trajectory_rows_result : trajectory_json_result)(&t->result, t);
 }
 
 /* The driver's calls */
@@ -105,6 +107,7 @@ static bool trajectory_request(const struct driver *driver, struct request *requ
   request->bytes = 0;
   request->blocks = NULL;
   request->properties = PROPERTY(ENERGY) | PROPERTY(FORCES);
+  request->has_deadline = false; /* that of all steps is its owner's */
   return fill_item(t, request);
 }
 
@@ -112,6 +115,8 @@ static enum driver_next trajectory_answer(struct driver *driver,
                                           const struct irrep_result *results) {
   struct trajectory *t = (struct trajectory *)driver;
   t->told_energy = results->energy;
+  t->has_dispersion = driver->dispersion_energies != NULL;
+  t->told_dispersion = t->has_dispersion ? driver->dispersion_energies[0] : 0;
   t->has_stress = results->has_stress;
   memcpy(t->stress, results->stress, sizeof t->stress);
   memcpy(t->forces, results->forces, 3 * t->asked.n_atoms * sizeof *t->forces);
@@ -137,7 +142,7 @@ static const struct driver_kind trajectory_driver = {
 /* The beginning */
 
 struct trajectory *trajectory_new(const struct trajectory_spec *spec, const struct request *request,
-                                  size_t index, const char *model, bool plain) {
+                                  size_t index, const char *model, enum trajectory_form form) {
   const size_t n_atoms = request->items[index].structure.n_atoms;
   struct trajectory *t = calloc(1, sizeof *t);
   double *forces = n_atoms < SIZE_MAX / (3 * sizeof(double)) - 1
@@ -152,7 +157,7 @@ struct trajectory *trajectory_new(const struct trajectory_spec *spec, const stru
                            .spec = spec,
                            .request = request,
                            .index = index,
-                           .plain = plain,
+                           .form = form,
                            .energy = (double)NAN,
                            .temperature = (double)NAN,
                            .told_step = TRAJECTORY_NEVER,
@@ -260,9 +265,9 @@ static void step_relax(struct trajectory *t) {
   struct irrep_error error = {0};
   irrep_relax_report(t->relax, &progress, NULL);
   const uint64_t step = progress.n_steps;
-  const bool framed = wants_frame(t, step);
+  const bool framed = wants_frame(t, step), is_of_rows = t->form == TRAJECTORY_ROWS;
   if (framed)
-    trajectory_json_relax_frame(&t->frame, t, step);
+    (is_of_rows ? trajectory_rows_relax_frame : trajectory_json_relax_frame)(&t->frame, t, step);
   const enum irrep_status status =
       irrep_relax_tell(t->relax, t->told_energy, t->forces,
                        t->has_stress ? (const double(*)[3])t->stress : NULL, &state, &error);
@@ -275,7 +280,10 @@ static void step_relax(struct trajectory *t) {
     return;
   }
   if (framed) {
-    trajectory_json_close_frame(&t->frame, progress.fmax);
+    if (is_of_rows)
+      trajectory_rows_close_frame(&t->frame, t, progress.fmax);
+    else
+      trajectory_json_close_frame(&t->frame, progress.fmax);
     note_frame(t, step);
   }
   if (ask(t) && state != IRREP_RELAX_RUNNING)
@@ -295,7 +303,8 @@ static void step_md(struct trajectory *t) {
     t->energy = frame.potential;
     t->temperature = frame.temperature;
     if (wants_frame(t, frame.step)) {
-      trajectory_json_md_frame(&t->frame, t, &frame);
+      (t->form == TRAJECTORY_ROWS ? trajectory_rows_md_frame : trajectory_json_md_frame)(&t->frame,
+                                                                                         t, &frame);
       note_frame(t, frame.step);
     }
   }

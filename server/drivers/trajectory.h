@@ -28,13 +28,18 @@ enum trajectory_end {
   TRAJECTORY_FAILED     /* the problem says why */
 };
 
+/* What frames and results are: lines of a stream; elements of an answer, of which results lack
+ * their last brace, as frames may come in; or rows of numbers (trajectory_rows.h), but for that of
+ * one that has failed. */
+enum trajectory_form { TRAJECTORY_EVENTS, TRAJECTORY_PLAIN, TRAJECTORY_ROWS };
+
 struct trajectory {
   struct driver driver; /* first */
   /* Set by trajectory_new */
   const struct trajectory_spec *spec;
   const struct request *request; /* the structure is its item `index` */
   size_t index;
-  bool plain; /* frames and results are elements of an answer, not events of a stream */
+  enum trajectory_form form; /* of frames and results */
   /* Read-only: after each step */
   enum trajectory_end end;
   struct problem problem;     /* after FAILED */
@@ -42,8 +47,8 @@ struct trajectory {
   double energy, temperature; /* eV, K; NaN where there is none */
   bool has_frame;             /* this step has one, */
   uint64_t frame_step;        /* of this number */
-  struct text frame;          /* a JSON object, until the next step */
-  struct text result;         /* likewise, once it has ended; without its last brace where plain */
+  struct text frame;          /* a JSON object or a row, until the next step */
+  struct text result;         /* likewise, once it has ended */
   /* The owner's to set before begin: frames up to this step have been told already */
   uint64_t told_step;
   /* Private */
@@ -52,14 +57,15 @@ struct trajectory {
   struct irrep_structure asked;
   struct moving_graph *graph;
   bool has_stress;
-  double told_energy, stress[3][3];
-  double *forces; /* [n_atoms][3] */
+  bool has_dispersion;
+  double told_energy, told_dispersion, stress[3][3]; /* told_dispersion is a part of the energy */
+  double *forces;                                    /* [n_atoms][3] */
 };
 
 /* A trajectory of one of a request's structures, which has no problem. Spec and request, which
  * nobody changes, outlive it. NULL without memory. */
 struct trajectory *trajectory_new(const struct trajectory_spec *spec, const struct request *request,
-                                  size_t index, const char *model, bool plain);
+                                  size_t index, const char *model, enum trajectory_form form);
 void trajectory_free(struct trajectory *trajectory); /* NULL is allowed */
 
 /* Makes the state machine: a new one, or that of saved bytes [size] where there are any. Afterwards

@@ -26,26 +26,28 @@ static void put_stress(struct json_writer *w, const struct trajectory *t) {
     json_put_null(w, "stress");
 }
 
+/* The energy, and the part of dispersion where that was asked for. */
+static void put_energy(struct json_writer *w, const struct trajectory *t, double energy) {
+  json_put_double(w, "energy", energy);
+  if (t->has_dispersion)
+    json_put_double(w, "dispersion_energy", t->told_dispersion);
+}
+
 static void open_frame(struct json_writer *w, const struct trajectory *t, uint64_t step) {
   json_open_object(w, NULL);
-  if (!t->plain) {
+  if (t->form != TRAJECTORY_PLAIN) {
     json_put_string(w, "event", "frame");
     json_put_size(w, "structure", t->index);
   }
   json_put_size(w, "step", (size_t)step);
 }
 
-static bool cell_moves(const struct trajectory *t) {
-  return t->spec->kind == TRAJECTORY_MD ? t->spec->md.ensemble == IRREP_MD_NPT
-                                        : t->spec->relax.cell != IRREP_RELAX_CELL_FIXED;
-}
-
 void trajectory_json_relax_frame(struct text *text, const struct trajectory *t, uint64_t step) {
   struct json_writer w = json_writer_over(text);
   open_frame(&w, t, step);
-  json_put_double(&w, "energy", t->told_energy);
+  put_energy(&w, t, t->told_energy);
   put_vectors(&w, "positions", t->asked.positions, t->asked.n_atoms);
-  if (cell_moves(t))
+  if (trajectory_spec_moves_cell(t->spec))
     put_cell(&w, t->asked.pbc, t->asked.cell);
   put_vectors(&w, "forces", t->forces, t->asked.n_atoms);
 }
@@ -62,13 +64,13 @@ void trajectory_json_md_frame(struct text *text, const struct trajectory *t,
   const uint32_t wanted = t->spec->properties;
   open_frame(&w, t, frame->step);
   json_put_double(&w, "time", frame->time);
-  json_put_double(&w, "energy", frame->potential);
+  put_energy(&w, t, frame->potential);
   json_put_double(&w, "kinetic_energy", frame->kinetic);
   json_put_double(&w, "conserved", frame->conserved);
   json_put_double(&w, "temperature", frame->temperature);
   if (frame->has_pressure)
     json_put_double(&w, "pressure", frame->pressure);
-  if (cell_moves(t))
+  if (trajectory_spec_moves_cell(t->spec))
     json_put_tensor(&w, "cell", &frame->cell[0][0], square, 2);
   if (wanted & TRAJECTORY_POSITIONS)
     put_vectors(&w, "positions", frame->positions, frame->n_atoms);
@@ -102,7 +104,7 @@ static void put_relaxed(struct json_writer *w, const struct trajectory *t) {
   json_put_bool(w, "converged", t->end == TRAJECTORY_CONVERGED);
   json_put_size(w, "n_steps", progress.n_steps);
   json_put_double(w, "fmax", progress.fmax);
-  json_put_double(w, "energy", t->told_energy);
+  put_energy(w, t, t->told_energy);
   put_vectors(w, "positions", t->asked.positions, t->asked.n_atoms);
   put_cell(w, t->asked.pbc, t->asked.cell);
   put_vectors(w, "forces", t->forces, t->asked.n_atoms);
@@ -114,7 +116,7 @@ static void put_moved(struct json_writer *w, const struct trajectory *t) {
   irrep_md_completed(t->md, &frame, NULL);
   json_put_size(w, "steps", (size_t)frame.step);
   json_put_double(w, "time", frame.time);
-  json_put_double(w, "energy", frame.potential);
+  put_energy(w, t, frame.potential);
   json_put_double(w, "kinetic_energy", frame.kinetic);
   json_put_double(w, "conserved", frame.conserved);
   json_put_double(w, "temperature", frame.temperature);
@@ -130,12 +132,12 @@ static void put_moved(struct json_writer *w, const struct trajectory *t) {
 void trajectory_json_result(struct text *text, const struct trajectory *t) {
   struct json_writer w = json_writer_over(text);
   open_result(&w, t->end == TRAJECTORY_CONVERGED ? "converged" : "end", t->index,
-              t->request->items[t->index].id, "ok", t->plain);
+              t->request->items[t->index].id, "ok", t->form == TRAJECTORY_PLAIN);
   if (t->md)
     put_moved(&w, t);
   else
     put_relaxed(&w, t);
-  if (!t->plain)
+  if (t->form != TRAJECTORY_PLAIN)
     json_close_object(&w);
 }
 

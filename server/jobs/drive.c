@@ -25,9 +25,24 @@ static void ask_later(struct drive *drive) {
   uv_timer_start(drive->timer, on_timer, LOOK_MS, 0);
 }
 
+static bool is_late(const struct drive *drive) {
+  return drive->options.deadline_ns > 0 && uv_hrtime() >= drive->options.deadline_ns;
+}
+
+/* A request has what is left of the time. */
+static void limit(const struct drive *drive, struct request *request) {
+  const uint64_t now_ns = uv_hrtime(), deadline_ns = drive->options.deadline_ns;
+  if (deadline_ns == 0)
+    return;
+  request->has_deadline = true;
+  request->deadline_ms = deadline_ns > now_ns ? (double)(deadline_ns - now_ns) * 1e-6 : 0;
+}
+
 /* Whether asking again soon will help. */
-static bool passes(const struct problem *problem) {
-  return problem->retryable && strcmp(problem->type, "urn:irrepd:draining") != 0 &&
+static bool passes(const struct drive *drive, const struct problem *problem) {
+  return problem->retryable && !is_late(drive) &&
+         strcmp(problem->type, "urn:irrepd:deadline-passed") != 0 &&
+         strcmp(problem->type, "urn:irrepd:draining") != 0 &&
          strcmp(problem->type, "urn:irrepd:model-not-ready") != 0;
 }
 
@@ -37,19 +52,21 @@ static void rest(struct drive *drive, enum driver_next next, const struct proble
 }
 
 static void on_results(void *context, const struct problem *problem,
-                       const struct irrep_result *results) {
+                       const struct irrep_result *results, const double *dispersion_energies) {
   struct drive *drive = context;
   const struct drive_options *o = &drive->options;
   const struct driver_kind *kind = o->driver->kind;
   drive->job = NULL;
-  if (problem && passes(problem)) {
+  if (problem && passes(drive, problem)) {
     ask_later(drive);
   } else if (problem) {
     kind->refuse(o->driver, problem);
     rest(drive, DRIVER_FAULT, problem);
   } else {
     drive->n_structures += drive->n_in_request;
+    o->driver->dispersion_energies = dispersion_energies;
     const enum driver_next next = kind->answer(o->driver, results);
+    o->driver->dispersion_energies = NULL;
     if (next != DRIVER_ASKS)
       rest(drive, next, NULL);
     else if (o->stepped && !o->stepped(o->context))
@@ -65,6 +82,7 @@ static void ask(struct drive *drive) {
   struct request request = {0};
   if (o->driver->kind->request(o->driver, &request)) {
     drive->n_in_request = request.n_items;
+    limit(drive, &request);
     const struct predict_submission submission = {.model = o->driver->model,
                                                   .request = &request,
                                                   .client = o->client,

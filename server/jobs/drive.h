@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <uv.h>
 
 struct drive;
@@ -20,6 +21,8 @@ struct drive_options {
   struct driver *driver; /* the owner's; outlives the drive */
   const char *client;    /* whose share of the queue its structures take; NULL: nobody's. Outlives
                             the drive */
+  uint64_t deadline_ns;  /* by uv_hrtime: what has not begun to be computed by then is refused; 0:
+                            there is none */
   /* After each answer of a driver that asks on. false: the drive pauses, until drive_begin; the
    * owner may free it then only. NULL: it never does. */
   bool (*stepped)(void *context);

@@ -57,8 +57,10 @@ enum driver_next {
 
 struct driver {
   const struct driver_kind *kind;
-  char model[65];                /* whom it asks; known when it ASKS */
-  char fault[DRIVER_FAULT_SIZE]; /* after DRIVER_FAULT, otherwise "" */
+  char model[65];                    /* whom it asks; known when it ASKS */
+  char fault[DRIVER_FAULT_SIZE];     /* after DRIVER_FAULT, otherwise "" */
+  const double *dispersion_energies; /* during answer(): [n_items] eV, the part of dispersion in
+                                        each energy; NULL: it was not asked for */
 };
 
 struct driver_kind {

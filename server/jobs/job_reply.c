@@ -93,21 +93,23 @@ static void write_results(struct predict_job *job, struct reply *reply) {
   pieces_free(pieces);
 }
 
-static void collect_dispersion(const struct predict_job *job) {
-  for (size_t i = 0; job->dispersion_energies && i < job->request.n_items; i++)
+const double *job_reply_dispersion(const struct predict_job *job) {
+  if (!job->dispersion_energies || !job->predictions)
+    return NULL;
+  for (size_t i = 0; i < job->request.n_items; i++)
     job->dispersion_energies[i] =
         job->request.items[i].problem ? (double)NAN : job->predictions[i].dispersion_energy;
+  return job->dispersion_energies;
 }
 
 static struct answer_safetensors tensors_of(const struct predict_job *job) {
-  collect_dispersion(job);
   return (struct answer_safetensors){.model = job->served->name,
                                      .sha256 = job->loaded->sha256,
                                      .request_id = job->request_id,
                                      .timing = &job->timing,
                                      .request = &job->request,
                                      .results = job->results,
-                                     .dispersion_energies = job->dispersion_energies};
+                                     .dispersion_energies = job_reply_dispersion(job)};
 }
 
 static void reply_answer(struct predict_job *job, struct reply *reply) {

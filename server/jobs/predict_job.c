@@ -185,11 +185,12 @@ bool predict_job_plans_quickly(const struct predict_job *job) {
 
 static void make_predictions(struct predict_job *job) {
   struct request *request = &job->request;
-  const bool in_binary = job->term && job->answer_format != FORMAT_JSON;
-  if (in_binary)
+  const bool has_parts =
+      job->term && (job->kind == JOB_OF_NUMBERS || job->answer_format != FORMAT_JSON);
+  if (has_parts)
     job->dispersion_energies = request_alloc(request, request->n_items, sizeof(double));
   job->predictions = request_alloc(request, request->n_items, sizeof *job->predictions);
-  if (!job->predictions || (in_binary && !job->dispersion_energies)) {
+  if (!job->predictions || (has_parts && !job->dispersion_energies)) {
     predict_job_fail(job, PROBLEM_NO_MEMORY, "no memory for the request");
     return;
   }

@@ -66,8 +66,8 @@ struct predict_job {
   enum irrep_precision precision;
   size_t head;                    /* its index among the model's */
   struct irrep_term *term;        /* of dispersion, where the request wants it */
-  double *dispersion_energies;    /* [request.n_items] in the request's memory, of an answer in
-                                     binary with a term */
+  double *dispersion_energies;    /* [request.n_items] in the request's memory, of numbers and of
+                                     an answer in binary, with a term */
   size_t n_planned;               /* structures; all of them when predictions are there */
   struct problem problem;         /* of the whole, when its status is not 0 */
   struct prediction *predictions; /* [request.n_items]; NULL until all are planned */

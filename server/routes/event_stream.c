@@ -2,6 +2,7 @@
 
 #include "core/base/json_writer.h"
 #include "server/routes/routes.h"
+#include "server/runs/run_memory.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,8 @@
 struct event_stream {
   struct http_exchange *exchange;
   struct run *run;
-  struct metrics *metrics;
+  struct run_pool *pool;
+  size_t held;     /* of the pool */
   struct text out; /* of which n_read bytes have been read */
   size_t n_read;
   bool is_answered, is_held, has_ended;
@@ -21,6 +23,7 @@ struct event_stream {
 
 static void free_stream(struct event_stream *s) {
   run_free(s->run);
+  run_memory_hold(s->pool, &s->held, 0);
   text_fini(&s->out);
   free(s);
 }
@@ -53,7 +56,7 @@ static size_t read_stream(void *context, char *bytes, size_t size) {
 static void on_closed(void *context) {
   struct event_stream *s = context;
   if (!s->has_ended)
-    metrics_request_cancelled(s->metrics, "disconnect");
+    metrics_request_cancelled(s->pool->metrics, "disconnect");
   free_stream(s);
 }
 
@@ -89,6 +92,7 @@ static void on_event(void *context, const struct run_event *event) {
   struct event_stream *s = context;
   text_add(&s->out, event->line ? event->line : "", event->size);
   text_puts(&s->out, "\n");
+  run_memory_hold(s->pool, &s->held, s->out.capacity);
   if (!s->is_held && (unread(s) > FULL || s->out.failed)) {
     s->is_held = true;
     run_hold(s->run, false);
@@ -109,6 +113,7 @@ static void on_ended(void *context, const struct problem *problem) {
   struct json_writer w = json_writer_over(&s->out);
   json_open_object(&w, NULL);
   json_put_string(&w, "event", problem ? "error" : "end");
+  json_put_string(&w, "state", problem ? "failed" : "done"); /* as that of a job */
   if (problem)
     problem_put(&w, "error", problem);
   json_put_size(&w, "structures", progress.n_structures);
@@ -126,8 +131,8 @@ void event_stream_begin(struct run_pool *pool, struct http_exchange *exchange,
     reply_no_memory(exchange);
     return;
   }
-  *s = (struct event_stream){.exchange = exchange, .metrics = pool->metrics};
-  call->plain = false;
+  *s = (struct event_stream){.exchange = exchange, .pool = pool};
+  call->form = TRAJECTORY_EVENTS;
   call->owner = (struct run_owner){on_begun, on_event, on_quiet, on_ended, NULL, s};
   call->body = http_take_body(exchange);
   call->size = exchange->size;

@@ -7,7 +7,7 @@
 #include "server/runs/run.h"
 
 /* Begins a run of the exchange's body, and answers with its events; with a problem if it cannot be
- * begun. The call's body, owner and plain are filled in here. The run ends when its client leaves.
+ * begun. The call's body, owner and form are filled in here. The run ends when its client leaves.
  */
 void event_stream_begin(struct run_pool *pool, struct http_exchange *exchange,
                         struct run_call *call);

@@ -125,12 +125,17 @@ static void reply_wrong_method(struct http_exchange *exchange, const struct rout
   http_reply_problem(exchange, &problem, allow);
 }
 
+static bool moves(const struct route *route) {
+  return route->handler == route_relax || route->handler == route_md;
+}
+
 /* What a route takes beside JSON; NULL: nothing. */
 static const char *binary_type(const struct route *route) {
   if (route->handler == route_v2_infer)
     return BYTES_TYPE;
-  return route->handler == route_predict || route->handler == route_estimate ? SAFETENSORS_TYPE
-                                                                             : NULL;
+  return route->handler == route_predict || route->handler == route_estimate || moves(route)
+             ? SAFETENSORS_TYPE
+             : NULL;
 }
 
 static bool is_acceptable(const struct http_exchange *exchange, const struct route *route) {
@@ -138,9 +143,9 @@ static bool is_acceptable(const struct http_exchange *exchange, const struct rou
     return true;
   if (route->handler == route_v2_infer)
     return http_accepts(exchange->accept, "application", "octet-stream");
-  if (route->handler == route_relax || route->handler == route_md)
-    return http_accepts(exchange->accept, "application", "x-ndjson");
-  return route->handler == route_predict && routes_answer_is_binary(exchange);
+  if (moves(route) && http_accepts(exchange->accept, "application", "x-ndjson"))
+    return true;
+  return (route->handler == route_predict || moves(route)) && routes_answer_is_binary(exchange);
 }
 
 /* Triton's clients name no type. */

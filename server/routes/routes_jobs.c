@@ -81,14 +81,16 @@ void routes_begin_job(struct services *services, struct http_exchange *exchange,
   struct beginning *beginning = calloc(1, sizeof *beginning);
   problem_of_kind(&problem, PROBLEM_NO_MEMORY, "", "There is no memory for the request.");
   if (beginning) {
-    const struct kept_call call = {.kind = kind,
-                                   .model = model,
-                                   .client = exchange->client,
-                                   .owner = owner ? owner : "",
-                                   .body = http_take_body(exchange),
-                                   .size = exchange->size,
-                                   .added = on_added,
-                                   .context = beginning};
+    const struct kept_call call = {
+        .kind = kind,
+        .format = routes_body_is_binary(exchange) ? TRAJECTORY_SAFETENSORS : TRAJECTORY_JSON,
+        .model = model,
+        .client = exchange->client,
+        .owner = owner ? owner : "",
+        .body = http_take_body(exchange),
+        .size = exchange->size,
+        .added = on_added,
+        .context = beginning};
     beginning->exchange = exchange;
     exchange->gone = on_beginner_gone;
     exchange->gone_context = beginning;
@@ -215,7 +217,7 @@ static void on_more(void *context) {
   http_wake(((struct following *)context)->exchange);
 }
 
-/* The number of an event; false: it is none. */
+/* The number of a frame; false: it is none. */
 static bool read_from(const char *text, uint64_t *from) {
   char *end;
   *from = 0;
@@ -238,7 +240,7 @@ void route_job_frames(struct services *services, struct http_exchange *exchange,
   if (!read_from(exchange->query_from, &from)) {
     http_reply_problem(exchange,
                        problem_of_kind(&problem, PROBLEM_WRONG_VALUE, "#/from",
-                                       "from takes how many events are to be passed over."),
+                                       "from takes how many frames are to be passed over."),
                        NULL);
     return;
   }

@@ -4,10 +4,13 @@
 #include "server/base/pieces.h"
 #include "server/base/problem_kinds.h"
 #include "server/codec/answer_json.h"
+#include "server/codec/codec_safetensors.h"
+#include "server/drivers/trajectory_arrays.h"
 #include "server/http/http_text.h"
 #include "server/routes/event_stream.h"
 #include "server/routes/routes.h"
 #include "server/runs/run.h"
+#include "server/runs/run_memory.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -32,12 +35,15 @@ struct call {
   struct http_exchange *exchange;
   struct run *run;
   char *model;
+  bool is_binary;           /* the answer is of arrays */
   struct outcome *outcomes; /* [n_structures] */
+  size_t bytes, held;       /* that they take, and hold of the pool */
   size_t n_structures;
 };
 
 static void free_call(struct call *call) {
   run_free(call->run);
+  run_memory_hold(call->services->runs, &call->held, 0);
   for (size_t i = 0; call->outcomes && i < call->n_structures; i++) {
     text_fini(&call->outcomes[i].result);
     text_fini(&call->outcomes[i].frames);
@@ -97,9 +103,11 @@ static void on_begun(void *context, const struct problem *problem) {
 
 static void on_event(void *context, const struct run_event *event) {
   struct call *call = context;
+  call->bytes += event->size;
+  run_memory_hold(call->services->runs, &call->held, call->bytes);
   struct outcome *outcome = &call->outcomes[event->structure];
   if (event->end == TRAJECTORY_RUNS) {
-    if (outcome->frames.size > 0)
+    if (outcome->frames.size > 0 && !call->is_binary)
       text_puts(&outcome->frames, ",");
     text_add(&outcome->frames, event->line, event->size);
     return;
@@ -156,6 +164,50 @@ static struct pieces *gather(struct call *call, struct text *head) {
   return pieces;
 }
 
+/* What the structures have told, in arrays; NULL without memory. */
+static char *gather_arrays(const struct call *call, size_t *size) {
+  const struct served_model *served = registry_find(call->services->registry, call->model);
+  const struct trajectory_spec *spec = run_spec(call->run);
+  const struct request *request = run_request(call->run);
+  const uint64_t set = trajectory_rows_set(spec, request->dispersion.is_wanted, true);
+  struct trajectory_told *told = calloc(call->n_structures, sizeof *told);
+  struct text text = {0};
+  bool failed = told == NULL;
+  for (size_t i = 0; told && i < call->n_structures; i++) {
+    const struct outcome *outcome = &call->outcomes[i];
+    const size_t n_atoms = request->items[i].structure.n_atoms;
+    told[i].status = outcome->problem ? outcome->problem->status : 0;
+    told[i].result = outcome->problem ? NULL : outcome->result.bytes;
+    told[i].frames = outcome->frames.bytes;
+    told[i].n_frames = outcome->frames.size / (trajectory_rows_size(set, n_atoms) * sizeof(double));
+    failed = failed || outcome->frames.failed || (outcome->result.failed && !outcome->problem);
+  }
+  const struct trajectory_arrays arrays = {.model = call->model,
+                                           .sha256 = served ? served->sha256 : "",
+                                           .request_id = call->exchange->request_id,
+                                           .spec = spec,
+                                           .request = request,
+                                           .told = told};
+  if (!failed)
+    trajectory_arrays_write(&text, &arrays);
+  free(told);
+  return failed ? NULL : text_take(&text, size);
+}
+
+static void answer_arrays(struct call *call) {
+  struct http_reply reply = {.status = 200, .content_type = SAFETENSORS_TYPE};
+  struct problem problem;
+  reply.body = gather_arrays(call, &reply.size);
+  if (!reply.body) {
+    refuse(call,
+           problem_of_kind(&problem, PROBLEM_NO_MEMORY, "", "There is no memory for the answer."));
+    return;
+  }
+  call->exchange->gone = NULL;
+  http_reply(call->exchange, &reply);
+  free_call(call);
+}
+
 static void answer(struct call *call) {
   struct text head = {0};
   struct problem problem;
@@ -184,7 +236,7 @@ static void on_ended(void *context, const struct problem *problem) {
     refuse(call, &found);
     return;
   }
-  answer(call);
+  (call->is_binary ? answer_arrays : answer)(call);
 }
 
 static void on_quiet(void *context) {
@@ -205,8 +257,11 @@ static void begin_call(struct services *services, struct http_exchange *exchange
     reply_no_memory(exchange);
     return;
   }
-  *call = (struct call){.services = services, .exchange = exchange, .model = model};
-  run_call->plain = true;
+  run_call->form = routes_answer_is_binary(exchange) ? TRAJECTORY_ROWS : TRAJECTORY_PLAIN;
+  *call = (struct call){.services = services,
+                        .exchange = exchange,
+                        .model = model,
+                        .is_binary = run_call->form == TRAJECTORY_ROWS};
   run_call->owner = (struct run_owner){on_begun, on_event, on_quiet, on_ended, NULL, call};
   run_call->body = http_take_body(exchange);
   run_call->size = exchange->size;
@@ -242,7 +297,11 @@ static bool prefers_async(const char *prefer) {
 static void begin(struct services *services, struct http_exchange *exchange, const char *model,
                   enum trajectory_kind kind) {
   struct problem problem;
-  struct run_call call = {.kind = kind, .model = model, .client = exchange->client};
+  struct run_call call = {.kind = kind,
+                          .model = model,
+                          .client = exchange->client,
+                          .format = routes_body_is_binary(exchange) ? TRAJECTORY_SAFETENSORS
+                                                                    : TRAJECTORY_JSON};
   if (!registry_find(services->registry, model))
     reply_unknown_model(exchange, model);
   else if (services->draining)

@@ -9,8 +9,8 @@
 
 #include <uv.h>
 
-/* A mark of where every so many events begin. */
-#define KEPT_EVENTS_OF_MARK 256
+/* A mark behind every so many frames. */
+#define KEPT_FRAMES_OF_MARK 256
 
 #define KEPT_REASON_SIZE 256
 
@@ -42,7 +42,8 @@ struct kept_run {
   char id[STORE_ID_SIZE], model[65], sha256[65];
   char *client, *owner;
   enum trajectory_kind kind;
-  int64_t created_s, ended_s; /* since 1970 */
+  enum trajectory_format format; /* of the body */
+  int64_t created_s, ended_s;    /* since 1970 */
   size_t body_size;
   void (*added)(void *context, struct kept_run *run, const struct problem *problem);
   void *context;
@@ -67,11 +68,14 @@ struct kept_run {
   uint64_t durable;    /* and without them */
   uint64_t n_events;   /* up to tail */
   uint64_t n_durable;  /* up to durable */
-  uint64_t *marks;     /* [n_marks] offsets of every KEPT_EVENTS_OF_MARK-th event */
+  uint64_t n_frames;   /* of the events up to tail, and up to durable */
+  uint64_t n_durable_frames;
+  uint64_t *marks; /* [n_marks] where every KEPT_FRAMES_OF_MARK-th frame ends */
   size_t n_marks, marks_room;
   char *request, *state_file; /* [..._size] that are to be written; NULL: nothing */
   size_t request_size, state_size;
   struct kept_write *write; /* under way */
+  size_t held;              /* of the pool: what waits to be written, and is kept in memory */
   size_t n_users;           /* readers, and threads that have a part of it */
   struct kept_listener *listeners;
 };
@@ -126,8 +130,14 @@ void kept_wake_readers(struct kept_run *run);
 /* Looks whether a drain is done. */
 void kept_check_drained(struct kept_runs *runs);
 
-/* kept_write.c: notes where the next event begins; false: without memory. */
-bool kept_mark(struct kept_run *run, uint64_t offset);
+/* Whether a record is a frame's, which readers count. */
+static inline bool kept_is_frame(const struct store_record *record) {
+  return record->structure != STORE_WHOLE && record->end == TRAJECTORY_RUNS;
+}
+
+/* kept_write.c: counts an event, whose record ends at an offset; false: without memory for its
+ * mark. */
+bool kept_count_event(struct kept_run *run, const struct store_record *record, uint64_t end);
 
 /* Appends an event, to be written; false: without memory. */
 bool kept_put_event(struct kept_run *run, const struct store_record *record, const char *line);
@@ -137,6 +147,9 @@ void kept_make_state(struct kept_run *run);
 
 /* Makes the file "request". false without memory. */
 bool kept_make_request(struct kept_run *run, const char *body, size_t size);
+
+/* Counts what it holds in memory. */
+void kept_count_bytes(struct kept_run *run);
 
 /* Has written what is to be written. */
 void kept_flush(struct kept_run *run);

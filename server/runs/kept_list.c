@@ -1,6 +1,7 @@
 /* Kept runs in the list of all: how they come, are forgotten, and go when nobody has any of them.
  */
 #include "server/runs/kept_inside.h"
+#include "server/runs/run_memory.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -130,6 +131,7 @@ void kept_run_forget(struct kept_run *run) {
   run_free(run->run);
   run->run = NULL;
   run->is_forgotten = true;
+  run_memory_hold(runs->options.pool, &run->held, 0);
   unlink_run(run);
   runs->bytes -= run->durable;
   remove_files(run);

@@ -53,8 +53,8 @@ static void on_record(void *context, uint64_t offset, const struct store_record 
   struct kept_run *run = scanning->run;
   struct kept_past *past = &run->past;
   const size_t i = record->structure;
-  scanning->failed = !kept_mark(run, offset) || scanning->failed;
-  run->n_events++;
+  const uint64_t end = offset + STORE_HEAD + record->size;
+  scanning->failed = !kept_count_event(run, record, end) || scanning->failed;
   if (record->structure == STORE_WHOLE) {
     past->has_end = record->end < KEPT_N_STATES;
     past->end = (enum kept_state)record->end;
@@ -99,7 +99,8 @@ static int64_t read_integer(struct json_reader *json) {
 
 /* The run of a request's file, and the offset of its body; NULL: it is none. */
 static struct kept_run *read_request(struct kept_runs *runs, struct meta *meta) {
-  char key[32], kind[16] = "", model[65] = "", client[WORD_SIZE] = "", owner[WORD_SIZE] = "";
+  char key[32], kind[16] = "", format[16] = "json", model[65] = "", client[WORD_SIZE] = "",
+                owner[WORD_SIZE] = "";
   int64_t created_s = 0;
   json_object_begin(&meta->json);
   while (json_object_next(&meta->json, key, sizeof key))
@@ -111,17 +112,23 @@ static struct kept_run *read_request(struct kept_runs *runs, struct meta *meta) 
       json_string(&meta->json, client, sizeof client, NULL);
     else if (strcmp(key, "owner") == 0)
       json_string(&meta->json, owner, sizeof owner, NULL);
+    else if (strcmp(key, "format") == 0)
+      json_string(&meta->json, format, sizeof format, NULL);
     else if (strcmp(key, "created") == 0)
       created_s = read_integer(&meta->json);
     else
       json_skip(&meta->json);
   const bool is_md = strcmp(kind, "md") == 0;
-  if (!json_end(&meta->json) || model[0] == '\0' || (!is_md && strcmp(kind, "relax") != 0))
+  const bool is_binary = strcmp(format, "safetensors") == 0;
+  if (!json_end(&meta->json) || model[0] == '\0' || (!is_md && strcmp(kind, "relax") != 0) ||
+      (!is_binary && strcmp(format, "json") != 0))
     return NULL;
   struct kept_run *run =
       kept_run_new(runs, is_md ? TRAJECTORY_MD : TRAJECTORY_RELAX, model, client, owner);
-  if (run)
+  if (run) {
     run->created_s = created_s;
+    run->format = is_binary ? TRAJECTORY_SAFETENSORS : TRAJECTORY_JSON;
+  }
   return run;
 }
 
@@ -217,6 +224,7 @@ static bool load_frames(struct kept_run *run) {
     return false;
   run->durable = run->tail = store_scan(run->frames, on_record, &scanning);
   run->n_durable = run->n_events;
+  run->n_durable_frames = run->n_frames;
   run->runs->bytes += run->durable;
   return !scanning.failed;
 }

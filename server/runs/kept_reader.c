@@ -1,4 +1,5 @@
-/* Readers of kept runs: each goes through the file by itself, on threads that may wait. */
+/* Readers of kept runs: each goes through the file by itself, on threads that may wait, from behind
+ * as many frames as were asked for. */
 #include "server/runs/kept_inside.h"
 
 #include <stdlib.h>
@@ -13,7 +14,7 @@ struct kept_reader {
   struct kept_run *run;
   struct kept_listener listener;
   bool is_freed, is_reading, is_broken;
-  uint64_t offset, skip; /* of the file; events that are to be passed over first */
+  uint64_t offset, skip; /* of the file; frames that are to be passed over first */
   /* Lines that have been read */
   char *lines;
   size_t size, at;
@@ -48,15 +49,23 @@ static void read_now(uv_work_t *work) {
   }
 }
 
+/* Whether an event is passed over, as it comes before the frame that was asked for; the last one,
+ * which says how all has ended, never is. */
+static bool passes_over(struct kept_reader *r, const struct store_record *record) {
+  if (r->skip == 0 || record->structure == STORE_WHOLE)
+    return false;
+  r->skip -= kept_is_frame(record);
+  return true;
+}
+
 /* Takes the lines of whole records. false: what is there is not what was written. */
 static bool take_lines(struct kept_reader *r) {
   struct store_record record;
   size_t at = 0, needed = 0;
   r->size = r->at = 0;
   while (store_take_record(r->block + at, r->n - at, &record, &needed)) {
-    if (r->skip > 0) {
-      r->skip--;
-    } else { /* in place: a line and its end are shorter than the record */
+    if (!passes_over(r, &record)) {
+      /* in place: a line and its end are shorter than the record */
       memmove(r->lines + r->size, r->block + at + STORE_HEAD, record.size);
       r->size += record.size;
       r->lines[r->size++] = '\n';
@@ -125,16 +134,13 @@ struct kept_reader *kept_reader_new(struct kept_run *run, uint64_t from,
   struct kept_reader *r = calloc(1, sizeof *r);
   if (!r)
     return NULL;
-  const uint64_t mark = from / KEPT_EVENTS_OF_MARK;
-  *r = (struct kept_reader){
-      .run = run, .listener = {run->listeners, wake, context}, .wanted = BLOCK};
-  if (mark < run->n_marks) {
-    r->offset = run->marks[mark];
-    r->skip = from % KEPT_EVENTS_OF_MARK;
-  } else { /* events that are still to come */
-    r->offset = run->n_marks > 0 ? run->marks[run->n_marks - 1] : 0;
-    r->skip = run->n_marks > 0 ? from - (run->n_marks - 1) * KEPT_EVENTS_OF_MARK : from;
-  }
+  const uint64_t wanted = from / KEPT_FRAMES_OF_MARK; /* marks that come before it */
+  const uint64_t n = wanted < run->n_marks ? wanted : run->n_marks;
+  *r = (struct kept_reader){.run = run,
+                            .listener = {run->listeners, wake, context},
+                            .offset = n > 0 ? run->marks[n - 1] : 0,
+                            .skip = from - n * KEPT_FRAMES_OF_MARK,
+                            .wanted = BLOCK};
   run->listeners = &r->listener;
   run->n_users++;
   return r;

@@ -137,6 +137,10 @@ static void on_stalled(void *context, const struct problem *problem) {
   kept_stop(run, reason);
 }
 
+static double age_of(int64_t then_s) {
+  return (double)((int64_t)time(NULL) - then_s);
+}
+
 bool kept_run_begin(struct kept_run *run, char *body, size_t size) {
   const struct kept_past *past = &run->past;
   const struct run_past known = {.ends = past->ends,
@@ -146,6 +150,9 @@ bool kept_run_begin(struct kept_run *run, char *body, size_t size) {
                                  .saved = (const unsigned char *)past->state,
                                  .n = past->n};
   const struct run_call call = {.kind = run->kind,
+                                .format = run->format,
+                                .was_let_in = run->is_added, /* before a restart */
+                                .age_ms = run->is_added ? 1e3 * age_of(run->created_s) : 0,
                                 .model = run->model,
                                 .client = run->client,
                                 .body = body,
@@ -257,6 +264,7 @@ void kept_run_put(const struct kept_run *run, struct json_writer *w, bool whole)
   json_put_size(w, "steps_wanted", (size_t)p.steps_wanted);
   json_put_double(w, "steps_per_second", round(10 * rate_of(run, p.steps)) / 10);
   json_put_size(w, "events", (size_t)run->n_durable);
+  json_put_size(w, "frames", (size_t)run->n_durable_frames);
   json_put_size(w, "bytes", (size_t)run->durable);
   json_put_size(w, "checkpoints", run->n_checkpoints);
   if (whole && lives) {

@@ -1,7 +1,7 @@
 /* Kept runs: relaxations and dynamics that go on by themselves, which users know as jobs. Their
- * events are kept, in a folder (--jobs DIR) or in memory, and can be read from any on; in a folder
- * they outlive the daemon: kill -9 at any moment loses none that has been told, and the run goes on
- * from its last checkpoint with the same bits.
+ * events are kept, in a folder (--jobs DIR) or in memory, and can be read from any frame on; in a
+ * folder they outlive the daemon: kill -9 at any moment loses none that has been told, and the run
+ * goes on from its last checkpoint with the same bits.
  *
  *   QUEUED -> RUNNING <-> PAUSED -> DONE | CANCELLED | FAILED
  *
@@ -60,9 +60,10 @@ void kept_runs_drain(struct kept_runs *runs, void (*done)(void *context), void *
 
 struct kept_call {
   enum trajectory_kind kind;
-  const char *model, *client; /* copied */
-  const char *owner;          /* who alone sees it; "": everybody */
-  char *body;                 /* [size] malloc'ed and taken */
+  enum trajectory_format format; /* of the body */
+  const char *model, *client;    /* copied */
+  const char *owner;             /* who alone sees it; "": everybody */
+  char *body;                    /* [size] malloc'ed and taken */
   size_t size;
   /* Called once, not from inside: the run has been read and is kept, or it is not, for a problem.
    * context NULL: not wanted any more. */
@@ -101,10 +102,13 @@ bool kept_run_checkpoint(struct kept_run *run);
 void kept_run_cancel(struct kept_run *run);
 void kept_run_forget(struct kept_run *run);
 
-/* A reader of the events of a run, one line each, from one on. */
+/* A reader of the events of a run, one line each, from a frame on. */
 struct kept_reader;
 
-/* wake is called when there is more to read, or the end. NULL without memory. It outlives the run.
+/* Reads what was told behind the first `from` frames: of all structures together, in the order in
+ * which they were told. The last event of all, which says how the run has ended, is read in any
+ * case. wake is called when there is more to read, or the end. NULL without memory. It outlives the
+ * run.
  */
 struct kept_reader *kept_reader_new(struct kept_run *run, uint64_t from,
                                     void (*wake)(void *context), void *context);

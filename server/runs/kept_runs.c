@@ -1,6 +1,7 @@
 /* All kept runs: what there is, may be, and is forgotten. */
 #include "server/base/problem_kinds.h"
 #include "server/runs/kept_inside.h"
+#include "server/runs/run_memory.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,8 +76,10 @@ struct kept_run *kept_runs_add(struct kept_runs *runs, const struct kept_call *c
     return NULL;
   }
   struct kept_run *run = kept_run_new(runs, call->kind, call->model, call->client, call->owner);
-  if (run)
+  if (run) {
+    run->format = call->format;
     run->created_s = (int64_t)time(NULL);
+  }
   if (run && store_new_id(run->id) &&
       kept_make_request(run, call->body ? call->body : "", call->size)) {
     run->added = call->added;
@@ -155,6 +158,7 @@ void kept_runs_free(struct kept_runs *runs) {
     run_free(run->run);
     run->run = NULL;
     run->is_forgotten = true; /* but its files stay */
+    run_memory_hold(runs->options.pool, &run->held, 0);
     kept_free_when_left(run);
   }
   if (runs->timer)

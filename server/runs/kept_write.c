@@ -1,6 +1,7 @@
 /* Writing of kept runs: one write of a run at a time, of all that has gathered meanwhile. */
 #include "server/base/log.h"
 #include "server/runs/kept_inside.h"
+#include "server/runs/run_memory.h"
 
 #include <errno.h>
 #include <math.h>
@@ -17,7 +18,8 @@ struct kept_write {
   const struct store *store;
   char id[STORE_ID_SIZE];
   int frames;
-  uint64_t offset, n_events; /* up to the end of the records */
+  uint64_t offset;
+  uint64_t n_events, n_frames; /* up to the end of the records */
   struct text records;
   char *request, *state;
   size_t request_size, state_size;
@@ -27,38 +29,62 @@ struct kept_write {
 
 /* Events */
 
-bool kept_mark(struct kept_run *run, uint64_t offset) {
-  if (run->n_events % KEPT_EVENTS_OF_MARK != 0)
+static bool make_room_for_mark(struct kept_run *run) {
+  if (run->n_marks < run->marks_room)
     return true;
-  if (run->n_marks == run->marks_room) {
-    const size_t room = run->marks_room == 0 ? 16 : 2 * run->marks_room;
-    uint64_t *marks = realloc(run->marks, room * sizeof *marks);
-    if (!marks)
-      return false;
-    run->marks = marks;
-    run->marks_room = room;
-  }
-  run->marks[run->n_marks++] = offset;
+  const size_t room = run->marks_room == 0 ? 16 : 2 * run->marks_room;
+  uint64_t *marks = realloc(run->marks, room * sizeof *marks);
+  if (!marks)
+    return false;
+  run->marks = marks;
+  run->marks_room = room;
+  return true;
+}
+
+bool kept_count_event(struct kept_run *run, const struct store_record *record, uint64_t end) {
+  const bool is_frame = kept_is_frame(record);
+  const bool has_mark = is_frame && (run->n_frames + 1) % KEPT_FRAMES_OF_MARK == 0;
+  if (has_mark && !make_room_for_mark(run))
+    return false;
+  if (has_mark)
+    run->marks[run->n_marks++] = end;
+  run->n_frames += is_frame;
+  run->n_events++;
   return true;
 }
 
 bool kept_put_event(struct kept_run *run, const struct store_record *record, const char *line) {
-  const size_t before = run->pending.size, n_marks = run->n_marks;
-  if (!kept_mark(run, run->tail))
-    return false;
+  const size_t before = run->pending.size;
   store_put_record(&run->pending, record, line);
-  if (run->pending.failed) {
+  const uint64_t end = run->tail + (run->pending.size - before);
+  if (run->pending.failed || !kept_count_event(run, record, end)) {
     run->pending.failed = false;
-    run->n_marks = n_marks;
+    run->pending.size = before;
     return false;
   }
-  run->tail += run->pending.size - before;
-  run->n_events++;
+  run->tail = end;
+  kept_count_bytes(run);
   if (run->pending.size > FULL && !run->holds_full && run->run) {
     run->holds_full = true;
     run_hold(run->run, false);
   }
   return true;
+}
+
+/* Memory */
+
+/* Without a folder the frames are in memory too. */
+void kept_count_bytes(struct kept_run *run) {
+  const struct kept_write *w = run->write;
+  size_t bytes = run->pending.capacity + run->request_size + run->state_size +
+                 run->marks_room * sizeof *run->marks;
+  if (w)
+    bytes += w->records.capacity + w->request_size + w->state_size;
+  if (!run->runs->store.folder)
+    bytes += run->durable;
+  if (run->past.saved_at) /* what a checkpoint had is kept until the end */
+    bytes += run->past.saved_at[run->past.n_saved];
+  run_memory_hold(run->runs->options.pool, &run->held, run->is_forgotten ? 0 : bytes);
 }
 
 /* Files */
@@ -111,6 +137,7 @@ void kept_make_state(struct kept_run *run) {
   run->state_file = bytes;
   run->state_size = size;
   run->saved_steps = kept_steps(run);
+  kept_count_bytes(run);
 }
 
 bool kept_make_request(struct kept_run *run, const char *body, size_t size) {
@@ -124,6 +151,8 @@ bool kept_make_request(struct kept_run *run, const char *body, size_t size) {
   json_put_string(&w, "client", run->client);
   json_put_string(&w, "owner", run->owner);
   json_put_integer(&w, "created", run->created_s);
+  if (run->format == TRAJECTORY_SAFETENSORS)
+    json_put_string(&w, "format", "safetensors");
   json_close_object(&w);
   text_puts(&text, "\n");
   text_add(&text, body, size);
@@ -210,6 +239,7 @@ static void succeed(struct kept_run *run, const struct kept_write *w) {
   run->durable = w->offset + w->records.size;
   runs->bytes += run->durable - before;
   run->n_durable = w->n_events;
+  run->n_durable_frames = w->n_frames;
   run->n_checkpoints += w->state != NULL && run->run;
   if (!run->is_added) {
     run->is_added = true;
@@ -229,6 +259,7 @@ static void end_write(uv_work_t *work, int status) {
   runs->n_writes--;
   run->frames = w->frames;
   const bool is_written = w->status == 0;
+  kept_count_bytes(run);
   if (run->is_forgotten)
     store_remove(&runs->store, run->id);
   else if (is_written)
@@ -279,6 +310,7 @@ void kept_flush(struct kept_run *run) {
                            .frames = run->frames,
                            .offset = run->durable,
                            .n_events = run->n_events,
+                           .n_frames = run->n_frames,
                            .records = run->pending,
                            .request = run->request,
                            .request_size = run->request_size,
@@ -288,8 +320,10 @@ void kept_flush(struct kept_run *run) {
   w->work.data = w;
   run->pending = (struct text){0};
   run->request = run->state_file = NULL;
+  run->request_size = run->state_size = 0;
   run->write = w;
   run->n_users++;
   run->runs->n_writes++;
+  kept_count_bytes(run);
   uv_queue_work(run->runs->options.pool->loop, &w->work, write_now, end_write);
 }

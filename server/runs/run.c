@@ -1,7 +1,9 @@
 #include "server/runs/run.h"
 
+#include "core/base/arena.h"
 #include "server/base/problem_kinds.h"
 #include "server/runs/run_inside.h"
+#include "server/runs/run_memory.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -39,15 +41,37 @@ static void on_turn(uv_timer_t *timer) {
 
 /* Reading */
 
-static void read_body(struct work *work, void *arena, size_t bytes) {
-  struct run *run = run_of_reading(work);
+static struct trajectory_limits limits_of(const struct run *run) {
   const struct config *config = run->pool->config;
-  const struct trajectory_limits limits = {
+  return (struct trajectory_limits){
       .codec = {.max_structures = config->max_structures, .max_atoms = config->max_atoms},
       .max_steps = config->max_steps};
+}
+
+static void read_body(struct work *work, void *arena, size_t bytes) {
+  struct run *run = run_of_reading(work);
+  const struct trajectory_limits limits = limits_of(run);
   (void)arena, (void)bytes;
-  run->is_read = codec_trajectory_read(run->body ? run->body : "", run->size, run->kind, &limits,
-                                       &run->request, &run->spec, &run->problem);
+  run->is_read =
+      codec_trajectory_read(run->body ? run->body : "", run->size, run->format, run->kind, &limits,
+                            &run->request, &run->spec, &run->problem);
+}
+
+/* It may have passed before. */
+static void set_deadline(struct run *run) {
+  const double left_ms = run->request.deadline_ms - run->age_ms;
+  if (run->request.has_deadline)
+    run->deadline_ns = left_ms > 0 ? run->begun_ns + (uint64_t)(left_ms * 1e6) : 1;
+}
+
+/* What run_tables_make takes for a structure. */
+#define BYTES_OF_TABLES                                                                            \
+  (sizeof(uint8_t) + 2 * sizeof(uint64_t) + 2 * sizeof(double) + sizeof(struct request_item))
+
+/* The structures are there, and the body is not any more. */
+static void hold_structures(struct run *run) {
+  const size_t tables = size_mul(run->request.n_items, BYTES_OF_TABLES);
+  run_memory_hold(run->pool, &run->held, run->is_read ? size_add(run->request.bytes, tables) : 0);
 }
 
 static void end_reading(struct work *work) {
@@ -55,6 +79,7 @@ static void end_reading(struct work *work) {
   run->is_reading = false;
   free(run->body);
   run->body = NULL;
+  hold_structures(run);
   if (run->is_freed) {
     run_free_when_left(run);
     return;
@@ -63,6 +88,8 @@ static void end_reading(struct work *work) {
     run->is_read = false;
     problem_of_kind(&run->problem, PROBLEM_NO_MEMORY, "", "no memory for the structures");
   }
+  if (run->is_read)
+    set_deadline(run);
   run->tells_begun = true;
   run_tell_soon(run);
 }
@@ -130,6 +157,21 @@ void run_free(struct run *run) {
   run_free_when_left(run);
 }
 
+/* Holds the most that it may come to take when it is read; false: that finds no room now. */
+static bool hold_body(struct run *run, bool was_let_in) {
+  const struct trajectory_limits limits = limits_of(run);
+  const size_t bytes = size_add(run->size, codec_trajectory_bytes(run->size, run->format, &limits));
+  if (!was_let_in && !run_memory_left(run->pool, bytes)) {
+    problem_of_kind(&run->problem, PROBLEM_NO_MEMORY, "",
+                    "no memory is left for more trajectories: these may need %zu bytes; try again "
+                    "when others have ended",
+                    bytes);
+    return false;
+  }
+  run_memory_hold(run->pool, &run->held, bytes);
+  return true;
+}
+
 struct run *run_new(struct run_pool *pool, const struct run_call *call) {
   struct run *run = calloc(1, sizeof *run);
   uv_timer_t *teller = calloc(1, sizeof *teller);
@@ -152,7 +194,10 @@ struct run *run_new(struct run_pool *pool, const struct run_call *call) {
   run->kind = call->kind;
   run->body = call->body;
   run->size = call->size;
-  run->plain = call->plain;
+  run->format = call->format;
+  run->form = call->form;
+  run->age_ms = call->age_ms > 0 ? call->age_ms : 0;
+  run->begun_ns = uv_hrtime();
   if (call->past)
     run->past = *call->past;
   run->teller = teller;
@@ -163,6 +208,10 @@ struct run *run_new(struct run_pool *pool, const struct run_call *call) {
     run->slots[i].run = run;
   pool->n_runs++;
   run->is_reading = true;
+  if (!hold_body(run, call->was_let_in)) {
+    end_reading(&run->reading);
+    return run;
+  }
   run->reading.run = read_body;
   run->reading.done = end_reading;
   if (run->size > READ_ON_LOOP_BYTES) {

@@ -34,6 +34,8 @@ struct run_pool {
   struct metrics *metrics;
   /* Private */
   size_t bytes;        /* of the state machines under way */
+  size_t held;         /* what runs and their owners hold beside (run_memory.h), */
+  size_t held_taken;   /* and what the ledger knows of that */
   struct run *waiting; /* for some of them */
   size_t n_runs;       /* not yet freed, be it that a worker still has a part of them */
 };
@@ -43,8 +45,7 @@ struct run_event {
   enum trajectory_end end;
   size_t structure;
   uint64_t step;    /* of the frame, or of those that are complete */
-  const char *line; /* [size] a JSON object; an element's beginning, without its last brace, where
-                       the run is plain */
+  const char *line; /* [size] as trajectory.h says of the run's form */
   size_t size;
   const struct problem *problem; /* after TRAJECTORY_FAILED */
 };
@@ -81,7 +82,10 @@ struct run_call {
   const char *model, *client; /* copied; client as that of a predict_call */
   char *body;                 /* [size] malloc'ed and taken */
   size_t size;
-  bool plain;
+  enum trajectory_format format; /* of the body */
+  enum trajectory_form form;     /* of what it tells */
+  bool was_let_in;               /* before a restart: it begins whatever the room */
+  double age_ms; /* since the call came, of which its deadline knows; 0: it comes now */
   const struct run_past *past; /* copied, but not its arrays; NULL: a new one */
   struct run_owner owner;
 };

@@ -34,14 +34,19 @@ struct run {
   enum trajectory_kind kind;
   char *model, *client, *body;
   size_t size;
-  bool plain;
+  size_t held; /* of the pool: its body, then its structures */
+  enum trajectory_format format;
+  enum trajectory_form form;
   /* Of each structure */
   uint8_t *ends;     /* enum trajectory_end */
   uint64_t *told;    /* the last frame */
   uint64_t *n_steps; /* complete */
   double *energies, *temperatures;
   struct run_past past;
-  size_t next; /* the structure that begins next */
+  size_t next;          /* the structure that begins next */
+  double age_ms;        /* of the call when it began */
+  uint64_t begun_ns;    /* by uv_hrtime */
+  uint64_t deadline_ns; /* likewise, when what has not ended has failed; 0: never */
   size_t n_holds, n_under_way;
   size_t n_ended, n_failed, n_converged;
   bool is_read, is_reading, is_waiting, is_freed;
@@ -69,6 +74,11 @@ bool run_tables_make(struct run *run);
 
 /* Frees a run that is_freed, once no worker has any of it. */
 void run_free_when_left(struct run *run);
+
+/* Whether the deadline of the run has passed. */
+static inline bool run_is_late(const struct run *run) {
+  return run->deadline_ns > 0 && uv_hrtime() >= run->deadline_ns;
+}
 
 /* The pool, by run_pool.c: the bytes that the trajectory of a structure takes, and the most that
  * one may. */

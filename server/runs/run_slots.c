@@ -141,6 +141,14 @@ static bool is_of_the_model(const struct problem *problem) {
          strcmp(problem->type, "urn:irrepd:unknown-model") == 0;
 }
 
+static void fail_late(struct slot *slot) {
+  struct problem problem;
+  problem_of_kind(&problem, PROBLEM_DEADLINE_PASSED, "#/deadline_ms",
+                  "the deadline of %.15g ms passed when %llu steps were complete",
+                  slot->run->request.deadline_ms, (unsigned long long)slot->trajectory->n_steps);
+  trajectory_fail(slot->trajectory, &problem);
+}
+
 /* The drive's results are there, or the problem why there are none. */
 static void on_rest(void *context, enum driver_next next, const struct problem *problem) {
   struct slot *slot = context;
@@ -159,7 +167,9 @@ static void on_rest(void *context, enum driver_next next, const struct problem *
     come_to_rest(run);
     return;
   }
-  if (problem)
+  if (problem && problem->retryable && run_is_late(run))
+    fail_late(slot);
+  else if (problem)
     trajectory_fail(slot->trajectory, problem);
   if (!problem && !work_on(slot, false)) {
     come_to_rest(run);
@@ -176,12 +186,13 @@ static void on_rest(void *context, enum driver_next next, const struct problem *
 
 static bool open_slot(struct slot *slot, size_t structure) {
   struct run *run = slot->run;
-  slot->trajectory = trajectory_new(&run->spec, &run->request, structure, run->model, run->plain);
+  slot->trajectory = trajectory_new(&run->spec, &run->request, structure, run->model, run->form);
   const struct drive_options options = {.loop = run->pool->loop,
                                         .predictor = run->pool->predictor,
                                         .driver =
                                             slot->trajectory ? &slot->trajectory->driver : NULL,
                                         .client = run->client,
+                                        .deadline_ns = run->deadline_ns,
                                         .rests = on_rest,
                                         .context = slot};
   slot->drive = slot->trajectory ? drive_new(&options) : NULL;
@@ -196,7 +207,8 @@ static bool open_slot(struct slot *slot, size_t structure) {
 
 static void fail_structure(struct run *run, size_t structure, const struct problem *problem) {
   struct text text = {0};
-  trajectory_json_error(&text, &run->request.items[structure], structure, run->plain, 0, problem);
+  trajectory_json_error(&text, &run->request.items[structure], structure,
+                        run->form == TRAJECTORY_PLAIN, 0, problem);
   settle(run, structure, TRAJECTORY_FAILED);
   if (text.failed)
     text_fini(&text);

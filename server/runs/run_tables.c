@@ -1,4 +1,5 @@
 #include "server/runs/run_inside.h"
+#include "server/runs/run_memory.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -36,6 +37,7 @@ void run_free_when_left(struct run *run) {
   if (run->is_reading || run->n_under_way > 0)
     return;
   run->pool->n_runs--;
+  run_memory_hold(run->pool, &run->held, 0);
   request_fini(&run->request);
   free(run->ends);
   free(run->told);

@@ -146,7 +146,24 @@ def test_relaxation(daemon: Daemon) -> None:
     again = {**WATER, "positions": relaxed["positions"]}
     found = ask(daemon, {"structures": [again], "dispersion": {}}).json()["results"][0]
     assert found["energy"] == relaxed["energy"]
+    assert found["dispersion_energy"] == relaxed["dispersion_energy"] < 0
     assert np.linalg.norm(found["forces"], axis=1).max() <= 0.01
+
+
+def test_dynamics(daemon: Daemon) -> None:
+    """Each frame, and the end, tells the part of dispersion; without it nothing is told."""
+    options = {"ensemble": "nve", "temperature": 300, "timestep": 0.5, "steps": 4, "every": 2}
+    body = {"structures": [WATER], "md": options, "precision": "float64"}
+    path = f"/v1/models/{MODEL}/md"
+    moved = ask(daemon, {**body, "dispersion": {}}, path).json()["results"][0]
+    assert [frame["step"] for frame in moved["frames"]] == [0, 2, 4]
+    for frame in [*moved["frames"], moved]:
+        again = {"structures": [{**WATER, "positions": frame["positions"]}], "dispersion": {}}
+        found = ask(daemon, {**again, "precision": "float64"}).json()["results"][0]
+        assert frame["dispersion_energy"] == found["dispersion_energy"] < 0
+        assert frame["energy"] == found["energy"]
+    bare = ask(daemon, body, path).json()["results"][0]
+    assert all("dispersion_energy" not in frame for frame in [*bare["frames"], bare])
 
 
 def test_streams_and_ase(daemon: Daemon, tmp_path: Path) -> None:

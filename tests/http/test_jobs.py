@@ -27,6 +27,8 @@ from trajectories import (
     water,
 )
 
+from irrepd import binary, safetensors
+
 ASYNC = {**JSON, "Prefer": "respond-async"}
 ENDLESS = {"steps": 10_000_000, "ensemble": "nve"}
 SHORT = {"fmax": 0.05, "max_steps": 30, "trajectory": 1}
@@ -56,6 +58,19 @@ def frames(daemon: Daemon, job: str, start: int = 0) -> list[dict[str, Any]]:
     return lines(daemon.ask("GET", f"/v1/jobs/{job}/frames?from={start}"))
 
 
+def n_frames(told: list[dict[str, Any]]) -> int:
+    return sum(x["event"] == "frame" for x in told)
+
+
+def behind(told: list[dict[str, Any]], start: int) -> list[dict[str, Any]]:
+    """What came behind so many frames."""
+    at = 0
+    while start > 0:
+        start -= told[at]["event"] == "frame"
+        at += 1
+    return told[at:]
+
+
 def wait_for(daemon: Daemon, job: str, state: str) -> dict[str, Any]:
     daemon.wait_for(lambda: card(daemon, job)["state"] == state, state)
     return card(daemon, job)
@@ -77,7 +92,7 @@ def test_a_job(daemon: Daemon) -> None:
     assert found["structures"] == found["structures_ended"] == found["converged"] == 2
     assert found["created"] and found["ended"] and found["reason"] == ""
     kept = frames(daemon, job)
-    assert found["events"] == len(kept)
+    assert found["events"] == len(kept) and found["frames"] == n_frames(kept)
     assert kept[-1] == {
         "event": "end",
         "state": "done",
@@ -88,8 +103,9 @@ def test_a_job(daemon: Daemon) -> None:
     streamed = events(daemon, body)
     for i in range(2):
         assert of_structure(kept, i) == of_structure(streamed, i)
-    assert frames(daemon, job, 3) == kept[3:]
-    assert frames(daemon, job, len(kept)) == []
+    for start in range(found["frames"] + 1):
+        assert frames(daemon, job, start) == behind(kept, start)
+    assert frames(daemon, job, found["frames"] + 9) == kept[-1:]
     assert job in [x["id"] for x in daemon.ask("GET", "/v1/jobs").json()["jobs"]]
     assert daemon.ask("DELETE", f"/v1/jobs/{job}").status == 204
     for method, path in (("GET", ""), ("GET", "/frames"), ("DELETE", "")):
@@ -186,6 +202,7 @@ def test_disk_quota(start: Factory, tmp_path: Path) -> None:
     act(daemon, job, "resume")
     wait_for(daemon, job, "done")
     assert [x["step"] for x in frames(daemon, job)[:-2]] == list(range(4001))
+    assert [x.get("step") for x in frames(daemon, job, 3999)] == [3999, 4000, None, None]
     daemon.wait_for(lambda: not (folder / done).exists(), "its files to go")
 
 
@@ -276,8 +293,11 @@ def test_kill_9_loses_nothing(start: Factory, tmp_path: Path, seed: int) -> None
     known: list[dict[str, Any]] = []
     for _ in range(7):
         connection = daemon.connection()
-        connection.request("GET", f"/v1/jobs/{job}/frames?from={len(known)}")
+        start_at = n_frames(known)
+        connection.request("GET", f"/v1/jobs/{job}/frames?from={start_at}")
         following = follow(connection.getresponse())
+        again = behind(known, start_at)
+        assert [next(following) for _ in again] == again
         for _ in range(noise.randrange(1, 60)):
             if (event := next(following, None)) is None:
                 break
@@ -333,6 +353,24 @@ def test_a_torn_tail_is_cut_off(start: Factory, tmp_path: Path) -> None:
         daemon.signal()
         assert daemon.wait() == 0
         assert file.read_bytes() == whole
+
+
+def test_a_binary_body_outlives_the_daemon(start: Factory, tmp_path: Path) -> None:
+    flags = ("--jobs", str(tmp_path / "jobs"))
+    body = md([water(1), diamond(2)], every=50, steps=2000)
+    tensors, metadata = safetensors.loads(binary.encode(body["structures"], None, "float64"))
+    data = safetensors.dumps(dict(tensors), {**metadata, "md": json.dumps(body["md"])})
+    daemon = start(*flags).wait_ready()
+    headers = {"Content-Type": binary.MEDIA_TYPE, "Prefer": "respond-async"}
+    answer = daemon.ask("POST", "/v1/models/mace-small/md", data, headers)
+    assert answer.status == 202, answer.body
+    job = answer.json()["id"]
+    daemon.wait_for(lambda: told(daemon, job) > 3, "frames")
+    kill(start, daemon)
+    daemon = start(*flags).wait_ready()
+    wait_for(daemon, job, "done")
+    kept, whole = frames(daemon, job), events(daemon, body)
+    assert [of_structure(kept, i) for i in range(2)] == [of_structure(whole, i) for i in range(2)]
 
 
 def test_folders_that_are_refused(start: Factory, tmp_path: Path) -> None:

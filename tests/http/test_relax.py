@@ -76,7 +76,8 @@ def test_frames_in_the_answer(daemon: Daemon) -> None:
 
 def test_a_stream(daemon: Daemon) -> None:
     told = events(daemon, relax([diamond(1), diamond(2)], fmax=0.05, trajectory=1))
-    assert told[-1] == {"event": "end", "structures": 2, "converged": 2, "failed": 0}
+    ended = {"event": "end", "state": "done", "structures": 2, "converged": 2, "failed": 0}
+    assert told[-1] == ended
     plain = results(daemon, relax([diamond(1), diamond(2)], fmax=0.05, trajectory=1))
     for i in range(2):
         *frames, last = of_structure(told, i)
@@ -153,8 +154,8 @@ def test_bad_bodies(daemon: Daemon) -> None:
     for body, status in (
         ({"structures": [diamond(1)]}, 422),
         ({"structures": [diamond(1)], "relax": {}, "md": {}}, 400),
-        ({"structures": [diamond(1)], "relax": {}, "priority": "interactive"}, 422),
-        ({"structures": [diamond(1)], "relax": {}, "deadline_ms": 5}, 422),
+        ({"structures": [diamond(1)], "relax": {}, "priority": "high"}, 422),
+        ({"structures": [diamond(1)], "relax": {}, "deadline_ms": "5"}, 422),
         ({"structures": [], "relax": {}}, 422),
     ):
         path = f"/v1/models/{SMALL}/relax"
@@ -175,6 +176,31 @@ def test_too_many_frames_for_one_answer(start: Factory) -> None:
 
 
 ENDLESS = {"steps": 10_000_000, "ensemble": "nve"}
+
+
+def test_deadline(start: Factory) -> None:
+    """What has not ended then has failed, each structure with the steps that are complete."""
+    daemon = start("--workers", "1").wait_ready()
+    body = {**md([diamond(1), water(2)], every=100, **ENDLESS), "deadline_ms": 400}
+    found = results(daemon, {**body, "md": {**body["md"], "every": 0}})
+    for result in found:
+        assert result["status"] == "error" and result["error"]["status"] == 504
+        assert result["error"]["type"] == "urn:irrepd:deadline-passed"
+        assert f"when {result['step']} steps were complete" in result["error"]["detail"]
+    told = events(daemon, body)
+    assert [x["event"] for x in told if x["event"] != "frame"] == ["error", "error", "end"]
+    ended = {"event": "end", "state": "done", "structures": 2, "converged": 0, "failed": 2}
+    assert told[-1] == ended
+    alone = {**md([water(1)], **ENDLESS), "deadline_ms": 100}
+    answer = move(daemon, alone)  # of one it is the HTTP status
+    assert answer.status == 504 and pointer(answer) == "#/deadline_ms"
+    found = results(daemon, {**relax([water(1)], fmax=0.1), "deadline_ms": 1e8})
+    assert found[0]["converged"] is True
+
+
+def test_interactive_ones_go_with_predictions(daemon: Daemon) -> None:
+    body = relax([diamond(1), water(1)], fmax=0.05)
+    assert results(daemon, {**body, "priority": "interactive"}) == results(daemon, body)
 
 
 def test_a_slow_reader_slows_nobody_else(start: Factory) -> None:

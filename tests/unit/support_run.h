@@ -19,7 +19,7 @@ struct owner {
   struct text told[STRUCTURES_MAX];
   enum trajectory_end ends[STRUCTURES_MAX];
   size_t n_begun, n_events, n_quiet, n_ended, holds_at;
-  int begun_status, ended_status;
+  int begun_status, ended_status, failed_status; /* the last of a structure's problems */
 };
 
 static inline void on_begun(void *context, const struct problem *problem) {
@@ -37,6 +37,8 @@ static inline void on_event(void *context, const struct run_event *event) {
   text_add(&owner->told[event->structure], event->line, event->size);
   owner->ends[event->structure] = event->end;
   assert_int_equal(event->problem != NULL, event->end == TRAJECTORY_FAILED);
+  if (event->problem)
+    owner->failed_status = event->problem->status;
   if (++owner->n_events == owner->holds_at)
     run_hold(owner->run, true);
 }
@@ -84,8 +86,8 @@ static inline char *body_of(size_t n, size_t bad) {
   return text_take(&text, NULL);
 }
 
-static inline void begin(struct run_pool *pool, struct owner *owner, char *body,
-                         const struct run_past *past) {
+static inline void begin_aged(struct run_pool *pool, struct owner *owner, char *body,
+                              const struct run_past *past, double age_ms) {
   *owner = (struct owner){0};
   const struct run_call call = {.kind = TRAJECTORY_RELAX,
                                 .model = FAKE_MODEL,
@@ -93,10 +95,16 @@ static inline void begin(struct run_pool *pool, struct owner *owner, char *body,
                                 .body = body,
                                 .size = strlen(body),
                                 .past = past,
+                                .age_ms = age_ms,
                                 .owner = {on_begun, on_event, on_quiet, on_ended, NULL, owner}};
   owner->run = run_new(pool, &call);
   assert_non_null(owner->run);
   assert_int_equal(owner->n_begun, 0);
+}
+
+static inline void begin(struct run_pool *pool, struct owner *owner, char *body,
+                         const struct run_past *past) {
+  begin_aged(pool, owner, body, past, 0);
 }
 
 static inline void finish(struct run_pool *pool, const struct owner *owner) {

@@ -25,7 +25,7 @@ struct play {
 
 /* options: the object of the kind. */
 static inline void play_begin(struct play *play, enum trajectory_kind kind, const char *structure,
-                              const char *options, bool plain) {
+                              const char *options, enum trajectory_form form) {
   const struct trajectory_limits limits = {.codec = {.max_structures = 8, .max_atoms = 1000},
                                            .max_steps = 10000};
   struct problem problem;
@@ -33,10 +33,10 @@ static inline void play_begin(struct play *play, enum trajectory_kind kind, cons
   snprintf(text, sizeof text, "{\"structures\":[%s],\"%s\":%s}", structure,
            trajectory_kind_name(kind), options);
   play->request = (struct request){0};
-  if (!codec_trajectory_read(text, strlen(text), kind, &limits, &play->request, &play->spec,
-                             &problem))
+  if (!codec_trajectory_read(text, strlen(text), TRAJECTORY_JSON, kind, &limits, &play->request,
+                             &play->spec, &problem))
     fail_msg("%s: %s", text, problem.detail);
-  play->t = trajectory_new(&play->spec, &play->request, 0, "silicon", plain);
+  play->t = trajectory_new(&play->spec, &play->request, 0, "silicon", form);
   assert_non_null(play->t);
 }
 

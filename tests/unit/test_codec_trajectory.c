@@ -1,4 +1,5 @@
 #include "server/codec/codec_trajectory.h"
+#include "tests/unit/support_safetensors.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,7 +20,8 @@ static bool read(const char *text, enum trajectory_kind kind, struct request *re
                  struct trajectory_spec *spec, struct problem *problem) {
   *request = (struct request){0};
   *problem = (struct problem){0};
-  return codec_trajectory_read(text, strlen(text), kind, &limits, request, spec, problem);
+  return codec_trajectory_read(text, strlen(text), TRAJECTORY_JSON, kind, &limits, request, spec,
+                               problem);
 }
 
 static void test_relax(void **state) {
@@ -122,6 +124,97 @@ static void test_faults_of_a_structure(void **state) {
   }
 }
 
+static void test_envelope(void **state) {
+  (void)state;
+  struct request r;
+  struct trajectory_spec spec;
+  struct problem problem;
+  const char *text = "{\"structures\":[" SILICON "],\"relax\":{},\"priority\":\"interactive\","
+                     "\"deadline_ms\":1500.5}";
+  assert_true(read(text, TRAJECTORY_RELAX, &r, &spec, &problem));
+  assert_int_equal(r.priority, PRIORITY_INTERACTIVE);
+  assert_true(r.has_deadline && r.deadline_ms == 1500.5);
+  request_fini(&r);
+}
+
+/* A binary body: an atom at the origin, with options. */
+static bool read_binary(const char *metadata, enum trajectory_kind kind, struct request *request,
+                        struct trajectory_spec *spec, struct problem *problem) {
+  static const struct {
+    double positions[3], velocities[3], masses[1];
+    int32_t n_atoms, number;
+  } data = {.velocities = {0, 0.5, 0}, .masses = {2}, .n_atoms = 1, .number = 14};
+  char header[1024];
+  size_t size = 0;
+  snprintf(header, sizeof header,
+           "{%s\"positions\":{\"dtype\":\"F64\",\"shape\":[1,3],\"data_offsets\":[0,24]},"
+           "\"velocities\":{\"dtype\":\"F64\",\"shape\":[1,3],\"data_offsets\":[24,48]},"
+           "\"masses\":{\"dtype\":\"F64\",\"shape\":[1],\"data_offsets\":[48,56]},"
+           "\"n_atoms\":{\"dtype\":\"I32\",\"shape\":[1],\"data_offsets\":[56,60]},"
+           "\"numbers\":{\"dtype\":\"I32\",\"shape\":[1],\"data_offsets\":[60,64]}}",
+           metadata);
+  char *body = container(header, &data, 64, &size);
+  *request = (struct request){0};
+  const bool good = codec_trajectory_read(body, size, TRAJECTORY_SAFETENSORS, kind, &limits,
+                                          request, spec, problem);
+  assert_true(request->bytes <= codec_trajectory_bytes(size, TRAJECTORY_SAFETENSORS, &limits) +
+                                    8192); /* blocks are of 4096 bytes at least */
+  free(body);
+  return good;
+}
+
+static void test_binary(void **state) {
+  (void)state;
+  struct request r;
+  struct trajectory_spec spec;
+  struct problem problem;
+  assert_true(read_binary("\"__metadata__\":{\"md\":\"{\\\"ensemble\\\":\\\"nve\\\","
+                          "\\\"timestep\\\":0.5,\\\"steps\\\":7,\\\"every\\\":2}\","
+                          "\"precision\":\"float64\",\"priority\":\"interactive\"},",
+                          TRAJECTORY_MD, &r, &spec, &problem));
+  assert_true(spec.md.timestep == 0.5 && spec.md.n_steps == 7 && spec.every == 2);
+  assert_true(r.has_precision && r.precision == IRREP_FLOAT64);
+  assert_int_equal(r.priority, PRIORITY_INTERACTIVE);
+  assert_true(r.items[0].motion->velocities[1] == 0.5 && r.items[0].motion->masses[0] == 2);
+  request_fini(&r);
+  assert_true(
+      read_binary("\"__metadata__\":{\"relax\":\"{}\"},", TRAJECTORY_RELAX, &r, &spec, &problem));
+  assert_int_equal(r.priority, PRIORITY_BULK);
+  request_fini(&r);
+}
+
+static void test_faults_of_binary_bodies(void **state) {
+  (void)state;
+  static const struct {
+    const char *metadata;
+    int status;
+    const char *pointer;
+  } faults[] = {
+      {"", 422, "#/__metadata__/relax"},
+      {"\"__metadata__\":{},", 422, "#/__metadata__/relax"},
+      {"\"__metadata__\":{\"md\":\"{}\"},", 400, ""},
+      {"\"__metadata__\":{\"relax\":\"{\"},", 400, ""},
+      {"\"__metadata__\":{\"relax\":\"{} {}\"},", 400, ""},
+      {"\"__metadata__\":{\"relax\":{}},", 400, ""},
+      {"\"__metadata__\":{\"relax\":\"[]\"},", 422, "#/__metadata__/relax"},
+      {"\"__metadata__\":{\"relax\":\"{\\\"fmax\\\":-1}\"},", 422, "#/__metadata__/relax/fmax"},
+      {"\"__metadata__\":{\"relax\":\"{\\\"fmx\\\":1}\"},", 400, "#/__metadata__/relax/fmx"},
+      {"\"__metadata__\":{\"relax\":\"{\\\"max_steps\\\":1e9}\"},", 422,
+       "#/__metadata__/relax/max_steps"},
+  };
+  for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+    struct request r;
+    struct trajectory_spec spec;
+    struct problem problem;
+    if (read_binary(faults[i].metadata, TRAJECTORY_RELAX, &r, &spec, &problem))
+      fail_msg("taken: %s", faults[i].metadata);
+    if (problem.status != faults[i].status ||
+        (faults[i].pointer[0] && strcmp(problem.pointer, faults[i].pointer) != 0))
+      fail_msg("%s: %d %s %s", faults[i].metadata, problem.status, problem.pointer, problem.detail);
+    request_fini(&r);
+  }
+}
+
 static void test_faults_of_the_whole(void **state) {
   (void)state;
   static const struct {
@@ -145,8 +238,8 @@ static void test_faults_of_the_whole(void **state) {
       {TRAJECTORY_RELAX, "\"relax\":{\"symmetry\":1}", 422, "#/relax/symmetry"},
       {TRAJECTORY_RELAX, "\"relax\":{\"mask\":[[true,true,true]]}", 422, "#/relax/mask"},
       {TRAJECTORY_RELAX, "\"relax\":{\"pressure\":5}", 422, "#/relax/pressure"},
-      {TRAJECTORY_RELAX, "\"relax\":{},\"deadline_ms\":5", 422, "#/deadline_ms"},
-      {TRAJECTORY_RELAX, "\"relax\":{},\"priority\":\"interactive\"", 422, "#/priority"},
+      {TRAJECTORY_RELAX, "\"relax\":{},\"deadline_ms\":-5", 422, "#/deadline_ms"},
+      {TRAJECTORY_RELAX, "\"relax\":{},\"priority\":\"high\"", 422, "#/priority"},
       {TRAJECTORY_RELAX, "\"relax\":{},\"properties\":[\"energies\"]", 422, "#/properties"},
       {TRAJECTORY_MD, "\"md\":{\"timestep\":1,\"steps\":1}", 422, "#/md/ensemble"},
       {TRAJECTORY_MD, "\"md\":{\"ensemble\":\"nve\",\"steps\":1}", 422, "#/md/timestep"},
@@ -190,6 +283,9 @@ int main(void) {
       cmocka_unit_test(test_md),
       cmocka_unit_test(test_motion),
       cmocka_unit_test(test_faults_of_a_structure),
+      cmocka_unit_test(test_envelope),
+      cmocka_unit_test(test_binary),
+      cmocka_unit_test(test_faults_of_binary_bodies),
       cmocka_unit_test(test_faults_of_the_whole),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

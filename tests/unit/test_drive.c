@@ -129,6 +129,30 @@ static int tear_down(void **state) {
   return clean ? 0 : -1;
 }
 
+/* What has not begun to be computed at the deadline is refused, and not asked for again. */
+static void test_deadline(void **state) {
+  struct fake_served *fake = *state;
+  struct slide slide;
+  make(fake, &slide, 12, NULL);
+  drive_free(slide.drive);
+  const struct drive_options options = {.loop = &fake->loop,
+                                        .predictor = fake->predictor,
+                                        .driver = &slide.slider.driver,
+                                        .deadline_ns = 1,
+                                        .rests = on_rest,
+                                        .context = &slide};
+  slide.drive = drive_new(&options);
+  assert_non_null(slide.drive);
+  begin(&slide);
+  finish(fake, &slide);
+  assert_int_equal(slide.n_rests, 1);
+  assert_int_equal(slide.next, DRIVER_FAULT);
+  assert_int_equal(slide.problem_status, 504);
+  assert_int_equal(slide.slider.n_refused, 1);
+  assert_int_equal(slide.slider.n_requests, 1);
+  drive_free(slide.drive);
+}
+
 /* Each step is a request of its own, batched and counted like any. */
 static void test_steps(void **state) {
   struct fake_served *fake = *state;
@@ -278,8 +302,9 @@ static void test_freeing(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-      TEST(test_steps),   TEST(test_waiting_and_pausing), TEST(test_faults), TEST(test_full_queue),
-      TEST(test_freeing),
+      TEST(test_steps),   TEST(test_waiting_and_pausing),
+      TEST(test_faults),  TEST(test_full_queue),
+      TEST(test_freeing), TEST(test_deadline),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -107,7 +107,10 @@ static void test_lines(void **state) {
   assert_int_equal(count(&r.got, "{\"event\":\"converged\""), 2);
   assert_true(count(&r.got, "{\"event\":\"frame\"") >= 4);
   assert_int_equal(
-      count(&r.got, "{\"event\":\"end\",\"structures\":2,\"converged\":2,\"failed\":0}\n"), 1);
+      count(
+          &r.got,
+          "{\"event\":\"end\",\"state\":\"done\",\"structures\":2,\"converged\":2,\"failed\":0}\n"),
+      1);
   assert_int_equal(r.got.bytes[r.got.size - 1], '\n');
   close_stream(&r);
   assert_int_equal(pool.n_runs, 0);

@@ -1,10 +1,23 @@
 #define _GNU_SOURCE /* mkdtemp */
 #include "tests/unit/support_kept.h"
 
-/* From any event on, across the marks. */
+/* A line behind the first n frames of those there are; their last one in any case. */
+static const char *behind(const char *lines, uint64_t n) {
+  const char *last = lines;
+  for (const char *at = lines; *at; at = strchr(at, '\n') + 1)
+    last = at;
+  const char *at = lines;
+  for (uint64_t k = 0; k < n && at != last;) {
+    k += strncmp(at, "{\"event\":\"frame\"", 16) == 0;
+    at = strchr(at, '\n') + 1;
+  }
+  return at;
+}
+
+/* From any frame on, across the marks: 1001 frames, the structure's end and the run's. */
 static void test_from(void **state) {
   (void)state;
-  static const uint64_t from[] = {0, 1, 255, 256, 257, 511, 512, 700, 1001, 1002, 1003, 5000};
+  static const uint64_t from[] = {0, 1, 255, 256, 257, 511, 512, 700, 1000, 1001, 1002, 5000};
   struct kept kept;
   kept_set_up(&kept, false);
   struct kept_run *run = kept_add(&kept, "x", SWING("1000"));
@@ -12,18 +25,48 @@ static void test_from(void **state) {
   char *whole = kept_read(&kept, run, 0);
   assert_int_equal(kept_count(whole, "\n"), 1003);
   for (size_t i = 0; i < sizeof from / sizeof *from; i++) {
-    const char *rest = whole;
-    for (uint64_t k = 0; k < from[i] && *rest; k++)
-      rest = strchr(rest, '\n') + 1;
     char *read = kept_read(&kept, run, from[i]);
-    assert_string_equal(read, rest);
+    assert_string_equal(read, behind(whole, from[i]));
+    assert_int_equal(kept_count(read, "\n"), from[i] <= 1001 ? 1003 - from[i] : 1);
     free(read);
   }
   free(whole);
   kept_tear_down(&kept);
 }
 
-/* One that follows gets what comes, from an event on that is still to come. */
+/* Results among the frames: what came behind the last frame that is passed over comes. */
+static void test_from_among_results(void **state) {
+  (void)state;
+  struct kept kept;
+  kept_set_up(&kept, false);
+  struct kept_run *run =
+      kept_add(&kept, "x",
+               "{\"structures\":[{\"numbers\":[14],\"positions\":[[0,0,0]]},{\"numbers\":[14,1],"
+               "\"positions\":[[0.5,0.25,0],[0,0.5,-0.5]]},{\"numbers\":[14,1],\"positions\":"
+               "[[0.5,0.25,0],[0,0.5,-0.25]]}],\"relax\":{\"trajectory\":1,\"max_steps\":3}}");
+  WAIT_FOR(&kept.fake.loop, kept_run_state(run) == KEPT_DONE);
+  char *whole = kept_read(&kept, run, 0);
+  const size_t n_frames = kept_count(whole, "\"event\":\"frame\""), n = kept_count(whole, "\n");
+  assert_true(n_frames >= 4 && n == n_frames + 4);
+  for (uint64_t from = 0; from <= n_frames; from++) {
+    char *read = kept_read(&kept, run, from);
+    assert_string_equal(read, behind(whole, from));
+    assert_int_equal(kept_count(read, "\"event\":\"frame\""), n_frames - from);
+    free(read);
+  }
+  struct text card = {0};
+  char number[32];
+  struct json_writer w = json_writer_over(&card);
+  kept_run_put(run, &w, false);
+  text_add(&card, "", 1);
+  snprintf(number, sizeof number, "\"frames\":%zu,", n_frames);
+  assert_non_null(strstr(card.bytes, number));
+  text_fini(&card);
+  free(whole);
+  kept_tear_down(&kept);
+}
+
+/* One that follows gets what comes, from a frame on that is still to come. */
 static void test_follows(void **state) {
   (void)state;
   struct kept kept;
@@ -31,7 +74,7 @@ static void test_follows(void **state) {
   struct kept_run *run = kept_add(&kept, "x", SWING("2000"));
   char *late = kept_read(&kept, run, 1500), *whole = kept_read(&kept, run, 0);
   assert_int_equal(kept_count(late, "\n"), 503);
-  assert_string_equal(whole + strlen(whole) - strlen(late), late);
+  assert_string_equal(behind(whole, 1500), late);
   free(late);
   free(whole);
   kept_tear_down(&kept);
@@ -83,9 +126,8 @@ static void test_outlives(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_from),
-      cmocka_unit_test(test_follows),
-      cmocka_unit_test(test_long_lines),
+      cmocka_unit_test(test_from),     cmocka_unit_test(test_from_among_results),
+      cmocka_unit_test(test_follows),  cmocka_unit_test(test_long_lines),
       cmocka_unit_test(test_outlives),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,9 +18,10 @@ struct call {
 };
 
 static void on_submitted(void *context, const struct problem *problem,
-                         const struct irrep_result *results) {
+                         const struct irrep_result *results, const double *dispersion_energies) {
   struct call *call = context;
   assert_false(call->inside);
+  assert_null(dispersion_energies); /* tests/http/test_dispersion.py has them */
   call->n_done++;
   call->failed = problem != NULL;
   if (problem) {

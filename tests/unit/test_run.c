@@ -69,6 +69,42 @@ static void test_held_saved_and_gone_on(void **state) {
   owner_fini(&rest);
 }
 
+#define LONG(deadline_ms)                                                                          \
+  "{\"structures\":[{\"numbers\":[14],\"positions\":[[0,0,0]]},{\"numbers\":[14,1],\"positions\":" \
+  "[[0.5,0.25,0],[0,0.5,-0.5]]}],\"relax\":{\"max_steps\":10000,\"fmax\":1e-300,\"max_step\":1e-"  \
+  "9},"                                                                                            \
+  "\"deadline_ms\":" deadline_ms "}"
+
+/* What has not ended at the deadline has failed, with the steps that are complete; what is on its
+ * way there goes on meanwhile, and what has ended stays so. */
+static void test_deadline(void **state) {
+  struct run_pool pool = pool_of(*state);
+  struct owner owner;
+  begin(&pool, &owner, strdup(LONG("100")), NULL);
+  finish(&pool, &owner);
+  assert_int_equal(owner.ended_status, 0); /* it is the structures' */
+  assert_int_equal(owner.ends[0], TRAJECTORY_CONVERGED);
+  assert_int_equal(owner.ends[1], TRAJECTORY_FAILED);
+  assert_int_equal(owner.failed_status, 504);
+  assert_true(run_steps_of(owner.run, 1) > 0);
+  text_add(&owner.told[1], "", 1);
+  assert_non_null(strstr(owner.told[1].bytes, "the deadline of 100 ms passed when "));
+  assert_non_null(strstr(owner.told[1].bytes, "#/deadline_ms"));
+  owner_fini(&owner);
+}
+
+/* It counts from when the call came, before a restart. */
+static void test_deadline_of_old_calls(void **state) {
+  struct run_pool pool = pool_of(*state);
+  struct owner owner;
+  begin_aged(&pool, &owner, strdup(LONG("1e9")), NULL, 2e9);
+  finish(&pool, &owner);
+  assert_int_equal(owner.ends[0], TRAJECTORY_FAILED);
+  assert_int_equal(owner.ends[1], TRAJECTORY_FAILED);
+  assert_int_equal(run_steps_of(owner.run, 1), 0);
+  owner_fini(&owner);
+}
+
 /* While the server stops nothing is asked for any more, which is no fault of a structure. */
 static void test_draining(void **state) {
   struct run_pool pool = pool_of(*state);
@@ -86,6 +122,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_bad_body, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_held_saved_and_gone_on, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_deadline, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_deadline_of_old_calls, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_draining, set_up, tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

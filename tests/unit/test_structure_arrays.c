@@ -54,8 +54,10 @@ static bool read_arrays(struct fixture *f, bool cell, bool pbc) {
 static void test_names(void **state) {
   (void)state;
   for (enum array_name i = 0; i < ARRAY_COUNT; i++)
-    assert_int_equal(structure_array_find(array_kinds[i].name), i);
-  assert_int_equal(structure_array_find("forces"), ARRAY_COUNT);
+    assert_int_equal(structure_array_find(array_kinds[i].name, ARRAY_COUNT), i);
+  assert_int_equal(structure_array_find("forces", ARRAY_COUNT), ARRAY_COUNT);
+  assert_int_equal(structure_array_find("masses", ARRAY_COUNT), ARRAY_COUNT);
+  assert_int_equal(structure_array_find("masses", ARRAY_MOVING_COUNT), ARRAY_MASSES);
   size_t bytes = 0;
   assert_false(structure_array_size(ARRAY_CELL, SIZE_MAX / 8, &bytes));
 }
@@ -137,12 +139,69 @@ static void test_faults_of_the_whole(void **state) {
   request_fini(&f.request);
 }
 
+/* Velocities, masses and fixed atoms, over all atoms, where they are known. */
+static void test_motion(void **state) {
+  (void)state;
+  static const double velocities[9] = {1, 2, 3, 4, 5, 6, 7, 8, 9}, masses[3] = {28, 16, 1};
+  static const unsigned char fixed[3] = {0, 0, 1};
+  const struct codec_limits moving = {.max_structures = 3, .max_atoms = 5, .motion = true};
+  struct structure_array arrays[ARRAY_MOVING_COUNT] = {0};
+  struct fixture f = good();
+  assert_true(read_arrays(&f, false, false));
+  request_fini(&f.request);
+  memcpy(arrays, f.arrays, sizeof f.arrays);
+  assert_true(structure_arrays_read(arrays, &moving, &f.request, &f.problem));
+  assert_null(f.request.items[0].motion); /* nothing was given */
+  request_fini(&f.request);
+  arrays[ARRAY_VELOCITIES] = (struct structure_array){(const char *)velocities, {3, 3}};
+  arrays[ARRAY_MASSES] = (struct structure_array){(const char *)masses, {3}};
+  arrays[ARRAY_FIXED] = (struct structure_array){(const char *)fixed, {3}};
+  assert_true(structure_arrays_read(arrays, &moving, &f.request, &f.problem));
+  const struct request_motion *one = f.request.items[0].motion, *two = f.request.items[1].motion;
+  assert_true(one->velocities[2] == 3 && one->masses[0] == 28 && one->n_fixed == 0);
+  assert_true(two->velocities[0] == 4 && two->velocities[5] == 9 && two->masses[1] == 1);
+  assert_true(two->n_fixed == 1 && two->fixed[0] == 1);
+  request_fini(&f.request);
+  arrays[ARRAY_MASSES].shape[0] = 2;
+  assert_false(structure_arrays_read(arrays, &moving, &f.request, &f.problem));
+  assert_string_equal(f.problem.pointer, "#/masses");
+  request_fini(&f.request);
+}
+
+static void test_bad_motion(void **state) {
+  (void)state;
+  static const double velocities[9] = {0, 0, 0, 0, 0, 0, 0, 0, INFINITY}, masses[3] = {28, 0, 1};
+  static const unsigned char fixed[3] = {0, 2, 1};
+  static const struct {
+    enum array_name name;
+    struct structure_array array;
+    const char *pointer;
+  } faults[] = {
+      {ARRAY_VELOCITIES, {(const char *)velocities, {3, 3}}, "#/structures/1/velocities/1/2"},
+      {ARRAY_MASSES, {(const char *)masses, {3}}, "#/structures/1/masses/0"},
+      {ARRAY_FIXED, {(const char *)fixed, {3}}, "#/structures/1/fixed/0"}};
+  const struct codec_limits moving = {.max_structures = 3, .max_atoms = 5, .motion = true};
+  for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+    struct structure_array arrays[ARRAY_MOVING_COUNT] = {0};
+    struct fixture f = good();
+    assert_true(read_arrays(&f, false, false));
+    request_fini(&f.request);
+    memcpy(arrays, f.arrays, sizeof f.arrays);
+    arrays[faults[i].name] = faults[i].array;
+    assert_true(structure_arrays_read(arrays, &moving, &f.request, &f.problem));
+    assert_null(f.request.items[0].problem);
+    assert_non_null(f.request.items[1].problem);
+    assert_string_equal(f.request.items[1].problem->pointer, faults[i].pointer);
+    assert_int_equal(f.request.items[1].problem->status, 422);
+    request_fini(&f.request);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_names),
-      cmocka_unit_test(test_structures),
-      cmocka_unit_test(test_faults_of_one),
-      cmocka_unit_test(test_faults_of_the_whole),
+      cmocka_unit_test(test_names),         cmocka_unit_test(test_structures),
+      cmocka_unit_test(test_faults_of_one), cmocka_unit_test(test_faults_of_the_whole),
+      cmocka_unit_test(test_motion),        cmocka_unit_test(test_bad_motion),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

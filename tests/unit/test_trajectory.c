@@ -5,7 +5,7 @@ static void test_relaxes(void **state) {
   struct play play;
   size_t n_frames = 0;
   play_begin(&play, TRAJECTORY_RELAX, PAIR,
-             "{\"fmax\":0.01,\"optimizer\":\"fire\",\"trajectory\":2}", false);
+             "{\"fmax\":0.01,\"optimizer\":\"fire\",\"trajectory\":2}", TRAJECTORY_EVENTS);
   assert_true(trajectory_begins_quickly(play.t) && trajectory_steps_quickly(play.t));
   trajectory_begin(play.t, NULL, 0);
   for (size_t step = 0; play.t->end == TRAJECTORY_RUNS; step++) {
@@ -22,11 +22,54 @@ static void test_relaxes(void **state) {
   play_end(&play);
 }
 
+/* The part of dispersion is told where there is one, with the energy that it is a part of. */
+static void test_tells_dispersion(void **state) {
+  (void)state;
+  static const double part = -0.25;
+  static const char told[] = ",\"dispersion_energy\":-0.25,";
+  static const struct {
+    enum trajectory_kind kind;
+    const char *options;
+  } cases[] = {{TRAJECTORY_RELAX, "{\"fmax\":1e-9,\"max_steps\":1,\"trajectory\":1}"},
+               {TRAJECTORY_MD, "{\"ensemble\":\"nve\",\"timestep\":1,\"steps\":1,\"every\":1}"}};
+  for (size_t c = 0; c < 4; c++) {
+    struct play play;
+    play_begin(&play, cases[c / 2].kind, PAIR, cases[c / 2].options, TRAJECTORY_PLAIN);
+    play.t->driver.dispersion_energies = c % 2 ? &part : NULL;
+    trajectory_begin(play.t, NULL, 0);
+    for (size_t i = 0; i < 2; i++) {
+      play_step(&play);
+      text_add(&play.t->frame, "", 1);
+      assert_int_equal(strstr(play.t->frame.bytes, told) != NULL, c % 2);
+    }
+    assert_int_equal(play.t->end, TRAJECTORY_ENDED);
+    text_add(&play.t->result, "", 1);
+    assert_int_equal(strstr(play.t->result.bytes, told) != NULL, c % 2);
+    play_end(&play);
+  }
+}
+
+/* What is asked for has the request's priority, and no deadline of its own. */
+static void test_asks_as_the_request(void **state) {
+  (void)state;
+  struct play play;
+  struct request asked = {0};
+  play_begin(&play, TRAJECTORY_RELAX, PAIR, "{}", TRAJECTORY_EVENTS);
+  play.request.priority = PRIORITY_INTERACTIVE;
+  play.request.has_deadline = true;
+  trajectory_begin(play.t, NULL, 0);
+  assert_true(play.t->driver.kind->request(&play.t->driver, &asked));
+  assert_int_equal(asked.priority, PRIORITY_INTERACTIVE);
+  assert_false(asked.has_deadline);
+  request_fini(&asked);
+  play_end(&play);
+}
+
 /* Steps run out, which is no error. */
 static void test_ends_after_its_steps(void **state) {
   (void)state;
   struct play play;
-  play_begin(&play, TRAJECTORY_RELAX, PAIR, "{\"max_steps\":2}", false);
+  play_begin(&play, TRAJECTORY_RELAX, PAIR, "{\"max_steps\":2}", TRAJECTORY_EVENTS);
   trajectory_begin(play.t, NULL, 0);
   for (size_t i = 0; i < 3; i++)
     play_step(&play);
@@ -48,9 +91,9 @@ static void test_goes_on_where_it_was_saved(void **state) {
   for (size_t c = 0; c < 2; c++) {
     struct play whole, part, rest;
     struct text saved = {0};
-    play_begin(&whole, cases[c].kind, PAIR, cases[c].options, false);
-    play_begin(&part, cases[c].kind, PAIR, cases[c].options, false);
-    play_begin(&rest, cases[c].kind, PAIR, cases[c].options, false);
+    play_begin(&whole, cases[c].kind, PAIR, cases[c].options, TRAJECTORY_EVENTS);
+    play_begin(&part, cases[c].kind, PAIR, cases[c].options, TRAJECTORY_EVENTS);
+    play_begin(&rest, cases[c].kind, PAIR, cases[c].options, TRAJECTORY_EVENTS);
     trajectory_begin(whole.t, NULL, 0);
     trajectory_begin(part.t, NULL, 0);
     for (size_t i = 0; i < 3; i++) {
@@ -90,7 +133,7 @@ static void test_faults(void **state) {
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     struct play play;
-    play_begin(&play, TRAJECTORY_RELAX, cases[i].structure, cases[i].options, false);
+    play_begin(&play, TRAJECTORY_RELAX, cases[i].structure, cases[i].options, TRAJECTORY_EVENTS);
     trajectory_begin(play.t, NULL, 0);
     assert_int_equal(play.t->end, TRAJECTORY_FAILED);
     assert_int_equal(play.t->problem.status, 422);
@@ -104,8 +147,8 @@ static void test_damaged_state(void **state) {
   (void)state;
   struct play play, damaged;
   struct text saved = {0};
-  play_begin(&play, TRAJECTORY_RELAX, PAIR, "{}", false);
-  play_begin(&damaged, TRAJECTORY_RELAX, PAIR, "{}", false);
+  play_begin(&play, TRAJECTORY_RELAX, PAIR, "{}", TRAJECTORY_EVENTS);
+  play_begin(&damaged, TRAJECTORY_RELAX, PAIR, "{}", TRAJECTORY_EVENTS);
   trajectory_save(play.t, &saved);
   assert_int_equal(saved.size, 0); /* it has not begun */
   trajectory_begin(play.t, NULL, 0);
@@ -123,7 +166,7 @@ static void test_a_problem_from_outside(void **state) {
   (void)state;
   struct play play;
   struct problem problem;
-  play_begin(&play, TRAJECTORY_RELAX, PAIR, "{}", false);
+  play_begin(&play, TRAJECTORY_RELAX, PAIR, "{}", TRAJECTORY_EVENTS);
   trajectory_begin(play.t, NULL, 0);
   play_step(&play);
   problem_set(&problem, 422, "result-not-finite", "not finite", "#/structures/0", "It is not.");
@@ -139,6 +182,8 @@ static void test_a_problem_from_outside(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_relaxes),
+      cmocka_unit_test(test_tells_dispersion),
+      cmocka_unit_test(test_asks_as_the_request),
       cmocka_unit_test(test_ends_after_its_steps),
       cmocka_unit_test(test_goes_on_where_it_was_saved),
       cmocka_unit_test(test_faults),

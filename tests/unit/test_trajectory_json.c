@@ -13,7 +13,7 @@ static size_t rows_of(const cJSON *json, const char *name) {
 static void test_relax(void **state) {
   (void)state;
   struct play play;
-  play_begin(&play, TRAJECTORY_RELAX, PAIR, "{\"trajectory\":1,\"fmax\":0.001}", false);
+  play_begin(&play, TRAJECTORY_RELAX, PAIR, "{\"trajectory\":1,\"fmax\":0.001}", TRAJECTORY_EVENTS);
   trajectory_begin(play.t, NULL, 0);
   play_step(&play);
   cJSON *frame = play_json(&play.t->frame);
@@ -46,7 +46,7 @@ static void test_md(void **state) {
   play_begin(&play, TRAJECTORY_MD, CRYSTAL,
              "{\"ensemble\":\"nve\",\"temperature\":0,\"timestep\":0.5,\"steps\":4,\"every\":2,"
              "\"properties\":[\"velocities\",\"stress\"],\"drift\":\"keep\"}",
-             true);
+             TRAJECTORY_PLAIN);
   trajectory_begin(play.t, NULL, 0);
   while (play.t->end == TRAJECTORY_RUNS) {
     play_step(&play);
