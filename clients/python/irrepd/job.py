@@ -147,29 +147,36 @@ class Job:
             pause = min(2 * pause, most)
 
     def frames(self, first: int = 0) -> Iterator[Moved]:
-        """What it has told and tells, from its first-th event on, until it ends.
+        """What it has told and tells, from its first-th frame on, until it ends.
 
         Frames, and where each structure ends ("event" is "converged" or "end", or "error" with
-        status "error"), as of `irrepd.md`. "number" counts the events: frames(frame["number"] + 1)
-        goes on behind one that is known. A daemon that is started again is waited for
-        (`Client.patience`), and nothing comes twice. ServerError 404: it has forgotten the job.
+        status "error"), as of `irrepd.md`. "number" is the place of a frame among those of all
+        structures, and of an end how many frames came before: frames(frame["number"] + 1) goes on
+        behind a frame that is known, and tells the ends behind it again. A daemon that is started
+        again is waited for (`Client.patience`), and nothing comes twice. ServerError 404: it has
+        forgotten the job.
         """
         if first < 0:
-            raise ValueError(f"first counts events from 0, not {first}")
+            raise ValueError(f"first counts frames from 0, not {first}")
         n, n_breaks = first, 0
+        ended: set[int] = set()  # structures, of which the stream tells again behind a frame
         while True:
             try:
                 for event in self.client.follow(f"{self._path}/frames?from={n}"):
-                    n, n_breaks = n + 1, 0
                     if "structure" not in event:
                         return
-                    yield self._moved(event, n - 1)
+                    is_frame = event["event"] == "frame"
+                    if not is_frame and event["structure"] in ended:
+                        continue
+                    n_breaks = 0
+                    yield self._moved(event, n)
+                    n += is_frame
+                    if not is_frame:
+                        ended.add(event["structure"])
             except ConnectionFailed:
                 if n_breaks == _BREAKS_MAX:
                     raise
-            card = self.card()
-            if card["state"] in ENDED and card["events"] <= n:
-                return
+            self.card()
             if n_breaks == _BREAKS_MAX:
                 raise ConnectionFailed(f"{self.client.url} breaks off what job {self.id} tells")
             n_breaks += 1

@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     ):
         what.add_argument(f"--{name}", action="store_true", help=words)
     first = "--from"
-    add(first, type=int, default=0, metavar="K", dest="first", help="events to pass over")
+    add(first, type=int, default=0, metavar="K", dest="first", help="frames to pass over")
     add("--output", metavar="OUT", help="of --follow: .xyz, .extxyz, .traj, or .h5")
     add("--structures", metavar="FILE", help="that it was begun with, needed for --output")
     add("--index", default=":", help="frames of FILE in ASE's notation (%(default)s)")
@@ -68,7 +68,7 @@ def _check(options: argparse.Namespace) -> None:
     if options.id is None and any(getattr(options, name) for name in acts):
         raise ValueError("which job? `irrepd jobs` lists them")
     if options.first < 0:
-        raise ValueError("--from counts events from 0")
+        raise ValueError("--from counts frames from 0")
     if not options.follow and (options.output or options.structures or options.first):
         raise ValueError("--from, --output and --structures go with --follow")
     if bool(options.output) != bool(options.structures):

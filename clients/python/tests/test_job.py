@@ -6,6 +6,7 @@ import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import ase.io
 import numpy as np
@@ -29,6 +30,11 @@ def shaken(seed: int, name: str = "CH3OH") -> Atoms:
     return atoms
 
 
+def numbers_of(told: list[Any]) -> list[int]:
+    """Of the frames."""
+    return [moved["number"] for moved in told if moved["event"] == "frame"]
+
+
 def test_relaxed_by_a_job_as_by_a_stream(daemon: Daemon) -> None:
     given = [shaken(1), shaken(2, "H2O"), shaken(3)]
     job = irrepd.Job.relax(given, MODEL, daemon.url, fmax=0.02, trajectory=1)
@@ -39,11 +45,15 @@ def test_relaxed_by_a_job_as_by_a_stream(daemon: Daemon) -> None:
         assert np.array_equal(ours["positions"], theirs["positions"])
         assert ours.atoms.get_potential_energy() == theirs["energy"]
     told = list(job.frames())
-    assert [moved["number"] for moved in told] == list(range(len(told)))
-    assert sum(moved["event"] == "frame" for moved in told) == sum(r["n_steps"] + 1 for r in found)
+    n_frames = sum(r["n_steps"] + 1 for r in found)
+    assert numbers_of(told) == list(range(n_frames))
+    assert sum(moved["event"] != "frame" for moved in told) == 3
     rest = list(job.frames(3))
-    assert [moved["number"] for moved in rest] == list(range(3, len(told)))
+    assert numbers_of(rest) == list(range(3, n_frames))
     assert np.array_equal(rest[0]["positions"], told[3]["positions"])
+    behind = list(job.frames(n_frames))  # where the last ones end
+    assert behind and all(moved["event"] == "converged" for moved in behind)
+    assert {moved["number"] for moved in behind} == {n_frames}
     job.forget()
     with pytest.raises(ServerError) as gone:
         job.card()
@@ -173,7 +183,7 @@ def test_following_over_a_restart(kept: Kept, is_killed: bool) -> None:
     kept.end(is_killed)
     kept.start()
     told += following
-    assert [moved["number"] for moved in told] == list(range(2 * 302))
+    assert numbers_of(told) == list(range(2 * 301)) and len(told) == 2 * 302
     whole = list(irrepd.md([shaken(1), shaken(2)], MODEL, kept.url, temperature=300, **options))
     for i in range(2):
         ours, theirs = ([m for m in x if m["structure"] == i] for x in (told, whole))
@@ -223,7 +233,7 @@ def test_commands(daemon: Daemon, tmp_path: Path, capsys: pytest.CaptureFixture[
         (["jobs", "0" * 32], "There is no such job"),
         (["jobs", "x", "--from", "2"], "go with --follow"),
         (["jobs", "x", "--follow", "--output", "y.xyz"], "needs --structures"),
-        (["jobs", "x", "--follow", "--from", "-2"], "counts events from 0"),
+        (["jobs", "x", "--follow", "--from", "-2"], "counts frames from 0"),
         (["relax", "x", "--job", "--output", "y.xyz"], "not with --job"),
     ],
 )
