@@ -31,20 +31,54 @@ export const address = (path) => new URL(path, document.baseURI).href;
 
 /** GET, or POST where there is a body; JSON or text by the answer's media type. */
 export async function ask(path, { body, signal } = {}) {
-  const headers = { Accept: "*/*" };
+  const response = await send(path, body, signal, "*/*");
+  const { text, isJson } = await read(response);
+  return isJson ? JSON.parse(text) : text;
+}
+
+/** POSTs a body, and gives the events of the answer, a line of JSON each, as they come; when signal
+ * aborts, the server ends what it does. */
+export async function* follow(path, { body, signal }) {
+  const response = await send(path, body, signal, "application/x-ndjson");
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    let part;
+    try {
+      part = await reader.read();
+    } catch (error) {
+      throw signal.aborted ? signal.reason : new Unreachable("The server has broken its answer off.");
+    }
+    if (part.done) return;
+    const lines = (rest + part.value).split("\n");
+    rest = lines.pop();
+    for (const line of lines) if (line.trim()) yield JSON.parse(line);
+  }
+}
+
+/** An answer that is none of an error. */
+async function send(path, body, signal, accept) {
+  const headers = { Accept: accept };
   if (key) headers.Authorization = `Bearer ${key}`;
   if (body !== undefined) headers["Content-Type"] = "application/json";
   const method = body === undefined ? "GET" : "POST";
-  let response, text;
+  let response;
   try {
     response = await fetch(address(path), { method, headers, body, signal, cache: "no-store" });
-    text = await response.text();
   } catch (error) {
     throw error.name === "AbortError" ? error : new Unreachable("The server does not answer.");
   }
-  const isJson = /json/.test(response.headers.get("Content-Type") ?? "");
-  const content = isJson ? JSON.parse(text) : text;
-  if (response.ok) return content;
+  if (response.ok) return response;
+  const { text, isJson } = await read(response);
   const retryAfter = Number(response.headers.get("Retry-After")) || null;
-  throw new Refused(response.status, isJson ? content : { title: text }, retryAfter);
+  throw new Refused(response.status, isJson ? JSON.parse(text) : { title: text }, retryAfter);
+}
+
+async function read(response) {
+  const isJson = /json/.test(response.headers.get("Content-Type") ?? "");
+  try {
+    return { text: await response.text(), isJson };
+  } catch (error) {
+    throw error.name === "AbortError" ? error : new Unreachable("The server does not answer.");
+  }
 }

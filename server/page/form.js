@@ -1,4 +1,4 @@
-// The form: a text becomes a structure in the view, and a prediction on request.
+// The form: a text becomes a structure in the view, and a prediction, relaxation or dynamics on request.
 
 import { Refused, ask } from "./api.js";
 import { byId, el, fixed, plural, setText } from "./dom.js";
@@ -10,7 +10,9 @@ import { length } from "./geometry.js";
 import { checkDistances } from "./overlap.js";
 import { chosenProperties, offerProperties } from "./properties.js";
 import { showAnswer, showFailure } from "./result.js";
-import { curlLines, predictPath, pythonLines, requestOf } from "./snippets.js";
+import { Run } from "./run.js";
+import { curlLines, pathOf, pythonLines, requestOf } from "./snippets.js";
+import { chosenDispersion, kindOf, showTask, startTask, taskOptions } from "./task.js";
 import { ATOMS_MAX, View } from "./view.js";
 
 const TYPING_MS = 250; // without a key, before a text is read
@@ -25,7 +27,9 @@ export function startForm() {
 class Form {
   constructor() {
     this.view = new View(byId("view"), (index) => this.pick(index));
+    this.run = new Run((frame) => this.showFrame(frame), (text) => this.setText(text));
     this.cards = [];
+    startTask(() => this.showCode());
     this.addInputs();
     this.addDrop();
     for (const [name, text] of Object.entries(EXAMPLES)) {
@@ -35,7 +39,7 @@ class Form {
     }
     byId("predict").addEventListener("submit", (event) => {
       event.preventDefault();
-      this.predict();
+      this.go();
     });
   }
 
@@ -53,7 +57,7 @@ class Form {
       target.value = Math.min(last, Math.max(1, Math.round(Number(target.value)) || last));
       this.useFrame(this.frames[target.value - 1]);
     });
-    for (const id of ["model", "precision", "properties"])
+    for (const id of ["model", "precision", "properties", "dispersion", "functional"])
       byId(id).addEventListener("change", () => this.changed());
     byId("more").addEventListener("toggle", () => this.offer());
     byId("zoom-in").addEventListener("click", () => this.view.zoomBy(1.25));
@@ -130,8 +134,9 @@ class Form {
   }
 
   use(structure) {
-    this.structure = structure;
+    this.structure = this.shown = structure;
     this.view.show(structure);
+    showTask(structure);
     byId("view-empty").hidden = structure !== null;
     setText(byId("picked"), "");
     if (structure) this.say(`${this.format}: ${describe(structure)}`);
@@ -142,7 +147,12 @@ class Form {
   /** What was answered is not about this structure, model or precision any more. */
   changed() {
     this.abort?.abort();
+    this.run.clear();
     byId("answer").hidden = true;
+    byId("answer").replaceChildren();
+    byId("functional-box").hidden = !byId("dispersion").value;
+    if (this.shown !== this.structure) this.view.move(this.structure, null);
+    this.shown = this.structure;
     this.view.showForces(null);
     this.forces = null;
     this.showModels();
@@ -189,7 +199,7 @@ class Form {
     const model = byId("model").value;
     byId("code").hidden = !this.structure || !model;
     if (byId("code").hidden) return;
-    const given = [this.structure, model, byId("precision").value, chosenProperties()];
+    const given = [this.structure, model, this.task()];
     this.code = { curl: curlLines(...given), python: pythonLines(...given) };
     for (const [id, text] of Object.entries(this.code)) {
       const rest = text.length > CODE_MAX ? "\n… (Copy takes all of it)" : "";
@@ -211,26 +221,54 @@ class Form {
     setTimeout(() => setText(button, "Copy"), 3000);
   }
 
-  async predict() {
+  /** As snippets.js has it. */
+  task() {
+    return { kind: kindOf(), options: taskOptions(), precision: byId("precision").value,
+      properties: chosenProperties(), dispersion: chosenDispersion() };
+  }
+
+  async go() {
     if (this.typing) this.read();
-    const model = byId("model").value, { structure } = this;
+    const model = byId("model").value, { structure } = this, task = this.task();
     if (!structure || !model) return;
     this.changed();
-    const abort = (this.abort = new AbortController());
-    const begun = performance.now();
     byId("go").disabled = true;
-    setText(byId("hint"), "Calculating …");
+    setText(byId("hint"), task.kind === "predict" ? "Calculating …" : "Running …");
+    let words;
     try {
-      const body = requestOf(structure, byId("precision").value, chosenProperties());
-      const answer = await ask(predictPath(model), { body, signal: abort.signal });
-      this.show(answer, performance.now() - begun);
+      words = await (task.kind === "predict" ? this.predict(model, structure, task)
+        : this.move(model, structure, task));
     } catch (error) {
       if (error.name === "AbortError") return;
       if (error instanceof Refused && error.status === 401) byId("key-box").open = true;
       showFailure(byId("answer"), error);
+      words = "Not calculated: see below.";
     }
+    if (!words) return;
     this.showModels();
-    setText(byId("hint"), byId("answer").className === "error" ? "Not calculated: see below." : "Done.");
+    setText(byId("hint"), words);
+  }
+
+  async predict(model, structure, task) {
+    const abort = (this.abort = new AbortController()), begun = performance.now();
+    const body = requestOf(structure, task);
+    const answer = await ask(pathOf(model, "predict"), { body, signal: abort.signal });
+    this.show(answer, performance.now() - begun);
+    return "Done.";
+  }
+
+  /** Relaxes it, or runs dynamics; null where another run has taken its place. */
+  async move(model, structure, task) {
+    const isOurs = await this.run.start(structure, task.kind, pathOf(model, task.kind), requestOf(structure, task));
+    return isOurs ? this.run.summary() : null;
+  }
+
+  /** A frame of a run, in the place of the structure that was given. */
+  showFrame(frame) {
+    this.shown = frame;
+    this.forces = frame.forces ?? null;
+    this.view.move(frame, this.forces);
+    if (this.view.selected !== null) this.pick(this.view.selected);
   }
 
   show(answer, milliseconds) {
@@ -245,7 +283,7 @@ class Form {
   }
 
   describeAtom(index) {
-    const at = this.structure.positions[index].map((x) => fixed(x, 3)).join(", ");
+    const at = this.shown.positions[index].map((x) => fixed(x, 3)).join(", ");
     const force = this.forces ? `, force ${fixed(length(this.forces[index]), 4)} eV/Å` : "";
     return `Atom ${index}, ${symbolOf(this.structure.numbers[index])}, at ${at} Å${force}`;
   }

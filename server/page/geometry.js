@@ -26,10 +26,10 @@ export function toFractional(position, cell) {
     dot(position, cross(cell[(i + 1) % 3], cell[(i + 2) % 3])) / v);
 }
 
-/** The atoms to draw, [{index, position}]: those given, then the images of those on a face of the
- * cell on its other side, so that a crystal looks whole. */
+/** The atoms to draw, [{index, position, shift}]: those given, then the images of those on a face of
+ * the cell on its other side, so that a crystal looks whole; shift is in vectors of the cell. */
 export function withImages({ positions, cell, pbc }) {
-  const atoms = positions.map((position, index) => ({ index, position }));
+  const atoms = positions.map((position, index) => ({ index, position, shift: [0, 0, 0] }));
   if (!cell || Math.abs(volume(cell)) < 1e-6) return atoms;
   positions.forEach((position, index) => {
     const fraction = toFractional(position, cell);
@@ -37,10 +37,16 @@ export function withImages({ positions, cell, pbc }) {
       !pbc[axis] ? [0] : Math.abs(f) < 0.005 ? [0, 1] : Math.abs(f - 1) < 0.005 ? [0, -1] : [0]);
     for (const i of steps[0]) for (const j of steps[1]) for (const k of steps[2])
       if (i || j || k)
-        atoms.push({ index, position: add(position, toCartesian([i, j, k], cell)) });
+        atoms.push({ index, position: add(position, toCartesian([i, j, k], cell)), shift: [i, j, k] });
   });
   return atoms;
 }
+
+/** The same atoms and images where these have gone, so that none appears or vanishes on the way. */
+export const movedImages = (atoms, { positions, cell }) => atoms.map(({ index, shift }) => ({
+  index, shift,
+  position: shift.some(Boolean) ? add(positions[index], toCartesian(shift, cell)) : positions[index],
+}));
 
 const BOND = 1.15; // times the sum of the covalent radii
 

@@ -21,16 +21,20 @@ export function showAnswer(box, answer, structure, milliseconds, onPick) {
       ...fact("Largest force", `${fixed(sizes[most], 4)} eV/Å`,
         `on atom ${most}, ${symbolOf(structure.numbers[most])}; the arrows are to scale`),
       ...pressure(result.stress),
+      ...(result.dispersion_energy === undefined ? []
+        : fact("Dispersion", `${fixed(result.dispersion_energy, 6)} eV`, "is in it; forces and stress have their parts")),
       ...fact("Time", `${short(answer.timing.compute_ms)} ms`, timing(answer.timing, result, milliseconds))),
     el("div", { class: "columns" }, forceTable(result.forces, sizes, structure.numbers, onPick),
       result.stress ? stressTable(result.stress) : null,
-      ...Object.keys(answer.units).filter((name) => !ALWAYS.includes(name)).map((name) =>
+      ...Object.keys(answer.units).filter((name) => isShownApart(name)).map((name) =>
         valueTable(name, answer.units[name], result[name], structure.numbers))));
   box.className = "";
   box.hidden = false;
 }
 
-const fact = (name, value, note) =>
+const isShownApart = (name) => ![...ALWAYS, "dispersion_energy"].includes(name);
+
+export const fact = (name, value, note) =>
   [el("div", {}, el("dt", {}, name), el("dd", {}, el("b", {}, value)), el("dd", { class: "note" }, note))];
 
 function pressure(stress) {
@@ -107,5 +111,5 @@ export function showFailure(box, error) {
 
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
-/** "#/structures/0/numbers/3" as "numbers[3]", the field of the only structure. */
-const nameOf = (pointer) => pointer.replace(/^#\/structures\/0\//, "").replace(/\/(\d+)/g, "[$1]");
+/** "#/structures/0/numbers/3" as "numbers[3]", the field of the only structure; "#/md/steps" as "md.steps". */
+const nameOf = (pointer) => pointer.replace(/^#\/(structures\/0\/)?/, "").replace(/\/(\d+)/g, "[$1]").replace(/\//g, ".");

@@ -1,45 +1,44 @@
-// The same prediction from a shell and from Python.
+// The same request from a shell and from Python.
 
 import { address, getKey } from "./api.js";
 import { ALWAYS } from "./properties.js";
 
-/** What predict is sent; more: properties beside the default ones. */
-export function requestOf({ numbers, positions, cell, pbc }, precision, more) {
+/* A task is {kind, options, precision, properties, dispersion}: kind "predict", "relax" or "md" with its
+ * options; properties are those beside the default ones; dispersion an object or null. */
+
+/** What the server is sent. */
+export function requestOf({ numbers, positions, cell, pbc }, { kind, options, precision, properties, dispersion }) {
   const request = { structures: [{ numbers, positions, cell, pbc }] };
-  if (more.length) request.properties = [...ALWAYS, ...more];
+  if (kind === "predict" && properties.length) request.properties = [...ALWAYS, ...properties];
+  if (kind !== "predict") request[kind] = kind === "relax" ? { ...options, trajectory: 1 } : options;
+  if (dispersion) request.dispersion = dispersion;
   return JSON.stringify(precision ? { ...request, precision } : request);
 }
 
-export const predictPath = (model) => `v1/models/${encodeURIComponent(model)}/predict`;
+export const pathOf = (model, kind) => `v1/models/${encodeURIComponent(model)}/${kind}`;
 
 /** The body comes on stdin: an argument could be too long. */
-export function curlLines(structure, model, precision, more) {
+export function curlLines(structure, model, task) {
   const key = getKey() ? ` \\\n  -H "Authorization: Bearer $IRREPD_KEY"` : "";
-  return `curl -s '${address(predictPath(model))}' \\
-  -H 'Content-Type: application/json'${key} -d @- <<'END'
-${requestOf(structure, precision, more)}
+  const stream = task.kind === "predict" ? "" : " \\\n  -H 'Accept: application/x-ndjson'";
+  return `curl -s${stream ? "N" : ""} '${address(pathOf(model, task.kind))}' \\
+  -H 'Content-Type: application/json'${stream}${key} -d @- <<'END'
+${requestOf(structure, task)}
 END
 `;
 }
 
-export function pythonLines(structure, model, precision, more) {
-  const { numbers, positions, cell, pbc } = structure;
-  const list = (value) => JSON.stringify(value);
-  const flags = pbc.map((flag) => (flag ? "True" : "False")).join(", ");
-  const place = cell ? `,\n    cell=${list(cell)},\n    pbc=[${flags}]` : "";
-  const options = precision ? `, precision="${precision}"` : "";
-  const url = address("").replace(/\/$/, "");
-  const atoms = `atoms = Atoms(
-    numbers=${list(numbers)},
-    positions=${list(positions)}${place},
-)`;
-  if (more.length) return `from ase import Atoms
+export function pythonLines(structure, model, task) {
+  const atoms = atomsLines(structure), url = address("").replace(/\/$/, "");
+  const given = { precision: task.precision || null, dispersion: task.dispersion };
+  if (task.kind !== "predict") return `${movingLines(atoms, model, url, task, given)}`;
+  if (task.properties.length) return `from ase import Atoms
 from irrepd import Client
 
 ${atoms}
-wanted = ${list([...ALWAYS, ...more])}
+wanted = ${python([...ALWAYS, ...task.properties])}
 with Client("${url}") as client:
-    (result,) = client.predict("${model}", [atoms], wanted${options})
+    (result,) = client.predict("${model}", [atoms], wanted${keywords(given)})
 for name in wanted:
     print(name, result[name])
 `;
@@ -47,8 +46,42 @@ for name in wanted:
 from irrepd import IrrepCalculator
 
 ${atoms}
-atoms.calc = IrrepCalculator(url="${url}", model="${model}"${options})
+atoms.calc = IrrepCalculator(url="${url}", model="${model}"${keywords(given)})
 print(atoms.get_potential_energy(), "eV")
 print(atoms.get_forces(), "eV/Angstrom")
 `;
+}
+
+function movingLines(atoms, model, url, { kind, options }, given) {
+  const { properties, ...others } = options;
+  const call = `${kind === "relax" ? "[atoms]" : "atoms"}, "${model}", "${url}"${keywords({ ...others, ...given })}`;
+  return `import irrepd
+from ase import Atoms
+
+${atoms}
+${kind === "relax" ? `(result,) = irrepd.relax(${call})
+print(result["n_steps"], result["converged"], result["energy"], "eV")
+result.atoms.write("relaxed.extxyz")` : `for frame in irrepd.md(${call}):
+    print(frame["time"], "fs", frame["energy"], "eV", frame["temperature"], "K")`}
+`;
+}
+
+function atomsLines({ numbers, positions, cell, pbc }) {
+  const place = cell ? `,\n    cell=${python(cell)},\n    pbc=${python(pbc)}` : "";
+  return `atoms = Atoms(
+    numbers=${python(numbers)},
+    positions=${python(positions)}${place},
+)`;
+}
+
+/** Those that are not null, as arguments behind others. */
+const keywords = (given) => Object.entries(given).filter(([, value]) => value !== null)
+  .map(([name, value]) => `, ${name}=${python(value)}`).join("");
+
+/** A value as Python writes it. */
+function python(value) {
+  if (Array.isArray(value)) return `[${value.map(python).join(",")}]`;
+  if (value === true || value === false) return value ? "True" : "False";
+  if (value === null || typeof value !== "object") return JSON.stringify(value);
+  return `{${Object.entries(value).map(([name, item]) => `"${name}": ${python(item)}`).join(", ")}}`;
 }

@@ -4,13 +4,14 @@
 import { colour } from "./dom.js";
 import { colourOf, radiusOf } from "./elements.js";
 import { addGestures } from "./gestures.js";
-import { add, bondsOf, dot, length, multiply, scale, subtract, toCartesian, withImages }
+import { add, bondsOf, dot, length, movedImages, multiply, scale, subtract, toCartesian, withImages }
   from "./geometry.js";
 
 const BONDS_MAX = 4000; // atoms, beyond which bonds are left out
 export const ATOMS_MAX = 20000; // drawn
 const EDGE_PARTS = 8; // of a cell's edge, so that it passes behind and before atoms
 const SPRITES_MAX = 500;
+const ROOM = 0.1; // by which the size of what moves may change before it is fitted anew
 const CORNERS = [0, 1, 2, 3, 4, 5, 6, 7].map((n) => [n & 1, (n >> 1) & 1, n >> 2]);
 
 const drawnRadius = (number) => 0.22 + 0.22 * radiusOf(number);
@@ -32,14 +33,32 @@ export class View {
     this.structure = structure;
     this.forces = null;
     this.selected = null;
+    this.longest = 0;
     this.atoms = structure ? withImages(structure).slice(0, ATOMS_MAX) : [];
-    this.bonds = this.atoms.length > BONDS_MAX ? [] : bondsOf(this.atoms, structure?.numbers);
+    this.findBonds();
+    if (structure) Object.assign(this, this.bounds());
     this.reset();
+  }
+
+  /** The same atoms elsewhere, and perhaps in another cell, seen from the same side; arrows keep the
+   * scale of the longest so far. */
+  move(structure, forces) {
+    this.structure = structure;
+    this.forces = forces;
+    this.longest = longestOf(forces, this.longest);
+    this.atoms = movedImages(this.atoms, structure);
+    this.isMoved = true;
+    this.redraw();
+  }
+
+  findBonds() {
+    this.bonds = this.atoms.length > BONDS_MAX ? [] : bondsOf(this.atoms, this.structure?.numbers);
   }
 
   /** forces [N][3]; null for none. */
   showForces(forces) {
     this.forces = forces;
+    this.longest = longestOf(forces, 0);
     this.redraw();
   }
 
@@ -87,16 +106,27 @@ export class View {
     return [this.width / 2 + x * this.unit, this.height / 2 - y * this.unit, z];
   }
 
-  /** Fits what is there, from all sides, into the canvas. */
-  fit() {
+  /** The middle of what is there, and how far it reaches from there. */
+  bounds() {
     const { cell, numbers } = this.structure;
     const points = this.atoms.map((atom) => atom.position);
     if (cell) points.push(...CORNERS.map((corner) => toCartesian(corner, cell)));
     const ends = [0, 1, 2].map((axis) => points.reduce(([low, high], p) =>
       [Math.min(low, p[axis]), Math.max(high, p[axis])], [Infinity, -Infinity]));
-    this.middle = ends.map(([low, high]) => (low + high) / 2);
-    const far = points.reduce((most, p) => Math.max(most, length(subtract(p, this.middle))), 0);
-    this.reach = far + drawnRadius(numbers[0]) + 0.3;
+    const middle = ends.map(([low, high]) => (low + high) / 2);
+    const far = points.reduce((most, p) => Math.max(most, length(subtract(p, middle))), 0);
+    return { middle, reach: far + drawnRadius(numbers[0]) + 0.3 };
+  }
+
+  /** Fits it, from all sides, into the canvas; what moves is fitted anew only now and then. */
+  fit() {
+    if (this.isMoved) {
+      this.isMoved = false;
+      this.findBonds();
+      const bounds = this.bounds();
+      const change = Math.abs(bounds.reach - this.reach) + length(subtract(bounds.middle, this.middle));
+      if (change > ROOM * this.reach) Object.assign(this, bounds);
+    }
     this.unit = (Math.min(this.width, this.height) / 1.8 / this.reach) * this.zoom;
   }
 
@@ -204,9 +234,8 @@ export class View {
   }
 
   arrowItems() {
-    const most = (this.forces ?? []).reduce((longest, f) => Math.max(longest, length(f)), 0);
-    if (most < 1e-5) return [];
-    const factor = Math.max(1, 0.3 * this.reach) / most, style = colour("--force");
+    if (!this.forces || this.longest < 1e-5) return [];
+    const factor = Math.max(1, 0.3 * this.reach) / this.longest, style = colour("--force");
     return this.atoms.slice(0, this.forces.length).flatMap(({ index, position }) => {
       const force = this.forces[index], size = length(force);
       if (size * factor * this.unit < 3) return [];
@@ -237,6 +266,9 @@ export class View {
     paint.fill();
   }
 }
+
+const longestOf = (forces, start) =>
+  (forces ?? []).reduce((longest, force) => Math.max(longest, length(force)), start);
 
 /** The matrix that turns about an axis of the screen. */
 function turn(axis, angle) {

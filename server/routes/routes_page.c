@@ -27,6 +27,7 @@
   FILE(fields_js, "fields.js", JS)                                                                 \
   FILE(form_js, "form.js", JS)                                                                     \
   FILE(formats_js, "formats.js", JS)                                                               \
+  FILE(frames_js, "frames.js", JS)                                                                 \
   FILE(geometry_js, "geometry.js", JS)                                                             \
   FILE(gestures_js, "gestures.js", JS)                                                             \
   FILE(hall_js, "hall.js", JS)                                                                     \
@@ -36,13 +37,16 @@
   FILE(models_js, "models.js", JS)                                                                 \
   FILE(orbits_js, "orbits.js", JS)                                                                 \
   FILE(overlap_js, "overlap.js", JS)                                                               \
+  FILE(plot_js, "plot.js", JS)                                                                     \
   FILE(poscar_js, "poscar.js", JS)                                                                 \
   FILE(properties_js, "properties.js", JS)                                                         \
   FILE(prometheus_js, "prometheus.js", JS)                                                         \
   FILE(result_js, "result.js", JS)                                                                 \
+  FILE(run_js, "run.js", JS)                                                                       \
   FILE(snippets_js, "snippets.js", JS)                                                             \
   FILE(space_groups_js, "space_groups.js", JS)                                                     \
   FILE(symmetry_js, "symmetry.js", JS)                                                             \
+  FILE(task_js, "task.js", JS)                                                                     \
   FILE(view_js, "view.js", JS)
 
 /* Embedded by `ld -r -b binary` run from the project root. */

@@ -10,6 +10,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 
 import circles  # noqa: E402
 
+
 def test_parts_of_a_graph() -> None:
     graph = {
         "a": {"b"},

@@ -1,0 +1,79 @@
+// What is to be done with the structure: calculate it, relax it, or run dynamics, and how.
+
+import { byId } from "./dom.js";
+
+const RELAX = {
+  optimizer: "relax-optimizer", fmax: "relax-fmax", max_steps: "relax-steps", cell: "relax-cell",
+  pressure: "relax-pressure", symmetry: "relax-symmetry",
+};
+const MD = {
+  ensemble: "md-ensemble", temperature: "md-temperature", timestep: "md-timestep", steps: "md-steps",
+  every: "md-every", thermostat: "md-thermostat", pressure: "md-pressure", seed: "md-seed",
+};
+const VERBS = { predict: "Calculate", relax: "Relax", md: "Run" };
+
+/** "predict", "relax" or "md". */
+export const kindOf = () => document.querySelector("#task input:checked").value;
+
+/** Calls onChange() when something of it has changed. */
+export function startTask(onChange) {
+  for (const id of ["task", "relax-options", "md-options"])
+    byId(id).addEventListener("input", () => {
+      showTask();
+      onChange();
+    });
+  showTask();
+}
+
+/** Shows the options that matter; structure: that they are for, where there is one. */
+export function showTask(structure) {
+  const kind = kindOf();
+  if (structure !== undefined) showCells(structure?.pbc.every(Boolean) ?? true);
+  byId("relax-options").hidden = kind !== "relax";
+  byId("md-options").hidden = kind !== "md";
+  byId("more").hidden = kind !== "predict";
+  byId("go").textContent = VERBS[kind];
+  const cell = byId("relax-cell").value, ensemble = byId("md-ensemble").value;
+  enable("relax-pressure", cell === "volume" || cell === "full");
+  enable("md-thermostat", ensemble !== "nve");
+  enable("md-pressure", ensemble === "npt");
+}
+
+/** What changes the cell needs three periodic axes. */
+function showCells(isPeriodic) {
+  for (const [id, plain] of [["relax-cell", "fixed"], ["md-ensemble", "nvt"]]) {
+    for (const option of byId(id).options)
+      if (!["fixed", "nve", "nvt"].includes(option.value)) option.disabled = !isPeriodic;
+    if (byId(id).selectedOptions[0].disabled) byId(id).value = plain;
+  }
+}
+
+function enable(id, isUsed) {
+  byId(id).disabled = !isUsed;
+  byId(id).parentElement.hidden = !isUsed;
+}
+
+/** The options as the server takes them; null of a prediction. */
+export function taskOptions() {
+  const kind = kindOf();
+  if (kind === "predict") return null;
+  const options = {};
+  for (const [name, id] of Object.entries(kind === "relax" ? RELAX : MD)) {
+    const input = byId(id);
+    if (!input.disabled && input.value !== "") options[name] = valueOf(input);
+  }
+  return kind === "relax" ? options : { ...options, properties: ["positions", "forces"] };
+}
+
+function valueOf(input) {
+  if (input.type === "checkbox") return input.checked;
+  return input.type === "number" ? Number(input.value) : input.value;
+}
+
+/** The dispersion that is chosen, or null; an empty object is what the model's card names, or PBE's. */
+export function chosenDispersion() {
+  const method = byId("dispersion").value, functional = byId("functional").value.trim();
+  if (!method) return null;
+  if (functional) return { method, functional };
+  return method === "d3bj" ? {} : { method };
+}
