@@ -81,6 +81,7 @@ static struct http_options http_options(struct daemon *daemon) {
                                .max_connections_address = config->max_connections_address,
                                .request_timeout_ms = config->request_timeout_ms,
                                .tls = daemon->tls,
+                               .cors_origins = config->cors_origins,
                                .log_requests = config->log_requests,
                                .metrics = daemon->services.metrics,
                                .ledger = &daemon->ledger,

@@ -30,12 +30,13 @@
  *   For people, all optional: "name", "description", "source", "license", "citation", "training",
  *   "sha256_source", "modality". Other keys are refused, here and in the objects below.
  *
- * HEADS, of "mace" and "nequip": names of 1 to 63 bytes of printable UTF-8, no two the same, at
- * most
- *   64. A structure is evaluated with one of them (the fidelity, or modality, that a model was also
- *   trained on). Some tensors then have one more dimension in front, [n_heads], and a structure
- * reads its head's part: "scale", "shift", the weights and biases of every readout, and
- *   "pair_repulsion.factor". These may be there, too, in the place of what they are named after:
+ * HEADS, of "mace" and "nequip"
+ *   Names of 1 to 63 bytes of printable UTF-8, no two the same, at most 64. A structure is
+ *   evaluated with one of them (the fidelity, or modality, that a model was also trained
+ *   on). Some tensors then have one more dimension in front, [n_heads], and a structure
+ *   reads its head's part: "scale", "shift", the weights and biases of every readout, and
+ *   "pair_repulsion.factor". These may be there, too, in the place of what they are named
+ *   after:
  *     "NAME.head_bias"        [n_heads][mul_B of 0e], for "NAME.bias" of an irreps-wise linear map
  *     "embedding.head_bias"   [n_heads][mul], of "nequip": the first features are the sum of the
  *                             species' row of "embedding.weight" and the head's row of this

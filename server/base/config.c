@@ -2,6 +2,7 @@
 
 #include "core/base/json.h"
 #include "irrep/version.h"
+#include "server/base/origins.h"
 #include "server/os/machine.h"
 
 #include <cjson/cJSON.h>
@@ -53,6 +54,8 @@ static const struct option options[] = {
      "listen beyond loopback, for anyone who reaches the port"},
     {"keys", "FILE", OPTION_TEXT, "", FIELD(keys), 0, 4095,
      "API keys: lines of NAME SCOPES SHA256, scopes predict, admin or both; see irrepd(1)"},
+    {"cors-origins", "ORIGINS", OPTION_TEXT, "", FIELD(cors_origins), 0, 4095,
+     "pages of these origins may ask, like https://lab.example, separated by commas"},
     {"user", "NAME", OPTION_TEXT, "", FIELD(user), 0, 255,
      "become this user once the address is taken; keys, certificate and models are read as it"},
     {"tls-cert", "FILE", OPTION_TEXT, "", FIELD(tls_cert), 0, 4095,
@@ -442,6 +445,17 @@ static void fit_defaults(struct config *config) {
     config->max_body_bytes = memory / 32;
 }
 
+static int check_origins(const struct config *config) {
+  if (origins_are_valid(config->cors_origins))
+    return 0;
+  fprintf(
+      stderr,
+      "irrepd: --cors-origins takes origins as browsers write them, like https://lab.example or "
+      "http://127.0.0.1:8000, separated by commas; it has \"%.80s\"\n",
+      config->cors_origins);
+  return 2;
+}
+
 /* What makes sense together only. */
 static int check_pairs(const struct config *config) {
   if ((config->tls_cert[0] == '\0') == (config->tls_key[0] == '\0'))
@@ -468,6 +482,8 @@ int config_load(struct config *config, int argc, char **argv) {
     result = apply_arguments(config, argc, argv);
   if (result == 0)
     result = check_pairs(config);
+  if (result == 0)
+    result = check_origins(config);
   if (result != 0) {
     config_free(config);
     return result;
@@ -530,6 +546,7 @@ void config_free(struct config *config) {
   free(config->ipi);
   free(config->mdi);
   free(config->socket_allow);
+  free(config->cors_origins);
   free(config->keys);
   free(config->jobs);
   free(config->tls_cert);

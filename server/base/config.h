@@ -50,6 +50,7 @@ struct config {
   char *mdi;          /* --mdi HOST:PORT,model=NAME,..: the same */
   char *socket_allow; /* --socket-allow HOSTS: where POST /v1/sockets may connect to beyond
                          loopback; "" or separated by commas */
+  char *cors_origins; /* --cors-origins: pages of other origins that may ask, origins.h; "": none */
   char *keys;         /* --keys FILE of API keys, see auth.h; "": none */
   char *tls_cert;     /* --tls-cert FILE: the certificate and its chain, PEM; "": plain HTTP */
   char *tls_key;      /* --tls-key FILE: its key; both or none */

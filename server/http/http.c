@@ -181,7 +181,7 @@ static void on_late(void *context) {
   if (!x && !connection->refused &&
       (connection->wire.used > 0 || peer_has_sent(connection->peer))) {
     metrics_http_rejected(server->options.metrics, "timeout");
-    http_answer_unread(connection, "", "-", &problem);
+    http_answer_unread(connection, "", "-", &problem, NULL);
   }
   peer_hang_up(connection->peer);
 }

@@ -114,6 +114,7 @@ struct http_options {
   uint64_t request_timeout_ms;
   struct tls *tls; /* outlives the server; NULL: plain HTTP */
   bool log_requests;
+  const char *cors_origins; /* whose pages may read answers (origins.h); outlives the server */
   struct metrics *metrics;
   struct ledger *ledger; /* whom bodies and answers take memory from */
   /* Called when a request has a body, before that is read; false: refused, for the problem that it

@@ -1,4 +1,5 @@
 #include "server/base/log.h"
+#include "server/base/origins.h"
 #include "server/http/http_inside.h"
 #include "server/http/http_response.h"
 #include "server/http/http_text.h"
@@ -18,13 +19,35 @@ static void account(const struct exchange *x, int status) {
               "traceparent", x->traceparent, LOG_END);
 }
 
+/* The page's origin, when it may read the answer; NULL otherwise. */
+static const char *shared_origin(const struct exchange *x) {
+  const char *origin = x->public.origin;
+  return origins_have(x->connection->server->options.cors_origins, origin) ? origin : NULL;
+}
+
+/* The response of a reply, as a page of another origin may read it if that is one of the options';
+ * NULL without memory. Caches tell such answers apart. */
+static struct MHD_Response *make_response(struct exchange *x, struct http_reply *reply) {
+  const struct http_server *server = x->connection->server;
+  const char *origins = server->options.cors_origins, *origin = shared_origin(x);
+  struct MHD_Response *response =
+      http_response(reply, x->request_id, server->draining, http_stream_read, x);
+  if (!response || !origins || origins[0] == '\0')
+    return response;
+  if (MHD_add_response_header(response, "Vary", "Origin") == MHD_YES &&
+      (!origin || http_response_share(response, origin)))
+    return response;
+  MHD_destroy_response(response);
+  return NULL;
+}
+
 void http_answer(struct http_exchange *exchange, struct http_reply *reply) {
   struct exchange *x = (struct exchange *)exchange;
   struct http_server *server = x->connection->server;
   const bool waiting = x->stage == STAGE_WAITING;
   x->status = reply->status;
   x->stream = reply->stream;
-  x->response = http_response(reply, x->request_id, server->draining, http_stream_read, x);
+  x->response = make_response(x, reply);
   x->answer_bytes = x->response != NULL ? reply->size : 0;
   ledger_add(server->budget.ledger, LEDGER_ANSWERS, x->answer_bytes);
   x->stage = STAGE_REPLIED;
@@ -56,16 +79,16 @@ enum MHD_Result http_answer_queue(struct exchange *x) {
 }
 
 void http_answer_unread(struct connection *connection, const char *path, const char *request_id,
-                        const struct problem *problem) {
+                        const struct problem *problem, const char *origin) {
   char text[4096];
-  const size_t size = http_format_problem(text, sizeof text, problem, path, request_id);
+  const size_t size = http_format_problem(text, sizeof text, problem, path, request_id, origin);
   peer_last_words(connection->peer, text, size);
 }
 
 void http_refuse_unread(struct exchange *x, const struct problem *problem, const char *reason) {
   metrics_http_rejected(x->connection->server->options.metrics, reason);
   account(x, problem->status);
-  http_answer_unread(x->connection, x->path, x->request_id, problem);
+  http_answer_unread(x->connection, x->path, x->request_id, problem, shared_origin(x));
   const bool waits = x->stage == STAGE_IN_LINE;
   http_line_leave(x);
   http_body_drop(&x->body, &x->connection->server->budget);

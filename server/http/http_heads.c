@@ -49,7 +49,7 @@ static void answer_head(struct connection *connection) {
               "method", method, LOG_STRING, "path", request->path, LOG_INTEGER, "status",
               (long long)problem.status, LOG_NUMBER, "seconds", 0.0, LOG_END);
   connection->refused = true;
-  http_answer_unread(connection, request->path, request->request_id, &problem);
+  http_answer_unread(connection, request->path, request->request_id, &problem, NULL);
   peer_deadline(connection->peer, LINGER_MS);
 }
 

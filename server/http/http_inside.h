@@ -151,9 +151,9 @@ enum MHD_Result http_refuse_head(struct exchange *x, const struct problem *probl
 void http_refuse_unread(struct exchange *x, const struct problem *problem, const char *reason);
 
 /* Answers a request that the library is still reading, or has not seen, when it takes no response;
- * the connection says nothing after that. */
+ * the connection says nothing after that. origin: as http_format_problem takes it. */
 void http_answer_unread(struct connection *connection, const char *path, const char *request_id,
-                        const struct problem *problem);
+                        const struct problem *problem, const char *origin);
 
 /* Heads, by http_heads.c. The filter through which the library reads: each connection's bytes go
  * through its wire. */

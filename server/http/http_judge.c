@@ -83,7 +83,7 @@ bool http_names_error(const char *path) {
 }
 
 size_t http_format_problem(char *text, size_t size, const struct problem *problem, const char *path,
-                           const char *request_id) {
+                           const char *request_id, const char *origin) {
   char retry[32] = "";
   size_t body_size = 0;
   char *body = problem_render(problem, http_names_error(path), &body_size);
@@ -94,9 +94,11 @@ size_t http_format_problem(char *text, size_t size, const struct problem *proble
   const int n =
       snprintf(text, size,
                "HTTP/1.1 %d %s\r\nContent-Type: application/problem+json\r\n"
-               "Content-Length: %zu\r\nX-Request-Id: %s\r\n%s%sConnection: close\r\n\r\n%s",
+               "Content-Length: %zu\r\nX-Request-Id: %s\r\n%s%s%s%s%sConnection: close\r\n\r\n%s",
                problem->status, reason_phrase(problem->status), body_size, request_id, retry,
-               problem->status == 401 ? "WWW-Authenticate: Bearer\r\n" : "", body);
+               problem->status == 401 ? "WWW-Authenticate: Bearer\r\n" : "",
+               origin ? "Access-Control-Allow-Origin: " : "", origin ? origin : "",
+               origin ? "\r\nVary: Origin\r\n" : "", body);
   free(body);
   return n > 0 && (size_t)n < size ? (size_t)n : 0;
 }

@@ -43,8 +43,9 @@ void http_problem_late(struct problem *problem, uint64_t timeout_ms);
 bool http_names_error(const char *path);
 
 /* Writes a whole HTTP/1.1 answer to a request for path that closes the connection into text [size];
- * returns its length, 0 when it does not fit or memory ran out. */
+ * returns its length, 0 when it does not fit or memory ran out. origin: whose pages may read it, as
+ * http_response_share lets them; NULL: nobody's. */
 size_t http_format_problem(char *text, size_t size, const struct problem *problem, const char *path,
-                           const char *request_id);
+                           const char *request_id, const char *origin);
 
 #endif

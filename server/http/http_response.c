@@ -86,3 +86,10 @@ struct MHD_Response *http_response(struct http_reply *reply, const char *request
   MHD_destroy_response(response);
   return NULL;
 }
+
+bool http_response_share(struct MHD_Response *response, const char *origin) {
+  return add(response, "Access-Control-Allow-Origin", origin) &&
+         add(response, "Access-Control-Expose-Headers",
+             "X-Request-Id, Retry-After, Location, Preference-Applied, "
+             "Inference-Header-Content-Length");
+}

@@ -4,6 +4,7 @@
 
 #include "server/http/http.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -17,5 +18,9 @@ typedef ssize_t (*http_response_reader)(void *context, uint64_t position, char *
  * memory, be it for a header. */
 struct MHD_Response *http_response(struct http_reply *reply, const char *request_id, bool closes,
                                    http_response_reader reader, void *context);
+
+/* Adds the fields by which a browser lets a page of another origin read the answer (the Fetch
+ * standard's CORS protocol). false: without memory. */
+bool http_response_share(struct MHD_Response *response, const char *origin);
 
 #endif

@@ -1,5 +1,6 @@
 #include "server/routes/routes.h"
 
+#include "server/base/origins.h"
 #include "server/base/problem_kinds.h"
 #include "server/codec/answer_kserve.h"
 #include "server/codec/codec_safetensors.h"
@@ -259,6 +260,25 @@ static const struct route *find(struct http_exchange *exchange, char *model) {
   return route;
 }
 
+/* A browser's question before a page of another origin asks; it is answered for the origins that
+ * are named, and is no method of the routes otherwise. */
+static bool is_preflight(const struct services *services, const struct http_exchange *exchange) {
+  return strcmp(exchange->method, "OPTIONS") == 0 &&
+         origins_have(services->config->cors_origins, exchange->origin);
+}
+
+static void reply_preflight(struct http_exchange *exchange, const struct route *route) {
+  const struct http_field fields[] = {
+      {"Access-Control-Allow-Methods", methods_of(route->path)},
+      {"Access-Control-Allow-Headers",
+       "Authorization, Content-Type, Accept, Prefer, If-None-Match, X-Request-Id, "
+       "Inference-Header-Content-Length"},
+      {"Access-Control-Max-Age", "600"}};
+  struct http_reply reply = {
+      .status = 204, .fields = fields, .n_fields = sizeof fields / sizeof *fields};
+  http_reply(exchange, &reply);
+}
+
 bool routes_admit(void *context, struct http_exchange *exchange, struct problem *problem) {
   char model[SEGMENT_SIZE];
   const struct route *route = find(exchange, model);
@@ -277,6 +297,8 @@ void routes_handle(void *context, struct http_exchange *exchange) {
     http_reply_problem(exchange, &problem, NULL);
   else if (!route)
     reply_not_found(exchange);
+  else if (is_preflight(services, exchange))
+    reply_preflight(exchange, route);
   else if (!method_matches(route, exchange->method))
     reply_wrong_method(exchange, route);
   else if (!may_use(services, exchange, route->access, &problem))

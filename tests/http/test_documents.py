@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 from conftest import DAEMON, ROOT, Daemon
+
+from irrepd.__main__ import COMMANDS
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"]
 PAGES += sorted((ROOT / "docs").glob("*.md"))
@@ -28,6 +31,9 @@ def test_flags() -> None:
     known = set(re.findall(r"^  (--[a-z-]+)", output(DAEMON, "--help"), re.M))
     clients = [ROOT / "clients/python/irrepd/__main__.py", *(ROOT / "clients").glob("*/*.py")]
     of_clients = {x for file in clients for x in re.findall(r'"(--[a-z-]+)"', file.read_text())}
+    for command in (*(("irrepd", name) for name in COMMANDS), ("irrepd.convert",)):
+        usage = output(sys.executable, "-m", *command, "--help")
+        of_clients |= set(re.findall(r"--[a-z-]+", usage))
     spans = {flag for span in SPANS for flag in re.findall(r"^--[a-z-]+", span)}
     spans |= {x for s in SPANS if s.startswith("irrepd ") for x in re.findall(r" (--[a-z-]+)", s)}
     assert len(spans & known) > 20
@@ -115,7 +121,7 @@ def test_targets_of_make() -> None:
 
 def test_the_card_in_the_manual() -> None:
     header = (ROOT / "include" / "irrep" / "model_format.h").read_text()
-    card = header.split(" * THE CARD")[1].split(" * RADIAL")[0]
+    card = header.split(" * THE CARD")[1].split(" * HEADS")[0]
     fields = set(re.findall(r'^ \*   "(\w+)"', card, re.M))
     fields |= set(re.findall(r'"(\w+)"', card.split("For people")[1]))
     page = (ROOT / "docs" / "man" / "irrepd-models.5").read_text()

@@ -72,7 +72,7 @@ static void test_format(void **state) {
   static const int statuses[] = {400, 401, 403, 408, 413, 414, 421, 431, 503, 505, 418};
   for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
     problem_set(&problem, statuses[i], "some-kind", "some title", "", "some detail");
-    const size_t size = http_format_problem(text, sizeof text, &problem, "/", "id-1");
+    const size_t size = http_format_problem(text, sizeof text, &problem, "/", "id-1", NULL);
     assert_int_equal(size, strlen(text));
     int status = 0;
     size_t length = 0;
@@ -88,7 +88,10 @@ static void test_format(void **state) {
     assert_non_null(strstr(text, "\r\nConnection: close\r\n"));
     assert_int_equal(strstr(text, "\r\nRetry-After: ") != NULL, statuses[i] == 503);
     assert_int_equal(strstr(text, "\r\nWWW-Authenticate: Bearer\r\n") != NULL, statuses[i] == 401);
-    assert_int_equal(http_format_problem(text, size, &problem, "/", "id-1"), 0);
+    assert_null(strstr(text, "Origin"));
+    assert_int_equal(http_format_problem(text, size, &problem, "/", "id-1", NULL), 0);
+    assert_true(http_format_problem(text, sizeof text, &problem, "/", "id-1", "http://a") > size);
+    assert_non_null(strstr(text, "\r\nAccess-Control-Allow-Origin: http://a\r\nVary: Origin\r\n"));
   }
 }
 
