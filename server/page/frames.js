@@ -3,13 +3,15 @@
 import { symbolOf } from "./elements.js";
 import { volume } from "./geometry.js";
 
-const NUMBERS_MAX = 6e6; // of positions and forces that are kept; beyond, every second frame goes
+// Of positions and forces that are kept; beyond, every second frame goes.
+const NUMBERS_MAX = 6e6, FRAMES_MAX = 20000;
 
 export class Frames {
   /** structure: that it began with. */
   constructor(structure) {
     this.structure = structure;
-    this.most = Math.max(2, Math.floor(NUMBERS_MAX / (6 * structure.numbers.length)));
+    const fitting = Math.floor(NUMBERS_MAX / (6 * structure.numbers.length));
+    this.most = Math.min(Math.max(2, fitting), FRAMES_MAX);
     this.list = [];
     this.every = 1;
     this.told = 0;

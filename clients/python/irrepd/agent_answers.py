@@ -72,12 +72,17 @@ def _shortened(entry: dict[str, Any], rows: int | None) -> tuple[dict[str, Any],
         if not isinstance(value, np.ndarray):
             shown[name] = value
         elif value.shape == (3, 3) or (rows is None and value.size <= ARRAY_MAX):
-            shown[name] = np.round(value, _DIGITS).tolist()
+            shown[name] = _plain(value)
         else:
-            first = np.round(value[: _ROWS if rows is None else rows], _DIGITS).tolist()
-            shown[name] = {"shape": list(value.shape), "first": first}
+            first = value[: _ROWS if rows is None else rows]
+            shown[name] = {"shape": list(value.shape), "first": _plain(first)}
             is_short = True
     return shown, is_short
+
+
+def _plain(values: np.ndarray) -> Any:
+    """As lists, rounded, without minus zeros."""
+    return (np.round(values, _DIGITS) + 0.0).tolist()
 
 
 def of_result(moved: Moved) -> dict[str, Any]:
