@@ -10,9 +10,10 @@ import ase.io
 import numpy as np
 import pytest
 from ase import Atoms, units
-from ase.build import bulk, molecule
+from ase.build import bulk, graphene, molecule
 from ase.calculators.calculator import PropertyNotImplementedError
 from ase.calculators.fd import calculate_numerical_forces, calculate_numerical_stress
+from ase.filters import FrechetCellFilter
 from ase.md.verlet import VelocityVerlet
 from ase.optimize import BFGS
 
@@ -61,6 +62,26 @@ def test_forces_and_stress_are_derivatives(calculator: IrrepCalculator) -> None:
     assert np.abs(forces).max() > 0.01 and np.abs(stress).min() > 1e-5
     assert np.allclose(calculate_numerical_forces(atoms, eps=1e-4), forces, rtol=0, atol=1e-6)
     assert np.allclose(calculate_numerical_stress(atoms, eps=1e-5), stress, rtol=0, atol=1e-7)
+
+
+def test_slab_stress_relaxes_graphene(server_url: str, calculator: IrrepCalculator) -> None:
+    atoms = graphene(a=2.55, vacuum=6.0)
+    assert atoms.pbc.tolist() == [True, True, False]
+    atoms.rattle(0.02, seed=5)
+    atoms.calc = calculator
+    with pytest.raises(PropertyNotImplementedError, match="slab_stress"):
+        atoms.get_stress()
+    atoms.calc = IrrepCalculator(server_url, MODEL, precision="float64", slab_stress=True)
+    stress = atoms.get_stress()
+    assert np.abs(stress[:2]).min() > 0.01
+    assert np.allclose(calculate_numerical_stress(atoms, eps=1e-5), stress, rtol=0, atol=1e-7)
+    assert np.allclose(atoms.get_stresses().sum(axis=0), stress, rtol=0, atol=1e-10)
+    height = atoms.cell[2].copy()
+    in_plane = FrechetCellFilter(atoms, mask=[1, 1, 0, 0, 0, 1])
+    assert BFGS(in_plane, logfile=None).run(fmax=0.005, steps=60)
+    assert np.abs(atoms.get_stress()[[0, 1, 5]]).max() < 1e-4
+    assert np.abs(atoms.cell.lengths()[:2] - 2.46).max() < 0.03
+    assert np.allclose(atoms.cell[2], height, atol=1e-12)
 
 
 def test_molecule(calculator: IrrepCalculator) -> None:

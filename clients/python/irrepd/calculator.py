@@ -23,6 +23,7 @@ from irrepd.transport import Verify
 
 _STATE = ("charge", "spin")  # of atoms.info; ASE does not compare what is there
 _PARAMETERS = ("url", "model", "precision", "timeout", "verify", "strict", "dispersion", "head")
+_PARAMETERS += ("slab_stress",)
 _OF_CLIENT = ("url", "timeout", "verify")
 
 
@@ -43,11 +44,14 @@ class IrrepCalculator(Calculator):
     takes, are a StructureError; without, a warning says once that those are ignored. dispersion:
     True for DFT-D3 with PBE's parameters and 40 bohr, as MACE has it, or a mapping, see
     `Client.predict`; results["dispersion_energy"] is its part of the energy. head: of a model with
-    several, as its card names them; None: the card's default.
+    several, as its card names them; None: the card's default. slab_stress: what has a cell of three
+    vectors has a stress without three periodic axes as well, by the volume of that cell, its vacuum
+    too, as sevenn and mace-torch have it; for ASE's filters of slabs and wires.
 
     Units and shapes are ASE's: energy eV, energies [N] eV, forces [N][3] eV/Angstrom, stress [6]
     (xx, yy, zz, yz, xz, xy; tension positive) eV/Angstrom^3, and stresses [N][6], which sum to it
-    and are asked for only when they are wanted; both are there only with three periodic axes. A
+    and are asked for only when they are wanted; both are there only with three periodic axes, or as
+    slab_stress says. A
     changed charge or spin in atoms.info is a changed configuration. May be pickled, copied, carried
     across a fork, and shared by the images of a band and by threads: each thread has results of its
     own. ASE knows the class by the name "irrepd". Raises irrepd.ServerError where the daemon
@@ -71,6 +75,7 @@ class IrrepCalculator(Calculator):
         strict: bool = False,
         dispersion: Dispersion = None,
         head: str | None = None,
+        slab_stress: bool = False,
         **kwargs: Any,
     ):
         self._key = key
@@ -80,7 +85,7 @@ class IrrepCalculator(Calculator):
         named["timeout"] = timeout
         wanted = wanted_dispersion(dispersion)
         named.update({"verify": verify, "strict": strict, "dispersion": wanted, "head": head})
-        super().__init__(**named, **kwargs)
+        super().__init__(**named, slab_stress=slab_stress, **kwargs)
 
     def set(self, **kwargs: Any) -> dict[str, Any]:
         """Changes parameters of the constructor; drops the results of all threads."""
@@ -165,11 +170,17 @@ class IrrepCalculator(Calculator):
         own = self._own
         super().calculate(atoms, properties, system_changes)
         self._ignored.check(self.atoms)
-        has_stress = bool(np.all(self.atoms.pbc))
+        has_stress, volume = bool(np.all(self.atoms.pbc)), None
+        if self.parameters["slab_stress"] and not has_stress and self.atoms.cell.rank == 3:
+            volume = self.atoms.cell.volume
         for name in {"stress", "stresses"} & set(properties):
-            if not has_stress:
-                raise PropertyNotImplementedError(f"{name}: not without three periodic axes")
+            if not has_stress and volume is None:
+                raise PropertyNotImplementedError(
+                    f"{name}: not without three periodic axes, unless slab_stress is set and the "
+                    "cell has three vectors"
+                )
         wanted = [name for name in PROPERTIES if name != "stress" or has_stress]
+        wanted += ["virial"] if volume is not None else []
         wanted += ["stresses"] if "stresses" in properties else []
         (result,) = self.client.predict(
             self.parameters["model"],
@@ -179,24 +190,34 @@ class IrrepCalculator(Calculator):
             dispersion=self.parameters["dispersion"],
             head=self.parameters["head"],
         )
-        self.results = results_of(result)
+        self.results = results_of(result, volume)
         if self._own is own:
             self._latest = self._calculated()
         else:  # another thread has changed the parameters: these results are for this call alone
             self.atoms = None
 
 
-def results_of(result: dict[str, Any]) -> dict[str, Any]:
-    """ASE's results of one successful entry of an answer."""
+def results_of(result: dict[str, Any], volume: float | None = None) -> dict[str, Any]:
+    """ASE's results of one successful entry of an answer.
+
+    volume: Angstrom^3, by which virials become stresses where the entry has no stress.
+    """
     results: dict[str, Any] = {"energy": result["energy"], "free_energy": result["energy"]}
     results["forces"] = np.array(result["forces"], dtype=float).reshape(-1, 3)
     if result.get("dispersion_energy") is not None:
         results["dispersion_energy"] = result["dispersion_energy"]
     if result.get("energies") is not None:
         results["energies"] = np.array(result["energies"], dtype=float)
+    given: dict[str, Any] = {}
     if result.get("stress") is not None:
-        for name in {"stress", "stresses"} & set(result):  # which are virials without a stress
-            full = np.array(result[name], dtype=float)
+        given = {name: result.get(name) for name in ("stress", "stresses")}
+    elif volume is not None:  # then "stresses" are virials as well
+        for name, of in (("stress", "virial"), ("stresses", "stresses")):
+            virial = result.get(of)
+            given[name] = None if virial is None else -np.array(virial, dtype=float) / volume
+    for name, value in given.items():
+        if value is not None:
+            full = np.array(value, dtype=float)
             results[name] = full[..., [0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
     return results
 

@@ -48,6 +48,7 @@ def local(
     precision: str | None = None,
     dispersion: Dispersion = None,
     head: str | None = None,
+    slab_stress: bool = False,
     models: str | os.PathLike[str] | None = None,
     daemon: str | os.PathLike[str] | None = None,
     flags: Sequence[str] = (),
@@ -55,9 +56,10 @@ def local(
     """A calculator for ASE by a private daemon, which is started if none runs yet.
 
     model: a name, or the path of a model file. models: the folder of the named ones, by default
-    IRREPD_MODELS of the environment, or build/models of the source tree. dispersion, head: as for
-    `IrrepCalculator`; the data of dispersion lie beside the model, or in that folder. daemon: the
-    program, by default IRREPD_DAEMON, or that of the wheel, on the PATH, or of the source tree.
+    IRREPD_MODELS of the environment, or build/models of the source tree. dispersion, head,
+    slab_stress: as for `IrrepCalculator`; the data of dispersion lie beside the model, or in that
+    folder. daemon: the program, by default IRREPD_DAEMON, or that of the wheel, on the PATH, or of
+    the source tree.
     flags: more of its flags.
     ConnectionFailed: it does not start. Processes of one user with the same arguments share one.
     """
@@ -65,7 +67,12 @@ def local(
 
     url = local_url(model, models=models, daemon=daemon, flags=flags)
     return IrrepCalculator(
-        url=url, model=_stem(model), precision=precision, dispersion=dispersion, head=head
+        url=url,
+        model=_stem(model),
+        precision=precision,
+        dispersion=dispersion,
+        head=head,
+        slab_stress=slab_stress,
     )
 
 

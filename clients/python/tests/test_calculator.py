@@ -86,6 +86,25 @@ def test_no_stress_without_three_periodic_axes(
     assert len(server.requests) == 2
 
 
+def test_slab_stress_is_by_the_volume_of_a_whole_cell(server: FakeServer) -> None:
+    calculator = IrrepCalculator(url=server.url, model="springs", slab_stress=True)
+    slab = Atoms("H2", [[0, 0, 0], [0, 0, 1]], cell=[2, 2, 2], pbc=[True, True, False])
+    slab.calc = calculator
+    assert slab.get_stress() == pytest.approx([1, 2, 3, 4, 5, 6])  # the virial is of 8 A^3
+    assert np.allclose(slab.get_stresses().sum(axis=0), slab.get_stress())
+    assert "stress" not in server.requests[0]["properties"]
+    crystal = bulk("Si", cubic=True)
+    crystal.calc = calculator
+    crystal.get_stress()
+    assert "virial" not in server.requests[-1]["properties"]
+    sheet = Atoms("H", cell=[3, 3, 0], pbc=[True, True, False])
+    sheet.calc = calculator
+    sheet.get_forces()
+    assert "virial" not in server.requests[-1]["properties"]
+    with pytest.raises(PropertyNotImplementedError, match="three vectors"):
+        sheet.get_stress()
+
+
 def test_parameters(server: FakeServer, calculator: IrrepCalculator) -> None:
     atoms = molecule("H2O")
     atoms.calc = calculator
