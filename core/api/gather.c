@@ -154,6 +154,8 @@ void gather_end(struct gathering *g, const double cell[3][3], const bool pbc[3])
              all_finite(result->forces, 3 * g->n_atoms) &&
              all_finite(result->stresses, 9 * g->n_atoms);
   }
+  finite = finite && all_finite(result->descriptors, g->n_local * result->n_descriptors) &&
+           all_finite(result->descriptors_l, g->n_local * result->n_descriptors_l);
   if (!finite)
     result->status = IRREP_RESULT_NOT_FINITE;
 }

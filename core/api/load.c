@@ -204,6 +204,10 @@ static void fill_card(struct irrep_model *model, struct model_file *file) {
   model->card.heads = model->heads;
   model->card.n_heads = model->program.n_heads;
   model->card.blas = model->blas;
+  model->card.n_descriptors = model->program.n_descriptors;
+  model->card.n_descriptors_l = model->program.n_descriptors_l;
+  model->card.descriptor_irreps =
+      model->program.descriptor_irreps ? model->program.descriptor_irreps : "";
   model->card.metadata = model->metadata;
   model->card.metadata_size = file->card_size;
   model->card.bytes += sizeof *model + file->card_size;

@@ -313,6 +313,24 @@ static enum irrep_status prepare(const struct irrep_model *model,
              : irrep_fail(error, IRREP_NO_MEMORY, "arena", "the arena is smaller than planned");
 }
 
+/* Whether the widths of what is wanted are the model's, and whether anything is. */
+static enum irrep_status check_descriptors(const struct irrep_model *model,
+                                           const struct irrep_result *results, size_t n,
+                                           bool *wanted, struct irrep_error *error) {
+  *wanted = false;
+  for (size_t s = 0; s < n; s++) {
+    const struct irrep_result *r = &results[s];
+    if ((r->descriptors && r->n_descriptors != model->card.n_descriptors) ||
+        (r->descriptors_l && r->n_descriptors_l != model->card.n_descriptors_l))
+      return irrep_fail(error, IRREP_BAD_ARGUMENT, "results",
+                        "result %zu has %zu and %zu columns of descriptors, the model %zu and %zu",
+                        s, r->n_descriptors, r->n_descriptors_l, model->card.n_descriptors,
+                        model->card.n_descriptors_l);
+    *wanted = *wanted || r->descriptors || r->descriptors_l;
+  }
+  return IRREP_OK;
+}
+
 /* Evaluates what has been read into structs of this version. */
 static enum irrep_status compute(const struct irrep_model *model, const struct options *options,
                                  const struct inputs *inputs, struct additions *additions,
@@ -328,7 +346,10 @@ static enum irrep_status compute(const struct irrep_model *model, const struct o
   const struct model_terms terms = {&executable, model->has_repulsion ? &model->repulsion : NULL};
   const struct crew crew = options_crew(options);
   struct workspace workspace;
-  bool gradients = false;
+  bool gradients = false, described = false;
+  status = check_descriptors(model, results, inputs->n, &described, error);
+  if (status != IRREP_OK)
+    return status;
   for (size_t s = 0; s < inputs->n; s++)
     gradients = gradients || results[s].forces || results[s].stresses;
   crew_note(&crew, 0, NULL, false);
@@ -337,6 +358,7 @@ static enum irrep_status compute(const struct irrep_model *model, const struct o
   if (status != IRREP_OK)
     return status;
   fill_heads(model, given->heads, &workspace.batch);
+  workspace.results = described ? results : NULL;
   crew_note(&crew, 0, "neighbours", false);
   if (need_weights(model, given->precision, &workspace.batch) != IRREP_OK)
     return irrep_fail(error, IRREP_NO_MEMORY, "", "not enough memory for an element's weights");

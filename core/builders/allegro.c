@@ -172,6 +172,17 @@ static bool read_model(struct build *build, struct allegro *allegro) {
   return allegro->environment_scale != NULL;
 }
 
+/* The scalars of an edge, layer by layer, are what its energy is read from. */
+static bool describe_scalars(struct build *build, const struct allegro *allegro) {
+  struct layout layout = {0};
+  if (!layout_append(build, &layout, (struct irrep){0, 1}, &allegro->n_scalars, 1))
+    return false;
+  for (size_t i = 0; i < allegro->n_features; i++)
+    if (!build_descriptors(build, allegro->scalars[i].tensor, &layout))
+      return false;
+  return true;
+}
+
 bool allegro_build(struct build *build) {
   struct card_object layers[IRREP_MODEL_LAYERS_MAX], readout;
   struct allegro allegro = {0};
@@ -193,7 +204,8 @@ bool allegro_build(struct build *build) {
   for (size_t t = 0; t < n_layers; t++)
     if (!build_layer(build, &allegro, t, t + 1 == n_layers, &layers[t], &features))
       return false;
-  return build_edge_energy(build, "readout", &readout, allegro.scalars, allegro.n_features,
+  return describe_scalars(build, &allegro) &&
+         build_edge_energy(build, "readout", &readout, allegro.scalars, allegro.n_features,
                            scale) &&
          build_pair_repulsion(build);
 }

@@ -159,6 +159,10 @@ bool build_energy(struct build *build, const char *mlp, const struct card_object
  */
 bool build_readout(struct build *build, size_t in, const struct layout *layout);
 
+/* Appends the rows of a tensor, of atoms or of edges, to what is given as descriptors: a layer's
+ * features, as readouts are about to read them. Those of edges are summed over an atom's edges. */
+bool build_descriptors(struct build *build, size_t tensor, const struct layout *layout);
+
 /* Channels of scalars somewhere in the rows of a tensor. */
 struct scalars {
   size_t tensor, dim, offset, mul;

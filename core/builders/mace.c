@@ -185,7 +185,8 @@ bool mace_build(struct build *build) {
   for (size_t t = 0; t < n_layers; t++) {
     struct layer layer = {.card = layers[t]};
     snprintf(layer.prefix, sizeof layer.prefix, "layers.%zu", t);
-    if (!build_layer(build, &layer, parity == 1, &features))
+    if (!build_layer(build, &layer, parity == 1, &features) ||
+        !build_descriptors(build, features.tensor, &features.layout))
       return false;
     char name[64];
     name_of(&layer, "readout", name, sizeof name);

@@ -88,5 +88,6 @@ bool nequip_build(struct build *build) {
     if (!build_layer(build, &layer, parity == 1, &tensor, &layout))
       return false;
   }
-  return build_readout(build, tensor, &layout) && build_pair_repulsion(build);
+  return build_descriptors(build, tensor, &layout) && build_readout(build, tensor, &layout) &&
+         build_pair_repulsion(build);
 }

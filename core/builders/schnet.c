@@ -63,5 +63,5 @@ bool schnet_build(struct build *build) {
   for (size_t t = 0; t < n_layers; t++)
     if (!build_layer(build, &layers[t], t, t ? NULL : embedding, features, &layout))
       return false;
-  return build_readout(build, features, &layout);
+  return build_descriptors(build, features, &layout) && build_readout(build, features, &layout);
 }

@@ -128,5 +128,5 @@ bool so3net_build(struct build *build) {
     if (!build_layer(build, &layers[t], prefix, t + 1 < n_layers ? l_max : 0, &tensor, &layout))
       return false;
   }
-  return build_readout(build, tensor, &layout);
+  return build_descriptors(build, tensor, &layout) && build_readout(build, tensor, &layout);
 }

@@ -17,6 +17,7 @@ static bool gradients_by_sender(const struct program *program, const struct irre
 
 void workspace_take(struct workspace *w, const struct executable *executable, struct arena *arena,
                     const struct irrep_plan *size, size_t search_bytes) {
+  w->results = NULL;
   const struct program *program = executable->program;
   const size_t real = executable->kernels->real_size, harmonics = HARMONICS(program->l_max);
   w->batch.heads =

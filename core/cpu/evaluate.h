@@ -52,6 +52,8 @@ struct workspace {
   void *global;                 /* reals, program_global_reals */
   size_t global_bytes;          /* also the scratch of the neighbour list, before its first use */
   struct scratch scratch;       /* of the calling thread */
+  struct irrep_result *results; /* [n_structures of the batch] of the caller's, whose descriptors
+                                   are written as they come; NULL: none are wanted */
 };
 
 /* A program with all that is fixed at load for one precision. */

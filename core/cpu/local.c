@@ -1,5 +1,6 @@
 #include "core/cpu/local.h"
 
+#include "core/cpu/op_descriptors.h"
 #include "core/e3/spherical_harmonics.h"
 
 #include <string.h>
@@ -14,6 +15,7 @@ static void clear_sums(const struct run *run) {
     memset(run_features(run, v), 0, bytes);
     memset(run_gradient(run, v), 0, bytes);
   }
+  descriptors_clear(run);
 }
 
 static void backward(const struct run *run, size_t end) {
@@ -105,7 +107,8 @@ static void evaluate_in_parts(const struct run *atom, bool gradients) {
   for (size_t i = program->n_ops; gradients && i-- > 0;)
     if (op_traits[program->ops[i].id].sums_edges)
       gradient_of_sum(atom, i + 1, program->ops[i].out);
-  *energy = before; /* each pass has added it */
+  *energy = before; /* each pass has added it, and descriptors */
+  descriptors_clear(atom);
   last_pass(atom, gradients);
 }
 

@@ -9,6 +9,9 @@
 struct row {
   struct irrep_output output;
   size_t offset; /* of its field in struct irrep_result: doubles, or by atom a pointer to them */
+
+  /* Of the model's own number of columns in struct irrep_result and struct irrep_card. */
+  size_t columns_in_result, columns_in_card;
 };
 
 #define BIT(index) ((uint32_t)1 << (index))
@@ -18,6 +21,18 @@ struct row {
 #define ROW(index_, field, ...)                                                                    \
   [index_] = {.output = {.name = #field, .bit = BIT(index_), __VA_ARGS__},                         \
               .offset = offsetof(struct irrep_result, field)}
+
+/* A row for each atom, of a number of columns that a field n_NAME says. */
+#define OF_MODEL(index_, field, ...)                                                               \
+  [index_] = {.output = {.name = #field,                                                           \
+                         .bit = BIT(index_),                                                       \
+                         .unit = "1",                                                              \
+                         .by_atom = true,                                                          \
+                         .n_dims = 1,                                                              \
+                         __VA_ARGS__},                                                             \
+              .offset = offsetof(struct irrep_result, field),                                      \
+              .columns_in_result = offsetof(struct irrep_result, n_##field),                       \
+              .columns_in_card = offsetof(struct irrep_card, n_##field)}
 
 static const struct row rows[] = {
     ROW(IRREP_OUTPUT_ENERGY, energy, .unit = "eV", SCALAR, .is_default = true),
@@ -29,6 +44,8 @@ static const struct row rows[] = {
     ROW(IRREP_OUTPUT_VIRIAL, virial, .unit = "eV", SYMMETRIC, .of_gradient = true),
     ROW(IRREP_OUTPUT_STRESSES, stresses, .unit = "eV/Angstrom^3, or eV where stress is null",
         .by_atom = true, SYMMETRIC, .of_gradient = true),
+    OF_MODEL(IRREP_OUTPUT_DESCRIPTORS, descriptors, .irreps = "0e"),
+    OF_MODEL(IRREP_OUTPUT_DESCRIPTORS_L, descriptors_l, .irreps = ""),
 };
 
 enum { N_ROWS = sizeof rows / sizeof *rows };
@@ -57,6 +74,26 @@ static bool has_field(const struct irrep_result *result, const struct row *row) 
   return result->struct_size >= row->offset + size;
 }
 
+static size_t number_at(const void *fields, size_t offset) {
+  size_t number;
+  memcpy(&number, (const char *)fields + offset, sizeof number);
+  return number;
+}
+
+size_t irrep_output_columns(const struct irrep_output *output, const struct irrep_card *card) {
+  if (output->columns > 0)
+    return output->columns;
+  return card ? number_at(card, row_of(output)->columns_in_card) : 0;
+}
+
+size_t irrep_output_columns_in(const struct irrep_output *output,
+                               const struct irrep_result *result) {
+  const struct row *row = row_of(output);
+  if (output->columns > 0)
+    return output->columns;
+  return has_field(result, row) ? number_at(result, row->columns_in_result) : 0;
+}
+
 const double *irrep_output_values(const struct irrep_output *output,
                                   const struct irrep_result *result) {
   const struct row *row = row_of(output);
@@ -69,8 +106,8 @@ const double *irrep_output_values(const struct irrep_output *output,
   return output->needs_volume && !result->has_stress ? NULL : values;
 }
 
-size_t irrep_outputs_place(uint32_t wanted, size_t n_atoms, double *storage,
-                           struct irrep_result *result) {
+size_t irrep_outputs_place(uint32_t wanted, const struct irrep_card *card, size_t n_atoms,
+                           double *storage, struct irrep_result *result) {
   size_t used = 0;
   /* What comes of the gradient is computed where forces are wanted. */
   for (size_t i = 0; i < N_ROWS; i++)
@@ -80,13 +117,17 @@ size_t irrep_outputs_place(uint32_t wanted, size_t n_atoms, double *storage,
     const struct irrep_output *output = &rows[i].output;
     if (!output->by_atom)
       continue;
+    const size_t columns = irrep_output_columns(output, card);
     double *values = NULL;
-    if (wanted & output->bit) {
+    if ((wanted & output->bit) && columns > 0) {
       values = storage ? storage + used : NULL;
-      used = size_add(used, size_mul(n_atoms, output->columns));
+      used = size_add(used, size_mul(n_atoms, columns));
     }
-    if (result && has_field(result, &rows[i]))
-      memcpy((char *)result + rows[i].offset, &values, sizeof values);
+    if (!result || !has_field(result, &rows[i]))
+      continue;
+    memcpy((char *)result + rows[i].offset, &values, sizeof values);
+    if (output->columns == 0)
+      memcpy((char *)result + rows[i].columns_in_result, &columns, sizeof columns);
   }
   return used;
 }

@@ -25,6 +25,7 @@ enum op_id {
   OP_ENVIRONMENT,    /* the receiver's out += the edge's harmonics, times weights in in */
   OP_TENSOR_PRODUCT, /* out = products of in with the receiver's sums */
   OP_EDGE_READOUT,   /* the receiver's energy += weights . in */
+  OP_DESCRIPTORS,    /* in goes into the results that want descriptors; no energy depends on it */
   N_OPS
 };
 

@@ -197,4 +197,20 @@ struct tensor_product {
   size_t weights;                     /* [channels / LANES][n_terms][LANES] */
 };
 
+/* One irrep of the features that are given as descriptors: component m of a channel lies at
+ * in_offset + m * in_stride + place[channel] of a row, and goes to column + channel * n_m + m of
+ * all of them and, where it is invariant, to invariant_column + channel of the invariant ones. */
+struct described_irrep {
+  size_t n_m, n_channels;
+  size_t in_offset, in_stride;
+  const size_t *place; /* [n_channels] */
+  bool is_invariant;   /* 0e */
+  size_t column, invariant_column;
+};
+
+struct descriptors {
+  size_t n;
+  const struct described_irrep *irreps; /* [n] */
+};
+
 #endif

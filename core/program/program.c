@@ -195,7 +195,7 @@ static void order_adjoints(struct program *program, bool *reached) {
   for (size_t i = program->n_ops; i-- > 0;) {
     struct op *op = &program->ops[i];
     const struct op_traits *traits = &op_traits[op->id];
-    if (!traits->has_in)
+    if (!traits->has_in || !traits->has_adjoint)
       continue;
     op->grad_unused =
         program->tensors[op->in].fixed && (traits->by_row || traits->reads_neighbours);

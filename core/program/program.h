@@ -80,6 +80,7 @@ struct op {
       size_t weights;      /* [dim of in] */
       const double *scale; /* [n_heads][n_species] eV: energy += scale * weights . in */
     } readout;
+    struct descriptors descriptors;
   };
 };
 
@@ -116,6 +117,10 @@ struct program {
   double *shift;  /* [n_heads][n_species] eV, energies of isolated atoms: a term beside the program
                      (core/terms/model_terms.h), which no operation adds */
   bool mean;      /* a structure's energy is the mean over its atoms, not the sum */
+
+  /* The features that its readouts read, as they are given to who wants them (OP_DESCRIPTORS). */
+  size_t n_descriptors, n_descriptors_l; /* columns: of the invariant ones, of all */
+  char *descriptor_irreps; /* "8x0e+8x1o 8x0e", layer by layer, all of them; NULL: there are none */
 
   size_t n_tensors, n_ops, n_stages;
   struct tensor *tensors; /* [n_tensors] */

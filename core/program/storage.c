@@ -69,7 +69,7 @@ static void reach_op(const struct op *op, struct use forward, struct use adjoint
   const struct op_traits *traits = &op_traits[op->id];
   if (traits->has_in) {
     reach(&features[op->in], forward);
-    if (!op->grad_unused)
+    if (traits->has_adjoint && !op->grad_unused)
       reach(&gradients[op->in], adjoint);
     if (traits->keeps_in && op_has_adjoint(op))
       reach(&features[op->in], adjoint);

@@ -56,6 +56,9 @@ struct irrep_card {
   size_t n_heads;           /* 0: the model has no heads by name */
   size_t default_head;      /* the head of a structure that none is named for; IRREP_HEAD_NONE: it
                                has to be named. 0 where n_heads is */
+  size_t n_descriptors, n_descriptors_l; /* columns of the outputs of these names: the invariant
+                                            features, and all, that readouts read */
+  const char *descriptor_irreps;         /* of descriptors_l: "8x0e+8x1o 8x0e", layer by layer */
 };
 
 /* No head. */

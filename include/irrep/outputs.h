@@ -5,6 +5,7 @@
 #ifndef IRREP_OUTPUTS_H
 #define IRREP_OUTPUTS_H
 
+#include "irrep/model.h"
 #include "irrep/result.h"
 
 #include <stdbool.h>
@@ -23,6 +24,8 @@ enum irrep_output_index {
   IRREP_OUTPUT_ENERGIES,
   IRREP_OUTPUT_VIRIAL,
   IRREP_OUTPUT_STRESSES,
+  IRREP_OUTPUT_DESCRIPTORS,
+  IRREP_OUTPUT_DESCRIPTORS_L,
 };
 
 #define IRREP_OUTPUT_DIMS_MAX 2
@@ -30,13 +33,15 @@ enum irrep_output_index {
 struct irrep_output {
   const char *name;   /* "forces": of the field of struct irrep_result, too */
   const char *unit;   /* "eV/Angstrom", or what it depends on */
-  const char *irreps; /* how a row turns: "0e" scalar, "1o" vector, "0e+2e" symmetric tensor */
+  const char *irreps; /* how a row turns: "0e" scalar, "1o" vector, "0e+2e" symmetric tensor; "":
+                         as descriptor_irreps of the model's card says */
   uint32_t bit;       /* 1 << its index, for sets of outputs */
   bool by_atom;       /* a row for each atom, otherwise one for the structure */
   size_t n_dims;      /* of a row: 0 for a scalar, 1 for [3], 2 for [3][3] */
   size_t dims[IRREP_OUTPUT_DIMS_MAX];
-  size_t columns;    /* doubles of a row: the product of dims */
-  bool of_gradient;  /* needs the gradient of the energy, otherwise the energy alone */
+  size_t columns;   /* doubles of a row: the product of dims. 0: the model has its own number, which
+                       is its only dim (irrep_output_columns) */
+  bool of_gradient; /* needs the gradient of the energy, otherwise the energy alone */
   bool needs_volume; /* is there only where all three axes are periodic */
   bool is_default;   /* is given to who names no properties */
 };
@@ -47,6 +52,12 @@ const struct irrep_output *irrep_output_at(size_t index);
 /* The row of a name [size], which need not end in NUL; NULL where there is none. */
 const struct irrep_output *irrep_output_find(const char *name, size_t size);
 
+/* The doubles of a row: of a model of this card, and in a result. They are 0 where the model has
+ * none, or the card is NULL and the number is the model's own. */
+size_t irrep_output_columns(const struct irrep_output *output, const struct irrep_card *card);
+size_t irrep_output_columns_in(const struct irrep_output *output,
+                               const struct irrep_result *result);
+
 /* The doubles of an output that was wanted in a result whose status is OK: [columns], or
  * [n_atoms][columns] by atom; NULL where the result has none, or is of a version without it. They
  * live as long as the result and its arrays. */
@@ -54,11 +65,12 @@ const double *irrep_output_values(const struct irrep_output *output,
                                   const struct irrep_result *result);
 
 /* Points the arrays of a result, whose struct_size is set, into storage, for a set of outputs
- * (their bits) of n_atoms atoms; arrays that are not wanted become NULL. Returns how many doubles
- * of storage it takes, SIZE_MAX where that overflows. storage and result NULL: it only counts. The
- * caller owns the storage. */
-size_t irrep_outputs_place(uint32_t wanted, size_t n_atoms, double *storage,
-                           struct irrep_result *result);
+ * (their bits) of n_atoms atoms by a model of this card, whose numbers of columns the result gets;
+ * arrays that are not wanted become NULL. Returns how many doubles of storage it takes, SIZE_MAX
+ * where that overflows. storage and result NULL: it only counts. card NULL: what has the model's
+ * own number of columns is not wanted. The caller owns the storage. */
+size_t irrep_outputs_place(uint32_t wanted, const struct irrep_card *card, size_t n_atoms,
+                           double *storage, struct irrep_result *result);
 
 #ifdef __cplusplus
 }

@@ -29,6 +29,14 @@ struct irrep_result {
                           stresses are wanted */
   double stress[3][3]; /* eV/Angstrom^3, symmetric; written where has_stress */
   size_t n_edges;      /* directed edges within r_max */
+
+  /* Of the caller, like the arrays above: the columns of descriptors, which are the model's
+   * (struct irrep_card), and arrays or NULL. In the order of channels and then, as
+   * "conventions.h" has it, of m. */
+  size_t n_descriptors, n_descriptors_l;
+  double *descriptors;   /* [n_atoms][n_descriptors] the invariant features (0e) that the model's
+                            readouts read, layer by layer */
+  double *descriptors_l; /* [n_atoms][n_descriptors_l] all of these features */
 };
 
 /* The energy alone is wanted. */
@@ -36,7 +44,7 @@ struct irrep_result {
   {                                                                                                \
     sizeof(struct irrep_result), IRREP_OK, false, 0.0, NULL, NULL, NULL,                           \
         {{0.0, 0.0, 0.0}, {0.0, 0.0, 0.0}, {0.0, 0.0, 0.0}},                                       \
-        {{0.0, 0.0, 0.0}, {0.0, 0.0, 0.0}, {0.0, 0.0, 0.0}}, 0,                                    \
+        {{0.0, 0.0, 0.0}, {0.0, 0.0, 0.0}, {0.0, 0.0, 0.0}}, 0, 0, 0, NULL, NULL,                  \
   }
 
 #ifdef __cplusplus

@@ -11,18 +11,24 @@ size_t answer_array_rows(const struct irrep_output *output, const struct request
   return output->by_atom ? n_atoms : request->n_items;
 }
 
-void answer_array_put_shape(struct json_writer *w, const struct irrep_output *output, size_t rows) {
+size_t answer_array_columns(const struct irrep_output *output, const struct irrep_result *results) {
+  return irrep_output_columns_in(output, &results[0]);
+}
+
+void answer_array_put_shape(struct json_writer *w, const struct irrep_output *output,
+                            const struct irrep_result *results, size_t rows) {
   json_open_array(w, "shape");
   json_put_size(w, NULL, rows);
   for (size_t i = 0; i < output->n_dims; i++)
-    json_put_size(w, NULL, output->dims[i]);
+    json_put_size(w, NULL,
+                  output->columns > 0 ? output->dims[i] : answer_array_columns(output, results));
   json_close_array(w);
 }
 
 const double *answer_array_of(const struct irrep_output *output, const struct request *request,
                               const struct irrep_result *results, size_t index, size_t *n) {
   const struct request_item *item = &request->items[index];
-  *n = output->columns * (output->by_atom ? item->structure.n_atoms : 1);
+  *n = answer_array_columns(output, results) * (output->by_atom ? item->structure.n_atoms : 1);
   return item->problem ? NULL : irrep_output_values(output, &results[index]);
 }
 

@@ -13,9 +13,12 @@
 /* The rows of an output over all structures. */
 size_t answer_array_rows(const struct irrep_output *output, const struct request *request);
 
+/* The doubles of a row, which are the same for all results. */
+size_t answer_array_columns(const struct irrep_output *output, const struct irrep_result *results);
+
 /* Writes the member shape of that many rows: [2,3]. */
 void answer_array_put_shape(struct json_writer *writer, const struct irrep_output *output,
-                            size_t rows);
+                            const struct irrep_result *results, size_t rows);
 
 /* The rows of a structure, their doubles being *n; NULL where it has a problem or has none, as the
  * stress of a molecule. results [n_items]. */

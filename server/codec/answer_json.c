@@ -13,7 +13,9 @@
 static void put_output(struct json_writer *w, const struct irrep_output *output, size_t n_atoms,
                        const struct irrep_result *result) {
   const double *values = irrep_output_values(output, result);
-  const size_t shape[1 + IRREP_OUTPUT_DIMS_MAX] = {n_atoms, output->dims[0], output->dims[1]};
+  const size_t columns = irrep_output_columns_in(output, result);
+  const size_t shape[1 + IRREP_OUTPUT_DIMS_MAX] = {
+      n_atoms, output->columns > 0 ? output->dims[0] : columns, output->dims[1]};
   if (!values)
     json_put_null(w, output->name);
   else if (output->by_atom)
@@ -42,12 +44,14 @@ void answer_json_result(struct json_writer *w, const char *id, uint32_t properti
   json_close_object(w);
 }
 
-size_t answer_json_size(uint32_t properties, size_t n_structures, size_t n_atoms) {
+size_t answer_json_size(uint32_t properties, const struct irrep_card *card, size_t n_structures,
+                        size_t n_atoms) {
   size_t by_atom = 0, by_structure = ELEMENT_SIZE;
   const struct irrep_output *output;
   for (size_t i = 0; (output = irrep_output_at(i)); i++)
     if (properties & output->bit)
-      *(output->by_atom ? &by_atom : &by_structure) += NUMBER_SIZE * output->columns;
+      *(output->by_atom ? &by_atom : &by_structure) +=
+          NUMBER_SIZE * irrep_output_columns(output, card);
   const double bytes =
       (double)by_structure * (double)n_structures + (double)by_atom * (double)n_atoms;
   return bytes < (double)(SIZE_MAX / 4) ? (size_t)bytes : 0;

@@ -28,8 +28,10 @@ void answer_json_error(struct json_writer *writer, const char *id, const struct 
 /* Opens such an element, with its id and status. */
 void answer_json_open(struct json_writer *writer, const char *id, const char *status);
 
-/* About how many bytes the elements of so many structures take together, of so many atoms. */
-size_t answer_json_size(uint32_t properties, size_t n_structures, size_t n_atoms);
+/* About how many bytes the elements of so many structures take together, of so many atoms. card: of
+ * the model; NULL: without what is as wide as the model has it. */
+size_t answer_json_size(uint32_t properties, const struct irrep_card *card, size_t n_structures,
+                        size_t n_atoms);
 
 /* What comes before the elements of "results", with the units of the properties, and what comes
  * after. */

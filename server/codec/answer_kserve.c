@@ -50,9 +50,9 @@ static void put_output(struct json_writer *w, const struct irrep_output *output,
                        const struct answer_safetensors *answer, bool binary) {
   const size_t rows = answer_array_rows(output, answer->request);
   open_output(w, output->name, "FP64");
-  answer_array_put_shape(w, output, rows);
+  answer_array_put_shape(w, output, answer->results, rows);
   if (binary)
-    put_size(w, rows * output->columns * sizeof(double));
+    put_size(w, rows * answer_array_columns(output, answer->results) * sizeof(double));
   else
     put_list(w, output, answer);
   json_close_object(w);

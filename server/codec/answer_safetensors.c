@@ -67,8 +67,8 @@ static void put_header(struct text *text, const struct answer_safetensors *answe
       continue;
     json_open_object(&w, output->name);
     json_put_string(&w, "dtype", "F64");
-    answer_array_put_shape(&w, output, rows);
-    end_tensor(&w, &offset, rows * output->columns * sizeof(double));
+    answer_array_put_shape(&w, output, answer->results, rows);
+    end_tensor(&w, &offset, rows * answer_array_columns(output, answer->results) * sizeof(double));
   }
   if (answer->dispersion_energies) {
     json_open_object(&w, "dispersion_energy");

@@ -15,7 +15,7 @@ struct answer_safetensors {
   const char *model, *sha256, *request_id;
   const struct answer_timing *timing;
   const struct request *request;
-  const struct irrep_result *results; /* [n_items]; read where an item has no problem */
+  const struct irrep_result *results; /* [n_items]; numbers are read where an item has no problem */
   const double *dispersion_energies;  /* [n_items] eV, NaN where there are none; or NULL */
 };
 

@@ -136,12 +136,15 @@ struct body_size body_size_arrays(const char *body, size_t json_size, size_t siz
   return found;
 }
 
-size_t body_size_answer(uint32_t properties, size_t n_structures, size_t n_atoms, bool is_text) {
+size_t body_size_answer(uint32_t properties, const struct irrep_card *card, size_t n_structures,
+                        size_t n_atoms, bool is_text) {
   size_t by_atom = 0, by_structure = 0;
   const struct irrep_output *output;
   for (size_t i = 0; (output = irrep_output_at(i)); i++)
     if (properties & output->bit)
-      *(output->by_atom ? &by_atom : &by_structure) += sizeof(double) * output->columns;
+      *(output->by_atom ? &by_atom : &by_structure) +=
+          sizeof(double) * irrep_output_columns(output, card);
   const size_t numbers = size_add(size_mul(by_atom, n_atoms), size_mul(by_structure, n_structures));
-  return size_add(numbers, is_text ? answer_json_size(properties, n_structures, n_atoms) : numbers);
+  return size_add(numbers,
+                  is_text ? answer_json_size(properties, card, n_structures, n_atoms) : numbers);
 }

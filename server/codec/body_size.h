@@ -26,7 +26,8 @@ struct body_size body_size_arrays(const char *body, size_t json_size, size_t siz
                                   const struct codec_limits *limits);
 
 /* What the numbers of so many structures and atoms take, and the text, or else the bytes, of their
- * answer; SIZE_MAX where that overflows. */
-size_t body_size_answer(uint32_t properties, size_t n_structures, size_t n_atoms, bool is_text);
+ * answer; SIZE_MAX where that overflows. card as in answer_json_size. */
+size_t body_size_answer(uint32_t properties, const struct irrep_card *card, size_t n_structures,
+                        size_t n_atoms, bool is_text);
 
 #endif

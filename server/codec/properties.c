@@ -19,6 +19,10 @@ static bool is_by_atom(const struct irrep_output *output) {
   return output->by_atom;
 }
 
+static bool is_of_model(const struct irrep_output *output) {
+  return output->columns == 0;
+}
+
 uint32_t properties_all(void) {
   return collect(NULL);
 }
@@ -29,6 +33,10 @@ uint32_t properties_default(void) {
 
 uint32_t properties_by_atom(void) {
   return collect(is_by_atom);
+}
+
+uint32_t properties_of_model(void) {
+  return collect(is_of_model);
 }
 
 uint32_t property_find(const char *name, size_t size) {

@@ -10,10 +10,12 @@
 /* PROPERTY(FORCES): the bit of one. */
 #define PROPERTY(name) ((uint32_t)1 << IRREP_OUTPUT_##name)
 
-/* All of the table, those of a request that names none, and those with a row for each atom. */
+/* All of the table, those of a request that names none, those with a row for each atom, and those
+ * whose rows are as wide as the model has it. */
 uint32_t properties_all(void);
 uint32_t properties_default(void);
 uint32_t properties_by_atom(void);
+uint32_t properties_of_model(void);
 
 /* The bit of a name [size]; 0: there is no such property. */
 uint32_t property_find(const char *name, size_t size);

@@ -27,15 +27,17 @@ static struct prediction *prediction_of(const struct batch *batch, size_t i) {
 }
 
 /* The doubles of a prediction's arrays; none where its caller has them. */
-static size_t doubles_of(const struct prediction *p) {
-  return p->numbers ? 0
-                    : irrep_outputs_place(p->properties, p->entry.structure->n_atoms, NULL, NULL);
+static size_t doubles_of(const struct prediction *p, const struct irrep_card *card) {
+  return p->numbers
+             ? 0
+             : irrep_outputs_place(p->properties, card, p->entry.structure->n_atoms, NULL, NULL);
 }
 
-static bool arrays_new(struct arrays *arrays, const struct batch *batch) {
+static bool arrays_new(struct arrays *arrays, const struct batch *batch,
+                       const struct irrep_card *card) {
   size_t n = batch->n_entries, n_outputs = 0;
   for (size_t i = 0; i < n; i++) {
-    const size_t n_doubles = doubles_of(prediction_of(batch, i));
+    const size_t n_doubles = doubles_of(prediction_of(batch, i), card);
     if (n_doubles > SIZE_MAX / sizeof(double) - 1 - n_outputs)
       return false;
     n_outputs += n_doubles;
@@ -67,7 +69,8 @@ static bool arrays_new(struct arrays *arrays, const struct batch *batch) {
           .structure = p->entry.structure,
       };
     if (!p->numbers)
-      output += irrep_outputs_place(p->properties, p->entry.structure->n_atoms, output, result);
+      output +=
+          irrep_outputs_place(p->properties, card, p->entry.structure->n_atoms, output, result);
   }
   return true;
 }
@@ -82,14 +85,15 @@ static void arrays_free(struct arrays *arrays) {
 }
 
 /* Appends the element to the text of its request; the first reserves what most texts take. */
-static bool write_element(struct prediction *p, const struct irrep_result *result) {
+static bool write_element(struct prediction *p, const struct irrep_card *card,
+                          const struct irrep_result *result) {
   struct answer_text *answer = p->answer;
   if (!answer)
     return false;
   struct text *text = &answer->text;
   struct json_writer writer = json_writer_behind(text);
   if (text->size == 0)
-    text_room(text, answer_json_size(p->properties, answer->n_structures, answer->n_atoms));
+    text_room(text, answer_json_size(p->properties, card, answer->n_structures, answer->n_atoms));
   p->answer_at = text->size;
   answer_json_result(&writer, p->id, p->properties, p->entry.structure->n_atoms, result,
                      p->term ? &p->dispersion_energy : NULL);
@@ -97,7 +101,8 @@ static bool write_element(struct prediction *p, const struct irrep_result *resul
   return !text->failed;
 }
 
-static void write_answer(struct prediction *p, const struct irrep_result *result) {
+static void write_answer(struct prediction *p, const struct irrep_card *card,
+                         const struct irrep_result *result) {
   if (result->status != IRREP_OK) {
     irrep_fail(&p->error, result->status, "", "evaluation ended with: %s",
                irrep_status_message(result->status));
@@ -108,7 +113,7 @@ static void write_answer(struct prediction *p, const struct irrep_result *result
     *p->numbers = *result;
     return;
   }
-  if (!write_element(p, result))
+  if (!write_element(p, card, result))
     irrep_fail(&p->error, IRREP_NO_MEMORY, "", "no memory for the answer");
 }
 
@@ -183,6 +188,7 @@ static void drop_graphs(const struct batch *batch, const struct compute *compute
 
 void compute_batch(struct batch *batch, const struct compute *compute, void *arena,
                    size_t arena_bytes) {
+  const struct irrep_card *card = compute->evaluator->card(batch->model->model);
   struct arrays arrays = {0};
   struct irrep_error error = {0};
   enum irrep_status status = IRREP_OK;
@@ -192,7 +198,7 @@ void compute_batch(struct batch *batch, const struct compute *compute, void *are
   batch->began_ns = uv_hrtime();
   if (status != IRREP_OK) {
     error.status = status;
-  } else if (arena_bytes < batch->work.arena_bytes || !arrays_new(&arrays, batch)) {
+  } else if (arena_bytes < batch->work.arena_bytes || !arrays_new(&arrays, batch, card)) {
     status = IRREP_NO_MEMORY;
     irrep_fail(&error, status, "", "no memory to evaluate the batch");
   } else {
@@ -206,7 +212,7 @@ void compute_batch(struct batch *batch, const struct compute *compute, void *are
     prediction_of(batch, arrays.additions[i].index)->dispersion_energy = arrays.additions[i].energy;
   for (size_t i = 0; i < batch->n_entries; i++)
     if (status == IRREP_OK)
-      write_answer(prediction_of(batch, i), &arrays.results[i]);
+      write_answer(prediction_of(batch, i), card, &arrays.results[i]);
     else
       prediction_of(batch, i)->error = error;
   batch->encode_ns = uv_hrtime() - evaluated_ns;

@@ -30,6 +30,27 @@ bool admission_let_in(struct predict_job *job) {
   return job->has_room;
 }
 
+void admission_let_widen(struct predict_job *job) {
+  struct predictor *p = job->predictor;
+  const size_t bytes = predict_job_wide_bytes(job), most = ledger_most(p->ledger, LEDGER_REQUESTS);
+  if (bytes == 0)
+    return;
+  if (bytes > most || job->held_bytes > most - bytes) {
+    problem_of_kind(&job->problem, PROBLEM_TOO_LARGE, "#/properties",
+                    "descriptors of %zu atoms need %zu bytes until they are answered; requests may "
+                    "hold %zu",
+                    predict_job_atoms(job), bytes, most);
+  } else if (!ledger_take(p->ledger, LEDGER_REQUESTS, bytes)) {
+    predict_job_fail(job, PROBLEM_QUEUE_FULL,
+                     "no memory is left for so many descriptors; try again later");
+    job->problem.retry_after_s = retry_after(p);
+  } else {
+    job->held_bytes += bytes;
+    job->wide_bytes = bytes;
+    predict_job_widen(job);
+  }
+}
+
 bool admission_is_late(struct predict_job *job, uint64_t now_ns) {
   const struct predictor *p = job->predictor;
   const uint64_t patience_ns = p->config->request_timeout_ms * UINT64_C(1000000);

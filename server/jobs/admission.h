@@ -11,6 +11,10 @@ void admission_judge_body(struct predict_job *job);
 /* Whether there is room for all that; then the job holds it from now on. */
 bool admission_let_in(struct predict_job *job);
 
+/* Takes the room for what is as wide as the model has it, which is known once the structures are
+ * planned, and makes it; or fails the job. */
+void admission_let_widen(struct predict_job *job);
+
 /* Fails a job whose n structures find no room in the queue. */
 void admission_judge(struct predict_job *job, size_t n);
 

@@ -17,6 +17,8 @@
 
 /* The structures are planned, or the job has failed. */
 static void end_planning(struct predict_job *job) {
+  if (!predict_job_failed(job))
+    admission_let_widen(job);
   job->queue_seconds = predictor_backlog_seconds(job->predictor);
   if (job->kind == JOB_OF_ESTIMATE && !predict_job_failed(job))
     job_happens(job, JOB_EVENT_FINISH);

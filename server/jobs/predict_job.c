@@ -82,10 +82,10 @@ static void make_results(struct predict_job *job, uint32_t properties) {
   for (size_t i = 0; job->results && i < request->n_items; i++) {
     const size_t n_atoms = request->items[i].structure.n_atoms;
     job->results[i] = (struct irrep_result)IRREP_RESULT_INIT;
-    const size_t n_doubles = irrep_outputs_place(properties, n_atoms, NULL, NULL);
+    const size_t n_doubles = irrep_outputs_place(properties, NULL, n_atoms, NULL, NULL);
     double *storage = request_alloc(request, n_doubles, sizeof *storage);
     if (storage)
-      irrep_outputs_place(properties, n_atoms, storage, &job->results[i]);
+      irrep_outputs_place(properties, NULL, n_atoms, storage, &job->results[i]);
     else
       job->results = NULL;
   }
@@ -150,7 +150,7 @@ static size_t answer_bytes(const struct predict_job *job, uint32_t properties, s
   const size_t items = size_mul(ITEM_ANSWER_BYTES, n_structures);
   return job->kind == JOB_OF_ESTIMATE
              ? items
-             : size_add(items, body_size_answer(properties, n_structures, n_atoms,
+             : size_add(items, body_size_answer(properties, NULL, n_structures, n_atoms,
                                                 job->answer_format != FORMAT_SAFETENSORS));
 }
 
@@ -170,13 +170,48 @@ size_t predict_job_need(const struct predict_job *job) {
 
 size_t predict_job_bytes(const struct predict_job *job) {
   const struct request *request = &job->request;
-  size_t bytes = request->bytes;
+  size_t bytes = size_add(request->bytes, job->wide_bytes);
   if (!job->predictions)
     bytes = size_add(bytes, size_mul(request->n_items, sizeof *job->predictions));
   for (size_t i = 0; i < request->n_items; i++)
     bytes = size_add(bytes, request->items[i].id ? strlen(request->items[i].id) : 0);
   return size_add(bytes,
                   answer_bytes(job, request->properties, request->n_items, predict_job_atoms(job)));
+}
+
+static const struct irrep_card *card_of(const struct predict_job *job) {
+  return job->compute->evaluator->card(job->loaded->model);
+}
+
+size_t predict_job_wide_bytes(const struct predict_job *job) {
+  const uint32_t wide = job->request.properties & properties_of_model();
+  return job->kind != JOB_OF_ANSWER
+             ? 0
+             : body_size_answer(wide, card_of(job), 0, predict_job_atoms(job),
+                                job->answer_format != FORMAT_SAFETENSORS);
+}
+
+void predict_job_widen(struct predict_job *job) {
+  struct request *request = &job->request;
+  const struct irrep_card *card = card_of(job);
+  const uint32_t wide = request->properties & properties_of_model();
+  if (request->bytes_max > 0)
+    request->bytes_max = size_add(request->bytes_max, predict_job_wide_bytes(job));
+  for (size_t i = 0; wide && job->results && i < request->n_items; i++) {
+    const size_t n_atoms = request->items[i].structure.n_atoms;
+    struct irrep_result *result = &job->results[i], with_wide = IRREP_RESULT_INIT;
+    const size_t n_doubles = irrep_outputs_place(wide, card, n_atoms, NULL, NULL);
+    double *storage = request_alloc(request, n_doubles, sizeof *storage);
+    if (!storage) {
+      predict_job_fail(job, PROBLEM_NO_MEMORY, "no memory for the descriptors");
+      return;
+    }
+    irrep_outputs_place(wide, card, n_atoms, storage, &with_wide);
+    result->n_descriptors = with_wide.n_descriptors;
+    result->n_descriptors_l = with_wide.n_descriptors_l;
+    result->descriptors = with_wide.descriptors;
+    result->descriptors_l = with_wide.descriptors_l;
+  }
 }
 
 bool predict_job_plans_quickly(const struct predict_job *job) {

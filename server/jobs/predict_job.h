@@ -54,6 +54,7 @@ struct predict_job {
   size_t body_bytes;    /* of its body, in the ledger */
   size_t held_bytes;    /* of its request and its answer, likewise */
   size_t need_bytes;    /* that it must hold before its body is read */
+  size_t wide_bytes;    /* that it holds for what is as wide as the model has it */
   bool has_room;        /* it holds them: its body may be read */
   struct flow flow;     /* its structures in the scheduler */
   size_t n_open;        /* structures without an outcome */
@@ -115,6 +116,13 @@ uint64_t predict_job_deadline_ns(const struct predict_job *job);
  * afterwards it is known. */
 size_t predict_job_need(const struct predict_job *job);
 size_t predict_job_bytes(const struct predict_job *job);
+
+/* What the numbers take, and the answer, that are as wide as the model has it, which is known when
+ * it is there: beside what the two above say. 0 where there are none. */
+size_t predict_job_wide_bytes(const struct predict_job *job);
+
+/* Makes room for them in the results of an answer in binary, or fails the job. On the loop. */
+void predict_job_widen(struct predict_job *job);
 
 /* Whether there are so few atoms that planning them takes a millisecond or two, beside their edges.
  */

@@ -50,6 +50,13 @@ static void put_card(struct json_writer *w, const struct served_model *served) {
   json_put_string(w, "precision", card->precision == IRREP_FLOAT64 ? "float64" : "float32");
   json_put_double(w, "r_max", card->r_max);
   put_elements(w, card);
+  if (card->n_descriptors_l > 0) {
+    json_open_object(w, "descriptors");
+    json_put_size(w, "columns", card->n_descriptors);
+    json_put_size(w, "columns_l", card->n_descriptors_l);
+    json_put_string(w, "irreps", card->descriptor_irreps);
+    json_close_object(w);
+  }
   put_provenance(w, card);
 }
 

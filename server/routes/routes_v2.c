@@ -111,7 +111,7 @@ static void put_outputs(struct json_writer *w, enum manner manner) {
   for (size_t i = 0; (output = irrep_output_at(i)); i++) {
     struct tensor row = {output->name, "FP64", {-1}};
     for (size_t k = 0; k < output->n_dims; k++)
-      row.shape[1 + k] = (int)output->dims[k];
+      row.shape[1 + k] = output->columns > 0 ? (int)output->dims[k] : -1;
     put_tensor(w, &row, manner);
   }
   put_tensor(w, &(struct tensor){"status", "INT32", {-1}}, manner);

@@ -44,13 +44,13 @@ static void check_item(const struct request *request, const struct request_item 
   } else {
     check_structure(&item->structure);
     const size_t n_atoms = item->structure.n_atoms;
-    const size_t n = irrep_outputs_place(request->properties, n_atoms, NULL, NULL);
+    const size_t n = irrep_outputs_place(request->properties, NULL, n_atoms, NULL, NULL);
     double *storage = calloc(n + 1, sizeof *storage);
     require(storage != NULL);
     for (size_t i = 0; i < n; i++)
       storage[i] = item->structure.positions[i % (3 * n_atoms)];
     struct irrep_result result = {.struct_size = sizeof result, .has_stress = true};
-    irrep_outputs_place(request->properties, n_atoms, storage, &result);
+    irrep_outputs_place(request->properties, NULL, n_atoms, storage, &result);
     answer_json_result(&writer, item->id, request->properties, n_atoms, &result, NULL);
     free(storage);
   }

@@ -41,8 +41,8 @@ static void check_answer(const struct request *request, const struct kserve_wish
   struct text text = {0};
   for (size_t i = 0; i < request->n_items; i++) {
     results[i] = (struct irrep_result)IRREP_RESULT_INIT;
-    require(irrep_outputs_place(request->properties, request->items[i].structure.n_atoms, storage,
-                                &results[i]) <= sizeof storage / sizeof *storage);
+    require(irrep_outputs_place(request->properties, NULL, request->items[i].structure.n_atoms,
+                                storage, &results[i]) <= sizeof storage / sizeof *storage);
   }
   const size_t json_size = answer_kserve_write(&text, &answer, wish);
   require(!text.failed && json_size <= text.size);

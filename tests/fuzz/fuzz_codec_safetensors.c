@@ -37,7 +37,7 @@ static void check_answer(const struct request *request) {
   for (size_t i = 0; i < request->n_items; i++) {
     const struct irrep_structure *s = &request->items[i].structure;
     results[i].struct_size = sizeof *results;
-    require(irrep_outputs_place(request->properties, s->n_atoms, storage, &results[i]) <=
+    require(irrep_outputs_place(request->properties, NULL, s->n_atoms, storage, &results[i]) <=
             sizeof storage / sizeof *storage);
     results[i].has_stress = s->pbc[0];
     n_atoms += s->n_atoms;

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from libirrep import OUTPUTS, Output
+from libirrep import OUTPUTS, Output, rotated
 from systems import KINDS, System, system
 
 TOLERANCE = {"float64": 1e-10, "float32": 5e-5}
@@ -103,8 +103,10 @@ def test_reflections(model, kind):
             assert_covariant(model, start, orthogonal(-1, 5), precision)
 
 
-def turned(output: Output, values: np.ndarray, q: np.ndarray) -> np.ndarray:
+def turned(model, output: Output, values: np.ndarray, q: np.ndarray) -> np.ndarray:
     """What becomes of an output when positions and cell are multiplied by q from the right."""
+    if not output.irreps:
+        return rotated("+".join(model.descriptor_irreps), q.T, values)
     if output.irreps == "0e":
         return values
     if output.irreps == "1o":
@@ -120,7 +122,9 @@ def assert_covariant(model, start: System, q: np.ndarray, precision: str) -> Non
         expected, found = before.outputs[output.name], after.outputs[output.name]
         assert (expected is None) == (found is None)
         if expected is not None:
-            assert_near(found, turned(output, expected, q), TOLERANCE[precision], output.name)
+            assert_near(
+                found, turned(model, output, expected, q), TOLERANCE[precision], output.name
+            )
 
 
 @each_precision

@@ -68,6 +68,9 @@ class _Card(ctypes.Structure):
         ("heads", POINTER(c_char_p)),
         ("n_heads", c_size_t),
         ("default_head", c_size_t),
+        ("n_descriptors", c_size_t),
+        ("n_descriptors_l", c_size_t),
+        ("descriptor_irreps", c_char_p),
     ]
 
 
@@ -126,6 +129,10 @@ class _Result(_Sized):
         ("virial", c_double * 9),
         ("stress", c_double * 9),
         ("n_edges", c_size_t),
+        ("n_descriptors", c_size_t),
+        ("n_descriptors_l", c_size_t),
+        ("descriptors", POINTER(c_double)),
+        ("descriptors_l", POINTER(c_double)),
     ]
 
 
@@ -168,7 +175,12 @@ def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
         "irrep_output_values": (POINTER(c_double), [POINTER(_Output), POINTER(_Result)]),
         "irrep_outputs_place": (
             c_size_t,
-            [c_uint32, c_size_t, POINTER(c_double), POINTER(_Result)],
+            [c_uint32, POINTER(_Card), c_size_t, POINTER(c_double), POINTER(_Result)],
+        ),
+        "irrep_output_columns_in": (c_size_t, [POINTER(_Output), POINTER(_Result)]),
+        "irrep_rotate": (
+            c_int,
+            [c_char_p, c_void_p, c_size_t, c_void_p, c_void_p, error],
         ),
         "irrep_model_evaluate_graphs": (
             c_int,
@@ -206,9 +218,9 @@ class Output(NamedTuple):
 
     name: str
     unit: str
-    irreps: str  # "0e", "1o" or "0e+2e"
+    irreps: str  # "0e", "1o" or "0e+2e"; "" as the model has it
     by_atom: bool
-    shape: tuple[int, ...]  # of a row
+    shape: tuple[int | str, ...]  # of a row; "D": as the model has it
     of_gradient: bool
     needs_volume: bool
     is_default: bool
@@ -228,7 +240,7 @@ OUTPUTS = [
         row.unit.decode(),
         row.irreps.decode(),
         row.by_atom,
-        tuple(row.dims[: row.n_dims]),
+        tuple(row.dims[: row.n_dims]) if row.columns else ("D",),
         row.of_gradient,
         row.needs_volume,
         row.is_default,
@@ -273,6 +285,8 @@ class Model:
         self.precision = PRECISIONS[card.precision]
         self.bytes = card.bytes
         self.heads = [name.decode() for name in card.heads[: card.n_heads]]
+        self.card = card
+        self.descriptor_irreps = card.descriptor_irreps.decode().split()
         self.metadata = json.loads(ctypes.string_at(card.metadata, card.metadata_size))
 
     def __del__(self) -> None:
@@ -350,10 +364,11 @@ class Batch:
         self._n_atoms = [view.n_atoms for view, _ in views]
         self._storage = []
         for result, n_atoms in zip(self._results, self._n_atoms):
-            size = _library.irrep_outputs_place(bits, n_atoms, None, None)
+            card = byref(model.card)
+            size = _library.irrep_outputs_place(bits, card, n_atoms, None, None)
             storage = np.full(size, np.nan)
             pointer = storage.ctypes.data_as(POINTER(c_double))
-            _library.irrep_outputs_place(bits, n_atoms, pointer, byref(result))
+            _library.irrep_outputs_place(bits, card, n_atoms, pointer, byref(result))
             self._storage.append(storage)
 
     def set_heads(self, heads: Sequence[str]) -> None:
@@ -459,6 +474,15 @@ class Team:
             helper.join()
 
 
+def rotated(irreps: str, matrix: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Features [n, dim] of what has been turned: a vector v, as a column, is matrix v then."""
+    error, found = _Error(), np.empty_like(rows)
+    turn, rows = np.ascontiguousarray(matrix, dtype=float), np.ascontiguousarray(rows)
+    pointers = (turn.ctypes.data, len(rows), rows.ctypes.data, found.ctypes.data)
+    _check(_library.irrep_rotate(irreps.encode(), *pointers, byref(error)), error)
+    return found
+
+
 def _aligned(size: int, fill: int) -> tuple[np.ndarray, int]:
     """A buffer and the address of the aligned block of `size` bytes inside."""
     buffer = np.full(size + ALIGNMENT, fill, dtype=np.uint8)
@@ -467,7 +491,10 @@ def _aligned(size: int, fill: int) -> tuple[np.ndarray, int]:
 
 def _values(row: _Output, result: _Result, n_atoms: int) -> np.ndarray | None:
     """A copy; None where there are none."""
-    shape = (*([n_atoms] if row.by_atom else []), *row.dims[: row.n_dims])
+    dims = row.dims[: row.n_dims]
+    if not row.columns:
+        dims = [_library.irrep_output_columns_in(byref(row), byref(result))]
+    shape = (*([n_atoms] if row.by_atom else []), *dims)
     pointer = _library.irrep_output_values(byref(row), byref(result))
     return np.ctypeslib.as_array(pointer, shape or (1,)).reshape(shape).copy() if pointer else None
 

@@ -191,10 +191,11 @@ def _evaluate_one(
     options.team = team.pointer if team else None
     options.exchange = ctypes.addressof(exchange)
     bits = sum(row.bit for row in libirrep._ROWS)
-    storage = np.full(library.irrep_outputs_place(bits, n_atoms, None, None), np.nan)
+    card = byref(model.card)
+    storage = np.full(library.irrep_outputs_place(bits, card, n_atoms, None, None), np.nan)
     result = libirrep._Result()
     library.irrep_outputs_place(
-        bits, n_atoms, storage.ctypes.data_as(POINTER(c_double)), byref(result)
+        bits, card, n_atoms, storage.ctypes.data_as(POINTER(c_double)), byref(result)
     )
     graph = view(part, model.r_max, sum(len(p.atoms) for p in parts))
     graphs = (c_void_p * 1)(graph.value)

@@ -103,8 +103,8 @@ static inline void put_edge_readout(struct program *program, struct rng *rng, si
   op->readout.scale = put_scale(program, 0.5);
 }
 
-/* Call after test_program_begin, and after changes to the radial basis. */
-static inline void local_program_build(struct program *program) {
+/* Call after test_program_begin, and after changes to the radial basis; program_compile it then. */
+static inline void local_program_begin(struct program *program) {
   struct rng rng = {5};
   const size_t sums_dim = PRODUCT_SUMS * IRREP_LANES, mixed_dim = IRREP_LANES + LOCAL_WEIGHTS;
   const size_t two_body = edge_value(program, IRREP_LANES + 2 * LOCAL_WEIGHTS);
@@ -127,6 +127,10 @@ static inline void local_program_build(struct program *program) {
   put_mix(program, &rng, other, energy, false);
   put_mix(program, &rng, latent, energy, true);
   put_edge_readout(program, &rng, energy);
+}
+
+static inline void local_program_build(struct program *program) {
+  local_program_begin(program);
   assert_int_equal(program_compile(program, NULL), IRREP_OK);
   assert_true(program->local);
 }

@@ -24,11 +24,18 @@ static const struct irrep_output *at(const char *name) {
   return output;
 }
 
+static const struct irrep_result results[2] = {{.struct_size = sizeof(struct irrep_result),
+                                                .energy = 9,
+                                                .forces = (double[]){1, 2, 3, 4, 5, 6},
+                                                .energies = (double[]){7, 8},
+                                                .n_descriptors = 2,
+                                                .descriptors = (double[]){1, 2, 3, 4}}};
+
 static void expect_shape(const char *name, size_t rows, const char *shape) {
   struct text text = {0};
   struct json_writer w = json_writer_over(&text);
   assert_int_equal(answer_array_rows(at(name), &request), rows);
-  answer_array_put_shape(&w, at(name), rows);
+  answer_array_put_shape(&w, at(name), results, rows);
   text_add(&text, "", 1);
   assert_string_equal(text.bytes, shape);
   text_fini(&text);
@@ -40,12 +47,8 @@ static void test_rows(void **state) {
   expect_shape("forces", 3, "\"shape\":[3,3]");
   expect_shape("stress", 2, "\"shape\":[2,3,3]");
   expect_shape("energies", 3, "\"shape\":[3]");
+  expect_shape("descriptors", 3, "\"shape\":[3,2]");
 }
-
-static const struct irrep_result results[2] = {{.struct_size = sizeof(struct irrep_result),
-                                                .energy = 9,
-                                                .forces = (double[]){1, 2, 3, 4, 5, 6},
-                                                .energies = (double[]){7, 8}}};
 
 /* expected [n]: NaN where nothing is due but that. */
 static void expect_bytes(const char *name, const double *expected, size_t n) {
@@ -69,6 +72,7 @@ static void test_bytes(void **state) {
   expect_bytes("forces", (double[]){1, 2, 3, 4, 5, 6, NAN, NAN, NAN}, 9);
   expect_bytes("stress", nothing, 18);
   expect_bytes("energies", (double[]){7, 8, NAN}, 3);
+  expect_bytes("descriptors", (double[]){1, 2, 3, 4, NAN, NAN}, 6);
   size_t n = 0;
   assert_ptr_equal(answer_array_of(at("forces"), &request, results, 0, &n), results[0].forces);
   assert_int_equal(n, 6);

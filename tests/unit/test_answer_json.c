@@ -113,11 +113,11 @@ static void test_size(void **state) {
     struct text text = {0};
     struct json_writer w = json_writer_over(&text);
     answer_json_result(&w, NULL, sets[i], N, &result, NULL);
-    const size_t size = answer_json_size(sets[i], 1, N);
+    const size_t size = answer_json_size(sets[i], NULL, 1, N);
     assert_true(text.size <= size && size <= 2 * text.size + 200);
     text_fini(&text);
   }
-  assert_int_equal(answer_json_size(PROPERTY(FORCES), 1, SIZE_MAX), 0);
+  assert_int_equal(answer_json_size(PROPERTY(FORCES), NULL, 1, SIZE_MAX), 0);
 }
 
 int main(void) {

@@ -106,9 +106,15 @@ static void test_arrays(void **state) {
 static void test_answers(void **state) {
   (void)state;
   const uint32_t few = PROPERTY(ENERGY), more = few | PROPERTY(FORCES);
-  assert_int_equal(body_size_answer(more, 0, 1000, false), 2 * 24000);
-  assert_true(body_size_answer(more, 2, 1000, true) > 24000 + 3 * 20 * 1000);
-  assert_true(body_size_answer(few, 2, 1000, true) < 2000);
+  assert_int_equal(body_size_answer(more, NULL, 0, 1000, false), 2 * 24000);
+  assert_true(body_size_answer(more, NULL, 2, 1000, true) > 24000 + 3 * 20 * 1000);
+  assert_true(body_size_answer(few, NULL, 2, 1000, true) < 2000);
+  const struct irrep_card card = {.n_descriptors = 64};
+  const uint32_t wide = PROPERTY(DESCRIPTORS);
+  assert_int_equal(body_size_answer(wide, NULL, 2, 1000, false), 0);
+  assert_int_equal(body_size_answer(wide, &card, 2, 1000, false), 2 * 64 * 8000);
+  assert_true(body_size_answer(wide, &card, 2, 1000, true) > 64 * 8000 + 64 * 20 * 1000);
+  assert_int_equal(body_size_answer(wide, &card, 0, SIZE_MAX / 64, false), SIZE_MAX);
 }
 
 int main(void) {

@@ -23,7 +23,7 @@ static void test_traits_go_together(void **state) {
     const struct op_traits *traits = &op_traits[id];
     if (traits->keeps_in || traits->has_sums || traits->sums_edges || traits->reads_neighbours)
       assert_true(traits->has_in && traits->has_out && traits->has_adjoint);
-    if (traits->has_in)
+    if (traits->has_in && traits->has_out)
       assert_true(traits->has_adjoint);
     assert_false(traits->sums_edges && traits->reads_neighbours);
     if (traits->by_row)

@@ -10,7 +10,7 @@
 
 /* Symmetric tensors have nine columns and six free components. */
 static size_t components(const struct irrep_output *output) {
-  return strcmp(output->irreps, "0e+2e") == 0 ? 6 : output->columns;
+  return strcmp(output->irreps, "0e+2e") == 0 ? 6 : output->columns > 0 ? output->columns : 1;
 }
 
 static void test_rows_are_consistent(void **state) {
@@ -23,10 +23,11 @@ static void test_rows_are_consistent(void **state) {
     for (size_t k = 0; k < output->n_dims; k++)
       columns *= output->dims[k];
     assert_int_equal(output->columns, columns);
+    assert_true(columns > 0 || (output->n_dims == 1 && output->by_atom));
     assert_int_equal(output->bit, (uint32_t)1 << n);
     assert_true(output->unit && *output->unit);
     assert_int_equal(irrep_irreps_dim(output->irreps, &dim, NULL), IRREP_OK);
-    assert_int_equal(components(output), dim);
+    assert_int_equal(*output->irreps ? components(output) : 0, dim);
     assert_ptr_equal(irrep_output_find(output->name, strlen(output->name)), output);
   }
   assert_true(n > 3 && n < 31);
@@ -73,20 +74,45 @@ static void test_place(void **state) {
   (void)state;
   double storage[20];
   struct irrep_result result = {.struct_size = sizeof(struct irrep_result), .energies = storage};
-  assert_int_equal(irrep_outputs_place(BIT(FORCES) | BIT(ENERGIES), 5, NULL, NULL), 20);
-  assert_int_equal(irrep_outputs_place(BIT(ENERGY), 5, storage, &result), 0);
+  assert_int_equal(irrep_outputs_place(BIT(FORCES) | BIT(ENERGIES), NULL, 5, NULL, NULL), 20);
+  assert_int_equal(irrep_outputs_place(BIT(ENERGY), NULL, 5, storage, &result), 0);
   assert_true(!result.forces && !result.energies);
   /* Stress and virial come with forces. */
-  assert_int_equal(irrep_outputs_place(BIT(STRESS), 5, storage, &result), 15);
+  assert_int_equal(irrep_outputs_place(BIT(STRESS), NULL, 5, storage, &result), 15);
   assert_ptr_equal(result.forces, storage);
   assert_true(!result.energies && !result.stresses);
-  assert_int_equal(irrep_outputs_place(BIT(VIRIAL), 5, NULL, NULL), 15);
-  assert_int_equal(irrep_outputs_place(BIT(STRESSES), 1, storage, &result), 12);
+  assert_int_equal(irrep_outputs_place(BIT(VIRIAL), NULL, 5, NULL, NULL), 15);
+  assert_int_equal(irrep_outputs_place(BIT(STRESSES), NULL, 1, storage, &result), 12);
   assert_ptr_equal(result.stresses, storage + 3);
-  assert_int_equal(irrep_outputs_place(BIT(FORCES) | BIT(ENERGIES), 5, storage, &result), 20);
+  assert_int_equal(irrep_outputs_place(BIT(FORCES) | BIT(ENERGIES), NULL, 5, storage, &result), 20);
   assert_ptr_equal(result.forces, storage);
   assert_ptr_equal(result.energies, storage + 15);
-  assert_true(irrep_outputs_place(BIT(FORCES), SIZE_MAX / 2, NULL, NULL) == SIZE_MAX);
+  assert_true(irrep_outputs_place(BIT(FORCES), NULL, SIZE_MAX / 2, NULL, NULL) == SIZE_MAX);
+}
+
+/* The columns are the model's; without its card there is nothing to place. */
+static void test_place_of_the_models_width(void **state) {
+  (void)state;
+  const struct irrep_card card = {.n_descriptors = 3, .n_descriptors_l = 7};
+  const uint32_t both = BIT(DESCRIPTORS) | BIT(DESCRIPTORS_L);
+  const struct irrep_output *all = irrep_output_at(IRREP_OUTPUT_DESCRIPTORS_L);
+  double storage[20];
+  struct irrep_result result = IRREP_RESULT_INIT;
+  assert_int_equal(irrep_output_columns(all, &card), 7);
+  assert_int_equal(irrep_output_columns(all, NULL), 0);
+  assert_int_equal(irrep_output_columns(irrep_output_at(IRREP_OUTPUT_STRESSES), NULL), 9);
+  assert_int_equal(irrep_outputs_place(both, &card, 2, NULL, NULL), 20);
+  assert_int_equal(irrep_outputs_place(both, &card, 2, storage, &result), 20);
+  assert_ptr_equal(result.descriptors, storage);
+  assert_ptr_equal(values(IRREP_OUTPUT_DESCRIPTORS_L, &result), storage + 6);
+  assert_int_equal(irrep_output_columns_in(all, &result), 7);
+  assert_int_equal(irrep_outputs_place(both, NULL, 2, storage, &result), 0);
+  assert_null(values(IRREP_OUTPUT_DESCRIPTORS_L, &result));
+  assert_int_equal(irrep_output_columns_in(all, &result), 0);
+  result.struct_size = offsetof(struct irrep_result, n_descriptors);
+  assert_int_equal(irrep_outputs_place(both, &card, 2, storage, &result), 20);
+  assert_int_equal(irrep_output_columns_in(all, &result), 0);
+  assert_true(irrep_outputs_place(both, &card, SIZE_MAX / 4, NULL, NULL) == SIZE_MAX);
 }
 
 /* A result of an older version is read and written up to its end only. */
@@ -95,7 +121,7 @@ static void test_shorter_results(void **state) {
   double storage[20];
   struct irrep_result result = {.struct_size = offsetof(struct irrep_result, stresses),
                                 .stresses = storage + 1};
-  assert_int_equal(irrep_outputs_place(BIT(STRESSES) | BIT(FORCES), 1, storage, &result), 12);
+  assert_int_equal(irrep_outputs_place(BIT(STRESSES) | BIT(FORCES), NULL, 1, storage, &result), 12);
   assert_ptr_equal(result.forces, storage);
   assert_ptr_equal(result.stresses, storage + 1);
   assert_null(values(IRREP_OUTPUT_STRESSES, &result));
@@ -107,9 +133,12 @@ static void test_shorter_results(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_rows_are_consistent),   cmocka_unit_test(test_find_takes_whole_names),
-      cmocka_unit_test(test_values_are_the_fields), cmocka_unit_test(test_place),
+      cmocka_unit_test(test_rows_are_consistent),
+      cmocka_unit_test(test_find_takes_whole_names),
+      cmocka_unit_test(test_values_are_the_fields),
+      cmocka_unit_test(test_place),
       cmocka_unit_test(test_shorter_results),
+      cmocka_unit_test(test_place_of_the_models_width),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

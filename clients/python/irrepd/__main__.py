@@ -92,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
         default=",".join(PROPERTIES),
         metavar="NAMES",
         help="what to ask for beside energy and forces, separated by commas (%(default)s); also "
-        "virial and, of each atom, stresses",
+        "virial and, of each atom, stresses, descriptors, descriptors_l",
     )
     add("--index", default=":", help="frames in ASE's notation (%(default)s)")
     add("--format", help="of FILE, if its name does not tell")

@@ -24,6 +24,7 @@ from irrepd.transport import Verify
 _STATE = ("charge", "spin")  # of atoms.info; ASE does not compare what is there
 _PARAMETERS = ("url", "model", "precision", "timeout", "verify", "strict", "dispersion", "head")
 _PARAMETERS += ("slab_stress",)
+DESCRIPTORS = ("descriptors", "descriptors_l")  # results that ASE does not know
 _OF_CLIENT = ("url", "timeout", "verify")
 
 
@@ -51,7 +52,7 @@ class IrrepCalculator(Calculator):
     Units and shapes are ASE's: energy eV, energies [N] eV, forces [N][3] eV/Angstrom, stress [6]
     (xx, yy, zz, yz, xz, xy; tension positive) eV/Angstrom^3, and stresses [N][6], which sum to it
     and are asked for only when they are wanted; both are there only with three periodic axes, or as
-    slab_stress says. A
+    slab_stress says. "descriptors" and "descriptors_l" [N][D] are `get_descriptors`, likewise. A
     changed charge or spin in atoms.info is a changed configuration. May be pickled, copied, carried
     across a fork, and shared by the images of a band and by threads: each thread has results of its
     own. ASE knows the class by the name "irrepd". Raises irrepd.ServerError where the daemon
@@ -60,7 +61,8 @@ class IrrepCalculator(Calculator):
 
     name = "irrepd"
     implemented_properties = [  # noqa: RUF012
-        *("energy", "free_energy", "forces", "stress", "energies", "stresses")
+        *("energy", "free_energy", "forces", "stress", "energies", "stresses"),
+        *DESCRIPTORS,
     ]
     ignored_changes = {"initial_magmoms", "initial_charges"}  # noqa: RUF012
 
@@ -144,6 +146,25 @@ class IrrepCalculator(Calculator):
             if getattr(own, "calculated", None) is latest:
                 del own.calculated
 
+    def get_descriptors(
+        self, atoms: Any = None, invariants_only: bool = True, num_layers: int = -1
+    ) -> np.ndarray:
+        """The features [N][D] of atoms that the model reads energies from, as mace-torch has it.
+
+        invariants_only: the scalars (0e) alone. num_layers: of the first so many layers; -1: of
+        all. The columns of a channel of degree l are its 2l+1 components, channels come one after
+        the other. ValueError: the model has fewer layers.
+        """
+        name = DESCRIPTORS[0 if invariants_only else 1]
+        values: np.ndarray = self.get_property(name, atoms)
+        if num_layers == -1:
+            return values
+        layers = self.client.model(self.parameters["model"])["descriptors"]["irreps"].split()
+        if not 1 <= num_layers <= len(layers):
+            raise ValueError(f"num_layers is 1 to {len(layers)}, or -1, not {num_layers}")
+        widths = [_columns_of(irreps, invariants_only) for irreps in layers[:num_layers]]
+        return values[:, : sum(widths)]
+
     def __getstate__(self) -> dict[str, Any]:
         state = {k: v for k, v in self.__dict__.items() if k not in ("_own", "_ignored")}
         return {**state, "_latest": self._calculated()}
@@ -181,7 +202,7 @@ class IrrepCalculator(Calculator):
                 )
         wanted = [name for name in PROPERTIES if name != "stress" or has_stress]
         wanted += ["virial"] if volume is not None else []
-        wanted += ["stresses"] if "stresses" in properties else []
+        wanted += [name for name in ("stresses", *DESCRIPTORS) if name in properties]
         (result,) = self.client.predict(
             self.parameters["model"],
             [structure_of(self.atoms)],
@@ -197,6 +218,14 @@ class IrrepCalculator(Calculator):
             self.atoms = None
 
 
+def _columns_of(irreps: str, invariants_only: bool) -> int:
+    """Of features of irreps such as "8x0e+8x1o"."""
+    entries = [entry.split("x") for entry in irreps.split("+")]
+    if invariants_only:
+        entries = [entry for entry in entries if entry[1] == "0e"]
+    return sum(int(n) * (2 * int(ir[:-1]) + 1) for n, ir in entries)
+
+
 def results_of(result: dict[str, Any], volume: float | None = None) -> dict[str, Any]:
     """ASE's results of one successful entry of an answer.
 
@@ -206,8 +235,9 @@ def results_of(result: dict[str, Any], volume: float | None = None) -> dict[str,
     results["forces"] = np.array(result["forces"], dtype=float).reshape(-1, 3)
     if result.get("dispersion_energy") is not None:
         results["dispersion_energy"] = result["dispersion_energy"]
-    if result.get("energies") is not None:
-        results["energies"] = np.array(result["energies"], dtype=float)
+    for name in ("energies", *DESCRIPTORS):
+        if result.get(name) is not None:
+            results[name] = np.array(result[name], dtype=float)
     given: dict[str, Any] = {}
     if result.get("stress") is not None:
         given = {name: result.get(name) for name in ("stress", "stresses")}

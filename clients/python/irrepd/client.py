@@ -142,8 +142,8 @@ class Client:
         """Results of structures, in their order; a faulty one among several has status "error".
 
         structures: of one request, what `irrepd.structure` gives, ase.Atoms or pymatgen structures.
-        properties: of "energy", "forces", "stress" (these by default), "energies", "virial" and
-        "stresses".
+        properties: of "energy", "forces", "stress" (these by default), "energies", "virial",
+        "stresses", "descriptors" (features of atoms, [N][D]) and "descriptors_l".
         precision: "float32", "float64" or None for the model's own. priority: "interactive" (the
         default) or "bulk", which lets the interactive go first. dispersion: True for DFT-D3 with
         PBE's parameters, or a mapping as the HTTP interface has it, such as {"functional": "scan"}:
