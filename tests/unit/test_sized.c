@@ -125,15 +125,14 @@ static void test_no_padding_at_the_end(void **state) {
   (void)state;
   assert_int_equal(SIZED_TO(irrep_structure, cell), sizeof(struct irrep_structure));
   assert_int_equal(SIZED_TO(irrep_result, descriptors_l), sizeof(struct irrep_result));
-  assert_int_equal(SIZED_TO(irrep_plan, n_edges), sizeof(struct irrep_plan));
+  assert_int_equal(SIZED_TO(irrep_plan, n_view_edges), sizeof(struct irrep_plan));
   assert_int_equal(SIZED_TO(irrep_model_source, own_products), sizeof(struct irrep_model_source));
   assert_int_equal(SIZED_TO(irrep_team, run), sizeof(struct irrep_team));
   assert_int_equal(SIZED_TO(irrep_profile, note), sizeof(struct irrep_profile));
   assert_int_equal(SIZED_TO(irrep_exchange, rows), sizeof(struct irrep_exchange));
   assert_int_equal(SIZED_TO(irrep_addition, energy), sizeof(struct irrep_addition));
   assert_int_equal(SIZED_TO(irrep_graph_arrays, n_total), sizeof(struct irrep_graph_arrays));
-  assert_int_equal(SIZED_TO(irrep_evaluate_options, n_additions),
-                   sizeof(struct irrep_evaluate_options));
+  assert_int_equal(SIZED_TO(irrep_evaluate_options, heads), sizeof(struct irrep_evaluate_options));
 }
 
 int main(void) {
