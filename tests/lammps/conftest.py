@@ -63,10 +63,14 @@ def plugin() -> Path:
 def lammps(plugin: Path, tmp_path: Path) -> Run:
     """Runs an input in the folder tmp_path on some ranks, and returns what was printed."""
 
-    def run(text: str, ranks: int = 1, fails: bool = False) -> str:
+    def run(text: str, ranks: int = 1, fails: bool = False, address_space: int = 0) -> str:
         (tmp_path / "in").write_text(f"plugin load {plugin}\n{text}")
+        limit = ["prlimit", f"--as={address_space}"] if address_space else []
         done = subprocess.run(
-            [BIN / "mpirun", "-np", str(ranks), BIN / "lmp", "-in", "in", "-log", "none"],
+            [
+                *(BIN / "mpirun", "-np", str(ranks), *limit, BIN / "lmp"),
+                *("-in", "in", "-log", "none"),
+            ],
             cwd=tmp_path,
             env={**os.environ, "OMP_NUM_THREADS": "1", **YIELDING, **preloaded()},
             stdin=subprocess.DEVNULL,

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
+import subprocess
 from pathlib import Path
 
+import ase.build
 import numpy as np
 import pytest
+from conftest import BIN, ROOT
 from libirrep import Model
 from models import model_path
 from setups import MEASURES, case_of, found_of, row_after_step, wanted_of
@@ -26,12 +31,35 @@ def sheared(structure: System) -> System:
     return structure.deformed(np.array([[1, 0, 0], [0.45, 1, 0], [0.1, -0.4, 1]]))
 
 
+def silicon() -> System:
+    """32 atoms of diamond, moved by up to 0.1 Angstrom."""
+    atoms = ase.build.bulk("Si", cubic=True).repeat((2, 2, 1))
+    atoms.positions += np.random.default_rng(1).uniform(-0.1, 0.1, atoms.positions.shape)
+    return System(atoms.numbers, atoms.positions, np.array(atoms.cell), np.full(3, True))
+
+
+def water() -> System:
+    """Eight molecules, each turned by chance, at the density of the liquid."""
+    rng = np.random.default_rng(2)
+    molecule = ase.build.molecule("H2O")
+    positions = []
+    for site in np.ndindex(2, 2, 2):
+        turned = molecule.positions @ np.linalg.qr(rng.normal(size=(3, 3)))[0]
+        positions.append(turned + 3.1 * np.array(site) + rng.uniform(-0.1, 0.1, 3))
+    return System(
+        np.tile(molecule.numbers, 8), np.concatenate(positions), 6.2 * np.eye(3), np.full(3, True)
+    )
+
+
 def structures(model: Model) -> dict[str, System]:
-    """A crystal, a sheared one, a slab with vacuum, and few atoms that leave ranks empty."""
+    """Crystals, a sheared one, water, a slab with vacuum, and few atoms."""
     crystal = system(model, "crystal", 1).repeated((2, 2, 3))
     layer = system(model, "layer", 2).repeated((2, 1, 2))
     upright = layer._replace(cell=np.diag(np.diag(layer.cell)))
+    known = set(model.atomic_numbers.tolist())
+    named = {"silicon": ({14}, silicon), "water": ({1, 8}, water)}
     return {
+        **{name: make() for name, (numbers, make) in named.items() if numbers <= known},
         "crystal": crystal,
         "sheared": sheared(crystal),
         "slab": upright,
@@ -68,6 +96,48 @@ def test_numbers(name, ranks, lammps, tmp_path):
     for i, case in enumerate(cases):
         row = rows[8 * i : 8 * i + 8]
         check(found_of(case, row, tmp_path), wanted_of(case, model, "float64"), 1e-10)
+
+
+def test_ranks_without_atoms(lammps, tmp_path):
+    """The middle of the box has all of them."""
+    for name in ("nequip-small", "allegro-small"):
+        path = model_path(name)
+        model = Model(path)
+        case = case_of(model, name, system(model, "molecule", 3), tmp_path, room=30.0)
+        text = case.text("irrep precision double", path)
+        text = text.replace("read_data", "processors 4 1 1\nread_data")
+        said = lammps(text + MEASURES.format(name=name), 4)
+        assert re.search(r"Nlocal: .* 0 min", said), said[-2000:]
+        found = found_of(case, row_after_step(said), tmp_path)
+        check(found, wanted_of(case, model, "float64"), 1e-10)
+
+
+def test_memory(lammps, tmp_path):
+    """A step for which there is no memory is refused by the numbers."""
+    text = f"""
+units metal
+lattice diamond 5.43
+region cell block 0 22 0 22 0 22
+create_box 1 cell
+create_atoms 1 box
+mass 1 28.0855
+pair_style irrep
+pair_coeff * * {model_path("sevennet-0")} Si
+run 0
+"""
+    said = lammps(text, 1, fails=True, address_space=3 << 30)
+    assert re.search(r"irrep: [0-9.]+ MB are not there for 85184 atoms with \d+ edges", said), said
+
+
+def test_compiles_for_open_mpi(plugin):
+    """Debian's; the plugin calls no more of MPI than LAMMPS itself."""
+    if not shutil.which("mpicxx.openmpi"):
+        pytest.skip("there is no Open MPI")
+    headers = next((BIN.parent / "lib").glob("python3*/site-packages/lammps/include/lammps"))
+    command = ["mpicxx.openmpi", "-std=c++17", "-fsyntax-only", "-Wall", "-Wextra", "-Werror"]
+    command += ["-DLAMMPS_SMALLBIG", '-DLAMMPS_VERSION="any"', "-isystem", str(headers)]
+    sources = [str(path) for path in sorted((ROOT / "clients" / "lammps").glob("*.cc"))]
+    subprocess.run([*command, f"-I{ROOT / 'include'}", *sources], check=True)
 
 
 def small(lammps_folder: Path, name: str = "nequip-small", repeats=(2, 2, 2)):
