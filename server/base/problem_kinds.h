@@ -21,6 +21,7 @@
   X(NO_ATOMS, 422, "no-atoms", "structure without atoms")                                          \
   X(MISSING_CELL, 422, "missing-cell", "periodic axis without a cell")                             \
   X(TOO_LARGE, 422, "too-large", "structure larger than the limits")                               \
+  X(UNKNOWN_MEMBER, 422, "unknown-member", "no such member of a committee")                        \
   X(UNKNOWN_HEAD, 422, "unknown-head", "no such head")                                             \
   X(MISSING_HEAD, 422, "missing-head", "no head named")                                            \
   X(NO_DISPERSION_DATA, 422, "no-dispersion-data", "no reference data of dispersion")              \

@@ -32,16 +32,37 @@ const double *answer_array_of(const struct irrep_output *output, const struct re
   return item->problem ? NULL : irrep_output_values(output, &results[index]);
 }
 
+/* The bytes of n numbers; NaN where there are none. */
+static void put_numbers(struct text *text, const double *numbers, size_t n) {
+  const double nothing = (double)NAN;
+  if (numbers)
+    text_add(text, (const char *)numbers, n * sizeof *numbers);
+  for (size_t k = 0; !numbers && k < n; k++)
+    text_add(text, (const char *)&nothing, sizeof nothing);
+}
+
 void answer_array_put(struct text *text, const struct irrep_output *output,
                       const struct request *request, const struct irrep_result *results) {
-  const double nothing = (double)NAN;
   for (size_t i = 0; i < request->n_items; i++) {
     size_t n = 0;
     const double *numbers = answer_array_of(output, request, results, i, &n);
-    if (numbers)
-      text_add(text, (const char *)numbers, n * sizeof *numbers);
-    for (size_t k = 0; !numbers && k < n; k++)
-      text_add(text, (const char *)&nothing, sizeof nothing);
+    put_numbers(text, numbers, n);
+  }
+}
+
+const double *answer_deviation_of(const struct irrep_output *output, const struct request *request,
+                                  const struct deviation *deviations, size_t index, size_t *n) {
+  const struct request_item *item = &request->items[index];
+  *n = output->columns * (output->by_atom ? item->structure.n_atoms : 1);
+  return item->problem ? NULL : deviation_values(output, &deviations[index]);
+}
+
+void answer_deviations_put(struct text *text, const struct irrep_output *output,
+                           const struct request *request, const struct deviation *deviations) {
+  for (size_t i = 0; i < request->n_items; i++) {
+    size_t n = 0;
+    const double *numbers = answer_deviation_of(output, request, deviations, i, &n);
+    put_numbers(text, numbers, n);
   }
 }
 

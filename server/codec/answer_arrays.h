@@ -29,6 +29,12 @@ const double *answer_array_of(const struct irrep_output *output, const struct re
 void answer_array_put(struct text *text, const struct irrep_output *output,
                       const struct request *request, const struct irrep_result *results);
 
+/* The same for deviations of a committee [n_items], whose rows are those of deviation_output_at. */
+const double *answer_deviation_of(const struct irrep_output *output, const struct request *request,
+                                  const struct deviation *deviations, size_t index, size_t *n);
+void answer_deviations_put(struct text *text, const struct irrep_output *output,
+                           const struct request *request, const struct deviation *deviations);
+
 /* 0, or the HTTP status that the structure would have alone. */
 int32_t answer_status(const struct request *request, size_t index);
 

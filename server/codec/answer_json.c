@@ -10,10 +10,8 @@
 #define ELEMENT_SIZE 128
 #define NUMBER_SIZE 22
 
-static void put_output(struct json_writer *w, const struct irrep_output *output, size_t n_atoms,
-                       const struct irrep_result *result) {
-  const double *values = irrep_output_values(output, result);
-  const size_t columns = irrep_output_columns_in(output, result);
+static void put_values(struct json_writer *w, const struct irrep_output *output, size_t n_atoms,
+                       size_t columns, const double *values) {
   const size_t shape[1 + IRREP_OUTPUT_DIMS_MAX] = {
       n_atoms, output->columns > 0 ? output->dims[0] : columns, output->dims[1]};
   if (!values)
@@ -31,15 +29,27 @@ void answer_json_open(struct json_writer *w, const char *id, const char *status)
   json_put_string(w, "status", status);
 }
 
+void answer_json_deviation(struct json_writer *w, uint32_t properties, size_t n_atoms,
+                           const struct deviation *deviation) {
+  const struct irrep_output *output;
+  for (size_t i = 0; (output = deviation_output_at(i)); i++)
+    if (properties & output->bit)
+      put_values(w, output, n_atoms, output->columns, deviation_values(output, deviation));
+}
+
 void answer_json_result(struct json_writer *w, const char *id, uint32_t properties, size_t n_atoms,
-                        const struct irrep_result *result, const double *dispersion_energy) {
+                        const struct irrep_result *result, const double *dispersion_energy,
+                        const struct deviation *deviation) {
   answer_json_open(w, id, "ok");
   const struct irrep_output *output;
   for (size_t i = 0; (output = irrep_output_at(i)); i++)
     if (properties & output->bit)
-      put_output(w, output, n_atoms, result);
+      put_values(w, output, n_atoms, irrep_output_columns_in(output, result),
+                 irrep_output_values(output, result));
   if (dispersion_energy)
     json_put_double(w, "dispersion_energy", *dispersion_energy);
+  if (deviation)
+    answer_json_deviation(w, properties, n_atoms, deviation);
   json_put_size(w, "n_edges", result->n_edges);
   json_close_object(w);
 }
@@ -64,7 +74,7 @@ void answer_json_error(struct json_writer *w, const char *id, const struct probl
 }
 
 void answer_json_begin(struct json_writer *w, const char *model, const char *sha256,
-                       const char *request_id, uint32_t properties) {
+                       const char *request_id, uint32_t properties, bool has_committee) {
   json_open_object(w, NULL);
   json_put_string(w, "model", model);
   json_put_string(w, "model_sha256", sha256);
@@ -72,6 +82,9 @@ void answer_json_begin(struct json_writer *w, const char *model, const char *sha
   json_open_object(w, "units");
   const struct irrep_output *output;
   for (size_t i = 0; (output = irrep_output_at(i)); i++)
+    if (properties & output->bit)
+      json_put_string(w, output->name, output->unit);
+  for (size_t i = 0; has_committee && (output = deviation_output_at(i)); i++)
     if (properties & output->bit)
       json_put_string(w, output->name, output->unit);
   json_close_object(w);

@@ -19,10 +19,15 @@ struct answer_timing {
 void answer_timing_put(struct json_writer *writer, const struct answer_timing *timing);
 
 /* An element of "results": the numbers of a structure of n_atoms, of which only the wanted ones are
- * written, or what was wrong with it. id may be NULL. Thread-safe on distinct writers. */
+ * written, or what was wrong with it. id, dispersion_energy and deviation may be NULL. Thread-safe
+ * on distinct writers. */
 void answer_json_result(struct json_writer *writer, const char *id, uint32_t properties,
                         size_t n_atoms, const struct irrep_result *result,
-                        const double *dispersion_energy);
+                        const double *dispersion_energy, const struct deviation *deviation);
+
+/* The members of a deviation, of those properties that are wanted. */
+void answer_json_deviation(struct json_writer *writer, uint32_t properties, size_t n_atoms,
+                           const struct deviation *deviation);
 void answer_json_error(struct json_writer *writer, const char *id, const struct problem *problem);
 
 /* Opens such an element, with its id and status. */
@@ -36,7 +41,7 @@ size_t answer_json_size(uint32_t properties, const struct irrep_card *card, size
 /* What comes before the elements of "results", with the units of the properties, and what comes
  * after. */
 void answer_json_begin(struct json_writer *writer, const char *model, const char *sha256,
-                       const char *request_id, uint32_t properties);
+                       const char *request_id, uint32_t properties, bool has_committee);
 void answer_json_end(struct json_writer *writer, const struct answer_timing *timing);
 
 #endif

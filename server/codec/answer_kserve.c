@@ -78,6 +78,22 @@ static void put_dispersion(struct json_writer *w, const struct answer_safetensor
   json_close_object(w);
 }
 
+static void put_deviation(struct json_writer *w, const struct irrep_output *output,
+                          const struct answer_safetensors *answer) {
+  const struct request *request = answer->request;
+  open_output(w, output->name, "FP64");
+  answer_array_put_shape(w, output, answer->results, answer_array_rows(output, request));
+  json_open_array(w, "data");
+  for (size_t i = 0; i < request->n_items; i++) {
+    size_t n = 0;
+    const double *numbers = answer_deviation_of(output, request, answer->deviations, i, &n);
+    for (size_t k = 0; k < n; k++)
+      json_put_double(w, NULL, numbers ? numbers[k] : (double)NAN);
+  }
+  json_close_array(w);
+  json_close_object(w);
+}
+
 static void put_outputs(struct json_writer *w, const struct answer_safetensors *answer,
                         const struct kserve_wish *wish) {
   const struct irrep_output *output;
@@ -85,6 +101,9 @@ static void put_outputs(struct json_writer *w, const struct answer_safetensors *
   for (size_t i = 0; (output = irrep_output_at(i)); i++)
     if (wish->outputs & output->bit)
       put_output(w, output, answer, (wish->binary & output->bit) != 0);
+  for (size_t i = 0; answer->deviations && (output = deviation_output_at(i)); i++)
+    if (wish->outputs & output->bit)
+      put_deviation(w, output, answer);
   if (answer->dispersion_energies)
     put_dispersion(w, answer);
   if (wish->outputs & KSERVE_STATUS)

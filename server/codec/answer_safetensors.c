@@ -18,16 +18,21 @@ static void end_tensor(struct json_writer *w, size_t *offset, size_t bytes) {
   json_close_object(w);
 }
 
-/* The names of the properties with a row for each atom, which shapes do not always tell. */
-static void put_by_atom(struct json_writer *w, uint32_t properties) {
+static void add_name(struct text *names, const struct irrep_output *output, uint32_t properties) {
+  if (!(properties & output->bit) || !output->by_atom)
+    return;
+  text_puts(names, names->size > 0 ? "," : "");
+  text_puts(names, output->name);
+}
+
+/* The names of what has a row for each atom, which shapes do not always tell. */
+static void put_by_atom(struct json_writer *w, uint32_t properties, bool has_committee) {
   const struct irrep_output *output;
   struct text names = {0};
-  for (size_t i = 0; (output = irrep_output_at(i)); i++) {
-    if (!(properties & output->bit) || !output->by_atom)
-      continue;
-    text_puts(&names, names.size > 0 ? "," : "");
-    text_puts(&names, output->name);
-  }
+  for (size_t i = 0; (output = irrep_output_at(i)); i++)
+    add_name(&names, output, properties);
+  for (size_t i = 0; has_committee && (output = deviation_output_at(i)); i++)
+    add_name(&names, output, properties);
   json_put_bytes(w, "by_atom", names.bytes ? names.bytes : "", names.size);
   w->text->failed = w->text->failed || names.failed;
   text_fini(&names);
@@ -49,8 +54,19 @@ static void put_metadata(struct json_writer *w, const struct answer_safetensors 
   json_put_string(w, "batch_structures", number);
   snprintf(number, sizeof number, "%zu", t->batch_atoms);
   json_put_string(w, "batch_atoms", number);
-  put_by_atom(w, answer->request->properties);
+  put_by_atom(w, answer->request->properties, answer->deviations != NULL);
   json_close_object(w);
+}
+
+static void put_output(struct json_writer *w, const struct irrep_output *output,
+                       const struct answer_safetensors *answer, size_t *offset) {
+  const size_t rows = answer_array_rows(output, answer->request);
+  if (!(answer->request->properties & output->bit))
+    return;
+  json_open_object(w, output->name);
+  json_put_string(w, "dtype", "F64");
+  answer_array_put_shape(w, output, answer->results, rows);
+  end_tensor(w, offset, rows * answer_array_columns(output, answer->results) * sizeof(double));
 }
 
 static void put_header(struct text *text, const struct answer_safetensors *answer) {
@@ -61,15 +77,10 @@ static void put_header(struct text *text, const struct answer_safetensors *answe
   size_t offset = 0;
   json_open_object(&w, NULL);
   put_metadata(&w, answer);
-  for (size_t i = 0; (output = irrep_output_at(i)); i++) {
-    const size_t rows = answer_array_rows(output, request);
-    if (!(request->properties & output->bit))
-      continue;
-    json_open_object(&w, output->name);
-    json_put_string(&w, "dtype", "F64");
-    answer_array_put_shape(&w, output, answer->results, rows);
-    end_tensor(&w, &offset, rows * answer_array_columns(output, answer->results) * sizeof(double));
-  }
+  for (size_t i = 0; (output = irrep_output_at(i)); i++)
+    put_output(&w, output, answer, &offset);
+  for (size_t i = 0; answer->deviations && (output = deviation_output_at(i)); i++)
+    put_output(&w, output, answer, &offset);
   if (answer->dispersion_energies) {
     json_open_object(&w, "dispersion_energy");
     json_put_string(&w, "dtype", "F64");
@@ -97,6 +108,9 @@ void answer_safetensors_write(struct text *text, const struct answer_safetensors
   for (size_t i = 0; (output = irrep_output_at(i)); i++)
     if (request->properties & output->bit)
       answer_array_put(text, output, request, answer->results);
+  for (size_t i = 0; answer->deviations && (output = deviation_output_at(i)); i++)
+    if (request->properties & output->bit)
+      answer_deviations_put(text, output, request, answer->deviations);
   if (answer->dispersion_energies)
     text_add(text, (const char *)answer->dispersion_energies, request->n_items * sizeof(double));
   answer_status_put(text, request);

@@ -15,13 +15,15 @@ enum member {
   PRIORITY,
   DISPERSION,
   HEAD,
+  COMMITTEE,
   STRUCTURES,
   EXTENSION,
   N_MEMBERS
 };
 
-static const char *const members[N_MEMBERS] = {"properties", "precision", "deadline_ms", "priority",
-                                               "dispersion", "head",      "structures",  NULL};
+static const char *const members[N_MEMBERS] = {"properties", "precision",  "deadline_ms",
+                                               "priority",   "dispersion", "head",
+                                               "committee",  "structures", NULL};
 
 struct reader {
   struct json_reader json;
@@ -143,6 +145,9 @@ static void read_members(struct reader *r) {
       break;
     case HEAD:
       codec_head_read(&r->json, "#/head", &r->request->head, &r->faults[HEAD]);
+      break;
+    case COMMITTEE:
+      codec_committee_read(&r->json, "#/committee", &r->request->committee, &r->faults[COMMITTEE]);
       break;
     case STRUCTURES:
       r->no_memory =

@@ -8,10 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define KEYS_MAX 7
+#define KEYS_MAX 8
 
 /* The longest string that describes dispersion. */
-#define DISPERSION_TEXT_MAX 1024
+#define DISPERSION_TEXT_MAX 1024 /* and a committee */
 
 /* Numbers that are read at a time. */
 #define CHUNK 64
@@ -362,10 +362,25 @@ static bool read_head(struct reader *r, struct json_reader *json) {
   return !r->fault->is_set;
 }
 
+/* An array, or one in a string. */
+static bool read_committee(struct reader *r, struct json_reader *json) {
+  static const char base[] = "#/parameters/committee";
+  struct request_committee *committee = &r->request->committee;
+  char text[DISPERSION_TEXT_MAX];
+  if (json_peek(json) != JSON_STRING)
+    codec_committee_read(json, base, committee, r->fault);
+  else if (json_string_bound(json) <= sizeof text && json_string(json, text, sizeof text, NULL))
+    codec_committee_read_text(text, base, committee, r->fault);
+  else
+    return fault(r, PROBLEM_WRONG_VALUE, "committee", "the string is longer than any that is due");
+  return !r->fault->is_set;
+}
+
 static bool read_parameters(struct reader *r, struct json_reader *object) {
-  static const char *const keys[] = {"precision",          "priority",   "deadline_ms", "timeout",
-                                     "binary_data_output", "dispersion", "head"};
-  enum { PRECISION, PRIORITY, DEADLINE, TIMEOUT, BINARY, DISPERSION, HEAD, N_KEYS };
+  static const char *const keys[] = {"precision", "priority",           "deadline_ms",
+                                     "timeout",   "binary_data_output", "dispersion",
+                                     "head",      "committee"};
+  enum { PRECISION, PRIORITY, DEADLINE, TIMEOUT, BINARY, DISPERSION, HEAD, COMMITTEE, N_KEYS };
   struct json_reader values[KEYS_MAX];
   bool is_binary = false;
   snprintf(r->place, sizeof r->place, "/parameters");
@@ -381,6 +396,7 @@ static bool read_parameters(struct reader *r, struct json_reader *object) {
          (!is_given(&values[PRIORITY]) || read_priority(r, &values[PRIORITY])) &&
          (!is_given(&values[DISPERSION]) || read_dispersion(r, &values[DISPERSION])) &&
          (!is_given(&values[HEAD]) || read_head(r, &values[HEAD])) &&
+         (!is_given(&values[COMMITTEE]) || read_committee(r, &values[COMMITTEE])) &&
          (!is_given(&values[TIMEOUT]) || read_deadline(r, &values[TIMEOUT], "timeout", 1e-3)) &&
          (!is_given(&values[DEADLINE]) || read_deadline(r, &values[DEADLINE], "deadline_ms", 1));
 }

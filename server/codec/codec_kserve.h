@@ -7,7 +7,8 @@
  * Outputs are the properties of irrep/outputs.h and status; those of predict's default and status
  * when none are named. Parameters: precision, deadline_ms, priority (a name, or Triton's number: 0
  * and 1 are interactive, more is bulk), timeout (microseconds, as Triton has it), dispersion
- * (codec_dispersion.h), head and binary_data_output.
+ * (codec_dispersion.h), head, committee (codec_committee.h) and
+ * binary_data_output.
  *
  * Faults are those of codec_json.h: what is malformed, unknown or given twice is a 400, what is
  * missing or of a wrong type or shape a 422. */

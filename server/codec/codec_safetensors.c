@@ -231,6 +231,12 @@ static bool read_head(struct reader *r, const char *text) {
   return found.is_set ? codec_fault_tell(&found, r->problem) : true;
 }
 
+static bool read_committee(struct reader *r, const char *text) {
+  struct codec_fault found = {0};
+  codec_committee_read_text(text, "#/__metadata__/committee", &r->request->committee, &found);
+  return found.is_set ? codec_fault_tell(&found, r->problem) : true;
+}
+
 /* An object as JSON. */
 static bool read_extension(struct reader *r, const char *text) {
   struct json_reader json = codec_reader(text, strlen(text));
@@ -251,17 +257,13 @@ static bool check_extension(struct reader *r, bool is_given) {
 }
 
 static bool read_options(struct reader *r, struct json_reader *json) {
-  enum { EXTENSION = 6, N_OPTIONS };
-  const char *const names[] = {"properties",
-                               "precision",
-                               "deadline_ms",
-                               "priority",
-                               "dispersion",
-                               "head",
-                               r->extension ? r->extension->key : ""};
+  enum { EXTENSION = 7, N_OPTIONS };
+  const char *const names[] = {
+      "properties", "precision", "deadline_ms", "priority",
+      "dispersion", "head",      "committee",   r->extension ? r->extension->key : ""};
   static bool (*const readers[])(struct reader * r, const char *text) = {
-      read_properties, read_precision, read_deadline, read_priority,
-      read_dispersion, read_head,      read_extension};
+      read_properties, read_precision, read_deadline,  read_priority,
+      read_dispersion, read_head,      read_committee, read_extension};
   const size_t n_options = r->extension ? N_OPTIONS : EXTENSION;
   char name[NAME_MAX], text[OPTION_MAX];
   unsigned given = 0;

@@ -53,6 +53,7 @@ static const struct option relax_options[] = {
     {"alpha", OPTION_ABOVE_0, 0, FIELD(relax.alpha), {0}},
     {"damping", OPTION_ABOVE_0, 0, FIELD(relax.damping), {0}},
     {"trajectory", OPTION_COUNT, 0, FIELD(every), {0}},
+    {"max_forces_std", OPTION_ABOVE_0, 0, FIELD(max_forces_std), {0}},
 };
 
 /* The values 0 of words stand for the usual one. */
@@ -75,6 +76,7 @@ static const struct option md_options[] = {
     {"seed", OPTION_COUNT, 0, FIELD(md.seed), {0}},
     {"every", OPTION_COUNT, 0, FIELD(every), {0}},
     {"properties", OPTION_PROPERTIES, 0, FIELD(properties), {0}},
+    {"max_forces_std", OPTION_ABOVE_0, 0, FIELD(max_forces_std), {0}},
 };
 
 /* Those that have to be given, by their places above. */
@@ -394,9 +396,18 @@ static struct trajectory_spec spec_of(enum trajectory_kind kind) {
 }
 
 /* What predict takes, and a trajectory does not. Without a priority predictions go first. */
-static bool check_envelope(struct request *request, struct problem *problem) {
+static bool check_envelope(struct request *request, const struct trajectory_spec *spec,
+                           struct problem *problem) {
   if (!request->has_priority)
     request->priority = PRIORITY_BULK;
+  if (spec->max_forces_std > 0 && request->committee.n == 0) {
+    problem_of_kind(problem, PROBLEM_WRONG_VALUE,
+                    spec->kind == TRAJECTORY_RELAX ? "#/relax/max_forces_std"
+                                                   : "#/md/max_forces_std",
+                    "it bounds what the members of a committee differ by: name some in "
+                    "\"committee\"");
+    return false;
+  }
   if (request->properties == properties_default())
     return true;
   problem_of_kind(problem, PROBLEM_WRONG_VALUE, "#/properties",
@@ -416,7 +427,7 @@ bool codec_trajectory_read(const char *body, size_t size, enum trajectory_format
   const struct codec_extension extension = {trajectory_kind_name(kind), read_object, &r};
   return (is_json ? codec_json_read_more : codec_safetensors_read_more)(
              body, size, &with_motion, &extension, request, problem) &&
-         check_envelope(request, problem);
+         check_envelope(request, spec, problem);
 }
 
 /* Arrays are copied; a structure of a few bytes has an item, and a problem perhaps. */

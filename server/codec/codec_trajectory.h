@@ -31,8 +31,10 @@ struct trajectory_spec {
   struct irrep_relax_options relax; /* by kind; fixed atoms are each structure's own */
   struct irrep_md_options md;
   bool has_mask, mask[9];
-  size_t every;        /* steps from frame to frame; 0: no frames */
-  uint32_t properties; /* of frames */
+  size_t every;          /* steps from frame to frame; 0: no frames */
+  uint32_t properties;   /* of frames */
+  double max_forces_std; /* eV/Angstrom: ends where the members of a committee differ by more; 0: it
+                            does not */
 };
 
 /* The steps that a structure takes at most. */

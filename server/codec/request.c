@@ -1,6 +1,7 @@
 #include "server/codec/request.h"
 
 #include "core/base/arena.h"
+#include "irrep/conventions.h"
 #include "server/base/problem_kinds.h"
 #include "server/models/moving_graph.h"
 
@@ -188,10 +189,58 @@ static bool was_searched(enum irrep_status status) {
 
 /* The arena that a structure takes alone. */
 static size_t bytes_of(const struct request_planner *planner, const struct request_item *item) {
-  const size_t bytes = planner->evaluator->bytes(planner->model, planner->precision, &item->plan);
+  const size_t bytes =
+      size_add(planner->evaluator->bytes(planner->model, planner->precision, &item->plan),
+               item->members_bytes);
   return planner->term
              ? size_add(bytes, irrep_term_bytes(planner->term, item->structure.n_atoms, 0))
              : bytes;
+}
+
+/* That a member knows all elements, which the first model does. */
+static enum irrep_status check_elements(const struct request_member *member,
+                                        const struct irrep_card *card,
+                                        const struct irrep_structure *structure,
+                                        struct irrep_error *error) {
+  bool is_known[IRREP_NUMBER_MAX + 1] = {false};
+  char field[32];
+  for (size_t i = 0; i < card->n_elements; i++)
+    is_known[card->atomic_numbers[i]] = true;
+  for (size_t i = 0; i < structure->n_atoms; i++) {
+    if (is_known[structure->numbers[i]])
+      continue;
+    snprintf(field, sizeof field, "numbers/%zu", i);
+    return irrep_fail(error, IRREP_UNKNOWN_ELEMENT, field,
+                      "atom %zu has the atomic number %d, which the committee's member %.64s was "
+                      "not trained on",
+                      i, (int)structure->numbers[i], member->name);
+  }
+  return IRREP_OK;
+}
+
+/* Plans a structure for the members of a committee: those of the first model's cutoff have its
+ * edges. */
+static enum irrep_status plan_members(const struct request_planner *planner,
+                                      struct request_item *item, struct irrep_error *error) {
+  const struct evaluator *evaluator = planner->evaluator;
+  const double r_max = evaluator->card(planner->model)->r_max;
+  item->members_bytes = 0;
+  for (size_t i = 0; i < planner->n_members; i++) {
+    const struct request_member *member = &planner->members[i];
+    const struct irrep_card *card = evaluator->card(member->model);
+    struct irrep_plan plan = item->plan;
+    enum irrep_status status = check_elements(member, card, &item->structure, error);
+    if (status == IRREP_OK && card->r_max != r_max)
+      status =
+          evaluator->plan(member->model, &item->structure, planner->bounds.max_edges, &plan, error);
+    if (status != IRREP_OK)
+      return status;
+    size_t bytes = evaluator->bytes(member->model, member->precision, &plan);
+    if (planner->term)
+      bytes = size_add(bytes, irrep_term_bytes(planner->term, item->structure.n_atoms, 0));
+    item->members_bytes = bytes > item->members_bytes ? bytes : item->members_bytes;
+  }
+  return IRREP_OK;
 }
 
 /* Plans one structure within max_edges, at a cost that is written. */
@@ -218,6 +267,8 @@ static enum request_planned plan_item(struct request *request, size_t index,
   if (status == IRREP_OK && planner->term)
     refused = irrep_dispersion_elements(planner->dispersion, item->structure.numbers,
                                         item->structure.n_atoms, &error) != IRREP_OK;
+  if (status == IRREP_OK && !refused)
+    refused = plan_members(planner, item, &error) != IRREP_OK;
   const size_t bytes = refused ? 0 : bytes_of(planner, item);
   if (!refused && bytes <= bounds.max_bytes && !unbounded)
     return REQUEST_PLANNED;

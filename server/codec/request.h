@@ -4,6 +4,7 @@
 
 #include "irrep/model.h"
 #include "server/base/problem.h"
+#include "server/codec/codec_committee.h"
 #include "server/codec/codec_dispersion.h"
 #include "server/codec/codec_head.h"
 #include "server/codec/properties.h"
@@ -35,6 +36,7 @@ struct request_item {
   const char *id; /* NULL: none was given */
   struct irrep_structure structure;
   struct irrep_plan plan;              /* after request_plan */
+  size_t members_bytes;                /* likewise: of arena, that the largest member takes */
   struct kept_graph graph;             /* likewise; whoever plans gives it up before request_fini */
   struct moving_graph *moving;         /* of one that is moved step by step, held; NULL: none */
   const struct request_motion *motion; /* NULL: nothing was given */
@@ -57,6 +59,7 @@ struct request {
   enum request_priority priority;
   struct request_dispersion dispersion;
   struct request_head head;
+  struct request_committee committee;
   size_t bytes;                 /* that it holds; read-only */
   size_t bytes_max;             /* that it may hold; 0: no bound */
   struct request_block *blocks; /* private */
@@ -81,6 +84,13 @@ struct problem *request_fault(struct request *request, size_t index);
 
 enum request_planned { REQUEST_PLANNED, REQUEST_IS_LONG, REQUEST_NO_MEMORY };
 
+/* A model that structures are evaluated with beside the first one, which plans them. */
+struct request_member {
+  const char *name;
+  const struct irrep_model *model;
+  enum irrep_precision precision;
+};
+
 /* What structures are planned for. */
 struct request_planner {
   const struct evaluator *evaluator;
@@ -90,7 +100,9 @@ struct request_planner {
   struct bounds bounds;
   const struct irrep_dispersion *dispersion; /* the data of `term` */
   const struct irrep_term *term;             /* that structures have beside the model; or NULL */
-  bool whole;                                /* see below */
+  const struct request_member *members;      /* [n_members] of a committee */
+  size_t n_members;
+  bool whole;              /* see below */
   const atomic_bool *gone; /* planning ends early when this becomes true; or NULL */
 };
 

@@ -1,7 +1,9 @@
 #include "server/compute/compute.h"
 
+#include "core/base/arena.h"
 #include "irrep/conventions.h"
 #include "server/codec/answer_json.h"
+#include "server/compute/committee.h"
 #include "server/compute/profile.h"
 
 #include <stdint.h>
@@ -10,57 +12,52 @@
 /* Atoms for each of the threads that share a batch. */
 #define ATOMS_OF_HELPER 16
 
-/* Arrays of one batch, in one block: outputs live only until they are written as text. */
-struct arrays {
-  struct irrep_structure *structures; /* [n_entries] */
-  const struct irrep_graph **graphs;  /* [n_entries] */
-  bool all_graphs;                    /* each structure's graph is there */
-  struct irrep_result *results;       /* [n_entries] */
-  size_t *heads;                      /* [n_entries] */
-  struct irrep_addition *additions;   /* [n_additions] of those with a term, in their order */
-  size_t n_additions;
-  double *outputs; /* the arrays of the results, one after the other */
-};
-
 static struct prediction *prediction_of(const struct batch *batch, size_t i) {
   return batch->entries[i]->owner;
 }
 
 /* The doubles of a prediction's arrays; none where its caller has them. */
-static size_t doubles_of(const struct prediction *p, const struct irrep_card *card) {
-  return p->numbers
+static size_t doubles_of(const struct prediction *p, const struct irrep_card *card, bool own) {
+  return own && p->numbers
              ? 0
              : irrep_outputs_place(p->properties, card, p->entry.structure->n_atoms, NULL, NULL);
 }
 
-static bool arrays_new(struct arrays *arrays, const struct batch *batch,
-                       const struct irrep_card *card) {
-  size_t n = batch->n_entries, n_outputs = 0;
+static bool take_arrays(struct arrays *arrays, struct prediction *const *predictions, size_t n,
+                        const struct irrep_card *card, bool own) {
+  size_t n_outputs = 0;
   for (size_t i = 0; i < n; i++) {
-    const size_t n_doubles = doubles_of(prediction_of(batch, i), card);
+    const size_t n_doubles = doubles_of(predictions[i], card, own);
     if (n_doubles > SIZE_MAX / sizeof(double) - 1 - n_outputs)
       return false;
     n_outputs += n_doubles;
   }
+  arrays->n = n;
   arrays->structures = calloc(n + 1, sizeof *arrays->structures);
   arrays->graphs = calloc(n + 1, sizeof(const struct irrep_graph *));
-  arrays->all_graphs = true;
   arrays->results = calloc(n + 1, sizeof *arrays->results);
   arrays->heads = calloc(n + 1, sizeof *arrays->heads);
   arrays->additions = calloc(n + 1, sizeof *arrays->additions);
   arrays->outputs = calloc(n_outputs + 1, sizeof *arrays->outputs);
-  if (!arrays->structures || !arrays->graphs || !arrays->results || !arrays->heads ||
-      !arrays->outputs || !arrays->additions)
+  return arrays->structures && arrays->graphs && arrays->results && arrays->heads &&
+         arrays->outputs && arrays->additions;
+}
+
+bool arrays_new(struct arrays *arrays, struct prediction *const *predictions, size_t n,
+                const struct irrep_card *card, bool own) {
+  if (!take_arrays(arrays, predictions, n, card, own))
     return false;
+  arrays->all_graphs = true;
   double *output = arrays->outputs;
   for (size_t i = 0; i < n; i++) {
-    const struct prediction *p = prediction_of(batch, i);
+    const struct prediction *p = predictions[i];
+    const bool has_numbers = own && p->numbers;
     struct irrep_result *result = &arrays->results[i];
     arrays->structures[i] = *p->entry.structure;
     arrays->heads[i] = p->head;
     arrays->graphs[i] = p->graph ? p->graph->graph : NULL;
     arrays->all_graphs = arrays->all_graphs && arrays->graphs[i];
-    *result = p->numbers ? *p->numbers : (struct irrep_result)IRREP_RESULT_INIT;
+    *result = has_numbers ? *p->numbers : (struct irrep_result)IRREP_RESULT_INIT;
     if (p->term)
       arrays->additions[arrays->n_additions++] = (struct irrep_addition){
           .struct_size = sizeof(struct irrep_addition),
@@ -68,14 +65,14 @@ static bool arrays_new(struct arrays *arrays, const struct batch *batch,
           .term = p->term,
           .structure = p->entry.structure,
       };
-    if (!p->numbers)
+    if (!has_numbers)
       output +=
           irrep_outputs_place(p->properties, card, p->entry.structure->n_atoms, output, result);
   }
   return true;
 }
 
-static void arrays_free(struct arrays *arrays) {
+void arrays_free(struct arrays *arrays) {
   free(arrays->structures);
   free(arrays->graphs);
   free(arrays->results);
@@ -96,13 +93,15 @@ static bool write_element(struct prediction *p, const struct irrep_card *card,
     text_room(text, answer_json_size(p->properties, card, answer->n_structures, answer->n_atoms));
   p->answer_at = text->size;
   answer_json_result(&writer, p->id, p->properties, p->entry.structure->n_atoms, result,
-                     p->term ? &p->dispersion_energy : NULL);
+                     p->term ? &p->dispersion_energy : NULL, p->deviation);
   p->answer_size = text->size - p->answer_at;
   return !text->failed;
 }
 
 static void write_answer(struct prediction *p, const struct irrep_card *card,
                          const struct irrep_result *result) {
+  if (p->error.status != IRREP_OK)
+    return; /* of a committee's member */
   if (result->status != IRREP_OK) {
     irrep_fail(&p->error, result->status, "", "evaluation ended with: %s",
                irrep_status_message(result->status));
@@ -136,46 +135,75 @@ static bool is_cancelled(void *flag) {
   return atomic_load_explicit((atomic_bool *)flag, memory_order_relaxed);
 }
 
-static bool uses_exact_filters(const struct batch *batch, const struct compute *compute) {
-  return compute->exact_filters || batch->model->plain_kernels;
+static bool uses_exact_filters(const struct loaded_model *model, const struct compute *compute) {
+  return compute->exact_filters || model->plain_kernels;
 }
 
-/* Evaluates with the batch's team, whose scratch is the end of the arena. */
-static enum irrep_status evaluate(struct batch *batch, const struct compute *compute,
-                                  const struct arrays *arrays, unsigned char *arena, size_t bytes,
-                                  struct irrep_error *error) {
+/* The helpers of a batch, or as many as a member of a committee has room for where they were. */
+static size_t helpers_of(const struct computing *computing, const struct computed_model *model,
+                         size_t each) {
+  const struct batch *batch = computing->batch;
+  if (model->is_own || batch->n_helpers == 0 || each == 0)
+    return batch->n_helpers;
+  const size_t planned = compute_helper_bytes(computing->compute, batch->model, batch->precision);
+  const size_t fit = size_mul(planned, batch->n_helpers) / each;
+  return fit < batch->n_helpers ? fit : batch->n_helpers;
+}
+
+/* Evaluates with a team, whose scratch is the end of the arena. */
+static enum irrep_status evaluate_with(const struct computing *computing,
+                                       const struct computed_model *model,
+                                       const struct irrep_evaluate_options *options,
+                                       struct arrays *arrays, size_t bytes,
+                                       struct irrep_error *error) {
+  const struct evaluator *evaluator = computing->compute->evaluator;
+  const struct irrep_model *core = model->loaded->model;
+  return arrays->all_graphs
+             ? evaluator->evaluate_graphs(core, options, arrays->graphs, arrays->n,
+                                          computing->arena, bytes, arrays->results, error)
+             : evaluator->evaluate(core, options, arrays->structures, arrays->n, computing->arena,
+                                   bytes, arrays->results, error);
+}
+
+enum irrep_status compute_evaluate(const struct computing *computing,
+                                   const struct computed_model *model, struct arrays *arrays,
+                                   struct irrep_error *error) {
+  struct batch *batch = computing->batch;
+  const struct compute *compute = computing->compute;
+  const bool exact = uses_exact_filters(model->loaded, compute);
   void *scratch[IRREP_HELPERS_MAX];
   struct team team;
-  const size_t each = compute_helper_bytes(compute, batch->model, batch->precision);
-  bytes = bytes / IRREP_ALIGNMENT * IRREP_ALIGNMENT;
-  for (size_t i = 0; i < batch->n_helpers; i++)
-    scratch[i] = arena + (bytes -= each);
+  /* Tables that are made for the first batch in a precision do not tell what a batch costs. */
+  if (!exact && !model->is_own) {
+    const enum irrep_status status =
+        compute->evaluator->prepare(model->loaded->model, model->precision, error);
+    if (status != IRREP_OK)
+      return status;
+  }
+  const size_t each = compute_helper_bytes(compute, model->loaded, model->precision);
+  const size_t n_helpers = helpers_of(computing, model, each);
+  size_t bytes = computing->bytes / IRREP_ALIGNMENT * IRREP_ALIGNMENT;
+  for (size_t i = 0; i < n_helpers; i++)
+    scratch[i] = computing->arena + (bytes -= each);
   const bool helped =
-      batch->n_helpers > 0 && workers_open_team(compute->workers, &team, batch->n_helpers, scratch);
-  const bool plain = batch->model->plain_kernels;
-  batch->profile = compute->profiles ? profile_new(1 + batch->n_helpers) : NULL;
+      n_helpers > 0 && workers_open_team(compute->workers, &team, n_helpers, scratch);
   const struct irrep_evaluate_options options = {
       .struct_size = sizeof options,
-      .precision = batch->precision,
+      .precision = model->precision,
       .cancelled = is_cancelled,
       .cancel_context = &batch->cancelled,
       .team = helped ? &team.core : NULL,
-      .exact_filters = uses_exact_filters(batch, compute),
-      .plain_kernels = plain,
+      .exact_filters = exact,
+      .plain_kernels = model->loaded->plain_kernels,
       .additions = arrays->additions,
       .n_additions = arrays->n_additions,
       .heads = arrays->heads,
-      .profile = batch->profile ? &batch->profile->core : NULL};
-  const enum irrep_status status =
-      arrays->all_graphs
-          ? compute->evaluator->evaluate_graphs(batch->model->model, &options, arrays->graphs,
-                                                batch->n_entries, arena, bytes, arrays->results,
-                                                error)
-          : compute->evaluator->evaluate(batch->model->model, &options, arrays->structures,
-                                         batch->n_entries, arena, bytes, arrays->results, error);
+      .profile = model->is_own && batch->profile ? &batch->profile->core : NULL};
+  const enum irrep_status status = evaluate_with(computing, model, &options, arrays, bytes, error);
   if (helped) {
     workers_close_team(compute->workers, &team);
-    batch->helped_ns = team.helped_ns;
+    if (model->is_own)
+      batch->helped_ns = team.helped_ns;
   }
   return status;
 }
@@ -186,28 +214,53 @@ static void drop_graphs(const struct batch *batch, const struct compute *compute
       graph_store_drop(compute->graphs, prediction_of(batch, i)->graph);
 }
 
+/* Evaluates the batch by its own model, and what has a committee by its members. */
+static enum irrep_status evaluate(const struct computing *computing, struct arrays *arrays,
+                                  struct irrep_error *error) {
+  struct batch *batch = computing->batch;
+  const struct computed_model own = {batch->model, batch->precision, true};
+  batch->profile = computing->compute->profiles ? profile_new(1 + batch->n_helpers) : NULL;
+  const enum irrep_status status = compute_evaluate(computing, &own, arrays, error);
+  const uint64_t evaluated_ns = uv_hrtime();
+  batch->evaluate_ns = evaluated_ns - batch->began_ns;
+  if (status == IRREP_OK)
+    committee_evaluate(computing, arrays);
+  batch->committee_ns = uv_hrtime() - evaluated_ns;
+  return status;
+}
+
+static bool arrays_of_batch(struct arrays *arrays, const struct batch *batch,
+                            const struct irrep_card *card) {
+  struct prediction **predictions = calloc(batch->n_entries + 1, sizeof(struct prediction *));
+  for (size_t i = 0; predictions && i < batch->n_entries; i++)
+    predictions[i] = prediction_of(batch, i);
+  const bool made = predictions && arrays_new(arrays, predictions, batch->n_entries, card, true);
+  free(predictions);
+  return made;
+}
+
 void compute_batch(struct batch *batch, const struct compute *compute, void *arena,
                    size_t arena_bytes) {
+  const struct computing computing = {batch, compute, arena, arena_bytes};
   const struct irrep_card *card = compute->evaluator->card(batch->model->model);
   struct arrays arrays = {0};
   struct irrep_error error = {0};
   enum irrep_status status = IRREP_OK;
   /* Tables that are made for the first batch in a precision do not tell what a batch costs. */
-  if (!uses_exact_filters(batch, compute))
+  if (!uses_exact_filters(batch->model, compute))
     status = compute->evaluator->prepare(batch->model->model, batch->precision, &error);
   batch->began_ns = uv_hrtime();
   if (status != IRREP_OK) {
     error.status = status;
-  } else if (arena_bytes < batch->work.arena_bytes || !arrays_new(&arrays, batch, card)) {
+  } else if (arena_bytes < batch->work.arena_bytes || !arrays_of_batch(&arrays, batch, card)) {
     status = IRREP_NO_MEMORY;
     irrep_fail(&error, status, "", "no memory to evaluate the batch");
   } else {
-    status = evaluate(batch, compute, &arrays, arena, arena_bytes, &error);
+    status = evaluate(&computing, &arrays, &error);
     error.status = status;
   }
   drop_graphs(batch, compute);
-  uint64_t evaluated_ns = uv_hrtime();
-  batch->evaluate_ns = evaluated_ns - batch->began_ns;
+  const uint64_t evaluated_ns = uv_hrtime();
   for (size_t i = 0; status == IRREP_OK && i < arrays.n_additions; i++)
     prediction_of(batch, arrays.additions[i].index)->dispersion_energy = arrays.additions[i].energy;
   for (size_t i = 0; i < batch->n_entries; i++)

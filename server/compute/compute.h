@@ -10,6 +10,19 @@
 
 #include <stddef.h>
 
+/* A member of a committee; held by whoever has it. */
+struct committee_model {
+  struct loaded_model *loaded;
+  enum irrep_precision precision;
+  size_t head; /* its index among the model's */
+};
+
+/* The models that a request is evaluated with beside its own. */
+struct committee {
+  size_t n; /* 0: there is no committee */
+  struct committee_model members[COMMITTEE_MAX];
+};
+
 /* The elements of "results" that a batch writes for one request, each behind a comma: the answer is
  * sent from here. */
 struct answer_text {
@@ -23,14 +36,16 @@ struct answer_text {
 struct prediction {
   struct entry entry;
   struct predict_job *job;
-  const char *id;                /* NULL: none */
-  uint32_t properties;           /* a set of properties.h */
-  struct kept_graph *graph;      /* of the structure, where it is kept */
-  const struct irrep_term *term; /* of dispersion, beside the model; NULL: none */
-  size_t head;                   /* its index among the model's; 0 of a model without */
-  struct irrep_result *numbers;  /* where they go, with the caller's arrays, instead of an answer;
-                                    NULL: an answer is wanted */
-  struct answer_text *answer;    /* which gets its element, when one is wanted; NULL: no memory */
+  const char *id;                    /* NULL: none */
+  uint32_t properties;               /* a set of properties.h */
+  struct kept_graph *graph;          /* of the structure, where it is kept */
+  const struct irrep_term *term;     /* of dispersion, beside the model; NULL: none */
+  size_t head;                       /* its index among the model's; 0 of a model without */
+  const struct committee *committee; /* NULL: none */
+  struct deviation *deviation;       /* of the committee; NULL without one */
+  struct irrep_result *numbers; /* where they go, with the caller's arrays, instead of an answer;
+                                   NULL: an answer is wanted */
+  struct answer_text *answer;   /* which gets its element, when one is wanted; NULL: no memory */
   /* After compute_batch */
   struct irrep_error error;      /* status OK, or why there is no answer */
   size_t answer_at, answer_size; /* of the element and its comma in the text */

@@ -82,6 +82,7 @@ struct batch {
   const char *reason;                        /* static: why it began */
   atomic_bool cancelled;                     /* set when nobody wants any of it */
   uint64_t began_ns, evaluate_ns, encode_ns; /* for whoever runs it */
+  uint64_t committee_ns;                     /* that other models have taken: no part of these */
   uint64_t helped_ns;                        /* the time that helpers have computed meanwhile */
   struct lane *lane;                         /* private */
   size_t n_live;                             /* private */

@@ -117,6 +117,7 @@ static enum driver_next trajectory_answer(struct driver *driver,
   t->told_energy = results->energy;
   t->has_dispersion = driver->dispersion_energies != NULL;
   t->told_dispersion = t->has_dispersion ? driver->dispersion_energies[0] : 0;
+  t->forces_std = driver->forces_std;
   t->has_stress = results->has_stress;
   memcpy(t->stress, results->stress, sizeof t->stress);
   memcpy(t->forces, results->forces, 3 * t->asked.n_atoms * sizeof *t->forces);
@@ -159,6 +160,7 @@ struct trajectory *trajectory_new(const struct trajectory_spec *spec, const stru
                            .index = index,
                            .form = form,
                            .energy = (double)NAN,
+                           .forces_std = (double)NAN,
                            .temperature = (double)NAN,
                            .told_step = TRAJECTORY_NEVER,
                            .forces = forces,
@@ -258,6 +260,28 @@ static void note_frame(struct trajectory *t, uint64_t step) {
   t->told_step = step;
 }
 
+/* Whether the committee differs by more than it may. */
+static bool is_beyond_bound(const struct trajectory *t) {
+  return t->spec->max_forces_std > 0 && t->forces_std > t->spec->max_forces_std;
+}
+
+static void close_relax_frame(struct trajectory *t, uint64_t step, double fmax) {
+  if (t->form == TRAJECTORY_ROWS)
+    trajectory_rows_close_frame(&t->frame, t, fmax);
+  else
+    trajectory_json_close_frame(&t->frame, fmax);
+  note_frame(t, step);
+}
+
+/* At the atoms that are told of: of those the longest force is not known. */
+static void stop_relax(struct trajectory *t, uint64_t step, bool framed) {
+  if (framed)
+    close_relax_frame(t, step, (double)NAN);
+  t->energy = t->told_energy;
+  t->is_stopped = true;
+  end_well(t, TRAJECTORY_ENDED);
+}
+
 /* The frame has what was told, of the atoms as they were; the longest force is known afterwards. */
 static void step_relax(struct trajectory *t) {
   struct irrep_relax_progress progress = IRREP_RELAX_PROGRESS_INIT;
@@ -268,6 +292,10 @@ static void step_relax(struct trajectory *t) {
   const bool framed = wants_frame(t, step), is_of_rows = t->form == TRAJECTORY_ROWS;
   if (framed)
     (is_of_rows ? trajectory_rows_relax_frame : trajectory_json_relax_frame)(&t->frame, t, step);
+  if (is_beyond_bound(t)) {
+    stop_relax(t, step, framed);
+    return;
+  }
   const enum irrep_status status =
       irrep_relax_tell(t->relax, t->told_energy, t->forces,
                        t->has_stress ? (const double(*)[3])t->stress : NULL, &state, &error);
@@ -279,13 +307,8 @@ static void step_relax(struct trajectory *t) {
     fail_by(t, &error);
     return;
   }
-  if (framed) {
-    if (is_of_rows)
-      trajectory_rows_close_frame(&t->frame, t, progress.fmax);
-    else
-      trajectory_json_close_frame(&t->frame, progress.fmax);
-    note_frame(t, step);
-  }
+  if (framed)
+    close_relax_frame(t, step, progress.fmax);
   if (ask(t) && state != IRREP_RELAX_RUNNING)
     end_well(t, state == IRREP_RELAX_CONVERGED ? TRAJECTORY_CONVERGED : TRAJECTORY_ENDED);
 }
@@ -308,7 +331,8 @@ static void step_md(struct trajectory *t) {
       note_frame(t, frame.step);
     }
   }
-  if (!ask(t))
+  t->is_stopped = is_beyond_bound(t);
+  if (t->is_stopped || !ask(t))
     end_well(t, TRAJECTORY_ENDED);
 }
 

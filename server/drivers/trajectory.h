@@ -45,6 +45,8 @@ struct trajectory {
   struct problem problem;     /* after FAILED */
   uint64_t n_steps;           /* complete */
   double energy, temperature; /* eV, K; NaN where there is none */
+  double forces_std;          /* eV/Angstrom, of the last answer; NaN without a committee */
+  bool is_stopped;            /* it has ended because that was more than the spec's bound */
   bool has_frame;             /* this step has one, */
   uint64_t frame_step;        /* of this number */
   struct text frame;          /* a JSON object or a row, until the next step */

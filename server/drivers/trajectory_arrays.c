@@ -190,11 +190,10 @@ static void put_numbers(void *context, const struct answer *x, const struct tens
 }
 
 void trajectory_arrays_write(struct text *text, const struct trajectory_arrays *a) {
-  const bool has_dispersion = a->request->dispersion.is_wanted;
   const struct answer x = {
       .a = a,
-      .sets = {trajectory_rows_set(a->spec, has_dispersion, false),
-               a->spec->every > 0 ? trajectory_rows_set(a->spec, has_dispersion, true) : 0}};
+      .sets = {trajectory_rows_set(a->spec, a->request, false),
+               a->spec->every > 0 ? trajectory_rows_set(a->spec, a->request, true) : 0}};
   put_header(text, &x);
   visit_all(&x, put_numbers, text);
 }

@@ -3,6 +3,8 @@
 #include "server/base/problem_kinds.h"
 #include "server/codec/answer_json.h"
 
+#include <math.h>
+
 static const size_t square[2] = {3, 3};
 
 static void put_vectors(struct json_writer *w, const char *key, const double *values,
@@ -33,6 +35,14 @@ static void put_energy(struct json_writer *w, const struct trajectory *t, double
     json_put_double(w, "dispersion_energy", t->told_dispersion);
 }
 
+/* How far the members of a committee are apart, where there is one. */
+static void put_committee(struct json_writer *w, const struct trajectory *t) {
+  if (t->request->committee.n > 0)
+    json_put_double(w, "max_forces_std", t->forces_std);
+  if (t->is_stopped)
+    json_put_string(w, "stopped", "max_forces_std");
+}
+
 static void open_frame(struct json_writer *w, const struct trajectory *t, uint64_t step) {
   json_open_object(w, NULL);
   if (t->form != TRAJECTORY_PLAIN) {
@@ -50,6 +60,7 @@ void trajectory_json_relax_frame(struct text *text, const struct trajectory *t, 
   if (trajectory_spec_moves_cell(t->spec))
     put_cell(&w, t->asked.pbc, t->asked.cell);
   put_vectors(&w, "forces", t->forces, t->asked.n_atoms);
+  put_committee(&w, t);
 }
 
 void trajectory_json_close_frame(struct text *text, double fmax) {
@@ -80,6 +91,7 @@ void trajectory_json_md_frame(struct text *text, const struct trajectory *t,
     put_vectors(&w, "forces", frame->forces, frame->n_atoms);
   if (wanted & TRAJECTORY_STRESS)
     put_stress(&w, t);
+  put_committee(&w, t);
   json_close_object(&w);
 }
 
@@ -103,12 +115,13 @@ static void put_relaxed(struct json_writer *w, const struct trajectory *t) {
   irrep_relax_report(t->relax, &progress, NULL);
   json_put_bool(w, "converged", t->end == TRAJECTORY_CONVERGED);
   json_put_size(w, "n_steps", progress.n_steps);
-  json_put_double(w, "fmax", progress.fmax);
+  json_put_double(w, "fmax", t->is_stopped ? (double)NAN : progress.fmax);
   put_energy(w, t, t->told_energy);
   put_vectors(w, "positions", t->asked.positions, t->asked.n_atoms);
   put_cell(w, t->asked.pbc, t->asked.cell);
   put_vectors(w, "forces", t->forces, t->asked.n_atoms);
   put_stress(w, t);
+  put_committee(w, t);
 }
 
 static void put_moved(struct json_writer *w, const struct trajectory *t) {
@@ -127,6 +140,7 @@ static void put_moved(struct json_writer *w, const struct trajectory *t) {
   put_cell(w, t->request->items[t->index].structure.pbc, (const double(*)[3])frame.cell);
   put_vectors(w, "forces", frame.forces, frame.n_atoms);
   put_stress(w, t);
+  put_committee(w, t);
 }
 
 void trajectory_json_result(struct text *text, const struct trajectory *t) {

@@ -11,6 +11,8 @@ enum column {
   TIME,
   ENERGY,
   DISPERSION_ENERGY,
+  MAX_FORCES_STD,
+  STOPPED,
   FMAX,
   KINETIC_ENERGY,
   CONSERVED,
@@ -32,6 +34,8 @@ static const struct row_column table[N_COLUMNS] = {
     [TIME] = {"time", ROW_F64, false, 0, {1, 1}},
     [ENERGY] = {"energy", ROW_F64, false, 0, {1, 1}},
     [DISPERSION_ENERGY] = {"dispersion_energy", ROW_F64, false, 0, {1, 1}},
+    [MAX_FORCES_STD] = {"max_forces_std", ROW_F64, false, 0, {1, 1}},
+    [STOPPED] = {"stopped", ROW_U8, false, 0, {1, 1}},
     [FMAX] = {"fmax", ROW_F64, false, 0, {1, 1}},
     [KINETIC_ENERGY] = {"kinetic_energy", ROW_F64, false, 0, {1, 1}},
     [CONSERVED] = {"conserved", ROW_F64, false, 0, {1, 1}},
@@ -59,9 +63,12 @@ static uint64_t md_frame_set(const struct trajectory_spec *spec) {
   return set | (trajectory_spec_moves_cell(spec) ? BIT(CELL) : 0);
 }
 
-uint64_t trajectory_rows_set(const struct trajectory_spec *spec, bool has_dispersion,
+uint64_t trajectory_rows_set(const struct trajectory_spec *spec, const struct request *request,
                              bool is_frame) {
-  const uint64_t energies = BIT(ENERGY) | (has_dispersion ? BIT(DISPERSION_ENERGY) : 0);
+  const uint64_t of_committee = BIT(MAX_FORCES_STD) | (is_frame ? 0 : BIT(STOPPED));
+  const uint64_t energies = BIT(ENERGY) |
+                            (request->dispersion.is_wanted ? BIT(DISPERSION_ENERGY) : 0) |
+                            (request->committee.n > 0 ? of_committee : 0);
   const uint64_t relax = energies | BIT(FMAX) | BIT(POSITIONS) | BIT(FORCES);
   const uint64_t md = energies | BIT(TIME) | BIT(KINETIC_ENERGY) | BIT(CONSERVED) |
                       BIT(TEMPERATURE) | BIT(PRESSURE);
@@ -90,10 +97,6 @@ struct row {
   const double *arrays[N_COLUMNS];
 };
 
-static bool has_dispersion(const struct trajectory *t) {
-  return t->request->dispersion.is_wanted;
-}
-
 static void put(struct text *text, const struct row *row, uint64_t set, size_t n_atoms) {
   const double nothing = (double)NAN;
   for (size_t i = 0; i < N_COLUMNS; i++) {
@@ -114,6 +117,8 @@ static const double *cell_of(const bool pbc[3], const double cell[3][3]) {
 }
 
 static void set_relaxed(struct row *row, const struct trajectory *t) {
+  row->numbers[MAX_FORCES_STD] = t->forces_std;
+  row->numbers[STOPPED] = t->is_stopped;
   row->numbers[ENERGY] = t->told_energy;
   row->numbers[DISPERSION_ENERGY] = t->told_dispersion;
   row->arrays[POSITIONS] = t->asked.positions;
@@ -126,11 +131,11 @@ void trajectory_rows_relax_frame(struct text *text, const struct trajectory *t, 
   struct row row = {0};
   set_relaxed(&row, t);
   row.numbers[STEP] = (double)step;
-  put(text, &row, trajectory_rows_set(t->spec, has_dispersion(t), true), t->asked.n_atoms);
+  put(text, &row, trajectory_rows_set(t->spec, t->request, true), t->asked.n_atoms);
 }
 
 void trajectory_rows_close_frame(struct text *text, const struct trajectory *t, double fmax) {
-  const uint64_t set = trajectory_rows_set(t->spec, has_dispersion(t), true);
+  const uint64_t set = trajectory_rows_set(t->spec, t->request, true);
   size_t before = 0;
   for (size_t i = 0; i < FMAX; i++)
     before += (set & BIT(i)) != 0;
@@ -141,6 +146,8 @@ void trajectory_rows_close_frame(struct text *text, const struct trajectory *t, 
 static void set_moved(struct row *row, const struct trajectory *t,
                       const struct irrep_md_frame *frame) {
   row->numbers[STEP] = row->numbers[STEPS] = (double)frame->step;
+  row->numbers[MAX_FORCES_STD] = t->forces_std;
+  row->numbers[STOPPED] = t->is_stopped;
   row->numbers[TIME] = frame->time;
   row->numbers[ENERGY] = frame->potential;
   row->numbers[DISPERSION_ENERGY] = t->told_dispersion;
@@ -160,7 +167,7 @@ void trajectory_rows_md_frame(struct text *text, const struct trajectory *t,
                               const struct irrep_md_frame *frame) {
   struct row row = {0};
   set_moved(&row, t, frame);
-  put(text, &row, trajectory_rows_set(t->spec, has_dispersion(t), true), frame->n_atoms);
+  put(text, &row, trajectory_rows_set(t->spec, t->request, true), frame->n_atoms);
 }
 
 static void put_relaxed(struct text *text, const struct trajectory *t, uint64_t set) {
@@ -170,7 +177,7 @@ static void put_relaxed(struct text *text, const struct trajectory *t, uint64_t 
   set_relaxed(&row, t);
   row.numbers[CONVERGED] = t->end == TRAJECTORY_CONVERGED;
   row.numbers[N_STEPS] = (double)progress.n_steps;
-  row.numbers[FMAX] = progress.fmax;
+  row.numbers[FMAX] = t->is_stopped ? (double)NAN : progress.fmax;
   put(text, &row, set, t->asked.n_atoms);
 }
 
@@ -183,7 +190,7 @@ static void put_moved(struct text *text, const struct trajectory *t, uint64_t se
 }
 
 void trajectory_rows_result(struct text *text, const struct trajectory *t) {
-  const uint64_t set = trajectory_rows_set(t->spec, has_dispersion(t), false);
+  const uint64_t set = trajectory_rows_set(t->spec, t->request, false);
   if (t->md)
     put_moved(text, t, set);
   else

@@ -22,7 +22,7 @@ struct row_column {
 const struct row_column *trajectory_rows_column(size_t i);
 
 /* Those that frames, or results, have: bit i for column i. */
-uint64_t trajectory_rows_set(const struct trajectory_spec *spec, bool has_dispersion,
+uint64_t trajectory_rows_set(const struct trajectory_spec *spec, const struct request *request,
                              bool is_frame);
 
 /* The doubles of one column, and of a row, of a structure of so many atoms. */

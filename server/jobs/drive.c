@@ -1,5 +1,6 @@
 #include "server/jobs/drive.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,8 +52,17 @@ static void rest(struct drive *drive, enum driver_next next, const struct proble
   drive->options.rests(drive->options.context, next, problem);
 }
 
+/* The largest deviation of a force, of all structures; NaN without a committee. */
+static double largest(const struct deviation *deviations, size_t n) {
+  double most = deviations ? 0.0 : (double)NAN;
+  for (size_t i = 0; deviations && i < n; i++)
+    most = fmax(most, deviations[i].forces_max);
+  return most;
+}
+
 static void on_results(void *context, const struct problem *problem,
-                       const struct irrep_result *results, const double *dispersion_energies) {
+                       const struct irrep_result *results, const double *dispersion_energies,
+                       const struct deviation *deviations) {
   struct drive *drive = context;
   const struct drive_options *o = &drive->options;
   const struct driver_kind *kind = o->driver->kind;
@@ -65,6 +75,7 @@ static void on_results(void *context, const struct problem *problem,
   } else {
     drive->n_structures += drive->n_in_request;
     o->driver->dispersion_energies = dispersion_energies;
+    o->driver->forces_std = largest(deviations, drive->n_in_request);
     const enum driver_next next = kind->answer(o->driver, results);
     o->driver->dispersion_energies = NULL;
     if (next != DRIVER_ASKS)

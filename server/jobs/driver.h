@@ -61,6 +61,8 @@ struct driver {
   char fault[DRIVER_FAULT_SIZE];     /* after DRIVER_FAULT, otherwise "" */
   const double *dispersion_energies; /* during answer(): [n_items] eV, the part of dispersion in
                                         each energy; NULL: it was not asked for */
+  double forces_std; /* eV/Angstrom, set before answer(): the largest deviation of a force among the
+                        members of the request's committee; NaN without one */
 };
 
 struct driver_kind {

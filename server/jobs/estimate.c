@@ -10,16 +10,27 @@ static double milliseconds(double seconds) {
   return round(seconds * 1e6) / 1e3;
 }
 
-/* What dispersion takes for a structure. */
+/* What dispersion and the members of a committee take for a structure. */
 static size_t term_bytes(const struct predict_job *job, const struct request_item *item) {
-  return job->term && !item->problem ? irrep_term_bytes(job->term, item->structure.n_atoms, 0) : 0;
+  const size_t of_term =
+      job->term && !item->problem ? irrep_term_bytes(job->term, item->structure.n_atoms, 0) : 0;
+  return item->problem ? 0 : size_add(of_term, item->members_bytes);
+}
+
+/* What all models take on one thread. */
+static double seconds_of(const struct predict_job *job, const struct irrep_plan *plan) {
+  double seconds = cost_seconds(&job->loaded->rates[job->precision], plan);
+  for (size_t i = 0; i < job->committee.n; i++) {
+    const struct committee_model *member = &job->committee.members[i];
+    seconds += cost_seconds(&member->loaded->rates[member->precision], plan);
+  }
+  return seconds;
 }
 
 static void put_sizes(struct json_writer *w, const struct predict_job *job,
                       const struct irrep_plan *plan, size_t extra_bytes) {
   const size_t n_threads = 1 + compute_helpers_max(job->compute, plan->n_atoms);
-  const double seconds =
-      cost_seconds(&job->loaded->rates[job->precision], plan) / (double)n_threads;
+  const double seconds = seconds_of(job, plan) / (double)n_threads;
   json_put_size(w, "n_atoms", plan->n_atoms);
   json_put_size(w, "n_edges", plan->n_edges);
   json_put_size(w, "bytes",

@@ -137,7 +137,7 @@ static void end_batch(struct work *work) {
   const char *name = served->name;
   scheduler_finished(p->scheduler, batch);
   metrics_batch(p->metrics, name, batch->reason, batch->n_entries, batch->sum.n_atoms,
-                (double)batch->evaluate_ns * 1e-9);
+                (double)(batch->evaluate_ns + batch->committee_ns) * 1e-9);
   metrics_stage(p->metrics, name, "encode", (double)batch->encode_ns * 1e-9);
   take_profile(p, name, batch);
   for (size_t i = 0; i < batch->n_entries; i++)

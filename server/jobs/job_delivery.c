@@ -36,6 +36,7 @@ static void deliver_numbers(struct predict_job *job) {
   struct request request = job->request;
   const struct irrep_result *results = job->results;
   const double *dispersion_energies = job_reply_dispersion(job);
+  const struct deviation *deviations = job->deviations;
   const struct problem *found = predict_job_problem(job);
   struct problem problem;
   if (found)
@@ -44,7 +45,7 @@ static void deliver_numbers(struct predict_job *job) {
   void *context = job->context;
   job->request = (struct request){0};
   job_free(job);
-  submitted(context, found ? &problem : NULL, results, dispersion_energies);
+  submitted(context, found ? &problem : NULL, results, dispersion_energies, deviations);
   request_fini(&request);
 }
 

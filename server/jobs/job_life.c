@@ -164,6 +164,8 @@ void job_free(struct predict_job *job) {
     scheduler_leave(p->scheduler);
     registry_release(job->loaded);
   }
+  for (size_t i = 0; i < job->committee.n; i++)
+    registry_release(job->committee.members[i].loaded);
   if (job->client)
     clients_leave(&p->clients, job->client);
   job_drop_body(job);

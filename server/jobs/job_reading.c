@@ -41,7 +41,7 @@ static void read_and_plan(struct work *work, void *arena, size_t bytes) {
   (void)bytes;
   if (job->body && !atomic_load(&job->cancelled))
     predict_job_read(job);
-  if (job->loaded && !predict_job_failed(job) && !atomic_load(&job->cancelled))
+  if (job_model_is_there(job) && !predict_job_failed(job) && !atomic_load(&job->cancelled))
     predict_job_plan(job, TURN_EDGES, true);
 }
 
@@ -64,13 +64,14 @@ static void judge_planning(struct predict_job *job) {
 
 /* A worker has brought back a job that it has read, or planned in part. */
 static void go_on_in_turns(struct predict_job *job) {
-  if (!predict_job_failed(job) && !job->predictions && job->loaded) {
+  const bool is_there = predict_job_failed(job) || job->predictions || job_model_hold_all(job);
+  if (!predict_job_failed(job) && !job->predictions && is_there) {
     judge_planning(job);
     job_deadline_judge(job, uv_hrtime());
   }
   if (predict_job_failed(job) || job->predictions)
     end_planning(job);
-  else if (!job->loaded)
+  else if (!is_there)
     job_model_await(job, on_loaded);
   else if (job_happens(job, JOB_EVENT_PLAN_LATER))
     job_deadline_watch(job);
@@ -158,7 +159,7 @@ void job_read(struct predict_job *job) {
 
 void job_go_on(struct predict_job *job) {
   struct predictor *p = job->predictor;
-  if (!predict_job_failed(job) && !job->loaded) {
+  if (!predict_job_failed(job) && !job_model_hold_all(job)) {
     job_model_await(job, on_loaded);
     return;
   }

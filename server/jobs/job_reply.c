@@ -32,7 +32,7 @@ static void write_frame(const struct predict_job *job, struct frame *frame) {
   struct text *text = &frame->text;
   struct json_writer w = json_writer_over(text);
   answer_json_begin(&w, job->served->name, job->loaded->sha256, job->request_id,
-                    job->request.properties);
+                    job->request.properties, job->deviations != NULL);
   frame->head_size = text->size;
   for (size_t i = 0; i < job->request.n_items; i++) {
     const struct request_item *item = &job->request.items[i];
@@ -109,7 +109,8 @@ static struct answer_safetensors tensors_of(const struct predict_job *job) {
                                      .timing = &job->timing,
                                      .request = &job->request,
                                      .results = job->results,
-                                     .dispersion_energies = job_reply_dispersion(job)};
+                                     .dispersion_energies = job_reply_dispersion(job),
+                                     .deviations = job->deviations};
 }
 
 static void reply_answer(struct predict_job *job, struct reply *reply) {

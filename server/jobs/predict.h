@@ -68,15 +68,18 @@ struct predict_job *predict_call(struct predictor *predictor, const struct predi
 
 struct request;
 struct irrep_result;
+struct deviation;
 
 /* As predict_done, for structures that came otherwise than as a body. problem is NULL when all of
  * them have their numbers, otherwise what is wrong with the first that has none. results [n_items]
  * hold the energy and what the request's properties ask for, with forces the virial and the stress
  * too; dispersion_energies [n_items] eV the part of dispersion in each energy, NULL where the
- * request does not want it. All are valid during the call. */
+ * request does not want it; deviations [n_items] are those of its committee, NULL without one. All
+ * are valid during the call. */
 typedef void (*predict_submitted)(void *context, const struct problem *problem,
                                   const struct irrep_result *results,
-                                  const double *dispersion_energies);
+                                  const double *dispersion_energies,
+                                  const struct deviation *deviations);
 
 /* Structures that came otherwise than as a body. */
 struct predict_submission {

@@ -5,6 +5,7 @@
 #include "server/codec/body_size.h"
 #include "server/models/moving_graph.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -142,6 +143,17 @@ size_t predict_job_atoms(const struct predict_job *job) {
 /* What an estimate says of a structure, or an answer of a fault. */
 #define ITEM_ANSWER_BYTES 512
 
+/* What a committee adds: stress_std and energy_std, and a number for each atom, with their names.
+ */
+#define COMMITTEE_ANSWER_BYTES 512
+#define COMMITTEE_ATOM_BYTES 32
+
+/* What the deviations of a committee take, as numbers and in an answer. */
+static size_t committee_bytes(size_t n_structures, size_t n_atoms) {
+  return size_add(size_mul(n_structures, sizeof(struct deviation) + COMMITTEE_ANSWER_BYTES),
+                  size_mul(n_atoms, sizeof(double) + COMMITTEE_ATOM_BYTES));
+}
+
 /* Of the answer, and the numbers that it is written from. */
 static size_t answer_bytes(const struct predict_job *job, uint32_t properties, size_t n_structures,
                            size_t n_atoms) {
@@ -154,6 +166,19 @@ static size_t answer_bytes(const struct predict_job *job, uint32_t properties, s
                                                 job->answer_format != FORMAT_SAFETENSORS));
 }
 
+/* Whether the word occurs in a text. */
+static bool may_have_committee(const char *text, size_t size) {
+  static const char word[] = "committee";
+  const size_t n = sizeof word - 1;
+  const char *at = text, *end = text + size;
+  while ((at = memchr(at, word[0], (size_t)(end - at))) && (size_t)(end - at) >= n)
+    if (memcmp(at, word, n) == 0)
+      return true;
+    else
+      at++;
+  return false;
+}
+
 size_t predict_job_need(const struct predict_job *job) {
   const char *body = job->body ? job->body : "";
   const size_t json_size = job->body_format == FORMAT_KSERVE
@@ -163,7 +188,9 @@ size_t predict_job_need(const struct predict_job *job) {
       job->body_format == FORMAT_JSON
           ? body_size_json(body, job->body_size, &job->limits)
           : body_size_arrays(body, json_size, job->body_size, &job->limits);
-  const size_t predictions = size_mul(size.n_structures, sizeof *job->predictions);
+  size_t predictions = size_mul(size.n_structures, sizeof *job->predictions);
+  if (may_have_committee(body, job->body_format == FORMAT_JSON ? job->body_size : json_size))
+    predictions = size_add(predictions, committee_bytes(size.n_structures, size.n_atoms));
   return size_add(size_add(size_add(size.request_bytes, predictions), size.id_bytes),
                   answer_bytes(job, size.properties, size.n_structures, size.n_atoms));
 }
@@ -175,6 +202,8 @@ size_t predict_job_bytes(const struct predict_job *job) {
     bytes = size_add(bytes, size_mul(request->n_items, sizeof *job->predictions));
   for (size_t i = 0; i < request->n_items; i++)
     bytes = size_add(bytes, request->items[i].id ? strlen(request->items[i].id) : 0);
+  if (request->committee.n > 0 && !job->deviations)
+    bytes = size_add(bytes, committee_bytes(request->n_items, predict_job_atoms(job)));
   return size_add(bytes,
                   answer_bytes(job, request->properties, request->n_items, predict_job_atoms(job)));
 }
@@ -218,6 +247,23 @@ bool predict_job_plans_quickly(const struct predict_job *job) {
   return predict_job_atoms(job) <= PLAN_ON_LOOP_ATOMS;
 }
 
+/* Room for the deviations of a committee. false: there is none. */
+static bool make_deviations(struct predict_job *job) {
+  struct request *request = &job->request;
+  if (job->committee.n == 0)
+    return true;
+  job->deviations = request_alloc(request, request->n_items, sizeof *job->deviations);
+  for (size_t i = 0; job->deviations && i < request->n_items; i++) {
+    const size_t n_atoms = request->items[i].structure.n_atoms;
+    if (!(request->properties & PROPERTY(FORCES)))
+      continue;
+    job->deviations[i].forces = request_alloc(request, n_atoms, sizeof(double));
+    if (!job->deviations[i].forces)
+      return false;
+  }
+  return job->deviations != NULL;
+}
+
 static void make_predictions(struct predict_job *job) {
   struct request *request = &job->request;
   const bool has_parts =
@@ -225,7 +271,7 @@ static void make_predictions(struct predict_job *job) {
   if (has_parts)
     job->dispersion_energies = request_alloc(request, request->n_items, sizeof(double));
   job->predictions = request_alloc(request, request->n_items, sizeof *job->predictions);
-  if (!job->predictions || (has_parts && !job->dispersion_energies)) {
+  if (!job->predictions || (has_parts && !job->dispersion_energies) || !make_deviations(job)) {
     predict_job_fail(job, PROBLEM_NO_MEMORY, "no memory for the request");
     return;
   }
@@ -242,6 +288,9 @@ static void make_predictions(struct predict_job *job) {
     p->head = job->head;
     if (p->term)
       p->entry.extra_bytes = irrep_term_bytes(p->term, item->structure.n_atoms, 0);
+    p->entry.extra_bytes = size_add(p->entry.extra_bytes, item->members_bytes);
+    p->committee = job->deviations ? &job->committee : NULL;
+    p->deviation = job->deviations ? &job->deviations[i] : NULL;
     p->graph = &item->graph;
     p->entry.flow = &job->flow;
     p->entry.priority = request->priority;
@@ -274,6 +323,33 @@ static bool make_term(struct predict_job *job) {
   return false;
 }
 
+/* Of a member, whose head is told by its place in the committee. */
+static bool choose_member(struct predict_job *job, size_t index) {
+  const struct request_committee *asked = &job->request.committee;
+  struct committee_model *member = &job->committee.members[index];
+  const struct irrep_card *card = job->compute->evaluator->card(member->loaded->model);
+  member->precision = job->request.has_precision ? job->request.precision : card->precision;
+  if (codec_head_choose(&asked->members[index].head, card, asked->members[index].model,
+                        &member->head, &job->problem))
+    return true;
+  snprintf(job->problem.pointer, sizeof job->problem.pointer, "%s/%zu",
+           asked->pointer ? asked->pointer : "#/committee", index);
+  return false;
+}
+
+static bool choose_members(struct predict_job *job) {
+  static const uint32_t own = PROPERTY(DESCRIPTORS) | PROPERTY(DESCRIPTORS_L);
+  if (job->committee.n > 0 && (job->request.properties & own)) {
+    problem_of_kind(&job->problem, PROBLEM_WRONG_VALUE, "#/properties",
+                    "the members of a committee have no descriptors in common");
+    return false;
+  }
+  for (size_t i = 0; i < job->committee.n; i++)
+    if (!choose_member(job, i))
+      return false;
+  return true;
+}
+
 static bool choose_head(struct predict_job *job) {
   return codec_head_choose(&job->request.head, job->compute->evaluator->card(job->loaded->model),
                            job->served->name, &job->head, &job->problem);
@@ -282,8 +358,13 @@ static bool choose_head(struct predict_job *job) {
 bool predict_job_plan(struct predict_job *job, size_t max_edges, bool whole) {
   uint64_t begun_ns = uv_hrtime();
   choose_precision(job);
-  if (!choose_head(job) || !make_term(job))
+  if (!choose_head(job) || !choose_members(job) || !make_term(job))
     return true;
+  struct request_member members[COMMITTEE_MAX];
+  for (size_t i = 0; i < job->committee.n; i++)
+    members[i] = (struct request_member){.name = job->committee.members[i].loaded->served->name,
+                                         .model = job->committee.members[i].loaded->model,
+                                         .precision = job->committee.members[i].precision};
   const struct request_planner planner = {
       .evaluator = job->compute->evaluator,
       .graphs = job->kind == JOB_OF_ESTIMATE ? NULL : job->compute->graphs,
@@ -292,6 +373,8 @@ bool predict_job_plan(struct predict_job *job, size_t max_edges, bool whole) {
       .bounds = job->bounds[job->precision],
       .dispersion = job->compute->dispersion,
       .term = job->term,
+      .members = members,
+      .n_members = job->committee.n,
       .whole = whole,
       .gone = &job->cancelled};
   const enum request_planned planned =
@@ -333,7 +416,7 @@ void predict_job_time(struct predict_job *job, const struct prediction *predicti
                       const struct batch *batch) {
   struct answer_timing *timing = &job->timing;
   raise_to(&timing->queue_ms, (double)(batch->began_ns - prediction->entry.arrived_ns) * 1e-6);
-  raise_to(&timing->compute_ms, (double)batch->evaluate_ns * 1e-6);
+  raise_to(&timing->compute_ms, (double)(batch->evaluate_ns + batch->committee_ns) * 1e-6);
   if (batch->sum.n_structures > timing->batch_structures) {
     timing->batch_structures = batch->sum.n_structures;
     timing->batch_atoms = batch->sum.n_atoms;

@@ -33,7 +33,8 @@ struct predict_job {
   struct served_model *served; /* NULL when there is no such model */
   struct loaded_model *loaded; /* held; NULL while it waits for one */
   struct load_waiter waiter;
-  struct client *client; /* whose share of the queue it takes; NULL: nobody's */
+  struct served_model *awaited; /* whom the waiter waits for: the model, or one of a committee */
+  struct client *client;        /* whose share of the queue it takes; NULL: nobody's */
   enum predict_format body_format, answer_format;
   size_t json_size; /* of a KServe body */
   const struct compute *compute;
@@ -66,6 +67,8 @@ struct predict_job {
   struct kserve_wish wish; /* of a KServe body */
   enum irrep_precision precision;
   size_t head;                    /* its index among the model's */
+  struct committee committee;     /* of models that are held, set by job_model.c */
+  struct deviation *deviations;   /* [request.n_items] in the request's memory, of a committee */
   struct irrep_term *term;        /* of dispersion, where the request wants it */
   double *dispersion_energies;    /* [request.n_items] in the request's memory, of numbers and of
                                      an answer in binary, with a term */

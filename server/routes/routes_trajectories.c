@@ -143,7 +143,7 @@ static bool write_head(const struct call *call, struct text *head) {
   const struct served_model *served = registry_find(call->services->registry, call->model);
   struct json_writer w = json_writer_over(head);
   answer_json_begin(&w, call->model, served ? served->sha256 : "", call->exchange->request_id,
-                    properties_default());
+                    properties_default(), false);
   return !head->failed;
 }
 
@@ -169,7 +169,7 @@ static char *gather_arrays(const struct call *call, size_t *size) {
   const struct served_model *served = registry_find(call->services->registry, call->model);
   const struct trajectory_spec *spec = run_spec(call->run);
   const struct request *request = run_request(call->run);
-  const uint64_t set = trajectory_rows_set(spec, request->dispersion.is_wanted, true);
+  const uint64_t set = trajectory_rows_set(spec, request, true);
   struct trajectory_told *told = calloc(call->n_structures, sizeof *told);
   struct text text = {0};
   bool failed = told == NULL;

@@ -51,7 +51,7 @@ static void check_item(const struct request *request, const struct request_item 
       storage[i] = item->structure.positions[i % (3 * n_atoms)];
     struct irrep_result result = {.struct_size = sizeof result, .has_stress = true};
     irrep_outputs_place(request->properties, NULL, n_atoms, storage, &result);
-    answer_json_result(&writer, item->id, request->properties, n_atoms, &result, NULL);
+    answer_json_result(&writer, item->id, request->properties, n_atoms, &result, NULL, NULL);
     free(storage);
   }
   check_text(&text);

@@ -36,7 +36,7 @@ static void test_all_properties(void **state) {
   struct irrep_result r = result();
   answer_json_result(&w, "s\"1",
                      PROPERTY(ENERGY) | PROPERTY(FORCES) | PROPERTY(STRESS) | PROPERTY(ENERGIES), 2,
-                     &r, NULL);
+                     &r, NULL, NULL);
   expect(&text, "{\"id\":\"s\\\"1\",\"status\":\"ok\",\"energy\":-3.25,"
                 "\"forces\":[[0.1,-0,3],[1e-07,0.30000000000000004,-2.5]],"
                 "\"stress\":[[1,2,3],[2,4,5],[3,5,6]],\"energies\":[-1,-2.25],\"n_edges\":2}");
@@ -47,11 +47,11 @@ static void test_only_what_was_asked_for(void **state) {
   struct text text = {0};
   struct json_writer w = json_writer_over(&text);
   struct irrep_result r = result();
-  answer_json_result(&w, NULL, PROPERTY(ENERGY), 2, &r, NULL);
+  answer_json_result(&w, NULL, PROPERTY(ENERGY), 2, &r, NULL, NULL);
   expect(&text, "{\"status\":\"ok\",\"energy\":-3.25,\"n_edges\":2}");
   r.has_stress = false;
   w = json_writer_over(&text);
-  answer_json_result(&w, "", PROPERTY(STRESS), 2, &r, NULL);
+  answer_json_result(&w, "", PROPERTY(STRESS), 2, &r, NULL, NULL);
   expect(&text, "{\"id\":\"\",\"status\":\"ok\",\"stress\":null,\"n_edges\":2}");
 }
 
@@ -71,7 +71,8 @@ static void test_frame(void **state) {
   (void)state;
   struct text text = {0};
   struct json_writer w = json_writer_over(&text);
-  answer_json_begin(&w, "m", "abc", "r-1", PROPERTY(ENERGY) | PROPERTY(FORCES) | PROPERTY(STRESS));
+  answer_json_begin(&w, "m", "abc", "r-1", PROPERTY(ENERGY) | PROPERTY(FORCES) | PROPERTY(STRESS),
+                    false);
   answer_json_end(&w, &(struct answer_timing){1.23456, 3.4, 17, 803});
   expect(&text, "{\"model\":\"m\",\"model_sha256\":\"abc\",\"request_id\":\"r-1\","
                 "\"units\":{\"energy\":\"eV\",\"forces\":\"eV/Angstrom\","
@@ -83,7 +84,7 @@ static void test_units_of_what_was_asked_for(void **state) {
   (void)state;
   struct text text = {0};
   struct json_writer w = json_writer_over(&text);
-  answer_json_begin(&w, "m", "abc", "r-1", PROPERTY(ENERGIES));
+  answer_json_begin(&w, "m", "abc", "r-1", PROPERTY(ENERGIES), false);
   text_add(&text, "", 1);
   assert_non_null(strstr(text.bytes, "\"units\":{\"energies\":\"eV\"},"));
   text_fini(&text);
@@ -112,7 +113,7 @@ static void test_size(void **state) {
   for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
     struct text text = {0};
     struct json_writer w = json_writer_over(&text);
-    answer_json_result(&w, NULL, sets[i], N, &result, NULL);
+    answer_json_result(&w, NULL, sets[i], N, &result, NULL, NULL);
     const size_t size = answer_json_size(sets[i], NULL, 1, N);
     assert_true(text.size <= size && size <= 2 * text.size + 200);
     text_fini(&text);

@@ -15,8 +15,8 @@ static struct request_item items[] = {{.structure = {.n_atoms = 1}},
                                       {.structure = {.n_atoms = 1}, .problem = &refused}};
 
 #define HEAD                                                                                       \
-  "{\"model_name\":\"m\",\"id\":\"7\",\"parameters\":{\"model_sha256\":\"ab\",\"request_id\":"     \
-  "\"r\","                                                                                         \
+  "{\"model_name\":\"m\",\"model_version\":\"1\",\"id\":\"7\",\"parameters\":{"                    \
+  "\"model_sha256\":\"ab\",\"request_id\":\"r\","                                                  \
   "\"queue_ms\":1.235,\"compute_ms\":3.4,\"batch_structures\":17,\"batch_atoms\":803},"            \
   "\"outputs\":["
 

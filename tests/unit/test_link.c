@@ -360,7 +360,9 @@ static void test_pauses(void **state) {
 }
 
 static void on_other(void *context, const struct problem *problem,
-                     const struct irrep_result *results) {
+                     const struct irrep_result *results, const double *dispersion_energies,
+                     const struct deviation *deviations) {
+  (void)dispersion_energies, (void)deviations;
   (void)results;
   assert_null(problem);
   ++*(size_t *)context;

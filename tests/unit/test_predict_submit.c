@@ -18,9 +18,11 @@ struct call {
 };
 
 static void on_submitted(void *context, const struct problem *problem,
-                         const struct irrep_result *results, const double *dispersion_energies) {
+                         const struct irrep_result *results, const double *dispersion_energies,
+                         const struct deviation *deviations) {
   struct call *call = context;
   assert_false(call->inside);
+  assert_null(deviations);          /* tests/http/test_committees.py has them */
   assert_null(dispersion_energies); /* tests/http/test_dispersion.py has them */
   call->n_done++;
   call->failed = problem != NULL;

@@ -70,11 +70,13 @@ static void expect_rows(enum trajectory_kind kind, const char *structure, const 
     assert_int_equal(rows.t->has_frame, json.t->has_frame);
     n_frames += json.t->has_frame;
     if (json.t->has_frame)
-      expect_row(&rows.t->frame, &json.t->frame, trajectory_rows_set(&rows.spec, false, true), 2);
+      expect_row(&rows.t->frame, &json.t->frame,
+                 trajectory_rows_set(&rows.spec, rows.t->request, true), 2);
   }
   assert_int_equal(rows.t->end, json.t->end);
   assert_true(json.t->end != TRAJECTORY_FAILED && n_frames > 1);
-  expect_row(&rows.t->result, &json.t->result, trajectory_rows_set(&rows.spec, false, false), 2);
+  expect_row(&rows.t->result, &json.t->result,
+             trajectory_rows_set(&rows.spec, rows.t->request, false), 2);
   play_end(&rows);
   play_end(&json);
 }
@@ -105,7 +107,7 @@ static void test_dispersion(void **state) {
   play.t->driver.dispersion_energies = &part;
   trajectory_begin(play.t, NULL, 0);
   play_step(&play);
-  const uint64_t set = trajectory_rows_set(&play.spec, true, false);
+  const uint64_t set = trajectory_rows_set(&play.spec, play.t->request, false);
   assert_int_equal(play.t->result.size, trajectory_rows_size(set, 2) * sizeof(double));
   size_t before = 0;
   for (size_t i = 0; strcmp(trajectory_rows_column(i)->name, "dispersion_energy") != 0; i++)

@@ -88,6 +88,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--head", help="of a model with several; default: the one of the model's card")
     add(
+        "--committee",
+        metavar="MODELS",
+        help="more models, or MODEL:HEAD, separated by commas: results are the means of all, and "
+        "files have the standard deviations",
+    )
+    add(
         "--properties",
         default=",".join(PROPERTIES),
         metavar="NAMES",
@@ -136,6 +142,7 @@ def _run(options: argparse.Namespace) -> int:
             priority=options.priority,
             dispersion=parsed_dispersion(options.dispersion),
             head=options.head,
+            committee=options.committee.split(",") if options.committee else None,
             batch_atoms=options.batch_atoms,
             batch_structures=options.batch,
             in_flight=options.in_flight,

@@ -26,12 +26,19 @@ _ROWS: dict[str, tuple[int, ...]] = {
     "status": (),
     "energy": (),
     "dispersion_energy": (),
+    "energy_std": (),
+    "forces_std": (),
+    "stress_std": (3, 3),
     "forces": (3,),
     "stress": (3, 3),
     "virial": (3, 3),
     "energies": (),
     "stresses": (3, 3),
 }
+
+
+# What an answer has beside the properties that were asked for.
+_EXTRA = ("dispersion_energy", "energy_std", "forces_std", "stress_std")
 
 
 def encode(
@@ -41,6 +48,7 @@ def encode(
     priority: str | None = None,
     dispersion: dict[str, Any] | None = None,
     head: str | None = None,
+    committee: Sequence[str] | None = None,
 ) -> bytes:
     """A request's body; ids stay with the caller. ValueError: JSON is to say what is wrong."""
     if any(not entry.keys() <= _FIELDS for entry in structures):
@@ -70,6 +78,8 @@ def encode(
     options = {"properties": wanted, "precision": precision, "priority": priority, "head": head}
     if dispersion is not None:
         options["dispersion"] = json.dumps(dispersion)
+    if committee is not None:
+        options["committee"] = json.dumps(list(committee))
     return safetensors.dumps(tensors, {k: v for k, v in options.items() if v is not None})
 
 
@@ -104,9 +114,9 @@ def decode(body: bytes, structures: Sequence[dict[str, Any]], properties: Sequen
         if name not in tensors or tensors[name].shape[:1] != (n_rows,):
             raise FormatError(f"the answer lacks '{name}' with {n_rows} rows")
         _check_type(name, tensors[name])
-    extra = [name for name in ("dispersion_energy",) if name in tensors]
+    extra = [name for name in _EXTRA if name in tensors]
     for name in extra:
-        if tensors[name].shape != (n_structures,):
+        if tensors[name].shape[:1] != (n_atoms if name in by_atom else n_structures,):
             raise FormatError(f"the answer has '{name}' as {list(tensors[name].shape)}")
         _check_type(name, tensors[name])
     results, begin = Results(), 0
@@ -115,7 +125,7 @@ def decode(body: bytes, structures: Sequence[dict[str, Any]], properties: Sequen
         atoms = slice(begin, begin + count)
         begin += count
         rows = {name: tensors[name][atoms if name in by_atom else i] for name in properties}
-        rows.update((name, tensors[name][i]) for name in extra)
+        rows.update((name, tensors[name][atoms if name in by_atom else i]) for name in extra)
         results.append(_result(int(tensors["status"][i]), rows, entry))
     return results
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,13 +18,22 @@ from ase.calculators.calculator import (
     register_calculator_class,
 )
 
-from irrepd.client import DEFAULT_URL, PROPERTIES, Client, Dispersion, wanted_dispersion
+from irrepd.client import (
+    DEFAULT_URL,
+    PROPERTIES,
+    Client,
+    Dispersion,
+    wanted_committee,
+    wanted_dispersion,
+)
 from irrepd.structures import Ignored, structure_of
 from irrepd.transport import Verify
 
 _STATE = ("charge", "spin")  # of atoms.info; ASE does not compare what is there
-_PARAMETERS = ("url", "model", "precision", "timeout", "verify", "strict", "dispersion", "head")
-_PARAMETERS += ("slab_stress",)
+_PARAMETERS = (
+    *("url", "model", "precision", "timeout", "verify", "strict"),
+    *("dispersion", "head", "committee", "slab_stress"),
+)
 DESCRIPTORS = ("descriptors", "descriptors_l")  # results that ASE does not know
 _OF_CLIENT = ("url", "timeout", "verify")
 
@@ -45,7 +55,9 @@ class IrrepCalculator(Calculator):
     takes, are a StructureError; without, a warning says once that those are ignored. dispersion:
     True for DFT-D3 with PBE's parameters and 40 bohr, as MACE has it, or a mapping, see
     `Client.predict`; results["dispersion_energy"] is its part of the energy. head: of a model with
-    several, as its card names them; None: the card's default. slab_stress: what has a cell of three
+    several, as its card names them; None: the card's default. committee: more models, see
+    `Client.predict`: results are the means, and results["energy_std"], ["forces_std"] [N] and
+    ["stress_std"] [6] say how far apart the members are. slab_stress: what has a cell of three
     vectors has a stress without three periodic axes as well, by the volume of that cell, its vacuum
     too, as sevenn and mace-torch have it; for ASE's filters of slabs and wires.
 
@@ -78,6 +90,7 @@ class IrrepCalculator(Calculator):
         dispersion: Dispersion = None,
         head: str | None = None,
         slab_stress: bool = False,
+        committee: Sequence[str] | None = None,
         **kwargs: Any,
     ):
         self._key = key
@@ -87,6 +100,7 @@ class IrrepCalculator(Calculator):
         named["timeout"] = timeout
         wanted = wanted_dispersion(dispersion)
         named.update({"verify": verify, "strict": strict, "dispersion": wanted, "head": head})
+        named["committee"] = wanted_committee(committee)
         super().__init__(**named, slab_stress=slab_stress, **kwargs)
 
     def set(self, **kwargs: Any) -> dict[str, Any]:
@@ -96,6 +110,8 @@ class IrrepCalculator(Calculator):
             raise CalculatorSetupError(f"IrrepCalculator has no parameter {sorted(unknown)}")
         if "dispersion" in kwargs:
             kwargs["dispersion"] = wanted_dispersion(kwargs["dispersion"])
+        if "committee" in kwargs:
+            kwargs["committee"] = wanted_committee(kwargs["committee"])
         if isinstance(kwargs.get("verify"), os.PathLike):
             kwargs["verify"] = os.fspath(kwargs["verify"])  # parameters are written to files
         changed = super().set(**kwargs)
@@ -210,6 +226,7 @@ class IrrepCalculator(Calculator):
             self.parameters["precision"],
             dispersion=self.parameters["dispersion"],
             head=self.parameters["head"],
+            committee=self.parameters["committee"],
         )
         self.results = results_of(result, volume)
         if self._own is own:
@@ -238,6 +255,12 @@ def results_of(result: dict[str, Any], volume: float | None = None) -> dict[str,
     for name in ("energies", *DESCRIPTORS):
         if result.get(name) is not None:
             results[name] = np.array(result[name], dtype=float)
+    for name in ("energy_std", "forces_std"):
+        if result.get(name) is not None:
+            results[name] = result[name]
+    if result.get("stress_std") is not None:
+        full = np.array(result["stress_std"], dtype=float)
+        results["stress_std"] = full[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
     given: dict[str, Any] = {}
     if result.get("stress") is not None:
         given = {name: result.get(name) for name in ("stress", "stresses")}

@@ -54,6 +54,13 @@ def wanted_dispersion(dispersion: Dispersion) -> dict[str, Any] | None:
     raise TypeError(f"dispersion must be True, False or a mapping, not {dispersion!r}")
 
 
+def wanted_committee(committee: Sequence[str] | None) -> list[str] | None:
+    """What a request says of it."""
+    if isinstance(committee, str):
+        raise TypeError(f"committee must be a list of models, not {committee!r}")
+    return None if committee is None else list(committee)
+
+
 class Client:
     """Talks to one daemon. Thread-safe; may be pickled, copied and carried across a fork.
 
@@ -129,6 +136,11 @@ class Client:
             label["head"] = head or card.get("default_head", card["heads"][0])
         return label
 
+    def labels(self, committee: Sequence[str]) -> list[str]:
+        """The members of a committee with the first digits of their models' sha256."""
+        cards = [self.model(member.partition(":")[0]) for member in committee]
+        return [f"{m} {str(card.get('sha256'))[:16]}" for m, card in zip(committee, cards)]
+
     def predict(
         self,
         model: str,
@@ -138,6 +150,7 @@ class Client:
         priority: str | None = None,
         dispersion: Dispersion = None,
         head: str | None = None,
+        committee: Sequence[str] | None = None,
     ) -> Results:
         """Results of structures, in their order; a faulty one among several has status "error".
 
@@ -149,7 +162,9 @@ class Client:
         PBE's parameters, or a mapping as the HTTP interface has it, such as {"functional": "scan"}:
         it is part of energy, forces and stress, and "dispersion_energy" says how much it is.
         head: which of a model's "heads", where its card has several; None: the card's
-        "default_head", and without one a ServerError lists them.
+        "default_head", and without one a ServerError lists them. committee: names of more models,
+        or "MODEL:HEAD", that structures are evaluated with: results are the means, and have
+        "energy_std", "forces_std" [N] and "stress_std".
 
         In a request of one a fault is a ServerError. What no daemon takes (an atom that is no
         element, is at no finite place, or closer than 0.1 Angstrom to another one) is not sent: it
@@ -163,6 +178,8 @@ class Client:
             "head": head,
         }
         options = {name: value for name, value in given.items() if value is not None}
+        if committee is not None:
+            options["committee"] = wanted_committee(committee)
         if wanted_dispersion(dispersion) is not None:
             options["dispersion"] = wanted_dispersion(dispersion)
         entries = [self._intake(item) for item in structures]

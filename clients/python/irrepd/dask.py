@@ -31,13 +31,15 @@ def evaluate(
     priority: str | None = None,
     dispersion: Dispersion = None,
     head: str | None = None,
+    committee: Sequence[str] | None = None,
     batch_structures: int = BATCH_STRUCTURES,
     batch_atoms: int = BATCH_ATOMS,
     ahead: int | None = None,
 ) -> Iterator[Result]:
     """The results of an iterable's structures, in their order, as they come.
 
-    structures, model, properties, precision, priority, dispersion, head: as for `irrepd.evaluate`.
+    structures, model, properties, precision, priority, dispersion, head, committee: as for
+    `irrepd.evaluate`.
     urls: of the replicas as the workers reach them, or one that serves them all. cluster: default
     the current client of dask.distributed. batch_structures, batch_atoms: what a task holds at
     most; it should take a second or so, as Dask takes milliseconds for each. ahead: tasks under
@@ -51,7 +53,9 @@ def evaluate(
     where = get_client() if cluster is None else cluster
     most = ahead or 2 * max(1, sum(where.nthreads().values()))
     options: dict[str, Any] = {"properties": tuple(properties), "precision": precision}
-    options.update({"priority": priority, "dispersion": dispersion, "head": head})
+    options.update(
+        {"priority": priority, "dispersion": dispersion, "head": head, "committee": committee}
+    )
     tasks = batches(structures, batch_structures, batch_atoms)
 
     def run() -> Iterator[Result]:
@@ -82,6 +86,7 @@ def map_bag(
     priority: str | None = None,
     dispersion: Dispersion = None,
     head: str | None = None,
+    committee: Sequence[str] | None = None,
     batch_structures: int = BATCH_STRUCTURES,
     batch_atoms: int = BATCH_ATOMS,
 ) -> dask.bag.Bag:
@@ -102,6 +107,7 @@ def map_bag(
                 priority=priority,
                 dispersion=dispersion,
                 head=head,
+                committee=committee,
             )
 
     return bag.map_partitions(evaluate_partition)

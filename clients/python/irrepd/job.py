@@ -10,7 +10,7 @@ import urllib.parse
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from irrepd.client import DEFAULT_URL, Client, Dispersion, wanted_dispersion
+from irrepd.client import DEFAULT_URL, Client, Dispersion, wanted_committee, wanted_dispersion
 from irrepd.errors import ConnectionFailed, ServerError, StructureError
 from irrepd.results import Result
 from irrepd.trajectories import Moved, entries_of, moved_of, options_of_md, path_of
@@ -63,6 +63,7 @@ class Job:
         precision: str | None = None,
         dispersion: Dispersion = None,
         head: str | None = None,
+        committee: Sequence[str] | None = None,
         **options: Any,
     ) -> Job:
         """Begins to relax structures.
@@ -70,7 +71,8 @@ class Job:
         options: optimizer, fmax, cell and so on as of `irrepd.relax`, and trajectory, the steps
         from one frame to the next (0: none). StructureError: a structure cannot be sent.
         """
-        of_all = {"precision": precision, "dispersion": dispersion, "head": head}
+        of_all: dict[str, Any] = {"precision": precision, "dispersion": dispersion, "head": head}
+        of_all["committee"] = wanted_committee(committee)
         return cls._begin(structures, model, client, "relax", options, of_all)
 
     @classmethod
@@ -90,13 +92,15 @@ class Job:
         precision: str | None = None,
         dispersion: Dispersion = None,
         head: str | None = None,
+        committee: Sequence[str] | None = None,
         **options: Any,
     ) -> Job:
         """Begins molecular dynamics; everything as of `irrepd.md`."""
         given = options_of_md(
             steps, timestep, ensemble, temperature, every, properties, seed, options
         )
-        of_all = {"precision": precision, "dispersion": dispersion, "head": head}
+        of_all: dict[str, Any] = {"precision": precision, "dispersion": dispersion, "head": head}
+        of_all["committee"] = wanted_committee(committee)
         return cls._begin(structures, model, client, "md", given, of_all)
 
     @classmethod

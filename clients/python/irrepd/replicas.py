@@ -41,11 +41,12 @@ def evaluate_batch(
     priority: str | None = None,
     dispersion: Dispersion = None,
     head: str | None = None,
+    committee: Sequence[str] | None = None,
 ) -> list[Result]:
     """Results of a batch, by the replica urls[first % len(urls)], or by the next that answers.
 
     urls: of the replicas, or one that serves them all. properties, precision, priority, dispersion,
-    head: see `Client.predict`.
+    head, committee: see `Client.predict`.
     Connections stay open for the next batch of the process; a key comes from IRREPD_KEY.
     ConnectionFailed: none answers.
     """
@@ -54,7 +55,9 @@ def evaluate_batch(
         raise ValueError("urls must name at least one daemon")
     patience = _PATIENCE if len(urls) > 1 else None
     options: dict[str, Any] = {"properties": properties, "precision": precision}
-    options.update({"priority": priority, "dispersion": dispersion, "head": head})
+    options.update(
+        {"priority": priority, "dispersion": dispersion, "head": head, "committee": committee}
+    )
     for i in range(len(urls)):
         client = _client(urls[(first + i) % len(urls)], patience)
         try:

@@ -11,7 +11,14 @@ from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Any, Union
 
-from irrepd.client import DEFAULT_URL, PROPERTIES, Client, Dispersion, wanted_dispersion
+from irrepd.client import (
+    DEFAULT_URL,
+    PROPERTIES,
+    Client,
+    Dispersion,
+    wanted_committee,
+    wanted_dispersion,
+)
 from irrepd.errors import ServerError, StructureError
 from irrepd.journal import with_journal
 from irrepd.progress import Progress
@@ -23,7 +30,11 @@ BATCH_STRUCTURES = 256
 IN_FLIGHT = 4
 _PAUSE = 0.2  # seconds before a structure that found the daemon busy is asked again
 
-_FOR_ALL = ("/properties", "/precision", "/priority", "/dispersion", "/head")  # of a request
+_FOR_ALL = (  # fields of a request
+    *("/properties", "/precision", "/priority"),
+    *("/dispersion", "/head", "/committee"),
+)
+
 
 Path = Union[str, "os.PathLike[str]"]
 _Task = tuple["Future[list[Result]]", list[Entry]]
@@ -39,6 +50,7 @@ def evaluate(
     priority: str | None = None,
     dispersion: Dispersion = None,
     head: str | None = None,
+    committee: Sequence[str] | None = None,
     batch_atoms: int = BATCH_ATOMS,
     batch_structures: int = BATCH_STRUCTURES,
     in_flight: int = IN_FLIGHT,
@@ -50,9 +62,9 @@ def evaluate(
     """The results of an iterable's structures, in their order, as they come.
 
     structures: what `irrepd.structure` gives, ase.Atoms, or pymatgen structures. client: or its
-    URL. properties, precision, priority, dispersion, head: as for `Client.predict`. batch_atoms,
-    batch_structures: what a request holds at most. in_flight: requests under way. A refused
-    structure has status "error", be it refused by the daemon or before it is sent; what
+    URL. properties, precision, priority, dispersion, head, committee: as for `Client.predict`.
+    batch_atoms, batch_structures: what a request holds at most. in_flight: requests under way. A
+    refused structure has status "error", be it refused by the daemon or before it is sent; what
     concerns all, such as an unknown model, is a ServerError. strict: as for `Client`.
     model_sha256: of the model file, as its card has it; ValueError when an answer is of another
     one, as after the daemon was given a new file.
@@ -76,7 +88,7 @@ def evaluate(
     if not isinstance(asked, Client):
         raise TypeError(f"client must be an irrepd.Client or a URL, not a {type(asked).__name__}")
     options: dict[str, Any] = {"precision": precision, "priority": priority, "head": head}
-    options["dispersion"] = dispersion
+    options.update({"dispersion": dispersion, "committee": wanted_committee(committee)})
     ask = _Question(asked, model, tuple(properties), options, model_sha256)
 
     def run(entries: Iterator[Entry]) -> Iterator[Result]:
@@ -129,7 +141,11 @@ class _Question:
         dispersion = wanted_dispersion(self.options["dispersion"])
         self.model_sha256 = self.model_sha256 or named["model_sha256"]
         heading = {**named, "properties": list(self.properties)}
-        return heading if dispersion is None else {**heading, "dispersion": dispersion}
+        if dispersion is not None:
+            heading["dispersion"] = dispersion
+        if self.options["committee"] is not None:
+            heading["committee"] = self.client.labels(self.options["committee"])
+        return heading
 
     def __call__(self, items: list[Entry]) -> list[Result]:
         """Results; in halves where a request is too large, a refusal of one as its result.

@@ -8,7 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from irrepd.client import DEFAULT_URL, Client, Dispersion, _path_of, wanted_dispersion
+from irrepd.client import (
+    DEFAULT_URL,
+    Client,
+    Dispersion,
+    _path_of,
+    wanted_committee,
+    wanted_dispersion,
+)
 from irrepd.errors import ConnectionFailed, ServerError, StructureError
 from irrepd.progress import Progress
 from irrepd.results import Result
@@ -72,9 +79,11 @@ def relax(
     pressure: float = 0.0,
     mask: Any = None,
     symmetry: bool = False,
+    max_forces_std: float | None = None,
     precision: str | None = None,
     dispersion: Dispersion = None,
     head: str | None = None,
+    committee: Sequence[str] | None = None,
     batch_atoms: int = BATCH_ATOMS,
     batch_structures: int = BATCH_STRUCTURES,
     in_flight: int = IN_FLIGHT,
@@ -86,11 +95,15 @@ def relax(
     structures: as of `irrepd.evaluate`; of ase.Atoms, FixAtoms is kept, and other constraints are
     refused. optimizer: "lbfgs", "bfgs", "fire" or "fire2". fmax: eV/Angstrom, which the gradient by
     the cell has to meet too. cell: "fixed", "volume", "shape" or "full". pressure: GPa. mask: 3x3,
-    which components of the strain may change, with "full". symmetry: keep the space group. For the
-    rest, see `irrepd.evaluate`. One that is refused or fails has status "error".
+    which components of the strain may change, with "full". symmetry: keep the space group.
+    max_forces_std: eV/Angstrom; a structure for which the forces of a committee's members differ by
+    more stops there, and has "stopped". For the rest, see `irrepd.evaluate`. One that is refused or
+    fails has status "error".
     """
     options: dict[str, Any] = {"optimizer": optimizer, "fmax": fmax, "max_steps": max_steps}
     options.update({"cell": cell, "pressure": pressure, "symmetry": symmetry})
+    if max_forces_std is not None:
+        options["max_forces_std"] = max_forces_std
     if mask is not None:
         options["mask"] = np.asarray(mask, dtype=bool).tolist()
     if min(batch_atoms, batch_structures, in_flight) < 1:
@@ -101,6 +114,7 @@ def relax(
     bar = Progress(total) if progress else None
     body: dict[str, Any] = {"relax": options, "precision": precision, "head": head}
     body["dispersion"] = wanted_dispersion(dispersion)
+    body["committee"] = wanted_committee(committee)
     run = _Run(client, model, body, strict)
     entries = map(run.intake, structures)
     return _relaxed(run, batches_of(entries, batch_atoms, batch_structures), in_flight, bar)
@@ -150,6 +164,7 @@ def md(
     precision: str | None = None,
     dispersion: Dispersion = None,
     head: str | None = None,
+    committee: Sequence[str] | None = None,
     strict: bool = False,
     **options: Any,
 ) -> Iterator[Moved]:
@@ -160,9 +175,9 @@ def md(
     "npt".
     temperature: K, or a pair that it goes from and to. every: steps from one frame to the next.
     seed: of velocities where none are given, and of thermostats: the same seed gives the same bits.
-    dispersion, head: as for `Client.predict`.
-    options: thermostat, friction (1/ps), barostat, coupling, pressure (GPa), and what else the HTTP
-    interface takes.
+    dispersion, head, committee: as for `Client.predict`; frames then have "max_forces_std".
+    options: thermostat, friction (1/ps), barostat, coupling, pressure (GPa), max_forces_std, at
+    which a structure stops, and what else the HTTP interface takes.
 
     Each frame has "structure", "step", "time" (fs), "energy", "temperature" and what `properties`
     name; `frame.atoms` gives ase.Atoms. The last of a structure has "event" "end" and "steps"; one
@@ -171,6 +186,7 @@ def md(
     given = options_of_md(steps, timestep, ensemble, temperature, every, properties, seed, options)
     body: dict[str, Any] = {"md": given, "precision": precision, "head": head}
     body["dispersion"] = wanted_dispersion(dispersion)
+    body["committee"] = wanted_committee(committee)
     run = _Run(client, model, body, strict)
     return _frames(run, [run.intake(item) for item in _several(structures)])
 

@@ -73,6 +73,10 @@ def _parser(kind: str) -> argparse.ArgumentParser:
         help="add DFT-D3 with the parameters of a functional (pbe), or as a JSON object says",
     )
     add("--head", help="of a model with several; default: the one of the model's card")
+    add("--committee", metavar="MODELS", help="more models, separated by commas: the means move")
+    add(
+        "--max-forces-std", type=float, metavar="EV/A", help="stop where the committee differs more"
+    )
     add("--index", default=":", help="frames in ASE's notation (%(default)s)")
     add("--format", help="of FILE, if its name does not tell")
     add(
@@ -129,10 +133,14 @@ def _begin(kind: str, options: argparse.Namespace, client: Client) -> int:
     return 0
 
 
+_OF_ALL = ("precision", "head", "strict", "max_forces_std")
+
+
 def _relax_options(options: argparse.Namespace) -> dict[str, Any]:
     names = ("optimizer", "fmax", "max_steps", "cell", "pressure", "symmetry")
-    given = {name: getattr(options, name) for name in (*names, "precision", "head", "strict")}
+    given = {name: getattr(options, name) for name in (*names, *_OF_ALL)}
     given["dispersion"] = parsed_dispersion(options.dispersion)
+    given["committee"] = options.committee.split(",") if options.committee else None
     return given
 
 
@@ -186,8 +194,9 @@ def relax_line(result: Moved) -> str:
 def _md_options(options: argparse.Namespace) -> dict[str, Any]:
     names = ("steps", "timestep", "ensemble", "every", "seed", "precision", "strict", "thermostat")
     names += ("head", "friction", "barostat", "coupling", "pressure")  # type: ignore[assignment]
-    given = {name: getattr(options, name) for name in names}
+    given = {name: getattr(options, name) for name in (*names, "max_forces_std")}
     given["dispersion"] = parsed_dispersion(options.dispersion)
+    given["committee"] = options.committee.split(",") if options.committee else None
     given = {name: value for name, value in given.items() if value is not None}
     if len(options.temperature) > 2:
         raise ValueError("--temperature takes one value, or the first and the last")
