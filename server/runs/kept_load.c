@@ -286,6 +286,10 @@ void kept_load(struct kept_runs *runs, const char *id) {
   enum kept_state state = KEPT_QUEUED;
   struct kept_run *run = NULL;
   const int status = store_read(&runs->store, id, "request", &bytes, &size);
+  if (status == ENOENT) { /* it was being begun, and nobody knows it, or being forgotten */
+    store_remove(&runs->store, id);
+    return;
+  }
   if (status == 0 && open_meta(bytes, size, &meta))
     run = read_request(runs, &meta);
   if (run)

@@ -400,11 +400,16 @@ def test_damaged_jobs_are_left_alone(start: Factory, tmp_path: Path) -> None:
         data = bytearray(file.read_bytes())
         data[len(data) // 2] ^= 1
         file.write_bytes(data)
-    (folder / ("0" * 32)).mkdir()  # one that was being begun
+    begun, forgotten = folder / ("0" * 32), folder / ("1" * 32)
+    for half in (begun, forgotten):  # when the daemon was killed
+        half.mkdir()
+    (begun / "request.new").write_bytes(b"IRR")
+    (forgotten / "frames").write_bytes(b"IRR1")
     daemon = start(*flags).wait_ready()
     assert [x["id"] for x in daemon.ask("GET", "/v1/jobs").json()["jobs"]] == jobs[2:]
     assert "left alone" in daemon.log.read_text()
     assert (folder / jobs[0] / "request").exists()
+    assert not begun.exists() and not forgotten.exists()
 
 
 def test_another_model_under_the_name(start: Factory, tmp_path: Path) -> None:

@@ -36,6 +36,24 @@ static void test_damaged(void **state) {
   kept_tear_down(&kept);
 }
 
+/* A folder without a request was being begun, or forgotten, when the daemon was killed. */
+static void test_half_a_job(void **state) {
+  (void)state;
+  struct kept kept;
+  char path[192];
+  kept_set_up(&kept, false);
+  struct kept_run *run = kept_add(&kept, "x", SWING("100000000"));
+  snprintf(path, sizeof path, "%s/%s", kept.folder, kept_run_id(run));
+  kept_drain(&kept);
+  char request[224];
+  snprintf(request, sizeof request, "%s/request", path);
+  assert_int_equal(unlink(request), 0);
+  kept_open(&kept);
+  assert_null(kept_runs_next(kept.runs, NULL, NULL));
+  assert_int_equal(access(path, F_OK), -1);
+  kept_tear_down(&kept);
+}
+
 /* Events that are lost with a torn tail are told anew, with the same bits; a checkpoint behind them
  * or none makes no difference. */
 static void test_torn_tail(void **state) {
@@ -70,6 +88,7 @@ static void test_torn_tail(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_damaged),
+      cmocka_unit_test(test_half_a_job),
       cmocka_unit_test(test_torn_tail),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
