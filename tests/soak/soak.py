@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Hours of mixed load on a daemon, and on one with TLS and keys: `make soak MINUTES=10`.
+"""Hours of mixed load on a daemon, on one with TLS and keys, and on one with jobs that is killed
+and started again: `make soak MINUTES=10`.
 
 A leg of traffic warms up; after each further leg, with nothing under way, the daemon must hold the
 same number of blocks of memory, descriptors and threads as before, and its metrics must add up to
@@ -26,6 +27,7 @@ from authority import flags as tls_flags
 from daemon import MODELS, Daemon
 from drains import drains
 from ipi_driver import Driver
+from jobs import jobs
 from measures import MEASURES
 from traffic import LEFT, LOADED, PREDICT, STEADY, SWAPPED, Traffic
 
@@ -214,7 +216,10 @@ def main() -> int:
     for kind in (Open, Guarded):
         with tempfile.TemporaryDirectory(prefix="irrepd-soak-") as folder:
             print((kind.__doc__ or "").rstrip("."), flush=True)
-            wrong += soak(Path(folder), 60 * arguments.minutes / 2, kind, arguments.seed)
+            wrong += soak(Path(folder), 60 * arguments.minutes / 3, kind, arguments.seed)
+    with tempfile.TemporaryDirectory(prefix="irrepd-soak-") as folder:
+        print("Jobs", flush=True)
+        wrong += jobs(Path(folder), 60 * arguments.minutes / 3, seed=arguments.seed)
     with tempfile.TemporaryDirectory(prefix="irrepd-soak-") as folder:
         for measure in (*MEASURES, drains):
             wrong += measure(Path(folder))
