@@ -243,6 +243,19 @@ def _columns_of(irreps: str, invariants_only: bool) -> int:
     return sum(int(n) * (2 * int(ir[:-1]) + 1) for n, ir in entries)
 
 
+def keep_results(atoms: Any, result: dict[str, Any]) -> None:
+    """Gives ase.Atoms a calculator with the results; what ASE has none of is info, or an array."""
+    from ase.calculators.calculator import all_properties
+    from ase.calculators.singlepoint import SinglePointCalculator
+
+    results = results_of(result)
+    for name in [name for name in results if name not in all_properties]:
+        is_by_atom = name in (*DESCRIPTORS, "forces_std")
+        kept = atoms.arrays if is_by_atom else atoms.info
+        kept[name] = np.asarray(results.pop(name)) if is_by_atom else results.pop(name)
+    atoms.calc = SinglePointCalculator(atoms, **results)
+
+
 def results_of(result: dict[str, Any], volume: float | None = None) -> dict[str, Any]:
     """ASE's results of one successful entry of an answer.
 

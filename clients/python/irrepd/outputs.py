@@ -21,21 +21,19 @@ def attach(atoms: Any, result: Result, label: dict[str, Any]) -> Any:
 
     In atoms.info: irrepd_model, irrepd_model_sha256, irrepd_precision, and irrepd_error where there
     is no result. What calculators of ASE do not have is info or an array: "virial" [3][3], and the
-    parts of atoms without three periodic axes as "virials" [N][9] (eV), descriptors [N][D].
+    parts of atoms without three periodic axes as "virials" [N][9] (eV), descriptors [N][D],
+    "dispersion_energy" (eV), and how far the members of a committee are apart.
     """
-    from ase.calculators.singlepoint import SinglePointCalculator
-
-    from irrepd.calculator import DESCRIPTORS, results_of
+    from irrepd.calculator import keep_results
 
     for name in [name for name in atoms.info if str(name).startswith(_PREFIX)]:
         del atoms.info[name]
     atoms.info.update({_PREFIX + name: value for name, value in label.items() if value})
     if not result.ok:
         atoms.info[_ERROR] = result.problem
-    results = results_of(result) if result.ok else {}
-    for name in set(DESCRIPTORS) & set(results):
-        atoms.arrays[name] = results.pop(name)
-    atoms.calc = SinglePointCalculator(atoms, **results) if result.ok else None
+    atoms.calc = None
+    if result.ok:
+        keep_results(atoms, result)
     if result.get("virial") is not None:
         atoms.info["virial"] = result["virial"]
     if result.get("stresses") is not None and result.get("stress") is None:

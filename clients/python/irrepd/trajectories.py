@@ -43,9 +43,8 @@ class Moved(Result):
     def atoms(self) -> Any:
         """As ase.Atoms with energy, forces and stress where they were told, and velocities."""
         from ase import Atoms
-        from ase.calculators.singlepoint import SinglePointCalculator
 
-        from irrepd.calculator import results_of
+        from irrepd.calculator import keep_results
 
         if not self.ok:
             raise StructureError(self.problem)
@@ -60,7 +59,7 @@ class Moved(Result):
         if self.get("velocities") is not None:
             atoms.set_velocities(self["velocities"] / _FS)
         if self.get("forces") is not None:
-            atoms.calc = SinglePointCalculator(atoms, **results_of(self))
+            keep_results(atoms, self)
         for name in ("time", "temperature", "pressure", "conserved"):
             if self.get(name) is not None:
                 atoms.info[name] = self[name]

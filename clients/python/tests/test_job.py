@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from fake_server import FakeServer, hang_up
 
 import irrepd
 from irrepd.__main__ import main
+from irrepd.calculator import keep_results
+from irrepd.convert import convert
 from irrepd.errors import ConnectionFailed, ServerError, StructureError
 
 MODEL = "mace-small"
@@ -121,6 +124,61 @@ def test_faults(daemon: Daemon) -> None:
     good, bad = job.results()  # the fault of one is its own
     assert good.ok and not bad.ok and "14" in bad.problem
     job.forget()
+
+
+def test_dispersion_goes_along(daemon: Daemon, tmp_path: Path) -> None:
+    """To where ASE keeps what its calculators do not know; by jobs, by streams, by the shell."""
+    job = irrepd.Job.relax([shaken(1)], MODEL, daemon.url, dispersion=True, fmax=0.05)
+    (found,) = job.results()
+    assert found["dispersion_energy"] < 0
+    assert found.atoms.info["dispersion_energy"] == found["dispersion_energy"]
+    assert found.atoms.get_potential_energy() == found["energy"]
+    job.forget()
+    source, out = tmp_path / "in.xyz", tmp_path / "out.extxyz"
+    ase.io.write(source, shaken(1))
+    for command in (["relax", source], [source]):
+        words = [*command, "--model", MODEL, "--dispersion", "pbe", "--output", out, "--quiet"]
+        assert main([str(word) for word in (*words, "--url", daemon.url)]) == 0
+        assert ase.io.read(out).info["dispersion_energy"] < 0
+        out.unlink()
+
+
+def test_what_ase_has_no_name_for() -> None:
+    atoms = shaken(1, "H2O")
+    more = {"dispersion_energy": -0.1, "energy_std": 0.2, "stress_std": np.eye(3)}
+    by_atom = {"forces_std": np.ones(3), "descriptors": np.ones((3, 5))}
+    keep_results(atoms, {"energy": -1.0, "forces": np.zeros((3, 3)), **more, **by_atom})
+    assert atoms.get_potential_energy() == -1.0
+    assert {"dispersion_energy", "energy_std", "stress_std"} <= set(atoms.info)
+    assert atoms.arrays["forces_std"].shape == (3,) and atoms.arrays["descriptors"].shape == (3, 5)
+    file = StringIO()
+    ase.io.write(file, atoms, format="extxyz")
+    file.seek(0)
+    assert ase.io.read(file, format="extxyz").info["energy_std"] == 0.2
+
+
+def test_heads(tmp_path: Path, daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
+    """A model of three, of which none is the default: jobs, and the shell, name one."""
+    convert(Path(__file__).parent / "fixtures" / "modal.pth", tmp_path / "three.safetensors")
+    served = Daemon(tmp_path, "--workers", "1", models=tmp_path).wait_ready()
+    water = Atoms("OH2", [[0, 0, 0], [0.96, 0, 0], [-0.24, 0.93, 0]])
+    url, source = served.url, tmp_path / "in.xyz"
+    ase.io.write(source, water)
+    (refused,) = irrepd.Job.relax(water, "three", url).results()
+    assert not refused.ok and "first, second, third" in refused.problem
+    client = irrepd.Client(url)
+    energies = set()
+    for head in ("first", "second"):
+        job = irrepd.Job.md(water, "three", url, steps=0, every=1, temperature=0, head=head)
+        (expected,) = client.predict("three", [water], head=head)
+        frame, _ = job.frames()
+        energies.add(frame["energy"])
+        assert frame["energy"] == pytest.approx(expected["energy"], abs=1e-6)
+    assert len(energies) == 2
+    words = ["relax", source, "--model", "three", "--head", "third", "--job", "--url", url]
+    assert main([str(word) for word in words]) == 0
+    assert irrepd.Job(capsys.readouterr().out.strip(), url).wait()["state"] == "done"
+    served.end()
 
 
 def test_it_is_begun_once(server: FakeServer) -> None:
