@@ -57,7 +57,7 @@ class Form {
       target.value = Math.min(last, Math.max(1, Math.round(Number(target.value)) || last));
       this.useFrame(this.frames[target.value - 1]);
     });
-    for (const id of ["model", "precision", "properties", "dispersion", "functional"])
+    for (const id of ["model", "head", "precision", "properties", "dispersion", "functional"])
       byId(id).addEventListener("change", () => this.changed());
     byId("more").addEventListener("toggle", () => this.offer());
     byId("zoom-in").addEventListener("click", () => this.view.zoomBy(1.25));
@@ -190,6 +190,7 @@ class Form {
     }
     const chosen = this.cards.find(({ name }) => name === byId("model").value);
     setText(byId("model-about"), chosen?.description ?? "");
+    showHeads(chosen);
     byId("go").disabled = !this.structure || !byId("model").value;
     setText(byId("hint"), !this.structure ? "A structure is needed first."
       : byId("model").value ? "" : "No model can be asked now.");
@@ -223,7 +224,7 @@ class Form {
 
   /** As snippets.js has it. */
   task() {
-    return { kind: kindOf(), options: taskOptions(), precision: byId("precision").value,
+    return { kind: kindOf(), options: taskOptions(), head: byId("head").value, precision: byId("precision").value,
       properties: chosenProperties(), dispersion: chosenDispersion() };
   }
 
@@ -287,6 +288,15 @@ class Form {
     const force = this.forces ? `, force ${fixed(length(this.forces[index]), 4)} eV/Å` : "";
     return `Atom ${index}, ${symbolOf(this.structure.numbers[index])}, at ${at} Å${force}`;
   }
+}
+
+/** The heads of a model that has several; which one is asked is always to be seen. */
+function showHeads(card) {
+  const heads = card?.heads ?? [], shown = [...byId("head").options].map(({ value }) => value);
+  byId("head-box").hidden = heads.length === 0;
+  if (heads.join("\n") === shown.join("\n")) return;
+  byId("head").replaceChildren(...heads.map((name) => el("option", { value: name }, name)));
+  byId("head").value = card?.default_head ?? heads[0] ?? "";
 }
 
 function describe({ numbers, cell, pbc }) {

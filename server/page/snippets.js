@@ -3,15 +3,18 @@
 import { address, getKey } from "./api.js";
 import { ALWAYS } from "./properties.js";
 
-/* A task is {kind, options, precision, properties, dispersion}: kind "predict", "relax" or "md" with its
- * options; properties are those beside the default ones; dispersion an object or null. */
+/* A task is {kind, options, head, precision, properties, dispersion}: kind "predict", "relax" or "md" with
+ * its options; head and precision may be ""; properties are those beside the default ones; dispersion is an
+ * object or null. */
 
 /** What the server is sent. */
-export function requestOf({ numbers, positions, cell, pbc }, { kind, options, precision, properties, dispersion }) {
+export function requestOf({ numbers, positions, cell, pbc }, task) {
+  const { kind, options, head, precision, properties, dispersion } = task;
   const request = { structures: [{ numbers, positions, cell, pbc }] };
   if (kind === "predict" && properties.length) request.properties = [...ALWAYS, ...properties];
   if (kind !== "predict") request[kind] = kind === "relax" ? { ...options, trajectory: 1 } : options;
   if (dispersion) request.dispersion = dispersion;
+  if (head) request.head = head;
   return JSON.stringify(precision ? { ...request, precision } : request);
 }
 
@@ -30,7 +33,7 @@ END
 
 export function pythonLines(structure, model, task) {
   const atoms = atomsLines(structure), url = address("").replace(/\/$/, "");
-  const given = { precision: task.precision || null, dispersion: task.dispersion };
+  const given = { head: task.head || null, precision: task.precision || null, dispersion: task.dispersion };
   if (task.kind !== "predict") return `${movingLines(atoms, model, url, task, given)}`;
   if (task.properties.length) return `from ase import Atoms
 from irrepd import Client

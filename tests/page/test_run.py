@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import ase.io
 import numpy as np
 import pytest
 from conftest import SHOTS, Visitor
-from daemon import MODEL, ROOT, Daemon, Factory
+from daemon import MODEL, MODELS, ROOT, Daemon, Factory
 from playwright.sync_api import Page, expect
 from test_access import PHONE
 from test_page import WATER, fact, number, picture
@@ -250,6 +251,50 @@ def test_dispersion(page: Page, daemon: Daemon) -> None:
     page.locator("#functional").blur()
     page.click("#go")
     expect(page.locator("#answer.error")).to_contain_text("dispersion")
+
+
+def test_heads(visit: Visitor, start: Factory, tmp_path: Path) -> None:
+    """Of a model with several one is chosen, for predictions and runs."""
+    folder = tmp_path / "models"
+    folder.mkdir()
+    source = ROOT / "clients" / "python" / "tests" / "fixtures" / "modal.pth"
+    words = [
+        "-m",
+        "irrepd.convert",
+        source,
+        folder / "three.safetensors",
+        "--default-head",
+        "second",
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "clients" / "python")}
+    subprocess.run([sys.executable, *map(str, words)], check=True, env=environment)
+    shutil.copy(MODELS / "mace-small.safetensors", folder)
+    daemon = start(models=folder).wait_ready()
+    page = visit(daemon)
+    page.wait_for_selector("#model option", state="attached")
+    page.fill("#text", WATER)
+    page.select_option("#model", "mace-small")
+    expect(page.locator("#head-box")).to_be_hidden()
+    page.select_option("#model", "three")
+    assert page.locator("#head option").all_inner_texts() == ["first", "second", "third"]
+    assert page.input_value("#head") == "second"
+    energies = set()
+    for head in ("first", "third"):
+        page.select_option("#head", head)
+        page.click("#go")
+        expect(page.locator("#answer")).to_contain_text("Energy")
+        assert asked(page)["head"] == head
+        headers = {"Content-Type": "application/json"}
+        body = json.dumps(asked(page)).encode()
+        answer = daemon.ask("POST", "/v1/models/three/predict", body, headers).json()
+        energies.add(answer["results"][0]["energy"])
+        shown = number(fact(page, "Energy"))
+        assert shown == pytest.approx(answer["results"][0]["energy"], abs=1e-6)
+    assert len(energies) == 2
+    choose(page, "Dynamics", steps=3, every=1)
+    run(page, "Done")
+    assert asked(page)["head"] == "third"
+    assert 'head="third"' in page.locator("#python").inner_text()
 
 
 @pytest.mark.parametrize("task", ["Energy and forces", "Relax", "Dynamics"])
