@@ -115,7 +115,8 @@ class Job:
     ) -> Job:
         asked = _client_of(client)
         entries = _sendable(structures, kind, asked)
-        body: dict[str, Any] = {"structures": entries, kind: options}
+        given = {name: value for name, value in options.items() if value is not None}
+        body: dict[str, Any] = {"structures": entries, kind: given}
         of_all = {**of_all, "dispersion": wanted_dispersion(of_all["dispersion"])}
         body.update((name, value) for name, value in of_all.items() if value is not None)
         card = asked.begin(path_of(model, kind), body)
