@@ -15,6 +15,32 @@ struct tile {
   struct workspace workspace; /* in which they are edges 0 to n - 1 */
 };
 
+static inline void fetch(const void *row, size_t bytes) {
+  for (size_t i = 0; i < bytes; i += 64)
+    __builtin_prefetch((const unsigned char *)row + i);
+}
+
+/* Brings what the next tile will copy near: the edges that leave an atom lie all over the arrays.
+ */
+static void fetch_tile(const struct run *run, const uint32_t *edges, size_t n) {
+  const struct workspace *w = run->workspace;
+  const struct executable executable = {.program = run->program, .tables = run->tables};
+  const size_t real = run->kernels->real_size;
+  const size_t row = embedding_width(&executable) * real;
+  const size_t harmonics = HARMONICS(run->program->l_max) * real;
+  for (size_t i = 0; i < n; i++) {
+    const size_t e = edges[i];
+    fetch((const unsigned char *)w->embedding + e * row, row);
+    fetch((const unsigned char *)w->harmonics + e * harmonics, harmonics);
+    fetch(w->batch.senders + e, 1);
+    fetch(w->batch.receivers + e, 1);
+    fetch(w->batch.vectors + 3 * e, 1);
+    fetch(w->table_rows + e, 1);
+    fetch(w->gradient + 3 * e, 1);
+    fetch(w->grad_distance + e, 1);
+  }
+}
+
 static void copy_tile(const struct run *run, struct tile *tile, const uint32_t *edges, size_t n) {
   const struct workspace *w = run->workspace;
   const struct executable executable = {.program = run->program, .tables = run->tables};
@@ -73,8 +99,10 @@ void outgoing_adjoint(const struct run *run, const struct op *op, const void *x,
   tile.workspace.embedding = run->scratch->out_embedding;
   copied.workspace = &tile.workspace;
   for (size_t first = batch->first_out[run->first_row]; first < end; first += EDGE_TILE) {
-    copy_tile(run, &tile, batch->out_edges + first,
-              end - first < EDGE_TILE ? end - first : EDGE_TILE);
+    const uint32_t *listed = batch->out_edges + first;
+    const size_t left = end - first, n = left < EDGE_TILE ? left : EDGE_TILE;
+    copy_tile(run, &tile, listed, n);
+    fetch_tile(run, listed + n, left - n < EDGE_TILE ? left - n : EDGE_TILE);
     const struct edge_filters edges =
         edge_filters_next(&copied, op, 0, tile.n, EDGES_AS_GIVEN, true);
     run->kernels->convolution_adjoint(&op->message.convolution, tile.n, run->weights,
