@@ -35,6 +35,7 @@ struct sized {
 #define SIZED_RELAX_PROGRESS SIZED(irrep_relax_progress, wants_stress)
 #define SIZED_DISPERSION SIZED(irrep_dispersion_options, three_body_cutoff)
 #define SIZED_OPTIONS SIZED(irrep_evaluate_options, plain_kernels)
+#define SIZED_MODES SIZED(irrep_modes, own_products)
 #define SIZED_MD_OPTIONS SIZED(irrep_md_options, move_max)
 #define SIZED_MD_ATOMS SIZED(irrep_md_atoms, n_fixed)
 #define SIZED_MD_FRAME SIZED(irrep_md_frame, degrees_of_freedom)

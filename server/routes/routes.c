@@ -48,6 +48,8 @@ static const struct route routes_table[] = {
     {"/v1/models/" MODEL_SEGMENT "/relax", "POST", "application", "json", route_relax,
      ACCESS_PREDICT},
     {"/v1/models/" MODEL_SEGMENT "/md", "POST", "application", "json", route_md, ACCESS_PREDICT},
+    {"/v1/models/" MODEL_SEGMENT "/hessian", "POST", "application", "json", route_hessian,
+     ACCESS_PREDICT},
     {"/v1/models/" MODEL_SEGMENT "/load", "POST", "application", "json", route_load, ACCESS_ADMIN},
     {"/v1/models/" MODEL_SEGMENT "/unload", "POST", "application", "json", route_unload,
      ACCESS_ADMIN},

@@ -64,6 +64,7 @@ void route_sockets_add(struct services *services, struct http_exchange *exchange
                        const char *model);
 void route_predict(struct services *services, struct http_exchange *exchange, const char *model);
 void route_relax(struct services *services, struct http_exchange *exchange, const char *model);
+void route_hessian(struct services *services, struct http_exchange *exchange, const char *model);
 void route_md(struct services *services, struct http_exchange *exchange, const char *model);
 void route_jobs(struct services *services, struct http_exchange *exchange, const char *model);
 void route_job(struct services *services, struct http_exchange *exchange, const char *id);

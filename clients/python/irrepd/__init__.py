@@ -6,6 +6,8 @@ irrepd.evaluate         a stream of structures, many requests under way
 irrepd.relax            relaxed structures; irrepd.Relax as ASE's optimizers
 irrepd.md               frames of molecular dynamics as they come
 irrepd.Job              the same as jobs that go on by themselves; irrepd.jobs lists them
+irrepd.hessian          second derivatives and normal modes; irrepd.vibrations for ASE
+irrepd.phonons          force constants of a crystal, for phonopy
 irrepd.dask             the same over replicas of the daemon, by Dask
 irrepd.ase_socket       the daemon behind ASE's SocketIOCalculator
 irrepd.local            a calculator with a private daemon
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from irrepd.stream import evaluate
     from irrepd.structures import structure
     from irrepd.trajectories import Moved, Relax, md, relax
+    from irrepd.vibrations import hessian, phonons, vibrations
 
 __all__ = [
     "Client",
@@ -43,11 +46,14 @@ __all__ = [
     "StructureError",
     "ase_socket",
     "evaluate",
+    "hessian",
     "jobs",
     "local",
     "md",
+    "phonons",
     "relax",
     "structure",
+    "vibrations",
 ]
 __version__ = "0.1.0"
 
@@ -65,11 +71,14 @@ _HOMES = {
     "StructureError": "irrepd.errors",
     "ase_socket": "irrepd.sockets",
     "evaluate": "irrepd.stream",
+    "hessian": "irrepd.vibrations",
     "jobs": "irrepd.job",
     "local": "irrepd.private",
     "md": "irrepd.trajectories",
+    "phonons": "irrepd.vibrations",
     "relax": "irrepd.trajectories",
     "structure": "irrepd.structures",
+    "vibrations": "irrepd.vibrations",
 }
 
 

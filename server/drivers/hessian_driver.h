@@ -1,0 +1,44 @@
+/* The driver of one structure's Hessian: a state machine of the core (irrep/hessian.h) that asks
+ * for forces at displaced positions, a bounded number at a time.
+ *
+ *   hessian_begin -> ASKS -> request() -> (queue, batches, workers) -> answer() -> ASKS | ENDS
+ *
+ * Forces are computed in double precision. Used by one thread at a time. */
+#ifndef SERVER_DRIVERS_HESSIAN_DRIVER_H
+#define SERVER_DRIVERS_HESSIAN_DRIVER_H
+
+#include "core/base/text.h"
+#include "irrep/hessian.h"
+#include "server/jobs/driver.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct hessian_driver {
+  struct driver driver;          /* first */
+  const struct request *request; /* the structure is its item `index`; outlives the driver */
+  size_t index;
+  size_t most;        /* displaced structures that it asks for at once */
+  struct irrep_hessian *hessian;
+};
+
+/* One that wants the Hessian of an item of a request, whose precision, properties and deadline do
+ * not matter; at most so many structures at once. NULL, with the error filled, where that cannot
+ * be. */
+struct hessian_driver *hessian_driver_new(const struct request *request, size_t index,
+                                          const char *model, size_t most,
+                                          struct irrep_error *error);
+void hessian_driver_free(struct hessian_driver *hessian); /* NULL is allowed */
+
+/* The bytes that the matrix, the modes and finding them take for so many atoms, and those of the
+ * text of the result, at most; SIZE_MAX where that overflows. */
+size_t hessian_driver_bytes(size_t n_atoms);
+size_t hessian_driver_text_bytes(size_t n_atoms);
+
+/* Once it ENDS: finds the normal modes and appends the result, an element of "results" in
+ * openapi.json, which begins with a comma where the text is not empty. Takes long: for a
+ * worker. own_products: see irrep_normal_modes. Otherwise false, with the error filled. */
+bool hessian_driver_write(const struct hessian_driver *hessian, bool own_products,
+                          struct text *text, struct irrep_error *error);
+
+#endif
