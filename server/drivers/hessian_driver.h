@@ -18,7 +18,7 @@ struct hessian_driver {
   struct driver driver;          /* first */
   const struct request *request; /* the structure is its item `index`; outlives the driver */
   size_t index;
-  size_t most;        /* displaced structures that it asks for at once */
+  size_t most; /* displaced structures that it asks for at once */
   struct irrep_hessian *hessian;
 };
 

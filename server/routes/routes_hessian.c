@@ -23,6 +23,10 @@
 /* Displaced structures that are asked for at once, but no more than a quarter of the queue. */
 #define AT_ONCE 64
 
+/* What a call holds at most, however much memory there is: 2,500 atoms, whose modes take a worker
+ * minutes. */
+#define BYTES_MAX ((size_t)4 << 30)
+
 /* A call that the HTTP side waits for. */
 struct call {
   struct services *services;
@@ -159,8 +163,9 @@ static const struct problem *problem_of(const struct call *call, const struct ir
 static void on_rests(void *context, enum driver_next next, const struct problem *problem);
 
 static uint64_t deadline_ns(const struct call *call) {
-  return call->request.has_deadline ? call->begun_ns + (uint64_t)(call->request.deadline_ms * 1e6) + 1
-                                    : 0;
+  return call->request.has_deadline
+             ? call->begun_ns + (uint64_t)(call->request.deadline_ms * 1e6) + 1
+             : 0;
 }
 
 /* Begins the structure at the index. false, with the error: it cannot. */
@@ -317,11 +322,12 @@ static size_t bytes_of(const struct request *request) {
 /* Takes the memory of the call, or says why not. */
 static bool let_in(struct call *call, struct problem *problem) {
   struct ledger *ledger = predictor_ledger(call->services->predictor);
-  const size_t bytes = bytes_of(&call->request), most = ledger_most(ledger, LEDGER_REQUESTS);
+  const size_t bytes = bytes_of(&call->request), part = ledger_most(ledger, LEDGER_REQUESTS);
+  const size_t most = part < BYTES_MAX ? part : BYTES_MAX;
   if (bytes > most) {
     problem_of_kind(problem, PROBLEM_TOO_LARGE, "#/structures",
-                    "the Hessian needs %zu bytes until it is answered; requests may hold %zu",
-                    bytes, most);
+                    "the Hessian needs %zu bytes until it is answered; it may hold %zu", bytes,
+                    most);
     return false;
   }
   if (ledger_take(ledger, LEDGER_REQUESTS, bytes)) {
