@@ -86,10 +86,11 @@ static void to_worker(struct call *call, void (*run)(struct work *, void *, size
 
 /* Whether a worker's call is still waited for; otherwise frees it. */
 static bool is_wanted(struct call *call) {
+  const bool has_gone = !call->exchange;
   call->is_at_worker = false;
-  if (!call->exchange)
+  if (has_gone)
     free_call(call);
-  return call->exchange != NULL;
+  return !has_gone;
 }
 
 /* The answer */
