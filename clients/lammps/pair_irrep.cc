@@ -51,6 +51,7 @@ PairIrrep::~PairIrrep() {
 void PairIrrep::settings(int n_words, char **words) {
   size_t n_threads = 1;
   precision_word_ = "model";
+  head_word_.clear();
   dispersion_ = std::make_unique<IrrepDispersion>();
   for (int i = 0; i < n_words; i += 2) {
     const std::string word = words[i], value = i + 1 < n_words ? words[i + 1] : "";
@@ -66,10 +67,9 @@ void PairIrrep::settings(int n_words, char **words) {
     }
     if (i + 1 == n_words)
       error->all(FLERR, "pair_style irrep: a value is missing after {}", word);
-    if (word == "head")
-      error->all(FLERR, "pair_style irrep: head {}: model files have a single head in this version",
-                 value);
-    if (word == "precision") {
+    if (word == "head") {
+      head_word_ = value;
+    } else if (word == "precision") {
       if (value != "single" && value != "double" && value != "model")
         error->all(FLERR, "pair_style irrep: precision {}: it can be single, double or model",
                    value);
@@ -108,6 +108,7 @@ void PairIrrep::coeff(int n_words, char **words) {
   }
   map_element2type(n_words - 3, words + 3);
   load(words[2]);
+  find_head();
   map_types(n_words - 3, words + 3);
   if (dispersion_->is_wanted())
     load_dispersion(words[2]);
@@ -159,6 +160,24 @@ void PairIrrep::load(const char *path) {
   if (status != IRREP_OK)
     error->all(FLERR, "pair_coeff for irrep: {}: {}{}{}: {}", path, irrep_status_message(status),
                why.field[0] ? " in " : "", why.field, why.detail);
+}
+
+void PairIrrep::find_head() {
+  const struct irrep_card *card = irrep_model_card(model_);
+  head_ = head_word_.empty() ? card->default_head
+                             : irrep_model_find_head(model_, head_word_.data(), head_word_.size());
+  if (head_ != IRREP_HEAD_NONE)
+    return;
+  std::string known;
+  for (size_t i = 0; i < card->n_heads; i++)
+    known += std::string(" ") + card->heads[i];
+  if (head_word_.empty())
+    error->all(FLERR,
+               "pair_coeff for irrep: the model has several heads: name one by pair_style "
+               "irrep head, of{}",
+               known);
+  error->all(FLERR, "pair_coeff for irrep: the model has no head {}; it has{}", head_word_,
+             known.empty() ? " none by name" : known);
 }
 
 // The reference data lie beside the model, if the input says nothing else.
@@ -370,6 +389,7 @@ void PairIrrep::evaluate() {
   exchange.rows = &PairIrrep::exchange;
   options.precision = precision();
   options.exchange = &exchange;
+  options.heads = &head_;
   const size_t bytes = irrep_model_bytes_for(model_, &options, &plan);
   graph_bytes_ = irrep_graph_bytes(graph);
   try {

@@ -1,6 +1,6 @@
 // The pair style irrep: energies and forces of an equivariant model, over any number of ranks.
 //
-//   pair_style irrep [precision single|double|model] [threads N]
+//   pair_style irrep [precision single|double|model] [threads N] [head NAME]
 //                    [dispersion d3bj|d3zero] [functional NAME] [d3_cutoff A] [cn_cutoff A]
 //                    [d3_data FILE]
 //   pair_coeff * * model.safetensors Si O        (an element or NULL for each atom type)
@@ -56,6 +56,7 @@ private:
   };
 
   void load(const char *path);
+  void find_head();
   void load_dispersion(const char *model_path);
   std::vector<char> read(const char *path, const char *what);
   void map_types(int n_words, char **words);
@@ -80,7 +81,8 @@ private:
   }
   size_t packed() const; // doubles that hold the columns of an atom
 
-  std::string precision_word_ = "model";
+  std::string precision_word_ = "model", head_word_;
+  size_t head_ = 0; // of the model's heads
   IrrepTeam team_;
   std::unique_ptr<IrrepDispersion> dispersion_ = std::make_unique<IrrepDispersion>();
   struct irrep_model *model_ = nullptr;

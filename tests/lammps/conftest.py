@@ -12,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path += [str(ROOT / "tests" / "support"), str(ROOT / "tests" / "physics")]
+sys.path.insert(0, str(ROOT / "clients" / "python"))
 
 BIN = Path(sys.executable).parent
 SECONDS = 300.0 if "IRREPD_TEST_PLUGIN" not in os.environ else 3600.0

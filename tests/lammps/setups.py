@@ -106,8 +106,9 @@ def found_of(case: Case, row: list[float], folder: Path, energy_unit: float = 1.
     )
 
 
-def wanted_of(case: Case, model: Model, precision: str) -> Found:
-    whole = model.evaluate_one(case.structure, precision)
+def wanted_of(case: Case, model: Model, precision: str, head: str | None = None) -> Found:
+    heads = None if head is None else [head]
+    whole = model.evaluate([case.structure], precision, heads=heads)[0]
     periodic = np.all(case.structure.pbc)
     volume = abs(np.linalg.det(case.structure.cell)) if periodic else 1.0
     virials = whole.stresses * (-volume if periodic else 1.0)

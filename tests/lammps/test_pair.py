@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -16,6 +17,8 @@ from libirrep import Model
 from models import model_path
 from setups import MEASURES, case_of, found_of, row_after_step, wanted_of
 from systems import System, system
+
+from irrepd import safetensors
 
 MODELS = (
     "sevennet-0",
@@ -110,6 +113,35 @@ def test_ranks_without_atoms(lammps, tmp_path):
         assert re.search(r"Nlocal: .* 0 min", said), said[-2000:]
         found = found_of(case, row_after_step(said), tmp_path)
         check(found, wanted_of(case, model, "float64"), 1e-10)
+
+
+def test_heads(lammps, tmp_path):
+    """A head by its name, the card's default, and words where there is neither."""
+    path = model_path("mace/multihead")
+    model = Model(path)
+    energies = set()
+    case = case_of(model, "crystal", system(model, "crystal", 1), tmp_path)
+    for head in model.heads:
+        text = case.text(f"irrep precision double head {head}", path)
+        rows = row_after_step(lammps(text + MEASURES.format(name="crystal"), 2))
+        check(found_of(case, rows, tmp_path), wanted_of(case, model, "float64", head), 1e-10)
+        energies.add(rows[1])
+    assert len(energies) == len(model.heads) > 1
+    known = " ".join(model.heads)
+    said = lammps(case.text("irrep head nothing", path) + "run 0\n", fails=True)
+    assert f"the model has no head nothing; it has {known}" in said
+    rows = row_after_step(
+        lammps(case.text("irrep precision double", path) + MEASURES.format(name="crystal"))
+    )
+    default = model.metadata["default_head"]
+    check(found_of(case, rows, tmp_path), wanted_of(case, model, "float64", default), 1e-10)
+    tensors, metadata = safetensors.read(path)
+    card = json.loads(metadata["irrepd"])
+    del card["default_head"]
+    undecided = tmp_path / "undecided.safetensors"
+    safetensors.write(undecided, tensors, {**metadata, "irrepd": json.dumps(card)})
+    said = lammps(case.text("irrep", undecided) + "run 0\n", fails=True)
+    assert f"name one by pair_style irrep head, of {known}" in said
 
 
 def test_memory(lammps, tmp_path):

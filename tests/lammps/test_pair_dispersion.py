@@ -105,7 +105,7 @@ def test_what_is_wrong_is_said(lammps, tmp_path):
         ("irrep dispersion d3bj d3_cutoff x", "d3_cutoff x: a length in Angstrom is due"),
         ("irrep dispersion d3bj d3_cutoff -1", "cutoff is -1; above 0"),
         ("irrep dispersion", "a value is missing after dispersion"),
-        ("irrep head pbe", "head pbe: model files have a single head"),
+        ("irrep head pbe", "the model has no head pbe; it has none by name"),
         ("irrep dispersion d3bj d3_data nowhere", "reference data nowhere cannot be opened"),
         ("irrep dispersion d3bj d3_data damaged", "damaged: damaged model file"),
         (f"irrep dispersion d3bj d3_data {DATA}", "use comm_modify cutoff 23.17"),
