@@ -37,6 +37,19 @@ def test_energies_are_those_of_sevenn(case: str, fixtures: Path, tmp_path: Path)
     assert np.allclose(energies, ANSWERS["energies"][case], rtol=1e-13, atol=1e-13)
 
 
+def test_a_card_s_own_functional(fixtures: Path, tmp_path: Path) -> None:
+    for given, method, functional in (
+        ("r2scan", "d3bj", "r2scan"),
+        ("d3zero:pbe", "d3zero", "pbe"),
+        ("d3bj:b3-lyp", "d3bj", "b3-lyp"),
+    ):
+        card = convert(fixtures / "solid.pth", tmp_path / "model", dispersion=given)
+        assert card["dispersion"] == {"method": method, "functional": functional}
+    for bad in ("", "d4:pbe", "d3bj:", ":pbe", "x" * 64):
+        with pytest.raises(FormatError, match="--dispersion takes FUNCTIONAL"):
+            convert(fixtures / "solid.pth", tmp_path / "model", dispersion=bad)
+
+
 def test_all_modalities_are_kept(fixtures: Path, tmp_path: Path) -> None:
     """The same numbers as of each alone, by the interpreter of the format."""
     target = tmp_path / "model.safetensors"

@@ -26,6 +26,7 @@ def convert(
     *,
     modality: str | None = None,
     default_head: str | None = None,
+    dispersion: str | None = None,
     elements: Sequence[int] | None = None,
     energy_unit: str = "eV",
     about: Mapping[str, Any] | None = None,
@@ -34,6 +35,8 @@ def convert(
 
     modality: the one head to take of a checkpoint that has several; otherwise all are kept, and
     default_head is that of requests that name none.
+    dispersion: the functional of the card, such as "r2scan" or "d3zero:pbe": what DFT-D3 is taken
+    where a request adds it and names none; the daemon knows which there are.
     elements, energy_unit: of a SchNetPack potential, which does not tell (adapt.py).
     about: entries of the card that the checkpoint cannot tell (CARD_FIELDS, training).
     """
@@ -47,6 +50,8 @@ def convert(
         checkpoint = pickles.load(archive)
         tensors, card = converter_for(checkpoint)(checkpoint, modality)
     adapt(tensors, card, elements, energy_unit)
+    if dispersion is not None:
+        card["dispersion"] = dispersion_of(dispersion)
     if default_head is not None:
         set_default(card, default_head)
     for name, tensor in tensors.items():
@@ -63,6 +68,17 @@ def convert(
     text = json.dumps(card, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     safetensors.write(target, tensors, {"irrepd": text})
     return card
+
+
+def dispersion_of(text: str) -> dict[str, str]:
+    """What a card says of dispersion: of "FUNCTIONAL", with d3bj, or "METHOD:FUNCTIONAL"."""
+    method, colon, functional = text.rpartition(":")
+    method = method if colon else "d3bj"
+    if method not in ("d3bj", "d3zero") or not 0 < len(functional.encode()) < 64:
+        raise FormatError(
+            f"--dispersion takes FUNCTIONAL, d3bj:FUNCTIONAL or d3zero:FUNCTIONAL, not '{text:.60}'"
+        )
+    return {"method": method, "functional": functional}
 
 
 def _sha256(path: Path) -> str:

@@ -34,6 +34,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="the head of requests that name none; unless given they are refused",
     )
     parser.add_argument(
+        "--dispersion",
+        metavar="FUNCTIONAL",
+        help="the functional, or METHOD:FUNCTIONAL (d3bj, d3zero), that DFT-D3 is taken with where "
+        "a request adds it and names none",
+    )
+    parser.add_argument(
         "--elements",
         type=lambda text: [int(number) for number in text.split(",")],
         help="atomic numbers that a SchNetPack potential was trained on, e.g. 1,6,8; all that it "
@@ -57,6 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 options.output,
                 modality=options.modality,
                 default_head=options.default_head,
+                dispersion=options.dispersion,
                 elements=options.elements,
                 energy_unit=options.energy_unit,
                 about=about,
