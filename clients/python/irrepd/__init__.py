@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from irrepd.calculator import IrrepCalculator
     from irrepd.client import Client
+    from irrepd.derivatives import hessian, phonons, vibrations
     from irrepd.errors import ConnectionFailed, FormatError, ServerError, StructureError
     from irrepd.job import Job, jobs
     from irrepd.private import local
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from irrepd.stream import evaluate
     from irrepd.structures import structure
     from irrepd.trajectories import Moved, Relax, md, relax
-    from irrepd.vibrations import hessian, phonons, vibrations
 
 __all__ = [
     "Client",
@@ -71,14 +71,14 @@ _HOMES = {
     "StructureError": "irrepd.errors",
     "ase_socket": "irrepd.sockets",
     "evaluate": "irrepd.stream",
-    "hessian": "irrepd.vibrations",
+    "hessian": "irrepd.derivatives",
     "jobs": "irrepd.job",
     "local": "irrepd.private",
     "md": "irrepd.trajectories",
-    "phonons": "irrepd.vibrations",
+    "phonons": "irrepd.derivatives",
     "relax": "irrepd.trajectories",
     "structure": "irrepd.structures",
-    "vibrations": "irrepd.vibrations",
+    "vibrations": "irrepd.derivatives",
 }
 
 
