@@ -141,6 +141,8 @@ def test_bad_options(daemon: Daemon, options: dict[str, Any], status: int, where
         ({"velocities": [[0, 0, 0]]}, "velocities"),
         ({"velocities": [[0, 0, 0], [0, 0, 1e99], [0, 0, 0]]}, "velocities/1/2"),
         ({"fixed": [3]}, "fixed/0"),
+        ({"positions": [[0, 0, 0], [0, 0, float("nan")], [1, 0, 0]]}, "positions/1/2"),
+        ({"positions": [[0, 0, 0], [0, 0, 1e-3], [1, 0, 0]]}, "positions/1"),
     ],
 )
 def test_bad_atoms(daemon: Daemon, member: dict[str, Any], where: str) -> None:
@@ -148,6 +150,22 @@ def test_bad_atoms(daemon: Daemon, member: dict[str, Any], where: str) -> None:
     assert (answer.status, pointer(answer)) == (422, f"#/structures/0/{where}")
     fine, bad = results(daemon, md([water(1), {**water(1), **member}]))
     assert fine["status"] == "ok" and bad["status"] == "error"
+
+
+@pytest.mark.parametrize("barostat", ["c-rescale", "mtk"])
+def test_a_cell_that_collapses(daemon: Daemon, barostat: str) -> None:
+    """As one that explodes: it ends with its step and what of it is too much."""
+    options = {"ensemble": "npt", "barostat": barostat, "barostat_time": 10.0, "timestep": 2.0}
+    answer = move(daemon, md([diamond(1)], pressure=9999.0, **options))
+    assert (answer.status, kind(answer)) == (422, "diverged")
+    assert pointer(answer) == "#/structures/0/cell"
+    assert "step 1: the cell" in answer.json()["detail"]
+
+
+def test_a_timestep_that_is_too_long(daemon: Daemon) -> None:
+    answer = move(daemon, md([water(1)], timestep=100.0, ensemble="nve"))
+    assert (answer.status, kind(answer)) == (422, "diverged")
+    assert "step 1: the atom would move" in answer.json()["detail"]
 
 
 def test_recipes_run_as_pasted(start: Factory) -> None:
