@@ -2,7 +2,7 @@
 
     make bench                  everything, each peer in a virtual environment of its own
     make bench FAMILY=mace      one part (sevenn, mace, nequip, schnetpack, neighbours, dispersion,
-                                drivers, lammps)
+                                committees, drivers, lammps)
     make bench QUICK=1          without peers: SevenNet-0 alone, the GEMM kernel, large systems
     make bench AGAINST=../other this tree's core and another checkout's, in turns
 
@@ -29,6 +29,7 @@ import alone
 import chart
 import drivers
 import in_lammps
+import of_committees
 import of_dispersion
 import ratios
 import serving
@@ -38,7 +39,7 @@ from systems import SYSTEMS, ethanol, silicon
 RESULTS = OUTPUT / "results"
 FAMILIES = ("sevenn", "mace", "nequip", "schnetpack")
 # Each is measured by itself with FAMILY=.
-PARTS = (*FAMILIES, "neighbours", "dispersion", "drivers", "lammps")
+PARTS = (*FAMILIES, "neighbours", "dispersion", "committees", "drivers", "lammps")
 
 
 def save(name: str, rows: Any) -> None:
@@ -89,6 +90,8 @@ def extras(name: str) -> None:
         save(name, alone.neighbours())
     elif name == "dispersion":
         save(name, of_dispersion.measure())
+    elif name == "committees":
+        save(name, of_committees.measure())
     elif name == "drivers":
         save(name, drivers.measure())
     elif name == "lammps":
@@ -125,6 +128,8 @@ def report() -> None:
         print(f"\n{load('neighbours')['rows']}")
     if load("dispersion")["rows"]:
         print(f"\n{of_dispersion.table(load('dispersion')['rows'])}")
+    if load("committees")["rows"]:
+        print(f"\n{of_committees.table(load('committees')['rows'])}")
     if load("drivers")["rows"]:
         print(f"\n{drivers.table(load('drivers')['rows'])}")
     if load("lammps")["rows"]:
