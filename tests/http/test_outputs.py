@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from conftest import MODEL, PREDICT, ROOT, Daemon
+from conftest import MODEL, PREDICT, ROOT, Daemon, Factory
 from libirrep import OUTPUTS, Model, Output
 from models import model_path
 from test_binary import SILICON, WATER
@@ -163,6 +163,32 @@ def test_the_python_client(
             assert (found is None) == (values is None), output.name
             assert values is None or np.shape(found) == values.shape
             assert values is None or np.array_equal(found, values)
+
+
+@pytest.mark.parametrize("kind", ["json", "safetensors", "kserve"])
+def test_widths_of_a_model_that_is_loaded_for_the_request(
+    start: Factory, kind: str, expected: list[dict[str, np.ndarray | None]]
+) -> None:
+    """How wide descriptors are is not known before."""
+    daemon = start("--on-demand")
+    daemon.wait_for(lambda: daemon.ask("GET", "/v1/health/ready").status == 200, "ready")
+    assert daemon.ask("GET", f"/v1/models/{MODEL}").json()["state"] == "unloaded"
+    output = next(o for o in OUTPUTS if o.name == "descriptors")
+    due = joined(output, expected)
+    if kind == "json":
+        body = {"structures": STRUCTURES, "properties": [output.name], "precision": "float64"}
+        results = daemon.predict(body).json()["results"]
+        found = np.concatenate([np.array(result[output.name]) for result in results])
+    elif kind == "safetensors":
+        data = binary.encode(STRUCTURES, [output.name], "float64")
+        answer = daemon.ask("POST", PREDICT, data, {"Content-Type": binary.MEDIA_TYPE})
+        found = safetensors.loads(answer.body)[0][output.name]
+    else:
+        data = json.dumps(infer(outputs=[{"name": output.name}])).encode()
+        answer = daemon.ask("POST", INFER, data, {"Content-Type": "application/json"})
+        (got,) = answer.json()["outputs"]
+        found = np.array(got["data"]).reshape(got["shape"])
+    assert np.array_equal(found, due)
 
 
 def test_defaults(daemon: Daemon) -> None:

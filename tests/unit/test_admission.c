@@ -133,6 +133,35 @@ static void test_never(void **state) {
   assert_int_equal(ledger_total(ledger), 0);
 }
 
+/* What is as wide as the model has it takes its room once that is known, or is refused. */
+static void test_descriptors_take_room(void **state) {
+  struct fake_served *fake = *state;
+  struct ledger *ledger = predictor_ledger(fake->predictor);
+  const char *wanted = ",\"properties\":[\"energy\",\"descriptors\"]";
+  struct fake_call busy[2], a, b, c;
+  ledger->memory = (size_t)1 << 26;
+  occupy(fake, busy);
+  const size_t before = held(fake);
+  begin_pairs(fake, &a, "a", 1, ",\"properties\":[\"energy\"]", false);
+  const size_t without = held(fake) - before;
+  fake->model->card.n_descriptors = 1000;
+  begin_pairs(fake, &b, "a", 1, wanted, false);
+  assert_true(held(fake) >= before + 2 * without + (size_t)2 * 1000 * (8 + 20));
+  predict_cancel(b.job);
+  assert_int_equal(held(fake), before + without);
+  fake->model->card.n_descriptors = (size_t)1 << 26;
+  begin_pairs(fake, &c, "a", 1, wanted, false);
+  finish(fake, &c);
+  assert_string_equal(get(c.json, "type")->valuestring, "urn:irrepd:too-large");
+  assert_non_null(strstr(c.reply.body, "#/properties"));
+  end(&c, 422);
+  fake->model->card.n_descriptors = 0;
+  release(fake, busy);
+  finish(fake, &a);
+  end(&a, 200);
+  assert_int_equal(held(fake), 0);
+}
+
 /* Structures that are being planned have their places in the queue, and in their client's share. */
 static void test_planning_counts(void **state) {
   struct fake_served *fake = *state;
@@ -183,6 +212,7 @@ int main(void) {
       TEST(test_late),
       TEST(test_never),
       TEST(test_planning_counts),
+      TEST(test_descriptors_take_room),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
