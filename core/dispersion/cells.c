@@ -170,16 +170,14 @@ bool cells_pairs(const struct cells *cells, const struct dispersion_kernels *ker
   struct finder finder = {cells, kernels, sink, max_work, 0, 0, tiles};
   struct visit visit = {.grid = &cells->grid,
                         .reach = cutoff * (1 + VISIT_REACH_MARGIN) + cells->off,
-                        .context = &finder,
-                        .run = take_run,
-                        .go_on = is_within_work};
+                        .context = &finder};
   for (size_t first = 0; first < cells->n_species; first = finder.end) {
     const size_t left = cells->n_species - first;
     finder.first = first;
     finder.end = first + (left < GROUP ? left : GROUP);
     for (size_t s = first; s < finder.end; s++)
       tiles[s - first].n = 0;
-    if (!visit_around(&visit, cells->grid_slot[slot]))
+    if (!visit_around(&visit, (struct visitor){take_run, is_within_work}, cells->grid_slot[slot]))
       return false;
     for (size_t s = first; s < finder.end; s++)
       if (tiles[s - first].n > 0)

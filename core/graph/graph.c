@@ -50,9 +50,8 @@ static size_t room_for_pairs(size_t n_atoms, size_t max_bytes, double skin) {
   return room < UINT32_MAX ? room : UINT32_MAX;
 }
 
-/* A graph of a structure with lists that are not written yet, for n_edges; NULL without memory. */
-static struct irrep_graph *graph_new(const struct irrep_structure *structure, double cutoff,
-                                     double skin, size_t n_edges) {
+struct irrep_graph *graph_new(const struct irrep_structure *structure, double cutoff, double skin,
+                              size_t n_edges) {
   const size_t n_atoms = structure->n_atoms, bytes = bytes_of(n_atoms, n_edges, 0, skin);
   struct irrep_graph *graph = calloc(1, sizeof *graph);
   void *memory = graph && bytes < SIZE_MAX ? aligned_bytes(bytes - sizeof *graph) : NULL;

@@ -37,6 +37,11 @@ struct irrep_graph {
 /* The bytes of a graph of so many atoms and edges without a skin; SIZE_MAX on overflow. */
 size_t graph_bytes(size_t n_atoms, size_t n_edges);
 
+/* A graph of a structure's atoms and cell with lists that are not written yet, those of its skin,
+ * for n_edges; NULL without memory. Positions are not looked at. */
+struct irrep_graph *graph_new(const struct irrep_structure *structure, double cutoff, double skin,
+                              size_t n_edges);
+
 /* irrep_graph_build of a structure that structure_check has accepted. The edges are always counted;
  * where finding and keeping them would take more than max_bytes, or more than there is, *graph is
  * NULL and the status OK all the same. *n_edges is written on OK: those within cutoff + skin. */

@@ -39,6 +39,8 @@ static void set_steps(struct grid *grid, double basis[3][3], const double bins_p
     for (size_t j = 0; j < 3; j++)
       grid->step[k][j] = j < k ? 0 : vector3_dot(basis[k], frame[j]) / bins_per_unit[k];
   grid->step[0][0] = fabs(grid->step[0][0]);
+  for (size_t k = 0; k < 3; k++)
+    grid->per_length[k] = 1 / grid->step[k][k];
 }
 
 /* Numbers of bins */

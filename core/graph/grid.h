@@ -40,6 +40,7 @@ struct grid {
   /* One bin along axis k is the vector step[k] in an orthonormal frame in which step[k][j] = 0 for
    * j < k and step[k][k] > 0. */
   double step[3][3];
+  double per_length[3]; /* 1 / step[k][k] */
 
   /* Bounds the error of place (and of bin) against the exact place of an atom, in Angstrom. */
   double slack;

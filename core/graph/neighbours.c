@@ -14,6 +14,7 @@
 #include "core/graph/edge_list.h"
 #include "core/graph/grid.h"
 #include "core/graph/lattice.h"
+#include "core/graph/near.h"
 #include "core/graph/pair_vector.h"
 #include "core/graph/visit.h"
 #include "irrep/conventions.h"
@@ -24,8 +25,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Thickness of bins in units of r_max: the fastest for crystals at 5 to 6 Angstrom. */
-#define THICKNESS 0.8
+/* Thickness of bins in units of r_max: the fastest for crystals at 5 to 6 Angstrom, with little
+ * between 1.2 and 1.5. */
+#define THICKNESS 1.3
 
 /* Rows of bins and atoms that a search may look at: more than any crystal needs, few enough for
  * some microseconds an atom beside what the edges themselves take. */
@@ -36,12 +38,10 @@
 /* Pairs that those on the heap begin with. */
 #define ROOM_MIN 64
 
-/* Atoms looked at in one go. */
-#define BLOCK 128
-
 struct search {
   const struct irrep_structure *structure;
   const struct grid *grid;
+  const struct near *near;       /* the grid's atoms */
   const struct lattice *lattice; /* whose rows the grid's periods count */
   double cell[3][3];             /* as given, but for open axes, whose rows are zero */
   struct neighbour_pairs *pairs; /* NULL to count only */
@@ -50,7 +50,9 @@ struct search {
   uint64_t max_work; /* beside that for edges */
   enum irrep_status status;
   struct irrep_error *error;
-  uint32_t sender; /* the atom under way */
+  bool is_folded;             /* the grid's table has entries that several bins share */
+  uint32_t sender;            /* the atom under way */
+  struct near_wish near_wish; /* its receivers */
 };
 
 /* Edges */
@@ -152,40 +154,25 @@ static bool check_limits(struct visit *visit) {
          fail_limits(search);
 }
 
-/* Writes the slots from [begin, end) that are within reach of a point; returns their number. A
- * function of its own, so that all of the loop stays in registers. */
-static __attribute__((noinline)) size_t slots_within(const struct grid *grid, size_t begin,
-                                                     size_t end, const double point[3],
-                                                     double reach, uint32_t slots[BLOCK]) {
-  const double *x = grid->place[0], *y = grid->place[1], *z = grid->place[2];
-  size_t n = 0;
-  for (size_t i = begin; i < end; i++) {
-    double dx = x[i] - point[0], dy = y[i] - point[1], dz = z[i] - point[2];
-    slots[n] = (uint32_t)i;
-    n += dx * dx + dy * dy + dz * dz < reach * reach ? 1 : 0;
-  }
-  return n;
-}
-
 /* Takes the pairs with the atoms of a run. */
 static bool take_run(struct visit *visit, const struct visit_run *run) {
   struct search *search = visit->context;
   const struct grid *grid = search->grid;
-  uint32_t slots[BLOCK];
+  uint32_t slots[NEAR_ROOM];
   double point[3];
   size_t begin = grid->table[run->entry];
   const size_t end = grid->table[run->entry + (size_t)(run->high - run->low) + 1];
   visit->work += 1 + (end - begin);
   visit_point(visit, run, point);
-  for (; begin < end; begin += BLOCK) {
-    size_t stop = end - begin < BLOCK ? end : begin + BLOCK;
-    size_t n = slots_within(grid, begin, stop, point, visit->reach, slots);
-    for (size_t i = 0; i < n; i++) {
-      const struct grid_atom *atom = &grid->atoms[slots[i]];
-      if (atom->index >= search->sender && visit_holds(run, atom) &&
+  for (size_t k = 0; k < 3; k++)
+    search->near_wish.point[k] = (float)point[k];
+  for (; begin < end; begin += NEAR_BLOCK) {
+    const size_t stop = end - begin < NEAR_BLOCK ? end : begin + NEAR_BLOCK;
+    const size_t n = near_slots(search->near, begin, stop, &search->near_wish, slots);
+    for (size_t i = 0; i < n; i++)
+      if ((!search->is_folded || visit_holds(run, &grid->atoms[slots[i]])) &&
           !take_pair(search, visit, slots[i], run->period))
         return false;
-    }
   }
   return check_limits(visit);
 }
@@ -222,8 +209,10 @@ static void put_in_order(const struct search *search, size_t first) {
 size_t neighbours_scratch_bytes(const struct irrep_structure *structure, double r_max) {
   struct arena arena = arena_counting();
   struct grid grid;
+  struct near near;
   (void)r_max;
   grid_take(&grid, structure->n_atoms, &arena);
+  near_take(&near, structure->n_atoms, &arena);
   return arena.failed ? SIZE_MAX : arena.used;
 }
 
@@ -235,6 +224,8 @@ static void build_grid(struct search *search, struct grid *grid) {
   memcpy(structure.cell, lattice->cell, sizeof structure.cell);
   grid_build(grid, &structure, THICKNESS * search->r_max);
   search->grid = grid;
+  for (size_t k = 0; k < 3; k++)
+    search->is_folded = search->is_folded || grid->axis[k].folded < grid->axis[k].bins;
   search->reach = search->r_max * (1 + VISIT_REACH_MARGIN) + 2 * grid->slack;
   if (lattice->is_given)
     return;
@@ -262,6 +253,7 @@ enum irrep_status neighbours_find(const struct irrep_structure *structure, doubl
                       r_max);
   struct arena arena = arena_over(scratch, neighbours_scratch_bytes(structure, r_max));
   struct grid grid;
+  struct near near;
   struct lattice lattice;
   struct search search = {.structure = structure,
                           .lattice = &lattice,
@@ -277,16 +269,17 @@ enum irrep_status neighbours_find(const struct irrep_structure *structure, doubl
   if (!may_have_edges(&search))
     return search.status;
   grid_take(&grid, structure->n_atoms, &arena);
+  near_take(&near, structure->n_atoms, &arena);
   build_grid(&search, &grid);
-  struct visit visit = {.grid = &grid,
-                        .reach = search.reach,
-                        .context = &search,
-                        .run = take_run,
-                        .go_on = check_limits};
+  near_fill(&near, &grid);
+  search.near = &near;
+  search.near_wish.reach2 = near_reach2(&near, search.reach);
+  struct visit visit = {.grid = &grid, .reach = search.reach, .context = &search};
   for (size_t i = 0; i < structure->n_atoms; i++) {
     const size_t first = pairs ? pairs->n : 0;
     search.sender = (uint32_t)i;
-    if (!visit_around(&visit, grid.slot[i]))
+    search.near_wish.first = (int32_t)i;
+    if (!visit_around(&visit, (struct visitor){take_run, check_limits}, grid.slot[i]))
       return search.status;
     if (pairs && !lattice.is_given)
       put_in_order(&search, first);

@@ -2,6 +2,7 @@
  *
  *   irrep_graph_build     finds the edges of a structure
  *   irrep_graph_update    finds them again when its atoms have moved a little
+ *   irrep_graph_within    takes those of a smaller cutoff from a graph
  *   irrep_graph_view      takes the edges that another program has found
  *   irrep_graph_contents  shows them
  *   irrep_graph_free
@@ -91,6 +92,19 @@ enum irrep_status irrep_graph_build(const struct irrep_structure *structure, dou
 enum irrep_status irrep_graph_update(struct irrep_graph *graph, const double *positions,
                                      const double cell[3][3], bool *stale,
                                      struct irrep_error *error);
+
+/* Makes the graph of a smaller cutoff from a graph that was built, without a search: what
+ * irrep_graph_build would make of the structure with that cutoff, bit for bit. So a term of the
+ * energy (term.h), or another model, gets its graph from that of the model with the largest cutoff.
+ *
+ *   graph   one of irrep_graph_build, maybe updated since; not a view. It may go afterwards
+ *   cutoff  Angstrom, 0 < cutoff <= that of the graph
+ *
+ * On OK *part is owned by the caller (irrep_graph_free), otherwise NULL; it has no skin.
+ * BAD_ARGUMENT (a view, the cutoff), NO_MEMORY; error->field names the field. The time is linear in
+ * the graph's edges. Thread-safe. */
+enum irrep_status irrep_graph_within(const struct irrep_graph *graph, double cutoff,
+                                     struct irrep_graph **part, struct irrep_error *error);
 
 /* Makes a graph of a list that the caller has found.
  *

@@ -45,7 +45,8 @@ struct irrep_addition {
 #define IRREP_ADDITION_INIT                                                                        \
   { sizeof(struct irrep_addition), 0, NULL, NULL, NULL, 0.0 }
 
-/* Returns the cutoff of a term, Angstrom. Thread-safe. */
+/* Returns the cutoff of a term, Angstrom: where it is smaller than that of the graph that is
+ * evaluated, irrep_graph_within has the term's graph without a search. Thread-safe. */
 double irrep_term_cutoff(const struct irrep_term *term);
 
 /* Returns whether a term takes a graph of its cutoff, or otherwise a structure. Thread-safe. */

@@ -1,9 +1,12 @@
-/* Runs each kernel once on a fixed shape, for callgrind: budget.py compares the instructions with
- * budgets.json. Each run is a part of callgrind's output that carries the kernel's name.
+/* Runs each kernel once on a fixed shape, and the neighbour search, for callgrind: budget.py
+ * compares the instructions with budgets.json. Each run is a part of callgrind's output that
+ * carries the kernel's name.
  *
  *   valgrind --tool=callgrind build/bench/budget float32 v3
  *
  * Without arguments it prints its compiler. */
+#include "core/graph/neighbours.h"
+#include "irrep/graph.h"
 #include "tests/unit/support_convolution.h"
 #include "tests/unit/support_tensor_product.h"
 #include "tests/unit/support_tensor_square.h"
@@ -299,6 +302,60 @@ static void run_density(struct bench *b) {
   free(grad_distance);
 }
 
+#define SIDE 4
+#define SITES 8
+#define ATOMS (SITES * SIDE * SIDE * SIDE)
+
+/* Silicon, each atom a little off its site. */
+static struct irrep_structure silicon(struct bench *b, double *positions, int32_t *numbers) {
+  static const double a = 5.431, at[SITES][3] = {{0, 0, 0},       {0, .5, .5},     {.5, 0, .5},
+                                                 {.5, .5, 0},     {.25, .25, .25}, {.25, .75, .75},
+                                                 {.75, .25, .75}, {.75, .75, .25}};
+  struct irrep_structure s = IRREP_STRUCTURE_INIT;
+  s.n_atoms = ATOMS;
+  s.numbers = numbers;
+  s.positions = positions;
+  for (size_t i = 0; i < ATOMS; i++) {
+    const size_t cell = i / SITES;
+    const double corner[3] = {(double)(cell / SIDE / SIDE), (double)(cell / SIDE % SIDE),
+                              (double)(cell % SIDE)};
+    numbers[i] = 14;
+    for (size_t k = 0; k < 3; k++)
+      positions[3 * i + k] = a * (corner[k] + at[i % SITES][k]) + 0.03 * rng_next(&b->rng);
+  }
+  for (size_t k = 0; k < 3; k++) {
+    s.cell[k][k] = SIDE * a;
+    s.pbc[k] = true;
+  }
+  return s;
+}
+
+/* A search that counts, one that lists, and the part of a list within a smaller cutoff. */
+static void run_neighbours(struct bench *b) {
+  static double positions[3 * ATOMS];
+  static int32_t numbers[ATOMS];
+  const struct irrep_structure s = silicon(b, positions, numbers);
+  void *scratch = aligned_new(neighbours_scratch_bytes(&s, 6));
+  struct irrep_graph *graph, *part;
+  size_t n_edges = 0;
+  begin();
+  neighbours_find(&s, 6, SIZE_MAX, scratch, NULL, &n_edges, NULL);
+  end("neighbours (counted)");
+  begin();
+  irrep_graph_build(&s, 6, 0, SIZE_MAX, &graph, NULL);
+  end("neighbours (listed)");
+  begin();
+  irrep_graph_build(&s, 4.5, 0, SIZE_MAX, &part, NULL);
+  end("neighbours (listed, 4.5)");
+  irrep_graph_free(part);
+  begin();
+  irrep_graph_within(graph, 4.5, &part, NULL);
+  end("neighbours (within 4.5)");
+  irrep_graph_free(part);
+  irrep_graph_free(graph);
+  free(scratch);
+}
+
 int main(int argc, char **argv) {
   if (argc != 3) {
     printf("%s %d\n", COMPILER, COMPILER_MAJOR);
@@ -320,5 +377,6 @@ int main(int argc, char **argv) {
   run_tensor_product(&b);
   run_weighted_harmonics(&b);
   run_density(&b);
+  run_neighbours(&b);
   return 0;
 }

@@ -446,6 +446,16 @@ static void test_graphs(void **state) {
   assert_true(result.energy == b->results[0].energy);
   assert_memory_equal(forces, b->clusters[0].forces, sizeof forces);
   assert_memory_equal(result.stress, b->results[0].stress, sizeof result.stress);
+  /* The term's graph as a part of the model's, whose cutoff is larger. */
+  const struct irrep_graph *found = b->additions[0].graph;
+  struct irrep_graph *part;
+  assert_int_equal(irrep_graph_within(graph, REPULSION_CUTOFF, &part, NULL), IRREP_OK);
+  b->additions[0].graph = part;
+  assert_int_equal(evaluate_graph(f, graph, b->additions, 2, NULL, &result, NULL), IRREP_OK);
+  assert_true(result.energy == b->results[0].energy);
+  assert_memory_equal(forces, b->clusters[0].forces, sizeof forces);
+  b->additions[0].graph = found;
+  irrep_graph_free(part);
   irrep_graph_free(graph);
   batch_free(b);
   irrep_model_free(f->model);
@@ -461,28 +471,27 @@ static struct term_rows ask_energies(const struct term_place *place, size_t pass
   return pass == 0 ? (struct term_rows){place->energies, 1, true} : (struct term_rows){0};
 }
 
-/* A view with a ghost, of a cutoff that is both the model's and the term's. */
+/* A view of a hydrogen atom's edge with a ghost, of a cutoff that is both the model's and the
+ * term's. */
+static struct irrep_graph *view_of(const int32_t numbers[2]) {
+  static const double vectors[] = {0, 0, -1.1};
+  static const uint32_t first_edge[] = {0, 1}, senders[] = {1};
+  const struct irrep_graph_arrays arrays = {sizeof arrays, 4.0,        1,       2,       1,
+                                            numbers,       first_edge, senders, vectors, 0};
+  struct irrep_graph *view;
+  assert_int_equal(irrep_graph_view(&arrays, &view, NULL), IRREP_OK);
+  return view;
+}
+
+static const int32_t numbers_of_view[] = {8, 1}, other_numbers[] = {8, 6};
+
 static void test_view(void **state) {
   (void)state;
   struct fixture *f = fixture_new();
-  static const int32_t numbers[] = {8, 1}, others[] = {8, 6};
-  double vectors[] = {0, 0, -1.1};
-  struct irrep_graph_arrays arrays = IRREP_GRAPH_ARRAYS_INIT;
-  arrays.cutoff = 4.0;
-  arrays.n_local = arrays.n_edges = 1;
-  arrays.n_atoms = 2;
-  arrays.numbers = numbers;
-  arrays.first_edge = (const uint32_t[]){0, 1};
-  arrays.senders = (const uint32_t[]){1};
-  arrays.vectors = vectors;
-  struct irrep_graph *view, *strange;
-  assert_int_equal(irrep_graph_view(&arrays, &view, NULL), IRREP_OK);
-  arrays.numbers = others;
-  assert_int_equal(irrep_graph_view(&arrays, &strange, NULL), IRREP_OK);
-  size_t n_calls = 0, n_before;
+  struct irrep_graph *view = view_of(numbers_of_view);
+  size_t n_calls = 0;
   const struct irrep_exchange exchange = {sizeof exchange, &n_calls, no_rows};
   struct irrep_addition addition = IRREP_ADDITION_INIT;
-  struct irrep_error error = {0};
   double forces[2][6], energy, slope;
   struct irrep_result results[] = {IRREP_RESULT_INIT, IRREP_RESULT_INIT};
   results[0].forces = forces[0];
@@ -490,7 +499,7 @@ static void test_view(void **state) {
   addition.term = &f->repulsion;
   addition.graph = view;
   assert_int_equal(evaluate_graph(f, view, NULL, 0, &exchange, &results[0], NULL), IRREP_OK);
-  n_before = n_calls;
+  const size_t n_before = n_calls;
   assert_int_equal(evaluate_graph(f, view, &addition, 1, &exchange, &results[1], NULL), IRREP_OK);
   assert_int_equal(n_calls, 2 * n_before);
   pair_repulsion(&pair, 1, 0, 1.1, &energy, &slope);
@@ -498,7 +507,24 @@ static void test_view(void **state) {
   assert_true(fabs(results[1].energy - results[0].energy - energy) < 1e-13);
   for (size_t i = 0; i < 2; i++)
     assert_true(fabs(forces[1][3 * i + 2] - forces[0][3 * i + 2] - (i ? -slope : slope)) < 1e-12);
-  /* A kind that exchanges: it is asked for, and the call needs one. */
+  irrep_graph_free(view);
+  irrep_model_free(f->model);
+}
+
+/* A kind that exchanges: it is asked for, and the call needs one. */
+static void test_view_with_exchanges(void **state) {
+  (void)state;
+  struct fixture *f = fixture_new();
+  struct irrep_graph *view = view_of(numbers_of_view);
+  size_t n_calls = 0;
+  const struct irrep_exchange exchange = {sizeof exchange, &n_calls, no_rows};
+  struct irrep_addition addition = IRREP_ADDITION_INIT;
+  struct irrep_error error = {0};
+  double forces[6];
+  struct irrep_result result = IRREP_RESULT_INIT;
+  result.forces = forces;
+  assert_int_equal(evaluate_graph(f, view, NULL, 0, &exchange, &result, NULL), IRREP_OK);
+  const size_t n_before = n_calls;
   const struct term_kind talkative = {.name = "talkative",
                                       .takes_graph = true,
                                       .n_passes = 2,
@@ -507,21 +533,34 @@ static void test_view(void **state) {
                                       .exchanged = ask_energies};
   struct irrep_term asking = {{&talkative, &pair, REPULSION_CUTOFF, &f->map}, count_free};
   addition.term = &asking;
+  addition.graph = view;
   n_calls = 0;
-  assert_int_equal(evaluate_graph(f, view, &addition, 1, &exchange, &results[1], NULL), IRREP_OK);
+  assert_int_equal(evaluate_graph(f, view, &addition, 1, &exchange, &result, NULL), IRREP_OK);
   assert_int_equal(n_calls, n_before + 1);
-  assert_int_equal(evaluate_graph(f, view, &addition, 1, NULL, &results[1], &error),
+  assert_int_equal(evaluate_graph(f, view, &addition, 1, NULL, &result, &error),
                    IRREP_BAD_ARGUMENT);
   assert_string_equal(error.field, "exchange");
-  /* Refused before anything is exchanged. */
-  n_calls = 0;
+  irrep_graph_free(view);
+  irrep_model_free(f->model);
+}
+
+/* Refused before anything is exchanged. */
+static void test_view_refused(void **state) {
+  (void)state;
+  struct fixture *f = fixture_new();
+  struct irrep_graph *view = view_of(numbers_of_view), *strange = view_of(other_numbers);
+  size_t n_calls = 0;
+  const struct irrep_exchange exchange = {sizeof exchange, &n_calls, no_rows};
+  struct irrep_addition addition = IRREP_ADDITION_INIT;
+  struct irrep_error error = {0};
+  struct irrep_result result = IRREP_RESULT_INIT;
   addition.term = &f->repulsion;
   addition.graph = strange;
-  assert_int_equal(evaluate_graph(f, view, &addition, 1, &exchange, &results[1], &error),
+  assert_int_equal(evaluate_graph(f, view, &addition, 1, &exchange, &result, &error),
                    IRREP_BAD_ARGUMENT);
   f->repulsion.term.map = &f->hydrogen;
   addition.graph = view;
-  assert_int_equal(evaluate_graph(f, view, &addition, 1, &exchange, &results[1], &error),
+  assert_int_equal(evaluate_graph(f, view, &addition, 1, &exchange, &result, &error),
                    IRREP_UNKNOWN_ELEMENT);
   assert_string_equal(error.field, "numbers/0");
   assert_int_equal(n_calls, 0);
@@ -552,6 +591,8 @@ int main(void) {
       cmocka_unit_test(test_bad_arguments),
       cmocka_unit_test(test_graphs),
       cmocka_unit_test(test_view),
+      cmocka_unit_test(test_view_with_exchanges),
+      cmocka_unit_test(test_view_refused),
       cmocka_unit_test(test_term_calls),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

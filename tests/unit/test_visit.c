@@ -72,15 +72,12 @@ static void test_all_within_reach(void **state) {
   struct arena arena = arena_over(memory, counting.used);
   grid_take(&grid, N, &arena);
   grid_build(&grid, &s, 3);
-  struct visit visit = {.grid = &grid,
-                        .reach = cutoff * (1 + VISIT_REACH_MARGIN) + 2 * grid.slack,
-                        .context = &seen,
-                        .run = take,
-                        .go_on = go_on};
+  struct visit visit = {
+      .grid = &grid, .reach = cutoff * (1 + VISIT_REACH_MARGIN) + 2 * grid.slack, .context = &seen};
   for (size_t slot = 0; slot < N; slot += 37) {
     seen.n = 0;
     seen.last[0] = seen.last[1] = seen.last[2] = -1e9;
-    assert_true(visit_around(&visit, slot));
+    assert_true(visit_around(&visit, (struct visitor){take, go_on}, slot));
     size_t expected = 0, found = 0;
     for (size_t g = 0; g < N; g++)
       for (int image = 0; image < 343; image++) {
@@ -102,9 +99,8 @@ static void test_all_within_reach(void **state) {
     assert_true(expected > 50);
     assert_int_equal(found, expected);
   }
-  visit.go_on = refuse;
   seen.last[0] = -1e9;
-  assert_false(visit_around(&visit, 0));
+  assert_false(visit_around(&visit, (struct visitor){take, refuse}, 0));
   free(memory);
 }
 
