@@ -206,7 +206,7 @@ static void gather_place(const struct term_place *place, bool gradients,
 static enum irrep_status evaluate(const struct irrep_term *term, const struct crew *crew,
                                   struct term_place *place, struct arena *arena,
                                   struct irrep_result *result, struct irrep_error *error) {
-  const bool gradients = result->forces || result->stresses;
+  const bool gradients = gather_wants_gradients(result);
   place->term = &term->term;
   if (!take_place(place, place->structure->n_atoms, gradients, arena))
     return irrep_fail(error, IRREP_NO_MEMORY, "arena", "the arena is smaller than planned");

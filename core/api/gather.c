@@ -78,12 +78,16 @@ static void add_stresses(const struct gather_part *part, double *stresses) {
   }
 }
 
+bool gather_wants_gradients(const struct irrep_result *result) {
+  return result->forces || result->stresses;
+}
+
 void gather_begin(struct gathering *g, size_t n_atoms, size_t n_local, bool gradients,
                   struct irrep_result *result) {
   *g = (struct gathering){.result = result,
                           .n_atoms = n_atoms,
                           .n_local = n_local,
-                          .gradients = gradients && (result->forces || result->stresses)};
+                          .gradients = gradients && gather_wants_gradients(result)};
   result->energy = 0.0;
   if (result->energies)
     memset(result->energies, 0, n_local * sizeof(double));

@@ -32,6 +32,9 @@ struct gathering {
   double strain[3][3]; /* eV, derivative of the energy by a strain */
 };
 
+/* Whether a result wants what comes of gradients. */
+bool gather_wants_gradients(const struct irrep_result *result);
+
 /* Begins with zeros: the energy always; what comes of gradients where the result wants forces or
  * stresses and there are gradients. The structure has n_atoms, of which n_local are no ghosts. */
 void gather_begin(struct gathering *gathering, size_t n_atoms, size_t n_local, bool gradients,

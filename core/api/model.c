@@ -351,7 +351,7 @@ static enum irrep_status compute(const struct irrep_model *model, const struct o
   if (status != IRREP_OK)
     return status;
   for (size_t s = 0; s < inputs->n; s++)
-    gradients = gradients || results[s].forces || results[s].stresses;
+    gradients = gradients || gather_wants_gradients(&results[s]);
   crew_note(&crew, 0, NULL, false);
   status =
       prepare(model, &executable, inputs, gradients, additions, arena, &workspace, results, error);

@@ -110,143 +110,143 @@ static void test_exact_numbers(void **state) {
   }
 }
 
+static const struct {
+  const char *text;
+  int status;
+  const char *type, *pointer;
+} whole_faults[] = {
+    {"", 400, "malformed-json", ""},
+    {"{", 400, "malformed-json", ""},
+    {"{\"structures\":[{" ATOM "}]}x", 400, "malformed-json", ""},
+    {"{\"structures\":[{" ATOM "}],}", 400, "malformed-json", ""},
+    {"{\"structures\":[{\"numbers\":[014],\"positions\":[[0,0,0]]}]}", 400, "malformed-json", ""},
+    {"{\"structures\":[{\"id\":\"\xff\"," ATOM "}]}", 400, "malformed-json", ""},
+    {"[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]", 400, "malformed-json", ""},
+    {"[]", 400, "malformed-json", "#"},
+    {"null", 400, "malformed-json", "#"},
+    {"{\"structure\":[]}", 400, "unknown-key", "#/structure"},
+    {"{\"Structures\":[{" ATOM "}]}", 400, "unknown-key", "#/Structures"},
+    {"{\"structures\":[{" ATOM "}],\"x y\":1}", 400, "unknown-key", "#"},
+    {"{\"structures\":[{" ATOM "}],\"structures\":[]}", 400, "duplicate-key", "#/structures"},
+    {"{\"structures\":[{" ATOM "}],\"precision\":\"float32\",\"precision\":\"float32\"}", 400,
+     "duplicate-key", "#/precision"},
+    {"{\"structures\":[{" ATOM ",\"charge\":0}]}", 400, "unknown-key", "#/structures/0/charge"},
+    {"{\"structures\":[{" ATOM "},{" ATOM ",\"Cell\":null}]}", 400, "unknown-key",
+     "#/structures/1/Cell"},
+    {"{\"structures\":[{" ATOM ",\"numbers\":[14]}]}", 400, "duplicate-key",
+     "#/structures/0/numbers"},
+    {"{\"structures\":[{" ATOM ",\"\\u0070bc\":[true,true,true],\"pbc\":[true,true,true]}]}", 400,
+     "duplicate-key", "#/structures/0/pbc"},
+    {"{}", 422, "missing-key", "#/structures"},
+    {"{\"structures\":{}}", 422, "wrong-type", "#/structures"},
+    {"{\"structures\":null}", 422, "wrong-type", "#/structures"},
+    {"{\"structures\":[]}", 422, "wrong-shape", "#/structures"},
+    {"{\"structures\":[1,2,3,4]}", 422, "too-many-structures", "#/structures"},
+    {"{\"structures\":[{" ATOM "}],\"properties\":\"energy\"}", 422, "wrong-type", "#/properties"},
+    {"{\"structures\":[{" ATOM "}],\"properties\":[]}", 422, "wrong-shape", "#/properties"},
+    {"{\"structures\":[{" ATOM "}],\"properties\":[\"energy\",\"Forces\"]}", 422, "wrong-value",
+     "#/properties/1"},
+    {"{\"structures\":[{" ATOM "}],\"properties\":[null]}", 422, "wrong-type", "#/properties/0"},
+    {"{\"structures\":[{" ATOM "}],\"precision\":\"float16\"}", 422, "wrong-value", "#/precision"},
+    {"{\"structures\":[{" ATOM "}],\"precision\":32}", 422, "wrong-type", "#/precision"},
+    {"{\"structures\":[{" ATOM "}],\"precision\":null}", 422, "wrong-type", "#/precision"},
+    {"{\"structures\":[{" ATOM "}],\"priority\":\"high\"}", 422, "wrong-value", "#/priority"},
+    {"{\"structures\":[{" ATOM "}],\"deadline_ms\":\"1\"}", 422, "wrong-type", "#/deadline_ms"},
+    {"{\"structures\":[{" ATOM "}],\"deadline_ms\":-1}", 422, "wrong-value", "#/deadline_ms"},
+    {"{\"structures\":[{" ATOM "}],\"deadline_ms\":1e308}", 422, "wrong-value", "#/deadline_ms"},
+    {"{\"structures\":[{" ATOM "}],\"deadline_ms\":1e999}", 422, "wrong-value", "#/deadline_ms"},
+    {"{\"structures\":[{" ATOM "}],\"deadline_ms\":NaN}", 422, "wrong-value", "#/deadline_ms"},
+};
+
 /* Faults of the whole request. */
 static void test_whole_faults(void **state) {
   (void)state;
-  static const struct {
-    const char *text;
-    int status;
-    const char *type, *pointer;
-  } rows[] = {
-      {"", 400, "malformed-json", ""},
-      {"{", 400, "malformed-json", ""},
-      {"{\"structures\":[{" ATOM "}]}x", 400, "malformed-json", ""},
-      {"{\"structures\":[{" ATOM "}],}", 400, "malformed-json", ""},
-      {"{\"structures\":[{\"numbers\":[014],\"positions\":[[0,0,0]]}]}", 400, "malformed-json", ""},
-      {"{\"structures\":[{\"id\":\"\xff\"," ATOM "}]}", 400, "malformed-json", ""},
-      {"[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]", 400, "malformed-json", ""},
-      {"[]", 400, "malformed-json", "#"},
-      {"null", 400, "malformed-json", "#"},
-      {"{\"structure\":[]}", 400, "unknown-key", "#/structure"},
-      {"{\"Structures\":[{" ATOM "}]}", 400, "unknown-key", "#/Structures"},
-      {"{\"structures\":[{" ATOM "}],\"x y\":1}", 400, "unknown-key", "#"},
-      {"{\"structures\":[{" ATOM "}],\"structures\":[]}", 400, "duplicate-key", "#/structures"},
-      {"{\"structures\":[{" ATOM "}],\"precision\":\"float32\",\"precision\":\"float32\"}", 400,
-       "duplicate-key", "#/precision"},
-      {"{\"structures\":[{" ATOM ",\"charge\":0}]}", 400, "unknown-key", "#/structures/0/charge"},
-      {"{\"structures\":[{" ATOM "},{" ATOM ",\"Cell\":null}]}", 400, "unknown-key",
-       "#/structures/1/Cell"},
-      {"{\"structures\":[{" ATOM ",\"numbers\":[14]}]}", 400, "duplicate-key",
-       "#/structures/0/numbers"},
-      {"{\"structures\":[{" ATOM ",\"\\u0070bc\":[true,true,true],\"pbc\":[true,true,true]}]}", 400,
-       "duplicate-key", "#/structures/0/pbc"},
-      {"{}", 422, "missing-key", "#/structures"},
-      {"{\"structures\":{}}", 422, "wrong-type", "#/structures"},
-      {"{\"structures\":null}", 422, "wrong-type", "#/structures"},
-      {"{\"structures\":[]}", 422, "wrong-shape", "#/structures"},
-      {"{\"structures\":[1,2,3,4]}", 422, "too-many-structures", "#/structures"},
-      {"{\"structures\":[{" ATOM "}],\"properties\":\"energy\"}", 422, "wrong-type",
-       "#/properties"},
-      {"{\"structures\":[{" ATOM "}],\"properties\":[]}", 422, "wrong-shape", "#/properties"},
-      {"{\"structures\":[{" ATOM "}],\"properties\":[\"energy\",\"Forces\"]}", 422, "wrong-value",
-       "#/properties/1"},
-      {"{\"structures\":[{" ATOM "}],\"properties\":[null]}", 422, "wrong-type", "#/properties/0"},
-      {"{\"structures\":[{" ATOM "}],\"precision\":\"float16\"}", 422, "wrong-value",
-       "#/precision"},
-      {"{\"structures\":[{" ATOM "}],\"precision\":32}", 422, "wrong-type", "#/precision"},
-      {"{\"structures\":[{" ATOM "}],\"precision\":null}", 422, "wrong-type", "#/precision"},
-      {"{\"structures\":[{" ATOM "}],\"priority\":\"high\"}", 422, "wrong-value", "#/priority"},
-      {"{\"structures\":[{" ATOM "}],\"deadline_ms\":\"1\"}", 422, "wrong-type", "#/deadline_ms"},
-      {"{\"structures\":[{" ATOM "}],\"deadline_ms\":-1}", 422, "wrong-value", "#/deadline_ms"},
-      {"{\"structures\":[{" ATOM "}],\"deadline_ms\":1e308}", 422, "wrong-value", "#/deadline_ms"},
-      {"{\"structures\":[{" ATOM "}],\"deadline_ms\":1e999}", 422, "wrong-value", "#/deadline_ms"},
-      {"{\"structures\":[{" ATOM "}],\"deadline_ms\":NaN}", 422, "wrong-value", "#/deadline_ms"},
-  };
-  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+  for (size_t i = 0; i < sizeof whole_faults / sizeof *whole_faults; i++) {
     struct request r;
     struct problem p;
     char type[64];
-    snprintf(type, sizeof type, "urn:irrepd:%s", rows[i].type);
-    bool good = read_text(rows[i].text, &r, &p);
+    snprintf(type, sizeof type, "urn:irrepd:%s", whole_faults[i].type);
+    bool good = read_text(whole_faults[i].text, &r, &p);
     request_fini(&r);
-    if (good || p.status != rows[i].status || strcmp(p.type, type) != 0 ||
-        strcmp(p.pointer, rows[i].pointer) != 0 || p.detail[0] == '\0')
-      fail_msg("%s: good %d, %d %s %s", rows[i].text, good, p.status, p.type, p.pointer);
+    if (good || p.status != whole_faults[i].status || strcmp(p.type, type) != 0 ||
+        strcmp(p.pointer, whole_faults[i].pointer) != 0 || p.detail[0] == '\0')
+      fail_msg("%s: good %d, %d %s %s", whole_faults[i].text, good, p.status, p.type, p.pointer);
   }
 }
+
+static const struct {
+  const char *structure, *type, *pointer;
+} item_faults[] = {
+    {"7", "wrong-type", ""},
+    {"[]", "wrong-type", ""},
+    {"null", "wrong-type", ""},
+    {"{}", "missing-key", "/numbers"},
+    {"{\"numbers\":[1]}", "missing-key", "/positions"},
+    {"{\"positions\":[[0,0,0]]}", "missing-key", "/numbers"},
+    {"{\"id\":7," ATOM "}", "wrong-type", "/id"},
+    {"{\"id\":null," ATOM "}", "wrong-type", "/id"},
+    {"{\"numbers\":1,\"positions\":[[0,0,0]]}", "wrong-type", "/numbers"},
+    {"{\"numbers\":{},\"positions\":[[0,0,0]]}", "wrong-type", "/numbers"},
+    {"{\"numbers\":\"Si\",\"positions\":[[0,0,0]]}", "wrong-type", "/numbers"},
+    {"{\"numbers\":[],\"positions\":[]}", "no-atoms", "/numbers"},
+    {"{\"numbers\":[1,1,1,1,1,1],\"positions\":[]}", "too-large", "/numbers"},
+    {"{\"numbers\":[1,\"H\"],\"positions\":[[0,0,0],[1,0,0]]}", "wrong-type", "/numbers/1"},
+    {"{\"numbers\":[1,null],\"positions\":[[0,0,0],[1,0,0]]}", "wrong-type", "/numbers/1"},
+    {"{\"numbers\":[true],\"positions\":[[0,0,0]]}", "wrong-type", "/numbers/0"},
+    {"{\"numbers\":[[1]],\"positions\":[[0,0,0]]}", "wrong-type", "/numbers/0"},
+    {"{\"numbers\":[0],\"positions\":[[0,0,0]]}", "wrong-value", "/numbers/0"},
+    {"{\"numbers\":[-1],\"positions\":[[0,0,0]]}", "wrong-value", "/numbers/0"},
+    {"{\"numbers\":[119],\"positions\":[[0,0,0]]}", "wrong-value", "/numbers/0"},
+    {"{\"numbers\":[1.5],\"positions\":[[0,0,0]]}", "wrong-value", "/numbers/0"},
+    {"{\"numbers\":[1.0000000000000002],\"positions\":[[0,0,0]]}", "wrong-value", "/numbers/0"},
+    {"{\"numbers\":[9007199254740992],\"positions\":[[0,0,0]]}", "wrong-value", "/numbers/0"},
+    {"{\"numbers\":[4294967297],\"positions\":[[0,0,0]]}", "wrong-value", "/numbers/0"},
+    {"{\"numbers\":[1,1,1,1e308],\"positions\":[]}", "wrong-value", "/numbers/3"},
+    {"{\"numbers\":[1,1e999],\"positions\":[]}", "wrong-value", "/numbers/1"},
+    {"{\"numbers\":[1,NaN],\"positions\":[]}", "wrong-value", "/numbers/1"},
+    {"{\"numbers\":[1],\"positions\":7}", "wrong-type", "/positions"},
+    {"{\"numbers\":[1],\"positions\":[]}", "wrong-shape", "/positions"},
+    {"{\"numbers\":[1],\"positions\":[0,0,0]}", "wrong-shape", "/positions"},
+    {"{\"numbers\":[1],\"positions\":[[0,0,0],[0,0,0]]}", "wrong-shape", "/positions"},
+    {"{\"numbers\":[1],\"positions\":[0]}", "wrong-type", "/positions/0"},
+    {"{\"numbers\":[1],\"positions\":[[0,0]]}", "wrong-shape", "/positions/0"},
+    {"{\"numbers\":[1],\"positions\":[[0,0,0,0]]}", "wrong-shape", "/positions/0"},
+    {"{\"numbers\":[1,1],\"positions\":[[0,0,0],[0,0,\"0\"]]}", "wrong-type", "/positions/1/2"},
+    {"{\"numbers\":[1],\"positions\":[[0,NaN,0]]}", "not-finite", "/positions/0/1"},
+    {"{\"numbers\":[1],\"positions\":[[Infinity,0,0]]}", "not-finite", "/positions/0/0"},
+    {"{\"numbers\":[1],\"positions\":[[0,0,-Infinity]]}", "not-finite", "/positions/0/2"},
+    {"{\"numbers\":[1],\"positions\":[[0,0,1e308]]}", "not-finite", "/positions/0/2"},
+    {"{\"numbers\":[1],\"positions\":[[0,0,-1e999]]}", "not-finite", "/positions/0/2"},
+    {"{\"numbers\":[1],\"positions\":[[0,0,1000000.1]]}", "not-finite", "/positions/0/2"},
+    {"{\"numbers\":[1],\"positions\":[[0,0,null]]}", "wrong-type", "/positions/0/2"},
+    {"{" ATOM ",\"cell\":1}", "wrong-type", "/cell"},
+    {"{" ATOM ",\"cell\":[]}", "wrong-shape", "/cell"},
+    {"{" ATOM ",\"cell\":[[1,0,0],[0,1,0]]}", "wrong-shape", "/cell"},
+    {"{" ATOM ",\"cell\":[1,1,1]}", "wrong-type", "/cell/0"},
+    {"{" ATOM ",\"cell\":[[1,0,0],[0,1],[0,0,1]]}", "wrong-shape", "/cell/1"},
+    {"{" ATOM ",\"cell\":[[1,0,0],[0,1,0],[0,0,NaN]],\"pbc\":[true,true,false]}", "not-finite",
+     "/cell/2/2"},
+    {"{" ATOM ",\"pbc\":true}", "wrong-type", "/pbc"},
+    {"{" ATOM ",\"pbc\":null}", "wrong-type", "/pbc"},
+    {"{" ATOM ",\"pbc\":[true,true]}", "wrong-shape", "/pbc"},
+    {"{" ATOM ",\"pbc\":[0,0,1]}", "wrong-type", "/pbc/0"},
+    {"{" ATOM ",\"pbc\":[false,false,true]}", "missing-cell", "/cell"},
+    {"{" ATOM ",\"cell\":null,\"pbc\":[true,true,true]}", "missing-cell", "/cell"},
+};
 
 /* Faults of one structure, tried alone and between two good ones, which must stay good. */
 static void test_item_faults(void **state) {
   (void)state;
-  static const struct {
-    const char *structure, *type, *pointer;
-  } rows[] = {
-      {"7", "wrong-type", ""},
-      {"[]", "wrong-type", ""},
-      {"null", "wrong-type", ""},
-      {"{}", "missing-key", "/numbers"},
-      {"{\"numbers\":[1]}", "missing-key", "/positions"},
-      {"{\"positions\":[[0,0,0]]}", "missing-key", "/numbers"},
-      {"{\"id\":7," ATOM "}", "wrong-type", "/id"},
-      {"{\"id\":null," ATOM "}", "wrong-type", "/id"},
-      {"{\"numbers\":1,\"positions\":[[0,0,0]]}", "wrong-type", "/numbers"},
-      {"{\"numbers\":{},\"positions\":[[0,0,0]]}", "wrong-type", "/numbers"},
-      {"{\"numbers\":\"Si\",\"positions\":[[0,0,0]]}", "wrong-type", "/numbers"},
-      {"{\"numbers\":[],\"positions\":[]}", "no-atoms", "/numbers"},
-      {"{\"numbers\":[1,1,1,1,1,1],\"positions\":[]}", "too-large", "/numbers"},
-      {"{\"numbers\":[1,\"H\"],\"positions\":[[0,0,0],[1,0,0]]}", "wrong-type", "/numbers/1"},
-      {"{\"numbers\":[1,null],\"positions\":[[0,0,0],[1,0,0]]}", "wrong-type", "/numbers/1"},
-      {"{\"numbers\":[true],\"positions\":[[0,0,0]]}", "wrong-type", "/numbers/0"},
-      {"{\"numbers\":[[1]],\"positions\":[[0,0,0]]}", "wrong-type", "/numbers/0"},
-      {"{\"numbers\":[0],\"positions\":[[0,0,0]]}", "wrong-value", "/numbers/0"},
-      {"{\"numbers\":[-1],\"positions\":[[0,0,0]]}", "wrong-value", "/numbers/0"},
-      {"{\"numbers\":[119],\"positions\":[[0,0,0]]}", "wrong-value", "/numbers/0"},
-      {"{\"numbers\":[1.5],\"positions\":[[0,0,0]]}", "wrong-value", "/numbers/0"},
-      {"{\"numbers\":[1.0000000000000002],\"positions\":[[0,0,0]]}", "wrong-value", "/numbers/0"},
-      {"{\"numbers\":[9007199254740992],\"positions\":[[0,0,0]]}", "wrong-value", "/numbers/0"},
-      {"{\"numbers\":[4294967297],\"positions\":[[0,0,0]]}", "wrong-value", "/numbers/0"},
-      {"{\"numbers\":[1,1,1,1e308],\"positions\":[]}", "wrong-value", "/numbers/3"},
-      {"{\"numbers\":[1,1e999],\"positions\":[]}", "wrong-value", "/numbers/1"},
-      {"{\"numbers\":[1,NaN],\"positions\":[]}", "wrong-value", "/numbers/1"},
-      {"{\"numbers\":[1],\"positions\":7}", "wrong-type", "/positions"},
-      {"{\"numbers\":[1],\"positions\":[]}", "wrong-shape", "/positions"},
-      {"{\"numbers\":[1],\"positions\":[0,0,0]}", "wrong-shape", "/positions"},
-      {"{\"numbers\":[1],\"positions\":[[0,0,0],[0,0,0]]}", "wrong-shape", "/positions"},
-      {"{\"numbers\":[1],\"positions\":[0]}", "wrong-type", "/positions/0"},
-      {"{\"numbers\":[1],\"positions\":[[0,0]]}", "wrong-shape", "/positions/0"},
-      {"{\"numbers\":[1],\"positions\":[[0,0,0,0]]}", "wrong-shape", "/positions/0"},
-      {"{\"numbers\":[1,1],\"positions\":[[0,0,0],[0,0,\"0\"]]}", "wrong-type", "/positions/1/2"},
-      {"{\"numbers\":[1],\"positions\":[[0,NaN,0]]}", "not-finite", "/positions/0/1"},
-      {"{\"numbers\":[1],\"positions\":[[Infinity,0,0]]}", "not-finite", "/positions/0/0"},
-      {"{\"numbers\":[1],\"positions\":[[0,0,-Infinity]]}", "not-finite", "/positions/0/2"},
-      {"{\"numbers\":[1],\"positions\":[[0,0,1e308]]}", "not-finite", "/positions/0/2"},
-      {"{\"numbers\":[1],\"positions\":[[0,0,-1e999]]}", "not-finite", "/positions/0/2"},
-      {"{\"numbers\":[1],\"positions\":[[0,0,1000000.1]]}", "not-finite", "/positions/0/2"},
-      {"{\"numbers\":[1],\"positions\":[[0,0,null]]}", "wrong-type", "/positions/0/2"},
-      {"{" ATOM ",\"cell\":1}", "wrong-type", "/cell"},
-      {"{" ATOM ",\"cell\":[]}", "wrong-shape", "/cell"},
-      {"{" ATOM ",\"cell\":[[1,0,0],[0,1,0]]}", "wrong-shape", "/cell"},
-      {"{" ATOM ",\"cell\":[1,1,1]}", "wrong-type", "/cell/0"},
-      {"{" ATOM ",\"cell\":[[1,0,0],[0,1],[0,0,1]]}", "wrong-shape", "/cell/1"},
-      {"{" ATOM ",\"cell\":[[1,0,0],[0,1,0],[0,0,NaN]],\"pbc\":[true,true,false]}", "not-finite",
-       "/cell/2/2"},
-      {"{" ATOM ",\"pbc\":true}", "wrong-type", "/pbc"},
-      {"{" ATOM ",\"pbc\":null}", "wrong-type", "/pbc"},
-      {"{" ATOM ",\"pbc\":[true,true]}", "wrong-shape", "/pbc"},
-      {"{" ATOM ",\"pbc\":[0,0,1]}", "wrong-type", "/pbc/0"},
-      {"{" ATOM ",\"pbc\":[false,false,true]}", "missing-cell", "/cell"},
-      {"{" ATOM ",\"cell\":null,\"pbc\":[true,true,true]}", "missing-cell", "/cell"},
-  };
-  for (size_t i = 0; i < 2 * (sizeof rows / sizeof *rows); i++) {
+  for (size_t i = 0; i < 2 * (sizeof item_faults / sizeof *item_faults); i++) {
     const size_t row = i / 2, index = i % 2;
     char text[512], type[64], pointer[128];
     struct request r;
     struct problem whole;
     snprintf(text, sizeof text,
              index ? "{\"structures\":[{" ATOM "},%s,{" ATOM "}]}" : "{\"structures\":[%s]}",
-             rows[row].structure);
-    snprintf(type, sizeof type, "urn:irrepd:%s", rows[row].type);
-    snprintf(pointer, sizeof pointer, "#/structures/%zu%s", index, rows[row].pointer);
+             item_faults[row].structure);
+    snprintf(type, sizeof type, "urn:irrepd:%s", item_faults[row].type);
+    snprintf(pointer, sizeof pointer, "#/structures/%zu%s", index, item_faults[row].pointer);
     if (!read_text(text, &r, &whole))
       fail_msg("%s: %s", text, whole.detail);
     const struct problem *p = r.items[index].problem;

@@ -103,66 +103,67 @@ static void expect(const char *json, int status, const char *pointer) {
 #define WITH(input) "{\"inputs\":[" COUNTS "," NUMBERS "," input "]}"
 #define PLACE(rest) WITH("{\"name\":\"positions\"," rest "}")
 
+static const struct {
+  const char *json;
+  int status;
+  const char *pointer;
+} faults[] = {
+    {"", 400, ""},
+    {"[]", 400, "#"},
+    {"{\"inputs\":[" ATOMS "],\"x\":1}", 400, "#"},
+    {"{\"id\":1,\"inputs\":[" ATOMS "]}", 422, "#/id"},
+    {"{}", 422, "#/inputs"},
+    {"{\"inputs\":{}}", 422, "#/inputs"},
+    {"{\"inputs\":[]}", 422, "#/n_atoms"},
+    {"{\"inputs\":[" COUNTS "," NUMBERS "]}", 422, "#/positions"},
+    {"{\"inputs\":[1]}", 422, "#/inputs/0"},
+    {WITH("{\"name\":\"forces\",\"shape\":[1],\"datatype\":\"FP64\"}"), 400, "#/inputs/2/name"},
+    {WITH(NUMBERS), 400, "#/inputs/2/name"},
+    {WITH("{\"shape\":[1],\"datatype\":\"FP64\"}"), 422, "#/inputs/2/name"},
+    {PLACE("\"shape\":[2,3],\"datatype\":1"), 422, "#/inputs/2"},
+    {PLACE("\"shape\":[2,3],\"datatype\":\"FP32\""), 422, "#/inputs/2/datatype"},
+    {PLACE("\"shape\":[2,3],\"datatype\":\"FP64\""), 422, "#/inputs/2/data"},
+    {PLACE("\"shape\":[2],\"datatype\":\"FP64\""), 422, "#/inputs/2/shape"},
+    {PLACE("\"shape\":[2,4],\"datatype\":\"FP64\""), 422, "#/inputs/2/shape"},
+    {PLACE("\"shape\":[2,3,1],\"datatype\":\"FP64\""), 422, "#/inputs/2/shape"},
+    {PLACE("\"shape\":[-2,3],\"datatype\":\"FP64\""), 422, "#/inputs/2/shape"},
+    {PLACE("\"shape\":[1e15,3],\"datatype\":\"FP64\",\"data\":[1]"), 422, "#/inputs/2/data"},
+    {PLACE("\"shape\":[0.5,3],\"datatype\":\"FP64\",\"data\":[1]"), 422, "#/inputs/2/shape"},
+    {PLACE("\"shape\":[1,3],\"datatype\":\"FP64\",\"data\":[1,2]"), 422, "#/inputs/2/data"},
+    {PLACE("\"shape\":[1,3],\"datatype\":\"FP64\",\"data\":[1,2,[3,4]]"), 422, "#/inputs/2/data"},
+    {PLACE("\"shape\":[1,3],\"datatype\":\"FP64\",\"data\":[1,2,\"3\"]"), 422, "#/inputs/2/data"},
+    {PLACE("\"shape\":[1,3],\"datatype\":\"FP64\",\"data\":7"), 422, "#/inputs/2/data"},
+    {PLACE("\"shape\":[1,3],\"datatype\":\"FP64\",\"parameters\":{\"x\":1}"), 400, "#/inputs/2"},
+    {PLACE("\"shape\":[1,3],\"datatype\":\"FP64\",\"parameters\":{\"binary_data_size\":24}"), 422,
+     "#/inputs/2/parameters/binary_data_size"},
+    {PLACE("\"shape\":[1,3],\"datatype\":\"FP64\",\"parameters\":{\"binary_data_size\":23}"), 422,
+     "#/inputs/2/parameters/binary_data_size"},
+    {"{\"inputs\":[{\"name\":\"numbers\",\"shape\":[1],\"datatype\":\"INT32\",\"data\":[1.5]}]}",
+     422, "#/inputs/0/data"},
+    {"{\"inputs\":[{\"name\":\"numbers\",\"shape\":[1],\"datatype\":\"INT32\",\"data\":[1e10]}]}",
+     422, "#/inputs/0/data"},
+    {"{\"inputs\":[{\"name\":\"numbers\",\"shape\":[1],\"datatype\":\"INT32\",\"data\":[true]}]}",
+     422, "#/inputs/0/data"},
+    {"{\"inputs\":[],\"outputs\":1}", 422, "#/outputs"},
+    {"{\"inputs\":[],\"outputs\":[{}]}", 422, "#/outputs/0/name"},
+    {"{\"inputs\":[],\"outputs\":[{\"name\":\"charge\"}]}", 422, "#/outputs/0/name"},
+    {"{\"inputs\":[],\"outputs\":[{\"name\":\"energy\"},{\"name\":\"energy\"}]}", 400,
+     "#/outputs/1/name"},
+    {"{\"inputs\":[],\"outputs\":[{\"name\":\"energy\",\"parameters\":{\"binary_data\":1}}]}", 422,
+     "#/outputs/0/parameters/binary_data"},
+    {"{\"inputs\":[],\"parameters\":{\"sequence_id\":1}}", 400, "#/parameters"},
+    {"{\"inputs\":[],\"parameters\":{\"precision\":\"half\"}}", 422, "#/parameters/precision"},
+    {"{\"inputs\":[],\"parameters\":{\"priority\":-1}}", 422, "#/parameters/priority"},
+    {"{\"inputs\":[],\"parameters\":{\"timeout\":-1}}", 422, "#/parameters/timeout"},
+    {"{\"inputs\":[],\"parameters\":{\"deadline_ms\":1e10}}", 422, "#/parameters/deadline_ms"},
+    {"{\"inputs\":[],\"parameters\":{\"binary_data_output\":1}}", 422,
+     "#/parameters/binary_data_output"},
+};
+
 static void test_faults(void **state) {
   (void)state;
-  static const struct {
-    const char *json;
-    int status;
-    const char *pointer;
-  } rows[] = {
-      {"", 400, ""},
-      {"[]", 400, "#"},
-      {"{\"inputs\":[" ATOMS "],\"x\":1}", 400, "#"},
-      {"{\"id\":1,\"inputs\":[" ATOMS "]}", 422, "#/id"},
-      {"{}", 422, "#/inputs"},
-      {"{\"inputs\":{}}", 422, "#/inputs"},
-      {"{\"inputs\":[]}", 422, "#/n_atoms"},
-      {"{\"inputs\":[" COUNTS "," NUMBERS "]}", 422, "#/positions"},
-      {"{\"inputs\":[1]}", 422, "#/inputs/0"},
-      {WITH("{\"name\":\"forces\",\"shape\":[1],\"datatype\":\"FP64\"}"), 400, "#/inputs/2/name"},
-      {WITH(NUMBERS), 400, "#/inputs/2/name"},
-      {WITH("{\"shape\":[1],\"datatype\":\"FP64\"}"), 422, "#/inputs/2/name"},
-      {PLACE("\"shape\":[2,3],\"datatype\":1"), 422, "#/inputs/2"},
-      {PLACE("\"shape\":[2,3],\"datatype\":\"FP32\""), 422, "#/inputs/2/datatype"},
-      {PLACE("\"shape\":[2,3],\"datatype\":\"FP64\""), 422, "#/inputs/2/data"},
-      {PLACE("\"shape\":[2],\"datatype\":\"FP64\""), 422, "#/inputs/2/shape"},
-      {PLACE("\"shape\":[2,4],\"datatype\":\"FP64\""), 422, "#/inputs/2/shape"},
-      {PLACE("\"shape\":[2,3,1],\"datatype\":\"FP64\""), 422, "#/inputs/2/shape"},
-      {PLACE("\"shape\":[-2,3],\"datatype\":\"FP64\""), 422, "#/inputs/2/shape"},
-      {PLACE("\"shape\":[1e15,3],\"datatype\":\"FP64\",\"data\":[1]"), 422, "#/inputs/2/data"},
-      {PLACE("\"shape\":[0.5,3],\"datatype\":\"FP64\",\"data\":[1]"), 422, "#/inputs/2/shape"},
-      {PLACE("\"shape\":[1,3],\"datatype\":\"FP64\",\"data\":[1,2]"), 422, "#/inputs/2/data"},
-      {PLACE("\"shape\":[1,3],\"datatype\":\"FP64\",\"data\":[1,2,[3,4]]"), 422, "#/inputs/2/data"},
-      {PLACE("\"shape\":[1,3],\"datatype\":\"FP64\",\"data\":[1,2,\"3\"]"), 422, "#/inputs/2/data"},
-      {PLACE("\"shape\":[1,3],\"datatype\":\"FP64\",\"data\":7"), 422, "#/inputs/2/data"},
-      {PLACE("\"shape\":[1,3],\"datatype\":\"FP64\",\"parameters\":{\"x\":1}"), 400, "#/inputs/2"},
-      {PLACE("\"shape\":[1,3],\"datatype\":\"FP64\",\"parameters\":{\"binary_data_size\":24}"), 422,
-       "#/inputs/2/parameters/binary_data_size"},
-      {PLACE("\"shape\":[1,3],\"datatype\":\"FP64\",\"parameters\":{\"binary_data_size\":23}"), 422,
-       "#/inputs/2/parameters/binary_data_size"},
-      {"{\"inputs\":[{\"name\":\"numbers\",\"shape\":[1],\"datatype\":\"INT32\",\"data\":[1.5]}]}",
-       422, "#/inputs/0/data"},
-      {"{\"inputs\":[{\"name\":\"numbers\",\"shape\":[1],\"datatype\":\"INT32\",\"data\":[1e10]}]}",
-       422, "#/inputs/0/data"},
-      {"{\"inputs\":[{\"name\":\"numbers\",\"shape\":[1],\"datatype\":\"INT32\",\"data\":[true]}]}",
-       422, "#/inputs/0/data"},
-      {"{\"inputs\":[],\"outputs\":1}", 422, "#/outputs"},
-      {"{\"inputs\":[],\"outputs\":[{}]}", 422, "#/outputs/0/name"},
-      {"{\"inputs\":[],\"outputs\":[{\"name\":\"charge\"}]}", 422, "#/outputs/0/name"},
-      {"{\"inputs\":[],\"outputs\":[{\"name\":\"energy\"},{\"name\":\"energy\"}]}", 400,
-       "#/outputs/1/name"},
-      {"{\"inputs\":[],\"outputs\":[{\"name\":\"energy\",\"parameters\":{\"binary_data\":1}}]}",
-       422, "#/outputs/0/parameters/binary_data"},
-      {"{\"inputs\":[],\"parameters\":{\"sequence_id\":1}}", 400, "#/parameters"},
-      {"{\"inputs\":[],\"parameters\":{\"precision\":\"half\"}}", 422, "#/parameters/precision"},
-      {"{\"inputs\":[],\"parameters\":{\"priority\":-1}}", 422, "#/parameters/priority"},
-      {"{\"inputs\":[],\"parameters\":{\"timeout\":-1}}", 422, "#/parameters/timeout"},
-      {"{\"inputs\":[],\"parameters\":{\"deadline_ms\":1e10}}", 422, "#/parameters/deadline_ms"},
-      {"{\"inputs\":[],\"parameters\":{\"binary_data_output\":1}}", 422,
-       "#/parameters/binary_data_output"},
-  };
-  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-    expect(rows[i].json, rows[i].status, rows[i].pointer);
+  for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
+    expect(faults[i].json, faults[i].status, faults[i].pointer);
 }
 
 static void test_bytes_behind_the_last(void **state) {

@@ -126,82 +126,83 @@ static void test_defaults(void **state) {
   request_fini(&r);
 }
 
+static const struct {
+  const char *header;
+  int status;
+  const char *type, *pointer;
+} whole_faults[] = {
+    {"", 400, "malformed-safetensors", ""},
+    {"[]", 400, "malformed-safetensors", ""},
+    {"{" TENSORS "}x", 400, "malformed-safetensors", ""},
+    {"{\"a\":NaN," TENSORS "}", 400, "malformed-safetensors", ""},
+    {"{\"forces\":{}," TENSORS "}", 400, "unknown-key", ""},
+    {"{" TENSORS "," PBC "}", 400, "duplicate-key", ""},
+    {"{\"__metadata__\":{},\"__metadata__\":{}," TENSORS "}", 400, "duplicate-key", ""},
+    {"{\"__metadata__\":[]," TENSORS "}", 400, "malformed-safetensors", ""},
+    {"{\"__metadata__\":{\"precision\":64}," TENSORS "}", 400, "malformed-safetensors", ""},
+    {"{\"__metadata__\":{\"x\":\"\"}," TENSORS "}", 400, "unknown-key", ""},
+    {"{\"__metadata__\":{\"priority\":\"bulk\",\"priority\":\"bulk\"}," TENSORS "}", 400,
+     "duplicate-key", ""},
+    {"{\"__metadata__\":{\"priority\":\"high\"}," TENSORS "}", 422, "wrong-value",
+     "#/__metadata__/priority"},
+    {"{\"__metadata__\":{\"precision\":\"float16\"}," TENSORS "}", 422, "wrong-value",
+     "#/__metadata__/precision"},
+    {"{\"__metadata__\":{\"properties\":\"\"}," TENSORS "}", 422, "wrong-value",
+     "#/__metadata__/properties"},
+    {"{\"__metadata__\":{\"properties\":\"energy,\"}," TENSORS "}", 422, "wrong-value",
+     "#/__metadata__/properties"},
+    {"{\"__metadata__\":{\"deadline_ms\":\"-1\"}," TENSORS "}", 422, "wrong-value",
+     "#/__metadata__/deadline_ms"},
+    {"{\"__metadata__\":{\"deadline_ms\":\"nan\"}," TENSORS "}", 422, "wrong-value",
+     "#/__metadata__/deadline_ms"},
+    {"{\"__metadata__\":{\"deadline_ms\":\"\"}," TENSORS "}", 422, "wrong-value",
+     "#/__metadata__/deadline_ms"},
+    {"{" POSITIONS "," CELL "," N_ATOMS "," PBC "}", 422, "missing-key", "#/numbers"},
+    {"{" POSITIONS "," CELL "," N_ATOMS "," NUMBERS "}", 400, "malformed-safetensors", ""},
+    {"{" POSITIONS_AT("[3,4]") "," CELL "," N_ATOMS "," NUMBERS "," PBC "}", 422, "wrong-shape",
+     "#/positions"},
+    {"{" POSITIONS_AT("[9]") "," CELL "," N_ATOMS "," NUMBERS "," PBC "}", 422, "wrong-shape",
+     "#/positions"},
+    {"{" POSITIONS_AT("[1,3,3]") "," CELL "," N_ATOMS "," NUMBERS "," PBC "}", 422, "wrong-shape",
+     "#/positions"},
+    {"{" POSITIONS_AT("[4,3]") "," CELL "," N_ATOMS "," NUMBERS "," PBC "}", 400,
+     "malformed-safetensors", ""},
+    {"{" POSITIONS_AT("[9007199254740992,3]") "," CELL "," N_ATOMS "," NUMBERS "," PBC "}", 400,
+     "malformed-safetensors", ""},
+    {"{" POSITIONS_AT("[-3,3]") "," CELL "," N_ATOMS "," NUMBERS "," PBC "}", 400,
+     "malformed-safetensors", ""},
+    {"{" POSITIONS_AT("[3.5,3]") "," CELL "," N_ATOMS "," NUMBERS "," PBC "}", 400,
+     "malformed-safetensors", ""},
+    {"{" POSITIONS "," CELL "," N_ATOMS "," NUMBERS
+     ",\"pbc\":{\"dtype\":\"U8\",\"shape\":[2,3],\"data_offsets\":[237,243]}}",
+     400, "malformed-safetensors", ""},
+    {"{" POSITIONS "," CELL "," N_ATOMS "," NUMBERS
+     ",\"pbc\":{\"dtype\":\"U8\",\"shape\":[2,3],\"data_offsets\":[230,236]}}",
+     400, "malformed-safetensors", ""},
+    {"{" POSITIONS "," CELL "," N_ATOMS "," NUMBERS
+     ",\"pbc\":{\"dtype\":\"I8\",\"shape\":[2,3],\"data_offsets\":[236,242]}}",
+     422, "wrong-type", "#/pbc"},
+    {"{" POSITIONS "," CELL "," N_ATOMS "," NUMBERS
+     ",\"pbc\":{\"dtype\":\"U8\",\"shape\":[2,3],\"data_offsets\":[236,242],\"x\":1}}",
+     400, "unknown-key", ""},
+    {"{" POSITIONS "," CELL "," N_ATOMS "," NUMBERS ",\"pbc\":{\"dtype\":\"U8\"}}", 400,
+     "malformed-safetensors", ""},
+};
+
 /* Faults of the whole request, each in the header of a body that is good otherwise. */
 static void test_whole_faults(void **state) {
   (void)state;
-  static const struct {
-    const char *header;
-    int status;
-    const char *type, *pointer;
-  } rows[] = {
-      {"", 400, "malformed-safetensors", ""},
-      {"[]", 400, "malformed-safetensors", ""},
-      {"{" TENSORS "}x", 400, "malformed-safetensors", ""},
-      {"{\"a\":NaN," TENSORS "}", 400, "malformed-safetensors", ""},
-      {"{\"forces\":{}," TENSORS "}", 400, "unknown-key", ""},
-      {"{" TENSORS "," PBC "}", 400, "duplicate-key", ""},
-      {"{\"__metadata__\":{},\"__metadata__\":{}," TENSORS "}", 400, "duplicate-key", ""},
-      {"{\"__metadata__\":[]," TENSORS "}", 400, "malformed-safetensors", ""},
-      {"{\"__metadata__\":{\"precision\":64}," TENSORS "}", 400, "malformed-safetensors", ""},
-      {"{\"__metadata__\":{\"x\":\"\"}," TENSORS "}", 400, "unknown-key", ""},
-      {"{\"__metadata__\":{\"priority\":\"bulk\",\"priority\":\"bulk\"}," TENSORS "}", 400,
-       "duplicate-key", ""},
-      {"{\"__metadata__\":{\"priority\":\"high\"}," TENSORS "}", 422, "wrong-value",
-       "#/__metadata__/priority"},
-      {"{\"__metadata__\":{\"precision\":\"float16\"}," TENSORS "}", 422, "wrong-value",
-       "#/__metadata__/precision"},
-      {"{\"__metadata__\":{\"properties\":\"\"}," TENSORS "}", 422, "wrong-value",
-       "#/__metadata__/properties"},
-      {"{\"__metadata__\":{\"properties\":\"energy,\"}," TENSORS "}", 422, "wrong-value",
-       "#/__metadata__/properties"},
-      {"{\"__metadata__\":{\"deadline_ms\":\"-1\"}," TENSORS "}", 422, "wrong-value",
-       "#/__metadata__/deadline_ms"},
-      {"{\"__metadata__\":{\"deadline_ms\":\"nan\"}," TENSORS "}", 422, "wrong-value",
-       "#/__metadata__/deadline_ms"},
-      {"{\"__metadata__\":{\"deadline_ms\":\"\"}," TENSORS "}", 422, "wrong-value",
-       "#/__metadata__/deadline_ms"},
-      {"{" POSITIONS "," CELL "," N_ATOMS "," PBC "}", 422, "missing-key", "#/numbers"},
-      {"{" POSITIONS "," CELL "," N_ATOMS "," NUMBERS "}", 400, "malformed-safetensors", ""},
-      {"{" POSITIONS_AT("[3,4]") "," CELL "," N_ATOMS "," NUMBERS "," PBC "}", 422, "wrong-shape",
-       "#/positions"},
-      {"{" POSITIONS_AT("[9]") "," CELL "," N_ATOMS "," NUMBERS "," PBC "}", 422, "wrong-shape",
-       "#/positions"},
-      {"{" POSITIONS_AT("[1,3,3]") "," CELL "," N_ATOMS "," NUMBERS "," PBC "}", 422, "wrong-shape",
-       "#/positions"},
-      {"{" POSITIONS_AT("[4,3]") "," CELL "," N_ATOMS "," NUMBERS "," PBC "}", 400,
-       "malformed-safetensors", ""},
-      {"{" POSITIONS_AT("[9007199254740992,3]") "," CELL "," N_ATOMS "," NUMBERS "," PBC "}", 400,
-       "malformed-safetensors", ""},
-      {"{" POSITIONS_AT("[-3,3]") "," CELL "," N_ATOMS "," NUMBERS "," PBC "}", 400,
-       "malformed-safetensors", ""},
-      {"{" POSITIONS_AT("[3.5,3]") "," CELL "," N_ATOMS "," NUMBERS "," PBC "}", 400,
-       "malformed-safetensors", ""},
-      {"{" POSITIONS "," CELL "," N_ATOMS "," NUMBERS
-       ",\"pbc\":{\"dtype\":\"U8\",\"shape\":[2,3],\"data_offsets\":[237,243]}}",
-       400, "malformed-safetensors", ""},
-      {"{" POSITIONS "," CELL "," N_ATOMS "," NUMBERS
-       ",\"pbc\":{\"dtype\":\"U8\",\"shape\":[2,3],\"data_offsets\":[230,236]}}",
-       400, "malformed-safetensors", ""},
-      {"{" POSITIONS "," CELL "," N_ATOMS "," NUMBERS
-       ",\"pbc\":{\"dtype\":\"I8\",\"shape\":[2,3],\"data_offsets\":[236,242]}}",
-       422, "wrong-type", "#/pbc"},
-      {"{" POSITIONS "," CELL "," N_ATOMS "," NUMBERS
-       ",\"pbc\":{\"dtype\":\"U8\",\"shape\":[2,3],\"data_offsets\":[236,242],\"x\":1}}",
-       400, "unknown-key", ""},
-      {"{" POSITIONS "," CELL "," N_ATOMS "," NUMBERS ",\"pbc\":{\"dtype\":\"U8\"}}", 400,
-       "malformed-safetensors", ""},
-  };
   const struct pair pair = good_pair();
-  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+  for (size_t i = 0; i < sizeof whole_faults / sizeof *whole_faults; i++) {
     struct request r;
     struct problem problem;
     char type[96];
-    const bool good = read(rows[i].header, &pair, PAIR_SIZE, &r, &problem);
-    snprintf(type, sizeof type, "urn:irrepd:%s", rows[i].type);
-    if (good || problem.status != rows[i].status || strcmp(problem.type, type) != 0 ||
-        strcmp(problem.pointer, rows[i].pointer) != 0)
-      fail_msg("%s: %d %s %s %s", rows[i].header, problem.status, problem.type, problem.pointer,
-               problem.detail);
+    const bool good = read(whole_faults[i].header, &pair, PAIR_SIZE, &r, &problem);
+    snprintf(type, sizeof type, "urn:irrepd:%s", whole_faults[i].type);
+    if (good || problem.status != whole_faults[i].status || strcmp(problem.type, type) != 0 ||
+        strcmp(problem.pointer, whole_faults[i].pointer) != 0)
+      fail_msg("%s: %d %s %s %s", whole_faults[i].header, problem.status, problem.type,
+               problem.pointer, problem.detail);
     request_fini(&r);
   }
 }

@@ -266,76 +266,100 @@ static void test_batch_gives_the_bits_of_each_alone(void **state) {
   check_batch(IRREP_FLOAT64);
 }
 
-/* Graphs, one of which has an element that the model does not know, alone and together. */
+#define N_GRAPHS 5
+#define UNKNOWN 2 /* of an element that the model does not know */
+
+/* Clusters, their graphs and what these give. */
+struct graphs {
+  struct irrep_model *model;
+  enum irrep_precision precision;
+  struct cluster clusters[N_GRAPHS];
+  struct irrep_graph *graphs[N_GRAPHS];
+  struct irrep_result results[N_GRAPHS];
+  double energies[N_GRAPHS][CLUSTER_MAX], forces[N_GRAPHS][3 * CLUSTER_MAX];
+  struct irrep_plan sum;
+};
+
+/* Plans are the same by way of the structure and of the graph. */
+static void plan_graph(struct graphs *g, size_t i) {
+  const struct irrep_structure s = structure_of(&g->clusters[i]);
+  struct irrep_plan plan = IRREP_PLAN_INIT, again = IRREP_PLAN_INIT;
+  g->results[i] = (struct irrep_result){.struct_size = sizeof(struct irrep_result),
+                                        .energies = g->energies[i],
+                                        .forces = g->forces[i]};
+  g->sum.n_structures++;
+  const enum irrep_status status =
+      irrep_model_graph(g->model, &s, SIZE_MAX, SIZE_MAX, &plan, &g->graphs[i], NULL);
+  if (i == UNKNOWN) {
+    assert_int_equal(status, IRREP_UNKNOWN_ELEMENT);
+    assert_null(g->graphs[i]);
+    assert_int_equal(
+        irrep_graph_build(&s, irrep_model_card(g->model)->r_max, 0, SIZE_MAX, &g->graphs[i], NULL),
+        IRREP_OK);
+    return;
+  }
+  assert_int_equal(status, IRREP_OK);
+  assert_int_equal(irrep_model_plan(g->model, &s, SIZE_MAX, &again, NULL), IRREP_OK);
+  assert_memory_equal(&plan, &again, sizeof plan);
+  again = (struct irrep_plan)IRREP_PLAN_INIT;
+  assert_int_equal(irrep_graph_plan(g->graphs[i], &again, NULL), IRREP_OK);
+  assert_memory_equal(&plan, &again, sizeof plan);
+  g->sum.n_atoms += plan.n_atoms;
+  g->sum.n_edges += plan.n_edges;
+}
+
+/* Compares what a graph has given with its structure evaluated alone, and forgets it. */
+static void check_graph(struct graphs *g, size_t i) {
+  struct cluster *c = &g->clusters[i];
+  const struct irrep_result *result = &g->results[i];
+  if (i == UNKNOWN) {
+    assert_int_equal(result->status, IRREP_UNKNOWN_ELEMENT);
+    return;
+  }
+  cluster_evaluate(g->model, c, g->precision, false);
+  assert_int_equal(result->status, IRREP_OK);
+  assert_int_equal(result->n_edges, c->result.n_edges);
+  assert_memory_equal(&result->energy, &c->result.energy, sizeof(double));
+  assert_memory_equal(g->energies[i], c->energies, c->n_atoms * sizeof(double));
+  assert_memory_equal(g->forces[i], c->forces, 3 * c->n_atoms * sizeof(double));
+  assert_memory_equal(result->virial, c->result.virial, sizeof result->virial);
+  assert_memory_equal(result->stress, c->result.stress, sizeof result->stress);
+  assert_int_equal(result->has_stress, c->periodic);
+  memset(g->energies[i], 0, sizeof g->energies[i]);
+  memset(g->forces[i], 0, sizeof g->forces[i]);
+}
+
+/* Graphs, one of which has an element that the model does not know, together and alone. */
 static void check_graphs(enum irrep_precision precision) {
-  struct irrep_model *model = plain_model();
-  enum { n = 5 };
-  struct cluster c[n] = {cluster_new(5, true), cluster_new(1, false), cluster_new(4, true),
-                         cluster_new(8, false), cluster_new(7, true)};
-  struct irrep_graph *graphs[n];
-  struct irrep_result results[n];
-  struct irrep_plan sum = IRREP_PLAN_INIT;
-  double energies[n][CLUSTER_MAX], forces[n][3 * CLUSTER_MAX];
+  struct graphs g = {
+      .model = plain_model(),
+      .precision = precision,
+      .clusters = {cluster_new(5, true), cluster_new(1, false), cluster_new(4, true),
+                   cluster_new(8, false), cluster_new(7, true)},
+      .sum = IRREP_PLAN_INIT,
+  };
   const struct irrep_evaluate_options options = {
       .struct_size = sizeof(struct irrep_evaluate_options), .precision = precision};
-  c[2].numbers[1] = 6;
-  for (size_t i = 0; i < n; i++) {
-    const struct irrep_structure s = structure_of(&c[i]);
-    struct irrep_plan plan = IRREP_PLAN_INIT, again = IRREP_PLAN_INIT;
-    results[i] = (struct irrep_result){
-        .struct_size = sizeof(struct irrep_result), .energies = energies[i], .forces = forces[i]};
-    if (i == 2) {
-      assert_int_equal(irrep_model_graph(model, &s, SIZE_MAX, SIZE_MAX, &plan, &graphs[i], NULL),
-                       IRREP_UNKNOWN_ELEMENT);
-      assert_null(graphs[i]);
-      assert_int_equal(
-          irrep_graph_build(&s, irrep_model_card(model)->r_max, 0, SIZE_MAX, &graphs[i], NULL),
-          IRREP_OK);
-      continue;
-    }
-    assert_int_equal(irrep_model_graph(model, &s, SIZE_MAX, SIZE_MAX, &plan, &graphs[i], NULL),
-                     IRREP_OK);
-    assert_int_equal(irrep_model_plan(model, &s, SIZE_MAX, &again, NULL), IRREP_OK);
-    assert_memory_equal(&plan, &again, sizeof plan);
-    again = (struct irrep_plan)IRREP_PLAN_INIT;
-    assert_int_equal(irrep_graph_plan(graphs[i], &again, NULL), IRREP_OK);
-    assert_memory_equal(&plan, &again, sizeof plan);
-    sum.n_structures++;
-    sum.n_atoms += plan.n_atoms;
-    sum.n_edges += plan.n_edges;
-  }
-  sum.n_structures++;
-  const struct irrep_graph *const *all = (const struct irrep_graph *const *)graphs;
-  const size_t bytes = irrep_model_bytes(model, precision, &sum);
+  g.clusters[UNKNOWN].numbers[1] = 6;
+  for (size_t i = 0; i < N_GRAPHS; i++)
+    plan_graph(&g, i);
+  const struct irrep_graph *const *all = (const struct irrep_graph *const *)g.graphs;
+  const size_t bytes = irrep_model_bytes(g.model, precision, &g.sum);
   void *arena = aligned_new(bytes);
   for (size_t alone = 0; alone < 2; alone++)
-    for (size_t i = 0; i < (alone ? n : 1); i++) {
+    for (size_t i = 0; i < (alone ? N_GRAPHS : 1); i++) {
+      const size_t n = alone ? 1 : N_GRAPHS;
       memset(arena, 0xff, bytes);
-      assert_int_equal(irrep_model_evaluate_graphs(model, &options, all + i, alone ? 1 : n, arena,
-                                                   bytes, results + i, NULL),
+      assert_int_equal(irrep_model_evaluate_graphs(g.model, &options, all + i, n, arena, bytes,
+                                                   g.results + i, NULL),
                        IRREP_OK);
-      for (size_t k = i; k < (alone ? i + 1 : n); k++) {
-        if (k == 2) {
-          assert_int_equal(results[k].status, IRREP_UNKNOWN_ELEMENT);
-          continue;
-        }
-        cluster_evaluate(model, &c[k], precision, false);
-        assert_int_equal(results[k].status, IRREP_OK);
-        assert_int_equal(results[k].n_edges, c[k].result.n_edges);
-        assert_memory_equal(&results[k].energy, &c[k].result.energy, sizeof(double));
-        assert_memory_equal(energies[k], c[k].energies, c[k].n_atoms * sizeof(double));
-        assert_memory_equal(forces[k], c[k].forces, 3 * c[k].n_atoms * sizeof(double));
-        assert_memory_equal(results[k].virial, c[k].result.virial, sizeof results[k].virial);
-        assert_memory_equal(results[k].stress, c[k].result.stress, sizeof results[k].stress);
-        assert_int_equal(results[k].has_stress, c[k].periodic);
-        memset(energies[k], 0, sizeof energies[k]);
-        memset(forces[k], 0, sizeof forces[k]);
-      }
+      for (size_t k = i; k < i + n; k++)
+        check_graph(&g, k);
     }
   free(arena);
-  for (size_t i = 0; i < n; i++)
-    irrep_graph_free(graphs[i]);
-  irrep_model_free(model);
+  for (size_t i = 0; i < N_GRAPHS; i++)
+    irrep_graph_free(g.graphs[i]);
+  irrep_model_free(g.model);
 }
 
 static void test_graphs_give_the_bits_of_structures(void **state) {
