@@ -428,7 +428,7 @@ static void edges_that_must_be(void **unused) {
 static void work_limit(void **unused) {
   (void)unused;
   enum { CLUSTERS = 512, EACH = 12, N = CLUSTERS * EACH + 2, FOLDED = 12000 };
-  const double thickness = 0.32, r_max = thickness / 0.8, start = -thickness * FOLDED * 256;
+  const double thickness = 0.32, r_max = thickness / 1.3, start = -thickness * FOLDED * 256;
   double *positions = allocate(3 * N, sizeof *positions);
   struct irrep_structure s = {.n_atoms = N, .positions = positions};
   for (size_t i = 0; i < CLUSTERS * EACH; i++) {
