@@ -1,4 +1,5 @@
-/* The inside of compute.h, for compute.c and committee.c. Used on worker threads. */
+/* The inside of compute.h: arrays of predictions and their evaluation by a model, for compute.c and
+ * committee.c. Used on worker threads. */
 #ifndef SERVER_COMPUTE_COMPUTE_INSIDE_H
 #define SERVER_COMPUTE_COMPUTE_INSIDE_H
 
@@ -38,6 +39,9 @@ struct computed_model {
 bool arrays_new(struct arrays *arrays, struct prediction *const *predictions, size_t n,
                 const struct irrep_card *card, bool own);
 void arrays_free(struct arrays *arrays);
+
+/* Whether a model's filters are evaluated without tables. */
+bool compute_is_exact(const struct loaded_model *model, const struct compute *compute);
 
 /* Evaluates arrays with a model, with as many helpers as the batch has or the arena has room for.
  */
