@@ -108,6 +108,8 @@ reference: all | $(VENV_REFERENCE) $(VENV_REFERENCES) ## write the fixtures of t
 	$(VENV_REFERENCE_PYTHON) tests/reference/sevennet_stresses.py
 	build/venv-reference-mace/bin/python tests/reference/mace_fixtures.py
 	build/venv-reference-mace/bin/python tests/reference/mace_stresses.py
+	build/venv-reference-mace/bin/python tests/reference/mace_descriptors.py
+	build/venv-reference-mace/bin/python tests/reference/mace_hessian.py
 	build/venv-reference-mace/bin/python tests/reference/mace_published.py
 	build/venv-reference-nequip/bin/python tests/reference/nequip_fixtures.py
 	build/venv-reference-nequip/bin/python tests/reference/allegro_fixtures.py
