@@ -1,4 +1,4 @@
-"""Descriptors against mace-torch's, in float64 (fixtures/descriptors-mace.npz)."""
+"""Descriptors against mace-torch's and sevenn's, in float64 (fixtures/descriptors-*.npz)."""
 
 from __future__ import annotations
 
@@ -36,3 +36,15 @@ def test_mace(case: str) -> None:
     assert found.shape == expected.shape
     assert np.abs(expected).max() > 1e-3
     assert np.abs(found - expected).max() <= 1e-9 * (1 + np.abs(expected).max())
+
+
+@pytest.mark.parametrize("case", stored("sevennet"))
+def test_sevennet(case: str) -> None:
+    """What sevenn's reduce_input_to_hidden, the first module of its readout, is given."""
+    name, key = case.split()
+    result = Model(model_path(name)).evaluate_one(load()[key], exact_filters=True)
+    expected = stored("sevennet")[case]
+    assert np.abs(expected).max() > 1e-3
+    for found in (result.descriptors, result.descriptors_l):
+        assert found.shape == expected.shape
+        assert np.abs(found - expected).max() <= 1e-9 * (1 + np.abs(expected).max())
