@@ -1,4 +1,4 @@
-"""Writes fixtures/descriptors-sevennet.npz: the features that sevenn reads energies from, in float64.
+"""Writes fixtures/descriptors-sevennet.npz: what sevenn reads energies from, in float64.
 
     python tests/reference/sevennet_descriptors.py
 
