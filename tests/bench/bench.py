@@ -2,7 +2,7 @@
 
     make bench                  everything, each peer in a virtual environment of its own
     make bench FAMILY=mace      one part (sevenn, mace, nequip, schnetpack, neighbours, dispersion,
-                                committees, drivers, lammps)
+                                committees, drivers, lammps, trajectories)
     make bench QUICK=1          without peers: SevenNet-0 alone, the GEMM kernel, large systems
     make bench AGAINST=../other this tree's core and another checkout's, in turns
 
@@ -29,6 +29,7 @@ import alone
 import chart
 import drivers
 import in_lammps
+import moving
 import of_committees
 import of_dispersion
 import ratios
@@ -39,7 +40,7 @@ from systems import SYSTEMS, ethanol, silicon
 RESULTS = OUTPUT / "results"
 FAMILIES = ("sevenn", "mace", "nequip", "schnetpack")
 # Each is measured by itself with FAMILY=.
-PARTS = (*FAMILIES, "neighbours", "dispersion", "committees", "drivers", "lammps")
+PARTS = (*FAMILIES, "neighbours", "dispersion", "committees", "drivers", "lammps", "trajectories")
 
 
 def save(name: str, rows: Any) -> None:
@@ -96,6 +97,8 @@ def extras(name: str) -> None:
         save(name, drivers.measure())
     elif name == "lammps":
         save(name, in_lammps.measure())
+    elif name == "trajectories":
+        save(name, moving.measure())
 
 
 def report() -> None:
@@ -134,6 +137,8 @@ def report() -> None:
         print(f"\n{drivers.table(load('drivers')['rows'])}")
     if load("lammps")["rows"]:
         print(f"\n{in_lammps.table(load('lammps')['rows'])}")
+    if load("trajectories")["rows"]:
+        print(f"\n{moving.table(load('trajectories')['rows'])}")
 
 
 def described(about: dict[str, Any]) -> str:
@@ -165,6 +170,7 @@ def main() -> None:
     if given.quick:
         alone.quick()
         print(f"\n{drivers.table(drivers.measure())}")
+        print(f"\n{moving.table(moving.measure(with_peers=False))}")
         return
     if not given.report:
         for name in [given.family] if given.family else PARTS:

@@ -6,6 +6,7 @@
     {"call": "run"}  gives "seconds" and "cpu" of energy, forces and stress with the neighbour list,
                      "list_seconds", the part of the list, and "energy" (eV)
     {"call": "batch", "size": 64}    the same of as many copies in one batch, where a peer has that
+    {"call": "relax", ...}           relaxations, where a peer has them (peer_trajectories.py)
 
 Between two calls it sleeps. What its packages print goes to stderr.
 """
@@ -68,6 +69,8 @@ def serve(peer: Peer) -> None:
                 answer = _run(peer, partial(peer.prepare, atoms))
             elif kind == "batch":
                 answer = _run(peer, partial(peer.batch, atoms, **call))
+            elif kind == "relax":
+                answer = peer.relax(**call)
             elif kind == "versions":
                 answer = {"versions": _versions(peer.packages)}
         except Exception as error:
