@@ -56,4 +56,5 @@ $(VENV_LINT) $(VENV_PACKAGE) $(VENV_DOCS) $(VENV_DEPLOY) $(VENV_CLUSTERS) $(VENV
 	python3 -m venv $(@D)
 	$(if $(shell grep -s '^torch==' $<),$(@D)/bin/python -m pip install $(PIP_FLAGS) "$$(grep -E '^torch==' $<)")
 	$(@D)/bin/python -m pip install $(PIP_FLAGS) -r $<
+	$(if $(shell grep -s '^# no-deps: ' $<),$(@D)/bin/python -m pip install $(PIP_FLAGS) --no-deps $(shell sed -n 's/^# no-deps: //p' $<))
 	@touch $@

@@ -120,6 +120,10 @@ bool build_equivariant_gate(struct build *build, const struct card_object *layer
                             const struct irreps *irreps_out, size_t in, const struct layout *from,
                             struct irrep gate_ir, size_t *out, struct layout *to);
 
+/* Appends the "norm" of a layer's card, with the tensors NAME.IR.gain; the tensor is replaced. */
+bool build_norm(struct build *build, const char *name, const struct card_object *layer,
+                size_t *tensor, const struct layout *layout);
+
 /* Appends the division of a tensor by the "density" of a layer's card; the tensor is replaced. */
 bool build_density(struct build *build, const char *name, const struct card_object *layer,
                    size_t *tensor, const struct layout *layout);

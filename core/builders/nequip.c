@@ -2,7 +2,7 @@
  * al., J. Chem. Theory Comput. 20, 4857 (2024)). Hyperparameters and tensors: irrep/model_format.h.
  *
  * Each layer: features -> linear_up -> convolution with the neighbours -> linear_down, plus the
- * self-connection of the features -> gate -> features. */
+ * self-connection of the features -> norm, if there is one -> gate -> features. */
 #include "core/builders/models.h"
 #include "irrep/conventions.h"
 #include "irrep/model_format.h"
@@ -24,7 +24,7 @@ static void name_of(const struct layer *layer, const char *part, char *name, siz
 static bool build_layer(struct build *build, struct layer *layer, bool alternating_parity,
                         size_t *tensor, struct layout *layout) {
   static const char *const keys[] = {"irreps_out", "irreps_mid", "linear_up", "self_connection",
-                                     "filter",     "gate",       NULL};
+                                     "filter",     "norm",       "gate",      NULL};
   static const char *const kinds[] = {"none", "linear", "species", NULL};
   static const char *const ups[] = {"shared", "species", NULL};
   char name[64];
@@ -53,7 +53,11 @@ static bool build_layer(struct build *build, struct layer *layer, bool alternati
   if (!build_convolution(build, &convolution, up, layout, &mid, &mid_layout))
     return false;
   name_of(layer, "linear_down", name, sizeof name);
-  if (!build_linear(build, name, mid, &mid_layout, gate_in, &gate_in_layout, false, kind != 0) ||
+  if (!build_linear(build, name, mid, &mid_layout, gate_in, &gate_in_layout, false, kind != 0))
+    return false;
+  name_of(layer, "norm", name, sizeof name);
+  if ((card_has(&layer->card, "norm") &&
+       !build_norm(build, name, &layer->card, &gate_in, &gate_in_layout)) ||
       !build_equivariant_gate(build, &layer->card, &layer->irreps_out, gate_in, &gate_in_layout,
                               gate_ir, &out, &out_layout))
     return false;

@@ -24,6 +24,7 @@ const struct op_traits op_traits[N_OPS] = {
                         .n_pairs = pairs_of_convolution},
     [OP_DENSITY] = {.name = "density", MAP_OF_KEPT, .has_filter = true},
     [OP_GATE] = {.name = "gate", MAP_OF_KEPT, .by_row = true},
+    [OP_NORM] = {.name = "norm", MAP_OF_KEPT, .by_row = true},
     [OP_PRODUCT] = {.name = "product", MAP_OF_KEPT, .by_row = true},
     [OP_TENSOR_SQUARE] = {.name = "tensor square", MAP_OF_KEPT, .by_row = true},
     [OP_ADD] = {.name = "add", MAP, .by_row = true},

@@ -16,6 +16,7 @@ enum op_id {
                         times the filter */
   OP_DENSITY,        /* out = in over the sum of the filters of the atom's edges */
   OP_GATE,           /* out = in, its scalars activated, the rest times activated scalars */
+  OP_NORM,           /* out = in over the root of a sum of its squares, times gains */
   OP_PRODUCT,        /* out = polynomials in the components of in */
   OP_TENSOR_SQUARE,  /* out = a + products of a and b, of which in consists */
   OP_ADD,            /* out += in, as far as the shorter row goes */

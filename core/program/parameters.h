@@ -69,6 +69,13 @@ struct gate {
   const struct gate_entry *entries;
 };
 
+/* out[i] = gains[i] in[i] / sqrt(epsilon + the sum over j of shares[j] in[j]^2). */
+struct norm {
+  size_t dim;
+  size_t gains, shares; /* in the weights, [dim]; both are zero for padding */
+  double epsilon;       /* > 0 */
+};
+
 /* A sparse matrix in rows: row i has the entries first[i] .. first[i+1]-1. */
 struct sparse {
   size_t n_rows;

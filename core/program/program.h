@@ -64,6 +64,7 @@ struct op {
     } embedding;
     struct linear linear;
     struct gate gate;
+    struct norm norm;
     struct product product;
     struct tensor_square tensor_square;
     struct {

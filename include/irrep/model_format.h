@@ -15,7 +15,7 @@
  * THE CARD
  *   "format"          1
  *   "architecture"    "nequip" | "mace" | "allegro" | "schnet" | "so3net"
- *   "variant"         "sevennet"; optional
+ *   "variant"         "sevennet" | "nequix"; optional
  *   "atomic_numbers"  [89, 47, ...]: species s is the atom with atomic_numbers[s]; no repeats
  *   "r_max"           5.0 Angstrom; 0.001 <= r_max <= 100
  *   "precision"       "float32" | "float64": the dtype that the authors evaluate in
@@ -101,7 +101,7 @@
  *   u = r / its r_max,
  *     factor / r * sum_k coefficients_k exp(-exponents_k r / length) * cutoff
  *
- * ARCHITECTURE "nequip" (Batzner et al. 2022; SevenNet: Park et al. 2024)
+ * ARCHITECTURE "nequip" (Batzner et al. 2022; SevenNet: Park et al. 2024; Nequix: Koker 2025)
  *   "l_max"             harmonics of degrees 0..l_max on the edges
  *   "edge_parity"       "even": every harmonic has parity e; "natural": (-1)^l
  *   "edge_harmonics"    "unit" (the default): of the edge's direction; "solid": these times r^l
@@ -112,6 +112,7 @@
  *      "linear_up": "shared" (the default) | "species",
  *      "self_connection": "linear" | "species" | "none",
  *      "filter": {"hidden": [64, 64], "activation": "silu"},
+ *      "norm": {"epsilon": 1e-12},          optional; 1e-30 <= epsilon <= 1
  *      "gate": {"scalars": {"0e": {"activation": "silu", "scale": c}, "0o": ...},
  *               "gates":   {"0e": {"activation": "silu", "scale": c}}}}
  *   "readout"           {"hidden": [], "activation": "silu"}
@@ -123,10 +124,14 @@
  *     "layers.t.filter"           MLP [num_basis, hidden.., n_columns]
  *     "layers.t.linear_down"      linear map, irreps_mid to the gate's input
  *     "layers.t.self_connection"  linear map, plain or by species, features to the gate's input
+ *     "layers.t.norm.IR.gain"     [mul] for each irrep IR of the gate's input, if there is a "norm"
  *     "readout"                   MLP [mul of 0e, hidden.., 1]
  *     "scale", "shift"            [n_species] each
  *   Layer
- *     gate(linear_down(convolution(linear_up(x))) + self_connection(x))
+ *     gate(norm(linear_down(convolution(linear_up(x))) + self_connection(x)))
+ *   Norm, of all irreps of a row together; without one it is left out
+ *     out[m][c] = gain[c] x[m][c] / sqrt(epsilon + the mean over irreps of the sum over their
+ *     components and channels of x^2 / (2l+1)^2)
  *   Convolution
  *     Paths are listed in nested order: input entry (l1, p1), harmonic (l2, p2) with l2 = 0..l_max,
  *     l3 ascending from |l1-l2|; kept where (l3, p1 p2) is in irreps_mid. A path of mul channels
@@ -282,6 +287,7 @@
 #define IRREP_MODEL_EMBEDDING_MAX (1u << 22) /* numbers of an embedding by head, padded */
 #define IRREP_MODEL_LAYERS_MAX 16
 #define IRREP_MODEL_CHANNELS_MAX 65536 /* of an irrep or a filter */
+#define IRREP_MODEL_EPSILON_MIN 1e-30  /* of a normalisation */
 #define IRREP_MODEL_ROW_MAX (1u << 18) /* numbers of one atom's, or edge's, features, padded */
 
 #endif

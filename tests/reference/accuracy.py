@@ -11,6 +11,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from libirrep import Model, Result
 from models import committed_names
+from published import PUBLISHED, published_names
 from structures import COPIES, FIXTURES, Structure, displaced, load
 
 SEVENNET = (
@@ -20,7 +21,7 @@ SEVENNET = (
     "sevennet-mf-0-pbe",
     "sevennet-mf-0-r2scan",
 )
-MODELS = (*SEVENNET, *committed_names())
+MODELS = (*SEVENNET, *committed_names(), *published_names())
 PROPERTIES = ("energy", "forces", "stress")
 SMALLEST = 1e-3  # of the largest error: a structure below has next to no edges
 BOUNDS = {"energy": 1e-9, "forces": 1e-8, "stress": 1e-9}  # eV/atom, eV/A, eV/A^3 in float64
@@ -45,7 +46,8 @@ class Errors(NamedTuple):
 
 def references(model: str) -> dict[str, Reference]:
     """The fixture of a model by structure."""
-    with np.load(FIXTURES / f"{model}.npz", allow_pickle=False) as stored:
+    folder = FIXTURES / "published" if model in PUBLISHED else FIXTURES
+    with np.load(folder / f"{model}.npz", allow_pickle=False) as stored:
         data = dict(stored)
     measured = data.get("upstream_float32_errors", data.get("sevenn_float32_errors"))
     structures = load()

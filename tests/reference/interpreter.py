@@ -220,6 +220,8 @@ class Interpreter:
             by_species = species if layer["self_connection"] == "species" else None
             connection = self.linear(f"{name}.self_connection", x, gate, by_species)
             z = {ir: z[ir] + connection[ir] for ir in gate}
+        if "norm" in layer:
+            z = self.norm(f"{name}.norm", layer["norm"]["epsilon"], z)
         return self.gate(layer["gate"], out, z)
 
     def linear(
@@ -276,6 +278,13 @@ class Interpreter:
         result = {ir: np.concatenate(parts, axis=2) for ir, parts in paths.items()}
         assert {ir: value.shape[2] for ir, value in result.items()} == mid
         return result
+
+    def norm(self, name: str, epsilon: float, z: Features) -> Features:
+        sums = [np.sum(x**2, axis=(1, 2)) / x.shape[1] ** 2 for x in z.values()]
+        squares = np.mean(sums, axis=0)
+        inverse = 1 / np.sqrt(epsilon + squares)[:, None, None]
+        gains = {ir: self.tensors[f"{name}.{name_of(ir)}.gain"] for ir in z}
+        return {ir: gains[ir] * x * inverse for ir, x in z.items()}
 
     def gate(
         self, card: dict[str, Any], out: list[tuple[int, tuple[int, int]]], z: Features

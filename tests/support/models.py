@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from published import PUBLISHED, published_path
+
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = Path(os.environ.get("IRREPD_TEST_MODELS_ALL", ROOT / "build" / "models-all"))
 DEFAULT = Path(os.environ.get("IRREPD_TEST_MODELS", ROOT / "build" / "models"))
@@ -19,6 +21,8 @@ def committed_names() -> list[str]:
 
 def model_path(name: str) -> Path:
     """The file of a model: from the folder of all models, else from the others."""
+    if name in PUBLISHED:
+        return published_path(name)
     for folder in (FOLDER, DEFAULT, COMMITTED):
         path = folder / f"{name}.safetensors"
         if path.exists():

@@ -20,6 +20,7 @@ struct tiny_choices {
   const char *self_connection;          /* "linear" */
   const char *cutoff;                   /* {"name": "polynomial", "p": 6} */
   size_t filter_hidden, readout_hidden; /* 0: no hidden layer */
+  bool norm;                            /* each gate's input is normalised */
 };
 
 /* A model file in the making: a test may change tensors and card. Owned (tiny_free). */
@@ -137,16 +138,23 @@ static inline void tiny_layer(struct tiny *tiny, const struct tiny_choices *choi
   if (strcmp(self, "none") != 0)
     tiny_linear(tiny, prefix, "self_connection", x, &wide, strcmp(self, "species") == 0 ? 2 : 0,
                 false);
+  for (size_t i = 0; choices->norm && i < wide.n; i++) {
+    char gain[32];
+    (void)snprintf(gain, sizeof gain, "norm.%d%c.gain", wide.entry[i].ir.l,
+                   wide.entry[i].ir.parity > 0 ? 'e' : 'o');
+    tiny_add(tiny, prefix, gain, 1, &wide.entry[i].mul, 1.3);
+  }
   irreps_format(&out, out_text, sizeof out_text);
   irreps_format(&mid, mid_text, sizeof mid_text);
   (void)snprintf(text, sizeof text,
                  "%s{\"irreps_out\":\"%s\",\"irreps_mid\":\"%s\",\"self_connection\":\"%s\","
-                 "\"filter\":{\"hidden\":[%.0zu],\"activation\":\"silu\"},\"gate\":{"
+                 "\"filter\":{\"hidden\":[%.0zu],\"activation\":\"silu\"},%s\"gate\":{"
                  "\"scalars\":{\"0e\":{\"activation\":\"silu\",\"scale\":1.6},"
                  "\"0o\":{\"activation\":\"tanh\",\"scale\":1.5}},"
                  "\"gates\":{\"0e\":{\"activation\":\"silu\",\"scale\":1.7},"
                  "\"0o\":{\"activation\":\"abs\",\"scale\":50}}}}",
-                 t ? "," : "", out_text, mid_text, self, choices->filter_hidden);
+                 t ? "," : "", out_text, mid_text, self, choices->filter_hidden,
+                 choices->norm ? "\"norm\":{\"epsilon\":1e-12}," : "");
   grow_string(&tiny->card, text);
   *x = out;
 }

@@ -25,6 +25,11 @@ static const struct tiny_choices all_choices[] = {
      .layers = {"2x0e+1x1e+1x3e", "17x0e"},
      .self_connection = "species",
      .biases = true},
+    {.l_max = 2,
+     .alternating_parity = true,
+     .layers = {"3x0e+2x1o+1x2e", "2x0e+2x1o", "4x0e"},
+     .filter_hidden = 4,
+     .norm = true},
 };
 #define N_CHOICES (sizeof all_choices / sizeof *all_choices)
 

@@ -221,6 +221,13 @@ struct kernels {
                                      size_t first_row, const void *x, const void *grad_out,
                                      void *grad_x, double *grad_distance);
 
+  /* Normalisation of rows [dim] by the root of a weighted sum of their squares: that of Liao et al.
+   * 2024, arXiv:2306.12059, over all degrees at once, as Nequix has it (Koker et al. 2025). */
+  void (*norm)(const struct norm *op, size_t n_rows, const void *weights, const void *in,
+               void *out);
+  void (*norm_adjoint)(const struct norm *op, size_t n_rows, const void *weights, const void *in,
+                       const void *grad_out, void *grad_in, bool accumulate);
+
   /* Product basis: Batatia et al. 2022, eq. 10 and 11, with the generalised Clebsch-Gordan
    * coefficients and the weights of a species multiplied out; evaluated as nested sums. */
   void (*product)(const struct product *op, size_t n_rows, const uint32_t *species,

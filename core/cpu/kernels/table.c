@@ -9,6 +9,7 @@
 #include "core/cpu/kernels/filter_table.h"
 #include "core/cpu/kernels/gate.h"
 #include "core/cpu/kernels/linear.h"
+#include "core/cpu/kernels/norm.h"
 #include "core/cpu/kernels/product.h"
 #include "core/cpu/kernels/scalar_convolution.h"
 #include "core/cpu/kernels/tensor_product.h"
@@ -100,6 +101,8 @@ const struct kernels KERNEL(kernels) = {
     .density_adjoint = KERNEL(density_adjoint),
     .divide = KERNEL(divide),
     .divide_adjoint = KERNEL(divide_adjoint),
+    .norm = KERNEL(norm),
+    .norm_adjoint = KERNEL(norm_adjoint),
     .product = KERNEL(product),
     .product_adjoint = KERNEL(product_adjoint),
     .tensor_square = KERNEL(tensor_square),

@@ -40,15 +40,19 @@ def convert(
     elements, energy_unit: of a SchNetPack potential, which does not tell (adapt.py).
     about: entries of the card that the checkpoint cannot tell (CARD_FIELDS, training).
     """
+    from irrepd.convert import nequix
     from irrepd.convert.adapt import adapt
     from irrepd.convert.detect import converter_for
     from irrepd.convert.heads import set_default
 
     if os.path.exists(target) and os.path.samefile(source, target):
         raise FormatError("the model file would take the place of the checkpoint")
-    with Archive(source) as archive:
-        checkpoint = pickles.load(archive)
-        tensors, card = converter_for(checkpoint)(checkpoint, modality)
+    if nequix.is_nequix(source):
+        tensors, card = nequix.convert(source, modality)
+    else:
+        with Archive(source) as archive:
+            checkpoint = pickles.load(archive)
+            tensors, card = converter_for(checkpoint)(checkpoint, modality)
     adapt(tensors, card, elements, energy_unit)
     if dispersion is not None:
         card["dispersion"] = dispersion_of(dispersion)

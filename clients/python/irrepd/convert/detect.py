@@ -19,7 +19,7 @@ CONVERTERS: tuple[tuple[str, Callable[[Any], bool], Converter], ...] = (
     ("NequIP", nequip.is_nequip, nequip.convert),
     ("Allegro", allegro.is_allegro, allegro.convert),
 )
-KNOWN = ", ".join(name for name, _, _ in CONVERTERS)
+KNOWN = ", ".join([*(name for name, _, _ in CONVERTERS), "Nequix"])
 
 
 def converter_for(checkpoint: Any) -> Converter:
