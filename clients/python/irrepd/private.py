@@ -26,6 +26,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from irrepd.catalogue import CATALOGUE, canonical, did_you_mean
 from irrepd.errors import ConnectionFailed
 from irrepd.program import TREE, find
 from irrepd.transport import Transport
@@ -112,11 +113,21 @@ def _model_file(model: str | os.PathLike[str], models: str | os.PathLike[str] | 
         path = Path(model)
     else:
         path = _folder(models) / f"{model}.safetensors"
+        if not path.is_file():
+            path = path.with_name(f"{canonical(str(model))}.safetensors")
     if not path.is_file():
         raise FileNotFoundError(
             f"no model file {path}: name its folder by models= or IRREPD_MODELS, or give its path"
+            + _advice(path)
         )
     return path.resolve()
+
+
+def _advice(path: Path) -> str:
+    """What to do where the model is published, or one of a near name is there."""
+    if any(entry.name == path.stem for entry in CATALOGUE):
+        return f"; `python3 -m irrepd pull {path.stem}` fetches it"
+    return did_you_mean(path.stem, sorted(file.stem for file in path.parent.glob("*.safetensors")))
 
 
 def _folder(models: str | os.PathLike[str] | None) -> Path:
