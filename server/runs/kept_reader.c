@@ -23,13 +23,17 @@ struct kept_reader {
   size_t room, n, wanted;
 };
 
-static void free_now(struct kept_reader *r) {
-  struct kept_run *run = r->run;
-  struct kept_listener **at = &run->listeners;
+/* Whoever has left is not woken any more, be a read for it still under way. */
+static void stop_listening(struct kept_reader *r) {
+  struct kept_listener **at = &r->run->listeners;
   while (*at && *at != &r->listener)
     at = &(*at)->next;
   if (*at)
     *at = r->listener.next;
+}
+
+static void free_now(struct kept_reader *r) {
+  struct kept_run *run = r->run;
   free(r->lines);
   free(r->block);
   free(r);
@@ -150,6 +154,7 @@ void kept_reader_free(struct kept_reader *r) {
   if (!r)
     return;
   r->is_freed = true;
+  stop_listening(r);
   if (!r->is_reading)
     free_now(r);
 }

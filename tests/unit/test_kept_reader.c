@@ -106,6 +106,30 @@ static void test_long_lines(void **state) {
   kept_tear_down(&kept);
 }
 
+static void count_call(void *context) {
+  (*(size_t *)context)++;
+}
+
+/* Who leaves while a thread reads for him is not woken any more: what wakes him may be gone. */
+static void test_leaves(void **state) {
+  (void)state;
+  struct kept kept;
+  char bytes[100];
+  size_t n_gone = 0, n_there = 0;
+  kept_set_up(&kept, false);
+  struct kept_run *run = kept_add(&kept, "x", SWING("100000000"));
+  struct kept_reader *gone = kept_reader_new(run, 0, count_call, &n_gone);
+  struct kept_reader *there = kept_reader_new(run, 1u << 30, count_call, &n_there);
+  assert_int_equal(kept_reader_read(gone, bytes, sizeof bytes), 0); /* a thread reads for it now */
+  kept_reader_free(gone);
+  kept_run_forget(run);
+  assert_true(n_there > 0);
+  assert_int_equal(n_gone, 0);
+  kept_reader_free(there);
+  kept_tear_down(&kept);
+  assert_int_equal(n_gone, 0);
+}
+
 /* A reader ends when its run is forgotten, and when the daemon stops; it may outlive both. */
 static void test_outlives(void **state) {
   (void)state;
@@ -126,9 +150,9 @@ static void test_outlives(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_from),     cmocka_unit_test(test_from_among_results),
-      cmocka_unit_test(test_follows),  cmocka_unit_test(test_long_lines),
-      cmocka_unit_test(test_outlives),
+      cmocka_unit_test(test_from),    cmocka_unit_test(test_from_among_results),
+      cmocka_unit_test(test_follows), cmocka_unit_test(test_long_lines),
+      cmocka_unit_test(test_leaves),  cmocka_unit_test(test_outlives),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
