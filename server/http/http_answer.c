@@ -3,6 +3,9 @@
 #include "server/http/http_inside.h"
 #include "server/http/http_response.h"
 #include "server/http/http_text.h"
+#include "server/http/quirks.h"
+
+#include <string.h>
 
 /* Bytes a millisecond that a client has to take of an answer, beside the time for a request. */
 #define ANSWER_RATE 64
@@ -32,6 +35,8 @@ static struct MHD_Response *make_response(struct exchange *x, struct http_reply 
   const char *origins = server->options.cors_origins, *origin = shared_origin(x);
   struct MHD_Response *response =
       http_response(reply, x->request_id, server->draining, http_stream_read, x);
+  if (response && reply->stream.read && strcmp(x->public.method, "HEAD") == 0)
+    quirks_head_of_stream(response);
   if (!response || !origins || origins[0] == '\0')
     return response;
   if (MHD_add_response_header(response, "Vary", "Origin") == MHD_YES &&

@@ -158,3 +158,7 @@ size_t quirks_leave_escaped(void *context, struct MHD_Connection *connection, ch
   (void)context, (void)connection;
   return strlen(text);
 }
+
+void quirks_head_of_stream(struct MHD_Response *response) {
+  MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
+}

@@ -16,6 +16,9 @@
  *   and says of no timeout that it wants one. Runs are repeated: quirks_run.
  *
  *   It decodes escapes in paths, %2F and %00 too. It is told to leave them: quirks_leave_escaped.
+ *
+ *   Behind the head of a chunked answer to HEAD it writes the end of a body, which a client takes
+ * for the beginning of the next answer: quirks_head_of_stream.
  */
 #ifndef SERVER_HTTP_QUIRKS_H
 #define SERVER_HTTP_QUIRKS_H
@@ -43,5 +46,8 @@ int64_t quirks_run(struct MHD_Daemon *daemon, const struct quirks_filter *filter
 
 /* For MHD_OPTION_UNESCAPE_CALLBACK. */
 size_t quirks_leave_escaped(void *context, struct MHD_Connection *connection, char *text);
+
+/* Of a response that is a stream, to HEAD: its head alone is sent, and the connection closed. */
+void quirks_head_of_stream(struct MHD_Response *response);
 
 #endif

@@ -277,6 +277,21 @@ def test_a_drain_saves_and_a_restart_goes_on(start: Factory, tmp_path: Path) -> 
     assert [x["state"] for x in daemon.ask("GET", "/v1/jobs").json()["jobs"]] == ["done"] * 2
 
 
+def test_the_head_of_frames(daemon: Daemon) -> None:
+    """Nothing follows the head, which is no matter of when it is asked for."""
+    job = start_job(daemon, md([water(0)], every=1, steps=3))
+    for _ in range(2):
+        with daemon.connect() as peer:
+            peer.settimeout(60)
+            peer.sendall(f"HEAD /v1/jobs/{job}/frames HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            got = b""
+            while more := peer.recv(65536):
+                got += more
+        assert got.startswith(b"HTTP/1.1 200 ") and got.endswith(b"\r\n\r\n")
+        assert got.count(b"\r\n\r\n") == 1 and b"\r\nConnection: close\r\n" in got
+        wait_for(daemon, job, "done")
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_kill_9_loses_nothing(start: Factory, tmp_path: Path, seed: int) -> None:
     """Killed at random moments, with checkpoints now and then: every line that was told is there
