@@ -111,10 +111,9 @@ static struct coupling *list_couplings(struct build *build, const struct convolu
   return all;
 }
 
-/* The couplings as a sparse matrix in rows, by pair or by harmonic, each row in the list's order.
- */
+/* The couplings as a sparse matrix with a row for each pair, in the list's order. */
 static bool make_sparse(struct build *build, const struct coupling *couplings, size_t n,
-                        size_t n_rows, bool by_pair, struct sparse *sparse) {
+                        size_t n_rows, struct sparse *sparse) {
   struct program *program = build->program;
   uint32_t *first = program_take(program, n_rows + 1, sizeof *first);
   uint32_t *column = program_take(program, n + 1, sizeof *column);
@@ -122,14 +121,13 @@ static bool make_sparse(struct build *build, const struct coupling *couplings, s
   if (build_no_memory(build))
     return false;
   for (size_t i = 0; i < n; i++)
-    first[(by_pair ? couplings[i].pair : couplings[i].harmonic) + 1]++;
+    first[couplings[i].pair + 1]++;
   for (size_t r = 0; r < n_rows; r++)
     first[r + 1] += first[r];
   for (size_t i = n; i-- > 0;) {
     const struct coupling *coupling = &couplings[i];
-    const uint32_t row = by_pair ? coupling->pair : coupling->harmonic;
-    const uint32_t at = --first[row + 1];
-    column[at] = by_pair ? coupling->harmonic : coupling->pair;
+    const uint32_t at = --first[coupling->pair + 1];
+    column[at] = coupling->harmonic;
     program->weights[sparse->values + at] = coupling->c;
   }
   memmove(first, first + 1, n_rows * sizeof *first);
@@ -165,10 +163,7 @@ static bool couple_paths(struct build *build, const struct convolution_card *car
   const struct coupling *couplings =
       list_couplings(build, card, paths, n_paths, &n_pairs, &n_couplings);
   convolution->l_max = build->program->l_max;
-  if (!couplings ||
-      !make_sparse(build, couplings, n_couplings, n_pairs, true, &convolution->by_pair) ||
-      !make_sparse(build, couplings, n_couplings, HARMONICS(convolution->l_max), false,
-                   &convolution->by_harmonic))
+  if (!couplings || !make_sparse(build, couplings, n_couplings, n_pairs, &convolution->by_pair))
     return build_give_up(build);
   convolution->paths = paths;
   convolution->n_paths = n_paths;
@@ -210,6 +205,7 @@ bool build_convolution(struct build *build, const struct convolution_card *card,
     return build_give_up(build);
   place_columns(paths, n_paths, card->summed, place, &convolution);
   convolution.scalar = is_scalar(&convolution, build->program->weights);
+  convolution.summed = card->summed;
   if (card_object(card->layer, "filter", &filter_card, build->error) != IRREP_OK ||
       !build_filter(build, card->filter, &filter_card, n_file_columns, place, convolution.n_columns,
                     &filter) ||

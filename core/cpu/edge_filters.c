@@ -62,3 +62,33 @@ struct edge_filters edge_filters_next(const struct run *run, const struct op *op
   edge_filters_write(run, op, first, edges.n, direction, edges.filters, edges.derivatives);
   return edges;
 }
+
+/* Whether a convolution reads its table path by path. Where paths share columns it had better read
+ * them once. */
+static bool reads_by_path(const struct run *run, const struct op *op) {
+  return run->tables && !op->message.convolution.summed;
+}
+
+size_t message_tile_end(const struct run *run, const struct op *op, const uint32_t *receivers,
+                        size_t first, size_t end) {
+  const size_t most = reads_by_path(run, op) ? MESSAGE_TILE : EDGE_TILE;
+  if (end - first <= most)
+    return end;
+  size_t cut = first + most;
+  while (cut > first && receivers[cut - 1] == receivers[first + most])
+    cut--;
+  return cut > first ? cut : first + most;
+}
+
+struct message_filters message_filters_of(const struct run *run, const struct op *op, size_t first,
+                                          size_t n, enum edge_direction direction,
+                                          bool derivatives) {
+  if (reads_by_path(run, op))
+    return (struct message_filters){.reads = edge_filters_reads(run, op, first, direction),
+                                    .strip = run->scratch->filters};
+  unsigned char *values = run->scratch->filters;
+  unsigned char *slopes =
+      values + EDGE_TILE * op->message.convolution.n_columns * run->kernels->real_size;
+  edge_filters_write(run, op, first, n, direction, values, derivatives ? slopes : NULL);
+  return (struct message_filters){.values = values, .derivatives = slopes};
+}

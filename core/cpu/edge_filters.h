@@ -23,6 +23,19 @@ struct edge_filters edge_filters_next(const struct run *run, const struct op *op
 struct filter_reads edge_filters_reads(const struct run *run, const struct op *op, size_t first,
                                        enum edge_direction direction);
 
+/* Returns where a tile of edges from `first` on ends that a convolution takes at once: it is made
+ * of whole receivers, or else of the next edges of one that has more. So what happens to a
+ * receiver's edges does not depend on what else is there. receivers: sorted, those before `end` are
+ * read. */
+size_t message_tile_end(const struct run *run, const struct op *op, const uint32_t *receivers,
+                        size_t first, size_t end);
+
+/* Returns the filters of the n edges of such a tile, or of their reverses; derivatives, where they
+ * are wanted. */
+struct message_filters message_filters_of(const struct run *run, const struct op *op, size_t first,
+                                          size_t n, enum edge_direction direction,
+                                          bool derivatives);
+
 /* Writes the filters of n edges, at most EDGE_TILE, and their derivatives or NULL. */
 void edge_filters_write(const struct run *run, const struct op *op, size_t first, size_t n,
                         enum edge_direction direction, void *filters, void *derivatives);

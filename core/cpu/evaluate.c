@@ -49,15 +49,28 @@ void workspace_take(struct workspace *w, const struct executable *executable, st
   scratch_take(&w->scratch, executable, arena);
 }
 
+static size_t larger(size_t a, size_t b) {
+  return a > b ? a : b;
+}
+
 void scratch_take(struct scratch *scratch, const struct executable *executable,
                   struct arena *arena) {
   const struct program *program = executable->program;
   const size_t real = executable->kernels->real_size;
   scratch->tile = arena_take(arena, size_mul(ATOM_TILE, program->tile_reals), real);
   scratch->edges = arena_take(arena, size_mul(EDGE_ROWS, program->edge_reals), real);
-  scratch->filters = arena_take(arena, size_mul(2 * EDGE_TILE, program->columns_max), real);
+  scratch->filters = arena_take(
+      arena,
+      larger(size_mul(2 * EDGE_TILE, program->columns_max),
+             size_mul(2 * MESSAGE_TILE, larger(program->path_channels_max, STRIP_COLUMNS))),
+      real);
   scratch->filter_layers = arena_take(arena, size_mul(4 * EDGE_TILE, program->width_max), real);
-  scratch->pairs = arena_take(arena, size_mul(2 * IRREP_LANES, program->pairs_max), real);
+  const size_t of_paths =
+      program->path_pairs_max == 0
+          ? 0
+          : CONVOLUTION_SCRATCH(program->l_max, program->pairs_max, program->path_pairs_max);
+  scratch->pairs =
+      arena_take(arena, larger(size_mul(2 * IRREP_LANES, program->pairs_max), of_paths), real);
   const size_t edges = program->n_stages > 1 ? EDGE_TILE : 0, harmonics = HARMONICS(program->l_max);
   scratch->out_embedding = arena_take(arena, edges * embedding_width(executable), real);
   scratch->out_harmonics = arena_take(arena, edges * harmonics, real);

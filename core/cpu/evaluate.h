@@ -24,9 +24,10 @@
 struct scratch {
   void *tile;          /* reals [tile_reals of the program][ATOM_TILE] */
   void *edges;         /* reals [edge_reals][EDGE_ROWS] */
-  void *filters;       /* reals [2][EDGE_TILE][columns_max] */
+  void *filters;       /* reals [2][EDGE_TILE][columns_max]; of convolutions also the
+                          strip of message_filters for MESSAGE_TILE edges */
   void *filter_layers; /* reals [4][EDGE_TILE][width_max] */
-  void *pairs;         /* reals [2][pairs_max][IRREP_LANES] */
+  void *pairs;         /* reals [2][pairs_max][IRREP_LANES]; of convolutions CONVOLUTION_SCRATCH */
 
   /* Of a tile of edges that leave an atom (outgoing.c); [EDGE_TILE] each. */
   void *out_embedding, *out_harmonics; /* reals [embedding_width], [HARMONICS(l_max)] */

@@ -34,6 +34,11 @@ static void scalars_adjoint(const struct run *run, const struct op *op, const vo
                                            run->workspace->grad_distance + first);
 }
 
+static const void *harmonics_at(const struct run *run, size_t edge) {
+  return (unsigned char *)run->workspace->harmonics +
+         edge * HARMONICS(run->program->l_max) * run->kernels->real_size;
+}
+
 static void forward(const struct run *run, const struct op *op) {
   const struct batch *batch = &run->workspace->batch;
   const struct convolution *convolution = &op->message.convolution;
@@ -45,10 +50,12 @@ static void forward(const struct run *run, const struct op *op) {
     scalars_forward(run, op, x, out);
     return;
   }
-  for (size_t e = run->first_edge; e < end; e += EDGE_TILE) {
-    const struct edge_filters edges = edge_filters_next(run, op, e, end, EDGES_AS_GIVEN, false);
-    run->kernels->convolution(convolution, edges.n, run->weights, batch->senders + e,
-                              batch->receivers + e, run->first_row, edges.harmonics, edges.filters,
+  for (size_t e = run->first_edge, next; e < end; e = next) {
+    next = message_tile_end(run, op, batch->receivers, e, end);
+    const struct message_filters filters =
+        message_filters_of(run, op, e, next - e, EDGES_AS_GIVEN, false);
+    run->kernels->convolution(convolution, next - e, run->weights, batch->senders + e,
+                              batch->receivers + e, run->first_row, harmonics_at(run, e), &filters,
                               x, out, run->scratch->pairs);
   }
 }
@@ -83,11 +90,13 @@ static void adjoint(const struct run *run, const struct op *op) {
     scalars_adjoint(run, op, x, grad_out, grad_x);
     return;
   }
-  for (size_t e = run->first_edge; e < end; e += EDGE_TILE) {
-    const struct edge_filters edges = edge_filters_next(run, op, e, end, EDGES_REVERSED, true);
+  for (size_t e = run->first_edge, next; e < end; e = next) {
+    next = message_tile_end(run, op, batch->receivers, e, end);
+    const struct message_filters filters =
+        message_filters_of(run, op, e, next - e, EDGES_REVERSED, true);
     run->kernels->convolution_adjoint(
-        convolution, edges.n, run->weights, batch->senders + e, batch->receivers + e,
-        run->first_row, edges.harmonics, edges.filters, edges.derivatives, x, grad_out, grad_x,
+        convolution, next - e, run->weights, batch->senders + e, batch->receivers + e,
+        run->first_row, harmonics_at(run, e), &filters, x, grad_out, grad_x,
         w->grad_harmonics + e * harmonics, w->grad_distance + e, run->scratch->pairs);
   }
 }

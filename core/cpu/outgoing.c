@@ -87,6 +87,17 @@ static void add_gradients(const struct run *run, const struct tile *tile) {
   }
 }
 
+/* Where a tile of the list of outgoing edges ends: as in message_tile_end, with senders. */
+static size_t whole_senders(const struct batch *batch, size_t first, size_t end) {
+  if (end - first <= EDGE_TILE)
+    return end;
+  const uint32_t last = batch->senders[batch->out_edges[first + EDGE_TILE]];
+  size_t cut = first + EDGE_TILE;
+  while (cut > first && batch->senders[batch->out_edges[cut - 1]] == last)
+    cut--;
+  return cut > first ? cut : first + EDGE_TILE;
+}
+
 void outgoing_adjoint(const struct run *run, const struct op *op, const void *x,
                       const void *grad_out, void *grad_x) {
   const struct batch *batch = &run->workspace->batch;
@@ -98,18 +109,16 @@ void outgoing_adjoint(const struct run *run, const struct op *op, const void *x,
   tile.workspace.table_rows = tile.table_rows;
   tile.workspace.embedding = run->scratch->out_embedding;
   copied.workspace = &tile.workspace;
-  for (size_t first = batch->first_out[run->first_row]; first < end; first += EDGE_TILE) {
-    const uint32_t *listed = batch->out_edges + first;
-    const size_t left = end - first, n = left < EDGE_TILE ? left : EDGE_TILE;
-    copy_tile(run, &tile, listed, n);
-    fetch_tile(run, listed + n, left - n < EDGE_TILE ? left - n : EDGE_TILE);
-    const struct edge_filters edges =
-        edge_filters_next(&copied, op, 0, tile.n, EDGES_AS_GIVEN, true);
-    run->kernels->convolution_adjoint(&op->message.convolution, tile.n, run->weights,
-                                      tile.receivers, tile.senders, run->first_row,
-                                      run->scratch->out_harmonics, edges.filters, edges.derivatives,
-                                      x, grad_out, grad_x, run->scratch->out_grad_harmonics,
-                                      run->scratch->out_grad_distance, run->scratch->pairs);
+  for (size_t first = batch->first_out[run->first_row], next; first < end; first = next) {
+    next = whole_senders(batch, first, end);
+    copy_tile(run, &tile, batch->out_edges + first, next - first);
+    fetch_tile(run, batch->out_edges + next, end - next < EDGE_TILE ? end - next : EDGE_TILE);
+    const struct message_filters filters =
+        message_filters_of(&copied, op, 0, tile.n, EDGES_AS_GIVEN, true);
+    run->kernels->convolution_adjoint(
+        &op->message.convolution, tile.n, run->weights, tile.receivers, tile.senders,
+        run->first_row, run->scratch->out_harmonics, &filters, x, grad_out, grad_x,
+        run->scratch->out_grad_harmonics, run->scratch->out_grad_distance, run->scratch->pairs);
     add_gradients(run, &tile);
   }
 }

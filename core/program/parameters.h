@@ -96,15 +96,16 @@ struct path {
 
 /* out_i[m3] = sum over edges j -> i and paths of C(m1,m2,m3) x_j[m1] Y[m2] filter(r). C, with any
  * sign convention of the vectors, is a matrix between the (m1, m3) pairs of all paths and the
- * harmonics; it is kept by pairs and, for the adjoint, by harmonics. */
+ * harmonics, with a row for each pair. */
 struct convolution {
   size_t x_dim, out_dim;
   size_t n_columns; /* of the filter, padded */
   int l_max;        /* harmonics 0..l_max */
   size_t n_paths;
   const struct path *paths;
-  struct sparse by_pair, by_harmonic;
+  struct sparse by_pair;
   bool scalar; /* one path of scalars alone, with coefficient 1: out_i = sum of x_j filter(r) */
+  bool summed; /* several paths add to the same outputs */
 };
 
 /* An MLP on the radial basis of an edge, times the edge's envelope, gives the filter. */

@@ -204,6 +204,17 @@ static void order_adjoints(struct program *program, bool *reached) {
   }
 }
 
+static void measure_paths(struct program *program, const struct convolution *convolution) {
+  for (size_t p = 0; p < convolution->n_paths; p++) {
+    const struct path *path = &convolution->paths[p];
+    const size_t pairs = (size_t)(2 * path->l1 + 1) * (size_t)(2 * path->l3 + 1);
+    if (pairs > program->path_pairs_max)
+      program->path_pairs_max = pairs;
+    if (path->channels > program->path_channels_max)
+      program->path_channels_max = path->channels;
+  }
+}
+
 /* The largest of what operations need while they run. */
 static void measure_scratch(struct program *program) {
   program->directed = program->radial.stretch && !program->radial.stretch_both_ways;
@@ -218,6 +229,7 @@ static void measure_scratch(struct program *program) {
         program->columns_max = op->message.convolution.n_columns;
       if (op->message.filter.width > program->width_max)
         program->width_max = op->message.filter.width;
+      measure_paths(program, &op->message.convolution);
     }
     const size_t pairs = traits->n_pairs ? traits->n_pairs(op) : 0;
     if (pairs > program->pairs_max)

@@ -138,13 +138,15 @@ struct program {
   struct species_weights *species_weights; /* [n_species_weights] by ascending offset */
 
   /* How much memory an evaluator needs, in reals. */
-  size_t global_reals; /* for each local atom: the features and gradients that are kept for all */
-  size_t ghost_reals;  /* for each ghost: the first ghost_reals of these */
-  size_t tile_reals;   /* for each row of a tile of atoms */
-  size_t edge_reals;   /* for each row of a tile of edges; 0 unless the program is local */
-  size_t columns_max;  /* columns of the widest filter */
-  size_t width_max;    /* of the widest hidden layer of a filter */
-  size_t pairs_max;    /* pairs of components of the largest convolution or tensor product */
+  size_t global_reals;   /* for each local atom: the features and gradients that are kept for all */
+  size_t ghost_reals;    /* for each ghost: the first ghost_reals of these */
+  size_t tile_reals;     /* for each row of a tile of atoms */
+  size_t edge_reals;     /* for each row of a tile of edges; 0 unless the program is local */
+  size_t columns_max;    /* columns of the widest filter */
+  size_t width_max;      /* of the widest hidden layer of a filter */
+  size_t pairs_max;      /* pairs of components of the largest convolution or tensor product */
+  size_t path_pairs_max; /* of the largest path of a convolution; 0 without one */
+  size_t path_channels_max; /* channels of the widest path, padded */
 
   struct owned *owned, *scratch; /* memory: until program_fini, and until program_compile */
   size_t owned_bytes;            /* of the former */

@@ -1,8 +1,14 @@
-/* Runs each kernel once on a fixed shape, and the neighbour search, for callgrind: budget.py
- * compares the instructions with budgets.json. Each run is a part of callgrind's output that
- * carries the kernel's name.
+/* Runs each kernel once on a fixed shape, and the neighbour search; budget.py compares the
+ * instructions with budgets.json.
  *
  *   valgrind --tool=callgrind build/bench/budget float32 v3
+ *
+ * makes each run a part of callgrind's output that carries the kernel's name.
+ *
+ *   build/bench/budget float32 v4 steps
+ *
+ * counts by itself, as valgrind knows no AVX-512: one trap for each instruction, so shapes are a
+ * quarter as long, and there is no search.
  *
  * Without arguments it prints its compiler. */
 #include "core/graph/neighbours.h"
@@ -11,6 +17,7 @@
 #include "tests/unit/support_tensor_product.h"
 #include "tests/unit/support_tensor_square.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <valgrind/callgrind.h>
 
@@ -29,15 +36,58 @@
 struct bench {
   const struct kernels *kernels;
   struct rng rng;
+  size_t rows, edges; /* at most ROWS and EDGES */
 };
+
+#if defined(__x86_64__)
+static volatile size_t steps;
+static bool stepping;
+
+static void on_step(int signal) {
+  (void)signal;
+  steps++;
+}
+
+/* Sets or clears the processor's trap flag. */
+static __attribute__((noinline)) void trap(bool on) {
+  if (on)
+    __asm__ volatile("lea -128(%%rsp), %%rsp\n\tpushfq\n\torq $0x100, (%%rsp)\n\tpopfq\n\t"
+                     "lea 128(%%rsp), %%rsp" ::
+                         : "cc", "memory");
+  else
+    __asm__ volatile("lea -128(%%rsp), %%rsp\n\tpushfq\n\tandq $~0x100, (%%rsp)\n\tpopfq\n\t"
+                     "lea 128(%%rsp), %%rsp" ::
+                         : "cc", "memory");
+}
+
+static void step(void) {
+  struct sigaction action = {.sa_handler = on_step};
+  stepping = sigaction(SIGTRAP, &action, NULL) == 0;
+}
+#else
+static const bool stepping;
+static size_t steps;
+static void trap(bool on) {
+  (void)on;
+}
+static void step(void) {
+}
+#endif
 
 /* Instructions between the two belong to the kernel. */
 static void begin(void) {
   CALLGRIND_ZERO_STATS;
+  steps = 0;
+  if (stepping)
+    trap(true);
 }
 
 static void end(const char *name) {
+  if (stepping)
+    trap(false);
   CALLGRIND_DUMP_STATS_AT(name);
+  if (stepping)
+    printf("%zu %s\n", steps, name);
 }
 
 static struct reals random_reals(struct bench *b, size_t n) {
@@ -58,14 +108,14 @@ static void run_linear(struct bench *b) {
                       .blocks = &block,
                       .covers_in = true,
                       .covers_out = true};
-  struct reals weights = random_reals(b, 2 * 128 * 128), x = random_reals(b, ROWS * 384);
-  struct reals y = reals_zero(k, ROWS * 384);
+  struct reals weights = random_reals(b, 2 * 128 * 128), x = random_reals(b, b->rows * 384);
+  struct reals y = reals_zero(k, b->rows * 384);
   uint32_t species[ROWS] = {0};
   begin();
-  k->linear(&op, ROWS, species, weights.data, x.data, y.data, false);
+  k->linear(&op, b->rows, species, weights.data, x.data, y.data, false);
   end("gemm (linear)");
   begin();
-  k->linear_adjoint(&op, ROWS, species, weights.data, x.data, y.data, false);
+  k->linear_adjoint(&op, b->rows, species, weights.data, x.data, y.data, false);
   end("gemm (linear_adjoint)");
   reals_free(&weights), reals_free(&x), reals_free(&y);
 }
@@ -79,13 +129,13 @@ static void run_gate(struct bench *b) {
       {true, 5, 32, 416, 32, 192, 320, 32, ACTIVATION_SILU, 1.7},
   };
   const struct gate op = {.in_dim = 576, .out_dim = 480, .n_entries = 3, .entries = entries};
-  struct reals x = random_reals(b, ROWS * 576), y = reals_zero(k, ROWS * 480);
-  struct reals grad = reals_zero(k, ROWS * 576);
+  struct reals x = random_reals(b, b->rows * 576), y = reals_zero(k, b->rows * 480);
+  struct reals grad = reals_zero(k, b->rows * 576);
   begin();
-  k->gate(&op, ROWS, x.data, y.data);
+  k->gate(&op, b->rows, x.data, y.data);
   end("gate");
   begin();
-  k->gate_adjoint(&op, ROWS, x.data, y.data, grad.data, false);
+  k->gate_adjoint(&op, b->rows, x.data, y.data, grad.data, false);
   end("gate_adjoint");
   reals_free(&x), reals_free(&y), reals_free(&grad);
 }
@@ -93,27 +143,28 @@ static void run_gate(struct bench *b) {
 /* The second layer of MACE-MP-0 medium; one receiver. */
 static void run_convolution(struct bench *b) {
   const struct kernels *k = b->kernels;
-  struct test_convolution *c = convolution_new("128x0e+128x1e", 3, "128x0e+128x1e+128x2e+128x3e");
+  struct test_convolution *c = convolution_apart("128x0e+128x1e", 3, "128x0e+128x1e+128x2e+128x3e");
   const size_t h = HARMONICS(3), n = c->op.n_columns;
   struct reals weights = reals_of(k, c->n_weights, c->weights);
-  struct reals filters = random_reals(b, EDGES * n), slopes = random_reals(b, EDGES * n);
-  struct reals harmonics = random_reals(b, EDGES * h);
-  struct reals x = random_reals(b, EDGES * c->op.x_dim);
-  struct reals out = reals_zero(k, EDGES * c->op.out_dim);
-  struct reals grad_x = reals_zero(k, EDGES * c->op.x_dim);
-  struct reals scratch = reals_zero(k, convolution_scratch(c));
-  double *grad_harmonics = doubles_new(EDGES * h), *grad_distance = doubles_new(EDGES);
+  struct reals filters = random_reals(b, b->edges * n), slopes = random_reals(b, b->edges * n);
+  struct reals harmonics = random_reals(b, b->edges * h);
+  struct reals x = random_reals(b, b->edges * c->op.x_dim);
+  struct reals out = reals_zero(k, b->edges * c->op.out_dim);
+  struct reals grad_x = reals_zero(k, b->edges * c->op.x_dim);
+  struct reals scratch = reals_zero(k, convolution_scratch(&c->op));
+  double *grad_harmonics = doubles_new(b->edges * h), *grad_distance = doubles_new(b->edges);
   uint32_t senders[EDGES], receivers[EDGES] = {0};
-  for (uint32_t e = 0; e < EDGES; e++)
+  for (uint32_t e = 0; e < b->edges; e++)
     senders[e] = e;
+  const struct message_filters given = {.values = filters.data, .derivatives = slopes.data};
   begin();
-  k->convolution(&c->op, EDGES, weights.data, senders, receivers, 0, harmonics.data, filters.data,
+  k->convolution(&c->op, b->edges, weights.data, senders, receivers, 0, harmonics.data, &given,
                  x.data, out.data, scratch.data);
   end("convolution");
   begin();
-  k->convolution_adjoint(&c->op, EDGES, weights.data, senders, receivers, 0, harmonics.data,
-                         filters.data, slopes.data, x.data, out.data, grad_x.data, grad_harmonics,
-                         grad_distance, scratch.data);
+  k->convolution_adjoint(&c->op, b->edges, weights.data, senders, receivers, 0, harmonics.data,
+                         &given, x.data, out.data, grad_x.data, grad_harmonics, grad_distance,
+                         scratch.data);
   end("convolution_adjoint");
   reals_free(&weights), reals_free(&filters), reals_free(&slopes), reals_free(&harmonics);
   reals_free(&x), reals_free(&out), reals_free(&grad_x), reals_free(&scratch);
@@ -126,21 +177,21 @@ static void run_scalar_convolution(struct bench *b) {
   const struct kernels *k = b->kernels;
   const size_t dim = 128;
   struct reals table = random_reals(b, 4 * TABLE_ROWS * dim);
-  struct reals powers = random_reals(b, EDGES * 2 * TABLE_ROWS);
-  struct reals x = random_reals(b, EDGES * dim), grad = random_reals(b, EDGES * dim);
+  struct reals powers = random_reals(b, b->edges * 2 * TABLE_ROWS);
+  struct reals x = random_reals(b, b->edges * dim), grad = random_reals(b, b->edges * dim);
   struct reals out = reals_zero(k, dim);
-  double *grad_distance = doubles_new(EDGES);
+  double *grad_distance = doubles_new(b->edges);
   uint32_t senders[EDGES], receivers[EDGES] = {0}, first[EDGES];
-  for (uint32_t e = 0; e < EDGES; e++) {
+  for (uint32_t e = 0; e < b->edges; e++) {
     senders[e] = e;
     first[e] = e * 5 % 4 * TABLE_ROWS;
   }
   const struct filter_reads filters = {table.data, first, TABLE_ROWS, powers.data};
   begin();
-  k->scalar_convolution(&filters, EDGES, dim, senders, receivers, 0, x.data, out.data);
+  k->scalar_convolution(&filters, b->edges, dim, senders, receivers, 0, x.data, out.data);
   end("scalar_convolution");
   begin();
-  k->scalar_convolution_adjoint(&filters, EDGES, dim, senders, receivers, 0, x.data, grad.data,
+  k->scalar_convolution_adjoint(&filters, b->edges, dim, senders, receivers, 0, x.data, grad.data,
                                 out.data, grad_distance);
   end("scalar_convolution_adjoint");
   reals_free(&table), reals_free(&powers), reals_free(&x), reals_free(&grad), reals_free(&out);
@@ -150,14 +201,14 @@ static void run_scalar_convolution(struct bench *b) {
 static void run_filter_table(struct bench *b) {
   const size_t columns = 640;
   struct reals table = random_reals(b, 4 * TABLE_ROWS * columns);
-  struct reals weights = random_reals(b, EDGES * 2 * TABLE_ROWS);
-  struct reals out = reals_zero(b->kernels, EDGES * columns);
-  struct reals slope = reals_zero(b->kernels, EDGES * columns);
+  struct reals weights = random_reals(b, b->edges * 2 * TABLE_ROWS);
+  struct reals out = reals_zero(b->kernels, b->edges * columns);
+  struct reals slope = reals_zero(b->kernels, b->edges * columns);
   uint32_t first[EDGES];
-  for (uint32_t e = 0; e < EDGES; e++)
+  for (uint32_t e = 0; e < b->edges; e++)
     first[e] = e * 5 % 4 * TABLE_ROWS;
   begin();
-  b->kernels->filter_table(EDGES, columns, TABLE_ROWS, table.data, first, weights.data, out.data,
+  b->kernels->filter_table(b->edges, columns, TABLE_ROWS, table.data, first, weights.data, out.data,
                            slope.data);
   end("filter_table");
   reals_free(&table), reals_free(&weights), reals_free(&out), reals_free(&slope);
@@ -204,13 +255,13 @@ static void run_product(struct bench *b) {
                              .leaves = tree.leaves,
                              .n_coefficients = n,
                              .species_stride = n * CHANNELS};
-  struct reals weights = random_reals(b, n * CHANNELS), x = random_reals(b, ROWS * op.in_dim);
-  struct reals y = reals_zero(k, ROWS * op.out_dim), grad = reals_zero(k, ROWS * op.in_dim);
+  struct reals weights = random_reals(b, n * CHANNELS), x = random_reals(b, b->rows * op.in_dim);
+  struct reals y = reals_zero(k, b->rows * op.out_dim), grad = reals_zero(k, b->rows * op.in_dim);
   begin();
-  k->product(&op, ROWS, species, weights.data, x.data, y.data);
+  k->product(&op, b->rows, species, weights.data, x.data, y.data);
   end("product");
   begin();
-  k->product_adjoint(&op, ROWS, species, weights.data, x.data, y.data, grad.data, false);
+  k->product_adjoint(&op, b->rows, species, weights.data, x.data, y.data, grad.data, false);
   end("product_adjoint");
   reals_free(&weights), reals_free(&x), reals_free(&y), reals_free(&grad);
 }
@@ -221,13 +272,13 @@ static void run_tensor_square(struct bench *b) {
   const struct kernels *k = b->kernels;
   tensor_square_init(&p, SELF_COMPONENTS, 64);
   const size_t in = p.op.in_dim, out = p.op.out_dim;
-  struct reals weights = reals_of(k, p.n_terms, p.values), x = random_reals(b, ROWS * in);
-  struct reals y = reals_zero(k, ROWS * out), grad = reals_zero(k, ROWS * in);
+  struct reals weights = reals_of(k, p.n_terms, p.values), x = random_reals(b, b->rows * in);
+  struct reals y = reals_zero(k, b->rows * out), grad = reals_zero(k, b->rows * in);
   begin();
-  k->tensor_square(&p.op, ROWS, weights.data, x.data, y.data);
+  k->tensor_square(&p.op, b->rows, weights.data, x.data, y.data);
   end("tensor_square");
   begin();
-  k->tensor_square_adjoint(&p.op, ROWS, weights.data, x.data, y.data, grad.data, false);
+  k->tensor_square_adjoint(&p.op, b->rows, weights.data, x.data, y.data, grad.data, false);
   end("tensor_square_adjoint");
   reals_free(&weights), reals_free(&x), reals_free(&y), reals_free(&grad);
 }
@@ -238,19 +289,21 @@ static void run_tensor_product(struct bench *b) {
   const struct kernels *k = b->kernels;
   tensor_product_init(&p, 32);
   uint32_t receivers[EDGES];
-  for (size_t e = 0; e < EDGES; e++)
-    receivers[e] = e >= EDGES / 2;
-  struct reals weights = random_reals(b, p.n_terms * 32), x = random_reals(b, EDGES * p.op.in_dim);
+  for (size_t e = 0; e < b->edges; e++)
+    receivers[e] = e >= b->edges / 2;
+  struct reals weights = random_reals(b, p.n_terms * 32),
+               x = random_reals(b, b->edges * p.op.in_dim);
   struct reals sums = random_reals(b, 2 * p.op.sums_dim);
-  struct reals y = reals_zero(k, EDGES * p.op.out_dim), grad = reals_zero(k, EDGES * p.op.in_dim);
+  struct reals y = reals_zero(k, b->edges * p.op.out_dim),
+               grad = reals_zero(k, b->edges * p.op.in_dim);
   struct reals grad_sums = reals_zero(k, 2 * p.op.sums_dim);
   struct reals scratch = reals_zero(k, 2 * p.op.n_pairs * IRREP_LANES);
   begin();
-  k->tensor_product(&p.op, EDGES, receivers, 0, weights.data, x.data, sums.data, y.data,
+  k->tensor_product(&p.op, b->edges, receivers, 0, weights.data, x.data, sums.data, y.data,
                     scratch.data);
   end("tensor_product");
   begin();
-  k->tensor_product_adjoint(&p.op, EDGES, receivers, 0, weights.data, x.data, sums.data, y.data,
+  k->tensor_product_adjoint(&p.op, b->edges, receivers, 0, weights.data, x.data, sums.data, y.data,
                             grad.data, false, grad_sums.data, scratch.data);
   end("tensor_product_adjoint");
   reals_free(&weights), reals_free(&x), reals_free(&sums), reals_free(&y), reals_free(&grad);
@@ -262,19 +315,19 @@ static void run_weighted_harmonics(struct bench *b) {
   const struct kernels *k = b->kernels;
   const struct weighted_harmonics op = {.l_max = 2, .in_dim = 96, .channels = 32};
   const size_t h = HARMONICS(2);
-  struct reals harmonics = random_reals(b, EDGES * h), x = random_reals(b, EDGES * op.in_dim);
-  struct reals sums = reals_zero(k, 2 * h * 32), grad = reals_zero(k, EDGES * op.in_dim);
-  double factors[EDGES], *grad_harmonics = doubles_new(EDGES * h);
+  struct reals harmonics = random_reals(b, b->edges * h), x = random_reals(b, b->edges * op.in_dim);
+  struct reals sums = reals_zero(k, 2 * h * 32), grad = reals_zero(k, b->edges * op.in_dim);
+  double factors[EDGES], *grad_harmonics = doubles_new(b->edges * h);
   uint32_t rows[EDGES];
-  for (size_t e = 0; e < EDGES; e++) {
-    rows[e] = e >= EDGES / 2;
+  for (size_t e = 0; e < b->edges; e++) {
+    rows[e] = e >= b->edges / 2;
     factors[e] = 0.5;
   }
   begin();
-  k->weighted_harmonics(&op, EDGES, rows, factors, harmonics.data, x.data, sums.data);
+  k->weighted_harmonics(&op, b->edges, rows, factors, harmonics.data, x.data, sums.data);
   end("weighted_harmonics");
   begin();
-  k->weighted_harmonics_adjoint(&op, EDGES, rows, factors, harmonics.data, x.data, sums.data,
+  k->weighted_harmonics_adjoint(&op, b->edges, rows, factors, harmonics.data, x.data, sums.data,
                                 grad.data, false, grad_harmonics);
   end("weighted_harmonics_adjoint");
   reals_free(&harmonics), reals_free(&x), reals_free(&sums), reals_free(&grad);
@@ -284,19 +337,20 @@ static void run_weighted_harmonics(struct bench *b) {
 /* And the division of 128 reals a row by it. */
 static void run_density(struct bench *b) {
   const struct kernels *k = b->kernels;
-  struct reals filters = random_reals(b, EDGES * IRREP_LANES), x = random_reals(b, ROWS * 128);
-  struct reals y = reals_zero(k, ROWS * 128), grad = reals_zero(k, ROWS * 128);
-  double sums[ROWS], grad_sums[ROWS] = {0}, *grad_distance = doubles_new(EDGES);
+  struct reals filters = random_reals(b, b->edges * IRREP_LANES),
+               x = random_reals(b, b->rows * 128);
+  struct reals y = reals_zero(k, b->rows * 128), grad = reals_zero(k, b->rows * 128);
+  double sums[ROWS], grad_sums[ROWS] = {0}, *grad_distance = doubles_new(b->edges);
   uint32_t receivers[EDGES] = {0};
-  for (size_t r = 0; r < ROWS; r++)
+  for (size_t r = 0; r < b->rows; r++)
     sums[r] = 2.0;
   begin();
-  k->density(EDGES, IRREP_LANES, receivers, 0, filters.data, sums);
-  k->divide(ROWS, 128, sums, x.data, y.data);
+  k->density(b->edges, IRREP_LANES, receivers, 0, filters.data, sums);
+  k->divide(b->rows, 128, sums, x.data, y.data);
   end("density");
   begin();
-  k->divide_adjoint(ROWS, 128, sums, x.data, y.data, grad.data, false, grad_sums);
-  k->density_adjoint(EDGES, IRREP_LANES, receivers, 0, filters.data, grad_sums, grad_distance);
+  k->divide_adjoint(b->rows, 128, sums, x.data, y.data, grad.data, false, grad_sums);
+  k->density_adjoint(b->edges, IRREP_LANES, receivers, 0, filters.data, grad_sums, grad_distance);
   end("density_adjoint");
   reals_free(&filters), reals_free(&x), reals_free(&y), reals_free(&grad);
   free(grad_distance);
@@ -357,16 +411,22 @@ static void run_neighbours(struct bench *b) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 3) {
+  const bool counts = argc == 4 && strcmp(argv[3], "steps") == 0;
+  if (argc != 3 && !counts) {
     printf("%s %d\n", COMPILER, COMPILER_MAJOR);
     return 0;
   }
   struct bench b = {
-      kernels_for(strcmp(argv[1], "float64") ? IRREP_FLOAT32 : IRREP_FLOAT64, argv[2]), {7}};
+      .kernels = kernels_for(strcmp(argv[1], "float64") ? IRREP_FLOAT32 : IRREP_FLOAT64, argv[2]),
+      .rng = {7},
+      .rows = counts ? ROWS / 4 : ROWS,
+      .edges = counts ? EDGES / 4 : EDGES};
   if (!b.kernels) {
     fprintf(stderr, "budget: this processor lacks %s\n", argv[2]);
     return 3;
   }
+  if (counts)
+    step();
   run_linear(&b);
   run_gate(&b);
   run_convolution(&b);
@@ -377,6 +437,7 @@ int main(int argc, char **argv) {
   run_tensor_product(&b);
   run_weighted_harmonics(&b);
   run_density(&b);
-  run_neighbours(&b);
+  if (!counts)
+    run_neighbours(&b);
   return 0;
 }

@@ -7,6 +7,8 @@
 #include "core/e3/wigner.h"
 #include "tests/unit/support_kernels.h"
 
+#include <stdio.h>
+
 #define TEST_PATHS_MAX 24
 
 /* One nonzero coefficient of a path. */
@@ -43,24 +45,21 @@ static inline void append_terms(struct test_convolution *c, size_t p) {
   c->n_pairs += (size_t)(2 * path->l1 + 1) * n3;
 }
 
-/* Row r has the terms of pair (or harmonic) r in their order. */
-static inline struct sparse sparse_of(struct test_convolution *c, bool by_pair, size_t values) {
-  const size_t n_rows = by_pair ? c->n_pairs : HARMONICS(c->op.l_max);
-  uint32_t *first = aligned_new((n_rows + 1) * sizeof *first);
+/* Row r has the terms of pair r in their order. */
+static inline struct sparse sparse_of(struct test_convolution *c) {
+  uint32_t *first = aligned_new((c->n_pairs + 1) * sizeof *first);
   uint32_t *column = aligned_new(c->n_terms * sizeof *column);
   uint32_t n = 0;
-  for (size_t r = 0; r < n_rows; r++) {
+  for (size_t r = 0; r < c->n_pairs; r++) {
     first[r] = n;
-    for (size_t i = 0; i < c->n_terms; i++) {
-      const struct test_term *t = &c->terms[i];
-      if ((by_pair ? t->pair : t->harmonic) != r)
-        continue;
-      column[n] = (uint32_t)(by_pair ? t->harmonic : t->pair);
-      c->weights[values + n++] = t->term.c;
-    }
+    for (size_t i = 0; i < c->n_terms; i++)
+      if (c->terms[i].pair == r) {
+        column[n] = (uint32_t)c->terms[i].harmonic;
+        c->weights[n++] = c->terms[i].term.c;
+      }
   }
-  first[n_rows] = n;
-  return (struct sparse){n_rows, first, column, values};
+  first[c->n_pairs] = n;
+  return (struct sparse){c->n_pairs, first, column, 0};
 }
 
 /* All paths from the entries of x by harmonics up to l_max to those entries of out that have the
@@ -68,7 +67,8 @@ static inline struct sparse sparse_of(struct test_convolution *c, bool by_pair, 
 static inline struct test_convolution *convolution_new(const char *x, int l_max, const char *out) {
   struct test_convolution *c = aligned_new(sizeof *c);
   *c = (struct test_convolution){.x = irreps_of(x), .out = irreps_of(out)};
-  c->op = (struct convolution){.x_dim = c->x.dim, .out_dim = c->out.dim, .l_max = l_max};
+  c->op = (struct convolution){
+      .x_dim = c->x.dim, .out_dim = c->out.dim, .l_max = l_max, .summed = true};
   for (size_t i = 0; i < c->x.n; i++)
     for (int l2 = 0; l2 <= l_max; l2++)
       for (size_t o = 0; o < c->out.n; o++) {
@@ -94,27 +94,39 @@ static inline struct test_convolution *convolution_new(const char *x, int l_max,
         c->op.n_columns += from->mul_padded;
       }
   c->op.paths = c->paths;
-  c->n_weights = 2 * padded_to_lanes(c->n_terms);
+  c->n_weights = padded_to_lanes(c->n_terms);
   c->weights = doubles_new(c->n_weights);
-  c->op.by_pair = sparse_of(c, true, 0);
-  c->op.by_harmonic = sparse_of(c, false, c->n_weights / 2);
+  c->op.by_pair = sparse_of(c);
+  return c;
+}
+
+/* The same paths, each with an output of its own, one after the other. */
+static inline struct test_convolution *convolution_apart(const char *x, int l_max,
+                                                         const char *out) {
+  struct test_convolution *c = convolution_new(x, l_max, out);
+  char apart[TEST_PATHS_MAX * 16] = "";
+  for (size_t p = 0; p < c->op.n_paths; p++)
+    snprintf(apart + strlen(apart), sizeof apart - strlen(apart), "%s%zux%de", p ? "+" : "",
+             c->mul[p], c->paths[p].l3);
+  c->out = irreps_of(apart);
+  c->op.out_dim = c->out.dim;
+  c->op.summed = false;
+  for (size_t p = 0; p < c->op.n_paths; p++)
+    c->paths[p].out_offset = c->out.entry[p].offset;
   return c;
 }
 
 static inline void convolution_free(struct test_convolution *c) {
-  const struct sparse *const both[] = {&c->op.by_pair, &c->op.by_harmonic};
-  for (size_t i = 0; i < 2; i++) {
-    free((void *)(uintptr_t)both[i]->first);
-    free((void *)(uintptr_t)both[i]->column);
-  }
+  free((void *)(uintptr_t)c->op.by_pair.first);
+  free((void *)(uintptr_t)c->op.by_pair.column);
   free(c->terms);
   free(c->weights);
   free(c);
 }
 
 /* Reals of scratch that the kernels need. */
-static inline size_t convolution_scratch(const struct test_convolution *c) {
-  return 2 * IRREP_LANES * c->n_pairs;
+static inline size_t convolution_scratch(const struct convolution *op) {
+  return CONVOLUTION_SCRATCH(op->l_max, op->by_pair.n_rows, op->by_pair.n_rows);
 }
 
 /* Whether a column of the filter belongs to a channel, not to padding. */

@@ -77,16 +77,13 @@ static inline struct convolution put_convolution(struct program *program, const 
                                                  const char *out) {
   struct test_convolution *c = convolution_new(x, program->l_max, out);
   struct convolution op = c->op;
-  struct sparse *const both[] = {&op.by_pair, &op.by_harmonic};
   const size_t offset = program_weights(program, c->n_weights);
   assert_true(offset != PROGRAM_NONE);
   memcpy(program->weights + offset, c->weights, c->n_weights * sizeof(double));
   op.paths = kept(program, c->paths, op.n_paths, sizeof *op.paths);
-  for (size_t i = 0; i < 2; i++) {
-    both[i]->first = kept(program, both[i]->first, both[i]->n_rows + 1, sizeof(uint32_t));
-    both[i]->column = kept(program, both[i]->column, c->n_terms, sizeof(uint32_t));
-    both[i]->values += offset;
-  }
+  op.by_pair.first = kept(program, op.by_pair.first, op.by_pair.n_rows + 1, sizeof(uint32_t));
+  op.by_pair.column = kept(program, op.by_pair.column, c->n_terms, sizeof(uint32_t));
+  op.by_pair.values += offset;
   convolution_free(c);
   return op;
 }

@@ -38,8 +38,7 @@ static bool build(struct build_trial *trial, const struct layout *from, const ch
   return build_convolution(&trial->build, &card, 5, from, &out, to);
 }
 
-/* The coefficient between a pair (m1, m3) of a path and a harmonic, as one of the matrices has it.
- */
+/* The coefficient between a pair (m1, m3) of a path and a harmonic. */
 static double coupling(const struct program *program, const struct sparse *sparse, size_t row,
                        size_t column) {
   double sum = 0.0;
@@ -65,7 +64,6 @@ static void check_couplings(const struct program *program, const struct convolut
     for (size_t h = 0; h < HARMONICS(L_MAX); h++) {
       const double value = c_of[pair * HARMONICS(L_MAX) + h];
       assert_true(coupling(program, &c->by_pair, path->first_pair + pair, h) == value);
-      assert_true(coupling(program, &c->by_harmonic, h, path->first_pair + pair) == value);
     }
 }
 

@@ -15,14 +15,18 @@ static const struct {
   const char *x, *out;
   int l_max;
   size_t n_edges;
+  bool apart; /* each path has an output of its own */
 } cases[] = {
-    {"16x0e", "16x0e", 0, 33},
-    {"1x0e+5x1e", "1x0e+5x0e+1x1e+5x1e", 1, 64},
-    {"48x0e+48x1e+48x2e", "48x0e+48x1e+48x2e", 2, 31},
-    {"128x1o+5x3o", "128x1e+5x3e+128x2o", 3, 7},
-    {"5x4e+1x3e", "5x4e+1x2e+5x1e+5x0e", 4, 32},
-    {"5x2e+16x3e", "5x6e+16x5o+5x4o", 4, 5},
-    {"1x6e+5x5e", "1x6e+5x5e+5x1e", 6, 3},
+    {"16x0e", "16x0e", 0, 33, false},
+    {"1x0e+5x1e", "1x0e+5x0e+1x1e+5x1e", 1, 64, false},
+    {"48x0e+48x1e+48x2e", "48x0e+48x1e+48x2e", 2, 31, false},
+    {"48x0e+48x1e+48x2e", "48x0e+48x1e+48x2e", 2, 78, true},
+    {"128x0e+128x1e", "128x0e+128x1e+128x2e+128x3e", 3, 37, true},
+    {"80x3e", "80x3e+80x0e", 3, 20, true},
+    {"128x1o+5x3o", "128x1e+5x3e+128x2o", 3, 7, false},
+    {"5x4e+1x3e", "5x4e+1x2e+5x1e+5x0e", 4, 32, false},
+    {"5x2e+16x3e", "5x6e+16x5o+5x4o", 4, 5, true},
+    {"1x6e+5x5e", "1x6e+5x5e+5x1e", 6, 3, false},
 };
 #define N_CASES (sizeof cases / sizeof *cases)
 
@@ -40,7 +44,8 @@ static void trial_init(struct trial *trial, const struct kernels *kernels, size_
   struct rng rng = {c + 1};
   const size_t n = cases[c].n_edges;
   *trial = (struct trial){.n_edges = n, .n_harmonics = HARMONICS(cases[c].l_max)};
-  trial->c = convolution_new(cases[c].x, cases[c].l_max, cases[c].out);
+  trial->c = (cases[c].apart ? convolution_apart : convolution_new)(cases[c].x, cases[c].l_max,
+                                                                    cases[c].out);
   assert_true(trial->c->op.n_paths > 0);
   for (size_t e = 0; e < n; e++) {
     const size_t receiver = e * N_ATOMS / n;
@@ -58,7 +63,7 @@ static void trial_init(struct trial *trial, const struct kernels *kernels, size_
   trial->x = rows_random(kernels, &rng, &trial->c->x, N_ATOMS);
   trial->grad_out = rows_random(kernels, &rng, &trial->c->out, N_ATOMS);
   trial->weights = reals_of(kernels, trial->c->n_weights, trial->c->weights);
-  trial->scratch = reals_random(kernels, &rng, convolution_scratch(trial->c));
+  trial->scratch = reals_random(kernels, &rng, convolution_scratch(&trial->c->op));
 }
 
 static void trial_fini(struct trial *trial) {
@@ -76,10 +81,11 @@ static void trial_fini(struct trial *trial) {
 static void forward(const struct trial *trial, size_t first, size_t end, size_t first_row,
                     struct reals *out) {
   const struct convolution *op = &trial->c->op;
+  const struct message_filters filters = {.values =
+                                              real_at(&trial->filters, first * op->n_columns)};
   out->kernels->convolution(op, end - first, trial->weights.data, trial->senders + first,
                             trial->receivers + first, first_row,
-                            real_at(&trial->y, first * trial->n_harmonics),
-                            real_at(&trial->filters, first * op->n_columns), trial->x.data,
+                            real_at(&trial->y, first * trial->n_harmonics), &filters, trial->x.data,
                             out->data, trial->scratch.data);
 }
 
@@ -108,11 +114,12 @@ static void gradients_free(struct gradients *g) {
 static void adjoint(const struct trial *trial, size_t first, size_t end, struct gradients *g) {
   const struct convolution *op = &trial->c->op;
   const size_t columns = first * op->n_columns, harmonics = first * trial->n_harmonics;
-  g->x.kernels->convolution_adjoint(
-      op, end - first, trial->weights.data, trial->senders + first, trial->receivers + first, 0,
-      real_at(&trial->y, harmonics), real_at(&trial->filters, columns),
-      real_at(&trial->derivatives, columns), trial->x.data, trial->grad_out.data, g->x.data,
-      g->y + harmonics, g->distance + first, trial->scratch.data);
+  const struct message_filters filters = {.values = real_at(&trial->filters, columns),
+                                          .derivatives = real_at(&trial->derivatives, columns)};
+  g->x.kernels->convolution_adjoint(op, end - first, trial->weights.data, trial->senders + first,
+                                    trial->receivers + first, 0, real_at(&trial->y, harmonics),
+                                    &filters, trial->x.data, trial->grad_out.data, g->x.data,
+                                    g->y + harmonics, g->distance + first, trial->scratch.data);
 }
 
 /* Calls f for each term of the sum that one edge adds: C times the four factors' places. */
@@ -268,7 +275,16 @@ static void check_without_x(const struct trial *trial, const struct gradients *a
   gradients_free(&some);
 }
 
-/* Wherever the list of edges is cut, every result has the same bits. */
+/* The end of `step` edges from `first` on, or of the receiver that they end in. */
+static size_t end_of_part(const struct trial *trial, size_t first, size_t step) {
+  size_t end = first + step < trial->n_edges ? first + step : trial->n_edges;
+  while (end < trial->n_edges && trial->receivers[end] == trial->receivers[end - 1])
+    end++;
+  return end;
+}
+
+/* Wherever the list of edges is cut, every result has the same bits; in the adjoint, where it is
+ * cut between receivers. */
 static void check_cuts(const struct kernels *kernels) {
   for (size_t c = 0; c < N_CASES; c++) {
     struct trial trial;
@@ -281,9 +297,10 @@ static void check_cuts(const struct kernels *kernels) {
     for (size_t step = 1; step < trial.n_edges; step = 2 * step + 1) {
       struct reals parts = rows_before(kernels, &trial);
       struct gradients some = gradients_new(kernels, &trial);
-      for (size_t e = 0; e < trial.n_edges; e += step) {
-        const size_t end = e + step < trial.n_edges ? e + step : trial.n_edges;
-        forward(&trial, e, end, 0, &parts);
+      for (size_t e = 0; e < trial.n_edges; e += step)
+        forward(&trial, e, e + step < trial.n_edges ? e + step : trial.n_edges, 0, &parts);
+      for (size_t e = 0, end; e < trial.n_edges; e = end) {
+        end = end_of_part(&trial, e, step);
         adjoint(&trial, e, end, &some);
       }
       assert_same_bits(&parts, 0, &whole, 0, whole.n);
@@ -299,7 +316,7 @@ static void check_cuts(const struct kernels *kernels) {
   }
 }
 
-static void test_edges_may_be_cut_anywhere(void **state) {
+static void test_edges_may_be_cut(void **state) {
   (void)state;
   for_each_table(check_cuts);
 }
@@ -322,6 +339,54 @@ static void check_rows(const struct kernels *kernels) {
     reals_free(&whole);
     trial_fini(&trial);
   }
+}
+
+/* Filters from a table give the bits of those that were read before. */
+static void check_tables(const struct kernels *kernels) {
+  enum { ROWS = 8, INTERVALS = 5 };
+  for (size_t c = 0; c < N_CASES; c++) {
+    struct trial trial;
+    trial_init(&trial, kernels, c);
+    const struct convolution *op = &trial.c->op;
+    const size_t n = trial.n_edges, columns = op->n_columns;
+    struct rng rng = {3};
+    struct reals table = filter_random(kernels, &rng, trial.c, ROWS * INTERVALS);
+    struct reals powers = reals_random(kernels, &rng, n * 2 * ROWS);
+    struct reals strip = reals_zero(kernels, 2 * n * (columns + STRIP_COLUMNS));
+    uint32_t first[80];
+    for (size_t e = 0; e < n; e++)
+      first[e] = (uint32_t)rng_below(&rng, INTERVALS) * ROWS;
+    kernels->filter_table(n, columns, ROWS, table.data, first, powers.data, trial.filters.data,
+                          trial.derivatives.data);
+    struct reals whole = rows_before(kernels, &trial), out = rows_before(kernels, &trial);
+    struct gradients all = gradients_new(kernels, &trial), g = gradients_new(kernels, &trial);
+    forward(&trial, 0, n, 0, &whole);
+    adjoint(&trial, 0, n, &all);
+    const struct message_filters read = {.reads = {table.data, first, ROWS, powers.data},
+                                         .strip = strip.data};
+    if (!op->summed) {
+      kernels->convolution(op, n, trial.weights.data, trial.senders, trial.receivers, 0,
+                           trial.y.data, &read, trial.x.data, out.data, trial.scratch.data);
+      assert_same_bits(&out, 0, &whole, 0, whole.n);
+    }
+    kernels->convolution_adjoint(op, n, trial.weights.data, trial.senders, trial.receivers, 0,
+                                 trial.y.data, &read, trial.x.data, trial.grad_out.data, g.x.data,
+                                 g.y, g.distance, trial.scratch.data);
+    assert_same_bits(&g.x, 0, &all.x, 0, all.x.n);
+    assert_memory_equal(g.y, all.y, n * trial.n_harmonics * sizeof(double));
+    assert_memory_equal(g.distance, all.distance, n * sizeof(double));
+    struct reals *const owned[] = {&table, &powers, &strip, &whole, &out};
+    for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
+      reals_free(owned[i]);
+    gradients_free(&all);
+    gradients_free(&g);
+    trial_fini(&trial);
+  }
+}
+
+static void test_filters_may_be_read(void **state) {
+  (void)state;
+  for_each_table(check_tables);
 }
 
 static void test_rows_are_independent(void **state) {
@@ -364,8 +429,9 @@ static double objective(const double *variables, void *context) {
   }
   struct reals x = reals_of(kernels, trial->x.n, variables);
   struct reals out = reals_zero(kernels, trial->grad_out.n);
-  kernels->convolution(op, trial->n_edges, trial->weights.data, senders, receivers, 0, y, filters,
-                       x.data, out.data, trial->scratch.data);
+  kernels->convolution(op, trial->n_edges, trial->weights.data, senders, receivers, 0, y,
+                       &(struct message_filters){.values = filters}, x.data, out.data,
+                       trial->scratch.data);
   reals_read(&out);
   const double value = dot(out.n, out.exact, trial->grad_out.exact);
   reals_free(&x);
@@ -402,8 +468,9 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_forward_equals_sum_over_terms),
       cmocka_unit_test(test_adjoint_equals_sum_over_terms),
-      cmocka_unit_test(test_edges_may_be_cut_anywhere),
+      cmocka_unit_test(test_edges_may_be_cut),
       cmocka_unit_test(test_rows_are_independent),
+      cmocka_unit_test(test_filters_may_be_read),
       cmocka_unit_test(test_adjoint_is_the_gradient),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -104,10 +104,30 @@ static void test_tiles(void **state) {
   for_each_table(check_tiles);
 }
 
+/* Tiles are whole receivers; one with too many edges is cut from its own first edge on. */
+static void test_tiles_of_messages(void **state) {
+  (void)state;
+  static const size_t counts[] = {30, 30, 5, 150, 40, 64, 1};
+  static const size_t ends[] = {60, 65, 129, 193, 255, 319, 320};
+  uint32_t receivers[320];
+  const struct op op = {.id = OP_CONVOLUTION};
+  const struct run run = {0};
+  size_t n = 0, first = 0;
+  for (uint32_t i = 0; i < sizeof counts / sizeof *counts; i++)
+    for (size_t k = 0; k < counts[i]; k++)
+      receivers[n++] = i;
+  assert_int_equal(n, 320);
+  for (size_t i = 0; first < n; i++) {
+    first = message_tile_end(&run, &op, receivers, first, n);
+    assert_int_equal(first, ends[i]);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_reverses),
       cmocka_unit_test(test_tiles),
+      cmocka_unit_test(test_tiles_of_messages),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -57,7 +57,7 @@ static struct messages messages_new(const struct op_trial *trial) {
   m.n = w->batch.first_edge[OP_FIRST + OP_ROWS] - m.first;
   m.filters = reals_zero(kernels, m.n * columns);
   m.derivatives = reals_zero(kernels, m.n * columns);
-  m.scratch = reals_zero(kernels, 2 * IRREP_LANES * trial->op->message.convolution.by_pair.n_rows);
+  m.scratch = reals_zero(kernels, convolution_scratch(&trial->op->message.convolution));
   struct reals scratch = reals_zero(kernels, 4 * EDGE_TILE * filter->width);
   /* Edge by edge: the kernel's results do not depend on how many go together. */
   for (size_t e = 0; e < m.n; e++)
@@ -90,10 +90,10 @@ static void check_forward(const struct kernels *kernels) {
   struct reals x = op_rows(&trial, trial.op->in, false);
   struct reals before = op_rows(&trial, trial.op->out, false);
   struct reals tile = reals_zero(kernels, OP_ROWS * 64);
-  kernels->convolution(&trial.op->message.convolution, m.n, trial.test.weights.data,
-                       batch->senders + m.first, batch->receivers + m.first, OP_FIRST,
-                       harmonics_at(&trial, m.first), m.filters.data, x.data, tile.data,
-                       m.scratch.data);
+  kernels->convolution(
+      &trial.op->message.convolution, m.n, trial.test.weights.data, batch->senders + m.first,
+      batch->receivers + m.first, OP_FIRST, harmonics_at(&trial, m.first),
+      &(struct message_filters){.values = m.filters.data}, x.data, tile.data, m.scratch.data);
   cpu_ops[trial.op->id]->forward(&trial.run, trial.op);
   assert_tile_written(&trial, trial.op->out, false, &before, &tile);
   reals_free(&x);
@@ -119,11 +119,12 @@ static void check_adjoint(const struct kernels *kernels) {
     assert_int_equal(trial.op->grad_accumulate, input == SHARED);
     if (input == ALONE)
       memset(tile.data, 0, tile.n * kernels->real_size);
-    kernels->convolution_adjoint(&trial.op->message.convolution, m.n, trial.test.weights.data,
-                                 w->batch.senders + m.first, w->batch.receivers + m.first, OP_FIRST,
-                                 harmonics_at(&trial, m.first), m.filters.data, m.derivatives.data,
-                                 x.data, g.data, input == FIXED ? NULL : tile.data,
-                                 grad_y + m.first * n_y, grad_r + m.first, m.scratch.data);
+    kernels->convolution_adjoint(
+        &trial.op->message.convolution, m.n, trial.test.weights.data, w->batch.senders + m.first,
+        w->batch.receivers + m.first, OP_FIRST, harmonics_at(&trial, m.first),
+        &(struct message_filters){.values = m.filters.data, .derivatives = m.derivatives.data},
+        x.data, g.data, input == FIXED ? NULL : tile.data, grad_y + m.first * n_y, grad_r + m.first,
+        m.scratch.data);
     cpu_ops[trial.op->id]->adjoint(&trial.run, trial.op);
     assert_tile_written(&trial, trial.op->in, true, &before, &tile);
     assert_memory_equal(w->grad_harmonics, grad_y, n * n_y * sizeof(double));

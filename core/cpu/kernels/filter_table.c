@@ -48,13 +48,13 @@ static inline __attribute__((always_inline)) void interpolate(size_t n_columns, 
 
 #define BUCKETS 256
 
-/* An order of the edges in which those that read the same rows follow each other. */
-static void order_by_row(size_t n_edges, size_t n_rows, const uint32_t *first_rows,
-                         uint8_t order[EDGE_TILE]) {
+/* Those that read the same rows follow each other. */
+static void order_by_row(const struct filter_reads *reads, size_t n_edges,
+                         uint8_t order[MESSAGE_TILE]) {
   uint64_t filled[BUCKETS / 64] = {0};
-  uint8_t last[BUCKETS], before[EDGE_TILE];
+  uint8_t last[BUCKETS], before[MESSAGE_TILE];
   for (size_t e = 0; e < n_edges; e++) {
-    const size_t bucket = first_rows[e] / n_rows % BUCKETS;
+    const size_t bucket = reads->first_rows[e] / reads->n_rows % BUCKETS;
     const uint64_t bit = UINT64_C(1) << bucket % 64;
     before[e] = filled[bucket / 64] & bit ? last[bucket] : (uint8_t)e;
     last[bucket] = (uint8_t)e;
@@ -69,26 +69,41 @@ static void order_by_row(size_t n_edges, size_t n_rows, const uint32_t *first_ro
     }
 }
 
-void KERNEL(filter_table)(size_t n_edges, size_t n_columns, size_t n_rows, const void *table,
-                          const uint32_t *first_rows, const void *weights, void *out,
-                          void *derivative) {
-  uint8_t order[EDGE_TILE];
+void KERNEL(filter_order)(const struct filter_reads *reads, size_t n_edges, size_t n_columns,
+                          uint8_t order[MESSAGE_TILE]) {
   for (size_t e = 0; e < n_edges; e++)
     order[e] = (uint8_t)e;
   if (n_columns >= ORDERED_COLUMNS)
-    order_by_row(n_edges, n_rows, first_rows, order);
+    order_by_row(reads, n_edges, order);
+}
+
+void KERNEL(filter_columns)(const struct filter_reads *reads, size_t n_edges, const uint8_t *order,
+                            size_t stride, size_t first, size_t n, real *out, real *derivative,
+                            size_t out_stride) {
+  const size_t n_rows = reads->n_rows;
+  for (size_t i = 0; i < n_edges; i++) {
+    const size_t e = order[i];
+    const real *rows = (const real *)reads->table + reads->first_rows[e] * stride + first;
+    const real *w = (const real *)reads->weights + e * 2 * n_rows;
+    real *y = out + e * out_stride;
+    real *dy = derivative ? derivative + e * out_stride : NULL;
+    if (n_rows == 8 && dy)
+      interpolate(n, stride, 8, rows, w, y, dy);
+    else if (n_rows == 8)
+      interpolate(n, stride, 8, rows, w, y, NULL);
+    else
+      interpolate(n, stride, n_rows, rows, w, y, dy);
+  }
+}
+
+void KERNEL(filter_table)(size_t n_edges, size_t n_columns, size_t n_rows, const void *table,
+                          const uint32_t *first_rows, const void *weights, void *out,
+                          void *derivative) {
+  const struct filter_reads reads = {table, first_rows, n_rows, weights};
+  uint8_t order[MESSAGE_TILE];
+  KERNEL(filter_order)(&reads, n_edges, n_columns, order);
   for (size_t c = 0; c < n_columns; c += COLUMNS)
-    for (size_t i = 0; i < n_edges; i++) {
-      const size_t e = order[i], n = n_columns - c < COLUMNS ? n_columns - c : COLUMNS;
-      const real *rows = (const real *)table + first_rows[e] * n_columns + c;
-      const real *w = (const real *)weights + e * 2 * n_rows;
-      real *y = (real *)out + e * n_columns + c;
-      real *dy = derivative ? (real *)derivative + e * n_columns + c : NULL;
-      if (n_rows == 8 && dy)
-        interpolate(n, n_columns, 8, rows, w, y, dy);
-      else if (n_rows == 8)
-        interpolate(n, n_columns, 8, rows, w, y, NULL);
-      else
-        interpolate(n, n_columns, n_rows, rows, w, y, dy);
-    }
+    KERNEL(filter_columns)
+  (&reads, n_edges, order, n_columns, c, n_columns - c < COLUMNS ? n_columns - c : COLUMNS,
+   (real *)out + c, derivative ? (real *)derivative + c : NULL, n_columns);
 }

@@ -21,6 +21,18 @@
 /* Edges whose filters are held at a time. */
 #define EDGE_TILE 64
 
+/* Edges that a convolution takes at a time, as far as filters come from a table. */
+#define MESSAGE_TILE 256
+
+/* Columns of filters that a convolution reads together. */
+#define STRIP_COLUMNS 128
+
+/* Reals of scratch of a convolution with so many pairs of components, and at most so many in a
+ * path: harmonics and gradients by them, sums over channels, couplings. */
+#define CONVOLUTION_SCRATCH(l_max, pairs, path_pairs)                                              \
+  (MESSAGE_TILE * (2 * HARMONICS(l_max) + IRREP_LANES) +                                           \
+   IRREP_LANES * ((pairs) + IRREP_LANES * (path_pairs)))
+
 /* What a tile's edges read of a table of polynomials. */
 struct filter_reads {
   const void *table;          /* reals [..][n_columns] */
@@ -28,6 +40,16 @@ struct filter_reads {
   size_t n_rows;              /* from there on, one for each power of the place in the interval */
   const void *weights;        /* reals [n_edges][2][n_rows]: those powers, and their derivatives by
                                  distance; all zero beyond the cutoff */
+};
+
+/* The filters of a tile's edges: arrays, or what they read of a table, path by path. */
+struct message_filters {
+  const void *values;      /* reals [n_edges][n_columns], or NULL: they are read, but for a summed
+                              convolution */
+  const void *derivatives; /* likewise, by distance; only the adjoint looks at them */
+  struct filter_reads reads;
+  void *strip; /* room for those of some paths: reals [2][n_edges][STRIP_COLUMNS or, if there are
+                  more, channels of the widest path] */
 };
 
 /* Atoms of one species around an atom: those a kernel of dispersion takes at a time. */
@@ -180,31 +202,32 @@ struct kernels {
                        const uint32_t *first_rows, const void *weights, void *out,
                        void *derivative);
 
-  /* Adds the messages of n_edges consecutive edges, sorted by receiver, to their receivers' rows.
+  /* Adds the messages of n_edges consecutive edges, at most MESSAGE_TILE, sorted by receiver, to
+   * their receivers' rows.
    *   senders, receivers  [n_edges] rows of x and, less first_row, of out
    *   harmonics           [n_edges][HARMONICS(l_max)]
-   *   filters             [n_edges][n_columns]
    *   x                   [n_atoms][x_dim]    out  [rows][out_dim]
-   *   scratch             2 * LANES reals for each pair
+   *   scratch             CONVOLUTION_SCRATCH reals
    * Nequip: Batzner et al. 2022, eq. 5 and 6. */
   void (*convolution)(const struct convolution *op, size_t n_edges, const void *weights,
                       const uint32_t *senders, const uint32_t *receivers, size_t first_row,
-                      const void *harmonics, const void *filters, const void *x, void *out,
-                      void *scratch);
+                      const void *harmonics, const struct message_filters *filters, const void *x,
+                      void *out, void *scratch);
 
   /* The adjoint, gathered by sender. In a symmetric graph the messages that an atom sends go along
    * the reverses of the edges it receives (in others, core/cpu/outgoing.h hands such reverses in):
    * for each given edge i -> j this treats j -> i, whose harmonics of degree l are (-1)^l times the
-   * given ones and whose filter is the same. x                [n_atoms][x_dim], row j is read
+   * given ones and whose filter is the same. Sums over the edges of a receiver go path by path: its
+   * bits depend on which of its own edges are given together, on nothing else.
+   *   x                [n_atoms][x_dim], row j is read
    *   grad_out         [n_atoms][out_dim], rows i are read
-   *   derivatives      [n_edges][n_columns] of the filters by distance
    *   grad_x           [rows][x_dim], added to; NULL: not wanted
    *   grad_harmonics   [n_edges][HARMONICS(l_max)] of the given edges, added to but for degree 0,
    *                    which does not depend on the edge
    *   grad_distance    [n_edges], added to */
   void (*convolution_adjoint)(const struct convolution *op, size_t n_edges, const void *weights,
                               const uint32_t *senders, const uint32_t *receivers, size_t first_row,
-                              const void *harmonics, const void *filters, const void *derivatives,
+                              const void *harmonics, const struct message_filters *filters,
                               const void *x, const void *grad_out, void *grad_x,
                               double *grad_harmonics, double *grad_distance, void *scratch);
 
