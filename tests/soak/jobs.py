@@ -14,13 +14,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
 from allocations import Allocations
 from daemon import PATIENCE, Daemon
+from state import State, read_state
 from trajectories import JSON, NDJSON, SMALL, diamond, follow, kind_of, md, relax, water
 
 ASYNC = {**JSON, "Prefer": "respond-async"}
@@ -37,22 +37,6 @@ BODIES = (
     relax([water(i) for i in range(80)], fmax=0.02, optimizer="fire"),
     relax([water(1), {"numbers": [118], "positions": [[0, 0, 0]]}], fmax=0.1, trajectory=2),
 )
-
-
-@dataclass
-class State:
-    """What the daemon holds without a job."""
-
-    blocks: int
-    descriptors: int
-    threads: int
-    resident: int
-
-    def __str__(self) -> str:
-        return (
-            f"{self.blocks} blocks, {self.descriptors} descriptors, {self.threads} threads, "
-            f"{self.resident / 2**20:.1f} MiB"
-        )
 
 
 def line_of(event: dict[str, Any]) -> str:
@@ -267,15 +251,7 @@ def state_of(daemon: Daemon, allocations: Allocations, folder: Path) -> State:
 
     daemon.wait_for(is_idle, "the end of all work")
     daemon.wait_for(lambda: not [*folder.glob("*/frames")], "the files of jobs to go")
-    blocks = allocations.settled()
-    process = Path(f"/proc/{daemon.process.pid}")
-    fields = dict(line.split(":", 1) for line in (process / "status").read_text().splitlines())
-    return State(
-        blocks=blocks,
-        descriptors=len(list((process / "fd").iterdir())),
-        threads=int(fields["Threads"]),
-        resident=int(fields["VmRSS"].split()[0]) << 10,
-    )
+    return read_state(daemon, allocations)
 
 
 def growth(states: list[State]) -> list[str]:

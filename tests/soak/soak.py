@@ -15,7 +15,6 @@ import shutil
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from drains import drains
 from ipi_driver import Driver
 from jobs import jobs
 from measures import MEASURES
+from state import State, read_state
 from traffic import LEFT, LOADED, PREDICT, STEADY, SWAPPED, Traffic
 
 SOURCES = {
@@ -43,33 +43,9 @@ BLOCKS_MORE = 8  # arenas that workers hold or not, what is met for the first ti
 RESIDENT_MORE = 32 << 20  # bytes that malloc may keep besides what is held
 
 
-@dataclass
-class State:
-    """What the daemon holds when nothing is under way."""
-
-    blocks: int
-    descriptors: int
-    threads: int
-    resident: int
-
-    def __str__(self) -> str:
-        return (
-            f"{self.blocks} blocks, {self.descriptors} descriptors, {self.threads} threads, "
-            f"{self.resident / 2**20:.1f} MiB"
-        )
-
-
 def state_of(daemon: Daemon, allocations: Allocations) -> State:
     daemon.wait_for(lambda: is_idle(daemon), "the end of all work")
-    blocks = allocations.settled()
-    process = Path(f"/proc/{daemon.process.pid}")
-    fields = dict(line.split(":", 1) for line in (process / "status").read_text().splitlines())
-    return State(
-        blocks=blocks,
-        descriptors=len(list((process / "fd").iterdir())),
-        threads=int(fields["Threads"]),
-        resident=int(fields["VmRSS"].split()[0]) << 10,
-    )
+    return read_state(daemon, allocations)
 
 
 def is_idle(daemon: Daemon) -> bool:
