@@ -10,6 +10,7 @@ violation.
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -20,6 +21,7 @@ import circles
 import version
 
 LINES_MAX = 600
+FUNCTION_LINES_MAX = 60
 TABLE_MARKER = "lint: table"  # within the first 30 lines: the file is a table, of any length
 
 FREESTANDING = "stdarg stdatomic stdbool stddef stdint".split()
@@ -180,8 +182,34 @@ def include_problem(name: str, quote: str, target: str) -> str | None:
     return None
 
 
+def too_long(name: str, first: int, last: int) -> Iterator[Violation]:
+    """A function's first line is its signature's, or in C that of its brace."""
+    n = last - first + 1
+    if n > FUNCTION_LINES_MAX:
+        yield name, first, f"a function of {n} lines: {FUNCTION_LINES_MAX} fit a screen"
+
+
+def check_c_functions(name: str, code: str) -> Iterator[Violation]:
+    """Of code as clang-format leaves it: a function's braces stand in the first column."""
+    begin = None
+    for number, line in enumerate(code.split("\n"), 1):
+        if re.match(r"\{|[A-Za-z_].*\)\s*\{$", line):
+            begin = number
+        elif line.startswith("}"):
+            if begin is not None:
+                yield from too_long(name, begin, number)
+            begin = None
+
+
+def check_python_functions(name: str, text: str) -> Iterator[Violation]:
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield from too_long(name, node.lineno, node.end_lineno or node.lineno)
+
+
 def check_c(name: str, text: str) -> Iterator[Violation]:
     code = without_comments(text)
+    yield from check_c_functions(name, code)
     for number, line in enumerate(text.split("\n"), 1):
         include = re.match(r'\s*#\s*include\s*([<"])([^>"]+)[>"]', line)
         if include:
@@ -309,6 +337,7 @@ def check_all(root: Path) -> Iterator[Violation]:
             yield from check_c(name, text)
         elif path.suffix == ".py":
             yield from check_python(name, text)
+            yield from check_python_functions(name, text)
     yield from check_tests_exist(set(names))
     for name, message in version.problems(root):
         yield name, 1, message

@@ -215,66 +215,72 @@ static void test_faults_of_binary_bodies(void **state) {
   }
 }
 
-static void test_faults_of_the_whole(void **state) {
-  (void)state;
-  static const struct {
-    enum trajectory_kind kind;
-    const char *members;
-    int status;
-    const char *pointer;
-  } faults[] = {
-      {TRAJECTORY_RELAX, "\"relax\":{\"fmaxx\":1}", 400, "#/relax/fmaxx"},
-      {TRAJECTORY_RELAX, "\"relax\":{\"fmax\":1,\"fmax\":1}", 400, "#/relax/fmax"},
-      {TRAJECTORY_RELAX, "\"relax\":{},\"relax\":{}", 400, "#/relax"},
-      {TRAJECTORY_RELAX, "\"md\":{}", 400, "#/md"},
-      {TRAJECTORY_RELAX, "\"precision\":\"float64\"", 422, "#/relax"},
-      {TRAJECTORY_RELAX, "\"relax\":[]", 422, "#/relax"},
-      {TRAJECTORY_RELAX, "\"relax\":{\"fmax\":0}", 422, "#/relax/fmax"},
-      {TRAJECTORY_RELAX, "\"relax\":{\"fmax\":NaN}", 422, "#/relax/fmax"},
-      {TRAJECTORY_RELAX, "\"relax\":{\"fmax\":\"x\"}", 422, "#/relax/fmax"},
-      {TRAJECTORY_RELAX, "\"relax\":{\"optimizer\":\"cg\"}", 422, "#/relax/optimizer"},
-      {TRAJECTORY_RELAX, "\"relax\":{\"max_steps\":100001}", 422, "#/relax/max_steps"},
-      {TRAJECTORY_RELAX, "\"relax\":{\"max_steps\":-1}", 422, "#/relax/max_steps"},
-      {TRAJECTORY_RELAX, "\"relax\":{\"symmetry\":1}", 422, "#/relax/symmetry"},
-      {TRAJECTORY_RELAX, "\"relax\":{\"mask\":[[true,true,true]]}", 422, "#/relax/mask"},
-      {TRAJECTORY_RELAX, "\"relax\":{\"pressure\":5}", 422, "#/relax/pressure"},
-      {TRAJECTORY_RELAX, "\"relax\":{},\"deadline_ms\":-5", 422, "#/deadline_ms"},
-      {TRAJECTORY_RELAX, "\"relax\":{},\"priority\":\"high\"", 422, "#/priority"},
-      {TRAJECTORY_RELAX, "\"relax\":{},\"properties\":[\"energies\"]", 422, "#/properties"},
-      {TRAJECTORY_MD, "\"md\":{\"timestep\":1,\"steps\":1}", 422, "#/md/ensemble"},
-      {TRAJECTORY_MD, "\"md\":{\"ensemble\":\"nve\",\"steps\":1}", 422, "#/md/timestep"},
-      {TRAJECTORY_MD, "\"md\":{\"ensemble\":\"nve\",\"timestep\":1}", 422, "#/md/steps"},
-      {TRAJECTORY_MD, "\"md\":{\"ensemble\":\"nvt\",\"timestep\":1,\"steps\":1}", 422,
-       "#/md/temperature"},
-      {TRAJECTORY_MD,
-       "\"md\":{\"ensemble\":\"npt\",\"timestep\":1,\"steps\":1,\"temperature\":300}", 422,
-       "#/md/pressure"},
-      {TRAJECTORY_MD, "\"md\":{\"ensemble\":\"nvt\",\"timestep\":1,\"steps\":1,\"temperature\":-5}",
-       422, "#/md/temperature"},
-      {TRAJECTORY_MD, "\"md\":{\"ensemble\":\"nve\",\"timestep\":-1,\"steps\":1}", 422,
-       "#/md/timestep"},
-      {TRAJECTORY_MD,
-       "\"md\":{\"ensemble\":\"nve\",\"timestep\":1,\"steps\":1,\"chain_length\":5000000000}", 422,
-       "#/md/chain_length"},
-      {TRAJECTORY_MD,
-       "\"md\":{\"ensemble\":\"nve\",\"timestep\":1,\"steps\":1,\"properties\":[\"charges\"]}", 422,
-       "#/md/properties"},
-      {TRAJECTORY_MD,
-       "\"md\":{\"ensemble\":\"nvt\",\"timestep\":1,\"steps\":1,\"temperature\":[1,2,3]}", 422,
-       "#/md/temperature"},
-  };
-  for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+struct fault {
+  const char *members; // of a request beside its structures
+  int status;
+  const char *pointer;
+};
+
+static void assert_faults(enum trajectory_kind kind, const struct fault *faults, size_t n) {
+  for (size_t i = 0; i < n; i++) {
     char text[512];
     struct request r;
     struct trajectory_spec spec;
     struct problem problem;
     snprintf(text, sizeof text, "{\"structures\":[" SILICON "],%s}", faults[i].members);
-    if (read(text, faults[i].kind, &r, &spec, &problem))
+    if (read(text, kind, &r, &spec, &problem))
       fail_msg("taken: %s", text);
     if (problem.status != faults[i].status || strcmp(problem.pointer, faults[i].pointer) != 0)
       fail_msg("%s: %d %s %s", text, problem.status, problem.pointer, problem.detail);
     request_fini(&r);
   }
+}
+
+static void test_faults_of_relax(void **state) {
+  (void)state;
+  static const struct fault faults[] = {
+      {"\"relax\":{\"fmaxx\":1}", 400, "#/relax/fmaxx"},
+      {"\"relax\":{\"fmax\":1,\"fmax\":1}", 400, "#/relax/fmax"},
+      {"\"relax\":{},\"relax\":{}", 400, "#/relax"},
+      {"\"md\":{}", 400, "#/md"},
+      {"\"precision\":\"float64\"", 422, "#/relax"},
+      {"\"relax\":[]", 422, "#/relax"},
+      {"\"relax\":{\"fmax\":0}", 422, "#/relax/fmax"},
+      {"\"relax\":{\"fmax\":NaN}", 422, "#/relax/fmax"},
+      {"\"relax\":{\"fmax\":\"x\"}", 422, "#/relax/fmax"},
+      {"\"relax\":{\"optimizer\":\"cg\"}", 422, "#/relax/optimizer"},
+      {"\"relax\":{\"max_steps\":100001}", 422, "#/relax/max_steps"},
+      {"\"relax\":{\"max_steps\":-1}", 422, "#/relax/max_steps"},
+      {"\"relax\":{\"symmetry\":1}", 422, "#/relax/symmetry"},
+      {"\"relax\":{\"mask\":[[true,true,true]]}", 422, "#/relax/mask"},
+      {"\"relax\":{\"pressure\":5}", 422, "#/relax/pressure"},
+      {"\"relax\":{},\"deadline_ms\":-5", 422, "#/deadline_ms"},
+      {"\"relax\":{},\"priority\":\"high\"", 422, "#/priority"},
+      {"\"relax\":{},\"properties\":[\"energies\"]", 422, "#/properties"},
+  };
+  assert_faults(TRAJECTORY_RELAX, faults, sizeof faults / sizeof *faults);
+}
+
+static void test_faults_of_md(void **state) {
+  (void)state;
+  static const struct fault faults[] = {
+      {"\"md\":{\"timestep\":1,\"steps\":1}", 422, "#/md/ensemble"},
+      {"\"md\":{\"ensemble\":\"nve\",\"steps\":1}", 422, "#/md/timestep"},
+      {"\"md\":{\"ensemble\":\"nve\",\"timestep\":1}", 422, "#/md/steps"},
+      {"\"md\":{\"ensemble\":\"nvt\",\"timestep\":1,\"steps\":1}", 422, "#/md/temperature"},
+      {"\"md\":{\"ensemble\":\"npt\",\"timestep\":1,\"steps\":1,\"temperature\":300}", 422,
+       "#/md/pressure"},
+      {"\"md\":{\"ensemble\":\"nvt\",\"timestep\":1,\"steps\":1,\"temperature\":-5}", 422,
+       "#/md/temperature"},
+      {"\"md\":{\"ensemble\":\"nve\",\"timestep\":-1,\"steps\":1}", 422, "#/md/timestep"},
+      {"\"md\":{\"ensemble\":\"nve\",\"timestep\":1,\"steps\":1,\"chain_length\":5000000000}", 422,
+       "#/md/chain_length"},
+      {"\"md\":{\"ensemble\":\"nve\",\"timestep\":1,\"steps\":1,\"properties\":[\"charges\"]}", 422,
+       "#/md/properties"},
+      {"\"md\":{\"ensemble\":\"nvt\",\"timestep\":1,\"steps\":1,\"temperature\":[1,2,3]}", 422,
+       "#/md/temperature"},
+  };
+  assert_faults(TRAJECTORY_MD, faults, sizeof faults / sizeof *faults);
 }
 
 int main(void) {
@@ -286,7 +292,8 @@ int main(void) {
       cmocka_unit_test(test_envelope),
       cmocka_unit_test(test_binary),
       cmocka_unit_test(test_faults_of_binary_bodies),
-      cmocka_unit_test(test_faults_of_the_whole),
+      cmocka_unit_test(test_faults_of_relax),
+      cmocka_unit_test(test_faults_of_md),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

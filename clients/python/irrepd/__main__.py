@@ -14,17 +14,14 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
-from irrepd.client import DEFAULT_URL, PROPERTIES, Client, parsed_dispersion
+from irrepd.client import PROPERTIES, Client, parsed_dispersion
 from irrepd.errors import ConnectionFailed, ServerError, StructureError
+from irrepd.options import add_connection, add_frames, add_model, client_of, species_of
 from irrepd.progress import Progress
 from irrepd.results import Result
 from irrepd.stream import BATCH_ATOMS, BATCH_STRUCTURES, IN_FLIGHT, evaluate
-
-DEFAULT_TLS_URL = DEFAULT_URL.replace("http:", "https:")
-
 
 COMMANDS = {
     "relax": "irrepd.trajectory_command",
@@ -71,43 +68,17 @@ def _parser() -> argparse.ArgumentParser:
         "`irrepd jobs --help`: those that go on by themselves; `irrepd mcp --help`: all of it for "
         "agents that are language models; `irrepd pull --help`: published models by name.",
     )
+    add_frames(parser)
+    add_model(parser)
+    add_connection(parser)
     add = parser.add_argument
-    add("file", metavar="FILE", help="anything that ASE reads")
-    add(
-        "--url",
-        help=f"of the daemon, or unix:/PATH ({DEFAULT_URL}, or {DEFAULT_TLS_URL} with --ca-file)",
-    )
-    add("--model", default="sevennet-0", help="name of the model (%(default)s)")
-    add("--precision", choices=("float32", "float64"), help="default: the model's")
     add("--priority", choices=("interactive", "bulk"), help="bulk lets the interactive go first")
-    add(
-        "--dispersion",
-        nargs="?",
-        const="{}",
-        metavar="FUNCTIONAL",
-        help="add DFT-D3 with the parameters of a functional (pbe), or as a JSON object says",
-    )
-    add("--head", help="of a model with several; default: the one of the model's card")
-    add(
-        "--committee",
-        metavar="MODELS",
-        help="more models, or MODEL:HEAD, separated by commas: results are the means of all, and "
-        "files have the standard deviations",
-    )
     add(
         "--properties",
         default=",".join(PROPERTIES),
         metavar="NAMES",
         help="what to ask for beside energy and forces, separated by commas (%(default)s); also "
         "virial and, of each atom, stresses, descriptors, descriptors_l",
-    )
-    add("--index", default=":", help="frames in ASE's notation (%(default)s)")
-    add("--format", help="of FILE, if its name does not tell")
-    add(
-        "--species",
-        nargs="+",
-        metavar="SYMBOL",
-        help="elements of LAMMPS' atom types 1, 2, ..., for its files that do not name them",
     )
     add(
         "--output",
@@ -117,13 +88,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--resume", action="store_true", help="go on with the --output of an interrupted run")
     add("--quiet", action="store_true", help="no line for each frame that has a result")
-    add("--strict", action="store_true", help="refuse charges and spins, which no model takes")
     add("--batch", type=int, default=BATCH_STRUCTURES, metavar="N", help="frames in one request")
     add("--batch-atoms", type=int, default=BATCH_ATOMS, metavar="N", help="atoms in one request")
     add("--in-flight", type=int, default=IN_FLIGHT, metavar="N", help="requests under way")
-    add("--timeout", type=float, default=600.0, help="seconds for a request (%(default)s), or inf")
-    add("--key-file", metavar="PATH", help="of the API key; default: $IRREPD_KEY")
-    add("--ca-file", metavar="PATH", help="certificates to trust with https")
     return parser
 
 
@@ -132,8 +99,7 @@ def _run(options: argparse.Namespace) -> int:
         raise ValueError("--batch, --batch-atoms and --in-flight must be at least 1")
     if options.resume and not options.output:
         raise ValueError("--resume needs --output")
-    key = Path(options.key_file).read_text("utf-8-sig").strip() if options.key_file else None
-    with _client(options, key) as client, closing(_Run(options, client)) as run:
+    with client_of(options) as client, closing(_Run(options, client)) as run:
         for result in evaluate(
             run.entries(),
             options.model,
@@ -162,13 +128,6 @@ def _properties(names: str) -> list[str]:
     return list(dict.fromkeys([*needed, *given]))
 
 
-def _client(options: argparse.Namespace, key: str | None) -> Client:
-    url = options.url or (DEFAULT_TLS_URL if options.ca_file else DEFAULT_URL)
-    if options.ca_file and not url.startswith("https:"):
-        raise ValueError(f"--ca-file is for https, but --url is {url}")
-    return Client(url, options.timeout, key, options.ca_file or True)
-
-
 class _Run:
     """The frames that are under way, where their results go, and what is shown."""
 
@@ -179,7 +138,7 @@ class _Run:
         self.is_journal = bool(options.output) and options.output.endswith(".jsonl")
         if self.is_journal and not options.resume and os.path.exists(options.output):
             raise ValueError(f"{options.output} exists: add --resume to go on, or remove it")
-        species = [symbol for text in options.species or () for symbol in text.split(",")]
+        species = species_of(options)
         self.source = frames.read(options.file, options.index, options.format, species)
         self.writer = None
         self.label: dict[str, Any] = {}

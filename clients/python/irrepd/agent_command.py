@@ -14,8 +14,8 @@ from typing import Any
 
 from irrepd.agent_schemas import DESCRIPTIONS
 from irrepd.agent_tools import Refused, Tools
+from irrepd.options import add_connection, client_of
 from irrepd.trajectories import Moved
-from irrepd.trajectory_command import add_connection, client_of
 
 INSTRUCTIONS = (
     "Energies, forces, stresses, relaxations and molecular dynamics of atomic structures, by "

@@ -10,15 +10,9 @@ from collections.abc import Sequence
 from irrepd import frames
 from irrepd.client import Client
 from irrepd.job import Job, jobs
+from irrepd.options import add_connection, client_of
 from irrepd.trajectories import Moved
-from irrepd.trajectory_command import (
-    MD_HEADER,
-    RELAX_HEADER,
-    add_connection,
-    client_of,
-    md_line,
-    relax_line,
-)
+from irrepd.trajectory_command import MD_HEADER, RELAX_HEADER, md_line, relax_line
 from irrepd.trajectory_files import writer_of
 
 

@@ -9,9 +9,10 @@ from contextlib import closing
 from typing import Any
 
 from irrepd import frames
-from irrepd.client import DEFAULT_URL, Client, parsed_dispersion
+from irrepd.client import Client, parsed_dispersion
 from irrepd.errors import StructureError
 from irrepd.job import Job
+from irrepd.options import add_connection, add_frames, add_model, client_of, species_of
 from irrepd.progress import Progress
 from irrepd.trajectories import Moved, md, relax
 from irrepd.trajectory_files import writer_of
@@ -26,23 +27,6 @@ def main(kind: str, arguments: Sequence[str]) -> int:
         return _relax(options, client) if kind == "relax" else _md(options, client)
 
 
-def add_connection(parser: argparse.ArgumentParser) -> None:
-    """The options by which a daemon is reached."""
-    add = parser.add_argument
-    add("--url", help=f"of the daemon, or unix:/PATH ({DEFAULT_URL})")
-    add("--timeout", type=float, default=600.0, help="seconds to wait for a busy daemon")
-    add("--key-file", metavar="PATH", help="of the API key; default: $IRREPD_KEY")
-    add("--ca-file", metavar="PATH", help="certificates to trust with https")
-
-
-def client_of(options: argparse.Namespace) -> Client:
-    key = None
-    if options.key_file:
-        with open(options.key_file, encoding="utf-8-sig") as file:
-            key = file.read().strip()
-    return Client(options.url or DEFAULT_URL, options.timeout, key, options.ca_file or True)
-
-
 def _parser(kind: str) -> argparse.ArgumentParser:
     words = {
         "relax": "Relaxes every frame of a file: a line for each, and the relaxed frames in OUT.",
@@ -54,44 +38,39 @@ def _parser(kind: str) -> argparse.ArgumentParser:
         description=f"{words[kind]} Exit status: 0, or 1 when some have failed (relax: or have not "
         "converged), each with its reason, or 2 when something else went wrong.",
     )
+    add_frames(parser)
+    add_model(parser)
+    add_connection(parser)
     add = parser.add_argument
-    add("file", metavar="FILE", help="anything that ASE reads")
     add("--output", metavar="OUT", help=".xyz, .extxyz, .traj, or .h5 (H5MD, needs h5py)")
     add(
         "--job",
         action="store_true",
         help="begin it and leave: it goes on in the daemon, and `irrepd jobs` tells of it",
     )
-    add_connection(parser)
-    add("--model", default="sevennet-0", help="name of the model (%(default)s)")
-    add("--precision", choices=("float32", "float64"), help="default: the model's")
-    add(
-        "--dispersion",
-        nargs="?",
-        const="{}",
-        metavar="FUNCTIONAL",
-        help="add DFT-D3 with the parameters of a functional (pbe), or as a JSON object says",
-    )
-    add("--head", help="of a model with several; default: the one of the model's card")
-    add("--committee", metavar="MODELS", help="more models, separated by commas: the means move")
     add(
         "--max-forces-std", type=float, metavar="EV/A", help="stop where the committee differs more"
     )
-    add("--index", default=":", help="frames in ASE's notation (%(default)s)")
-    add("--format", help="of FILE, if its name does not tell")
-    add(
-        "--species", nargs="+", metavar="SYMBOL", default=[], help="of LAMMPS' atom types 1, 2, ..."
-    )
     add("--quiet", action="store_true", help="lines of what has failed alone")
-    add("--strict", action="store_true", help="refuse charges and spins, which no model takes")
     if kind == "relax":
-        add("--optimizer", choices=("lbfgs", "bfgs", "fire", "fire2"), default="lbfgs")
-        add("--fmax", type=float, default=0.05, help="eV/A (%(default)s)")
-        add("--max-steps", type=int, default=500, metavar="N", help="(%(default)s)")
-        add("--cell", choices=("fixed", "volume", "shape", "full"), default="fixed")
-        add("--pressure", type=float, default=0.0, metavar="GPA", help="(%(default)s)")
-        add("--symmetry", action="store_true", help="keep the space group")
-        return parser
+        _add_relax(parser)
+    else:
+        _add_md(parser)
+    return parser
+
+
+def _add_relax(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--optimizer", choices=("lbfgs", "bfgs", "fire", "fire2"), default="lbfgs")
+    add("--fmax", type=float, default=0.05, help="eV/A (%(default)s)")
+    add("--max-steps", type=int, default=500, metavar="N", help="(%(default)s)")
+    add("--cell", choices=("fixed", "volume", "shape", "full"), default="fixed")
+    add("--pressure", type=float, default=0.0, metavar="GPA", help="(%(default)s)")
+    add("--symmetry", action="store_true", help="keep the space group")
+
+
+def _add_md(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add("--steps", type=int, required=True, metavar="N")
     add("--timestep", type=float, default=1.0, metavar="FS", help="(%(default)s)")
     add("--ensemble", choices=("nve", "nvt", "npt"), default="nvt", help="(%(default)s)")
@@ -103,14 +82,12 @@ def _parser(kind: str) -> argparse.ArgumentParser:
     add("--pressure", type=float, metavar="GPA")
     add("--every", type=int, default=100, metavar="N", help="steps between frames (%(default)s)")
     add("--seed", type=int, default=0, help="of velocities and thermostats (%(default)s)")
-    return parser
 
 
 def _structures(options: argparse.Namespace) -> Iterator[Any]:
     """Frames of the file of a command."""
-    species = [symbol for text in options.species for symbol in text.split(",")]
     n = 0
-    for atoms, _ in frames.read(options.file, options.index, options.format, species):
+    for atoms, _ in frames.read(options.file, options.index, options.format, species_of(options)):
         n += 1
         yield atoms
     if n == 0:

@@ -14,7 +14,7 @@ from irrepd.convert.detect import KNOWN
 from irrepd.errors import FormatError
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="irrepd.convert",
         description=f"Turns an upstream checkpoint ({KNOWN}) into an irrepd model file. Runs "
@@ -53,7 +53,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     for field in CARD_FIELDS:
         parser.add_argument(f"--{field}", help="entry of the model's card")
-    options = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
     about = {field: getattr(options, field) for field in CARD_FIELDS if getattr(options, field)}
     try:
         with warnings.catch_warnings():
