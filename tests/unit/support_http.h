@@ -5,6 +5,7 @@
 #include "server/base/pieces.h"
 #include "server/http/http.h"
 #include "server/http/listen.h"
+#include "tests/unit/support_wait.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -196,13 +197,30 @@ static inline void turn(struct fixture *f) {
   usleep(200);
 }
 
+static inline void turn_for(struct fixture *f, int ms) {
+  const uint64_t end = uv_hrtime() + (uint64_t)ms * 1000000;
+  while (uv_hrtime() < end)
+    turn(f);
+}
+
+/* Takes what comes for the client; whether it has ended. */
+static inline bool ended(struct client *client) {
+  take(client);
+  return client->ended;
+}
+
+/* Takes what comes for the client; whether that holds word. */
+static inline bool has(struct client *client, const char *word) {
+  take(client);
+  const bool found = strstr(client->got, word);
+  if (!found && client->ended)
+    fail_msg("no \"%s\" in: %s", word, client->got);
+  return found;
+}
+
 /* Runs the loop until the client has got text that contains word; then forgets what it has got. */
 static inline void expect(struct fixture *f, struct client *client, const char *word) {
-  for (take(client); !strstr(client->got, word); take(client)) {
-    if (client->ended)
-      fail_msg("no \"%s\" in: %s", word, client->got);
-    turn(f);
-  }
+  WAIT_FOR(&f->loop, has(client, word));
 }
 
 static inline void forget(struct client *client) {
@@ -210,8 +228,7 @@ static inline void forget(struct client *client) {
 }
 
 static inline void expect_end(struct fixture *f, struct client *client) {
-  for (take(client); !client->ended; take(client))
-    turn(f);
+  WAIT_FOR(&f->loop, ended(client));
   close(client->fd);
 }
 
@@ -219,8 +236,7 @@ static inline void keep(struct fixture *f, struct client *c) {
   const size_t before = f->n_kept;
   dial(f, c);
   tell(c, "GET /keep HTTP/1.1\r\nHost: x\r\n\r\n");
-  while (f->n_kept == before)
-    turn(f);
+  WAIT_FOR(&f->loop, f->n_kept > before);
 }
 
 static inline void on_quiet(void *context) {

@@ -26,8 +26,7 @@ static void test_requests(void **state) {
   expect(f, c, "|hello");
   assert_int_equal(http_connections(f->server), 1);
   close(c->fd);
-  while (http_connections(f->server) > 0)
-    turn(f);
+  WAIT_FOR(&f->loop, http_connections(f->server) == 0);
   assert_true(
       metric(f, "irrepd_http_requests_total{route=\"other\",method=\"POST\",code=\"200\"} ") == 2);
   end(f);
@@ -153,8 +152,7 @@ static void test_half_closed_clients(void **state) {
   begin(f, 10000);
   keep(f, c);
   shutdown(c->fd, SHUT_WR);
-  for (take(c); c->size == 0; take(c))
-    turn(f); /* until it has been asked */
+  WAIT_FOR(&f->loop, has(c, "H")); /* until it has been asked */
   assert_string_equal(c->got, "H");
   reply_text(f->kept[0], "kept");
   expect_end(f, c);
@@ -163,8 +161,7 @@ static void test_half_closed_clients(void **state) {
   dial(f, c);
   tell(c, "GET /a HTTP/1.1\r\nHost: x\r\n\r\nGET /keep HTTP/1.1\r\nHost: x\r\n\r\n");
   shutdown(c->fd, SHUT_WR);
-  while (f->n_kept < 2)
-    turn(f);
+  WAIT_FOR(&f->loop, f->n_kept >= 2);
   reply_pieces(f->kept[1]);
   expect_end(f, c);
   assert_memory_equal(c->got, "HTTP/1.1 200 OK\r\n", 17);
@@ -192,8 +189,7 @@ static void test_clients_that_leave(void **state) {
     if (i == 1)
       setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &abort, sizeof abort);
     close(c->fd);
-    while (f->n_gone <= i || http_connections(f->server) > 0)
-      turn(f);
+    WAIT_FOR(&f->loop, f->n_gone > i && http_connections(f->server) == 0);
   }
   assert_int_equal(f->n_gone, 2);
   end(f);

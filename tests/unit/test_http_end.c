@@ -19,8 +19,7 @@ static void test_drain(void **state) {
   keep(f, c);
   dial(f, &idle);
   dial(f, &other);
-  while (http_connections(f->server) < 3)
-    turn(f);
+  WAIT_FOR(&f->loop, http_connections(f->server) >= 3);
   http_drain(f->server);
   tell(&other, "GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
   expect(f, &other, "Connection: close");
@@ -33,8 +32,7 @@ static void test_drain(void **state) {
   reply_text(f->kept[0], "kept");
   expect(f, c, "kept");
   expect_end(f, c);
-  while (f->n_quiet == 0)
-    turn(f);
+  WAIT_FOR(&f->loop, f->n_quiet > 0);
   assert_int_equal(f->n_quiet, 1);
   end(f);
 }
@@ -50,8 +48,7 @@ static void test_abandon(void **state) {
   http_quiesce(f->server, 0, on_quiet, f);
   expect(f, c, "HTTP/1.1 503 ");
   expect_end(f, c);
-  while (f->n_quiet == 0)
-    turn(f);
+  WAIT_FOR(&f->loop, f->n_quiet > 0);
   end(f);
 }
 
@@ -80,8 +77,7 @@ static void test_grace(void **state) {
   tell(&other, GET);
   expect(f, &other, "GET /x");
   expect_end(f, &other);
-  while (f->n_quiet == 0)
-    turn(f);
+  WAIT_FOR(&f->loop, f->n_quiet > 0);
   assert_int_equal(f->n_quiet, 1);
   end(f);
 }
@@ -93,13 +89,11 @@ static void test_grace_is_over(void **state) {
   struct client *c = &client_of_test;
   begin(f, 10000);
   dial(f, c);
-  while (http_connections(f->server) < 1)
-    turn(f);
+  WAIT_FOR(&f->loop, http_connections(f->server) >= 1);
   http_quiesce(f->server, 1, on_quiet, f);
   expect_end(f, c);
   assert_int_equal(c->size, 0);
-  while (f->n_quiet == 0)
-    turn(f);
+  WAIT_FOR(&f->loop, f->n_quiet > 0);
   end(f);
 }
 
@@ -138,8 +132,7 @@ static void test_accepts_until_none_waits(void **state) {
     expect(f, &clients[i], "GET /x");
     expect_end(f, &clients[i]);
   }
-  while (f->n_quiet == 0)
-    turn(f);
+  WAIT_FOR(&f->loop, f->n_quiet > 0);
   end(f);
 }
 

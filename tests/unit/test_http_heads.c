@@ -31,8 +31,7 @@ static void test_answers_what_came_before(void **state) {
   dial(f, client);
   tell(client, "GET /keep HTTP/1.1\r\nHost: x\r\n\r\n");
   tell(client, bad);
-  while (f->n_kept == 0)
-    turn(f);
+  WAIT_FOR(&f->loop, f->n_kept > 0);
   for (int i = 0; i < 5; i++)
     turn(f);
   take(client);

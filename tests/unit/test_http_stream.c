@@ -38,8 +38,7 @@ static void let(struct letters *letters, size_t n) {
 
 static void close_and_wait(struct fixture *f, struct client *c, const struct letters *letters) {
   close(c->fd);
-  while (letters->n_closed == 0 || http_connections(f->server) > 0)
-    turn(f);
+  WAIT_FOR(&f->loop, letters->n_closed > 0 && http_connections(f->server) == 0);
   assert_int_equal(letters->n_closed, 1);
 }
 
@@ -48,12 +47,11 @@ static void test_bit_by_bit(void **state) {
   struct fixture *f = &fixture_of_test;
   struct client *c = &client_of_test;
   struct letters letters;
-  begin(f, 20);
+  begin(f, 200);
   answer(f, c, &letters);
   expect(f, c, "\r\n\r\n");
   assert_non_null(strstr(c->got, "Transfer-Encoding: chunked"));
-  for (int i = 0; i < 200; i++)
-    turn(f); /* longer than the timeout: it is not the client that is slow */
+  turn_for(f, 300); /* longer than the timeout: it is not the client that is slow */
   let(&letters, 3);
   expect(f, c, "3\r\nxxx\r\n");
   let(&letters, 2);

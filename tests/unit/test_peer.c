@@ -1,4 +1,5 @@
 #include "server/http/peer.h"
+#include "tests/unit/support_wait.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -69,8 +70,7 @@ static void end(struct fixture *f) {
 
 /* Runs until count has left zero. */
 static void run_until(struct fixture *f, const size_t *count) {
-  for (; *count == 0; usleep(200))
-    uv_run(&f->loop, UV_RUN_NOWAIT);
+  WAIT_FOR(&f->loop, *count > 0);
 }
 
 static void test_deadline(void **state) {

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #define MODEL_BYTES 4096 /* of each model of the fake evaluator */
+#define KEEP_ALIVE_MS 3600000
 
 /* Models a, b and c in a folder, loaded on demand unless pinned. */
 struct fixture {
@@ -259,18 +260,27 @@ static void test_start_within_the_budget(void **state) {
   assert_true(registry_ready(f->registry));
 }
 
+/* As if what is loaded had last been used before the time that limits.keep_alive_ms gives it. */
+static void age(struct fixture *f) {
+  for (const char *name = "abc"; *name; name++) {
+    struct loaded_model *loaded = model(f, (char[]){*name, '\0'})->loaded;
+    if (loaded)
+      loaded->used_ns -= KEEP_ALIVE_MS * UINT64_C(1000000) + 1;
+  }
+}
+
 static void test_idle(void **state) {
   struct fixture *f = *state;
-  start(f, (struct registry_limits){.keep_alive_ms = 1, .pins = "a"}, false);
+  start(f, (struct registry_limits){.keep_alive_ms = KEEP_ALIVE_MS, .pins = "a"}, false);
   struct loaded_model *held = registry_hold(model(f, "b"));
-  usleep(5000);
+  age(f);
   residency_tidy(f->registry);
   expect_states(f, "rru");
   expect_metric(f, "irrepd_model_evictions_total{model=\"c\",reason=\"idle\"}", 1);
   registry_release(held);
   residency_tidy(f->registry);
   expect_states(f, "rru"); /* used just now */
-  usleep(5000);
+  age(f);
   residency_tidy(f->registry);
   expect_states(f, "ruu");
 }
