@@ -388,23 +388,6 @@ static struct block block_of(const struct tile *tile, const struct path *path, s
   return block;
 }
 
-/* Where several paths add to an output, its sums go edge by edge, and path by path within. */
-static void forward_summed(const struct tile *tile, const struct message_filters *filters,
-                           real *out) {
-  const struct convolution *op = tile->op;
-  struct block block = {.n = 1};
-  for (size_t e = 0; e < tile->n_edges; e++)
-    for (size_t p = 0; p < op->n_paths; p++) {
-      const struct path *path = &op->paths[p];
-      const size_t first = e / BLOCK * BLOCK;
-      const struct strip strip = strip_of(op, p, tile->n_edges, filters, NULL, false);
-      place_edge(tile, path, e, &strip, out, e - first, &block);
-      if (e == first)
-        couple(op, path, tile->weights, tile->y + e, tile->t + path->first_pair * BLOCK);
-      block_forward(tile, path, &block, e - first, e - first + 1);
-    }
-}
-
 void KERNEL(convolution)(const struct convolution *op, size_t n_edges, const void *weights,
                          const uint32_t *senders, const uint32_t *receivers, size_t first_row,
                          const void *harmonics, const struct message_filters *filters,
@@ -413,10 +396,6 @@ void KERNEL(convolution)(const struct convolution *op, size_t n_edges, const voi
   uint8_t order[MESSAGE_TILE];
   transpose(op->l_max, n_edges, harmonics, 1, tile.y);
   order_of(op, n_edges, filters, order);
-  if (op->summed) {
-    forward_summed(&tile, filters, out);
-    return;
-  }
   for (size_t p = 0; p < op->n_paths;) {
     const struct strip strip = strip_of(op, p, n_edges, filters, order, false);
     for (; p < strip.end; p++)
@@ -444,7 +423,7 @@ static struct gradients gradients_of(const struct tile *tile, const real *grad_o
   g.radial = (vec *)(g.y + n_harmonics * MESSAGE_TILE);
   g.t = g.radial + MESSAGE_TILE;
   memset(g.y, 0, n_harmonics * MESSAGE_TILE * sizeof(real));
-  memset(g.radial, 0, tile->n_edges * sizeof *g.radial);
+  memset(g.radial, 0, (tile->n_edges + BLOCK - 1) / BLOCK * BLOCK * sizeof *g.radial);
   return g;
 }
 
@@ -470,13 +449,28 @@ static void block_adjoint(const struct tile *tile, const struct path *path, size
     couple_adjoint(op, path, n, tile->weights, g->t, g->y + first);
 }
 
+/* Adds a tile's gradients, its edges' as they were given, to the caller's. */
+static void add_gradients(const struct tile *tile, const struct gradients *g,
+                          double *grad_harmonics, double *grad_distance) {
+  const size_t n_harmonics = HARMONICS(tile->op->l_max);
+  for (size_t first = 0; first < tile->n_edges; first += VECTOR_LANES) {
+    const vec radial = lane_sums(g->radial + first, 1);
+    for (size_t e = first; e < tile->n_edges && e < first + VECTOR_LANES; e++)
+      grad_distance[e] += (double)radial[e - first];
+  }
+  for (size_t e = 0; e < tile->n_edges; e++)
+    for (int l = 1; l <= tile->op->l_max; l++)
+      for (size_t h = (size_t)(l * l); h < (size_t)((l + 1) * (l + 1)); h++)
+        grad_harmonics[e * n_harmonics + h] +=
+            (l % 2 ? -1.0 : 1.0) * (double)g->y[h * MESSAGE_TILE + e];
+}
+
 void KERNEL(convolution_adjoint)(const struct convolution *op, size_t n_edges, const void *weights,
                                  const uint32_t *senders, const uint32_t *receivers,
                                  size_t first_row, const void *harmonics,
                                  const struct message_filters *filters, const void *x,
                                  const void *grad_out, void *grad_x, double *grad_harmonics,
                                  double *grad_distance, void *scratch) {
-  const size_t n_harmonics = HARMONICS(op->l_max);
   const struct tile tile = tile_of(op, n_edges, weights, senders, receivers, first_row, x, scratch);
   const struct gradients g = gradients_of(&tile, grad_out, grad_x);
   uint8_t order[MESSAGE_TILE];
@@ -488,11 +482,5 @@ void KERNEL(convolution_adjoint)(const struct convolution *op, size_t n_edges, c
       for (size_t e = 0; e < n_edges; e += BLOCK)
         block_adjoint(&tile, &op->paths[p], e, &strip, &g);
   }
-  for (size_t e = 0; e < n_edges; e++) {
-    grad_distance[e] += (double)vec_sum(g.radial[e]);
-    for (int l = 1; l <= op->l_max; l++)
-      for (size_t h = (size_t)(l * l); h < (size_t)((l + 1) * (l + 1)); h++)
-        grad_harmonics[e * n_harmonics + h] +=
-            (l % 2 ? -1.0 : 1.0) * (double)g.y[h * MESSAGE_TILE + e];
-  }
+  add_gradients(&tile, &g, grad_harmonics, grad_distance);
 }
