@@ -382,25 +382,31 @@ class Batch:
         self._options.cancelled = _Cancelled(lambda _context: cancelled())
 
     def find_graphs(self) -> None:
-        """Plans each structure anew and keeps what was found: the next runs evaluate that."""
-        plan, error = _Plan(), _Error()
+        """Plans each structure anew and keeps what was found: the next runs evaluate that.
+
+        The calls' arguments are made once, for making them takes as long as a small structure.
+        """
+        if self._graphs is None:
+            self._graphs = (c_void_p * len(self._structures))()
+            self._graph_error = _Error()
+            plan, error, size = _Plan(), self._graph_error, ctypes.sizeof(c_void_p)
+            self._graph_calls = [
+                (
+                    *(self._model._handle, byref(structure), SIZE_MAX, SIZE_MAX, byref(plan)),
+                    *(byref(c_void_p.from_buffer(self._graphs, i * size)), byref(error)),
+                )
+                for i, structure in enumerate(self._structures)
+            ]
         self._free_graphs()
-        self._graphs = (c_void_p * len(self._structures))()
-        for i, structure in enumerate(self._structures):
-            graph = c_void_p()
-            _check(
-                _library.irrep_model_graph(
-                    *(self._model._handle, byref(structure), SIZE_MAX, SIZE_MAX),
-                    *(byref(plan), byref(graph), byref(error)),
-                ),
-                error,
-            )
-            self._graphs[i] = graph.value
+        for call in self._graph_calls:
+            status = _library.irrep_model_graph(*call)
+            if status:
+                raise IrrepError(status, self._graph_error)
 
     def _free_graphs(self) -> None:
-        for graph in self._graphs or ():
+        for i, graph in enumerate(self._graphs or ()):
             _library.irrep_graph_free(graph)
-        self._graphs = None
+            self._graphs[i] = None
 
     def __del__(self) -> None:
         self._free_graphs()
