@@ -45,7 +45,8 @@ void trajectory_fail(struct trajectory *t, const struct problem *problem) {
 }
 
 static bool names_structure(const char *field) {
-  static const char *const names[] = {"numbers", "positions", "velocities", "masses", "fixed"};
+  static const char *const names[] = {"numbers",    "positions", "pbc",
+                                      "velocities", "masses",    "fixed"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (strncmp(field, names[i], strlen(names[i])) == 0)
       return true;

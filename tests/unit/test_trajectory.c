@@ -125,15 +125,20 @@ static void test_goes_on_where_it_was_saved(void **state) {
 static void test_faults(void **state) {
   (void)state;
   static const struct {
+    enum trajectory_kind kind;
     const char *structure, *options, *pointer;
   } cases[] = {
-      {PAIR, "{\"cell\":\"full\"}", "#/relax/cell"},
-      {"{\"numbers\":[14],\"positions\":[[0,0,0]],\"cell\":[[0,0,0],[0,5,0],[0,0,5]]}", "{}",
+      {TRAJECTORY_RELAX, PAIR, "{\"cell\":\"full\"}", "#/relax/cell"},
+      {TRAJECTORY_RELAX,
+       "{\"numbers\":[14],\"positions\":[[0,0,0]],\"cell\":[[0,0,0],[0,5,0],[0,0,5]]}", "{}",
        "#/structures/0/cell"},
+      {TRAJECTORY_MD, PAIR,
+       "{\"ensemble\":\"npt\",\"timestep\":1,\"steps\":1,\"temperature\":300,\"pressure\":0}",
+       "#/structures/0/pbc"},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     struct play play;
-    play_begin(&play, TRAJECTORY_RELAX, cases[i].structure, cases[i].options, TRAJECTORY_EVENTS);
+    play_begin(&play, cases[i].kind, cases[i].structure, cases[i].options, TRAJECTORY_EVENTS);
     trajectory_begin(play.t, NULL, 0);
     assert_int_equal(play.t->end, TRAJECTORY_FAILED);
     assert_int_equal(play.t->problem.status, 422);
