@@ -175,8 +175,9 @@ static void set(struct metrics *m, enum family_id id, const char *a, const char 
     s->value = value;
 }
 
-static void observe(struct metrics *m, enum family_id id, const char *a, const char *b,
-                    double value) {
+/* The same value so many times. */
+static void observe_all(struct metrics *m, enum family_id id, const char *a, const char *b,
+                        double value, size_t n) {
   struct series *s = find(m, id, a, b, "");
   if (!s)
     return;
@@ -184,8 +185,13 @@ static void observe(struct metrics *m, enum family_id id, const char *a, const c
   size_t bucket = 0;
   while (bucket < N_BOUNDS && value > bounds[bucket])
     bucket++;
-  s->counts[bucket]++;
-  s->value += value;
+  s->counts[bucket] += n;
+  s->value += value * (double)n;
+}
+
+static void observe(struct metrics *m, enum family_id id, const char *a, const char *b,
+                    double value) {
+  observe_all(m, id, a, b, value, 1);
 }
 
 /* Of a histogram of seconds. */
@@ -267,6 +273,24 @@ void metrics_batch(struct metrics *m, const char *model, const char *flush_reaso
   observe(m, BATCH_STRUCTURES, model, "", (double)structures);
   observe(m, BATCH_ATOMS, model, "", (double)atoms);
   metrics_stage(m, model, "evaluate", compute_seconds);
+}
+
+void metrics_structures_earlier(struct metrics *m, const char *model, size_t n, size_t atoms,
+                                size_t edges) {
+  add(m, STRUCTURES, model, "ok", "", (double)n);
+  add(m, ATOMS, model, "", "", (double)atoms);
+  add(m, EDGES, model, "", "", (double)edges);
+}
+
+void metrics_rounds(struct metrics *m, const char *model, size_t n, size_t structures, size_t atoms,
+                    double compute_seconds, double plan_seconds) {
+  if (n == 0)
+    return;
+  add(m, BATCH_FLUSH, model, "step", "", (double)n);
+  observe_all(m, BATCH_STRUCTURES, model, "", (double)structures, n);
+  observe_all(m, BATCH_ATOMS, model, "", (double)atoms, n);
+  observe_all(m, COMPUTE_DURATION, model, "evaluate", compute_seconds, n);
+  observe_all(m, COMPUTE_DURATION, model, "plan", plan_seconds / (double)n, n);
 }
 
 void metrics_queue_wait(struct metrics *m, const char *model, double seconds) {

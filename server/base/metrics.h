@@ -28,6 +28,13 @@ void metrics_structure_done(struct metrics *m, const char *model, const char *ou
                             size_t edges);
 void metrics_batch(struct metrics *m, const char *model, const char *flush_reason,
                    size_t structures, size_t atoms, double compute_seconds);
+/* n steps that a worker has taken by itself: of one structure, of atoms and edges altogether; and
+ * of its batch, each of which had so many structures and atoms and took compute_seconds, and all of
+ * which took plan_seconds to be planned. */
+void metrics_structures_earlier(struct metrics *m, const char *model, size_t n, size_t atoms,
+                                size_t edges);
+void metrics_rounds(struct metrics *m, const char *model, size_t n, size_t structures, size_t atoms,
+                    double compute_seconds, double plan_seconds);
 void metrics_queue_wait(struct metrics *m, const char *model, double seconds);
 void metrics_stage(struct metrics *m, const char *model, const char *stage, double seconds);
 void metrics_queue(struct metrics *m, const char *model, size_t structures, size_t atoms);

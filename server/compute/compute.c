@@ -5,6 +5,7 @@
 #include "server/codec/answer_json.h"
 #include "server/compute/committee.h"
 #include "server/compute/profile.h"
+#include "server/compute/steps.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -69,13 +70,13 @@ static enum irrep_status evaluate(const struct computing *computing, struct arra
                                   struct irrep_error *error) {
   struct batch *batch = computing->batch;
   const struct computed_model own = {batch->model, batch->precision, true};
-  batch->profile = computing->compute->profiles ? profile_new(1 + batch->n_helpers) : NULL;
+  const uint64_t begun_ns = batch->n_rounds == 1 ? batch->began_ns : uv_hrtime();
   const enum irrep_status status = compute_evaluate(computing, &own, arrays, error);
   const uint64_t evaluated_ns = uv_hrtime();
-  batch->evaluate_ns = evaluated_ns - batch->began_ns;
+  batch->evaluate_ns += evaluated_ns - begun_ns;
   if (status == IRREP_OK)
     committee_evaluate(computing, arrays);
-  batch->committee_ns = uv_hrtime() - evaluated_ns;
+  batch->committee_ns += uv_hrtime() - evaluated_ns;
   return status;
 }
 
@@ -89,6 +90,35 @@ static bool arrays_of_batch(struct arrays *arrays, const struct batch *batch,
   return made;
 }
 
+/* Evaluates the batch once, gives its graphs up, and its predictions what they want. */
+static enum irrep_status evaluate_round(const struct computing *computing, struct arrays *arrays,
+                                        struct irrep_error *error) {
+  struct batch *batch = computing->batch;
+  const struct irrep_card *card = computing->compute->evaluator->card(batch->model->model);
+  const enum irrep_status status = evaluate(computing, arrays, error);
+  const uint64_t evaluated_ns = uv_hrtime();
+  drop_graphs(batch, computing->compute);
+  for (size_t i = 0; status == IRREP_OK && i < arrays->n_additions; i++)
+    prediction_of(batch, arrays->additions[i].index)->dispersion_energy =
+        arrays->additions[i].energy;
+  for (size_t i = 0; status == IRREP_OK && i < batch->n_entries; i++)
+    write_answer(prediction_of(batch, i), card, &arrays->results[i]);
+  batch->encode_ns += uv_hrtime() - evaluated_ns;
+  return status;
+}
+
+static void fail_all(const struct batch *batch, const struct irrep_error *error) {
+  for (size_t i = 0; i < batch->n_entries; i++)
+    prediction_of(batch, i)->error = *error;
+}
+
+static void begin_times(struct batch *batch) {
+  batch->began_ns = uv_hrtime();
+  batch->evaluate_ns = batch->encode_ns = batch->committee_ns = 0;
+  batch->helped_ns = batch->plan_ns = 0;
+  batch->n_rounds = 1;
+}
+
 void compute_batch(struct batch *batch, const struct compute *compute, void *arena,
                    size_t arena_bytes) {
   const struct computing computing = {batch, compute, arena, arena_bytes};
@@ -99,25 +129,21 @@ void compute_batch(struct batch *batch, const struct compute *compute, void *are
   /* Tables that are made for the first batch in a precision do not tell what a batch costs. */
   if (!compute_is_exact(batch->model, compute))
     status = compute->evaluator->prepare(batch->model->model, batch->precision, &error);
-  batch->began_ns = uv_hrtime();
-  if (status != IRREP_OK) {
-    error.status = status;
-  } else if (arena_bytes < batch->work.arena_bytes || !arrays_of_batch(&arrays, batch, card)) {
+  begin_times(batch);
+  batch->profile = NULL;
+  if (status == IRREP_OK &&
+      (arena_bytes < batch->work.arena_bytes || !arrays_of_batch(&arrays, batch, card))) {
     status = IRREP_NO_MEMORY;
     irrep_fail(&error, status, "", "no memory to evaluate the batch");
-  } else {
-    status = evaluate(&computing, &arrays, &error);
-    error.status = status;
+  } else if (status == IRREP_OK) {
+    batch->profile = compute->profiles ? profile_new(1 + batch->n_helpers) : NULL;
+    do
+      status = evaluate_round(&computing, &arrays, &error);
+    while (status == IRREP_OK && steps_go_on(&computing, &arrays));
   }
+  error.status = status;
+  if (status != IRREP_OK)
+    fail_all(batch, &error);
   drop_graphs(batch, compute);
-  const uint64_t evaluated_ns = uv_hrtime();
-  for (size_t i = 0; status == IRREP_OK && i < arrays.n_additions; i++)
-    prediction_of(batch, arrays.additions[i].index)->dispersion_energy = arrays.additions[i].energy;
-  for (size_t i = 0; i < batch->n_entries; i++)
-    if (status == IRREP_OK)
-      write_answer(prediction_of(batch, i), card, &arrays.results[i]);
-    else
-      prediction_of(batch, i)->error = error;
-  batch->encode_ns = uv_hrtime() - evaluated_ns;
   arrays_free(&arrays);
 }

@@ -4,6 +4,7 @@
 
 #include "core/base/text.h"
 #include "server/compute/scheduler.h"
+#include "server/compute/stepper.h"
 #include "server/compute/worker.h"
 #include "server/models/evaluator.h"
 #include "server/models/graph_store.h"
@@ -43,6 +44,9 @@ struct prediction {
   size_t head;                       /* its index among the model's; 0 of a model without */
   const struct committee *committee; /* NULL: none */
   struct deviation *deviation;       /* of the committee; NULL without one */
+  struct stepper *stepper;           /* who steps by its numbers on the worker; NULL: nobody */
+  struct moving_graph *moving;       /* of the stepper's structure; NULL: none */
+  size_t max_edges;                  /* that what the stepper asks for may have */
   struct irrep_result *numbers; /* where they go, with the caller's arrays, instead of an answer;
                                    NULL: an answer is wanted */
   struct answer_text *answer;   /* which gets its element, when one is wanted; NULL: no memory */
@@ -50,7 +54,8 @@ struct prediction {
   struct irrep_error error;      /* status OK, or why there is no answer */
   size_t answer_at, answer_size; /* of the element and its comma in the text */
   size_t n_edges;
-  double dispersion_energy; /* eV, where term is there */
+  double dispersion_energy;          /* eV, where term is there */
+  size_t n_earlier, n_earlier_edges; /* evaluations before the last one, and their edges */
 };
 
 /* What batches are computed with; fixed while workers run. */
@@ -73,6 +78,7 @@ size_t compute_helpers_max(const struct compute *compute, size_t n_atoms);
 
 /* Evaluates a batch of predictions, by their graphs where all are kept, which it gives up, and
  * fills what comes after compute_batch in each, and the batch's times and profile (profile_free).
+ * Steppers take their steps, and as long as that goes (steps.h) the next ones are evaluated too.
  * arena as evaluate takes it, and beyond that the scratch of the batch's n_helpers. Called on a
  * worker thread; touches nothing else. */
 void compute_batch(struct batch *batch, const struct compute *compute, void *arena,

@@ -155,7 +155,7 @@ enum irrep_status compute_evaluate(const struct computing *computing,
   if (helped) {
     workers_close_team(compute->workers, &team);
     if (model->is_own)
-      batch->helped_ns = team.helped_ns;
+      batch->helped_ns += team.helped_ns;
   }
   return status;
 }

@@ -435,8 +435,10 @@ void scheduler_run(struct scheduler *s) {
 
 static void note_rate(const struct batch *batch) {
   const uint64_t ns = batch->evaluate_ns + batch->helped_ns + batch->encode_ns;
+  const size_t n_rounds = batch->n_rounds > 0 ? batch->n_rounds : 1;
   if (!atomic_load(&batch->cancelled))
-    cost_learn(&batch->model->rates[batch->precision], &batch->sum, (double)ns * 1e-9);
+    cost_learn(&batch->model->rates[batch->precision], &batch->sum,
+               (double)ns * 1e-9 / (double)n_rounds);
 }
 
 void scheduler_finished(struct scheduler *s, struct batch *batch) {

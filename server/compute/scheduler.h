@@ -84,8 +84,10 @@ struct batch {
   uint64_t began_ns, evaluate_ns, encode_ns; /* for whoever runs it */
   uint64_t committee_ns;                     /* that other models have taken: no part of these */
   uint64_t helped_ns;                        /* the time that helpers have computed meanwhile */
-  struct lane *lane;                         /* private */
-  size_t n_live;                             /* private */
+  size_t n_rounds;   /* evaluations of all entries, whose times these are the sums of */
+  uint64_t plan_ns;  /* of the rounds behind the first */
+  struct lane *lane; /* private */
+  size_t n_live;     /* private */
   size_t n_entries;
   struct entry *entries[]; /* [n_entries] */
 };

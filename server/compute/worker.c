@@ -42,6 +42,7 @@ struct workers {
   size_t budget, reserve; /* of which `reserve` is taken by others */
   struct team *teams;     /* open; under the mutex, like n_helped */
   size_t n_helped;
+  atomic_bool wanted, queue_waits; /* set on the loop */
   struct work *queue, **queue_end;
   void (*settled)(void *context);
   void *context;
@@ -213,6 +214,7 @@ static void start_queued(struct workers *all) {
       all->queue_end = &all->queue;
     workers_start(all, work);
   }
+  atomic_store(&all->queue_waits, all->queue != NULL);
 }
 
 void workers_queue(struct workers *all, struct work *work) {
@@ -289,6 +291,14 @@ size_t workers_helped(struct workers *all) {
 
 size_t workers_count(const struct workers *all) {
   return all->n;
+}
+
+void workers_want(struct workers *all, bool wanted) {
+  atomic_store(&all->wanted, wanted);
+}
+
+bool workers_are_wanted(const struct workers *all) {
+  return atomic_load(&all->wanted) || atomic_load(&all->queue_waits);
 }
 
 void workers_set_budget(struct workers *all, size_t budget) {

@@ -51,6 +51,13 @@ void workers_queue(struct workers *workers, struct work *work);
 
 size_t workers_count(const struct workers *workers);
 
+/* Somebody else waits for a worker, or nobody does any more; what workers_queue holds counts by
+ * itself. */
+void workers_want(struct workers *workers, bool wanted);
+
+/* Whether somebody waits for a worker. Also from inside work->run. */
+bool workers_are_wanted(const struct workers *workers);
+
 /* From inside work->run: opens a team whose places idle workers take, and ends it. The team and its
  * scratch are the caller's. false: without a condition variable; then it is not open. */
 bool workers_open_team(struct workers *workers, struct team *team, size_t n_helpers,

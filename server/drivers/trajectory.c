@@ -112,17 +112,36 @@ static bool trajectory_request(const struct driver *driver, struct request *requ
   return fill_item(t, request);
 }
 
+static void keep(struct trajectory *t, const struct irrep_result *result,
+                 const double *dispersion_energy) {
+  t->told_energy = result->energy;
+  t->has_dispersion = dispersion_energy != NULL;
+  t->told_dispersion = t->has_dispersion ? *dispersion_energy : 0;
+  t->has_stress = result->has_stress;
+  memcpy(t->stress, result->stress, sizeof t->stress);
+  memcpy(t->forces, result->forces, 3 * t->asked.n_atoms * sizeof *t->forces);
+}
+
 static enum driver_next trajectory_answer(struct driver *driver,
                                           const struct irrep_result *results) {
   struct trajectory *t = (struct trajectory *)driver;
-  t->told_energy = results->energy;
-  t->has_dispersion = driver->dispersion_energies != NULL;
-  t->told_dispersion = t->has_dispersion ? driver->dispersion_energies[0] : 0;
+  if (t->is_ahead)
+    return DRIVER_WAITS;
+  keep(t, results, driver->dispersion_energies);
   t->forces_std = driver->forces_std;
-  t->has_stress = results->has_stress;
-  memcpy(t->stress, results->stress, sizeof t->stress);
-  memcpy(t->forces, results->forces, 3 * t->asked.n_atoms * sizeof *t->forces);
   return DRIVER_WAITS;
+}
+
+/* On a worker. There is no committee. */
+static bool step_on_worker(struct stepper *stepper, const struct irrep_result *result,
+                           const double *dispersion_energy, struct irrep_structure *next) {
+  struct trajectory *t =
+      (struct trajectory *)(void *)((char *)stepper - offsetof(struct trajectory, stepper));
+  keep(t, result, dispersion_energy);
+  trajectory_step(t);
+  t->is_ahead = true;
+  *next = t->asked;
+  return t->end == TRAJECTORY_RUNS && !t->has_frame;
 }
 
 static void trajectory_refuse(struct driver *driver, const struct problem *problem) {
@@ -167,6 +186,8 @@ struct trajectory *trajectory_new(const struct trajectory_spec *spec, const stru
                            .forces = forces,
                            .graph = moving_graph_new()}; /* without memory it has none */
   snprintf(t->driver.model, sizeof t->driver.model, "%s", model);
+  t->stepper.step = step_on_worker;
+  t->driver.stepper = trajectory_steps_quickly(t) ? &t->stepper : NULL;
   return t;
 }
 

@@ -5,13 +5,15 @@
  * ENDS
  *
  * answer() only keeps the results: the step after them is the owner's to call, on the loop or,
- * where it is long, on a worker. What a trajectory tells depends on its spec and its structure
- * alone. Used by one thread at a time. */
+ * where it is long, on a worker. One whose steps are short has a stepper, which takes them on the
+ * worker that has the results: then is_ahead says that there is nothing left to step. What a
+ * trajectory tells depends on its spec and its structure alone. Used by one thread at a time. */
 #ifndef SERVER_DRIVERS_TRAJECTORY_H
 #define SERVER_DRIVERS_TRAJECTORY_H
 
 #include "core/base/text.h"
 #include "server/codec/codec_trajectory.h"
+#include "server/compute/stepper.h"
 #include "server/jobs/driver.h"
 
 #include <stdbool.h>
@@ -51,9 +53,12 @@ struct trajectory {
   uint64_t frame_step;        /* of this number */
   struct text frame;          /* a JSON object or a row, until the next step */
   struct text result;         /* likewise, once it has ended */
+  bool is_ahead; /* the step after the results that answer() has had is taken: the owner's to clear
+                  */
   /* The owner's to set before begin: frames up to this step have been told already */
   uint64_t told_step;
   /* Private */
+  struct stepper stepper;
   struct irrep_relax *relax;
   struct irrep_md *md;
   struct irrep_structure asked;

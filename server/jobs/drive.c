@@ -87,6 +87,11 @@ static void on_results(void *context, const struct problem *problem,
   }
 }
 
+/* The worker has let go of the stepper. */
+static void on_left(void *context) {
+  rest(context, DRIVER_ENDS, NULL);
+}
+
 /* Without memory it asks later. */
 static void ask(struct drive *drive) {
   const struct drive_options *o = &drive->options;
@@ -97,6 +102,8 @@ static void ask(struct drive *drive) {
     const struct predict_submission submission = {.model = o->driver->model,
                                                   .request = &request,
                                                   .client = o->client,
+                                                  .stepper = o->driver->stepper,
+                                                  .left = o->driver->stepper ? on_left : NULL,
                                                   .submitted = on_results,
                                                   .context = drive};
     drive->job = predict_submit(o->predictor, &submission);
@@ -136,6 +143,15 @@ struct drive *drive_new(const struct drive_options *options) {
 
 static void free_handle(uv_handle_t *handle) {
   free(handle);
+}
+
+bool drive_stop(struct drive *drive) {
+  struct predict_job *job = drive->job;
+  drive->job = NULL;
+  uv_timer_stop(drive->timer);
+  const bool has_left = !job || predict_cancel(job) || !drive->options.driver->stepper;
+  drive->is_busy = !has_left;
+  return has_left;
 }
 
 void drive_free(struct drive *drive) {

@@ -35,8 +35,14 @@ struct drive_options {
 /* At rest. NULL without memory. */
 struct drive *drive_new(const struct drive_options *options);
 
+/* Ends what is under way, of which the driver does not hear. false: a worker has the driver's
+ * stepper still; when it lets go, rests is called, with DRIVER_ENDS, and drive and driver have to
+ * be there until then. */
+bool drive_stop(struct drive *drive);
+
 /* Forgets what is under way: it is not computed, if that has not begun, and the driver does not
- * hear of it. NULL is allowed. The loop must run once more before it is closed. */
+ * hear of it. One whose driver has a stepper is stopped or at rest before. NULL is allowed. The
+ * loop must run once more before it is closed. */
 void drive_free(struct drive *drive);
 
 /* The driver, whose drive is at rest, ASKS. stepped and rests are called later, never from inside.

@@ -57,8 +57,11 @@ enum driver_next {
 
 struct driver {
   const struct driver_kind *kind;
-  char model[65];                    /* whom it asks; known when it ASKS */
-  char fault[DRIVER_FAULT_SIZE];     /* after DRIVER_FAULT, otherwise "" */
+  char model[65];                /* whom it asks; known when it ASKS */
+  char fault[DRIVER_FAULT_SIZE]; /* after DRIVER_FAULT, otherwise "" */
+  struct stepper *stepper; /* who takes the driver's steps on workers (server/compute/stepper.h),
+                              before answer() is called with the numbers that it has had; NULL:
+                              nobody. It outlives what its drive has under way (drive_stop) */
   const double *dispersion_energies; /* during answer(): [n_items] eV, the part of dispersion in
                                         each energy; NULL: it was not asked for */
   double forces_std; /* eV/Angstrom, set before answer(): the largest deviation of a force among the

@@ -95,9 +95,19 @@ static void let_go(struct predict_job *job) {
     job_is_let_go(job);
 }
 
+/* Of the steps that its worker has taken by itself. */
+static void count_earlier(const struct prediction *prediction) {
+  const struct predict_job *job = prediction->job;
+  const size_t n = prediction->n_earlier, n_atoms = prediction->entry.plan.n_atoms;
+  if (n > 0)
+    metrics_structures_earlier(job->predictor->metrics, job->served->name, n, n * n_atoms,
+                               prediction->n_earlier_edges);
+}
+
 static void end_prediction(struct prediction *prediction, const struct batch *batch) {
   struct predict_job *job = prediction->job;
   job->n_running--;
+  count_earlier(prediction);
   if (prediction->answer)
     prediction->answer->batch = NULL; /* its address may become another's */
   if (job->state == JOB_ABANDONED) {
@@ -137,7 +147,11 @@ static void end_batch(struct work *work) {
   const char *name = served->name;
   scheduler_finished(p->scheduler, batch);
   metrics_batch(p->metrics, name, batch->reason, batch->n_entries, batch->sum.n_atoms,
-                (double)(batch->evaluate_ns + batch->committee_ns) * 1e-9);
+                (double)(batch->evaluate_ns + batch->committee_ns) * 1e-9 /
+                    (double)batch->n_rounds);
+  metrics_rounds(p->metrics, name, batch->n_rounds - 1, batch->n_entries, batch->sum.n_atoms,
+                 (double)batch->evaluate_ns * 1e-9 / (double)batch->n_rounds,
+                 (double)batch->plan_ns * 1e-9);
   metrics_stage(p->metrics, name, "encode", (double)batch->encode_ns * 1e-9);
   take_profile(p, name, batch);
   for (size_t i = 0; i < batch->n_entries; i++)

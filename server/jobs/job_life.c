@@ -129,8 +129,12 @@ void job_to_worker(struct predict_job *job,
 bool job_is_let_go(struct predict_job *job) {
   if (job->state != JOB_ABANDONED)
     return false;
+  void (*left)(void *context) = job->left;
+  void *context = job->context;
   job_happens(job, JOB_EVENT_RELEASE);
   job_free(job);
+  if (left)
+    left(context);
   return true;
 }
 

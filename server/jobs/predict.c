@@ -73,16 +73,20 @@ struct predict_job *predict_submit(struct predictor *p,
   }
   job->kind = JOB_OF_NUMBERS;
   job->submitted = submission->submitted;
+  job->stepper = submission->stepper;
+  job->left = submission->left;
   job_model_find(job, submission->model);
   predict_job_take(job, submission->request);
   set_out(job);
   return job;
 }
 
-void predict_cancel(struct predict_job *job) {
+bool predict_cancel(struct predict_job *job) {
   atomic_store(&job->cancelled, true);
   metrics_request_cancelled(job->predictor->metrics, "disconnect");
   job_happens(job, JOB_EVENT_CANCEL);
-  if (job->state == JOB_CANCELLED)
-    job_free(job);
+  if (job->state != JOB_CANCELLED)
+    return false;
+  job_free(job);
+  return true;
 }

@@ -69,6 +69,7 @@ struct predict_job *predict_call(struct predictor *predictor, const struct predi
 struct request;
 struct irrep_result;
 struct deviation;
+struct stepper;
 
 /* As predict_done, for structures that came otherwise than as a body. problem is NULL when all of
  * them have their numbers, otherwise what is wrong with the first that has none. results [n_items]
@@ -86,7 +87,12 @@ struct predict_submission {
   const char *model;
   struct request *request; /* of at least one structure, whose arrays live in its memory; taken */
   const char *client;      /* as that of a predict_call */
+  struct stepper *stepper; /* of a request of one structure: steps on the worker (stepper.h), which
+                              may evaluate what it asks for then too. submitted hears of the last
+                              numbers, with which it has stepped. It outlives the call, or after
+                              predict_cancel, the call of left. NULL, and with a committee: none */
   predict_submitted submitted;
+  void (*left)(void *context); /* see predict_cancel; NULL: nobody wants to know */
   void *context;
 };
 
@@ -106,8 +112,9 @@ struct work;
 void predict_work(struct predictor *predictor, struct work *work);
 
 /* The client has gone (counted in requests_cancelled_total here): done is not called, entries still
- * queued are never computed. The job is invalid afterwards. */
-void predict_cancel(struct predict_job *job);
+ * queued are never computed. The job is invalid afterwards. false: a worker still has it, and will
+ * call the submission's left, where it has one, when it lets go. */
+bool predict_cancel(struct predict_job *job);
 
 /* Structures and atoms waiting, batches under way. */
 struct predictor_stats {

@@ -291,6 +291,9 @@ static void make_predictions(struct predict_job *job) {
     p->entry.extra_bytes = size_add(p->entry.extra_bytes, item->members_bytes);
     p->committee = job->deviations ? &job->committee : NULL;
     p->deviation = job->deviations ? &job->deviations[i] : NULL;
+    p->stepper = job->deviations || request->n_items > 1 ? NULL : job->stepper;
+    p->moving = item->moving;
+    p->max_edges = job->bounds[job->precision].max_edges;
     p->graph = &item->graph;
     p->entry.flow = &job->flow;
     p->entry.priority = request->priority;

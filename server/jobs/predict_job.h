@@ -29,6 +29,8 @@ struct predict_job {
   struct predictor *predictor;
   predict_done done;
   predict_submitted submitted;
+  struct stepper *stepper; /* of a submission, as left */
+  void (*left)(void *context);
   void *context;
   struct served_model *served; /* NULL when there is no such model */
   struct loaded_model *loaded; /* held; NULL while it waits for one */

@@ -50,6 +50,7 @@ void predictor_run(struct predictor *p) {
   if (p->run_is_due)
     return;
   scheduler_run(p->scheduler);
+  workers_want(p->workers, scheduler_load(p->scheduler, NULL).waiting.n_structures > 0);
   wake_at(p->timer, scheduler_wake_ns(p->scheduler), on_timer);
 }
 

@@ -150,8 +150,11 @@ void run_free(struct run *run) {
   run->teller = NULL;
   for (size_t i = 0; i < RUN_IN_FLIGHT; i++) {
     struct slot *slot = &run->slots[i];
-    run->n_under_way -= slot->stage == SLOT_ASKING;
-    if (slot->stage != SLOT_FREE && slot->stage != SLOT_WORKING)
+    if (slot->stage == SLOT_ASKING && drive_stop(slot->drive)) {
+      slot->stage = SLOT_HELD;
+      run->n_under_way--;
+    }
+    if (slot->stage == SLOT_HELD)
       run_free_slot(slot);
   }
   run_free_when_left(run);

@@ -101,14 +101,20 @@ static void run_slot(struct work *work, void *arena, size_t bytes) {
     trajectory_step(slot->trajectory);
 }
 
+/* A worker has let go of a slot whose run is freed. */
+static void leave(struct slot *slot) {
+  struct run *run = slot->run;
+  run->n_under_way--;
+  run_free_slot(slot);
+  run_free_when_left(run);
+}
+
 static void end_slot(struct work *work) {
   struct slot *slot = slot_of(work);
   struct run *run = slot->run;
   slot->stage = SLOT_HELD;
   if (run->is_freed) {
-    run->n_under_way--;
-    run_free_slot(slot);
-    run_free_when_left(run);
+    leave(slot);
     return;
   }
   note_step(slot);
@@ -135,6 +141,15 @@ static bool work_on(struct slot *slot, bool begins) {
   return false;
 }
 
+/* The step after the results, where the worker that had them has not taken it; whether it is done.
+ */
+static bool take_step(struct slot *slot) {
+  if (!slot->trajectory->is_ahead)
+    return work_on(slot, false);
+  slot->trajectory->is_ahead = false;
+  return true;
+}
+
 /* Whether it is no fault of the structure's, and may be remedied. */
 static bool is_of_the_model(const struct problem *problem) {
   return strcmp(problem->type, "urn:irrepd:model-not-ready") == 0 ||
@@ -155,6 +170,11 @@ static void on_rest(void *context, enum driver_next next, const struct problem *
   struct run *run = slot->run;
   (void)next;
   slot->stage = SLOT_HELD;
+  slot->begins = false;
+  if (run->is_freed) {
+    leave(slot);
+    return;
+  }
   if (problem && strcmp(problem->type, "urn:irrepd:draining") == 0) {
     run->problem = *problem; /* it is no fault of the structure */
     run->n_holds++;
@@ -171,7 +191,7 @@ static void on_rest(void *context, enum driver_next next, const struct problem *
     fail_late(slot);
   else if (problem)
     trajectory_fail(slot->trajectory, problem);
-  if (!problem && !work_on(slot, false)) {
+  if (!problem && !take_step(slot)) {
     come_to_rest(run);
     return;
   }

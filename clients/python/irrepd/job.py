@@ -10,10 +10,17 @@ import urllib.parse
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from irrepd.client import DEFAULT_URL, Client, Dispersion, wanted_committee, wanted_dispersion
+from irrepd.client import DEFAULT_URL, Client, Dispersion
 from irrepd.errors import ConnectionFailed, ServerError, StructureError
 from irrepd.results import Result
-from irrepd.trajectories import Moved, entries_of, moved_of, options_of_md, path_of
+from irrepd.trajectories import (
+    Moved,
+    entries_of,
+    moved_of,
+    options_of_md,
+    path_of,
+    wanted_of_all,
+)
 
 ENDED = ("done", "cancelled", "failed")
 _PAUSES = (0.05, 1.0)  # seconds from one look at a card to the next, and where that ends
@@ -64,15 +71,18 @@ class Job:
         dispersion: Dispersion = None,
         head: str | None = None,
         committee: Sequence[str] | None = None,
+        priority: str | None = None,
+        deadline_ms: float | None = None,
         **options: Any,
     ) -> Job:
         """Begins to relax structures.
 
         options: optimizer, fmax, cell and so on as of `irrepd.relax`, and trajectory, the steps
-        from one frame to the next (0: none). StructureError: a structure cannot be sent.
+        from one frame to the next (0: none). deadline_ms counts from the call, be the daemon
+        started again meanwhile. StructureError: a structure cannot be sent.
         """
-        of_all: dict[str, Any] = {"precision": precision, "dispersion": dispersion, "head": head}
-        of_all["committee"] = wanted_committee(committee)
+        of_all: dict[str, Any] = {"precision": precision, "head": head}
+        of_all.update(wanted_of_all(dispersion, committee, priority, deadline_ms))
         return cls._begin(structures, model, client, "relax", options, of_all)
 
     @classmethod
@@ -93,14 +103,16 @@ class Job:
         dispersion: Dispersion = None,
         head: str | None = None,
         committee: Sequence[str] | None = None,
+        priority: str | None = None,
+        deadline_ms: float | None = None,
         **options: Any,
     ) -> Job:
         """Begins molecular dynamics; everything as of `irrepd.md`."""
         given = options_of_md(
             steps, timestep, ensemble, temperature, every, properties, seed, options
         )
-        of_all: dict[str, Any] = {"precision": precision, "dispersion": dispersion, "head": head}
-        of_all["committee"] = wanted_committee(committee)
+        of_all: dict[str, Any] = {"precision": precision, "head": head}
+        of_all.update(wanted_of_all(dispersion, committee, priority, deadline_ms))
         return cls._begin(structures, model, client, "md", given, of_all)
 
     @classmethod
@@ -117,7 +129,6 @@ class Job:
         entries = _sendable(structures, kind, asked)
         given = {name: value for name, value in options.items() if value is not None}
         body: dict[str, Any] = {"structures": entries, kind: given}
-        of_all = {**of_all, "dispersion": wanted_dispersion(of_all["dispersion"])}
         body.update((name, value) for name, value in of_all.items() if value is not None)
         card = asked.begin(path_of(model, kind), body)
         job = cls(card["id"], asked, card=card)

@@ -83,6 +83,8 @@ def relax(
     dispersion: Dispersion = None,
     head: str | None = None,
     committee: Sequence[str] | None = None,
+    priority: str | None = None,
+    deadline_ms: float | None = None,
     batch_atoms: int = BATCH_ATOMS,
     batch_structures: int = BATCH_STRUCTURES,
     in_flight: int = IN_FLIGHT,
@@ -96,8 +98,10 @@ def relax(
     the cell has to meet too. cell: "fixed", "volume", "shape" or "full". pressure: GPa. mask: 3x3,
     which components of the strain may change, with "full". symmetry: keep the space group.
     max_forces_std: eV/Angstrom; a structure for which the forces of a committee's members differ by
-    more stops there, and has "stopped". For the rest, see `irrepd.evaluate`. One that is refused or
-    fails has status "error".
+    more stops there, and has "stopped". priority: "bulk" (the default), which lets predictions go
+    first, or "interactive". deadline_ms: of each request, from its arrival at the daemon; what has
+    not converged by then has status "error" and a problem of 504. For the rest, see
+    `irrepd.evaluate`. One that is refused or fails has status "error".
     """
     options: dict[str, Any] = {"optimizer": optimizer, "fmax": fmax, "max_steps": max_steps}
     options.update({"cell": cell, "pressure": pressure, "symmetry": symmetry})
@@ -112,8 +116,7 @@ def relax(
         total = len(structures)  # type: ignore[arg-type]
     bar = Progress(total) if progress else None
     body: dict[str, Any] = {"relax": options, "precision": precision, "head": head}
-    body["dispersion"] = wanted_dispersion(dispersion)
-    body["committee"] = wanted_committee(committee)
+    body.update(wanted_of_all(dispersion, committee, priority, deadline_ms))
     run = _Run(client, model, body, strict)
     entries = map(run.intake, structures)
     return _relaxed(run, batches_of(entries, batch_atoms, batch_structures), in_flight, bar)
@@ -164,6 +167,8 @@ def md(
     dispersion: Dispersion = None,
     head: str | None = None,
     committee: Sequence[str] | None = None,
+    priority: str | None = None,
+    deadline_ms: float | None = None,
     strict: bool = False,
     **options: Any,
 ) -> Iterator[Moved]:
@@ -175,6 +180,8 @@ def md(
     temperature: K, or a pair that it goes from and to. every: steps from one frame to the next.
     seed: of velocities where none are given, and of thermostats: the same seed gives the same bits.
     dispersion, head, committee: as for `Client.predict`; frames then have "max_forces_std".
+    priority, deadline_ms: as for `irrepd.relax`; a structure that has not taken all its steps by
+    the deadline has status "error", and how many are complete.
     options: thermostat, friction (1/ps), barostat, coupling, pressure (GPa), max_forces_std, at
     which a structure stops, and what else the HTTP interface takes.
 
@@ -184,10 +191,24 @@ def md(
     """
     given = options_of_md(steps, timestep, ensemble, temperature, every, properties, seed, options)
     body: dict[str, Any] = {"md": given, "precision": precision, "head": head}
-    body["dispersion"] = wanted_dispersion(dispersion)
-    body["committee"] = wanted_committee(committee)
+    body.update(wanted_of_all(dispersion, committee, priority, deadline_ms))
     run = _Run(client, model, body, strict)
     return _frames(run, [run.intake(item) for item in _several(structures)])
+
+
+def wanted_of_all(
+    dispersion: Dispersion,
+    committee: Sequence[str] | None,
+    priority: str | None,
+    deadline_ms: float | None,
+) -> dict[str, Any]:
+    """What a request says beside its structures and how they move."""
+    return {
+        "dispersion": wanted_dispersion(dispersion),
+        "committee": wanted_committee(committee),
+        "priority": priority,
+        "deadline_ms": deadline_ms,
+    }
 
 
 def options_of_md(

@@ -51,6 +51,17 @@ def _parser(kind: str) -> argparse.ArgumentParser:
     add(
         "--max-forces-std", type=float, metavar="EV/A", help="stop where the committee differs more"
     )
+    add(
+        "--priority",
+        choices=("interactive", "bulk"),
+        help="bulk, the default, lets others go first",
+    )
+    add(
+        "--deadline",
+        type=float,
+        metavar="SECONDS",
+        help="of each request of some structures: what has not ended by then fails",
+    )
     add("--quiet", action="store_true", help="lines of what has failed alone")
     if kind == "relax":
         _add_relax(parser)
@@ -110,7 +121,11 @@ def _begin(kind: str, options: argparse.Namespace, client: Client) -> int:
     return 0
 
 
-_OF_ALL = ("precision", "head", "strict", "max_forces_std")
+_OF_ALL = ("precision", "head", "strict", "max_forces_std", "priority")
+
+
+def _deadline_ms(options: argparse.Namespace) -> float | None:
+    return None if options.deadline is None else 1000.0 * options.deadline
 
 
 def _relax_options(options: argparse.Namespace) -> dict[str, Any]:
@@ -118,6 +133,7 @@ def _relax_options(options: argparse.Namespace) -> dict[str, Any]:
     given = {name: getattr(options, name) for name in (*names, *_OF_ALL)}
     given["dispersion"] = parsed_dispersion(options.dispersion)
     given["committee"] = options.committee.split(",") if options.committee else None
+    given["deadline_ms"] = _deadline_ms(options)
     return given
 
 
@@ -169,11 +185,12 @@ def relax_line(result: Moved) -> str:
 
 
 def _md_options(options: argparse.Namespace) -> dict[str, Any]:
-    names = ("steps", "timestep", "ensemble", "every", "seed", "precision", "strict", "thermostat")
-    names += ("head", "friction", "barostat", "coupling", "pressure")  # type: ignore[assignment]
-    given = {name: getattr(options, name) for name in (*names, "max_forces_std")}
+    names = ("steps", "timestep", "ensemble", "every", "seed", "thermostat")
+    names += ("friction", "barostat", "coupling", "pressure")  # type: ignore[assignment]
+    given = {name: getattr(options, name) for name in (*names, *_OF_ALL)}
     given["dispersion"] = parsed_dispersion(options.dispersion)
     given["committee"] = options.committee.split(",") if options.committee else None
+    given["deadline_ms"] = _deadline_ms(options)
     given = {name: value for name, value in given.items() if value is not None}
     if len(options.temperature) > 2:
         raise ValueError("--temperature takes one value, or the first and the last")

@@ -143,6 +143,27 @@ def test_dispersion_goes_along(daemon: Daemon, tmp_path: Path) -> None:
         out.unlink()
 
 
+def test_priority_and_deadline(daemon: Daemon) -> None:
+    soon = {"priority": "interactive", "deadline_ms": 300.0}
+    for priority in ("interactive", "bulk"):
+        job = irrepd.Job.relax([shaken(1)], MODEL, daemon.url, priority=priority)
+        (found,) = irrepd.relax([shaken(1)], MODEL, daemon.url, priority=priority)
+        (kept,) = job.results()
+        assert np.array_equal(kept["positions"], found["positions"])
+    with pytest.raises(ServerError, match="priority"):
+        irrepd.Job.relax([shaken(1)], MODEL, daemon.url, priority="soon")
+    with pytest.raises(ServerError, match="deadline_ms"):
+        irrepd.Job.md([shaken(1)], MODEL, daemon.url, deadline_ms=-1, **ENDLESS)
+    given = [shaken(1), shaken(2)]
+    job = irrepd.Job.md(given, MODEL, daemon.url, **ENDLESS, **soon)
+    streamed = irrepd.md(given, MODEL, daemon.url, **ENDLESS, **soon)
+    relaxed = irrepd.relax(given, MODEL, daemon.url, deadline_ms=0.001)
+    for told in (job.results(), [m for m in streamed if m["event"] != "frame"], relaxed):
+        assert [moved["error"]["status"] for moved in told] == [504, 504]
+        assert all("deadline" in moved.problem for moved in told)
+    job.forget()
+
+
 def test_what_ase_has_no_name_for() -> None:
     atoms = shaken(1, "H2O")
     more = {"dispersion_energy": -0.1, "energy_std": 0.2, "stress_std": np.eye(3)}
