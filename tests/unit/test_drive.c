@@ -1,4 +1,5 @@
 #define _GNU_SOURCE /* mkdtemp */
+#include "server/compute/stepper.h"
 #include "server/jobs/drive.h"
 #include "tests/unit/fake_served.h"
 
@@ -299,12 +300,42 @@ static void test_freeing(void **state) {
   WAIT_FOR(&fake->loop, is_idle);
 }
 
+static bool step_once(struct stepper *stepper, const struct irrep_result *result,
+                      const double *dispersion_energy, struct irrep_structure *next) {
+  (void)stepper, (void)dispersion_energy, (void)next;
+  assert_int_equal(result->status, IRREP_OK);
+  return false;
+}
+
+/* One with a stepper is told when a worker lets go of it, and at once where none has it. */
+static void test_stopping(void **state) {
+  struct fake_served *fake = *state;
+  struct stepper stepper = {step_once};
+  struct slide slide;
+  make(fake, &slide, 12, NULL);
+  assert_true(drive_stop(slide.drive));
+  slide.slider.driver.stepper = &stepper;
+  atomic_store(&fake->model->hold, 1);
+  begin(&slide);
+  WAIT_FOR(&fake->loop, predictor_stats(fake->predictor).batches_running >= 1);
+  assert_false(drive_stop(slide.drive));
+  assert_true(drive_is_busy(slide.drive));
+  assert_int_equal(slide.n_rests, 0);
+  finish(fake, &slide); /* the evaluation was called off */
+  assert_int_equal(slide.n_rests, 1);
+  assert_int_equal(slide.next, DRIVER_ENDS);
+  assert_int_equal(slide.slider.n_steps, 0);
+  atomic_store(&fake->model->hold, 0);
+  drive_free(slide.drive);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-      TEST(test_steps),   TEST(test_waiting_and_pausing),
-      TEST(test_faults),  TEST(test_full_queue),
-      TEST(test_freeing), TEST(test_deadline),
+      TEST(test_steps),    TEST(test_waiting_and_pausing),
+      TEST(test_faults),   TEST(test_full_queue),
+      TEST(test_freeing),  TEST(test_deadline),
+      TEST(test_stopping),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -107,6 +107,31 @@ static void test_histograms(void **state) {
   metrics_free(m);
 }
 
+/* Steps that a worker takes by itself are batches and structures like others. */
+static void test_rounds(void **state) {
+  (void)state;
+  struct metrics *m = metrics_new("own");
+  metrics_rounds(m, "a", 0, 2, 6, 1, 1);
+  metrics_rounds(m, "a", 4, 2, 6, 0.5, 2);
+  metrics_structures_earlier(m, "a", 4, 12, 40);
+  char *text = render(m);
+  assert_true(value(text, "irrepd_batch_flush_total{model=\"a\",reason=\"step\"}") == 4);
+  assert_true(value(text, "irrepd_batch_structures_bucket{model=\"a\",le=\"2\"}") == 4);
+  assert_true(value(text, "irrepd_batch_structures_sum{model=\"a\"}") == 8);
+  assert_true(value(text, "irrepd_batch_atoms_sum{model=\"a\"}") == 24);
+  assert_true(value(text, "irrepd_inference_compute_duration_seconds_sum{model=\"a\","
+                          "stage=\"evaluate\"}") == 2);
+  assert_true(value(text, "irrepd_inference_compute_duration_seconds_sum{model=\"a\","
+                          "stage=\"plan\"}") == 2);
+  assert_true(value(text, "irrepd_inference_compute_duration_seconds_count{model=\"a\","
+                          "stage=\"plan\"}") == 4);
+  assert_true(value(text, "irrepd_inference_structures_total{model=\"a\",outcome=\"ok\"}") == 4);
+  assert_true(value(text, "irrepd_inference_atoms_total{model=\"a\"}") == 12);
+  assert_true(value(text, "irrepd_inference_edges_total{model=\"a\"}") == 40);
+  free(text);
+  metrics_free(m);
+}
+
 static void test_inference(void **state) {
   (void)state;
   struct metrics *m = metrics_new("own");
@@ -244,6 +269,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_counters_and_gauges),
       cmocka_unit_test(test_histograms),
+      cmocka_unit_test(test_rounds),
       cmocka_unit_test(test_inference),
       cmocka_unit_test(test_states_exclude_each_other),
       cmocka_unit_test(test_process_and_build),

@@ -125,8 +125,14 @@ static void test_queue(void **state) {
     workers_queue(f->workers, &jobs[i].work);
   }
   assert_int_equal(workers_idle(f->workers), 0);
+  assert_true(workers_are_wanted(f->workers));
   atomic_store(&gate, 0);
   wait_done(f, 8);
+  assert_false(workers_are_wanted(f->workers));
+  workers_want(f->workers, true);
+  assert_true(workers_are_wanted(f->workers));
+  workers_want(f->workers, false);
+  assert_false(workers_are_wanted(f->workers));
   for (size_t i = 0; i < 8; i++)
     assert_int_equal(jobs[i].n_runs, 1);
   assert_int_equal(workers_idle(f->workers), 2);
