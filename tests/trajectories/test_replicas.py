@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from daemon import PATIENCE, Daemon
 from trajectories import (
@@ -19,13 +21,28 @@ from trajectories import (
     kind_of,
     md,
     of_structure,
+    relax,
     water,
 )
 
 KILLS = 20
 N = 64
 MIXED = [water(i) if i % 3 else diamond(i, n=4 + i % 5) for i in range(N)]
-BODY = md(MIXED, every=5, steps=120, thermostat="csvr")
+CELLS = [diamond(i, n=4 + i % 5) for i in range(N)]
+BODIES = {
+    "md": md(MIXED, every=5, steps=120, thermostat="csvr"),
+    "npt": md(
+        CELLS,
+        ensemble="npt",
+        barostat="c-rescale",
+        coupling="triclinic",
+        pressure=5.0,
+        every=5,
+        steps=60,
+        thermostat="langevin",
+    ),
+    "relax": relax(CELLS, cell="full", pressure=5.0, fmax=1e-4, max_steps=80, trajectory=4),
+}
 
 
 class Replicas:
@@ -53,10 +70,11 @@ def frames_of(told: list[dict[str, Any]]) -> int:
     return sum(event["event"] == "frame" for event in told)
 
 
-def test_twenty_kills(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", BODIES)
+def test_twenty_kills(tmp_path: Path, name: str) -> None:
     """A job that another replica takes over at twenty random moments tells of each structure, among
     63 others, what one that nobody disturbs tells."""
-    body = BODY
+    body = BODIES[name]
     replicas = Replicas(tmp_path, seed=2)
     noise = replicas.random
     path = f"/v1/models/{SMALL}/{kind_of(body)}"
@@ -82,7 +100,7 @@ def test_twenty_kills(tmp_path: Path) -> None:
     connection.request("GET", f"/v1/jobs/{job}/frames")
     kept = [*follow(connection.getresponse())]
     connection.close()
-    assert kept[-1]["state"] == "done"
+    assert kept[-1]["state"] == "done", kept[-1]
     lines = {json.dumps(event) for event in kept}
     assert all(json.dumps(event) in lines for event in known if "structure" in event)
     whole = events(replicas.daemon, body)
