@@ -68,6 +68,9 @@ enum kind { COUNTER, GAUGE, SECONDS, SIZES };
     NULL)                                                                                          \
   X(RELAX_STEPS, SIZES, "relax_steps", "Steps of a structure's relaxation.", NULL)                 \
   X(JOB_SECONDS, SECONDS, "job_seconds", "Time from the start of a job to its end.", "kind")       \
+  X(JOBS_FORGOTTEN, COUNTER, "jobs_forgotten_total",                                               \
+    "Jobs that had ended and are forgotten: for age, for room in memory, or on request.",          \
+    "reason")                                                                                      \
   X(DRAINING, GAUGE, "draining", "1 while the server finishes what it has accepted.", NULL)        \
   X(BUILD_INFO, GAUGE, "build_info", "Always 1.", "version", "blas")                               \
   X(LOG_LOST, COUNTER, "log_lines_lost_total",                                                     \
@@ -353,6 +356,10 @@ void metrics_jobs(struct metrics *m, const char *kind, const char *state, size_t
 
 void metrics_trajectory_steps(struct metrics *m, size_t n) {
   add(m, TRAJECTORY_STEPS, "", "", "", (double)n);
+}
+
+void metrics_job_forgotten(struct metrics *m, const char *reason) {
+  add(m, JOBS_FORGOTTEN, reason, "", "", 1);
 }
 
 void metrics_relax_steps(struct metrics *m, size_t n) {

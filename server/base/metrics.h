@@ -67,6 +67,7 @@ struct metrics_inference metrics_inference(struct metrics *m, const char *model)
 /* Relaxations and dynamics: kind is "relax" or "md". */
 void metrics_jobs(struct metrics *m, const char *kind, const char *state, size_t n);
 void metrics_trajectory_steps(struct metrics *m, size_t n);
+void metrics_job_forgotten(struct metrics *m, const char *reason);
 void metrics_relax_steps(struct metrics *m, size_t n); /* of a structure that has ended */
 void metrics_job_ended(struct metrics *m, const char *kind, double seconds);
 

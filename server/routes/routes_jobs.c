@@ -190,6 +190,7 @@ void route_job_delete(struct services *services, struct http_exchange *exchange,
     reply_card(exchange, run, 200);
     return;
   }
+  metrics_job_forgotten(services->metrics, "request");
   kept_run_forget(run);
   struct http_reply reply = {.status = 204};
   http_reply(exchange, &reply);

@@ -120,7 +120,11 @@ struct kept_run *kept_run_new(struct kept_runs *runs, enum trajectory_kind kind,
 /* Puts a run into the list of all. */
 void kept_list(struct kept_run *run);
 
-/* Frees a run that is forgotten, once nobody uses it. */
+/* kept_room.c: of runs [struct kept_runs] in memory, has the one that ended first forgotten, unless
+ * it is being read. false: there is none. */
+bool kept_give_way(void *runs);
+
+/* kept_list.c: frees a run that is forgotten, once nobody uses it. */
 void kept_free_when_left(struct kept_run *run);
 void kept_past_fini(struct kept_past *past);
 

@@ -41,7 +41,7 @@ struct kept_run *kept_runs_next(const struct kept_runs *runs, const struct kept_
 /* Adding */
 
 /* Whether one more may begin. */
-static bool has_room(const struct kept_runs *runs, const struct kept_call *call,
+static bool has_room(struct kept_runs *runs, const struct kept_call *call,
                      struct problem *problem) {
   const struct config *config = runs->options.pool->config;
   size_t n = 0, n_client = 0, bytes = call->size;
@@ -52,6 +52,8 @@ static bool has_room(const struct kept_runs *runs, const struct kept_call *call,
     n_client += strcmp(run->client, call->client ? call->client : "") == 0;
     bytes += run->body_size;
   }
+  while (n >= config->max_jobs && kept_give_way(runs))
+    n--;
   if (runs->draining)
     problem_of_kind(problem, PROBLEM_DRAINING, "", "the server finishes what it has accepted");
   else if (n >= config->max_jobs)
@@ -109,8 +111,10 @@ static void on_tick(uv_timer_t *timer) {
         kept_steps(run) > run->saved_steps)
       kept_save(run);
     if (kept_run_has_ended(run) && !run->write && age_s > 0 && run->ended_s > 0 &&
-        now_s - run->ended_s >= (int64_t)age_s)
+        now_s - run->ended_s >= (int64_t)age_s) {
+      metrics_job_forgotten(runs->options.pool->metrics, "age");
       kept_run_forget(run);
+    }
   }
 }
 
@@ -163,6 +167,7 @@ void kept_runs_free(struct kept_runs *runs) {
   }
   if (runs->timer)
     uv_close((uv_handle_t *)runs->timer, free_handle);
+  runs->options.pool->give_way = NULL;
   store_close(&runs->store);
   free(runs);
 }
@@ -193,6 +198,8 @@ enum irrep_status kept_runs_new(const struct kept_options *options, struct kept_
   timer->data = made;
   uv_timer_start(timer, on_tick, TICK_MS, TICK_MS);
   uv_unref((uv_handle_t *)timer);
+  options->pool->give_way = kept_give_way;
+  options->pool->give_way_context = made;
   store_list(&made->store, load_one, made);
   *runs = made;
   return IRREP_OK;

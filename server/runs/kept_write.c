@@ -283,7 +283,11 @@ static uint64_t most_bytes(const struct kept_runs *runs) {
 static bool finds_room(struct kept_run *run) {
   char reason[KEPT_REASON_SIZE];
   const uint64_t most = most_bytes(run->runs);
-  if (!run->run || run->pending.size == 0 || run->runs->bytes + run->pending.size <= most)
+  if (!run->run || run->pending.size == 0)
+    return true;
+  while (run->runs->bytes + run->pending.size > most && kept_give_way(run->runs))
+    continue;
+  if (run->runs->bytes + run->pending.size <= most)
     return true;
   snprintf(
       reason, sizeof reason,

@@ -164,7 +164,7 @@ void run_free(struct run *run) {
 static bool hold_body(struct run *run, bool was_let_in) {
   const struct trajectory_limits limits = limits_of(run);
   const size_t bytes = size_add(run->size, codec_trajectory_bytes(run->size, run->format, &limits));
-  if (!was_let_in && !run_memory_left(run->pool, bytes)) {
+  if (!was_let_in && !run_memory_find(run->pool, bytes)) {
     problem_of_kind(&run->problem, PROBLEM_NO_MEMORY, "",
                     "no memory is left for more trajectories: these may need %zu bytes; try again "
                     "when others have ended",

@@ -32,6 +32,10 @@ struct run_pool {
   const struct config *config;
   struct predictor *predictor;
   struct metrics *metrics;
+  /* Gives up something that nobody waits for, where memory is needed: jobs in memory that have
+   * ended. false: there is nothing. NULL: there never is. */
+  bool (*give_way)(void *context);
+  void *give_way_context;
   /* Private */
   size_t bytes;        /* of the state machines under way */
   size_t held;         /* what runs and their owners hold beside (run_memory.h), */

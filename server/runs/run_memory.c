@@ -15,6 +15,18 @@ bool run_memory_left(const struct run_pool *pool, size_t bytes) {
   return (is_alone || bytes <= left) && total < limit && bytes <= limit - total;
 }
 
+bool run_memory_give_way(const struct run_pool *pool) {
+  return pool->give_way && pool->give_way(pool->give_way_context);
+}
+
+bool run_memory_find(const struct run_pool *pool, size_t bytes) {
+  const bool may_fit = bytes <= ledger_part(predictor_ledger(pool->predictor), LEDGER_RUNS);
+  bool fits = run_memory_left(pool, bytes);
+  while (!fits && may_fit && run_memory_give_way(pool))
+    fits = run_memory_left(pool, bytes);
+  return fits;
+}
+
 void run_memory_hold(struct run_pool *pool, size_t *held, size_t bytes) {
   struct ledger *ledger = predictor_ledger(pool->predictor);
   pool->held += bytes - *held;

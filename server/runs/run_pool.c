@@ -1,6 +1,7 @@
 #include "core/base/arena.h"
 #include "server/base/ledger.h"
 #include "server/runs/run_inside.h"
+#include "server/runs/run_memory.h"
 
 /* What a trajectory takes for an atom beside its state machine: results, and the text of a frame.
  */
@@ -20,10 +21,13 @@ size_t run_pool_most(const struct run_pool *pool) {
 /* One alone begins whatever others hold, who get no more then. */
 bool run_pool_take(struct run_pool *pool, size_t bytes) {
   struct ledger *ledger = predictor_ledger(pool->predictor);
-  if (pool->bytes == 0)
-    ledger_add(ledger, LEDGER_RUNS, bytes);
-  else if (!ledger_take(ledger, LEDGER_RUNS, bytes))
+  bool is_taken = ledger_take(ledger, LEDGER_RUNS, bytes);
+  while (!is_taken && run_memory_give_way(pool))
+    is_taken = ledger_take(ledger, LEDGER_RUNS, bytes);
+  if (!is_taken && pool->bytes > 0)
     return false;
+  if (!is_taken)
+    ledger_add(ledger, LEDGER_RUNS, bytes);
   pool->bytes += bytes;
   return true;
 }

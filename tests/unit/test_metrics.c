@@ -222,7 +222,7 @@ static void test_format(void **state) {
     assert_int_equal(strchr(line, '{') != NULL, space[-1] == '}');
   }
   assert_int_equal(n_help, n_type);
-  assert_int_equal(n_help, 36);
+  assert_int_equal(n_help, 37);
   free(text);
   metrics_free(m);
 }
