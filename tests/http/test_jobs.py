@@ -174,8 +174,9 @@ def test_a_fault_of_one_is_its_own(daemon: Daemon) -> None:
     assert error["structure"] == 1 and error["error"]["type"] == "urn:irrepd:unknown-element"
 
 
-def test_quotas(start: Factory) -> None:
-    daemon = start("--max-jobs", "3", "--max-jobs-client", "2").wait_ready()
+def test_quotas(start: Factory, tmp_path: Path) -> None:
+    quotas = ("--max-jobs", "3", "--max-jobs-client", "2", "--jobs", str(tmp_path / "jobs"))
+    daemon = start(*quotas).wait_ready()
     body = md([water(1)], **ENDLESS)
     jobs = [start_job(daemon, body) for _ in range(2)]
     answer = move(daemon, body, ASYNC)
@@ -187,6 +188,23 @@ def test_quotas(start: Factory) -> None:
     assert answer.status == 503 and kind(answer) == "too-many-jobs"
     assert daemon.ask("DELETE", f"/v1/jobs/{jobs[0]}").status == 204
     start_job(daemon, body)
+
+
+def test_in_memory_what_has_ended_gives_way(start: Factory) -> None:
+    """The first to end goes first, and is not found any more; those that run stay."""
+    daemon = start("--max-jobs", "3").wait_ready()
+    ended = [start_job(daemon, relax([water(i)], fmax=0.05)) for i in range(2)]
+    for job in ended:
+        wait_for(daemon, job, "done")
+        frames(daemon, job)
+    running = [start_job(daemon, md([water(1)], **ENDLESS)) for _ in range(2)]
+    assert [daemon.ask("GET", f"/v1/jobs/{job}").status for job in ended] == [404, 200]
+    assert daemon.metric("jobs_forgotten_total", reason="room") == 1
+    running.append(start_job(daemon, md([water(1)], **ENDLESS)))
+    assert daemon.ask("GET", f"/v1/jobs/{ended[1]}").status == 404
+    answer = move(daemon, md([water(1)], **ENDLESS), ASYNC)
+    assert answer.status == 503 and kind(answer) == "too-many-jobs"
+    assert {card(daemon, job)["state"] for job in running} == {"running"}
 
 
 def test_disk_quota(start: Factory, tmp_path: Path) -> None:
