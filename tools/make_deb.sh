@@ -68,7 +68,7 @@ Depends: adduser, $(libraries_of irrepd usr/bin/irrepd)
 Recommends: python3-irrepd
 Description: serve machine-learned interatomic potentials over HTTP
  irrepd keeps equivariant interatomic potentials (SevenNet, NequIP, Allegro,
- MACE, SchNet, SO3Net) in memory and answers with the energy, forces and
+ MACE, SchNet, PaiNN, SO3Net) in memory and answers with the energy, forces and
  stress of the atomic structures that it is sent.
 END
 }

@@ -21,6 +21,7 @@ static const struct {
 } architectures[] = {{"allegro", allegro_build, false},
                      {"mace", mace_build, true},
                      {"nequip", nequip_build, true},
+                     {"painn", painn_build, false},
                      {"schnet", schnet_build, false},
                      {"so3net", so3net_build, false}};
 

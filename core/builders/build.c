@@ -92,6 +92,15 @@ bool build_tensor(struct build *build, const struct layout *layout, size_t *tens
   return !build_no_memory(build);
 }
 
+bool build_add(struct build *build, size_t in, size_t out, struct add add) {
+  struct op *op = program_op(build->program, OP_ADD, in, out);
+  if (!op)
+    return build_give_up(build);
+  op->accumulate = true;
+  op->add = add;
+  return true;
+}
+
 static double *read_to(struct build *build, void *(*take)(struct program *, size_t, size_t),
                        const char *name, size_t n_dims, const size_t *shape) {
   size_t count = 1;
@@ -234,6 +243,7 @@ static bool read_bias(struct build *build, const char *name, const struct layout
 bool build_linear(struct build *build, const char *name, size_t in, const struct layout *from,
                   size_t out, const struct layout *to, bool by_species, bool accumulate) {
   struct linear linear = {.in_dim = from->dim, .out_dim = to->dim};
+  size_t in_size = 0, out_size = 0; /* of the blocks */
   struct linear_block *blocks = program_take(build->program, from->n, sizeof *blocks);
   if (!blocks)
     return build_give_up(build);
@@ -243,11 +253,13 @@ bool build_linear(struct build *build, const char *name, size_t in, const struct
       continue;
     if (!read_block(build, name, &from->entry[i], entry, by_species, &blocks[linear.n_blocks]))
       return false;
+    in_size += blocks[linear.n_blocks].n_m * blocks[linear.n_blocks].in_stride;
+    out_size += blocks[linear.n_blocks].n_m * blocks[linear.n_blocks].out_stride;
     linear.n_blocks++;
   }
   linear.blocks = blocks;
-  linear.covers_in = linear.n_blocks == from->n;
-  linear.covers_out = linear.n_blocks == to->n;
+  linear.covers_in = in_size == from->dim; /* a layout may be of a part of a row */
+  linear.covers_out = out_size == to->dim;
   if (!read_bias(build, name, to, &linear))
     return false;
   struct op *op = program_op(build->program, OP_LINEAR, in, out);

@@ -67,6 +67,9 @@ bool build_activated(struct build *build, enum activation activation, size_t in,
 /* Appends a tensor with a layout. */
 bool build_tensor(struct build *build, const struct layout *layout, size_t *tensor);
 
+/* Appends the addition of a part of one tensor to a part of another that has been written. */
+bool build_add(struct build *build, size_t in, size_t out, struct add add);
+
 /* Appends the irreps-wise linear map NAME of model_format.h. */
 bool build_linear(struct build *build, const char *name, size_t in, const struct layout *from,
                   size_t out, const struct layout *to, bool by_species, bool accumulate);
@@ -109,6 +112,12 @@ struct convolution_card {
 /* Appends the convolution of a tensor and gives its output's layout. */
 bool build_convolution(struct build *build, const struct convolution_card *card, size_t in,
                        const struct layout *from, size_t *out, struct layout *to);
+
+/* Appends a convolution along paths of the caller's choice to a tensor of this layout. The paths
+ * have their degrees, channels (not padded) and places; columns of the filter go path by path. */
+bool build_convolution_along(struct build *build, const struct convolution_card *card,
+                             struct path *paths, size_t n_paths, size_t in,
+                             const struct layout *from, size_t out, const struct layout *to);
 
 /* The layout of a gate's input ("Gate" in model_format.h): the entries of irreps_out, of which the
  * scalars of gate_ir are followed by the gates. */

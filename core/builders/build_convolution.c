@@ -177,46 +177,71 @@ static bool is_scalar(const struct convolution *convolution, const double *weigh
          convolution->out_dim == path->channels && convolution->n_columns == path->channels;
 }
 
-bool build_convolution(struct build *build, const struct convolution_card *card, size_t in,
-                       const struct layout *from, size_t *out, struct layout *to) {
-  size_t n_paths, n_file_columns = 0, degrees = 0;
-  struct path *paths = program_take(build->program, PATHS_MAX, sizeof *paths);
-  if (!paths)
-    return build_give_up(build);
-  if (!list_paths(build, from, card, paths, &n_paths, to))
-    return false;
+/* The file's columns: of each path or, where they go by harmonic, of each degree. */
+static bool count_columns(struct build *build, const struct convolution_card *card,
+                          const struct path *paths, size_t n_paths, size_t *n_file_columns) {
+  size_t degrees = 0, n = 0;
   for (size_t p = 0; p < n_paths; p++) {
     const bool known = card->summed && degrees >> paths[p].l2 & 1;
-    n_file_columns += known ? 0 : paths[p].channels;
+    n += known ? 0 : paths[p].channels;
     degrees |= (size_t)1 << paths[p].l2;
   }
-  if (n_file_columns > IRREP_MODEL_CHANNELS_MAX) {
-    irrep_fail(build->error, IRREP_UNSUPPORTED_MODEL, card->filter,
-               "a filter of more than %d columns", IRREP_MODEL_CHANNELS_MAX);
-    return false;
-  }
-  if (card->twin)
-    to->dim *= 2;
+  *n_file_columns = n;
+  if (n <= IRREP_MODEL_CHANNELS_MAX)
+    return true;
+  irrep_fail(build->error, IRREP_UNSUPPORTED_MODEL, card->filter,
+             "a filter of more than %d columns", IRREP_MODEL_CHANNELS_MAX);
+  return false;
+}
+
+/* Whether two paths add to the same outputs. */
+static bool any_summed(const struct path *paths, size_t n_paths) {
+  for (size_t p = 0; p < n_paths; p++)
+    for (size_t q = 0; q < p; q++)
+      if (paths[p].out_offset == paths[q].out_offset)
+        return true;
+  return false;
+}
+
+bool build_convolution_along(struct build *build, const struct convolution_card *card,
+                             struct path *paths, size_t n_paths, size_t in,
+                             const struct layout *from, size_t out, const struct layout *to) {
   struct convolution convolution = {.x_dim = from->dim, .out_dim = to->dim};
   struct filter filter = {0};
-  size_t *place = program_take_scratch(build->program, n_file_columns, sizeof *place);
   struct card_object filter_card;
+  size_t n_file_columns;
+  if (!count_columns(build, card, paths, n_paths, &n_file_columns))
+    return false;
+  size_t *place = program_take_scratch(build->program, n_file_columns, sizeof *place);
   if (!place || !couple_paths(build, card, paths, n_paths, &convolution))
     return build_give_up(build);
   place_columns(paths, n_paths, card->summed, place, &convolution);
   convolution.scalar = is_scalar(&convolution, build->program->weights);
-  convolution.summed = card->summed;
+  convolution.summed = any_summed(paths, n_paths);
   if (card_object(card->layer, "filter", &filter_card, build->error) != IRREP_OK ||
       !build_filter(build, card->filter, &filter_card, n_file_columns, place, convolution.n_columns,
-                    &filter) ||
-      !build_tensor(build, to, out))
+                    &filter))
     return build_give_up(build);
-  struct op *op = program_op(build->program, OP_CONVOLUTION, in, *out);
+  struct op *op = program_op(build->program, OP_CONVOLUTION, in, out);
   if (!op)
     return build_give_up(build);
   op->message.convolution = convolution;
   op->message.filter = filter;
   return true;
+}
+
+bool build_convolution(struct build *build, const struct convolution_card *card, size_t in,
+                       const struct layout *from, size_t *out, struct layout *to) {
+  size_t n_paths;
+  struct path *paths = program_take(build->program, PATHS_MAX, sizeof *paths);
+  if (!paths)
+    return build_give_up(build);
+  if (!list_paths(build, from, card, paths, &n_paths, to))
+    return false;
+  if (card->twin)
+    to->dim *= 2;
+  return build_tensor(build, to, out) &&
+         build_convolution_along(build, card, paths, n_paths, in, from, *out, to);
 }
 
 bool build_density(struct build *build, const char *name, const struct card_object *layer,

@@ -1,5 +1,6 @@
 /* The architectures. Read them in this order; each adds something to the one before:
  *   schnet   scalars only: filters of distance weigh the neighbours' features, which are summed
+ *   painn    scalars and vectors, which an atom mixes by lengths and scalar products
  *   so3net   features of degrees l > 0, coupled to the harmonics of the edges; products of an
  *            atom's features with themselves; gates
  *   nequip   irreps with parity and channels of their own number; self-connections by species
@@ -17,6 +18,7 @@
 bool allegro_build(struct build *build);
 bool mace_build(struct build *build);
 bool nequip_build(struct build *build);
+bool painn_build(struct build *build);
 bool schnet_build(struct build *build);
 bool so3net_build(struct build *build);
 

@@ -95,10 +95,9 @@ static bool build_layer(struct build *build, const struct card_object *card, con
   snprintf(name, sizeof name, "%s.linear_out", prefix);
   if (!build_linear(build, name, gated, &out_layout, out, &out_layout, false, false))
     return false;
-  struct op *op = program_op(build->program, OP_ADD, *tensor, out);
-  if (!op)
-    return build_give_up(build);
-  op->accumulate = true;
+  const size_t n = layout->dim < out_layout.dim ? layout->dim : out_layout.dim;
+  if (!build_add(build, *tensor, out, (struct add){n, 0, 0}))
+    return false;
   *tensor = out;
   *layout = out_layout;
   return true;

@@ -7,6 +7,7 @@ const struct cpu_op *const cpu_ops[N_OPS] = {
     [OP_DENSITY] = &cpu_density,
     [OP_GATE] = &cpu_gate,
     [OP_NORM] = &cpu_norm,
+    [OP_VECTOR_NORM] = &cpu_vector_norm,
     [OP_PRODUCT] = &cpu_product,
     [OP_TENSOR_SQUARE] = &cpu_tensor_square,
     [OP_ADD] = &cpu_add,

@@ -17,9 +17,10 @@ enum op_id {
   OP_DENSITY,        /* out = in over the sum of the filters of the atom's edges */
   OP_GATE,           /* out = in, its scalars activated, the rest times activated scalars */
   OP_NORM,           /* out = in over the root of a sum of its squares, times gains */
+  OP_VECTOR_NORM,    /* out = the length of the vector that each channel of an irrep of in is */
   OP_PRODUCT,        /* out = polynomials in the components of in */
   OP_TENSOR_SQUARE,  /* out = a + products of a and b, of which in consists */
-  OP_ADD,            /* out += in, as far as the shorter row goes */
+  OP_ADD,            /* a part of out += a part of in */
   OP_READOUT,        /* the atom's energy += weights . in */
   OP_TWO_BODY,       /* out = the edge's filter */
   OP_HARMONICS,      /* out = the edge's harmonics, times weights in in */

@@ -76,6 +76,18 @@ struct norm {
   double epsilon;       /* > 0 */
 };
 
+/* out[c] = sqrt(epsilon + the sum over m of in[m][c]^2). */
+struct vector_norm {
+  size_t in_dim, out_dim, channels; /* padded; out holds nothing else */
+  size_t n_m, in_offset, in_stride;
+  double epsilon; /* > 0 */
+};
+
+/* out[i] += in[i] for n of their reals. */
+struct add {
+  size_t n, in_offset, out_offset;
+};
+
 /* A sparse matrix in rows: row i has the entries first[i] .. first[i+1]-1. */
 struct sparse {
   size_t n_rows;

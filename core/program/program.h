@@ -65,6 +65,8 @@ struct op {
     struct linear linear;
     struct gate gate;
     struct norm norm;
+    struct vector_norm vector_norm;
+    struct add add;
     struct product product;
     struct tensor_square tensor_square;
     struct {

@@ -14,7 +14,8 @@
  *
  * THE CARD
  *   "format"          1
- *   "architecture"    "nequip" | "mace" | "allegro" | "schnet" | "so3net"
+ *   "architecture"    "nequip" | "mace" | "allegro" | "schnet" | "so3net" |
+ *                    "painn"
  *   "variant"         "sevennet" | "nequix"; optional
  *   "atomic_numbers"  [89, 47, ...]: species s is the atom with atomic_numbers[s]; no repeats
  *   "r_max"           5.0 Angstrom; 0.001 <= r_max <= 100
@@ -272,6 +273,37 @@
  *   Gate
  *     Its input has the entries of out; the scalars are followed by one gate for each channel of
  *     each entry, 0e included. An entry is multiplied by the sigmoid of its gate.
+ *   Energy as for "nequip"
+ *
+ * ARCHITECTURE "painn" (Schuett, Unke and Gastegger 2021)
+ *   "irreps_embedding"  "64x0e": the scalars q; an atom also has as many vectors mu, "64x1o", which
+ *                       are zero at first
+ *   "layers"            a list of
+ *     {"filter": {"hidden": [], "activation": "identity"},
+ *      "activation": "silu",
+ *      "epsilon": 1e-8}   1e-30 <= epsilon <= 1, in the squared unit of mu
+ *   "readout", "aggregation" as for "schnet"
+ *
+ *   Tensors, with F channels. What multiplies the vectors that are sent is left out of the first
+ *   layer, which has none, and what the vectors become is left out of the last: there 3 F is 2 F
+ *     "embedding.weight", "readout", "scale", "shift" as for "nequip"
+ *     "layers.t.filter"           MLP [num_basis, hidden.., 3 F]: columns u, v and w of F each
+ *     "layers.t.linear_context"   linear map, F to F scalars
+ *     "layers.t.linear_send"      linear map, F to 3 F scalars
+ *     "layers.t.linear_mix"       linear map, F vectors to 2 F: V and W
+ *     "layers.t.linear_scalars"   linear map, F to F scalars
+ *     "layers.t.linear_norms"     linear map, F to F scalars
+ *     "layers.t.linear_update"    linear map, F to 3 F scalars
+ *   Layer, "activation" being s
+ *     (a, b, c) = linear_send(s(linear_context(q)))
+ *     q' = q  + the sum over the receiver's edges of u a_sender
+ *     m' = mu + the sum over the receiver's edges of v b_sender Y + w c_sender mu_sender
+ *     V, W = linear_mix(m')
+ *     (d, e, g) = linear_update(s(linear_scalars(q') + linear_norms(|V|)))
+ *     q = q' + d + e (V . W),  mu = m' + g W
+ *     with Y the harmonics of degree 1 at the direction FROM the receiver TO the sender, and |V| =
+ *     sqrt(epsilon + V . V), channel by channel. In the last layer (d, e) are what linear_update
+ *     gives, and q alone is left.
  *   Energy as for "nequip" */
 #ifndef IRREP_MODEL_FORMAT_H
 #define IRREP_MODEL_FORMAT_H

@@ -18,13 +18,14 @@ accelerators.GPUAccelerator = accelerators.CUDAAccelerator
 from schnetpack_fixtures import Upstream, bessel, gaussian, snn  # isort: skip
 from schnetpack.atomistic import Atomwise, Forces, PairwiseDistances, Strain
 from schnetpack.model import NeuralNetworkPotential
-from schnetpack.representation import SchNet, SO3net
+from schnetpack.representation import PaiNN, SchNet, SO3net
 from schnetpack.transform import AddOffsets, CastTo64
 
 SCHNETPACK = version("schnetpack")
 MODELS = {
     "schnet": lambda: SchNet(6, 2, **gaussian(6, R_MAX)),
     "so3net": lambda: SO3net(5, 2, lmax=2, **bessel(5, R_MAX)),
+    "painn": lambda: PaiNN(6, 2, **gaussian(6, R_MAX)),
 }
 
 

@@ -1,4 +1,4 @@
-"""Writes fixtures/schnet/ and fixtures/so3net/: small SchNetPack potentials with random weights.
+"""Writes fixtures/schnet/, painn/ and so3net/: small SchNetPack potentials with random weights.
 
     python tests/reference/schnetpack_fixtures.py [--only NAME]
 
@@ -44,7 +44,7 @@ from schnetpack import properties
 from schnetpack.atomistic import Atomwise, Forces, PairwiseDistances, Strain
 from schnetpack.model import NeuralNetworkPotential
 from schnetpack.nn.ops import so3
-from schnetpack.representation import SchNet, SO3net
+from schnetpack.representation import PaiNN, SchNet, SO3net
 from schnetpack.transform import AddOffsets, CastTo64
 
 PACKAGES = ("torch", "schnetpack", "numpy")
@@ -134,6 +134,30 @@ CASES: dict[str, Case] = {
     "so3net/one-layer": Case(lambda **z: SO3net(17, 1, lmax=2, **gaussian(9, 5.0), **z), gain=5.0),
     "so3net/float64": Case(
         lambda **z: SO3net(6, 2, lmax=2, **gaussian(8, 4.5), **z), dtype=torch.float64, gain=5.0
+    ),
+    "painn/gaussian": Case(
+        lambda **z: PaiNN(8, 3, **gaussian(10), **z),
+        offsets={"add_mean": True, "add_atomrefs": True},
+        committed=True,
+    ),
+    "painn/bessel-shared": Case(
+        lambda **z: PaiNN(
+            16, 3, **bessel(6, 4.5), shared_interactions=True, shared_filters=True, **z
+        ),
+        readout={"n_layers": 3},
+    ),
+    "painn/shared-filters": Case(
+        lambda **z: PaiNN(17, 2, **centered(7, 6.0), shared_filters=True, epsilon=1e-4, **z),
+        offsets={"add_mean": True},
+    ),
+    "painn/one-layer": Case(lambda **z: PaiNN(24, 1, **gaussian(9, 5.0), **z)),
+    "painn/tanh": Case(
+        lambda **z: PaiNN(33, 3, **bessel(8, 4.0, mollifier=True), activation=torch.tanh, **z),
+        offsets={"add_atomrefs": True},
+    ),
+    "painn/float64": Case(
+        lambda **z: PaiNN(6, 3, **gaussian(8, 4.5), shared_interactions=True, **z),
+        dtype=torch.float64,
     ),
     "schnet/mean": Case(
         lambda **z: SchNet(9, 2, **gaussian(8, 5.5), **z),

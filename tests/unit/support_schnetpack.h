@@ -1,5 +1,5 @@
-/* Tiny SchNet and SO3Net model files, to be loaded as they are or spoilt first. Include it last: it
- * includes cmocka.h. */
+/* Tiny SchNet, PaiNN and SO3Net model files, to be loaded as they are or spoilt first. Include it
+ * last: it includes cmocka.h. */
 #ifndef TESTS_UNIT_SUPPORT_SCHNETPACK_H
 #define TESTS_UNIT_SUPPORT_SCHNETPACK_H
 
@@ -56,6 +56,33 @@ static inline struct tiny schnet_new(size_t n_layers) {
     grow_string(&tiny.card, t ? "," : "");
     grow_string(&tiny.card, "{\"irreps_mid\":\"7x0e\",\"activation\":\"ssp\","
                             "\"filter\":{\"hidden\":[6],\"activation\":\"ssp\"}}");
+  }
+  schnetpack_end(&tiny);
+  return tiny;
+}
+
+/* Five scalars and five vectors. */
+static inline struct tiny painn_new(size_t n_layers) {
+  struct tiny tiny = schnetpack_begin("painn", "");
+  struct irreps vectors = {0}, two_vectors = {0}, scalars[4] = {0};
+  irreps_append(&vectors, (struct irrep){1, -1}, 5);
+  irreps_append(&two_vectors, (struct irrep){1, -1}, 10);
+  for (size_t k = 1; k < 4; k++)
+    irreps_append(&scalars[k], (struct irrep){0, 1}, 5 * k);
+  for (size_t t = 0; t < n_layers; t++) {
+    const size_t sent = t == 0 ? 2 : 3, mixed = t + 1 == n_layers ? 2 : 3;
+    char prefix[32];
+    (void)snprintf(prefix, sizeof prefix, "layers.%zu.", t);
+    tiny_mlp(&tiny, prefix, "filter", SCHNETPACK_BASIS, 0, 5 * sent, true);
+    tiny_linear(&tiny, prefix, "linear_context", &scalars[1], &scalars[1], 0, true);
+    tiny_linear(&tiny, prefix, "linear_send", &scalars[1], &scalars[sent], 0, true);
+    tiny_linear(&tiny, prefix, "linear_mix", &vectors, &two_vectors, 0, false);
+    tiny_linear(&tiny, prefix, "linear_scalars", &scalars[1], &scalars[1], 0, true);
+    tiny_linear(&tiny, prefix, "linear_norms", &scalars[1], &scalars[1], 0, false);
+    tiny_linear(&tiny, prefix, "linear_update", &scalars[1], &scalars[mixed], 0, true);
+    grow_string(&tiny.card, t ? "," : "");
+    grow_string(&tiny.card, "{\"filter\":{\"hidden\":[],\"activation\":\"identity\"},"
+                            "\"activation\":\"silu\",\"epsilon\":1e-8}");
   }
   schnetpack_end(&tiny);
   return tiny;
@@ -120,6 +147,33 @@ static inline void assert_forces_are_slopes(struct irrep_model *model, bool peri
     gradient[i] = -c.forces[i];
   assert_gradient(energy_at, context, 3 * c.n_atoms, c.positions, gradient, 1e-4, 1e-8);
   assert_true(dot(3 * c.n_atoms, gradient, gradient) > 1e-6);
+}
+
+static inline void turn(const double (*r)[3], double *vectors, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    const double v[3] = {vectors[3 * i], vectors[3 * i + 1], vectors[3 * i + 2]};
+    for (size_t a = 0; a < 3; a++)
+      vectors[3 * i + a] = dot(3, r[a], v);
+  }
+}
+
+/* That energies stay and forces turn with a crystal that is turned, or mirrored too, about no
+ * special axis. */
+static inline void assert_turns_with_the_structure(struct irrep_model *model) {
+  static const double turns[][3][3] = {
+      {{0.6, -0.64, 0.48}, {0.8, 0.48, -0.36}, {0.0, 0.6, 0.8}},
+      {{0.6, -0.64, -0.48}, {0.8, 0.48, 0.36}, {0.0, 0.6, -0.8}},
+  };
+  for (size_t k = 0; k < 2; k++) {
+    struct cluster c = cluster_new(7, true), turned = c;
+    turn(turns[k], turned.positions, 7);
+    turn(turns[k], turned.cell[0], 3);
+    cluster_evaluate(model, &c, IRREP_FLOAT64, true);
+    cluster_evaluate(model, &turned, IRREP_FLOAT64, true);
+    turn(turns[k], c.forces, 7);
+    assert_all_close(turned.energies, c.energies, 7, 1e-11, 1e-11);
+    assert_all_close(turned.forces, c.forces, 21, 1e-10, 1e-10);
+  }
 }
 
 #endif

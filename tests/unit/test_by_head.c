@@ -246,8 +246,8 @@ static void test_refuses(void **state) {
     tiny_replace(&tiny, refusals[i].from, refusals[i].to);
     assert_tiny_refused(&tiny, refusals[i].status, refusals[i].field);
   }
-  static const char *const other[] = {"allegro", "schnet", "so3net"};
-  for (size_t i = 0; i < 3; i++) {
+  static const char *const other[] = {"allegro", "painn", "schnet", "so3net"};
+  for (size_t i = 0; i < 4; i++) {
     struct tiny tiny = file_of(0, true);
     char text[64];
     (void)snprintf(text, sizeof text, "\"architecture\":\"%s\"", other[i]);

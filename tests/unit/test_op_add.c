@@ -1,44 +1,55 @@
 #include "tests/unit/support_op.h"
 
-/* Two embeddings, the first added to the second -> readout; the first may have a second reader. */
-static void start(struct op_trial *trial, const struct kernels *kernels, size_t in_dim,
-                  size_t out_dim, bool shared) {
+struct add_case {
+  size_t in_dim, out_dim;
+  struct add add;
+};
+
+/* Two embeddings, a part of the first added to the second -> readout; the first may have a second
+ * reader. */
+static void start(struct op_trial *trial, const struct kernels *kernels, const struct add_case *c,
+                  bool shared) {
   struct rng rng = {3};
   struct program *program = &trial->program;
   test_program_begin(program, (struct program_options){0});
-  const size_t in = put_embedding(program, &rng, in_dim);
-  const size_t out = put_embedding(program, &rng, out_dim);
-  program_op(program, OP_ADD, in, out)->accumulate = true;
+  const size_t in = put_embedding(program, &rng, c->in_dim);
+  const size_t out = put_embedding(program, &rng, c->out_dim);
+  struct op *op = program_op(program, OP_ADD, in, out);
+  op->accumulate = true;
+  op->add = c->add;
   put_readout(program, &rng, out);
   if (shared)
     put_readout(program, &rng, in);
   op_trial_start(trial, kernels, 2);
 }
 
-/* Adds the first n reals of each row of a tile. */
-static void add_rows(struct reals *tile, size_t dim, const struct reals *all, size_t all_dim) {
-  const size_t n = dim < all_dim ? dim : all_dim;
+/* Adds n reals of each row from `from` on to those of a tile from `to` on. */
+static void add_rows(struct reals *tile, size_t dim, size_t to, const struct reals *all,
+                     size_t all_dim, size_t from, size_t n) {
   double *sums = doubles_new(tile->n);
   reals_read(tile);
   memcpy(sums, tile->exact, tile->n * sizeof(double));
   for (size_t r = 0; r < OP_ROWS; r++)
     for (size_t i = 0; i < n; i++)
-      sums[r * dim + i] += all->exact[(OP_FIRST + r) * all_dim + i];
+      sums[r * dim + to + i] += all->exact[(OP_FIRST + r) * all_dim + from + i];
   tile->kernels->from_double(tile->n, sums, tile->data);
   free(sums);
 }
 
-static const size_t dims[][2] = {{48, 48}, {16, 64}, {64, 16}};
+static const struct add_case cases[] = {
+    {48, 48, {48, 0, 0}}, {16, 64, {16, 0, 0}}, {64, 16, {16, 0, 0}}, {64, 96, {32, 32, 64}}};
+#define N_CASES (sizeof cases / sizeof *cases)
 
 static void check_forward(const struct kernels *kernels) {
-  for (size_t d = 0; d < 3; d++) {
+  for (size_t d = 0; d < N_CASES; d++) {
     struct op_trial trial = {0};
-    const size_t in_dim = dims[d][0], out_dim = dims[d][1];
-    start(&trial, kernels, in_dim, out_dim, false);
+    const struct add_case *c = &cases[d];
+    start(&trial, kernels, c, false);
     struct reals x = op_rows(&trial, trial.op->in, false);
-    struct reals before = op_rows(&trial, trial.op->out, false), tile = tile_rows(&before, out_dim);
+    struct reals before = op_rows(&trial, trial.op->out, false);
+    struct reals tile = tile_rows(&before, c->out_dim);
     reals_read(&x);
-    add_rows(&tile, out_dim, &x, in_dim);
+    add_rows(&tile, c->out_dim, c->add.out_offset, &x, c->in_dim, c->add.in_offset, c->add.n);
     cpu_ops[trial.op->id]->forward(&trial.run, trial.op);
     assert_tile_written(&trial, trial.op->out, false, &before, &tile);
     reals_free(&x);
@@ -49,18 +60,19 @@ static void check_forward(const struct kernels *kernels) {
 }
 
 static void check_adjoint(const struct kernels *kernels) {
-  for (size_t d = 0; d < 6; d++) {
+  for (size_t d = 0; d < 2 * N_CASES; d++) {
     struct op_trial trial = {0};
-    const size_t in_dim = dims[d / 2][0], out_dim = dims[d / 2][1];
+    const struct add_case *c = &cases[d / 2];
     const bool shared = d % 2;
-    start(&trial, kernels, in_dim, out_dim, shared);
+    start(&trial, kernels, c, shared);
     assert_int_equal(trial.op->grad_accumulate, shared);
     struct reals gy = op_rows(&trial, trial.op->out, true);
-    struct reals before = op_rows(&trial, trial.op->in, true), tile = tile_rows(&before, in_dim);
+    struct reals before = op_rows(&trial, trial.op->in, true);
+    struct reals tile = tile_rows(&before, c->in_dim);
     if (!shared)
       memset(tile.data, 0, tile.n * kernels->real_size);
     reals_read(&gy);
-    add_rows(&tile, in_dim, &gy, out_dim);
+    add_rows(&tile, c->in_dim, c->add.in_offset, &gy, c->out_dim, c->add.out_offset, c->add.n);
     cpu_ops[trial.op->id]->adjoint(&trial.run, trial.op);
     assert_tile_written(&trial, trial.op->in, true, &before, &tile);
     reals_free(&gy);

@@ -1,35 +1,12 @@
 #include "tests/unit/support_schnetpack.h"
 
-/* A turn and a mirrored turn about no special axis. */
-static const double turns[][3][3] = {
-    {{0.6, -0.64, 0.48}, {0.8, 0.48, -0.36}, {0.0, 0.6, 0.8}},
-    {{0.6, -0.64, -0.48}, {0.8, 0.48, 0.36}, {0.0, 0.6, -0.8}},
-};
-
-static void turn(const double (*r)[3], double *vectors, size_t n) {
-  for (size_t i = 0; i < n; i++) {
-    const double v[3] = {vectors[3 * i], vectors[3 * i + 1], vectors[3 * i + 2]};
-    for (size_t a = 0; a < 3; a++)
-      vectors[3 * i + a] = dot(3, r[a], v);
-  }
-}
-
 static void test_turned_structures(void **state) {
   (void)state;
   for (int l_max = 0; l_max <= 3; l_max++)
     for (size_t n_layers = 1; n_layers <= 3; n_layers++) {
       struct tiny tiny = so3net_new(l_max, n_layers);
       struct irrep_model *model = tiny_loaded(&tiny);
-      for (size_t k = 0; k < 2; k++) {
-        struct cluster c = cluster_new(7, true), turned = c;
-        turn(turns[k], turned.positions, 7);
-        turn(turns[k], turned.cell[0], 3);
-        cluster_evaluate(model, &c, IRREP_FLOAT64, true);
-        cluster_evaluate(model, &turned, IRREP_FLOAT64, true);
-        turn(turns[k], c.forces, 7);
-        assert_all_close(turned.energies, c.energies, 7, 1e-11, 1e-11);
-        assert_all_close(turned.forces, c.forces, 21, 1e-10, 1e-10);
-      }
+      assert_turns_with_the_structure(model);
       irrep_model_free(model);
     }
 }

@@ -26,7 +26,11 @@ from irrepd.errors import FormatError
 from irrepd.records import Global, Record
 
 MODELS = Path(__file__).resolve().parents[3] / "tests" / "reference" / "fixtures"
-CASES = {"schnet-gaussian": "schnet/gaussian", "so3net-l1": "so3net/l1"}
+CASES = {
+    "schnet-gaussian": "schnet/gaussian",
+    "painn-gaussian": "painn/gaussian",
+    "so3net-l1": "so3net/l1",
+}
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -102,7 +106,7 @@ def test_newer_releases_are_warned_of(fixtures: Path) -> None:
 
 def test_embeddings_of_charge_and_spin_are_refused(fixtures: Path) -> None:
     def change(model: Record) -> None:
-        modules = model.state["_modules"]["representation"].state["_modules"]
+        modules = part(model.state, "representation").state["_modules"]
         modules["electronic_embeddings"] = modules["interactions"]
 
     with pytest.raises(FormatError, match="charge or spin"):
@@ -138,8 +142,54 @@ def rename(record: Record, name: str) -> None:
 REFUSED: dict[str, tuple[str, Callable[[dict], None], str]] = {
     "representation": (
         "schnet-gaussian",
-        lambda s: rename(part(s, "representation"), "PaiNN"),
-        "PaiNN; supported: SchNet, SO3net",
+        lambda s: rename(part(s, "representation"), "FieldSchNet"),
+        "FieldSchNet; supported: SchNet, PaiNN, SO3net",
+    ),
+    "a part of PaiNN": (
+        "painn-gaussian",
+        lambda s: part(s, "representation", "mixing", "1").state.update(extra=1),
+        "'representation.mixing.1' has parts not understood: extra",
+    ),
+    "an interaction of PaiNN": (
+        "painn-gaussian",
+        lambda s: rename(part(s, "representation", "interactions", "0"), "SchNetInteraction"),
+        "SchNetInteraction; supported: PaiNNInteraction",
+    ),
+    "epsilon of PaiNN": (
+        "painn-gaussian",
+        lambda s: part(s, "representation", "mixing", "0").state.update(epsilon=0.0),
+        "'representation.mixing.0.epsilon' is 0.0, not within",
+    ),
+    "epsilon of another type": (
+        "painn-gaussian",
+        lambda s: part(s, "representation", "mixing", "0").state.update(epsilon="small"),
+        "'small', not a number",
+    ),
+    "two activations of PaiNN": (
+        "painn-gaussian",
+        lambda s: part(
+            s, "representation", "mixing", "2", "intraatomic_context_net", "0"
+        ).state.update(activation=Global("torch", "tanh")),
+        "has the activation 'tanh', and the interaction before it 'silu'",
+    ),
+    "shared filters of PaiNN": (
+        "painn-gaussian",
+        lambda s: part(s, "representation").state.update(share_filters=True),
+        "'representation.filter_net' has not the shape or bias of its place",
+    ),
+    "mixings of PaiNN": (
+        "painn-gaussian",
+        lambda s: part(s, "representation", "mixing").state["_modules"].popitem(),
+        "3 interactions and 2 mixings",
+    ),
+    "a network of PaiNN": (
+        "painn-gaussian",
+        lambda s: (
+            part(s, "representation", "interactions", "0", "interatomic_context_net")
+            .state["_modules"]
+            .popitem()
+        ),
+        "is no MLP with one activation",
     ),
     "cutoff": (
         "schnet-gaussian",

@@ -251,6 +251,12 @@ struct kernels {
   void (*norm_adjoint)(const struct norm *op, size_t n_rows, const void *weights, const void *in,
                        const void *grad_out, void *grad_in, bool accumulate);
 
+  /* Lengths of the vectors of an irrep, channel by channel: Schuett, Unke and Gastegger 2021,
+   * arXiv:2102.03150, eq. 9. */
+  void (*vector_norm)(const struct vector_norm *op, size_t n_rows, const void *in, void *out);
+  void (*vector_norm_adjoint)(const struct vector_norm *op, size_t n_rows, const void *in,
+                              const void *grad_out, void *grad_in, bool accumulate);
+
   /* Product basis: Batatia et al. 2022, eq. 10 and 11, with the generalised Clebsch-Gordan
    * coefficients and the weights of a species multiplied out; evaluated as nested sums. */
   void (*product)(const struct product *op, size_t n_rows, const uint32_t *species,

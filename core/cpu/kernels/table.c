@@ -14,6 +14,7 @@
 #include "core/cpu/kernels/scalar_convolution.h"
 #include "core/cpu/kernels/tensor_product.h"
 #include "core/cpu/kernels/tensor_square.h"
+#include "core/cpu/kernels/vector_norm.h"
 #include "core/cpu/kernels/weighted_harmonics.h"
 #include "core/e3/spherical_harmonics.h"
 
@@ -103,6 +104,8 @@ const struct kernels KERNEL(kernels) = {
     .divide_adjoint = KERNEL(divide_adjoint),
     .norm = KERNEL(norm),
     .norm_adjoint = KERNEL(norm_adjoint),
+    .vector_norm = KERNEL(vector_norm),
+    .vector_norm_adjoint = KERNEL(vector_norm_adjoint),
     .product = KERNEL(product),
     .product_adjoint = KERNEL(product_adjoint),
     .tensor_square = KERNEL(tensor_square),

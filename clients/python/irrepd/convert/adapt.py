@@ -9,7 +9,7 @@ import numpy as np
 
 from irrepd.errors import FormatError
 
-ARCHITECTURES = ("schnet", "so3net")
+ARCHITECTURES = ("schnet", "painn", "so3net")
 
 # In eV; CODATA 2018.
 ENERGY_UNITS = {

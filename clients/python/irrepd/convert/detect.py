@@ -15,7 +15,7 @@ Converter = Callable[[Any, Optional[str]], tuple[dict[str, np.ndarray], dict[str
 CONVERTERS: tuple[tuple[str, Callable[[Any], bool], Converter], ...] = (
     ("SevenNet", sevennet.is_sevennet, sevennet.convert),
     ("MACE", mace.is_mace, mace.convert),
-    ("SchNetPack (SchNet, SO3net)", schnetpack.is_schnetpack, schnetpack.convert),
+    ("SchNetPack (SchNet, PaiNN, SO3net)", schnetpack.is_schnetpack, schnetpack.convert),
     ("NequIP", nequip.is_nequip, nequip.convert),
     ("Allegro", allegro.is_allegro, allegro.convert),
 )

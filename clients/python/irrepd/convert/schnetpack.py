@@ -1,9 +1,9 @@
 """Pickled SchNetPack potentials (Schuett et al. 2023, 10.1063/5.0138367) to model files.
 
-Follows schnetpack 2.0 to 2.2: a NeuralNetworkPotential with a SchNet or SO3net representation, one
-Atomwise energy, and its postprocessors. The file tells neither units (see adapt.py: eV and Angstrom
-are assumed) nor the elements that the model was trained on (all that have an embedding are taken,
-or those with a reference energy).
+Follows schnetpack 2.0 to 2.2: a NeuralNetworkPotential with a SchNet, PaiNN or SO3net
+representation, one Atomwise energy, and its postprocessors. The file tells neither units (see
+adapt.py: eV and Angstrom are assumed) nor the elements that the model was trained on (all that have
+an embedding are taken, or those with a reference energy).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from irrepd.convert import schnet, so3net
+from irrepd.convert import painn, schnet, so3net
 from irrepd.convert.modules import Module
 from irrepd.convert.releases import release_of
 from irrepd.convert.schnetpack_modules import cutoff_of, network_of, radial_of
@@ -23,7 +23,7 @@ from irrepd.records import Record
 Converted = tuple[dict[str, np.ndarray], dict[str, Any]]
 
 NUMBER_MAX = 118
-REPRESENTATIONS = {"SchNet": schnet.convert, "SO3net": so3net.convert}
+REPRESENTATIONS = {"SchNet": schnet.convert, "PaiNN": painn.convert, "SO3net": so3net.convert}
 _CASTS = ("CastMap", "CastTo32", "CastTo64")
 
 

@@ -1,0 +1,16 @@
+/* Lengths of an irrep's channels, on the tile's rows: kernels/vector_norm.c. */
+#include "core/cpu/op_table.h"
+#include "core/cpu/run.h"
+
+static void forward(const struct run *run, const struct op *op) {
+  run->kernels->vector_norm(&op->vector_norm, run_rows(run, op->in), run_features(run, op->in),
+                            run_features(run, op->out));
+}
+
+static void adjoint(const struct run *run, const struct op *op) {
+  run->kernels->vector_norm_adjoint(&op->vector_norm, run_rows(run, op->in),
+                                    run_features(run, op->in), run_gradient(run, op->out),
+                                    run_gradient(run, op->in), op->grad_accumulate);
+}
+
+const struct cpu_op cpu_vector_norm = {.forward = forward, .adjoint = adjoint};
