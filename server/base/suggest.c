@@ -33,7 +33,8 @@ const char *suggest(const char *name, const char *const *names, size_t n) {
   size_t fewest = SUGGEST_MAX + 1;
   for (size_t i = 0; i < n; i++) {
     const size_t other = strlen(names[i]), longer = length > other ? length : other;
-    if (longer > SUGGEST_MAX)
+    const size_t shorter = length < other ? length : other;
+    if (longer > SUGGEST_MAX || 5 * (longer - shorter) > 2 * longer)
       continue;
     const size_t changes = distance(name, length, names[i], other);
     if (changes >= fewest || 5 * changes > 2 * longer)

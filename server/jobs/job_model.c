@@ -3,6 +3,7 @@
 #include "server/jobs/job_deadline.h"
 #include "server/jobs/job_life.h"
 #include "server/jobs/predictor.h"
+#include "server/models/unknown_model.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -56,7 +57,7 @@ void job_model_find(struct predict_job *job, const char *model) {
   if (p->draining)
     predict_job_fail(job, PROBLEM_DRAINING, "the server finishes what it has accepted");
   else if (!job->served)
-    problem_of_kind(&job->problem, PROBLEM_UNKNOWN_MODEL, "", "there is no model \"%.64s\"", model);
+    unknown_model(&job->problem, p->registry, "", model);
   else if (job->served->state == MODEL_FAILED)
     fail_unloaded(job, job->served);
   struct loaded_model *loaded = predict_job_failed(job) ? NULL : registry_hold(job->served);
@@ -90,7 +91,9 @@ static bool find_member(struct predict_job *job) {
     return true;
   }
   if (!served) {
-    fail_member(job, index, PROBLEM_UNKNOWN_MEMBER, "there is no such model");
+    char what[160];
+    unknown_model_text(job->predictor->registry, member->model, what, sizeof what);
+    fail_member(job, index, PROBLEM_UNKNOWN_MEMBER, what);
     return true;
   }
   if (served->state == MODEL_FAILED) {

@@ -12,7 +12,9 @@ export function showModels(models, cards, rateOf) {
     const card = cards.find(({ name }) => name === model.name) ?? {};
     return el("tr", {},
       el("th", { scope: "row" }, model.name, model.pinned ? el("span", { class: "tag" }, "pinned") : null,
-        card.description ? el("p", { class: "note" }, card.description) : null),
+        card.description ? el("p", { class: "note" }, card.description) : null,
+        card.license ? el("p", { class: "note" }, `Licence: ${card.license}`) : null,
+        card.citation ? el("p", { class: "note" }, `Cite ${card.citation}`) : null),
       el("td", {}, state,
         model.error ? el("span", { class: "note" }, ` ${model.error}`) : null),
       el("td", {}, card.variant ?? card.architecture ?? "–",

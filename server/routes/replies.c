@@ -2,6 +2,7 @@
 #include "server/base/problem_kinds.h"
 #include "server/codec/codec_safetensors.h"
 #include "server/http/http_text.h"
+#include "server/models/unknown_model.h"
 #include "server/routes/routes.h"
 
 bool routes_body_is_binary(const struct http_exchange *exchange) {
@@ -43,13 +44,10 @@ void reply_not_found(struct http_exchange *exchange) {
   http_reply_problem(exchange, &problem, NULL);
 }
 
-void reply_unknown_model(struct http_exchange *exchange, const char *model) {
+void reply_unknown_model(const struct services *services, struct http_exchange *exchange,
+                         const char *model) {
   struct problem problem;
-  http_reply_problem(exchange,
-                     problem_of_kind(&problem, PROBLEM_UNKNOWN_MODEL, "",
-                                     "No model is called \"%.64s\"; GET /v1/models lists them.",
-                                     model),
-                     NULL);
+  http_reply_problem(exchange, unknown_model(&problem, services->registry, "", model), NULL);
 }
 
 void reply_no_memory(struct http_exchange *exchange) {

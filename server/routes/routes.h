@@ -119,8 +119,9 @@ void reply_model_card(struct http_exchange *exchange, const struct served_model 
 /* Answers 404 for a path without a route. */
 void reply_not_found(struct http_exchange *exchange);
 
-/* Answers 404 for a model that is not served. */
-void reply_unknown_model(struct http_exchange *exchange, const char *model);
+/* Answers 404 for a model that is not served, with the name of one that is and may be meant. */
+void reply_unknown_model(const struct services *services, struct http_exchange *exchange,
+                         const char *model);
 
 /* A handler that has found no memory: nobody is told any more when the client leaves. */
 void reply_no_memory(struct http_exchange *exchange);

@@ -78,7 +78,7 @@ void routes_unload(struct http_exchange *exchange, struct served_model *served) 
 void route_load(struct services *services, struct http_exchange *exchange, const char *model) {
   struct served_model *served = registry_find(services->registry, model);
   if (!served)
-    reply_unknown_model(exchange, model);
+    reply_unknown_model(services, exchange, model);
   else if (body_is_empty(exchange))
     routes_load(services, exchange, served);
 }
@@ -86,7 +86,7 @@ void route_load(struct services *services, struct http_exchange *exchange, const
 void route_unload(struct services *services, struct http_exchange *exchange, const char *model) {
   struct served_model *served = registry_find(services->registry, model);
   if (!served)
-    reply_unknown_model(exchange, model);
+    reply_unknown_model(services, exchange, model);
   else if (body_is_empty(exchange))
     routes_unload(exchange, served);
 }

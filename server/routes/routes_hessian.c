@@ -385,7 +385,7 @@ static struct call *new_call(struct services *services, struct http_exchange *ex
 void route_hessian(struct services *services, struct http_exchange *exchange, const char *model) {
   struct problem problem;
   if (!registry_find(services->registry, model)) {
-    reply_unknown_model(exchange, model);
+    reply_unknown_model(services, exchange, model);
     return;
   }
   if (services->draining) {

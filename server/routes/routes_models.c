@@ -103,7 +103,7 @@ void route_models(struct services *services, struct http_exchange *exchange, con
 void route_model(struct services *services, struct http_exchange *exchange, const char *model) {
   const struct served_model *served = registry_find(services->registry, model);
   if (!served)
-    reply_unknown_model(exchange, model);
+    reply_unknown_model(services, exchange, model);
   else
     reply_model_card(exchange, served);
 }

@@ -31,7 +31,7 @@ static void on_gone(void *context) {
 void routes_predict(struct services *services, struct http_exchange *exchange, const char *model,
                     struct predict_call request) {
   if (!registry_find(services->registry, model)) {
-    reply_unknown_model(exchange, model);
+    reply_unknown_model(services, exchange, model);
     return;
   }
   struct call *call = malloc(sizeof *call);

@@ -117,7 +117,7 @@ void route_v2_load(struct services *services, struct http_exchange *exchange, co
   struct served_model *served = registry_find(services->registry, model);
   bool none;
   if (!served)
-    reply_unknown_model(exchange, model);
+    reply_unknown_model(services, exchange, model);
   else if (read_body(exchange, true, NULL, &none))
     routes_load(services, exchange, served);
 }
@@ -127,7 +127,7 @@ void route_v2_unload(struct services *services, struct http_exchange *exchange, 
   struct served_model *served = registry_find(services->registry, model);
   bool dependents;
   if (!served)
-    reply_unknown_model(exchange, model);
+    reply_unknown_model(services, exchange, model);
   else if (read_body(exchange, true, "unload_dependents", &dependents))
     routes_unload(exchange, served);
 }
@@ -179,7 +179,7 @@ void route_v2_model_stats(struct services *services, struct http_exchange *excha
   struct text text = {0};
   struct json_writer w = json_writer_over(&text);
   if (!served) {
-    reply_unknown_model(exchange, model);
+    reply_unknown_model(services, exchange, model);
     return;
   }
   json_open_object(&w, NULL);

@@ -3,6 +3,7 @@
 #include "server/codec/codec_reader.h"
 #include "server/drivers/parameters.h"
 #include "server/drivers/sockets.h"
+#include "server/models/unknown_model.h"
 #include "server/routes/routes.h"
 
 #include <stdio.h>
@@ -72,8 +73,7 @@ static bool read_model(struct reading *r, struct json_reader *json) {
     return false;
   const struct served_model *served = registry_find(r->services->registry, name);
   if (!served) {
-    problem_of_kind(r->problem, PROBLEM_UNKNOWN_MODEL, "#/model",
-                    "No model is called \"%.64s\"; GET /v1/models lists them.", name);
+    unknown_model(r->problem, r->services->registry, "#/model", name);
     return false;
   }
   snprintf(r->spec->model, sizeof r->spec->model, "%s", served->name);

@@ -303,7 +303,7 @@ static void begin(struct services *services, struct http_exchange *exchange, con
                           .format = routes_body_is_binary(exchange) ? TRAJECTORY_SAFETENSORS
                                                                     : TRAJECTORY_JSON};
   if (!registry_find(services->registry, model))
-    reply_unknown_model(exchange, model);
+    reply_unknown_model(services, exchange, model);
   else if (services->draining)
     http_reply_problem(exchange,
                        problem_of_kind(&problem, PROBLEM_DRAINING, "",

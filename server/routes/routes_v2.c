@@ -56,7 +56,7 @@ void route_v2_model_ready(struct services *services, struct http_exchange *excha
   const struct served_model *served = registry_find(services->registry, model);
   struct problem problem;
   if (!served) {
-    reply_unknown_model(exchange, model);
+    reply_unknown_model(services, exchange, model);
   } else if (services->draining) {
     problem_of_kind(&problem, PROBLEM_DRAINING, "", "Requests under way are being finished.");
     http_reply_problem(exchange, &problem, NULL);
@@ -121,7 +121,7 @@ static void put_outputs(struct json_writer *w, enum manner manner) {
 void route_v2_model(struct services *services, struct http_exchange *exchange, const char *model) {
   const struct served_model *served = registry_find(services->registry, model);
   if (!served) {
-    reply_unknown_model(exchange, model);
+    reply_unknown_model(services, exchange, model);
     return;
   }
   struct text text = {0};
@@ -144,7 +144,7 @@ void route_v2_model_config(struct services *services, struct http_exchange *exch
                            const char *model) {
   const struct served_model *served = registry_find(services->registry, model);
   if (!served) {
-    reply_unknown_model(exchange, model);
+    reply_unknown_model(services, exchange, model);
     return;
   }
   struct text text = {0};

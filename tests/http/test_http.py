@@ -76,7 +76,9 @@ def test_unknown_model_cannot_predict(daemon: Daemon) -> None:
         "POST", "/v1/models/nobody/predict", b"{}", {"Content-Type": "application/json"}
     )
     assert (answer.status, kind(answer)) == (404, "unknown-model")
-    assert "nobody" in answer.json()["detail"]
+    assert "nobody" in answer.json()["detail"] and "did you mean" not in answer.json()["detail"]
+    near = daemon.ask("GET", f"/v1/models/{MODEL[:-1]}")
+    assert near.status == 404 and f'did you mean "{MODEL}"?' in near.json()["detail"]
 
 
 @pytest.mark.parametrize("path", ["/%", "/%4", "/%zz", "/%00", "/a%2Fb", "/a%0d%0aX:1", "/%7f"])
