@@ -1,7 +1,7 @@
 """python3 -m irrepd FILE --url URL --model NAME: evaluates every frame of a file that ASE reads.
 
 python3 -m irrepd relax FILE --output OUT, and md: irrepd.trajectory_command; jobs:
-irrepd.job_command; mcp: irrepd.agent_command; pull: irrepd.pull.
+irrepd.job_command; mcp: irrepd.agent_command; pull: irrepd.pull; models: irrepd.models_command.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ COMMANDS = {
     "jobs": "irrepd.job_command",
     "mcp": "irrepd.agent_command",
     "pull": "irrepd.pull",
+    "models": "irrepd.models_command",
 }
 
 
@@ -66,7 +67,8 @@ def _parser() -> argparse.ArgumentParser:
         "have no result, each with its reason, or 2 when something else went wrong. "
         "`irrepd relax --help` and `irrepd md --help`: relaxation and dynamics; "
         "`irrepd jobs --help`: those that go on by themselves; `irrepd mcp --help`: all of it for "
-        "agents that are language models; `irrepd pull --help`: published models by name.",
+        "agents that are language models; `irrepd pull --help`: published models by name; "
+        "`irrepd models --help`: those that are there.",
     )
     add_frames(parser)
     add_model(parser)

@@ -45,6 +45,7 @@ def fetch(
     *,
     size: int | None = None,
     sha256: str | None = None,
+    md5: str | None = None,
     stall: float = STALL_SECONDS,
     progress: Callable[[int, int | None], None] = lambda done, total: None,
 ) -> None:
@@ -70,7 +71,7 @@ def fetch(
             if not gained:
                 time.sleep(min(attempt, 2) * min(stall, 1.0))
     try:
-        _check(part, size, sha256)
+        _check(part, size, {"sha256": sha256, "md5": md5})
     except FetchError:
         _forget(part)
         raise
@@ -171,14 +172,16 @@ def _copy(
         raise _Incomplete(f"the connection ended at {done} of {total} bytes")
 
 
-def _check(part: Path, size: int | None, sha256: str | None) -> None:
+def _check(part: Path, size: int | None, digests: dict[str, str | None]) -> None:
     found = part.stat().st_size
     if size is not None and found != size:
         raise FetchError(f"it has {found} bytes, not {size}")
-    if sha256 is not None:
-        digest = hashlib.sha256()
+    for kind, expected in digests.items():
+        if expected is None:
+            continue
+        digest = hashlib.new(kind, usedforsecurity=False)
         with open(part, "rb") as file:
             for block in iter(lambda: file.read(1 << 20), b""):
                 digest.update(block)
-        if digest.hexdigest() != sha256:
-            raise FetchError(f"its sha256 is {digest.hexdigest()}, not {sha256}")
+        if digest.hexdigest() != expected:
+            raise FetchError(f"its {kind} is {digest.hexdigest()}, not {expected}")

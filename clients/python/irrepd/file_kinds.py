@@ -43,7 +43,11 @@ def kind_of_file(path: str | os.PathLike[str]) -> str:
     if not head:
         return "an empty file"
     if 0 < int.from_bytes(head[:8], "little") < size and head[8:9] == b"{":
-        return "a safetensors file: one that irrepd.convert wrote is a model file already"
+        return (
+            "a safetensors file: one that irrepd.convert wrote is a model file already; one of "
+            "MACE v1, which is not released and whose format may change, is not read: convert the "
+            ".model file"
+        )
     for beginning, kind in _BEGINNINGS:
         if head.lstrip(b" \t\r\n").lower().startswith(beginning.lower()):
             return kind

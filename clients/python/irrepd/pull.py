@@ -41,6 +41,8 @@ def main(_: str, arguments: Sequence[str]) -> int:
         accept_license=options.accept_license,
     )
     print(f"{path}: {entry.license}; cite {entry.citation}")
+    if entry.warning:
+        print(entry.warning)
     return 0
 
 
@@ -114,7 +116,15 @@ def pull(
     checkpoint = folder / f".{entry.name}.checkpoint"
     bar = _Bar(entry.name)
     try:
-        fetch(url, checkpoint, size=entry.size, sha256=entry.sha256, stall=stall, progress=bar)
+        fetch(
+            url,
+            checkpoint,
+            size=entry.size,
+            sha256=entry.sha256,
+            md5=entry.md5,
+            stall=stall,
+            progress=bar,
+        )
     finally:
         bar.close()
     try:
@@ -133,9 +143,10 @@ def _convert(entry: Published, checkpoint: Path, target: Path) -> None:
         command = [sys.executable, "-c", _CONVERT, str(MEMORY_MAX), str(checkpoint), str(made)]
         for field, text in (
             ("name", entry.name), ("license", entry.license), ("citation", entry.citation),
-            ("source", source),
+            ("source", source), ("description", entry.warning), ("dispersion", entry.dispersion),
+            ("default-head", entry.default_head),
         ):  # fmt: skip
-            command += [f"--{field}", text]
+            command += [f"--{field}", text] if text else []
         package = str(Path(__file__).resolve().parent.parent)
         paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}

@@ -75,6 +75,24 @@ def write(path: Path, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, 
         raise
 
 
+def read_metadata(path: Path) -> dict[str, str]:
+    """The metadata of a file, of which only the header is read; FormatError where it has none."""
+    with open(path, "rb") as file:
+        start = file.read(8)
+        size = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
+        if not 0 < size <= _HEADER_MAX:
+            raise FormatError("not a safetensors file")
+        text = file.read(size)
+    try:
+        header = json.loads(text.decode(), object_pairs_hook=_unique)
+    except (UnicodeDecodeError, RecursionError, ValueError):
+        raise FormatError("not a safetensors file") from None
+    metadata = header.get("__metadata__", {}) if isinstance(header, dict) else None
+    if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
+        raise FormatError("not a safetensors file")
+    return metadata
+
+
 def loads(data: bytes) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Tensors (read-only views) and metadata of a file's bytes; FormatError unless all is well."""
     if len(data) < 8:

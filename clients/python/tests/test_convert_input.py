@@ -54,6 +54,7 @@ FILES: dict[str, tuple[bytes, str]] = {
     "page": (b"\n<!DOCTYPE html><html>not found</html>", "but a web page"),
     "gzip": (b"\x1f\x8b\x08" + bytes(20), "gunzip it first"),
     "model file": (safetensors.dumps({"a": np.zeros(3)}, {"irrepd": "{}"}), "a safetensors file"),
+    "MACE v1": (safetensors.dumps({"a": np.zeros(3)}, {"format": "pt"}), "MACE v1"),
     "shared library": (b"\x7fELF" + bytes(60), "a compiled model has no layers"),
     "torchscript": (
         zipped(m__data__pkl=b"", **{"m/constants.pkl": b"", "m/code/__torch__.py": b"x"}),

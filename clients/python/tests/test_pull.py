@@ -89,7 +89,7 @@ def mirror(fixtures: Path) -> Iterator[Mirror]:
     server.server_close()
 
 
-ENTRY = find("nequix-oam-1")
+ENTRY = dataclasses.replace(find("nequix-oam-1"), size=None, sha256=None)  # of another file
 
 
 def test_a_name_becomes_a_model(mirror: Mirror, tmp_path: Path) -> None:
@@ -110,14 +110,19 @@ def test_commands(
 ) -> None:
     monkeypatch.setenv("IRREPD_MODELS", str(tmp_path))
     monkeypatch.setenv("IRREPD_MIRROR", mirror.url)
-    assert main(["pull", "nequix-mp-1"]) == 0
-    assert "CC-BY-4.0; cite" in capsys.readouterr().out
+    assert main(["pull", "mace-mpa-0-medium"]) == 0
+    assert "MIT; cite" in capsys.readouterr().out
+    assert main(["pull", "nequix-mp-1"]) == 2  # whose size is known
+    assert "bytes, not 2842366" in capsys.readouterr().err
     assert main(["pull", "nequix-omat-1", "--from", str(fixtures / "nequix.pt")]) == 0
     assert main(["pull", "nequix-oam-1", "--from", str(tmp_path / "absent")]) == 2
     assert "there is no file" in capsys.readouterr().err
     assert main(["pull", "mace-omat-0-small"]) == 2
     assert "--accept-license" in capsys.readouterr().err
     assert main(["pull", "small-omat-0", "--accept-license"]) == 0
+    assert "no commercial use" in capsys.readouterr().out
+    card = json.loads(safetensors.read(tmp_path / "mace-omat-0-small.safetensors")[1]["irrepd"])
+    assert "no commercial use" in card["description"] and card["dispersion"]["functional"] == "pbe"
     assert main(["pull", "nequix-oam"]) == 2
     assert "did you mean nequix-oam-1" in capsys.readouterr().err
     assert main(["pull"]) == 2
@@ -126,7 +131,7 @@ def test_commands(
     assert all(entry.name in listed for entry in CATALOGUE)
     made = sorted(path.name for path in tmp_path.iterdir())
     assert made == [f"{name}.safetensors" for name in
-                    ("mace-omat-0-small", "nequix-mp-1", "nequix-omat-1")]  # fmt: skip
+                    ("mace-mpa-0-medium", "mace-omat-0-small", "nequix-omat-1")]  # fmt: skip
 
 
 def test_a_cut_connection_is_resumed(mirror: Mirror, tmp_path: Path) -> None:
@@ -200,6 +205,7 @@ def test_https_leads_to_no_http() -> None:
         ("huge", {}, "the server has 1099511627776 bytes"),
         ("", {"size": 17}, "not 17"),
         ("", {"sha256": "0" * 64}, "its sha256 is"),
+        ("", {"md5": "0" * 32}, "its md5 is"),
     ],
 )
 def test_what_is_not_expected_leaves_nothing(
@@ -240,6 +246,8 @@ def test_the_catalogue_is_consistent() -> None:
         assert isinstance(entry, Published) and entry.url.startswith("https://")
         assert entry.license and entry.citation and entry.functional and entry.file_name
         assert find(entry.name) is entry and all(find(alias) is entry for alias in entry.aliases)
+        assert entry.sha256 is None or (len(entry.sha256) == 64 and entry.size is not None)
+        assert entry.md5 is None or (len(entry.md5) == 32 and entry.size is not None)
     assert canonical("medium-mpa-0") == "mace-mpa-0-medium" and canonical("7net-0") == "sevennet-0"
 
 
