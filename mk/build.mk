@@ -75,8 +75,8 @@ endif
 LDFLAGS_COMMON := -pthread -Wl,-z,noexecstack,-z,relro,-z,now $(SANITIZER_FLAGS)
 
 # Expanded when a recipe runs: on a fresh machine pkg-config is installed by then.
-SERVER_CFLAGS = $(shell pkg-config --cflags libmicrohttpd libcjson libuv gnutls)
-SERVER_LIBS = $(shell pkg-config --libs libmicrohttpd libcjson libuv gnutls)
+SERVER_CFLAGS = $(shell pkg-config --cflags libmicrohttpd libcjson libuv gnutls zlib libzstd)
+SERVER_LIBS = $(shell pkg-config --libs libmicrohttpd libcjson libuv gnutls zlib libzstd)
 # What the core needs: whoever links build/libirrep.a gets it from irrep.pc and irrepConfig.cmake.
 CORE_LIBS := -lopenblas -lsymspg -lm
 # Debian's OpenBLAS without threads of its own, where several are installed.

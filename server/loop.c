@@ -77,6 +77,7 @@ static struct http_options http_options(struct daemon *daemon) {
   const struct config *config = daemon->config;
   return (struct http_options){.listen_fd = daemon->listener.fd,
                                .max_body_bytes = config->max_body_bytes,
+                               .compress_above = config->compress_above,
                                .max_connections = config->max_connections,
                                .max_connections_address = config->max_connections_address,
                                .request_timeout_ms = config->request_timeout_ms,

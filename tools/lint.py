@@ -67,6 +67,8 @@ ONLY_IN = {
         "server/http/quirks.*",
         "tests/unit/test_http_response.c",
     ),
+    "zlib.h": ("server/http/decoder.c", "server/http/encoder.c", "tests/*"),
+    "zstd.h": ("server/http/decoder.c", "server/http/encoder.c", "tests/*"),
     "cjson/cJSON.h": (
         "server/base/config.c",
         "clients/c/*",

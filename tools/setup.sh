@@ -9,7 +9,7 @@ set -euo pipefail
 
 group=${1:?usage: tools/setup.sh build|test|lint|fuzz|soak|page|package|docs|deploy-files|deploy}
 packages=(gcc g++ libc6-dev binutils pkg-config libmicrohttpd-dev libcjson-dev libuv1-dev libgnutls28-dev
-  libopenblas-serial-dev libsymspg-dev python3 python3-venv ca-certificates curl)
+  zlib1g-dev libzstd-dev libopenblas-serial-dev libsymspg-dev python3 python3-venv ca-certificates curl)
 case $group in
 build) ;;
 test) packages+=(cmake iproute2 libcmocka-dev libcurl4-gnutls-dev liblammps-dev locales mandoc nftables openssl valgrind) ;;

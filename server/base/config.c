@@ -85,6 +85,8 @@ static const struct option options[] = {
      "take the time of each operation, for /metrics, /v1/status and a table in the log at the end"},
     {"max-body-bytes", "BYTES", OPTION_BYTES, "64M", FIELD(max_body_bytes), 1024, 1u << 30,
      "body of one request; beyond: 413; unless told, at most a 32nd of the memory"},
+    {"compress-above", "BYTES", OPTION_BYTES, "16K", FIELD(compress_above), 0, SIZE_MAX / 4,
+     "answers of more bytes are compressed (gzip, zstd) for clients that accept it"},
     {"max-receiving-bytes", "BYTES", OPTION_BYTES, "512M", FIELD(max_receiving_bytes), 1024,
      SIZE_MAX / 4,
      "bodies being received or waiting to be read, of all connections; others wait as long as a "

@@ -28,6 +28,7 @@ struct config {
   bool profile;                   /* --profile: time by operation */
   bool exact_filters;             /* --exact-filters: radial networks are not tabulated */
   size_t max_body_bytes;          /* --max-body-bytes */
+  size_t compress_above;          /* --compress-above: answers of more bytes, where accepted */
   size_t max_receiving_bytes;     /* --max-receiving-bytes: bodies that are received or wait to be
                                      read, and four times as much of requests and answers; never
                                      below max_body_bytes */

@@ -31,11 +31,26 @@ static enum MHD_Result on_field(void *context, enum MHD_ValueKind kind, const ch
     return MHD_YES;
   if (strcasecmp(name, "accept") == 0)
     http_accept_add(x->accept, sizeof x->accept, value);
+  else if (strcasecmp(name, "accept-encoding") == 0)
+    http_accept_add(x->accept_encoding, sizeof x->accept_encoding, value);
   else if (strcasecmp(name, "x-request-id") == 0 && http_request_id_valid(value))
     snprintf(x->request_id, sizeof x->request_id, "%s", value);
   else if (strcasecmp(name, "traceparent") == 0 && http_traceparent_valid(value))
     snprintf(x->traceparent, sizeof x->traceparent, "%s", value);
   return MHD_YES;
+}
+
+/* Routes see a coded body as it was before, when its coding is known. false: without memory. */
+static bool begin_body(struct exchange *x) {
+  x->coding = http_coding_of(x->public.content_encoding);
+  if (x->coding != CODING_GZIP && x->coding != CODING_ZSTD)
+    return true;
+  x->public.content_encoding = NULL;
+  if (!http_body_comes(x))
+    return true;
+  x->decoder = http_decoder_new(x->coding);
+  x->connection->server->n_coding += x->decoder != NULL;
+  return x->decoder != NULL;
 }
 
 static enum MHD_Result begin(struct http_server *server, struct MHD_Connection *mhd,
@@ -61,6 +76,8 @@ static enum MHD_Result begin(struct http_server *server, struct MHD_Connection *
   x->public.query_from = MHD_lookup_connection_value(mhd, MHD_GET_ARGUMENT_KIND, "from");
   if (x->accept[0] != '\0')
     x->public.accept = x->accept;
+  if (x->accept_encoding[0] != '\0')
+    x->public.accept_encoding = x->accept_encoding;
   if (x->request_id[0] == '\0')
     http_make_request_id(server, x->request_id);
   x->facts.target = target;
@@ -69,6 +86,10 @@ static enum MHD_Result begin(struct http_server *server, struct MHD_Connection *
   if (!reason && http_body_comes(x) &&
       !server->options.admits(server->options.context, &x->public, &problem))
     reason = "key";
+  if (!reason && !begin_body(x)) {
+    http_problem_bodies(&problem, ledger_part(server->budget.ledger, LEDGER_BODIES));
+    reason = "memory";
+  }
   if (reason != NULL)
     return http_refuse_head(x, &problem, reason);
   peer_deadline(connection->peer, server->options.request_timeout_ms);
@@ -83,12 +104,58 @@ static void refuse_for_memory(struct exchange *x) {
   http_refuse_unread(x, &problem, "memory");
 }
 
+/* Why a coded body is not taken; the reason for metrics_http_rejected. */
+static const char *judge_coded(const struct exchange *x, enum http_taken taken,
+                               struct problem *problem) {
+  const struct http_budget *budget = &x->connection->server->budget;
+  if (taken == HTTP_TAKEN_LARGE) {
+    http_problem_body(problem, http_body_most(budget));
+    return "body";
+  }
+  if (taken == HTTP_TAKEN_NO_MEMORY) {
+    http_problem_bodies(problem, ledger_part(budget->ledger, LEDGER_BODIES));
+    return "memory";
+  }
+  http_decode_problem(x, problem);
+  return "encoding";
+}
+
+static size_t receive_coded(struct exchange *x, const char *bytes, size_t size) {
+  struct problem problem;
+  size_t left = 0;
+  const enum http_taken taken = http_decode(x, bytes, size, &left);
+  if (taken == HTTP_TAKEN || taken == HTTP_TAKEN_LATER)
+    return left;
+  const char *reason = judge_coded(x, taken, &problem);
+  http_refuse_unread(x, &problem, reason);
+  return 0;
+}
+
+/* At the end of a coded body: what its decoder still holds. Whether that is all, and the request is
+ * to be handled; otherwise it is answered, or goes on later. */
+static bool take_rest(struct exchange *x) {
+  struct problem problem;
+  size_t left = 0;
+  const enum http_taken taken = http_decode(x, NULL, 0, &left);
+  if (taken == HTTP_TAKEN_LATER)
+    return false;
+  const bool is_whole = taken == HTTP_TAKEN && http_decoder_is_whole(x->decoder);
+  if (!is_whole) {
+    metrics_http_rejected(x->connection->server->options.metrics, judge_coded(x, taken, &problem));
+    http_reply_problem(&x->public, &problem, NULL);
+  }
+  http_decode_end(x);
+  return is_whole;
+}
+
 /* Returns how many of the bytes are left for later. */
 static size_t receive(struct exchange *x, const char *bytes, size_t size) {
   const struct http_server *server = x->connection->server;
   struct problem problem;
   if (x->stage != STAGE_RECEIVING)
     return 0;
+  if (x->decoder)
+    return receive_coded(x, bytes, size);
   switch (http_line_make_room(x, size)) {
   case HTTP_ROOM:
     http_body_append(&x->body, bytes, size);
@@ -153,7 +220,9 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, con
   }
   switch (x->stage) {
   case STAGE_RECEIVING:
-    return handle(x);
+    if (!x->decoder || take_rest(x))
+      return handle(x);
+    return x->stage == STAGE_REPLIED ? http_answer_queue(x) : MHD_YES;
   case STAGE_REPLIED:
     return http_answer_queue(x);
   default: /* lingering or gone: nothing more is said */
@@ -238,7 +307,9 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **slot,
   struct connection *connection = x->connection;
   *slot = NULL;
   http_stream_close(x);
+  http_encode_end(x);
   http_line_leave(x);
+  http_decode_end(x);
   http_body_drop(&x->body, &server->budget);
   ledger_give(server->budget.ledger, LEDGER_ANSWERS, x->answer_bytes);
   if (x->response != NULL)
@@ -325,6 +396,7 @@ static void on_connection(void *context, struct MHD_Connection *mhd, void **slot
 /* The loop */
 
 static void run(struct http_server *server) {
+  server->turn++;
   http_line_run(server);
   int64_t milliseconds = quirks_run(server->mhd, &server->filter, &server->runs_again);
   if (http_line_run(server))
@@ -405,6 +477,7 @@ struct http_server *http_start(uv_loop_t *loop, const struct http_options *optio
 
 void http_set_limits(struct http_server *server, const struct http_options *options) {
   server->options.log_requests = options->log_requests;
+  server->options.compress_above = options->compress_above;
   server->budget.max_body_bytes = options->max_body_bytes;
 }
 

@@ -3,7 +3,9 @@
  *
  * Routes see whole requests only. Whatever is wrong before that is answered here, by a problem
  * object: framing (400), slow headers or bodies (408), bodies (413) and headers (431) beyond their
- * bounds. Everything happens on the loop thread. */
+ * bounds. Bodies in gzip and zstd are decoded as they arrive, within the same bounds, and answers
+ * coded as they leave, both in turns of the loop that are bounded. Everything happens on the loop
+ * thread. */
 #ifndef SERVER_HTTP_HTTP_H
 #define SERVER_HTTP_HTTP_H
 
@@ -55,11 +57,12 @@ struct http_reply {
  * the client has gone; route and gone are theirs to set. */
 struct http_exchange {
   const char *method;
-  const char *path;         /* decoded, without the query */
-  const char *accept;       /* of all such fields; NULL: none */
-  const char *content_type; /* these eight: NULL where there is no such field, "" where there are
-                               several */
-  const char *content_encoding;
+  const char *path;            /* decoded, without the query */
+  const char *accept;          /* of all such fields; NULL: none */
+  const char *accept_encoding; /* the same */
+  const char *content_type;    /* these eight: NULL where there is no such field, "" where there are
+                                  several */
+  const char *content_encoding; /* of the body as it is here: NULL where it was known, and undone */
   const char *authorization;
   const char *inference_header_length;
   const char *if_none_match;
@@ -107,9 +110,14 @@ static inline char *http_take_body(struct http_exchange *exchange) {
 void http_reply_problem(struct http_exchange *exchange, const struct problem *problem,
                         const char *allow);
 
+/* The same with other header fields [n_fields]. */
+void http_reply_problem_with(struct http_exchange *exchange, const struct problem *problem,
+                             const struct http_field *fields, size_t n_fields);
+
 struct http_options {
   int listen_fd; /* taken */
   size_t max_body_bytes, max_connections;
+  size_t compress_above;          /* answers of more bytes are coded for clients that accept it */
   size_t max_connections_address; /* of one IP address; 0: no bound */
   uint64_t request_timeout_ms;
   struct tls *tls; /* outlives the server; NULL: plain HTTP */
@@ -129,7 +137,7 @@ struct http_options {
  * descriptors (listen_fd is closed then too). */
 struct http_server *http_start(uv_loop_t *loop, const struct http_options *options);
 
-/* Takes over max_body_bytes and log_requests, for what comes from now on. */
+/* Takes over max_body_bytes, compress_above and log_requests, for what comes from now on. */
 void http_set_limits(struct http_server *server, const struct http_options *options);
 
 size_t http_connections(const struct http_server *server);

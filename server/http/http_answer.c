@@ -33,10 +33,18 @@ static const char *shared_origin(const struct exchange *x) {
 static struct MHD_Response *make_response(struct exchange *x, struct http_reply *reply) {
   const struct http_server *server = x->connection->server;
   const char *origins = server->options.cors_origins, *origin = shared_origin(x);
+  const bool is_coded = x->coded != NULL;
   struct MHD_Response *response =
-      http_response(reply, x->request_id, server->draining, http_stream_read, x);
-  if (response && reply->stream.read && strcmp(x->public.method, "HEAD") == 0)
+      is_coded ? http_encode_response(x, reply, server->draining)
+               : http_response(reply, x->request_id, server->draining,
+                               reply->stream.read ? http_stream_read : NULL, x);
+  if (response && (is_coded || reply->stream.read) && strcmp(x->public.method, "HEAD") == 0)
     quirks_head_of_stream(response);
+  if (response && http_encode_varies(x, reply) &&
+      MHD_add_response_header(response, "Vary", "Accept-Encoding") != MHD_YES) {
+    MHD_destroy_response(response);
+    return NULL;
+  }
   if (!response || !origins || origins[0] == '\0')
     return response;
   if (MHD_add_response_header(response, "Vary", "Origin") == MHD_YES &&
@@ -52,8 +60,10 @@ void http_answer(struct http_exchange *exchange, struct http_reply *reply) {
   const bool waiting = x->stage == STAGE_WAITING;
   x->status = reply->status;
   x->stream = reply->stream;
+  const enum http_coding coding = http_encode_choose(x, reply);
+  const bool is_coded = coding != CODING_IDENTITY && http_encode_begin(x, coding);
   x->response = make_response(x, reply);
-  x->answer_bytes = x->response != NULL ? reply->size : 0;
+  x->answer_bytes = !x->response ? 0 : reply->size + (is_coded ? http_encoder_bytes(coding) : 0);
   ledger_add(server->budget.ledger, LEDGER_ANSWERS, x->answer_bytes);
   x->stage = STAGE_REPLIED;
   account(x, x->status);
@@ -61,14 +71,23 @@ void http_answer(struct http_exchange *exchange, struct http_reply *reply) {
     http_resume(x->connection);
 }
 
-void http_reply_problem(struct http_exchange *exchange, const struct problem *problem,
-                        const char *allow) {
-  struct http_reply reply = {.status = problem->status,
-                             .content_type = "application/problem+json",
-                             .retry_after_s = problem->retry_after_s,
-                             .allow = allow};
+static void reply_problem(struct http_exchange *exchange, const struct problem *problem,
+                          struct http_reply reply) {
+  reply.status = problem->status;
+  reply.content_type = "application/problem+json";
+  reply.retry_after_s = problem->retry_after_s;
   reply.body = problem_render(problem, http_names_error(exchange->path), &reply.size);
   http_reply(exchange, &reply);
+}
+
+void http_reply_problem(struct http_exchange *exchange, const struct problem *problem,
+                        const char *allow) {
+  reply_problem(exchange, problem, (struct http_reply){.allow = allow});
+}
+
+void http_reply_problem_with(struct http_exchange *exchange, const struct problem *problem,
+                             const struct http_field *fields, size_t n_fields) {
+  reply_problem(exchange, problem, (struct http_reply){.fields = fields, .n_fields = n_fields});
 }
 
 enum MHD_Result http_answer_queue(struct exchange *x) {
@@ -96,6 +115,7 @@ void http_refuse_unread(struct exchange *x, const struct problem *problem, const
   http_answer_unread(x->connection, x->path, x->request_id, problem, shared_origin(x));
   const bool waits = x->stage == STAGE_IN_LINE;
   http_line_leave(x);
+  http_decode_end(x);
   http_body_drop(&x->body, &x->connection->server->budget);
   x->stage = STAGE_LINGERING;
   if (waits)

@@ -49,6 +49,19 @@ enum http_room http_body_make_room(struct http_body *body, struct http_budget *b
   return HTTP_ROOM;
 }
 
+enum http_room http_body_make_beside(struct http_body *body, struct http_budget *budget,
+                                     size_t bytes, bool is_favoured) {
+  if (bytes <= body->beside)
+    return HTTP_ROOM;
+  if (bytes > ledger_part(budget->ledger, LEDGER_BODIES))
+    return HTTP_ROOM_NEVER;
+  if (bytes - body->beside > left(budget, is_favoured))
+    return HTTP_ROOM_LATER;
+  ledger_add(budget->ledger, LEDGER_BODIES, bytes - body->beside);
+  body->beside = bytes;
+  return HTTP_ROOM;
+}
+
 void http_body_append(struct http_body *body, const char *bytes, size_t size) {
   if (size > 0)
     memcpy(body->bytes + body->size, bytes, size);
@@ -56,6 +69,8 @@ void http_body_append(struct http_body *body, const char *bytes, size_t size) {
 }
 
 void http_body_trim(struct http_body *body, struct http_budget *budget) {
+  ledger_give(budget->ledger, LEDGER_BODIES, body->beside);
+  body->beside = 0;
   const bool is_larger = body->size > 0 && body->capacity > body->size;
   char *trimmed = is_larger ? realloc(body->bytes, body->size) : NULL;
   if (!trimmed)
@@ -67,7 +82,7 @@ void http_body_trim(struct http_body *body, struct http_budget *budget) {
 }
 
 void http_body_drop(struct http_body *body, struct http_budget *budget) {
-  const size_t before = charge(body->capacity);
+  const size_t before = charge(body->capacity) + body->beside;
   free(body->bytes);
   *body = (struct http_body){0};
   ledger_give(budget->ledger, LEDGER_BODIES, before);

@@ -21,6 +21,7 @@ struct http_budget {
 struct http_body {
   char *bytes; /* [size], NULL while empty */
   size_t size, capacity;
+  size_t beside; /* what its decoder holds: in the ledger with it */
 };
 
 /* The most bytes that a body may have. */
@@ -39,10 +40,15 @@ enum http_room {
 enum http_room http_body_make_room(struct http_body *body, struct http_budget *budget,
                                    size_t expected, size_t more, bool is_favoured);
 
+/* Makes room for `bytes` beside the body, in all: what its decoder holds. */
+enum http_room http_body_make_beside(struct http_body *body, struct http_budget *budget,
+                                     size_t bytes, bool is_favoured);
+
 /* Appends bytes [size], for which there is room. */
 void http_body_append(struct http_body *body, const char *bytes, size_t size);
 
-/* Gives memory beyond the size back, as far as the system takes it. */
+/* Gives memory beyond the size back, as far as the system takes it, and that of a decoder, which
+ * has gone. */
 void http_body_trim(struct http_body *body, struct http_budget *budget);
 
 /* Frees the bytes and gives them back; the body is empty then. */

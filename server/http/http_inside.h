@@ -1,10 +1,13 @@
 /* The inside of an HTTP server, for its files, each of which calls those before it: http_wake.c
- * (when the library runs), http_line.c (who waits for memory), http_stream.c (streams),
- * http_answer.c (answers), http_heads.c (what the library reads), http_end.c (the end), http.c
- * (requests, connections and the server's life). Used on the loop thread. */
+ * (when the library runs), http_line.c (who waits for memory), http_decode.c (coded bodies),
+ * http_stream.c (streams), http_encode.c (coded answers), http_answer.c (answers), http_heads.c
+ * (what the library reads), http_end.c (the end), http.c (requests, connections and the server's
+ * life). Used on the loop thread. */
 #ifndef SERVER_HTTP_HTTP_INSIDE_H
 #define SERVER_HTTP_HTTP_INSIDE_H
 
+#include "server/http/decoder.h"
+#include "server/http/encoder.h"
 #include "server/http/http.h"
 #include "server/http/http_body.h"
 #include "server/http/http_judge.h"
@@ -53,15 +56,21 @@ struct exchange {
   struct MHD_Response *response;
   struct http_stream stream; /* of the response, until it is closed */
   bool is_paused;            /* nothing of it to read: the connection is suspended */
-  bool is_probed;      /* the client has ended its side: a blank line tells whether it reads */
-  size_t answer_bytes; /* of the response, in the ledger until they have left */
+  bool is_probed;          /* the client has ended its side: a blank line tells whether it reads */
+  size_t answer_bytes;     /* of the response, in the ledger until they have left */
+  enum http_coding coding; /* of the body */
+  struct http_decoder *decoder; /* of a coded body; NULL: it comes as it is */
+  size_t coded_size;            /* bytes of it that the decoder has taken */
+  struct coded_answer *coded;   /* of a coded answer, http_encode.c; NULL: it goes as it is */
+  uint64_t turn;                /* in which bytes were coded last, and what it may code then */
+  size_t turn_left;
   struct exchange *next_in_line;
   uint64_t line_ms; /* when it stood there first; 0: never */
   struct http_body body;
   uint64_t begun_ns;
   struct http_facts facts;
-  char path[HTTP_PATH_SIZE], accept[ACCEPT_SIZE], request_id[HTTP_REQUEST_ID_SIZE];
-  char traceparent[HTTP_TRACEPARENT_SIZE];
+  char path[HTTP_PATH_SIZE], accept[ACCEPT_SIZE], accept_encoding[ACCEPT_SIZE];
+  char request_id[HTTP_REQUEST_ID_SIZE], traceparent[HTTP_TRACEPARENT_SIZE];
 };
 
 struct http_server {
@@ -74,6 +83,8 @@ struct http_server {
   int handles_open;
   struct connection *connections;
   size_t n_connections, n_exchanges;
+  uint64_t turn;   /* counts the library's runs */
+  size_t n_coding; /* exchanges whose bodies or answers are coded */
   struct http_budget budget;
   struct ledger_waiter waiter;
   struct exchange *line, **line_end; /* http_line.c: those that wait for memory */
@@ -82,8 +93,8 @@ struct http_server {
   bool ending;       /* new connections are refused, those that wait are accepted */
   bool accepts_none; /* none waits any more, and the listening socket is closed */
   bool grace_over;   /* connections without a request are closed */
-  bool runs_again; /* a connection has ended: at its limit the library accepts in its next run only
-                    */
+  bool runs_again; /* a connection has ended: at its limit the library accepts in its next run only;
+                    * or one goes on then */
   struct quirks_filter filter;
   struct connection **by_fd; /* [n_fds] */
   size_t n_fds;
@@ -107,6 +118,9 @@ void http_line_init(struct http_server *server);
  */
 enum http_room http_line_make_room(struct exchange *x, size_t more);
 
+/* Makes room for what a body's decoder holds, in all. */
+enum http_room http_line_make_beside(struct exchange *x, size_t bytes);
+
 /* Suspends the connection until there is room. */
 void http_line_wait(struct exchange *x);
 
@@ -117,10 +131,43 @@ void http_line_leave(struct exchange *x);
 /* Resumes those for whom there is room now; whether there are any. */
 bool http_line_run(struct http_server *server);
 
+/* The bytes that a coded body or answer may become in this turn of the loop, of which `bytes` are
+ * taken; 0: wait for the next one. By http_wake.c. */
+size_t http_turn_left(struct exchange *x);
+void http_turn_take(struct exchange *x, size_t bytes);
+
+/* Suspends the connection until the next turn of the loop. */
+void http_turn_wait(struct connection *connection);
+
+/* Coded bodies, by http_decode.c. */
+enum http_taken {
+  HTTP_TAKEN,         /* as much as there is */
+  HTTP_TAKEN_LATER,   /* the connection is suspended; the rest is to come again */
+  HTTP_TAKEN_LARGE,   /* the body is too large */
+  HTTP_TAKEN_DAMAGED, /* http_decode_problem says how */
+  HTTP_TAKEN_NO_MEMORY
+};
+
+/* Takes bytes [size] of a coded body; `left` says how many are to come again. At its end without
+ * any, until all is taken. */
+enum http_taken http_decode(struct exchange *x, const char *bytes, size_t size, size_t *left);
+
+/* What is wrong with a coded body that is damaged, or has ended in the middle. */
+void http_decode_problem(const struct exchange *x, struct problem *problem);
+
+/* The exchange needs its decoder no more. */
+void http_decode_end(struct exchange *x);
+
 /* Streams, by http_stream.c. What the library calls for the bytes of a response, and a route when
  * there are some. */
 ssize_t http_stream_read(void *context, uint64_t position, char *bytes, size_t size);
 void http_stream_wake(struct http_exchange *exchange);
+
+/* There is nothing of a stream to be read: the connection is suspended until it wakes. */
+void http_stream_pause(struct exchange *x);
+
+/* The next bytes of a stream, as its read gives them, or the blank line of a probe. */
+size_t http_stream_next(struct exchange *x, char *bytes, size_t size);
 
 /* The client has ended its side: sends a blank line, to find out whether it still reads. */
 void http_stream_probe(struct exchange *x);
@@ -131,6 +178,23 @@ void http_stream_break(struct exchange *x);
 
 /* The exchange ends, and with it its stream, if it has one. */
 void http_stream_close(struct exchange *x);
+
+/* Coded answers, by http_encode.c. The coding that a reply goes out in. */
+enum http_coding http_encode_choose(const struct exchange *x, const struct http_reply *reply);
+
+/* Begins a coded answer. false: without memory. */
+bool http_encode_begin(struct exchange *x, enum http_coding coding);
+
+/* Takes a reply's body, or reads its stream, for an answer that was begun; the response says so.
+ * NULL without memory. */
+struct MHD_Response *http_encode_response(struct exchange *x, struct http_reply *reply,
+                                          bool closes);
+
+/* Whether another Accept-Encoding could have had another answer. */
+bool http_encode_varies(const struct exchange *x, const struct http_reply *reply);
+
+/* The exchange ends, and with it its coded answer, if it has one. */
+void http_encode_end(struct exchange *x);
 
 /* Answers, by http_answer.c: that of a route (http_exchange.send). */
 void http_answer(struct http_exchange *exchange, struct http_reply *reply);

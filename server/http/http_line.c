@@ -29,6 +29,8 @@ static void step_out(struct http_server *server, const struct exchange *x) {
 
 static size_t expected(const struct exchange *x) {
   const struct http_framing *framing = &x->facts.framing;
+  if (x->decoder) /* what was announced is not what it becomes */
+    return SIZE_MAX;
   return framing->has_length ? (size_t)framing->content_length : SIZE_MAX;
 }
 
@@ -40,6 +42,14 @@ enum http_room http_line_make_room(struct exchange *x, size_t more) {
   if (server->line && !is_favoured && grows && size <= http_body_most(&server->budget))
     return HTTP_ROOM_LATER;
   return http_body_make_room(&x->body, &server->budget, expected(x), more, is_favoured);
+}
+
+enum http_room http_line_make_beside(struct exchange *x, size_t bytes) {
+  struct http_server *server = x->connection->server;
+  const bool is_favoured = server->favoured == x;
+  if (server->line && !is_favoured && bytes > x->body.beside)
+    return HTTP_ROOM_LATER;
+  return http_body_make_beside(&x->body, &server->budget, bytes, is_favoured);
 }
 
 /* What is left of the time that a request may wait, all in all. */
@@ -74,21 +84,27 @@ void http_line_leave(struct exchange *x) {
     http_run_in(server, 0);
 }
 
-/* Whether the first in line can go on, as the favoured one if need be. */
-static bool can_go_on(struct http_server *server, struct exchange *x) {
+/* Whether there is room for the next step of a body, its decoder included. */
+static bool has_room(struct http_server *server, struct exchange *x, bool is_favoured) {
   const size_t most = http_body_most(&server->budget);
   const size_t rest = x->body.size < most ? most - x->body.size : 0;
   const size_t announced = expected(x) - x->body.size;
   size_t step = rest < STEP ? rest : STEP;
   step = announced < step ? announced : step;
-  const bool was_favoured = server->favoured == x;
-  if (http_body_make_room(&x->body, &server->budget, expected(x), step, was_favoured) !=
-      HTTP_ROOM_LATER)
+  const size_t beside = x->decoder ? http_decoder_wants(x->decoder) : 0;
+  return http_body_make_beside(&x->body, &server->budget, beside, is_favoured) != HTTP_ROOM_LATER &&
+         http_body_make_room(&x->body, &server->budget, expected(x), step, is_favoured) !=
+             HTTP_ROOM_LATER;
+}
+
+/* Whether the first in line can go on, as the favoured one if need be. */
+static bool can_go_on(struct http_server *server, struct exchange *x) {
+  if (has_room(server, x, server->favoured == x))
     return true;
   if (server->favoured)
     return false;
   server->favoured = x;
-  return http_body_make_room(&x->body, &server->budget, expected(x), step, true) != HTTP_ROOM_LATER;
+  return has_room(server, x, true);
 }
 
 bool http_line_run(struct http_server *server) {

@@ -52,7 +52,7 @@ static bool join_many(struct http_reply *reply) {
 
 static struct MHD_Response *create(struct http_reply *reply, http_response_reader reader,
                                    void *context) {
-  if (reply->stream.read)
+  if (reader)
     return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, reader, context, NULL);
   if (!join_many(reply))
     return NULL;

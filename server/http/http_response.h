@@ -10,12 +10,12 @@
 
 struct MHD_Response;
 
-/* MHD_ContentReaderCallback: reads the stream of a reply that has one. */
+/* MHD_ContentReaderCallback: reads a body that comes bit by bit. */
 typedef ssize_t (*http_response_reader)(void *context, uint64_t position, char *bytes, size_t size);
 
-/* Takes the reply's body. closes: the connection ends after it. A stream is read by way of reader
- * with its context. The response is the caller's, to be given to MHD_destroy_response; NULL without
- * memory, be it for a header. */
+/* Takes the reply's body. closes: the connection ends after it. reader: with its context it reads
+ * the body, a stream's or another, instead; NULL: the reply has it. The response is the caller's,
+ * to be given to MHD_destroy_response; NULL without memory, be it for a header. */
 struct MHD_Response *http_response(struct http_reply *reply, const char *request_id, bool closes,
                                    http_response_reader reader, void *context);
 

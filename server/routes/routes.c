@@ -4,12 +4,12 @@
 #include "server/base/problem_kinds.h"
 #include "server/codec/answer_kserve.h"
 #include "server/codec/codec_safetensors.h"
+#include "server/http/coding.h"
 #include "server/http/http_text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #define MODEL_SEGMENT "{m}"
 #define SEGMENT_SIZE 128
@@ -153,14 +153,33 @@ static bool is_acceptable(const struct http_exchange *exchange, const struct rou
 
 /* Triton's clients name no type. */
 static bool body_fits(const struct http_exchange *exchange, const struct route *route) {
-  const char *type = exchange->content_type, *encoding = exchange->content_encoding;
-  const char *binary = binary_type(route);
-  if (encoding != NULL && strcasecmp(encoding, "identity") != 0)
-    return false;
+  const char *type = exchange->content_type, *binary = binary_type(route);
   if (!type)
     return strncmp(route->path, "/v2/", 4) == 0;
   return http_media_type_is(type, "application/json") ||
          (binary != NULL && http_media_type_is(type, binary));
+}
+
+/* Whether the body's coding was undone, and the answer may go out in one; otherwise answers. */
+static bool codings_fit(struct http_exchange *exchange, const struct route *route) {
+  const struct http_codings codings = http_codings_of(exchange->accept_encoding);
+  struct problem problem;
+  if (codings.preferred == CODING_IDENTITY && !codings.identity) {
+    problem_set(&problem, 406, "not-acceptable", "no acceptable content coding", "",
+                "Answers are sent as they are or in " HTTP_CODINGS
+                ", all of which Accept-Encoding excludes.");
+    http_reply_problem(exchange, &problem, NULL);
+    return false;
+  }
+  if (strcmp(route->method, "POST") != 0 ||
+      http_coding_of(exchange->content_encoding) == CODING_IDENTITY)
+    return true;
+  problem_set(&problem, 415, "unsupported-content-encoding", "content coding not supported", "",
+              "%s takes bodies as they are, or with one Content-Encoding of " HTTP_CODINGS ".",
+              route->path);
+  const struct http_field field = {"Accept-Encoding", HTTP_CODINGS};
+  http_reply_problem_with(exchange, &problem, &field, 1);
+  return false;
 }
 
 /* Whether the client takes what the route gives and gives what it takes; otherwise answers. */
@@ -176,8 +195,8 @@ static bool media_types_fit(struct http_exchange *exchange, const struct route *
   if (strcmp(route->method, "POST") != 0 || body_fits(exchange, route))
     return true;
   problem_set(&problem, 415, "unsupported-media-type", "media type not supported", "",
-              "%s takes Content-Type: application/json%s%s, without a Content-Encoding.",
-              route->path, binary != NULL ? " or " : "", binary != NULL ? binary : "");
+              "%s takes Content-Type: application/json%s%s.", route->path,
+              binary != NULL ? " or " : "", binary != NULL ? binary : "");
   http_reply_problem(exchange, &problem, NULL);
   return false;
 }
@@ -273,8 +292,8 @@ static void reply_preflight(struct http_exchange *exchange, const struct route *
   const struct http_field fields[] = {
       {"Access-Control-Allow-Methods", methods_of(route->path)},
       {"Access-Control-Allow-Headers",
-       "Authorization, Content-Type, Accept, Prefer, If-None-Match, X-Request-Id, "
-       "Inference-Header-Content-Length"},
+       "Authorization, Content-Type, Content-Encoding, Accept, Prefer, If-None-Match, "
+       "X-Request-Id, Inference-Header-Content-Length"},
       {"Access-Control-Max-Age", "600"}};
   struct http_reply reply = {
       .status = 204, .fields = fields, .n_fields = sizeof fields / sizeof *fields};
@@ -305,6 +324,6 @@ void routes_handle(void *context, struct http_exchange *exchange) {
     reply_wrong_method(exchange, route);
   else if (!may_use(services, exchange, route->access, &problem))
     http_reply_problem(exchange, &problem, NULL);
-  else if (media_types_fit(exchange, route))
+  else if (media_types_fit(exchange, route) && codings_fit(exchange, route))
     route->handler(services, exchange, model);
 }

@@ -75,15 +75,17 @@ static const struct page_file *find_file(const char *name) {
   return NULL;
 }
 
+/* A weak one: the file is the same, whatever coding its bytes go out in. */
 static void write_etag(const struct page_file *file, char etag[24]) {
-  snprintf(etag, 24, "\"%016" PRIx64 "\"",
+  snprintf(etag, 24, "W/\"%016" PRIx64 "\"",
            fnv_add(FNV_BEGIN, file->start, (size_t)(file->end - file->start)));
 }
 
-/* Whether If-None-Match, NULL for none, names the version. */
+/* Whether If-None-Match, NULL for none, names the version; whether weakly is all one (RFC 9110,
+ * 13.1.2). */
 static bool has_version(const char *if_none_match, const char *etag) {
   return if_none_match != NULL &&
-         (strcmp(if_none_match, "*") == 0 || strstr(if_none_match, etag) != NULL);
+         (strcmp(if_none_match, "*") == 0 || strstr(if_none_match, etag + 2) != NULL);
 }
 
 /* Browsers ask again each time, by the ETag: no file of one version meets one of another. */

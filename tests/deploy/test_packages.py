@@ -110,7 +110,9 @@ def fields(package: str) -> dict[str, str]:
 def test_the_debian_packages_name_what_they_need() -> None:
     version = run(BUILD / "irrepd", "--version").split()[1]
     assert {fields(name)["Version"] for name in ("irrepd", "python3-irrepd")} == {version}
-    libraries = "libc6 libmicrohttpd12 libuv1 libcjson1 libgnutls30 libsymspg1 adduser"
+    libraries = (
+        "libc6 libmicrohttpd12 libuv1 libcjson1 libgnutls30 libsymspg1 zlib1g libzstd1 adduser"
+    )
     for library in libraries.split():
         assert re.search(rf"\b{library}\b", fields("irrepd")["Depends"])
     assert re.search(r"\blibsymspg1\b", fields("libirrep0")["Depends"])

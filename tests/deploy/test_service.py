@@ -14,7 +14,7 @@ from installed import BUILD, only
 IMAGE = """FROM docker.io/library/debian:bookworm-slim
 RUN apt-get update && apt-get install -y --no-install-recommends \\
     adduser curl dbus libcjson1 libgnutls30 libmicrohttpd12 libopenblas0-serial libsymspg1 libuv1 \\
-    systemd
+    libzstd1 systemd zlib1g
 """
 # User namespaces do not nest in the container. The rest of the sandbox is as it is.
 DROP_IN = "[Service]\nPrivateUsers=no\nWatchdogSec=2s\n"

@@ -119,7 +119,6 @@ def test_accept(daemon: Daemon, accept: str, status: int) -> None:
         {"Content-Type": "application/x-www-form-urlencoded"},
         {"Content-Type": "application/jsonx"},
         {"Content-Type": "application/safetensors"},
-        {"Content-Type": "application/json", "Content-Encoding": "gzip"},
     ],
 )
 def test_media_types_of_bodies(daemon: Daemon, headers: dict[str, str]) -> None:
@@ -129,9 +128,10 @@ def test_media_types_of_bodies(daemon: Daemon, headers: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("name", ["Content-Type", "Content-Encoding"])
 def test_two_types_of_a_body(daemon: Daemon, name: str) -> None:
-    values = ["text/plain", "application/json"] if name == "Content-Type" else ["gzip", "identity"]
+    is_type = name == "Content-Type"
+    values = ["text/plain", "application/json"] if is_type else ["identity"] * 2
     fields = [f"{name}: {value}" for value in values]
-    if name != "Content-Type":
+    if not is_type:
         fields.append("Content-Type: application/json")
     head = [f"POST {PREDICT} HTTP/1.1", "Host: x", "Content-Length: 2", *fields, "", "{}"]
     assert daemon.raw("\r\n".join(head).encode()).status == 415

@@ -218,7 +218,21 @@ def test_what_the_client_is_told(client: triton.InferenceServerClient) -> None:
     with pytest.raises(InferenceServerException, match="nobody"):
         client.infer("nobody", inputs([WATER]))
     with pytest.raises(InferenceServerException, match="Content-Encoding"):
-        client.infer(MODEL, inputs([WATER]), request_compression_algorithm="gzip")
+        client.infer(MODEL, inputs([WATER]), request_compression_algorithm="deflate")
+
+
+def test_compressed_calls(client: triton.InferenceServerClient) -> None:
+    many = inputs([SILICON, WATER] * 30)
+    plain = client.infer(MODEL, many)
+    for answer in (None, "gzip", "deflate"):
+        found = client.infer(
+            MODEL,
+            many,
+            request_compression_algorithm="gzip",
+            response_compression_algorithm=answer,
+        )
+        for name in ("energy", "forces"):
+            assert np.array_equal(found.as_numpy(name), plain.as_numpy(name))
 
 
 def test_asynchronous_calls(client: triton.InferenceServerClient) -> None:

@@ -95,6 +95,27 @@ static void test_shared_budget(void **state) {
   assert_int_equal(used(), 0);
 }
 
+/* What a decoder holds counts with the body until it has gone. */
+static void test_beside(void **state) {
+  (void)state;
+  struct http_budget budget = budget_of(sizeof bytes, 1 << 20);
+  struct http_body body = {0};
+  assert_int_equal(http_body_make_beside(&body, &budget, 1000, false), HTTP_ROOM);
+  assert_int_equal(http_body_make_room(&body, &budget, SIZE_MAX, 2 * FIRST, false), HTTP_ROOM);
+  assert_int_equal(used(), 1000 + FIRST);
+  assert_int_equal(http_body_make_beside(&body, &budget, 900, false), HTTP_ROOM);
+  assert_int_equal(http_body_make_beside(&body, &budget, 1500, false), HTTP_ROOM);
+  assert_int_equal(used(), 1500 + FIRST);
+  assert_int_equal(http_body_make_beside(&body, &budget, (1 << 20) + 1, true), HTTP_ROOM_NEVER);
+  assert_int_equal(http_body_make_beside(&body, &budget, 1 << 20, true), HTTP_ROOM_LATER);
+  http_body_append(&body, bytes, 2 * FIRST);
+  http_body_trim(&body, &budget);
+  assert_int_equal(used(), FIRST);
+  assert_int_equal(http_body_make_beside(&body, &budget, 700, false), HTTP_ROOM);
+  http_body_drop(&body, &budget);
+  assert_int_equal(used(), 0);
+}
+
 /* What all bodies together may take is the most of one, too. */
 static void test_little_memory(void **state) {
   (void)state;
@@ -108,7 +129,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_growth),        cmocka_unit_test(test_no_more_than_announced),
       cmocka_unit_test(test_a_lower_limit), cmocka_unit_test(test_shared_budget),
-      cmocka_unit_test(test_little_memory),
+      cmocka_unit_test(test_little_memory), cmocka_unit_test(test_beside),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

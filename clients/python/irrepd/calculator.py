@@ -32,10 +32,10 @@ from irrepd.transport import Verify
 _STATE = ("charge", "spin")  # of atoms.info; ASE does not compare what is there
 _PARAMETERS = (
     *("url", "model", "precision", "timeout", "verify", "strict"),
-    *("dispersion", "head", "committee", "slab_stress"),
+    *("dispersion", "head", "committee", "slab_stress", "compress"),
 )
 DESCRIPTORS = ("descriptors", "descriptors_l")  # results that ASE does not know
-_OF_CLIENT = ("url", "timeout", "verify")
+_OF_CLIENT = ("url", "timeout", "verify", "compress")
 
 
 class _Calculated(NamedTuple):
@@ -50,10 +50,10 @@ class IrrepCalculator(Calculator):
 
     url: of the daemon. model: a name from `irrepd.Client(url).models()`. precision: "float32",
     "float64" or None for the model's own. timeout: seconds for one configuration, waiting for a
-    busy daemon included, or None. key, verify: see `Client`; a key is no parameter, so that ASE
-    writes it into no file. strict: atoms with a charge, a spin or magnetic moments, which no model
-    takes, are a StructureError; without, a warning says once that those are ignored. dispersion:
-    True for DFT-D3 with PBE's parameters and 40 bohr, as MACE has it, or a mapping, see
+    busy daemon included, or None. key, verify, compress: see `Client`; a key is no parameter, so
+    that ASE writes it into no file. strict: atoms with a charge, a spin or magnetic moments, which
+    no model takes, are a StructureError; without, a warning says once that those are ignored.
+    dispersion: True for DFT-D3 with PBE's parameters and 40 bohr, as MACE has it, or a mapping, see
     `Client.predict`; results["dispersion_energy"] is its part of the energy. head: of a model with
     several, as its card names them; None: the card's default. committee: more models, see
     `Client.predict`: results are the means, and results["energy_std"], ["forces_std"] [N] and
@@ -91,6 +91,7 @@ class IrrepCalculator(Calculator):
         head: str | None = None,
         slab_stress: bool = False,
         committee: Sequence[str] | None = None,
+        compress: str | None = None,
         **kwargs: Any,
     ):
         self._key = key
@@ -100,7 +101,7 @@ class IrrepCalculator(Calculator):
         named["timeout"] = timeout
         wanted = wanted_dispersion(dispersion)
         named.update({"verify": verify, "strict": strict, "dispersion": wanted, "head": head})
-        named["committee"] = wanted_committee(committee)
+        named.update({"committee": wanted_committee(committee), "compress": compress})
         super().__init__(**named, slab_stress=slab_stress, **kwargs)
 
     def set(self, **kwargs: Any) -> dict[str, Any]:

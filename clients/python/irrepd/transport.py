@@ -15,6 +15,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple, Union
 
+from irrepd import codings
 from irrepd.errors import ConnectionFailed
 
 CONNECT_SECONDS = 60.0
@@ -232,7 +233,7 @@ class Transport:
         if as_it_comes and response.status == http.client.OK:
             lines = self._lines(connection, response)
             return Answer(response.status, "", b"", None, None, lines), False
-        text = response.read()
+        text = codings.decoded(response.getheader("Content-Encoding"), response.read())
         kind = (response.getheader("Content-Type") or "").split(";")[0].strip().lower()
         retry_after = _seconds(response.getheader("Retry-After"))
         is_kept = not response.will_close

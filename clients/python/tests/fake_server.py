@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from irrepd import safetensors
+from irrepd import codings, safetensors
 
 STIFFNESS = np.array([1.0, 2.0, 3.0])
 SHA256 = "ab" * 32
@@ -59,6 +59,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
+        body = codings.decoded(self.headers["Content-Encoding"], body)
         self.server.headers.append(dict(self.headers.items()))
         is_binary = self.headers["Content-Type"] == "application/x-safetensors"
         if is_binary and not self.server.takes_binary:
@@ -111,8 +112,12 @@ class Handler(BaseHTTPRequestHandler):
     def send(
         self, status: int, data: bytes, kind: str, headers: dict[str, str] | None = None
     ) -> None:
+        coding = self.server.coding
+        data = codings.encoded(coding, data) if coding else data
         self.send_response(status)
         self.send_header("Content-Type", kind)
+        if coding:
+            self.send_header("Content-Encoding", coding)
         self.send_header("Content-Length", str(len(data)))
         for name, value in (headers or {}).items():
             self.send_header(name, value)
@@ -177,6 +182,7 @@ class FakeServer(ThreadingHTTPServer):
         self.headers: list[dict[str, str]] = []
         self.takes_binary = True
         self.sha256 = SHA256
+        self.coding: str | None = None  # of answers
         self.most_structures = 1000
         self.url = f"http://127.0.0.1:{self.server_port}"
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
