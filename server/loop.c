@@ -299,6 +299,7 @@ static void on_hang_up(uv_signal_t *handle, int number) {
   http_set_limits(services->http, &http);
   predictor_limits_changed(services->predictor);
   registry_reload(services->registry);
+  predictor_reload(services->predictor);
   log_write(LOG_INFO, "reloaded", LOG_INTEGER, "models",
             (long long)registry_count(services->registry), LOG_END);
   if (daemon->announced)

@@ -61,10 +61,8 @@ struct prediction {
 /* What batches are computed with; fixed while workers run. */
 struct compute {
   const struct evaluator *evaluator;
-  struct graph_store *graphs;                   /* where planning keeps them; NULL: nowhere */
-  struct workers *workers;                      /* who may help; NULL: nobody */
-  const struct irrep_dispersion *dispersion;    /* reference data; NULL: there are none, */
-  const struct irrep_error *without_dispersion; /* and this says why */
+  struct graph_store *graphs; /* where planning keeps them; NULL: nowhere */
+  struct workers *workers;    /* who may help; NULL: nobody */
   bool exact_filters;
   bool profiles; /* leaves the time by operation in the batch */
 };

@@ -31,6 +31,7 @@ static struct predict_job *begin_job(struct predictor *p, const char *request_id
   job->predictor = p;
   job->context = context;
   job->compute = &p->compute;
+  job->dispersion = dispersion_data_hold(p->dispersion);
   job->limits = (struct codec_limits){.max_structures = p->config->max_structures,
                                       .max_atoms = p->config->max_atoms};
   job->begun_ns = uv_hrtime();

@@ -145,6 +145,9 @@ void predictor_note_memory(struct predictor *predictor);
 /* The config that the predictor was made with has other limits from now on. */
 void predictor_limits_changed(struct predictor *predictor);
 
+/* Reads the reference data of dispersion again, for what begins from now on. */
+void predictor_reload(struct predictor *predictor);
+
 /* New predict calls get 503 with Retry-After; accepted ones finish. idle is called once, when none
  * is left. */
 void predictor_drain(struct predictor *predictor, void (*idle)(void *context), void *context);

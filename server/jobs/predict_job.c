@@ -42,6 +42,7 @@ void predict_job_free(struct predict_job *job) {
   }
   request_fini(&job->request);
   irrep_term_free(job->term);
+  dispersion_data_drop(job->dispersion);
   free(job->request_id);
   free(job->reply.body);
   pieces_free(job->reply.pieces);
@@ -303,24 +304,29 @@ static void make_predictions(struct predict_job *job) {
   }
 }
 
+/* The reference data of dispersion; NULL: there are none. */
+static const struct irrep_dispersion *data_of(const struct predict_job *job) {
+  return job->dispersion ? job->dispersion->data : NULL;
+}
+
 /* Makes the term that the request wants, once, or fails the job. */
 static bool make_term(struct predict_job *job) {
   const struct request_dispersion *dispersion = &job->request.dispersion;
-  const struct compute *compute = job->compute;
   struct irrep_dispersion_options options = dispersion->options;
   struct irrep_error error;
   if (!dispersion->is_wanted || job->term)
     return true;
-  if (!compute->dispersion) {
+  const struct irrep_dispersion *data = data_of(job);
+  if (!data) {
     problem_of_kind(&job->problem, PROBLEM_NO_DISPERSION_DATA, "#/dispersion", "%s",
-                    compute->without_dispersion ? compute->without_dispersion->detail
-                                                : "there are no reference data");
+                    job->dispersion ? job->dispersion->error.detail
+                                    : "there are no reference data");
     return false;
   }
-  const struct irrep_card *card = compute->evaluator->card(job->loaded->model);
+  const struct irrep_card *card = job->compute->evaluator->card(job->loaded->model);
   if (!dispersion->names_parameters)
     codec_dispersion_of_card(card->metadata, card->metadata_size, &options);
-  if (irrep_dispersion_term(compute->dispersion, &options, &job->term, &error) == IRREP_OK)
+  if (irrep_dispersion_term(data, &options, &job->term, &error) == IRREP_OK)
     return true;
   problem_of_error(&job->problem, &error, "#/dispersion");
   return false;
@@ -374,7 +380,7 @@ bool predict_job_plan(struct predict_job *job, size_t max_edges, bool whole) {
       .model = job->loaded->model,
       .precision = job->precision,
       .bounds = job->bounds[job->precision],
-      .dispersion = job->compute->dispersion,
+      .dispersion = data_of(job),
       .term = job->term,
       .members = members,
       .n_members = job->committee.n,

@@ -10,6 +10,7 @@
 #include "server/compute/worker.h"
 #include "server/jobs/job_state.h"
 #include "server/jobs/predict.h"
+#include "server/models/dispersion_data.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -40,6 +41,7 @@ struct predict_job {
   enum predict_format body_format, answer_format;
   size_t json_size; /* of a KServe body */
   const struct compute *compute;
+  struct dispersion_data *dispersion; /* held; NULL: there are none */
   struct codec_limits limits;
   struct bounds bounds[2]; /* by precision */
   char *body;              /* [body_size], until it has been read */

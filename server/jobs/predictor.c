@@ -61,6 +61,10 @@ void predictor_limits_changed(struct predictor *p) {
   predictor_run(p);
 }
 
+void predictor_reload(struct predictor *p) {
+  dispersion_data_reload(p->config->models_dir ? p->config->models_dir : "", &p->dispersion);
+}
+
 struct ledger *predictor_ledger(const struct predictor *p) {
   return p->ledger;
 }
@@ -143,9 +147,7 @@ struct predictor *predictor_new_with(const struct evaluator *evaluator, uv_loop_
                                       .profiles = config->profile}};
   use_ledger(p, registry_ledger(registry));
   graph_store_init(&p->graphs, evaluator, predictor_batches_budget(p));
-  dispersion_data_read(config->models_dir ? config->models_dir : "", &p->dispersion);
-  p->compute.dispersion = p->dispersion.data;
-  p->compute.without_dispersion = &p->dispersion.error;
+  p->dispersion = dispersion_data_new(config->models_dir ? config->models_dir : "");
   p->early_deadline_ns = SCHEDULER_NEVER;
   job_list_init(&p->loading);
   job_list_init(&p->due);
@@ -170,7 +172,7 @@ void predictor_free(struct predictor *p) {
   workers_free(p->workers);
   scheduler_free(p->scheduler);
   profile_totals_fini(&p->profile);
-  dispersion_data_fini(&p->dispersion);
+  dispersion_data_drop(p->dispersion);
   wake_timer_free(p->timer);
   wake_timer_free(p->deadline_timer);
   next_turn_fini(&p->next_turn);

@@ -20,7 +20,7 @@ struct predictor {
   struct metrics *metrics;
   struct compute compute; /* what batches are computed with */
   struct graph_store graphs;
-  struct dispersion_data dispersion;
+  struct dispersion_data *dispersion; /* for jobs that begin; NULL: there was no memory */
   struct scheduler *scheduler;
   struct workers *workers;
   struct clients clients;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -221,6 +222,40 @@ def test_without_data(start: Factory, tmp_path: Path, damage: bytes | None) -> N
     assert problem["type"].endswith("no-dispersion-data")
     assert "dftd3.params.safetensors" in problem["detail"]
     assert ("damaged" in problem["detail"]) == (damage is not None)
+
+
+def test_a_reload_reads_the_data_again(start: Factory, tmp_path: Path) -> None:
+    """What comes, changes or goes is seen on SIGHUP; a damaged file leaves what was there."""
+    name = "schnet-small"
+    (tmp_path / f"{name}.safetensors").write_bytes((MODELS / f"{name}.safetensors").read_bytes())
+    data, file = MODELS / "dftd3.params.safetensors", tmp_path / "dftd3.params.safetensors"
+    daemon = start(models=tmp_path).wait_ready()
+    path = f"/v1/models/{name}/predict"
+    n_reloads = 0
+
+    def ask_again(wanted: dict[str, Any]) -> Answer:
+        """After a reload, which is a line of the log."""
+        nonlocal n_reloads
+        daemon.signal(signal.SIGHUP)
+        n_reloads += 1
+        log = daemon.log
+        daemon.wait_for(lambda: log.read_text().count('"reloaded"') == n_reloads, "the reload")
+        return post(daemon, path, {"structures": [WATER], "dispersion": wanted})
+
+    assert post(daemon, path, {"structures": [WATER], "dispersion": {}}).status == 422
+    file.write_bytes(data.read_bytes())
+    first = ask_again({}).json()["results"][0]["dispersion_energy"]
+    tensors, metadata = safetensors.read(data)
+    safetensors.write(file, {**tensors, "c6": 2 * tensors["c6"]}, metadata)
+    changed = ask_again({"s6": 1.0, "s8": 0.0, "a1": 0.0, "a2": 0.0}).json()["results"][0]
+    file.write_bytes(data.read_bytes())
+    back = ask_again({"s6": 1.0, "s8": 0.0, "a1": 0.0, "a2": 0.0}).json()["results"][0]
+    assert abs(changed["dispersion_energy"] / back["dispersion_energy"] - 2) < 1e-12
+    file.write_bytes(data.read_bytes()[:-1])
+    assert ask_again({}).json()["results"][0]["dispersion_energy"] == first
+    assert "the data of dispersion stay" in daemon.log.read_text()
+    file.unlink()
+    assert ask_again({}).status == 422
 
 
 def test_a_card_may_name_its_own(start: Factory, tmp_path: Path) -> None:
