@@ -34,6 +34,7 @@ void fair_append(struct fair_queue *queue, struct entry *entry) {
   *(flow->last ? &flow->last->flow_next : &flow->first) = entry;
   flow->last = entry;
   plan_add(&flow->waiting, &entry->plan);
+  flow->waiting_seconds += entry->extra_seconds;
   if (!flow->next)
     ring_append(queue, flow);
 }
@@ -45,6 +46,7 @@ void fair_unlink(struct fair_queue *queue, struct entry *entry) {
   *(entry->flow_previous ? &entry->flow_previous->flow_next : &flow->first) = entry->flow_next;
   *(entry->flow_next ? &entry->flow_next->flow_previous : &flow->last) = entry->flow_previous;
   plan_subtract(&flow->waiting, &entry->plan);
+  flow->waiting_seconds = flow->first ? flow->waiting_seconds - entry->extra_seconds : 0.0;
   if (!flow->first)
     ring_unlink(queue, flow);
 }

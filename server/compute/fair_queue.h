@@ -16,6 +16,7 @@ struct entry; /* scheduler.h */
 /* Zero-initialised it is empty; it may be used again whenever it is. */
 struct flow {
   struct irrep_plan waiting;    /* of its entries together; read-only */
+  double waiting_seconds;       /* their extra_seconds; read-only */
   struct entry *first, *last;   /* private, like the rest */
   struct flow *previous, *next; /* the ring of the flows that wait */
   struct entry *at;             /* of a walk: its next entry, and the next flow of those left */

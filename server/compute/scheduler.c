@@ -56,6 +56,7 @@ struct candidate {
   bool is_due;                 /* that is bulk's, for as long as it is due */
   bool serves_short;           /* it has structures of a request that one batch can finish */
   size_t n_entries, bytes, extra_bytes;
+  double extra_seconds;
   size_t n_of[2]; /* entries by enum request_priority, and their sums */
   struct irrep_plan sums[2];
   struct irrep_plan sum;
@@ -257,25 +258,31 @@ static void note_shares(struct scheduler *s, const struct candidate *c, uint64_t
   s->bulk_due_s = due > 0 ? due : 0;
 }
 
-/* Whether what is planned takes longer than a part of the time that a batch may take. */
+/* Whether what is planned, with what other models take, takes longer than a part of the time that a
+ * batch may take. */
 static bool takes_longer(const struct scheduler *s, const struct lane *lane,
-                         const struct irrep_plan *plan, double part) {
+                         const struct irrep_plan *plan, double extra_seconds, double part) {
+  const double own = cost_expected(&lane->model->rates[lane->precision], plan);
   return s->limits.max_batch_ns > 0 &&
-         cost_expected(&lane->model->rates[lane->precision], plan) * 1e9 >
-             part * (double)s->limits.max_batch_ns;
+         (own + extra_seconds) * 1e9 > part * (double)s->limits.max_batch_ns;
+}
+
+/* Whether what waits of a request takes longer than a batch may. */
+static bool is_long(const struct scheduler *s, const struct lane *lane, const struct flow *flow) {
+  return takes_longer(s, lane, &flow->waiting, flow->waiting_seconds, 1);
 }
 
 /* Why a batch cannot take an entry, with which it would be `sum` of so many bytes; NULL when it
  * can. */
 static const char *reason_to_close(const struct scheduler *s, const struct candidate *c,
                                    const struct entry *entry, const struct irrep_plan *sum,
-                                   size_t bytes) {
+                                   size_t bytes, double extra_seconds) {
   if (bytes > s->limits.max_batch_bytes || sum->n_structures > SCHEDULER_BATCH_MAX ||
       sum->n_atoms > BATCH_INDEX_MAX || sum->n_edges > BATCH_INDEX_MAX)
     return "full";
-  const bool is_guest = (c->serves_short && takes_longer(s, c->lane, &entry->flow->waiting, 1)) ||
+  const bool is_guest = (c->serves_short && is_long(s, c->lane, entry->flow)) ||
                         (entry->priority == PRIORITY_BULK && c->n_of[PRIORITY_INTERACTIVE] > 0);
-  return takes_longer(s, c->lane, sum, is_guest ? GUEST_PART : 1) ? "time" : NULL;
+  return takes_longer(s, c->lane, sum, extra_seconds, is_guest ? GUEST_PART : 1) ? "time" : NULL;
 }
 
 /* Fills a candidate from one queue of its lane up to its share. Whether it can take more. */
@@ -291,10 +298,11 @@ static bool fill_from(const struct scheduler *s, struct candidate *c, enum reque
         lane_seconds(c->lane, &sum_of) > s->bulk_due_s)
       return true;
     const size_t extra_bytes = size_add(c->extra_bytes, e->extra_bytes);
+    const double extra_seconds = c->extra_seconds + e->extra_seconds;
     const size_t bytes =
         size_add(h->bytes(h->context, c->lane->model, c->lane->precision, &sum), extra_bytes);
     c->reason = bytes > free_bytes ? "full"
-                : c->n_entries > 0 ? reason_to_close(s, c, e, &sum, bytes)
+                : c->n_entries > 0 ? reason_to_close(s, c, e, &sum, bytes, extra_seconds)
                                    : NULL;
     if (c->reason)
       return false;
@@ -304,7 +312,8 @@ static bool fill_from(const struct scheduler *s, struct candidate *c, enum reque
     c->sums[which] = sum_of;
     c->bytes = bytes;
     c->extra_bytes = extra_bytes;
-    c->serves_short = c->serves_short || !takes_longer(s, c->lane, &e->flow->waiting, 1);
+    c->extra_seconds = extra_seconds;
+    c->serves_short = c->serves_short || !is_long(s, c->lane, e->flow);
     if (sum.n_atoms >= share_atoms)
       return false;
   }
@@ -357,7 +366,7 @@ static bool goes_before(const struct candidate *a, const struct candidate *b) {
 /* Whether a filled candidate would keep the last worker from others for long. */
 static bool leaves_the_last(const struct scheduler *s, const struct candidate *c, size_t idle) {
   return c->first == PRIORITY_BULK && !c->is_due && idle == 1 && s->load.batches_running > 0 &&
-         takes_longer(s, c->lane, &c->sum, LONG_TIMES);
+         takes_longer(s, c->lane, &c->sum, c->extra_seconds, LONG_TIMES);
 }
 
 /* The best of the lanes that need not wait; its lane is NULL when there is none. */

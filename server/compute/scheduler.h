@@ -58,8 +58,9 @@ struct entry {
   /* Set by the caller before scheduler_add */
   const struct irrep_structure *structure;
   struct irrep_plan plan;
-  size_t extra_bytes; /* of arena, beside those of the plan */
-  struct flow *flow;  /* of the request; outlives its entries */
+  size_t extra_bytes;   /* of arena, beside those of the plan */
+  double extra_seconds; /* that other models will take: the members of a committee */
+  struct flow *flow;    /* of the request; outlives its entries */
   enum request_priority priority;
   uint64_t arrived_ns;
   uint64_t deadline_ns; /* SCHEDULER_NEVER: none */

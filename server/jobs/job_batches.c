@@ -6,6 +6,7 @@
 #include "server/jobs/job_delivery.h"
 #include "server/jobs/job_life.h"
 #include "server/jobs/predictor_queue.h"
+#include "server/models/cost.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -217,6 +218,19 @@ struct scheduler_hooks job_batches_hooks(struct predictor *p) {
 
 /* Into the queue */
 
+/* What the members of a committee will take; one whose rates are not known yet, as long as the
+ * job's own model. */
+static double members_seconds(const struct predict_job *job, const struct irrep_plan *plan) {
+  const double own = cost_expected(&job->loaded->rates[job->precision], plan);
+  double seconds = 0.0;
+  for (size_t i = 0; i < job->committee.n; i++) {
+    const struct committee_model *member = &job->committee.members[i];
+    const double known = cost_seconds(&member->loaded->rates[member->precision], plan);
+    seconds += known > 0 ? known : own;
+  }
+  return seconds;
+}
+
 void job_enqueue(struct predict_job *job) {
   struct predictor *p = job->predictor;
   const char *name = job->served->name;
@@ -234,6 +248,7 @@ void job_enqueue(struct predict_job *job) {
   for (size_t i = 0; i < job->request.n_items; i++) {
     struct prediction *prediction = &job->predictions[i];
     struct irrep_error error;
+    prediction->entry.extra_seconds = members_seconds(job, &prediction->entry.plan);
     if (job->request.items[i].problem)
       settle(prediction, "error");
     else if (scheduler_add(p->scheduler, job->loaded, job->precision, &prediction->entry) !=

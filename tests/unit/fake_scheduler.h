@@ -23,6 +23,7 @@ struct fixture {
   struct scheduler *scheduler;
   uint64_t now_ns;
   size_t idle, free_bytes;
+  double extra_seconds; /* of the entries that are added */
   struct batch *batches[BATCHES];
   size_t n_batches;
   struct entry entries[ENTRIES];
@@ -119,6 +120,7 @@ static inline struct entry *add_to(struct fixture *f, struct loaded_model *model
   assert_true(f->n_entries < ENTRIES);
   struct entry *entry = &f->entries[f->n_entries];
   *entry = (struct entry){.plan = PLAN(1, n_atoms, 0),
+                          .extra_seconds = f->extra_seconds,
                           .flow = &f->flows[f->n_entries++],
                           .priority = priority,
                           .arrived_ns = f->now_ns,

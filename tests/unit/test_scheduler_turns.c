@@ -79,6 +79,31 @@ static void test_time_bound(void **state) {
   assert_true(scheduler_backlog_seconds(f->scheduler) == 0);
 }
 
+/* What the members of a committee take counts as well. */
+static void test_time_bound_of_committees(void **state) {
+  struct fixture *f = *state;
+  const struct scheduler_limits limits = {
+      .max_batch_bytes = 1000, .max_queue = 300, .max_batch_ns = 30 * MS, .max_delay_ns = 2 * MS};
+  scheduler_set_limits(f->scheduler, &limits);
+  f->idle = 0;
+  add(f, 10);
+  f->idle = 1;
+  scheduler_run(f->scheduler);
+  f->batches[0]->evaluate_ns = 10 * MS; /* a millisecond an atom */
+  end(f);
+  f->idle = 0;
+  f->extra_seconds = 0.005;
+  for (int i = 0; i < 4; i++)
+    add(f, 10);
+  f->idle = 1;
+  static const size_t wanted[] = {2, 2};
+  for (size_t i = 0; i < 2; i++) {
+    scheduler_run(f->scheduler);
+    expect_batch(f, 0, wanted[i], i < 1 ? "time" : "idle");
+    end(f);
+  }
+}
+
 /* The rate follows the batches that ran to their end. */
 static void test_rate(void **state) {
   struct fixture *f = *state;
@@ -170,6 +195,7 @@ int main(void) {
       TEST(test_requests_take_turns),
       TEST(test_equal_shares),
       TEST(test_time_bound),
+      TEST(test_time_bound_of_committees),
       TEST(test_rate),
       TEST(test_atoms_bound),
       TEST(test_forgets_models),
