@@ -25,8 +25,19 @@ UNITS = {
     "temperature": "K",
     "pressure": "GPa",
 }
-_ARRAYS = ("forces", "stress", "energies", "virial", "stresses", "positions", "cell")
-_NUMBERS = ("energy", "dispersion_energy", "n_steps", "converged", "fmax", "steps", "time")
+_ARRAYS = (
+    "forces",
+    "forces_std",
+    "stress",
+    "stress_std",
+    "energies",
+    "virial",
+    "stresses",
+    "positions",
+    "cell",
+)
+_NUMBERS = ("energy", "energy_std", "dispersion_energy", "n_steps", "converged", "fmax", "steps")
+_NUMBERS += ("time", "max_forces_std", "stopped")
 _OF_CARDS = (
     *("id", "kind", "model", "state", "reason", "created", "ended", "structures"),
     *("structures_ended", "converged", "failed", "steps", "steps_wanted"),
@@ -125,6 +136,22 @@ def of_predicted(moved: Moved) -> dict[str, Any]:
     return told
 
 
+def of_modes(entry: dict[str, Any], place: int, found: dict[str, Any]) -> dict[str, Any]:
+    """Of a structure's second derivatives: the frequencies, and no more."""
+    if found.get("status") != "ok":
+        return of_result(Moved({**found, "structure": place}))
+    frequencies = np.asarray(found["frequencies"], dtype=float)
+    return {
+        "structure": place,
+        "status": "ok",
+        "formula": formula_of(entry["numbers"]),
+        "atoms": len(entry["numbers"]),
+        "n_imaginary": int((frequencies < 0).sum()),
+        "zero_point_energy": found["zero_point_energy"],
+        "frequencies": frequencies,
+    }
+
+
 def formula_of(numbers: Any) -> str:
     from ase.symbols import Symbols
 
@@ -189,6 +216,13 @@ def of_card(card: dict[str, Any]) -> dict[str, Any]:
         if known:
             told[f"last_{name}"] = [round(x, _DIGITS) for x in known[:8]]
     return told
+
+
+def progress_of(card: dict[str, Any]) -> str:
+    """A line of words on a job that goes on."""
+    words = f"{card['structures_ended']} of {card['structures']} structures have ended"
+    energies = [x for x in card.get("energies") or () if x is not None]
+    return f"{words}, energy {energies[0]:.6f} eV" if len(energies) == 1 else words
 
 
 def of_model(card: dict[str, Any]) -> dict[str, Any]:

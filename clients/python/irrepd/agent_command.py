@@ -64,8 +64,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="irrepd mcp",
         description="Serves tools for a language model's agent by the Model Context Protocol, on "
-        "standard input and output: list_models, predict, relax, md, list_jobs, follow, cancel, "
-        "show. An agent's host starts it.",
+        "standard input and output: list_models, predict, hessian, relax, md, list_jobs, "
+        "follow, cancel, show. An agent's host starts it.",
     )
     add_connection(parser)
     add = parser.add_argument
@@ -150,21 +150,25 @@ def _lister(tools: Tools) -> Any:
 
 
 def _caller(tools: Tools) -> Any:
+    import anyio.from_thread
     import anyio.to_thread
     from mcp_types import CallToolResult, TextContent
 
-    def answer(name: str, arguments: dict[str, Any]) -> tuple[str, bool]:
+    def answer(name: str, arguments: dict[str, Any], context: Any) -> tuple[str, bool]:
+        def tell(steps: float, wanted: float, words: str) -> None:
+            anyio.from_thread.run(context.session.report_progress, steps, wanted, words)
+
         try:
-            return tools.call(name, arguments), False
+            return tools.call(name, arguments, tell), False
         except Refused as error:
             return str(error), True
         except Exception as error:  # an agent is told of a fault here, too, and the server lives
             print(f"irrepd: {name}: {error!r}", file=sys.stderr)
             return f"{type(error).__name__} in the tool itself: {str(error)[:500]}", True
 
-    async def call_tool(_: Any, params: Any) -> Any:
+    async def call_tool(context: Any, params: Any) -> Any:
         text, is_error = await anyio.to_thread.run_sync(
-            answer, params.name, params.arguments or {}, abandon_on_cancel=True
+            answer, params.name, params.arguments or {}, context, abandon_on_cancel=True
         )
         return CallToolResult(content=[TextContent(text=text)], is_error=is_error)
 

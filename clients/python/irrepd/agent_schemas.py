@@ -116,6 +116,20 @@ _DISPERSION = _about(
     "Adds DFT-D3 to energy, forces and stress; {} takes what the model names, or d3bj of PBE. Not "
     "for models that were trained with dispersion.",
 )
+_COMMITTEE = _about(
+    {
+        "type": "array",
+        "minItems": 1,
+        "maxItems": 7,
+        "items": {"type": "string", "minLength": 1, "maxLength": 128},
+    },
+    "More models, by name or as MODEL:HEAD: results are the means over all, and tell how far apart "
+    "these are (energy_std, forces_std, stress_std).",
+)
+_MAX_FORCES_STD = _about(
+    {"type": "number", "exclusiveMinimum": 0},
+    "eV/Angstrom, with a committee: a structure stops where its members differ by more.",
+)
 _WAIT = _about(
     {"type": "number", "minimum": 0, "maximum": WAIT_MAX, "default": WAIT},
     "Seconds until the answer tells how far it is; then it goes on as a job, which follow tells.",
@@ -140,6 +154,7 @@ def _common(model: str) -> dict[str, Any]:
 
 
 RELAX = {
+    "max_forces_std": _MAX_FORCES_STD,
     "optimizer": {**_choice("lbfgs", "bfgs", "fire", "fire2"), "default": "lbfgs"},
     "fmax": _about(
         {"type": "number", "exclusiveMinimum": 0, "default": 0.05},
@@ -157,6 +172,7 @@ RELAX = {
     "symmetry": _about({"type": "boolean", "default": False}, "Keep the space group."),
 }
 MD = {
+    "max_forces_std": _MAX_FORCES_STD,
     "ensemble": _about(
         _choice("nve", "nvt", "npt"), "nvt needs a temperature, npt a pressure besides."
     ),
@@ -199,7 +215,8 @@ MD = {
 
 def schemas(model: str) -> dict[str, dict[str, Any]]:
     """Of each tool; model: which one is asked where none is named."""
-    common = _common(model)
+    alone = _common(model)
+    common = {**alone, "committee": _COMMITTEE}
     properties = {
         "type": "array",
         "items": _choice("energy", "forces", "stress", "energies", "virial", "stresses"),
@@ -210,6 +227,10 @@ def schemas(model: str) -> dict[str, dict[str, Any]]:
     return {
         "list_models": _object({}),
         "predict": _object({**common, "properties": properties}, ("structures",)),
+        "hessian": _object(
+            {name: alone[name] for name in ("structures", "model", "dispersion", "head")},
+            ("structures",),
+        ),
         "relax": _object({**common, **RELAX, "wait": _WAIT}, ("structures",)),
         "md": _object(
             {**common, **MD, "wait": _WAIT}, ("structures", "ensemble", "timestep", "steps")
@@ -232,11 +253,14 @@ DESCRIPTIONS = {
     "asked: name, architecture, elements, cutoff.",
     "predict": "Computes the energy (eV), forces (eV/Angstrom) and stress (eV/Angstrom^3, tension "
     "positive) of atomic structures, which stay as they are.",
+    "hessian": "Computes the frequencies of normal modes (1/cm, imaginary ones negative, those of "
+    "rigid motions 0) and the zero-point energy (eV) of structures that have been relaxed.",
     "relax": "Relaxes atomic structures to a minimum of the energy, the cell too where that is "
     "asked for. What takes longer than wait goes on as a job.",
     "md": "Molecular dynamics of atomic structures. What takes longer than wait goes on as a job.",
     "list_jobs": "Lists relaxations and dynamics that go on by themselves or have ended.",
-    "follow": "Tells how far a job is, and its results once it has ended.",
+    "follow": "Tells how far a job is, and its results once it has ended; while it waits, progress "
+    "where the host asks for that.",
     "cancel": "Ends a job, and tells how far it came.",
     "show": "Gives a structure that an answer has saved, as text.",
 }

@@ -55,32 +55,39 @@ class Shelf:
         )
 
 
+_STILL = ("predict", "hessian")  # they leave a structure where it is
+_UNUSED = {
+    "predict": ("velocities", "masses", "fixed"),
+    "hessian": ("velocities", "fixed"),
+    "relax": ("velocities", "masses"),
+}
+
+
 def entry_of_item(item: dict[str, Any], kind: str, shelf: Shelf) -> tuple[dict[str, Any], str]:
     """Of a request, and what of it no model takes, in words (mostly empty).
 
-    kind: "predict", "relax" or "md". StructureError: it cannot be sent, and why.
+    kind: "predict", "hessian", "relax" or "md". StructureError: it cannot be sent, and why.
     """
     if "saved" in item:
         return _fitting(shelf.get(item["saved"]), kind), ""
     if "text" not in item:
-        refused = [
-            name for name in item if name in ("velocities", "masses", "fixed") and kind == "predict"
-        ]
+        refused = [name for name in item if kind in _STILL and name in _UNUSED[kind]]
         if refused:
-            raise StructureError(f"predict takes no {refused[0]}: leave it out", refused[0])
+            raise StructureError(f"{kind} takes no {refused[0]}: leave it out", refused[0])
         return item, ""
     atoms = _atoms_of(item)
-    (entry,) = [entry_of(atoms)] if kind == "predict" else entries_of(atoms, kind)
+    (entry,) = [entry_of(atoms)] if kind in _STILL else entries_of(atoms, kind)
     if isinstance(entry, StructureError):
         raise entry
+    if kind == "hessian" and atoms.has("masses"):
+        entry = {**entry, "masses": atoms.get_masses().tolist()}
     ignored = [what for _, what in extras(atoms)]
     return entry, "".join(f"{what} is ignored. " for what in ignored)
 
 
 def _fitting(entry: dict[str, Any], kind: str) -> dict[str, Any]:
-    """Without what a relaxation, or a prediction, has no use for."""
-    unused = {"predict": ("velocities", "masses", "fixed"), "relax": ("velocities", "masses")}
-    return {name: value for name, value in entry.items() if name not in unused.get(kind, ())}
+    """Without what a relaxation, or what does not move it, has no use for."""
+    return {name: value for name, value in entry.items() if name not in _UNUSED.get(kind, ())}
 
 
 def _atoms_of(item: dict[str, Any]) -> Any:

@@ -28,7 +28,14 @@ _TOLD_MAX = 100  # answers to ended jobs that are kept
 _BEGUN_MAX = 1000
 _FRAMES_MAX = 100_000_000  # bytes of a job that is not one's own
 _LOOKS = 0.1  # seconds from one look at a job to the next
+_TELLS = 0.5  # seconds from one word of progress to the next, at least
 _REASON_MAX = 2000
+
+Tell = Callable[[float, float, str], None]  # steps, how many at most, and words of the job
+
+
+def _silent(steps: float, wanted: float, words: str) -> None:
+    """Nobody wants to hear of progress."""
 
 
 class Refused(ValueError):
@@ -67,9 +74,10 @@ class Tools:
         self._begun: OrderedDict[str, _Begun] = OrderedDict()
         self._told: OrderedDict[str, str] = OrderedDict()
         self._stop = threading.Event()
-        self._tools: dict[str, Callable[[dict[str, Any]], str]] = {
+        self._tools: dict[str, Callable[[dict[str, Any], Tell], str]] = {
             "list_models": self._list_models,
             "predict": self._predict,
+            "hessian": self._hessian,
             "relax": self._relax,
             "md": self._md,
             "list_jobs": self._list_jobs,
@@ -82,13 +90,16 @@ class Tools:
         """Whoever waits for a job stops to."""
         self._stop.set()
 
-    def call(self, name: str, arguments: dict[str, Any]) -> str:
-        """The answer, as JSON. Refused: why there is none, in words."""
+    def call(self, name: str, arguments: dict[str, Any], tell: Tell = _silent) -> str:
+        """The answer, as JSON. Refused: why there is none, in words.
+
+        tell: hears how many steps of how many a job that is waited for has taken, and of which.
+        """
         if name not in self._tools:
             raise Refused(f"there is no tool {name[:80]}: {', '.join(self._tools)}")
         self._check(name, arguments)
         try:
-            return self._tools[name](arguments)
+            return self._tools[name](arguments, tell)
         except StructureError as error:
             raise Refused(error.problem["detail"][:_REASON_MAX]) from None
         except ServerError as error:
@@ -110,7 +121,7 @@ class Tools:
 
     # What is asked of the daemon
 
-    def _list_models(self, _: dict[str, Any]) -> str:
+    def _list_models(self, _: dict[str, Any], __: Tell) -> str:
         cards = [answers.of_model(card) for card in self.client.models()]
         return answers.bounded({"default": self.model}, "models", cards, "")
 
@@ -129,10 +140,10 @@ class Tools:
                 notes.append(f"structure {i}: {ignored}No model takes that.")
         return entries, notes
 
-    def _predict(self, given: dict[str, Any]) -> str:
+    def _predict(self, given: dict[str, Any], _: Tell) -> str:
         entries, notes = self._entries(given["structures"], "predict")
         model = given.get("model", self.model)
-        names = ("properties", "precision", "dispersion", "head")
+        names = ("properties", "precision", "dispersion", "head", "committee")
         options = {name: given[name] for name in names if name in given}
         results = self.client.predict(model, entries, **options)
         told = []
@@ -145,6 +156,18 @@ class Tools:
         head = {"model": model, "model_sha256": results.model_sha256, "units": answers.UNITS}
         return answers.bounded({**head, "notes": notes}, "results", told, self._where)
 
+    def _hessian(self, given: dict[str, Any], _: Tell) -> str:
+        entries, notes = self._entries(given["structures"], "hessian")
+        model = given.get("model", self.model)
+        body: dict[str, Any] = {"structures": entries}
+        body.update({name: given[name] for name in ("dispersion", "head") if name in given})
+        answer = self.client.call("POST", path_of(model, "hessian"), body)
+        found = zip(entries, answer["results"])
+        told = [answers.of_modes(entry, i, one) for i, (entry, one) in enumerate(found)]
+        units = {"frequencies": "1/cm", "zero_point_energy": "eV"}
+        head = {"model": model, "model_sha256": answer["model_sha256"], "units": units}
+        return answers.bounded({**head, "notes": notes}, "results", told, "Ask for fewer atoms.")
+
     def _keep(self, moved: Moved, model: str, told: dict[str, Any]) -> dict[str, Any]:
         """What is told of a result, with the name that its structure has from now on."""
         if not moved.ok or moved.given is None:
@@ -154,19 +177,20 @@ class Tools:
             self._write(moved, name, {"model": model})
         return {**told, "saved": name}
 
-    def _relax(self, given: dict[str, Any]) -> str:
-        return self._begin("relax", given, {name: given[name] for name in RELAX if name in given})
+    def _relax(self, given: dict[str, Any], tell: Tell) -> str:
+        options = {name: given[name] for name in RELAX if name in given}
+        return self._begin("relax", given, options, tell)
 
-    def _md(self, given: dict[str, Any]) -> str:
+    def _md(self, given: dict[str, Any], tell: Tell) -> str:
         options = {name: given[name] for name in MD if name in given}
         options["every"] = given.get("every", max(1, given["steps"] // 100))
         options["properties"] = ["positions", "velocities", "forces"] if self._write else []
-        return self._begin("md", given, options)
+        return self._begin("md", given, options, tell)
 
-    def _begin(self, kind: str, given: dict[str, Any], options: dict[str, Any]) -> str:
+    def _begin(self, kind: str, given: dict[str, Any], options: dict[str, Any], tell: Tell) -> str:
         entries, notes = self._entries(given["structures"], kind)
         body: dict[str, Any] = {"structures": entries, kind: options}
-        names = ("precision", "dispersion", "head")
+        names = ("precision", "dispersion", "head", "committee")
         body.update({name: given[name] for name in names if name in given})
         card = self.client.begin(path_of(given.get("model", self.model), kind), body)
         begun = _Begun(Job(card["id"], self.client), entries, notes, options.get("every", 0))
@@ -174,26 +198,26 @@ class Tools:
             self._begun[card["id"]] = begun
             while len(self._begun) > _BEGUN_MAX:
                 self._begun.popitem(last=False)
-        return self._await(card["id"], given.get("wait", WAIT))
+        return self._await(card["id"], given.get("wait", WAIT), tell)
 
     # Jobs
 
-    def _list_jobs(self, _: dict[str, Any]) -> str:
+    def _list_jobs(self, _: dict[str, Any], __: Tell) -> str:
         cards = self.client.call("GET", "/v1/jobs")["jobs"]
         cards.sort(key=lambda card: card.get("created") or "", reverse=True)
         return answers.bounded({}, "jobs", [answers.of_card(card) for card in cards], "")
 
-    def _follow(self, given: dict[str, Any]) -> str:
-        return self._await(given["job"], given.get("wait", WAIT))
+    def _follow(self, given: dict[str, Any], tell: Tell) -> str:
+        return self._await(given["job"], given.get("wait", WAIT), tell)
 
-    def _cancel(self, given: dict[str, Any]) -> str:
+    def _cancel(self, given: dict[str, Any], tell: Tell) -> str:
         with self._lock:
             is_told = given["job"] in self._told
         if not is_told:
             Job(given["job"], self.client).cancel()
-        return self._await(given["job"], 0)
+        return self._await(given["job"], 0, tell)
 
-    def _await(self, id: str, seconds: float) -> str:
+    def _await(self, id: str, seconds: float, tell: Tell) -> str:
         """What is to be told of a job once it has ended, stands still, or the time is over."""
         with self._lock:
             if id in self._told:
@@ -201,8 +225,12 @@ class Tools:
             begun = self._begun.get(id)
         job = begun.job if begun else Job(id, self.client)
         deadline = time.monotonic() + seconds
+        last, next_tell = 0, time.monotonic()
         while True:
             card = job.card()
+            if card["steps"] > last and time.monotonic() >= next_tell:
+                last, next_tell = card["steps"], time.monotonic() + _TELLS
+                tell(last, card["steps_wanted"], answers.progress_of(card))
             if card["state"] in ENDED:
                 return self._end_of(job, begun, card)
             if card["state"] == "paused" or time.monotonic() >= deadline:
@@ -259,7 +287,7 @@ class Tools:
                 self._told.popitem(last=False)
         job.forget()
 
-    def _show(self, given: dict[str, Any]) -> str:
+    def _show(self, given: dict[str, Any], _: Tell) -> str:
         text = text_of(self._shelf.get(given["saved"]), given.get("format", "extxyz"))
         if len(text) > answers.ANSWER_MAX:
             raise Refused(

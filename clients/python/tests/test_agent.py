@@ -157,6 +157,58 @@ def test_relax_and_md(agent: Agent, daemon: Daemon) -> None:
     assert first["temperature"] == pytest.approx(moved["temperature"])  # with its velocities
 
 
+def test_committee(agent: Agent, daemon: Daemon) -> None:
+    others = [card["name"] for card in agent.ask("list_models")["models"] if card["name"] != MODEL]
+    other = next(name for name in others if name == "sevennet-0")
+    found = agent.ask("predict", structures=[WATER], committee=[other])["results"][0]
+    expected = irrepd.Client(daemon.url).predict(MODEL, [WATER], committee=[other])[0]
+    assert found["energy"] == expected["energy"] and found["energy_std"] == expected["energy_std"]
+    assert np.abs(np.array(found["forces_std"]) - expected["forces_std"]).max() < 1e-6
+    bounds = {"committee": [other], "max_forces_std": 1e-6, "wait": 120}
+    (stopped,) = agent.ask("relax", structures=[WATER], **bounds)["results"]
+    assert stopped["stopped"] == "max_forces_std" and stopped["max_forces_std"] > 1e-6
+    options = {"ensemble": "nve", "timestep": 0.5, "steps": 5, "temperature": 300}
+    (moved,) = agent.ask("md", structures=[WATER], **options, **bounds)["results"]
+    assert moved["stopped"] == "max_forces_std" and moved["steps"] == 0
+    assert "no-such" in agent.fault("predict", structures=[WATER], committee=["no-such"])
+    assert "committee" in agent.fault("relax", structures=[WATER], max_forces_std=0.1)
+
+
+def test_hessian(agent: Agent, daemon: Daemon) -> None:
+    relaxed = agent.ask("relax", structures=[WATER], fmax=0.001, wait=120)["results"][0]
+    saved = {"saved": relaxed["saved"]}
+    heavy = {**WATER, "masses": [16.0, 2.0, 2.0]}
+    found = agent.ask("hessian", structures=[saved, heavy, {**WATER, "numbers": [8, 1, 14]}])
+    modes, deuterated, bad = found["results"]
+    entry = json.loads(agent.text("show", **saved, format="json"))
+    expected = irrepd.hessian(entry, MODEL, daemon.url)
+    assert modes["frequencies"] == pytest.approx(expected["frequencies"], abs=1e-5)
+    assert modes["zero_point_energy"] == expected["zero_point_energy"]
+    assert modes["n_imaginary"] == 0 and modes["atoms"] == 3
+    assert deuterated["frequencies"][-1] < 0.9 * modes["frequencies"][-1]
+    assert bad["status"] == "error" and "14" in bad["reason"]
+    assert "hessian takes no fixed" in agent.fault("hessian", structures=[{**WATER, "fixed": [0]}])
+
+
+def test_progress(agent: Agent) -> None:
+    """Who asks for it hears of steps while a job is waited for, more each time."""
+    told: list[tuple[float, float, str]] = []
+
+    async def tell(steps: float, wanted: float, words: str) -> None:
+        told.append((steps, wanted, words))
+
+    async def follow() -> Any:
+        options = {"structures": [WATER], "wait": 2, "every": 1000, **ENDLESS}
+        return await agent.client.call_tool("md", options, progress_callback=tell)
+
+    job = json.loads(agent.portal.call(follow).content[0].text)["job"]["id"]
+    agent.ask("cancel", job=job)
+    steps = [row[0] for row in told]
+    assert 2 <= len(steps) <= 5 and steps == sorted(set(steps)) and steps[0] > 0
+    assert {row[1] for row in told} == {ENDLESS["steps"]}
+    assert all("0 of 1 structures have ended, energy" in row[2] for row in told)
+
+
 def test_jobs(agent: Agent, daemon: Daemon) -> None:
     found = agent.ask("md", structures=[WATER], wait=0, every=5, **ENDLESS)
     job = found["job"]["id"]
@@ -263,7 +315,9 @@ def test_what_is_ignored_is_told(agent: Agent) -> None:
 
 def test_an_older_client_and_no_daemon(tmp_path: Path) -> None:
     with talking(f"unix:{tmp_path}/none", mode="legacy") as agent:
-        assert len(agent.portal.call(agent.client.list_tools).tools) == 8
+        assert len(agent.portal.call(agent.client.list_tools).tools) == len(
+            agent_schemas.schemas(MODEL)
+        )
         assert f"unix:{tmp_path}/none" in agent.fault("list_models")
 
 
