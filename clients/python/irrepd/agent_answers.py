@@ -36,8 +36,10 @@ _ARRAYS = (
     "positions",
     "cell",
 )
-_NUMBERS = ("energy", "energy_std", "dispersion_energy", "n_steps", "converged", "fmax", "steps")
-_NUMBERS += ("time", "max_forces_std", "stopped")
+_NUMBERS = (
+    *("energy", "energy_std", "dispersion_energy", "n_steps", "converged", "fmax", "steps", "time"),
+    *("max_forces_std", "stopped"),
+)
 _OF_CARDS = (
     *("id", "kind", "model", "state", "reason", "created", "ended", "structures"),
     *("structures_ended", "converged", "failed", "steps", "steps_wanted"),
