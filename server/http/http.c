@@ -449,7 +449,7 @@ struct http_server *http_start(uv_loop_t *loop, const struct http_options *optio
   http_line_init(server);
   server->loop = loop;
   server->run = run;
-  server->poll.data = server->timer.data = server->grace.data = server;
+  server->poll.data = server->timer.data = server->grace.data = server->idle.data = server;
   http_heads_init(server);
   if (getrandom(&server->id_prefix, sizeof server->id_prefix, GRND_NONBLOCK) < 0)
     server->id_prefix = uv_hrtime();
@@ -469,7 +469,8 @@ struct http_server *http_start(uv_loop_t *loop, const struct http_options *optio
   ledger_listen(server->budget.ledger, &server->waiter);
   uv_timer_init(loop, &server->timer);
   uv_timer_init(loop, &server->grace);
-  server->handles_open = 3;
+  uv_idle_init(loop, &server->idle);
+  server->handles_open = 4;
   uv_poll_start(&server->poll, UV_READABLE, on_poll);
   run(server);
   return server;
@@ -498,6 +499,7 @@ void http_stop(struct http_server *server) {
   uv_close((uv_handle_t *)&server->poll, on_closed);
   uv_close((uv_handle_t *)&server->grace, on_closed);
   uv_close((uv_handle_t *)&server->timer, on_closed);
+  uv_close((uv_handle_t *)&server->idle, on_closed);
   MHD_stop_daemon(server->mhd);
   ledger_forget(server->budget.ledger, &server->waiter);
 }

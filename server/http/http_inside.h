@@ -80,6 +80,7 @@ struct http_server {
   struct MHD_Daemon *mhd;
   uv_poll_t poll;
   uv_timer_t timer, grace;
+  uv_idle_t idle; /* in the next turn of the loop the library runs */
   int handles_open;
   struct connection *connections;
   size_t n_connections, n_exchanges;
@@ -93,8 +94,8 @@ struct http_server {
   bool ending;       /* new connections are refused, those that wait are accepted */
   bool accepts_none; /* none waits any more, and the listening socket is closed */
   bool grace_over;   /* connections without a request are closed */
-  bool runs_again; /* a connection has ended: at its limit the library accepts in its next run only;
-                    * or one goes on then */
+  bool runs_again; /* a connection has ended: at its limit the library accepts in its next run only
+                    */
   struct quirks_filter filter;
   struct connection **by_fd; /* [n_fds] */
   size_t n_fds;

@@ -11,8 +11,21 @@ static void on_timer(uv_timer_t *timer) {
   server->run(server);
 }
 
+static void on_idle(uv_idle_t *idle) {
+  struct http_server *server = idle->data;
+  uv_idle_stop(idle);
+  server->run(server);
+}
+
+/* A timer of no time that is started when it fires would fire again in the same turn, and nobody
+ * else have one. */
 void http_run_in(struct http_server *server, uint64_t milliseconds) {
-  uv_timer_start(&server->timer, on_timer, milliseconds, 0);
+  if (milliseconds > 0) {
+    uv_timer_start(&server->timer, on_timer, milliseconds, 0);
+    return;
+  }
+  uv_timer_stop(&server->timer); /* what it waits for is told again by the run */
+  uv_idle_start(&server->idle, on_idle);
 }
 
 void http_resume(struct connection *connection) {
@@ -37,5 +50,4 @@ void http_turn_take(struct exchange *x, size_t bytes) {
 void http_turn_wait(struct connection *connection) {
   MHD_suspend_connection(connection->mhd);
   http_resume(connection);
-  connection->server->runs_again = true; /* the library counts it among those that wait */
 }

@@ -41,7 +41,7 @@ struct quirks_filter {
 
 /* Runs the library once; what it reads meanwhile goes through the filter. Returns the milliseconds
  * after which it must run again, or -1: when something happens.
- *   again  set by callbacks when a connection has ended, or is to go on in the next run */
+ *   again  set by callbacks when a connection has ended */
 int64_t quirks_run(struct MHD_Daemon *daemon, const struct quirks_filter *filter, bool *again);
 
 /* For MHD_OPTION_UNESCAPE_CALLBACK. */

@@ -14,7 +14,8 @@ static void count_run(struct http_server *server) {
     http_run_in(server, 0);
 }
 
-/* The library runs once for what was asked last, never from inside. Resuming is in test_http_line.c
+/* The library runs once for what was asked, never from inside, and once in a turn of the loop, so
+ * that others have theirs. Resuming is in test_http_line.c
  * and test_http_stream.c, with connections. */
 static void test_run_in(void **state) {
   (void)state;
@@ -23,14 +24,23 @@ static void test_run_in(void **state) {
   assert_int_equal(uv_loop_init(&loop), 0);
   server = (struct http_server){.loop = &loop, .run = count_run};
   uv_timer_init(&loop, &server.timer);
-  server.timer.data = &server;
+  uv_idle_init(&loop, &server.idle);
+  server.timer.data = server.idle.data = &server;
   http_run_in(&server, 3600000);
   http_run_in(&server, 0);
   http_run_in(&server, 0);
   assert_int_equal(n_runs, 0);
-  uv_run(&loop, UV_RUN_DEFAULT);
+  for (size_t n = 1; n <= 2; n++) {
+    uv_run(&loop, UV_RUN_NOWAIT);
+    assert_int_equal(n_runs, n);
+  }
+  uv_run(&loop, UV_RUN_DEFAULT); /* at once: no timer is left */
   assert_int_equal(n_runs, 2);
+  http_run_in(&server, 1);
+  uv_run(&loop, UV_RUN_DEFAULT);
+  assert_int_equal(n_runs, 3);
   uv_close((uv_handle_t *)&server.timer, NULL);
+  uv_close((uv_handle_t *)&server.idle, NULL);
   uv_run(&loop, UV_RUN_DEFAULT);
   assert_int_equal(uv_loop_close(&loop), 0);
 }
