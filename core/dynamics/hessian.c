@@ -16,7 +16,8 @@
 struct irrep_hessian {
   size_t n; /* 3 n_atoms */
   bool tries;
-  size_t next; /* of the displaced structures of this round: two for each trial or coordinate */
+  size_t next;   /* of the displaced structures of this round: two for each trial or coordinate */
+  size_t n_rows; /* that were told */
   double step, asymmetry;
   double *positions; /* [n] */
   double *matrix;    /* [n][n]; while it tries, its first TRIALS rows are derivatives along the
@@ -148,6 +149,27 @@ enum irrep_status irrep_hessian_tell(struct irrep_hessian *h, const double *forc
     choose_step(h);
   else
     make_symmetric(h);
+  return IRREP_OK;
+}
+
+enum irrep_status irrep_hessian_tell_rows(struct irrep_hessian *h, size_t atom, const double *rows,
+                                          struct irrep_error *error) {
+  const size_t first = 3 * atom;
+  if (h->n_rows == 0 && atom == 0 && h->tries && h->next == 0)
+    h->tries = false;
+  if (h->tries || first != h->n_rows || first >= h->n || h->next > 0)
+    return irrep_fail(error, IRREP_BAD_ARGUMENT, "atom", "the rows of atom %zu are not due", atom);
+  for (size_t i = 0; i < 3 * h->n; i++)
+    if (!isfinite(rows[i]))
+      return irrep_fail(error, IRREP_NOT_FINITE, "rows", "a derivative by atom %zu is not finite",
+                        atom);
+  memcpy(h->matrix + first * h->n, rows, 3 * h->n * sizeof *rows);
+  h->n_rows = first + 3;
+  h->step = 0.0;
+  if (h->n_rows < h->n)
+    return IRREP_OK;
+  h->next = 2 * h->n;
+  make_symmetric(h);
   return IRREP_OK;
 }
 

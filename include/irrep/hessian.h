@@ -5,6 +5,7 @@
  *   irrep_hessian_wanted     how many displaced structures it wants now
  *   irrep_hessian_positions  one of them
  *   irrep_hessian_tell       takes the forces of the first of them
+ *   irrep_hessian_tell_rows  takes rows that are known already
  *   irrep_hessian_values     the matrix, once it wants no more
  *   irrep_normal_modes       frequencies and modes of a matrix
  *   irrep_hessian_free
@@ -67,13 +68,21 @@ void irrep_hessian_positions(const struct irrep_hessian *hessian, size_t index, 
 enum irrep_status irrep_hessian_tell(struct irrep_hessian *hessian, const double *forces,
                                      struct irrep_error *error);
 
+/* Takes three rows of the matrix instead, [3][n_atoms][3] eV/Angstrom^2, of the next atom: those of
+ * atom 0 before anything has been told, and of the others in turn (irrep/tangents.h). After the
+ * last one nothing is wanted any more; the step is 0. OK; NOT_FINITE: a number; BAD_ARGUMENT: the
+ * atom is not the next one. */
+enum irrep_status irrep_hessian_tell_rows(struct irrep_hessian *hessian, size_t atom,
+                                          const double *rows, struct irrep_error *error);
+
 /* Returns the matrix [3 n_atoms][3 n_atoms], eV/Angstrom^2: of row 3 i + a and column 3 j + b the
  * derivative by components a and b of atoms i and j. It is symmetric, the mean of what the forces
  * gave and its transpose. NULL while anything is wanted. It belongs to the hessian. */
 const double *irrep_hessian_values(const struct irrep_hessian *hessian);
 
-/* Return the step, Angstrom, and how far the matrix was from its transpose, eV/Angstrom^2: half of
- * the largest difference, which tells its error. 0 while they are not known. */
+/* Return the step, Angstrom, 0 of rows that were told, and how far the matrix was from its
+ * transpose, eV/Angstrom^2: half of the largest difference, which tells its error. 0 while they are
+ * not known. */
 double irrep_hessian_step(const struct irrep_hessian *hessian);
 double irrep_hessian_asymmetry(const struct irrep_hessian *hessian);
 

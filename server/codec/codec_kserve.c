@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* memmem */
 #include "server/codec/codec_kserve.h"
 
 #include "server/codec/codec_reader.h"
@@ -25,15 +26,20 @@ struct reader {
   struct codec_fault *fault; /* of what it reads */
   struct codec_fault inputs_fault, option_fault;
   const char *data, *data_end; /* of the binary inputs that have not been read */
-  struct structure_array arrays[ARRAY_COUNT];
-  char place[64]; /* where it reads, as the beginning of a pointer */
+  enum array_name n_arrays;    /* that are known */
+  struct structure_array arrays[ARRAY_MOVING_COUNT];
+  bool of_hessian; /* outputs are those of a Hessian */
+  char place[64];  /* where it reads, as the beginning of a pointer */
 };
 
 /* The datatypes of the inputs, in the order of enum array_name. */
 static const struct {
   const char *type, *other_type;
-} types[ARRAY_COUNT] = {
-    {"INT32", "INT32"}, {"INT32", "INT32"}, {"FP64", "FP64"}, {"FP64", "FP64"}, {"BOOL", "UINT8"}};
+} types[ARRAY_MOVING_COUNT] = {
+    [ARRAY_N_ATOMS] = {"INT32", "INT32"}, [ARRAY_NUMBERS] = {"INT32", "INT32"},
+    [ARRAY_POSITIONS] = {"FP64", "FP64"}, [ARRAY_CELL] = {"FP64", "FP64"},
+    [ARRAY_PBC] = {"BOOL", "UINT8"},      [ARRAY_VELOCITIES] = {"FP64", "FP64"},
+    [ARRAY_MASSES] = {"FP64", "FP64"},    [ARRAY_FIXED] = {"BOOL", "UINT8"}};
 
 /* Faults of the whole; always false. */
 static bool fault(struct reader *r, enum problem_kind kind, const char *member,
@@ -87,9 +93,9 @@ struct list {
 /* Writes a number as the bytes of an element. false: it is none of the datatype. */
 static bool put_number(enum array_name name, char *at, double number) {
   const size_t size = array_kinds[name].element_size;
-  if (name == ARRAY_POSITIONS || name == ARRAY_CELL) {
+  if (strcmp(types[name].type, "FP64") == 0) {
     memcpy(at, &number, size);
-  } else if (name == ARRAY_PBC) {
+  } else if (strcmp(types[name].type, "BOOL") == 0) {
     *at = number == 0 ? 0 : number == 1 ? 1 : 2; /* 2 is refused where it stands */
   } else {
     if (!(number >= INT32_MIN && number <= INT32_MAX && number == floor(number)))
@@ -128,7 +134,7 @@ static bool take_other(struct reader *r, struct list *list, struct json_reader *
     ++*depth;
     return json_array_begin(json);
   }
-  if (list->name == ARRAY_PBC && json_peek(json) == JSON_BOOL)
+  if (strcmp(types[list->name].type, "BOOL") == 0 && json_peek(json) == JSON_BOOL)
     return json_bool(json, &truth) && take(r, list, truth);
   list->fits = false;
   list->count++;
@@ -206,8 +212,8 @@ static bool read_name(struct reader *r, struct json_reader *name_value,
   char word[CODEC_WORD_MAX], type[CODEC_WORD_MAX];
   if (!codec_word(name_value, word) || !codec_word(type_value, type))
     return fault(r, PROBLEM_WRONG_TYPE, "", "name and datatype are strings");
-  *name = structure_array_find(word, ARRAY_COUNT);
-  if (*name == ARRAY_COUNT)
+  *name = structure_array_find(word, r->n_arrays);
+  if (*name == r->n_arrays)
     return fault(r, PROBLEM_UNKNOWN_KEY, "name",
                  "inputs are n_atoms, numbers, positions, cell and pbc");
   if (r->arrays[*name].bytes)
@@ -262,22 +268,35 @@ static void read_inputs(struct reader *r, struct json_reader *json) {
 /* Outputs and parameters */
 
 /* 0: there is no such output. */
-static uint32_t output_flag(const char *name) {
-  return strcmp(name, "status") == 0 ? KSERVE_STATUS : property_find(name, strlen(name));
+static uint32_t output_flag(const struct reader *r, const char *name) {
+  const enum hessian_output output = hessian_output_find(name);
+  if (strcmp(name, "status") == 0)
+    return KSERVE_STATUS;
+  if (r->of_hessian)
+    return output < N_HESSIAN_OUTPUTS ? KSERVE_HESSIAN(output) : 0;
+  return property_find(name, strlen(name));
+}
+
+static bool output_fault(struct reader *r) {
+  char text[PROPERTIES_TEXT_MAX];
+  return fault(r, PROBLEM_WRONG_VALUE, "name",
+               r->of_hessian ? HESSIAN_OUTPUTS_LIST
+                   ", status: one is due, and energies and forces in another request"
+                             : properties_list(text, ", status: one is due"));
 }
 
 static bool read_output(struct reader *r, struct json_reader *json) {
   static const char *const keys[] = {"name", "parameters"}, *const options[] = {"binary_data"};
   struct json_reader values[KEYS_MAX], option[KEYS_MAX] = {0};
-  char word[CODEC_WORD_MAX], text[PROPERTIES_TEXT_MAX];
+  char word[CODEC_WORD_MAX];
   bool is_binary = false;
   if (!find_keys(r, json, keys, 2, values) ||
       (is_given(&values[1]) && !find_keys(r, &values[1], options, 1, option)))
     return false;
-  const uint32_t flag = codec_word(&values[0], word) ? output_flag(word) : 0;
+  const uint32_t flag = codec_word(&values[0], word) ? output_flag(r, word) : 0;
   const bool chooses = is_given(&option[0]);
   if (flag == 0)
-    return fault(r, PROBLEM_WRONG_VALUE, "name", properties_list(text, ", status: one is due"));
+    return output_fault(r);
   if (!read_flag(&option[0], &is_binary))
     return fault(r, PROBLEM_WRONG_TYPE, "parameters/binary_data", "true or false is due");
   if (r->wish->outputs & flag)
@@ -301,7 +320,7 @@ static bool read_outputs(struct reader *r, struct json_reader *json) {
     }
   if (index == 0)
     r->wish->outputs = properties_default() | KSERVE_STATUS;
-  r->request->properties = r->wish->outputs & ~KSERVE_STATUS;
+  r->request->properties = r->of_hessian ? properties_default() : r->wish->outputs & ~KSERVE_STATUS;
   return true;
 }
 
@@ -326,6 +345,7 @@ static bool read_priority(struct reader *r, struct json_reader *json) {
   if (i == 2)
     return fault(r, PROBLEM_WRONG_VALUE, "priority",
                  "\"interactive\", \"bulk\" or a whole number is due");
+  r->request->has_priority = true;
   r->request->priority = (enum request_priority)i;
   return true;
 }
@@ -391,7 +411,7 @@ static bool read_parameters(struct reader *r, struct json_reader *object) {
   if (!read_flag(&values[BINARY], &is_binary))
     return fault(r, PROBLEM_WRONG_TYPE, "binary_data_output", "true or false is due");
   if (is_binary)
-    r->wish->binary = properties_all() | KSERVE_STATUS;
+    r->wish->binary = properties_all() | KSERVE_HESSIANS | KSERVE_STATUS;
   return (!is_given(&values[PRECISION]) || read_precision(r, &values[PRECISION])) &&
          (!is_given(&values[PRIORITY]) || read_priority(r, &values[PRIORITY])) &&
          (!is_given(&values[DISPERSION]) || read_dispersion(r, &values[DISPERSION])) &&
@@ -469,8 +489,53 @@ bool codec_kserve_read(const char *body, size_t json_size, size_t size,
                        const struct codec_limits *limits, struct request *request,
                        struct kserve_wish *wish, struct problem *problem) {
   struct json_reader json = codec_reader(body, json_size);
-  struct reader r = {
-      .request = request, .wish = wish, .data = body + json_size, .data_end = body + size};
+  struct reader r = {.request = request,
+                     .wish = wish,
+                     .data = body + json_size,
+                     .data_end = body + size,
+                     .n_arrays = limits->motion ? ARRAY_MOVING_COUNT : ARRAY_COUNT,
+                     .of_hessian = limits->motion};
   *wish = (struct kserve_wish){0};
   return read_body(&r, &json, problem) && structure_arrays_read(r.arrays, limits, request, problem);
+}
+
+/* Whether one of the outputs that come next is of a Hessian. */
+static bool has_hessian(struct json_reader *json) {
+  char key[CODEC_WORD_MAX], name[CODEC_WORD_MAX];
+  bool found = false;
+  if (json_peek(json) != JSON_ARRAY)
+    return false;
+  for (json_array_begin(json); json_array_next(json);) {
+    if (json_peek(json) != JSON_OBJECT) {
+      json_skip(json);
+      continue;
+    }
+    for (json_object_begin(json); json_object_next_cut(json, key, sizeof key);) {
+      if (strcmp(key, "name") != 0)
+        json_skip(json);
+      else if (codec_word(json, name))
+        found = found || hessian_output_find(name) < N_HESSIAN_OUTPUTS;
+    }
+  }
+  return found;
+}
+
+/* Most bodies do not have such a word anywhere, which is soon seen. */
+bool codec_kserve_wants_hessian(const char *body, size_t json_size) {
+  char key[CODEC_WORD_MAX], quoted[32];
+  bool may = false;
+  for (enum hessian_output k = 0; k < N_HESSIAN_OUTPUTS && !may; k++) {
+    snprintf(quoted, sizeof quoted, "\"%s\"", hessian_output_name(k));
+    may = json_size > 0 && memmem(body, json_size, quoted, strlen(quoted)) != NULL;
+  }
+  struct json_reader json = codec_reader(body, json_size);
+  if (!may || json_peek(&json) != JSON_OBJECT)
+    return false;
+  for (json_object_begin(&json); json_object_next_cut(&json, key, sizeof key);) {
+    struct json_reader value = json;
+    if (strcmp(key, "outputs") == 0 && has_hessian(&value))
+      return true;
+    json_skip(&json);
+  }
+  return false;
 }

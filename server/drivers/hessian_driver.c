@@ -1,8 +1,6 @@
 #include "server/drivers/hessian_driver.h"
 
 #include "core/base/arena.h"
-#include "core/base/json_writer.h"
-#include "server/codec/answer_json.h"
 #include "server/codec/properties.h"
 
 #include <stdio.h>
@@ -11,10 +9,6 @@
 
 /* Atoms that are asked for at once, unless a structure has more. */
 #define ATOMS_AT_ONCE 8192
-
-/* A number of 16 or 17 digits with what is around it, and what an element takes besides. */
-#define NUMBER_SIZE 22
-#define ELEMENT_SIZE 512
 
 static size_t count_of(const struct hessian_driver *h) {
   const size_t n_atoms = h->request->items[h->index].structure.n_atoms;
@@ -124,50 +118,27 @@ size_t hessian_driver_bytes(size_t n_atoms) {
              : size_add(irrep_hessian_bytes(n_atoms), size_mul(numbers, sizeof(double)));
 }
 
-size_t hessian_driver_text_bytes(size_t n_atoms) {
-  const size_t n = size_mul(3, n_atoms);
-  const size_t numbers = size_add(size_mul(size_mul(2, n), n), n);
-  return size_add(size_mul(NUMBER_SIZE, numbers), ELEMENT_SIZE);
-}
-
-static void put_result(struct json_writer *w, const struct hessian_driver *h,
-                       const double *frequencies, const double *modes,
-                       const struct irrep_modes *found) {
-  const struct request_item *item = &h->request->items[h->index];
-  const size_t n_atoms = item->structure.n_atoms;
-  const size_t square[] = {n_atoms, 3, n_atoms, 3}, rows[] = {3 * n_atoms, n_atoms, 3};
-  answer_json_open(w, item->id, "ok");
-  json_put_tensor(w, "hessian", irrep_hessian_values(h->hessian), square, 4);
-  json_put_tensor(w, "frequencies", frequencies, rows, 1);
-  json_put_tensor(w, "modes", modes, rows, 3);
-  json_put_double(w, "zero_point_energy", found->zero_point_energy);
-  json_put_size(w, "n_rigid", found->n_rigid);
-  json_put_double(w, "step", irrep_hessian_step(h->hessian));
-  json_put_double(w, "asymmetry", irrep_hessian_asymmetry(h->hessian));
-  json_close_object(w);
-}
-
-bool hessian_driver_write(const struct hessian_driver *h, bool own_products, struct text *text,
-                          struct irrep_error *error) {
+bool hessian_driver_find(struct hessian_driver *h, bool own_products,
+                         struct hessian_numbers *numbers, struct irrep_error *error) {
   const struct request_item *item = &h->request->items[h->index];
   const size_t n = 3 * item->structure.n_atoms;
   const double *masses = item->motion ? item->motion->masses : NULL;
   struct irrep_modes found = IRREP_MODES_INIT;
-  double *frequencies = malloc((n + n * n) * sizeof *frequencies); /* n is bounded by the core */
+  double *block = malloc((n + n * n) * sizeof *block); /* n is bounded by the core */
   found.own_products = own_products;
-  if (!frequencies)
+  if (!block)
     return irrep_fail(error, IRREP_NO_MEMORY, "", "not enough memory for normal modes"), false;
-  double *modes = frequencies + n;
-  const enum irrep_status status =
-      irrep_normal_modes(&item->structure, masses, irrep_hessian_values(h->hessian), frequencies,
-                         modes, &found, error);
-  if (status == IRREP_OK) {
-    struct json_writer w = text->size > 0 ? json_writer_behind(text) : json_writer_over(text);
-    text_room(text, hessian_driver_text_bytes(item->structure.n_atoms));
-    put_result(&w, h, frequencies, modes, &found);
+  if (irrep_normal_modes(&item->structure, masses, irrep_hessian_values(h->hessian), block,
+                         block + n, &found, error) != IRREP_OK) {
+    free(block);
+    return false;
   }
-  free(frequencies);
-  if (status == IRREP_OK && text->failed)
-    irrep_fail(error, IRREP_NO_MEMORY, "", "not enough memory for the answer");
-  return status == IRREP_OK && !text->failed;
+  *numbers = (struct hessian_numbers){.n_atoms = item->structure.n_atoms,
+                                      .hessian = h->hessian,
+                                      .frequencies = block,
+                                      .modes = block + n,
+                                      .zero_point_energy = found.zero_point_energy,
+                                      .n_rigid = found.n_rigid};
+  h->hessian = NULL;
+  return true;
 }

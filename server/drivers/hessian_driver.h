@@ -7,8 +7,8 @@
 #ifndef SERVER_DRIVERS_HESSIAN_DRIVER_H
 #define SERVER_DRIVERS_HESSIAN_DRIVER_H
 
-#include "core/base/text.h"
 #include "irrep/hessian.h"
+#include "server/codec/hessian_outputs.h"
 #include "server/jobs/driver.h"
 
 #include <stdbool.h>
@@ -30,15 +30,14 @@ struct hessian_driver *hessian_driver_new(const struct request *request, size_t 
                                           struct irrep_error *error);
 void hessian_driver_free(struct hessian_driver *hessian); /* NULL is allowed */
 
-/* The bytes that the matrix, the modes and finding them take for so many atoms, and those of the
- * text of the result, at most; SIZE_MAX where that overflows. */
+/* The bytes that the matrix, the modes and finding them take for so many atoms; SIZE_MAX where that
+ * overflows. */
 size_t hessian_driver_bytes(size_t n_atoms);
-size_t hessian_driver_text_bytes(size_t n_atoms);
 
-/* Once it ENDS: finds the normal modes and appends the result, an element of "results" in
- * openapi.json, which begins with a comma where the text is not empty. Takes long: for a
- * worker. own_products: see irrep_normal_modes. Otherwise false, with the error filled. */
-bool hessian_driver_write(const struct hessian_driver *hessian, bool own_products,
-                          struct text *text, struct irrep_error *error);
+/* Once it ENDS, and once only: finds the normal modes, and gives the matrix away to the numbers,
+ * which the caller frees. Takes long: for a worker. own_products: see irrep_normal_modes.
+ * Otherwise false, with the error filled. */
+bool hessian_driver_find(struct hessian_driver *hessian, bool own_products,
+                         struct hessian_numbers *numbers, struct irrep_error *error);
 
 #endif

@@ -136,7 +136,8 @@ static bool moves(const struct route *route) {
 static const char *binary_type(const struct route *route) {
   if (route->handler == route_v2_infer)
     return BYTES_TYPE;
-  return route->handler == route_predict || route->handler == route_estimate || moves(route)
+  return route->handler == route_predict || route->handler == route_estimate ||
+                 route->handler == route_hessian || moves(route)
              ? SAFETENSORS_TYPE
              : NULL;
 }
@@ -148,7 +149,8 @@ static bool is_acceptable(const struct http_exchange *exchange, const struct rou
     return http_accepts(exchange->accept, "application", "octet-stream");
   if (moves(route) && http_accepts(exchange->accept, "application", "x-ndjson"))
     return true;
-  return (route->handler == route_predict || moves(route)) && routes_answer_is_binary(exchange);
+  return (route->handler == route_predict || route->handler == route_hessian || moves(route)) &&
+         routes_answer_is_binary(exchange);
 }
 
 /* Triton's clients name no type. */

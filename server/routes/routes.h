@@ -92,6 +92,10 @@ void route_v2_infer(struct services *services, struct http_exchange *exchange, c
 void routes_predict(struct services *services, struct http_exchange *exchange, const char *model,
                     struct predict_call request);
 
+/* Answers a call of inference that asks for outputs of a Hessian. */
+void routes_infer_hessian(struct services *services, struct http_exchange *exchange,
+                          const char *model, size_t json_size);
+
 /* Begins a job of the exchange's body, and answers when it is kept. */
 void routes_begin_job(struct services *services, struct http_exchange *exchange, const char *model,
                       enum trajectory_kind kind);

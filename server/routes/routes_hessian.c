@@ -1,12 +1,15 @@
-/* POST /v1/models/{m}/hessian: second derivatives and normal modes. Structures of a call come one
- * after the other, the displaced copies of each by a driver, in batches with everybody's; what
- * follows when all forces are there, a worker does. */
+/* POST /v1/models/{m}/hessian, and /v2/models/{m}/infer with outputs of a Hessian: second
+ * derivatives and normal modes. Structures of a call come one after the other, the displaced copies
+ * of each by a driver, in batches with everybody's; what follows when all forces are there, a
+ * worker does. */
 #include "core/base/arena.h"
 #include "server/base/ledger.h"
 #include "server/base/pieces.h"
 #include "server/base/problem_kinds.h"
+#include "server/codec/answer_hessian.h"
 #include "server/codec/answer_json.h"
-#include "server/codec/codec_json.h"
+#include "server/codec/answer_kserve.h"
+#include "server/codec/codec_safetensors.h"
 #include "server/codec/properties.h"
 #include "server/compute/worker.h"
 #include "server/drivers/hessian_driver.h"
@@ -32,15 +35,20 @@ struct call {
   struct services *services;
   struct http_exchange *exchange; /* NULL: the client has gone */
   char *model, *client, *body;
-  size_t size;
+  size_t size, json_size; /* of the body, and of the JSON part that one of KServe has */
+  enum predict_format body_format, answer_format;
+  char *request_id, sha256[65]; /* for a worker */
   uint64_t begun_ns;
   struct request request;
-  struct problem problem; /* of the whole, when its status is not 0 */
-  size_t index;           /* of the structure that is under way */
+  struct kserve_wish wish; /* of a KServe body */
+  struct problem problem;  /* of the whole, when its status is not 0 */
+  size_t index;            /* of the structure that is under way */
   struct hessian_driver *driver;
   struct drive *drive;
-  struct text results;
-  size_t bytes; /* that it holds, of the part of requests */
+  struct text results;             /* JSON: the elements so far; otherwise the answer */
+  size_t json_part;                /* of the answer, in bytes, where others follow it */
+  struct hessian_numbers *numbers; /* [n_items] of an answer in arrays; of the current structure */
+  size_t bytes;                    /* that it holds, of the part of requests */
   struct work work;
   bool is_at_worker;
   struct irrep_error error; /* of the worker */
@@ -60,10 +68,14 @@ static void end_structure(struct call *call) {
 static void free_call(struct call *call) {
   end_structure(call);
   ledger_give(predictor_ledger(call->services->predictor), LEDGER_REQUESTS, call->bytes);
+  for (size_t i = 0; call->numbers && i < call->request.n_items; i++)
+    hessian_numbers_fini(&call->numbers[i]);
+  free(call->numbers);
   request_fini(&call->request);
   text_fini(&call->results);
   free(call->model);
   free(call->client);
+  free(call->request_id);
   free(call->body);
   free(call);
 }
@@ -95,32 +107,26 @@ static bool is_wanted(struct call *call) {
 
 /* The answer */
 
-static void write_head(const struct call *call, struct text *head) {
-  const struct served_model *served = registry_find(call->services->registry, call->model);
-  struct json_writer w = json_writer_over(head);
-  json_open_object(&w, NULL);
-  json_put_string(&w, "model", call->model);
-  json_put_string(&w, "model_sha256", served ? served->sha256 : "");
-  json_put_string(&w, "request_id", call->exchange->request_id);
-  json_open_object(&w, "units");
-  json_put_string(&w, "hessian", "eV/Angstrom^2");
-  json_put_string(&w, "frequencies", "1/cm");
-  json_put_string(&w, "modes", "1");
-  json_put_string(&w, "zero_point_energy", "eV");
-  json_close_object(&w);
-  json_open_array(&w, "results");
+static void refuse_memory(struct call *call) {
+  struct problem problem;
+  refuse(call,
+         problem_of_kind(&problem, PROBLEM_NO_MEMORY, "", "There is no memory for the answer."));
 }
 
-static void answer(struct call *call) {
+static const char *sha256_of(const struct call *call) {
+  const struct served_model *served = registry_find(call->services->registry, call->model);
+  return served ? served->sha256 : "";
+}
+
+static void answer_json(struct call *call) {
   struct text head = {0};
-  struct problem problem;
-  write_head(call, &head);
+  struct json_writer w = json_writer_over(&head);
+  answer_hessian_begin(&w, call->model, sha256_of(call), call->exchange->request_id);
   text_puts(&call->results, "]}\n");
   struct pieces *pieces = head.failed || call->results.failed ? NULL : pieces_new(2, 2);
   if (!pieces) {
     text_fini(&head);
-    refuse(call,
-           problem_of_kind(&problem, PROBLEM_NO_MEMORY, "", "There is no memory for the answer."));
+    refuse_memory(call);
     return;
   }
   pieces_add(pieces, head.bytes, head.size);
@@ -135,7 +141,55 @@ static void answer(struct call *call) {
   free_call(call);
 }
 
+/* All structures, on a worker. */
+static void write_arrays(struct work *work, void *arena, size_t bytes) {
+  struct call *call = call_of(work);
+  const struct answer_hessian answer = {.model = call->model,
+                                        .sha256 = call->sha256,
+                                        .request_id = call->request_id,
+                                        .request = &call->request,
+                                        .numbers = call->numbers};
+  (void)arena, (void)bytes;
+  if (call->answer_format == FORMAT_KSERVE)
+    call->json_part = answer_hessian_kserve(&call->results, &answer, &call->wish);
+  else
+    answer_hessian_arrays(&call->results, &answer);
+}
+
+static void answer_arrays(struct work *work) {
+  struct call *call = call_of(work);
+  if (!is_wanted(call))
+    return;
+  struct http_reply reply = {.status = 200, .inference_header_size = call->json_part};
+  reply.content_type = call->answer_format != FORMAT_KSERVE ? SAFETENSORS_TYPE
+                       : call->json_part > 0                ? BYTES_TYPE
+                                                            : "application/json";
+  reply.body = text_take(&call->results, &reply.size);
+  if (!reply.body) {
+    refuse_memory(call);
+    return;
+  }
+  call->exchange->gone = NULL;
+  http_reply(call->exchange, &reply);
+  free_call(call);
+}
+
+static void answer(struct call *call) {
+  if (call->answer_format == FORMAT_JSON) {
+    answer_json(call);
+    return;
+  }
+  snprintf(call->sha256, sizeof call->sha256, "%s", sha256_of(call));
+  to_worker(call, write_arrays, answer_arrays);
+}
+
 /* Structures */
+
+/* A writer of the next element of results. */
+static struct json_writer writer_of(struct call *call) {
+  struct text *results = &call->results;
+  return results->size > 0 ? json_writer_behind(results) : json_writer_over(results);
+}
 
 /* The structure that is under way has a problem, which of a call of one is the call's: then the
  * call is over, and false. */
@@ -146,10 +200,12 @@ static bool fail_structure(struct call *call, const struct problem *problem) {
     refuse(call, &found);
     return false;
   }
-  struct text *results = &call->results;
-  struct json_writer w =
-      results->size > 0 ? json_writer_behind(results) : json_writer_over(results);
-  answer_json_error(&w, call->request.items[call->index].id, &found);
+  struct request_item *item = &call->request.items[call->index];
+  struct json_writer w = writer_of(call);
+  if (call->answer_format == FORMAT_JSON)
+    answer_json_error(&w, item->id, &found);
+  else if (!item->problem)
+    *request_fault(&call->request, call->index) = found;
   call->index++;
   return true;
 }
@@ -207,10 +263,20 @@ static void go_on(struct call *call) {
 
 static void find_modes(struct work *work, void *arena, size_t bytes) {
   struct call *call = call_of(work);
+  const struct request_item *item = &call->request.items[call->index];
+  struct hessian_numbers *numbers = &call->numbers[call->index];
   (void)arena, (void)bytes;
   call->error = (struct irrep_error){0};
-  hessian_driver_write(call->driver, strcmp(call->services->blas, "own") == 0, &call->results,
-                       &call->error);
+  if (!hessian_driver_find(call->driver, strcmp(call->services->blas, "own") == 0, numbers,
+                           &call->error) ||
+      call->answer_format != FORMAT_JSON)
+    return;
+  text_room(&call->results, answer_hessian_text_bytes(item->structure.n_atoms));
+  struct json_writer w = writer_of(call);
+  answer_hessian_result(&w, item->id, numbers);
+  hessian_numbers_fini(numbers);
+  if (call->results.failed)
+    irrep_fail(&call->error, IRREP_NO_MEMORY, "", "not enough memory for the answer");
 }
 
 static void end_modes(struct work *work) {
@@ -295,26 +361,45 @@ static bool check_motion(const struct request *request, struct problem *problem)
   return true;
 }
 
-static void read_body(struct work *work, void *arena, size_t bytes) {
-  struct call *call = call_of(work);
+static bool decode(struct call *call) {
   const struct config *config = call->services->config;
   const struct codec_limits limits = {
       .max_structures = config->max_structures, .max_atoms = config->max_atoms, .motion = true};
+  const char *body = call->body ? call->body : "";
+  if (call->body_format == FORMAT_KSERVE)
+    return codec_kserve_read(body, call->json_size, call->size, &limits, &call->request,
+                             &call->wish, &call->problem);
+  return (call->body_format == FORMAT_JSON ? codec_json_read : codec_safetensors_read)(
+      body, call->size, &limits, &call->request, &call->problem);
+}
+
+static void read_body(struct work *work, void *arena, size_t bytes) {
+  struct call *call = call_of(work);
   struct request *request = &call->request;
   (void)arena, (void)bytes;
-  if (codec_json_read(call->body ? call->body : "", call->size, &limits, request, &call->problem) &&
-      check_envelope(request, &call->problem) && check_motion(request, &call->problem) &&
-      !request->has_priority)
+  if (decode(call) && check_envelope(request, &call->problem) &&
+      check_motion(request, &call->problem) && !request->has_priority)
     request->priority = PRIORITY_BULK;
 }
 
-/* The most that the call comes to hold: all texts, and one structure's matrices. */
-static size_t bytes_of(const struct request *request) {
+/* What a structure comes to hold until the answer: its numbers, unless they are written at once,
+ * and what they become there. */
+static size_t kept_bytes(const struct call *call, size_t n_atoms) {
+  const size_t arrays = answer_hessian_array_bytes(n_atoms);
+  const size_t text = answer_hessian_text_bytes(n_atoms);
+  if (call->answer_format == FORMAT_JSON)
+    return text;
+  return size_add(arrays, call->answer_format == FORMAT_KSERVE ? text : arrays);
+}
+
+/* The most that the call comes to hold: what is kept of all, and one structure's matrices. */
+static size_t bytes_of(const struct call *call) {
+  const struct request *request = &call->request;
   size_t texts = 0, most = 0;
   for (size_t i = 0; i < request->n_items; i++) {
     const size_t n_atoms = request->items[i].structure.n_atoms;
     const size_t bytes = hessian_driver_bytes(n_atoms);
-    texts = size_add(texts, hessian_driver_text_bytes(n_atoms));
+    texts = size_add(texts, kept_bytes(call, n_atoms));
     most = bytes > most ? bytes : most;
   }
   return size_add(texts, most);
@@ -323,7 +408,7 @@ static size_t bytes_of(const struct request *request) {
 /* Takes the memory of the call, or says why not. */
 static bool let_in(struct call *call, struct problem *problem) {
   struct ledger *ledger = predictor_ledger(call->services->predictor);
-  const size_t bytes = bytes_of(&call->request), part = ledger_most(ledger, LEDGER_REQUESTS);
+  const size_t bytes = bytes_of(call), part = ledger_most(ledger, LEDGER_REQUESTS);
   const size_t most = part < BYTES_MAX ? part : BYTES_MAX;
   if (bytes > most) {
     problem_of_kind(problem, PROBLEM_TOO_LARGE, "#/structures",
@@ -351,6 +436,8 @@ static void end_reading(struct work *work) {
     refuse(call, &call->problem);
   else if (!let_in(call, &problem))
     refuse(call, &problem);
+  else if (!(call->numbers = calloc(call->request.n_items, sizeof *call->numbers)))
+    refuse_memory(call);
   else
     go_on(call);
 }
@@ -364,14 +451,18 @@ static void on_gone(void *context) {
 }
 
 static struct call *new_call(struct services *services, struct http_exchange *exchange,
-                             const char *model) {
+                             const struct call *formats, const char *model) {
   struct call *call = calloc(1, sizeof *call);
   if (!call)
     return NULL;
-  *call = (struct call){.services = services, .exchange = exchange, .begun_ns = uv_hrtime()};
+  *call = *formats;
+  call->services = services;
+  call->exchange = exchange;
+  call->begun_ns = uv_hrtime();
   call->model = strdup(model);
   call->client = exchange->client ? strdup(exchange->client) : NULL;
-  if (!call->model || (exchange->client && !call->client)) {
+  call->request_id = strdup(exchange->request_id);
+  if (!call->model || !call->request_id || (exchange->client && !call->client)) {
     free_call(call);
     return NULL;
   }
@@ -382,7 +473,8 @@ static struct call *new_call(struct services *services, struct http_exchange *ex
   return call;
 }
 
-void route_hessian(struct services *services, struct http_exchange *exchange, const char *model) {
+static void begin(struct services *services, struct http_exchange *exchange,
+                  const struct call *formats, const char *model) {
   struct problem problem;
   if (!registry_find(services->registry, model)) {
     reply_unknown_model(services, exchange, model);
@@ -393,7 +485,7 @@ void route_hessian(struct services *services, struct http_exchange *exchange, co
     http_reply_problem(exchange, &problem, NULL);
     return;
   }
-  struct call *call = new_call(services, exchange, model);
+  struct call *call = new_call(services, exchange, formats, model);
   if (!call) {
     reply_no_memory(exchange);
     return;
@@ -404,4 +496,18 @@ void route_hessian(struct services *services, struct http_exchange *exchange, co
   }
   read_body(&call->work, NULL, 0);
   end_reading(&call->work);
+}
+
+void route_hessian(struct services *services, struct http_exchange *exchange, const char *model) {
+  const struct call formats = {
+      .body_format = routes_body_is_binary(exchange) ? FORMAT_SAFETENSORS : FORMAT_JSON,
+      .answer_format = routes_answer_is_binary(exchange) ? FORMAT_SAFETENSORS : FORMAT_JSON};
+  begin(services, exchange, &formats, model);
+}
+
+void routes_infer_hessian(struct services *services, struct http_exchange *exchange,
+                          const char *model, size_t json_size) {
+  const struct call formats = {
+      .body_format = FORMAT_KSERVE, .answer_format = FORMAT_KSERVE, .json_size = json_size};
+  begin(services, exchange, &formats, model);
 }

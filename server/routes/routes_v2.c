@@ -178,7 +178,10 @@ void route_v2_infer(struct services *services, struct http_exchange *exchange, c
   struct predict_call call = {.body_format = FORMAT_KSERVE, .answer_format = FORMAT_KSERVE};
   struct problem problem;
   if (read_json_size(exchange, &call.json_size)) {
-    routes_predict(services, exchange, model, call);
+    if (codec_kserve_wants_hessian(exchange->body, call.json_size))
+      routes_infer_hessian(services, exchange, model, call.json_size);
+    else
+      routes_predict(services, exchange, model, call);
     return;
   }
   problem_of_kind(

@@ -186,6 +186,14 @@ def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
             c_int,
             [model, options, c_void_p, c_size_t, c_void_p, c_size_t, POINTER(_Result), error],
         ),
+        "irrep_model_has_tangents": (c_bool, [model]),
+        "irrep_tangents_new": (
+            c_int,
+            [model, structure, c_size_t, c_size_t, POINTER(c_void_p), error],
+        ),
+        "irrep_tangents_bytes": (c_size_t, [c_void_p]),
+        "irrep_tangents_rows": (None, [c_void_p, c_size_t, c_void_p]),
+        "irrep_tangents_free": (None, [c_void_p]),
     }
     for name, (result, arguments) in signatures.items():
         function = getattr(library, name)
@@ -322,6 +330,27 @@ class Model:
         if heads is not None:
             batch.set_heads(heads)
         return batch.evaluate()
+
+    @property
+    def has_tangents(self) -> bool:
+        return _library.irrep_model_has_tangents(self._handle)
+
+    def tangents(self, structure, head: int = 0, max_bytes: int = SIZE_MAX) -> np.ndarray:
+        """The Hessian [3N, 3N] by tangents, as its rows come: not made symmetric."""
+        view, _keep = _view(structure)
+        made, error = c_void_p(), _Error()
+        _check(
+            _library.irrep_tangents_new(
+                self._handle, byref(view), head, max_bytes, byref(made), byref(error)
+            ),
+            error,
+        )
+        n = len(structure.numbers)
+        rows = np.empty((n, 3, 3 * n))
+        for atom in range(n):
+            _library.irrep_tangents_rows(made, atom, rows[atom].ctypes.data_as(c_void_p))
+        _library.irrep_tangents_free(made)
+        return rows.reshape(3 * n, 3 * n)
 
     def evaluate_one(
         self, structure, precision: str = "float64", exact_filters: bool = False

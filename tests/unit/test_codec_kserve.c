@@ -90,6 +90,50 @@ static void test_bytes(void **state) {
   request_fini(&r);
 }
 
+#define HESSIAN "\"outputs\":[{\"name\":\"hessian\"},{\"name\":\"status\"}]"
+
+static void test_a_hessian(void **state) {
+  (void)state;
+  static const struct codec_limits moving = {.max_structures = 3, .max_atoms = 5, .motion = true};
+  static const char body[] =
+      "{\"inputs\":[" ATOMS ",{\"name\":\"masses\",\"shape\":[2],\"datatype\":\"FP64\","
+      "\"data\":[16,1.5]}]," HESSIAN "}";
+  static const char both[] =
+      "{\"inputs\":[" ATOMS "],\"outputs\":[{\"name\":\"hessian\"},{\"name\":\"energy\"}]}";
+  struct request r = {0};
+  struct kserve_wish wish;
+  struct problem problem;
+  assert_true(codec_kserve_wants_hessian(body, strlen(body)));
+  assert_true(codec_kserve_read(body, strlen(body), strlen(body), &moving, &r, &wish, &problem));
+  assert_int_equal(wish.outputs, KSERVE_HESSIAN(HESSIAN_MATRIX) | KSERVE_STATUS);
+  assert_int_equal(r.properties, PROPERTY(ENERGY) | PROPERTY(FORCES) | PROPERTY(STRESS));
+  assert_true(r.items[0].motion->masses[1] == 1.5);
+  request_fini(&r);
+  r = (struct request){0};
+  assert_false(codec_kserve_read(both, strlen(both), strlen(both), &moving, &r, &wish, &problem));
+  assert_string_equal(problem.pointer, "#/outputs/1/name");
+  request_fini(&r);
+}
+
+static void test_who_wants_a_hessian(void **state) {
+  (void)state;
+  static const char *const not_it[] = {
+      "",
+      "{\"id\":\"hessian\",\"inputs\":[" ATOMS "]}",
+      "{\"outputs\":[{\"name\":\"energy\"}],\"id\":\"modes\"}",
+      "{\"outputs\":[\"hessian\",{\"hessian\":1},[],{\"name\":[\"hessian\"]}]}",
+      "{\"outputs\":{\"name\":\"hessian\"}}",
+      "[\"hessian\"]",
+      "{\"outputs\":[{\"name\":",
+      "\"hessian\"",
+  };
+  for (size_t i = 0; i < sizeof not_it / sizeof *not_it; i++)
+    assert_false(codec_kserve_wants_hessian(not_it[i], strlen(not_it[i])));
+  static const char behind[] =
+      "{\"id\":\"x\",\"outputs\":[{\"parameters\":{},\"name\":\"zero_point_energy\"}],";
+  assert_true(codec_kserve_wants_hessian(behind, strlen(behind)));
+}
+
 static void expect(const char *json, int status, const char *pointer) {
   struct request r;
   struct kserve_wish wish;
@@ -231,6 +275,7 @@ static void test_not_finite(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_lists),         cmocka_unit_test(test_bytes),
+      cmocka_unit_test(test_a_hessian),     cmocka_unit_test(test_who_wants_a_hessian),
       cmocka_unit_test(test_faults),        cmocka_unit_test(test_bytes_behind_the_last),
       cmocka_unit_test(test_faults_of_one), cmocka_unit_test(test_not_finite),
   };

@@ -1,7 +1,8 @@
 """python3 -m irrepd FILE --url URL --model NAME: evaluates every frame of a file that ASE reads.
 
-python3 -m irrepd relax FILE --output OUT, and md: irrepd.trajectory_command; jobs:
-irrepd.job_command; mcp: irrepd.agent_command; pull: irrepd.pull; models: irrepd.models_command.
+python3 -m irrepd relax FILE --output OUT, and md: irrepd.trajectory_command; hessian:
+irrepd.hessian_command; jobs: irrepd.job_command; mcp: irrepd.agent_command; pull: irrepd.pull;
+models: irrepd.models_command.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from irrepd.stream import BATCH_ATOMS, BATCH_STRUCTURES, IN_FLIGHT, evaluate
 COMMANDS = {
     "relax": "irrepd.trajectory_command",
     "md": "irrepd.trajectory_command",
+    "hessian": "irrepd.hessian_command",
     "jobs": "irrepd.job_command",
     "mcp": "irrepd.agent_command",
     "pull": "irrepd.pull",
@@ -66,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
         "and with --output a file with the results. Exit status: 0, or 1 when some of the frames "
         "have no result, each with its reason, or 2 when something else went wrong. "
         "`irrepd relax --help` and `irrepd md --help`: relaxation and dynamics; "
+        "`irrepd hessian --help`: second derivatives and normal modes; "
         "`irrepd jobs --help`: those that go on by themselves; `irrepd mcp --help`: all of it for "
         "agents that are language models; `irrepd pull --help`: published models by name; "
         "`irrepd models --help`: those that are there.",

@@ -9,7 +9,7 @@ was evaluated.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,9 +49,14 @@ def encode(
     dispersion: dict[str, Any] | None = None,
     head: str | None = None,
     committee: Sequence[str] | None = None,
+    of_hessian: bool = False,
 ) -> bytes:
-    """A request's body; ids stay with the caller. ValueError: JSON is to say what is wrong."""
-    if any(not entry.keys() <= _FIELDS for entry in structures):
+    """A request's body; ids stay with the caller. ValueError: JSON is to say what is wrong.
+
+    of_hessian: structures may have masses.
+    """
+    known = {*_FIELDS, "masses"} if of_hessian else _FIELDS
+    if any(not entry.keys() <= known for entry in structures):
         raise ValueError("an entry has a field that arrays do not carry")
     numbers = [_numbers_of(entry) for entry in structures]
     positions = [_array(s["positions"], (len(z), 3)) for s, z in zip(structures, numbers)]
@@ -72,6 +77,8 @@ def encode(
         "cell": cells,
         "pbc": pbc,
     }
+    if any("masses" in entry for entry in structures):
+        tensors["masses"] = np.concatenate([_masses_of(entry) for entry in structures])
     if not (np.isfinite(tensors["positions"]).all() and np.isfinite(cells).all()):
         raise ValueError("positions and cell must be finite numbers")
     wanted = None if properties is None else ",".join(properties)
@@ -81,6 +88,14 @@ def encode(
     if committee is not None:
         options["committee"] = json.dumps(list(committee))
     return safetensors.dumps(tensors, {k: v for k, v in options.items() if v is not None})
+
+
+def _masses_of(entry: dict[str, Any]) -> np.ndarray:
+    """Those of a structure of several, of which some have masses."""
+    n = len(entry["numbers"])
+    if "masses" not in entry:
+        raise ValueError("masses are due for all structures, or for none")
+    return _array(entry["masses"], (n,)).astype("<f8")
 
 
 def _numbers_of(entry: dict[str, Any]) -> np.ndarray:
@@ -151,3 +166,40 @@ def _result(status: int, rows: dict[str, Any], entry: dict[str, Any]) -> Result:
         else:
             result[name] = values.astype(float) if np.ndim(values) else float(values)
     return result
+
+
+# The numbers of a Hessian, in flat arrays over all structures: what each becomes of N atoms.
+_OF_HESSIAN: dict[str, Callable[[int], tuple[int, ...]]] = {
+    "hessian": lambda n: (n, 3, n, 3),
+    "frequencies": lambda n: (3 * n,),
+    "modes": lambda n: (3 * n, n, 3),
+    "zero_point_energy": lambda n: (),
+    "step": lambda n: (),
+    "asymmetry": lambda n: (),
+    "n_rigid": lambda n: (),
+    "status": lambda n: (),
+}
+
+
+def decode_hessian(body: bytes, structures: Sequence[dict[str, Any]]) -> Results:
+    """The results of an answer with second derivatives. FormatError: it is none."""
+    tensors, metadata = safetensors.loads(body)
+    results = Results()
+    results.model_sha256 = metadata.get("model_sha256")
+    begin = dict.fromkeys(_OF_HESSIAN, 0)
+    for entry in structures:
+        rows = {}
+        for name, shape_of in _OF_HESSIAN.items():
+            shape = shape_of(len(entry["numbers"]))
+            end = begin[name] + int(np.prod(shape))
+            values = tensors[name][begin[name] : end] if name in tensors else np.empty(0)
+            if values.shape != (end - begin[name],):
+                raise FormatError(f"the answer lacks '{name}' of {end} numbers")
+            begin[name] = end
+            rows[name] = values.reshape(shape)
+        status = int(rows.pop("status"))
+        result = _result(status, rows, entry)
+        if status == 0:
+            result["n_rigid"] = int(rows["n_rigid"])
+        results.append(result)
+    return results

@@ -282,6 +282,17 @@ class Client:
             data = _encoded(body, "positions and cell must be finite numbers")
         return _decoded(self._repeat(method, path, data, headers).body)
 
+    def arrays(self, method: str, path: str, data: bytes) -> bytes | None:
+        """One call with a binary body and answer. None: the daemon gives or takes none."""
+        headers = {"Accept": _ACCEPT_BINARY, "Content-Type": binary.MEDIA_TYPE}
+        try:
+            answer = self._repeat(method, path, data, headers)
+        except ServerError as error:
+            if error.status not in (406, 415):
+                raise
+            return None
+        return answer.body if answer.kind == binary.MEDIA_TYPE else None
+
     def events(self, path: str, body: Any) -> Iterator[dict[str, Any]]:
         """The events of a relaxation or of dynamics as they come; path: "/v1/models/NAME/relax".
 

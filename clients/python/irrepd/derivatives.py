@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from irrepd.client import DEFAULT_URL, Client, Dispersion, _path_of, wanted_dispersion
+from irrepd import binary
+from irrepd.client import (
+    DEFAULT_URL,
+    Client,
+    Dispersion,
+    _path_of,
+    wanted_committee,
+    wanted_dispersion,
+)
 from irrepd.errors import ServerError, StructureError
 from irrepd.results import Result
 from irrepd.structures import Intake, structure
 
+BINARY_FROM = 16  # atoms of a Hessian: what is answered grows as their square
 _DISPLACEMENT = 0.01  # Angstrom, of phonons
 
 
@@ -20,14 +30,18 @@ def hessian(
     client: Client | str = DEFAULT_URL,
     *,
     dispersion: Dispersion = None,
+    head: str | None = None,
+    committee: Sequence[str] | None = None,
     strict: bool = False,
 ) -> Result:
     """The Hessian of a structure and its normal modes, by the daemon, in float64.
 
     atoms: what `irrepd.structure` gives, ase.Atoms, whose masses are kept, or a pymatgen structure.
-    The result's "hessian" is [N][3][N][3] (eV/Angstrom^2, symmetric), "frequencies" [3N] (1/cm,
-    ascending, imaginary ones negative, those of the rigid motions 0), "modes" [3N][N][3]
-    (mass-weighted, normalised), "zero_point_energy" eV. StructureError, ServerError: there is none.
+    dispersion, head, committee: as of `Client.predict`; of a committee it is the Hessian of the
+    mean energy. The result's "hessian" is [N][3][N][3] (eV/Angstrom^2, symmetric), "frequencies"
+    [3N] (1/cm, ascending, imaginary ones negative, those of the rigid motions 0), "modes"
+    [3N][N][3] (mass-weighted, normalised), "zero_point_energy" eV. From BINARY_FROM atoms on the
+    bodies are binary; the numbers are the same. StructureError, ServerError: there is none.
     """
     own = Client(client) if isinstance(client, str) else None
     asked: Any = own or client
@@ -37,14 +51,34 @@ def hessian(
             raise entry
         if hasattr(atoms, "get_masses") and atoms.has("masses"):
             entry = {**entry, "masses": atoms.get_masses().tolist()}
-        body: dict[str, Any] = {"structures": [entry]}
-        if wanted_dispersion(dispersion) is not None:
-            body["dispersion"] = wanted_dispersion(dispersion)
+        options: dict[str, Any] = {
+            "dispersion": wanted_dispersion(dispersion),
+            "head": head,
+            "committee": wanted_committee(committee),
+        }
+        options = {name: value for name, value in options.items() if value is not None}
+        if len(entry.get("numbers", ())) >= BINARY_FROM:
+            result = _of_arrays(asked, _path_of(model) + "/hessian", entry, options)
+            if result is not None:
+                return result
+        body = {"structures": [entry], **options}
         answer = asked.call("POST", _path_of(model) + "/hessian", body)
     finally:
         if own is not None:
             own.close()
     return Result.of(answer["results"][0])
+
+
+def _of_arrays(
+    client: Client, path: str, entry: dict[str, Any], options: dict[str, Any]
+) -> Result | None:
+    """None: to be asked as JSON, which says what is wrong."""
+    try:
+        data = binary.encode([entry], None, None, of_hessian=True, **options)
+    except (KeyError, TypeError, ValueError):
+        return None
+    answer = client.arrays("POST", path, data)
+    return None if answer is None else binary.decode_hessian(answer, [entry])[0]
 
 
 def vibrations(
@@ -64,15 +98,18 @@ def phonons(
     *,
     displacement: float = _DISPLACEMENT,
     dispersion: Dispersion = None,
+    head: str | None = None,
+    committee: Sequence[str] | None = None,
     **options: Any,
 ) -> Any:
     """A crystal's force constants, as a phonopy.Phonopy that has them, by one request in float64.
 
     atoms: ase.Atoms, the unit cell. supercell: three numbers, or the matrix of phonopy's. Atoms are
     displaced to both sides, and as few as the symmetry of the crystal allows. displacement:
-    Angstrom. options: of Phonopy, such as primitive_matrix. `.force_constants` is [n][N][3][3] or
-    [N][N][3][3] (eV/Angstrom^2) as phonopy has it, with the acoustic sum rule and symmetric.
-    ServerError: a displaced supercell was refused.
+    Angstrom. dispersion, head, committee: as of `hessian`. options: of Phonopy, such as
+    primitive_matrix. `.force_constants` is [n][N][3][3] or [N][N][3][3] (eV/Angstrom^2) as phonopy
+    has it, with the acoustic sum rule and symmetric. ServerError: a displaced supercell was
+    refused.
     """
     from phonopy import Phonopy
     from phonopy.structure.atoms import PhonopyAtoms
@@ -93,7 +130,15 @@ def phonons(
     own = Client(client) if isinstance(client, str) else None
     asked: Any = own or client
     try:
-        results = asked.predict(model, cells, ["forces"], "float64", dispersion=dispersion)
+        results = asked.predict(
+            model,
+            cells,
+            ["forces"],
+            "float64",
+            dispersion=dispersion,
+            head=head,
+            committee=committee,
+        )
     finally:
         if own is not None:
             own.close()
