@@ -44,11 +44,48 @@ static void take(const struct irrep_model *model, struct irrep_tangents *t, stru
                  const struct irrep_plan *size) {
   struct batch *batch = &t->tangents.base.batch;
   batch_take_spans(batch, arena, 1);
-  batch_take_alone(batch, arena, t->graph);
+  if (t->graph)
+    batch_take_alone(batch, arena, t->graph);
+  else
+    batch_take_indices(batch, arena, size);
   tangents_take(&t->tangents, &t->executable, arena, size);
   const size_t n = model->has_repulsion ? size->n_edges : 0;
   t->slopes = model->has_repulsion ? arena_take(arena, n, sizeof(double)) : NULL;
   t->curvatures = model->has_repulsion ? arena_take(arena, n, sizeof(double)) : NULL;
+}
+
+/* What evaluation runs on; t->unfolded.tensors is there. */
+static void make_executable(const struct irrep_model *model, struct irrep_tangents *t) {
+  unfolded_make(&t->unfolded, &model->program);
+  t->executable = (struct executable){.program = &t->unfolded.program,
+                                      .kernels = model->kernels[IRREP_FLOAT64],
+                                      .weights = model->weights[IRREP_FLOAT64].data};
+}
+
+static struct irrep_tangents *tangents_alloc(const struct irrep_model *model) {
+  struct irrep_tangents *t = calloc(1, sizeof *t);
+  if (t)
+    t->unfolded.tensors = calloc(model->program.n_tensors, sizeof *t->unfolded.tensors);
+  if (t && !t->unfolded.tensors) {
+    free(t);
+    return NULL;
+  }
+  if (t)
+    make_executable(model, t);
+  return t;
+}
+
+size_t irrep_model_tangents_bytes(const struct irrep_model *model, const struct irrep_plan *plan) {
+  struct irrep_plan own;
+  struct irrep_tangents *t = irrep_model_has_tangents(model) && sized_read(SIZED_PLAN, plan, &own)
+                                 ? tangents_alloc(model)
+                                 : NULL;
+  if (!t)
+    return SIZE_MAX;
+  struct arena arena = arena_counting();
+  take(model, t, &arena, &own);
+  irrep_tangents_free(t);
+  return arena.failed ? SIZE_MAX : size_add(arena.used, graph_bytes(own.n_atoms, own.n_edges));
 }
 
 static enum irrep_status take_memory(const struct irrep_model *model, struct irrep_tangents *t,
@@ -114,13 +151,6 @@ static enum irrep_status prepare(const struct irrep_model *model,
   if (!t->graph)
     return irrep_fail(error, IRREP_TOO_LARGE, "", "%zu edges need more than %zu bytes",
                       size.n_edges, max_bytes);
-  t->unfolded.tensors = calloc(model->program.n_tensors, sizeof *t->unfolded.tensors);
-  if (!t->unfolded.tensors)
-    return irrep_fail(error, IRREP_NO_MEMORY, "", "%s", irrep_status_message(IRREP_NO_MEMORY));
-  unfolded_make(&t->unfolded, &model->program);
-  t->executable = (struct executable){.program = &t->unfolded.program,
-                                      .kernels = model->kernels[IRREP_FLOAT64],
-                                      .weights = model->weights[IRREP_FLOAT64].data};
   t->share = model->program.mean ? 1.0 / (double)size.n_atoms : 1.0;
   status = take_memory(model, t, &size, max_bytes, error);
   if (status == IRREP_OK)
@@ -142,7 +172,7 @@ enum irrep_status irrep_tangents_new(const struct irrep_model *model,
   if (head >= (model->card.n_heads > 0 ? model->card.n_heads : 1))
     return irrep_fail(error, IRREP_BAD_ARGUMENT, "head", "the model has %zu heads, not one of %zu",
                       model->card.n_heads, head);
-  struct irrep_tangents *t = calloc(1, sizeof *t);
+  struct irrep_tangents *t = tangents_alloc(model);
   if (!t)
     return irrep_fail(error, IRREP_NO_MEMORY, "", "%s", irrep_status_message(IRREP_NO_MEMORY));
   const enum irrep_status status = prepare(model, structure, head, max_bytes, t, error);

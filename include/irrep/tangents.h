@@ -2,9 +2,10 @@
  * operations and of their adjoints, in double precision, with filters that are computed for each
  * edge (exact_filters).
  *
- *   irrep_model_has_tangents  whether a model's operations all have tangents
- *   irrep_tangents_new        finds the edges of a structure, evaluates it, and makes ready
- *   irrep_tangents_rows       three rows of the Hessian: the derivatives by an atom's coordinates
+ *   irrep_model_has_tangents    whether a model's operations all have tangents
+ *   irrep_model_tangents_bytes  how much memory a structure takes
+ *   irrep_tangents_new          finds the edges of a structure, evaluates it, and makes ready
+ *   irrep_tangents_rows         three rows of the Hessian: the derivatives by an atom's coordinates
  *   irrep_tangents_free
  *
  * Where a model has none, irrep/hessian.h makes the Hessian of differences of forces.
@@ -31,10 +32,15 @@ struct irrep_tangents;
 /* Returns whether all operations of a model have tangents. Thread-safe. */
 bool irrep_model_has_tangents(const struct irrep_model *model);
 
+/* Returns the bytes that a structure of the plan's atoms and edges holds, as irrep_tangents_bytes
+ * does when it is there; SIZE_MAX where that overflows, without tangents, or for a struct_size that
+ * this version does not know. Thread-safe. */
+size_t irrep_model_tangents_bytes(const struct irrep_model *model, const struct irrep_plan *plan);
+
 /* Finds the edges of a structure and evaluates the model there. It reads the structure during the
  * call only, but the model as long as it lives.
  *   head       the index of a head of the model's card; 0 for one without
- *   max_bytes  that it may hold
+ *   max_bytes  that it may hold, its edges included
  *   tangents   set to what the caller owns (irrep_tangents_free), or to NULL
  * OK; those of irrep_model_plan; UNSUPPORTED_MODEL: it has no tangents; TOO_LARGE: it would hold
  * more than max_bytes; BAD_ARGUMENT: the head; NO_MEMORY. Thread-safe. */

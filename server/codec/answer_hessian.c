@@ -55,7 +55,12 @@ void answer_hessian_result(struct json_writer *w, const char *id,
   json_put_tensor(w, "modes", numbers->modes, rows, 3);
   json_put_double(w, "zero_point_energy", numbers->zero_point_energy);
   json_put_size(w, "n_rigid", numbers->n_rigid);
-  json_put_double(w, "step", irrep_hessian_step(numbers->hessian));
+  const bool is_analytic = irrep_hessian_step(numbers->hessian) == 0.0;
+  json_put_string(w, "method", is_analytic ? "analytic" : "differences");
+  if (is_analytic)
+    json_put_null(w, "step");
+  else
+    json_put_double(w, "step", irrep_hessian_step(numbers->hessian));
   json_put_double(w, "asymmetry", irrep_hessian_asymmetry(numbers->hessian));
   json_close_object(w);
 }
@@ -70,7 +75,7 @@ static size_t count_of(const struct answer_hessian *answer, enum hessian_output 
 }
 
 static size_t element_size(enum hessian_output output) {
-  return output == HESSIAN_N_RIGID ? sizeof(int32_t) : sizeof(double);
+  return hessian_output_is_whole(output) ? sizeof(int32_t) : sizeof(double);
 }
 
 /* The numbers of a structure; NULL where it has none. */
@@ -88,13 +93,13 @@ static void put_bytes(struct text *text, const struct answer_hessian *answer,
     const size_t n = hessian_output_count(output, answer->request->items[i].structure.n_atoms);
     double one = 0.0;
     const double *values = values_of(answer, output, i, &one);
-    if (output == HESSIAN_N_RIGID) {
+    if (hessian_output_is_whole(output)) {
       const int32_t whole = values ? (int32_t)one : 0;
       text_add(text, (const char *)&whole, sizeof whole);
     } else if (values) {
       text_add(text, (const char *)values, n * sizeof *values);
     }
-    for (size_t k = 0; output != HESSIAN_N_RIGID && !values && k < n; k++)
+    for (size_t k = 0; !hessian_output_is_whole(output) && !values && k < n; k++)
       text_add(text, (const char *)&nothing, sizeof nothing);
   }
 }
@@ -129,7 +134,7 @@ static void put_header(struct text *header, const struct answer_hessian *answer)
   json_close_object(&w);
   for (enum hessian_output k = 0; k < N_HESSIAN_OUTPUTS; k++) {
     const size_t n = count_of(answer, k);
-    put_tensor(&w, hessian_output_name(k), k == HESSIAN_N_RIGID ? "I32" : "F64", n,
+    put_tensor(&w, hessian_output_name(k), hessian_output_is_whole(k) ? "I32" : "F64", n,
                n * element_size(k), &offset);
   }
   const size_t n = answer->request->n_items;
@@ -172,7 +177,7 @@ static void put_list(struct json_writer *w, const struct answer_hessian *answer,
     double one = 0.0;
     const double *values = values_of(answer, output, i, &one);
     for (size_t k = 0; k < n; k++)
-      if (output == HESSIAN_N_RIGID)
+      if (hessian_output_is_whole(output))
         json_put_integer(w, NULL, (int64_t)one);
       else
         json_put_double(w, NULL, values ? values[k] : (double)NAN); /* null */
@@ -196,7 +201,7 @@ static void put_size(struct json_writer *w, size_t bytes) {
 static void put_output(struct json_writer *w, const struct answer_hessian *answer,
                        enum hessian_output output, bool is_binary) {
   const size_t n = count_of(answer, output);
-  open_output(w, hessian_output_name(output), output == HESSIAN_N_RIGID, n);
+  open_output(w, hessian_output_name(output), hessian_output_is_whole(output), n);
   if (is_binary)
     put_size(w, n * element_size(output));
   else

@@ -1,7 +1,7 @@
 /* The answers of POST /v1/models/{m}/hessian, and of /v2/models/{m}/infer where its outputs are
  * asked for: JSON structure by structure, or flat arrays over all of them (hessian_outputs.h),
- * F64 but for n_rigid and status, which are I32. In arrays a structure without numbers has its HTTP
- * status, and NaN, or 0 for n_rigid. Thread-safe on distinct texts. */
+ * F64 but for n_rigid, analytic and status, which are I32. In arrays a structure without numbers
+ * has its HTTP status, and NaN, or 0 where numbers are whole. Thread-safe on distinct texts. */
 #ifndef SERVER_CODEC_ANSWER_HESSIAN_H
 #define SERVER_CODEC_ANSWER_HESSIAN_H
 

@@ -103,11 +103,21 @@ static void read_deadline(struct reader *r) {
   r->request->deadline_ms = ms;
 }
 
+/* The method of a Hessian, which stands in the place of an extension. */
+static void read_method(struct reader *r) {
+  const bool is_string = json_peek(&r->json) == JSON_STRING;
+  const size_t i = codec_choose(&r->json, request_methods + 1, N_METHODS - 1);
+  if (i == N_METHODS - 1)
+    codec_fault_set(&r->faults[EXTENSION], is_string ? PROBLEM_WRONG_VALUE : PROBLEM_WRONG_TYPE,
+                    "\"analytic\" or \"differences\" is due", "#/method");
+  r->request->method = i == N_METHODS - 1 ? METHOD_ANY : (enum request_method)(1 + i);
+}
+
 static enum member next_member(struct reader *r, uint32_t *given) {
   const char *names[N_MEMBERS];
   memcpy(names, members, sizeof names);
-  names[EXTENSION] = r->extension ? r->extension->key : NULL;
-  const size_t n = r->extension ? N_MEMBERS : EXTENSION;
+  names[EXTENSION] = r->extension ? r->extension->key : "method";
+  const size_t n = r->extension || r->limits->of_hessian ? N_MEMBERS : EXTENSION;
   const size_t member = codec_next_member(&r->json, names, n, given, "#", &r->keys);
   return member < n ? (enum member)member : N_MEMBERS;
 }
@@ -154,7 +164,10 @@ static void read_members(struct reader *r) {
           !codec_structures_read(&r->json, r->limits, r->request, &r->faults[STRUCTURES]);
       break;
     case EXTENSION:
-      r->extension->read(r->extension->context, &r->json, &r->faults[EXTENSION]);
+      if (r->extension)
+        r->extension->read(r->extension->context, &r->json, &r->faults[EXTENSION]);
+      else
+        read_method(r);
       break;
     case N_MEMBERS:
       check_missing(r, given);

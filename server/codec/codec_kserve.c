@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define KEYS_MAX 8
+#define KEYS_MAX 9
 
 /* The longest string that describes dispersion. */
 #define DISPERSION_TEXT_MAX 1024 /* and a committee */
@@ -382,6 +382,14 @@ static bool read_head(struct reader *r, struct json_reader *json) {
   return !r->fault->is_set;
 }
 
+static bool read_method(struct reader *r, struct json_reader *json) {
+  const size_t i = codec_choose(json, request_methods + 1, N_METHODS - 1);
+  if (i == N_METHODS - 1)
+    return fault(r, PROBLEM_WRONG_VALUE, "method", "\"analytic\" or \"differences\" is due");
+  r->request->method = (enum request_method)(1 + i);
+  return true;
+}
+
 /* An array, or one in a string. */
 static bool read_committee(struct reader *r, struct json_reader *json) {
   static const char base[] = "#/parameters/committee";
@@ -399,14 +407,25 @@ static bool read_committee(struct reader *r, struct json_reader *json) {
 static bool read_parameters(struct reader *r, struct json_reader *object) {
   static const char *const keys[] = {"precision", "priority",           "deadline_ms",
                                      "timeout",   "binary_data_output", "dispersion",
-                                     "head",      "committee"};
-  enum { PRECISION, PRIORITY, DEADLINE, TIMEOUT, BINARY, DISPERSION, HEAD, COMMITTEE, N_KEYS };
+                                     "head",      "committee",          "method"};
+  enum {
+    PRECISION,
+    PRIORITY,
+    DEADLINE,
+    TIMEOUT,
+    BINARY,
+    DISPERSION,
+    HEAD,
+    COMMITTEE,
+    METHOD,
+    N_KEYS
+  };
   struct json_reader values[KEYS_MAX];
   bool is_binary = false;
   snprintf(r->place, sizeof r->place, "/parameters");
   if (!is_given(object))
     return true;
-  if (!find_keys(r, object, keys, N_KEYS, values))
+  if (!find_keys(r, object, keys, r->of_hessian ? N_KEYS : METHOD, values))
     return false;
   if (!read_flag(&values[BINARY], &is_binary))
     return fault(r, PROBLEM_WRONG_TYPE, "binary_data_output", "true or false is due");
@@ -416,6 +435,7 @@ static bool read_parameters(struct reader *r, struct json_reader *object) {
          (!is_given(&values[PRIORITY]) || read_priority(r, &values[PRIORITY])) &&
          (!is_given(&values[DISPERSION]) || read_dispersion(r, &values[DISPERSION])) &&
          (!is_given(&values[HEAD]) || read_head(r, &values[HEAD])) &&
+         (!is_given(&values[METHOD]) || read_method(r, &values[METHOD])) &&
          (!is_given(&values[COMMITTEE]) || read_committee(r, &values[COMMITTEE])) &&
          (!is_given(&values[TIMEOUT]) || read_deadline(r, &values[TIMEOUT], "timeout", 1e-3)) &&
          (!is_given(&values[DEADLINE]) || read_deadline(r, &values[DEADLINE], "deadline_ms", 1));
@@ -494,7 +514,7 @@ bool codec_kserve_read(const char *body, size_t json_size, size_t size,
                      .data = body + json_size,
                      .data_end = body + size,
                      .n_arrays = limits->motion ? ARRAY_MOVING_COUNT : ARRAY_COUNT,
-                     .of_hessian = limits->motion};
+                     .of_hessian = limits->of_hessian};
   *wish = (struct kserve_wish){0};
   return read_body(&r, &json, problem) && structure_arrays_read(r.arrays, limits, request, problem);
 }

@@ -5,12 +5,12 @@
  * Inputs are the ragged arrays of structure_arrays.h: n_atoms INT32, numbers INT32, positions FP64;
  * cell FP64 and pbc BOOL (UINT8 too) are optional. Their data is a flat or nested list, or binary.
  * Outputs are the properties of irrep/outputs.h and status; those of predict's default and status
- * when none are named. Or they are those of a Hessian (hessian_outputs.h) and status: then limits
- * allow motion, the request has predict's default properties, and masses FP64 are an input more.
- * Parameters: precision, deadline_ms, priority (a name, or Triton's number: 0 and 1 are
- * interactive, more is bulk), timeout (microseconds, as Triton has it), dispersion
- * (codec_dispersion.h), head, committee (codec_committee.h) and
- * binary_data_output.
+ * when none are named. Where limits say of_hessian they are those of a Hessian (hessian_outputs.h)
+ * and status, and the request has predict's default properties; a parameter more is method, and
+ * where limits allow motion an input more is masses FP64. Parameters: precision, deadline_ms,
+ * priority (a name, or Triton's number: 0 and 1 are interactive, more is bulk), timeout
+ * (microseconds, as Triton has it), dispersion (codec_dispersion.h), head, committee
+ * (codec_committee.h) and binary_data_output.
  *
  * Faults are those of codec_json.h: what is malformed, unknown or given twice is a 400, what is
  * missing or of a wrong type or shape a 422. */

@@ -46,7 +46,8 @@ struct reader {
   const char *data; /* [data_size] behind the header */
   size_t data_size;
   const struct codec_extension *extension; /* NULL: none */
-  enum array_name n_arrays;                /* that are known */
+  bool of_hessian;
+  enum array_name n_arrays; /* that are known */
   struct structure_array arrays[ARRAY_MOVING_COUNT];
   struct extent extents[ARRAY_MOVING_COUNT];
 };
@@ -237,8 +238,19 @@ static bool read_committee(struct reader *r, const char *text) {
   return found.is_set ? codec_fault_tell(&found, r->problem) : true;
 }
 
-/* An object as JSON. */
+static bool read_method(struct reader *r, const char *text) {
+  const size_t i = choose(text, strlen(text), request_methods + 1, N_METHODS - 1);
+  if (i == N_METHODS - 1)
+    return fault(r, PROBLEM_WRONG_VALUE, "__metadata__/method",
+                 "\"analytic\" or \"differences\" is due");
+  r->request->method = (enum request_method)(1 + i);
+  return true;
+}
+
+/* An object as JSON; of a Hessian, its method. */
 static bool read_extension(struct reader *r, const char *text) {
+  if (!r->extension)
+    return read_method(r, text);
   struct json_reader json = codec_reader(text, strlen(text));
   struct codec_fault found = {0};
   r->extension->read(r->extension->context, &json, &found);
@@ -260,11 +272,11 @@ static bool read_options(struct reader *r, struct json_reader *json) {
   enum { EXTENSION = 7, N_OPTIONS };
   const char *const names[] = {
       "properties", "precision", "deadline_ms", "priority",
-      "dispersion", "head",      "committee",   r->extension ? r->extension->key : ""};
+      "dispersion", "head",      "committee",   r->extension ? r->extension->key : "method"};
   static bool (*const readers[])(struct reader * r, const char *text) = {
       read_properties, read_precision, read_deadline,  read_priority,
       read_dispersion, read_head,      read_committee, read_extension};
-  const size_t n_options = r->extension ? N_OPTIONS : EXTENSION;
+  const size_t n_options = r->extension || r->of_hessian ? N_OPTIONS : EXTENSION;
   char name[NAME_MAX], text[OPTION_MAX];
   unsigned given = 0;
   if (json_peek(json) != JSON_OBJECT)
@@ -349,6 +361,7 @@ bool codec_safetensors_read_more(const char *body, size_t size, const struct cod
   struct reader r = {.request = request,
                      .problem = problem,
                      .extension = extension,
+                     .of_hessian = limits->of_hessian,
                      .n_arrays = limits->motion ? ARRAY_MOVING_COUNT : ARRAY_COUNT};
   request->properties = properties_default();
   return read_container(&r, body, size) &&

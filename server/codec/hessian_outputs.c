@@ -2,6 +2,7 @@
 
 #include "core/base/arena.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,11 +10,20 @@ static const char *const names[N_HESSIAN_OUTPUTS] = {
     [HESSIAN_MATRIX] = "hessian",  [HESSIAN_FREQUENCIES] = "frequencies",
     [HESSIAN_MODES] = "modes",     [HESSIAN_ZERO_POINT_ENERGY] = "zero_point_energy",
     [HESSIAN_STEP] = "step",       [HESSIAN_ASYMMETRY] = "asymmetry",
-    [HESSIAN_N_RIGID] = "n_rigid",
+    [HESSIAN_N_RIGID] = "n_rigid", [HESSIAN_ANALYTIC] = "analytic",
 };
 
 const char *hessian_output_name(enum hessian_output output) {
   return names[output];
+}
+
+bool hessian_output_is_whole(enum hessian_output output) {
+  return output == HESSIAN_N_RIGID || output == HESSIAN_ANALYTIC;
+}
+
+/* Rows that are told have no step. */
+static bool is_analytic(const struct hessian_numbers *numbers) {
+  return irrep_hessian_step(numbers->hessian) == 0.0;
 }
 
 enum hessian_output hessian_output_find(const char *name) {
@@ -49,14 +59,17 @@ const double *hessian_output_values(enum hessian_output output,
     *one = numbers->zero_point_energy;
     break;
   case HESSIAN_STEP:
-    *one = irrep_hessian_step(numbers->hessian);
+    *one = is_analytic(numbers) ? (double)NAN : irrep_hessian_step(numbers->hessian);
     break;
   case HESSIAN_ASYMMETRY:
     *one = irrep_hessian_asymmetry(numbers->hessian);
     break;
   case HESSIAN_N_RIGID:
-  case N_HESSIAN_OUTPUTS:
     *one = (double)numbers->n_rigid;
+    break;
+  case HESSIAN_ANALYTIC:
+  case N_HESSIAN_OUTPUTS:
+    *one = is_analytic(numbers);
     break;
   }
   return one;

@@ -14,21 +14,25 @@ enum hessian_output {
   HESSIAN_FREQUENCIES,       /* [3N] 1/cm */
   HESSIAN_MODES,             /* [3N][N][3] */
   HESSIAN_ZERO_POINT_ENERGY, /* eV */
-  HESSIAN_STEP,              /* Angstrom */
+  HESSIAN_STEP,              /* Angstrom; NaN where it is analytic */
   HESSIAN_ASYMMETRY,         /* eV/Angstrom^2 */
-  HESSIAN_N_RIGID,           /* the one of whole numbers, INT32 */
+  HESSIAN_N_RIGID,           /* INT32, as is */
+  HESSIAN_ANALYTIC,          /* 1, or 0 of differences */
   N_HESSIAN_OUTPUTS
 };
 
 /* Its name; static. */
 const char *hessian_output_name(enum hessian_output output);
 
+/* Whether it is of whole numbers. */
+bool hessian_output_is_whole(enum hessian_output output);
+
 /* The output of a name; N_HESSIAN_OUTPUTS: there is none. */
 enum hessian_output hessian_output_find(const char *name);
 
 /* Their names, separated by commas; static. */
 #define HESSIAN_OUTPUTS_LIST                                                                       \
-  "hessian, frequencies, modes, zero_point_energy, step, asymmetry, n_rigid"
+  "hessian, frequencies, modes, zero_point_energy, step, asymmetry, n_rigid, analytic"
 
 /* What is known of a structure's second derivatives. */
 struct hessian_numbers {

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char *const request_methods[N_METHODS] = {"", "analytic", "differences"};
+
 /* Room for a few small structures; larger arrays get blocks of their own size. */
 #define BLOCK_SIZE 4096
 

@@ -20,7 +20,14 @@ struct codec_limits {
   size_t max_structures; /* of a request */
   size_t max_atoms;      /* of a structure */
   bool motion;           /* structures may have a request_motion */
+  bool of_hessian;       /* second derivatives are asked for: a request may name a method */
 };
+
+/* How second derivatives are computed: by tangents where they can be, or as a request says. */
+enum request_method { METHOD_ANY, METHOD_ANALYTIC, METHOD_DIFFERENCES, N_METHODS };
+
+/* "analytic" and "differences", by number; METHOD_ANY has no name. */
+extern const char *const request_methods[N_METHODS];
 
 enum request_priority { PRIORITY_INTERACTIVE, PRIORITY_BULK };
 
@@ -60,6 +67,7 @@ struct request {
   struct request_dispersion dispersion;
   struct request_head head;
   struct request_committee committee;
+  enum request_method method;   /* of a Hessian */
   size_t bytes;                 /* that it holds; read-only */
   size_t bytes_max;             /* that it may hold; 0: no bound */
   struct request_block *blocks; /* private */

@@ -13,7 +13,7 @@
 static size_t count_of(const struct hessian_driver *h) {
   const size_t n_atoms = h->request->items[h->index].structure.n_atoms;
   const size_t wanted = irrep_hessian_wanted(h->hessian), fit = ATOMS_AT_ONCE / n_atoms;
-  const size_t n = wanted < h->most ? wanted : h->most;
+  const size_t n = h->looks ? 1 : wanted < h->most ? wanted : h->most;
   return fit < 1 ? 1 : fit < n ? fit : n;
 }
 
@@ -26,7 +26,10 @@ static bool fill_item(const struct hessian_driver *h, size_t which, struct reque
   if (!numbers || !positions)
     return false;
   memcpy(numbers, structure->numbers, n_atoms * sizeof *numbers);
-  irrep_hessian_positions(h->hessian, which, positions);
+  if (h->looks)
+    memcpy(positions, structure->positions, n_atoms * 3 * sizeof *positions);
+  else
+    irrep_hessian_positions(h->hessian, which, positions);
   *displaced = *structure;
   displaced->numbers = numbers;
   displaced->positions = positions;
@@ -59,6 +62,11 @@ static enum driver_next hessian_answer(struct driver *driver, const struct irrep
   struct hessian_driver *h = (struct hessian_driver *)driver;
   struct irrep_error error;
   const size_t n = count_of(h);
+  if (h->looks) {
+    h->looks = false;
+    h->n_edges = results[0].n_edges;
+    return DRIVER_ENDS;
+  }
   for (size_t i = 0; i < n; i++)
     if (irrep_hessian_tell(h->hessian, results[i].forces, &error) != IRREP_OK) {
       snprintf(driver->fault, sizeof driver->fault, "%s", error.detail);
@@ -84,7 +92,7 @@ static const struct driver_kind hessian_kind = {
 };
 
 struct hessian_driver *hessian_driver_new(const struct request *request, size_t index,
-                                          const char *model, size_t most,
+                                          const char *model, size_t most, bool looks,
                                           struct irrep_error *error) {
   struct irrep_hessian *hessian;
   if (irrep_hessian_new(&request->items[index].structure, 0.0, &hessian, error) != IRREP_OK)
@@ -99,6 +107,7 @@ struct hessian_driver *hessian_driver_new(const struct request *request, size_t 
                                .request = request,
                                .index = index,
                                .most = most,
+                               .looks = looks,
                                .hessian = hessian};
   snprintf(h->driver.model, sizeof h->driver.model, "%s", model);
   return h;

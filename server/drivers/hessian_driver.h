@@ -18,15 +18,18 @@ struct hessian_driver {
   struct driver driver;          /* first */
   const struct request *request; /* the structure is its item `index`; outlives the driver */
   size_t index;
-  size_t most; /* displaced structures that it asks for at once */
+  size_t most;    /* displaced structures that it asks for at once */
+  bool looks;     /* it asks for the structure as it is, first, and ENDS with that */
+  size_t n_edges; /* of it, then */
   struct irrep_hessian *hessian;
 };
 
 /* One that wants the Hessian of an item of a request, whose precision, properties and deadline do
  * not matter; at most so many structures at once. NULL, with the error filled, where that cannot
- * be. */
+ * be. Where it looks first, it ENDS when the structure as it is has been evaluated, so that its
+ * faults are known, and goes on with a new drive. */
 struct hessian_driver *hessian_driver_new(const struct request *request, size_t index,
-                                          const char *model, size_t most,
+                                          const char *model, size_t most, bool looks,
                                           struct irrep_error *error);
 void hessian_driver_free(struct hessian_driver *hessian); /* NULL is allowed */
 

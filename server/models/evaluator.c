@@ -16,7 +16,7 @@ static enum irrep_status load_with_own_products(const struct irrep_model_source 
   .bytes = irrep_model_bytes, .helper_bytes = irrep_model_helper_bytes,                            \
   .prepare = irrep_model_prepare, .resident_bytes = irrep_model_resident_bytes,                    \
   .self_check = irrep_model_self_check, .evaluate = irrep_model_evaluate,                          \
-  .evaluate_graphs = irrep_model_evaluate_graphs
+  .evaluate_graphs = irrep_model_evaluate_graphs, .tangents_bytes = irrep_model_tangents_bytes
 
 const struct evaluator evaluator_core = {.load_from = irrep_model_load_from, CALLS};
 const struct evaluator evaluator_own_products = {.load_from = load_with_own_products, CALLS};

@@ -3,6 +3,7 @@
 #define SERVER_MODELS_EVALUATOR_H
 
 #include "irrep/model.h"
+#include "irrep/tangents.h"
 
 /* Each as the irrep_model_ function of that name in irrep/model.h, or irrep_graph_ in graph.h. */
 struct evaluator {
@@ -44,6 +45,8 @@ struct evaluator {
                                        const struct irrep_graph *const *graphs, size_t n_graphs,
                                        void *arena, size_t arena_bytes,
                                        struct irrep_result *results, struct irrep_error *error);
+  /* Of irrep/tangents.h; NULL: no model has tangents. */
+  size_t (*tangents_bytes)(const struct irrep_model *model, const struct irrep_plan *plan);
 };
 
 /* The core itself; and the same where OpenBLAS is not to be called. */

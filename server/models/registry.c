@@ -272,6 +272,10 @@ enum irrep_status registry_new_with(const struct evaluator *evaluator, uv_loop_t
   return registry_open(loop, &options, registry, error);
 }
 
+const struct evaluator *registry_evaluator(const struct registry *r) {
+  return r->options.evaluator;
+}
+
 struct ledger *registry_ledger(const struct registry *r) {
   return r->options.ledger;
 }

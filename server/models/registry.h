@@ -143,6 +143,9 @@ bool registry_settled(const struct registry *registry);
  * loaded. */
 bool registry_ready(const struct registry *registry);
 
+/* Returns the evaluator of the options. */
+const struct evaluator *registry_evaluator(const struct registry *registry);
+
 /* Returns the ledger of the options. */
 struct ledger *registry_ledger(const struct registry *registry);
 

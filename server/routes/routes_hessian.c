@@ -1,20 +1,15 @@
 /* POST /v1/models/{m}/hessian, and /v2/models/{m}/infer with outputs of a Hessian: second
- * derivatives and normal modes. Structures of a call come one after the other, the displaced copies
- * of each by a driver, in batches with everybody's; what follows when all forces are there, a
- * worker does. */
+ * derivatives and normal modes. Structures of a call come one after the other. Each is evaluated as
+ * it is, which tells its faults; then workers compute its rows by tangents or, where there are
+ * none, a driver asks for its displaced copies, in batches with everybody's. What follows when the
+ * matrix is there, a worker does. */
 #include "core/base/arena.h"
 #include "server/base/ledger.h"
-#include "server/base/pieces.h"
 #include "server/base/problem_kinds.h"
-#include "server/codec/answer_hessian.h"
 #include "server/codec/answer_json.h"
-#include "server/codec/answer_kserve.h"
 #include "server/codec/codec_safetensors.h"
 #include "server/codec/properties.h"
-#include "server/compute/worker.h"
-#include "server/drivers/hessian_driver.h"
-#include "server/jobs/drive.h"
-#include "server/routes/routes.h"
+#include "server/routes/hessian_call.h"
 #include "server/runs/run.h"
 
 #include <stdlib.h>
@@ -30,174 +25,21 @@
  * minutes. */
 #define BYTES_MAX ((size_t)4 << 30)
 
-/* A call that the HTTP side waits for. */
-struct call {
-  struct services *services;
-  struct http_exchange *exchange; /* NULL: the client has gone */
-  char *model, *client, *body;
-  size_t size, json_size; /* of the body, and of the JSON part that one of KServe has */
-  enum predict_format body_format, answer_format;
-  char *request_id, sha256[65]; /* for a worker */
-  uint64_t begun_ns;
-  struct request request;
-  struct kserve_wish wish; /* of a KServe body */
-  struct problem problem;  /* of the whole, when its status is not 0 */
-  size_t index;            /* of the structure that is under way */
-  struct hessian_driver *driver;
-  struct drive *drive;
-  struct text results;             /* JSON: the elements so far; otherwise the answer */
-  size_t json_part;                /* of the answer, in bytes, where others follow it */
-  struct hessian_numbers *numbers; /* [n_items] of an answer in arrays; of the current structure */
-  size_t bytes;                    /* that it holds, of the part of requests */
-  struct work work;
-  bool is_at_worker;
-  struct irrep_error error; /* of the worker */
-};
-
-static struct call *call_of(struct work *work) {
-  return (struct call *)(void *)((char *)work - offsetof(struct call, work));
-}
-
-static void end_structure(struct call *call) {
-  drive_free(call->drive);
-  hessian_driver_free(call->driver);
-  call->drive = NULL;
-  call->driver = NULL;
-}
-
-static void free_call(struct call *call) {
-  end_structure(call);
-  ledger_give(predictor_ledger(call->services->predictor), LEDGER_REQUESTS, call->bytes);
-  for (size_t i = 0; call->numbers && i < call->request.n_items; i++)
-    hessian_numbers_fini(&call->numbers[i]);
-  free(call->numbers);
-  request_fini(&call->request);
-  text_fini(&call->results);
-  free(call->model);
-  free(call->client);
-  free(call->request_id);
-  free(call->body);
-  free(call);
-}
-
-static void refuse(struct call *call, const struct problem *problem) {
-  const struct problem found = *problem;
-  call->exchange->gone = NULL;
-  http_reply_problem(call->exchange, &found, NULL);
-  free_call(call);
-}
-
-/* Gives the call to a worker, which brings it to `done`, unless the client has gone by then. */
-static void to_worker(struct call *call, void (*run)(struct work *, void *, size_t),
-                      void (*done)(struct work *)) {
-  call->work.run = run;
-  call->work.done = done;
-  call->is_at_worker = true;
-  predict_work(call->services->predictor, &call->work);
-}
-
-/* Whether a worker's call is still waited for; otherwise frees it. */
-static bool is_wanted(struct call *call) {
-  const bool has_gone = !call->exchange;
-  call->is_at_worker = false;
-  if (has_gone)
-    free_call(call);
-  return !has_gone;
-}
-
-/* The answer */
-
-static void refuse_memory(struct call *call) {
-  struct problem problem;
-  refuse(call,
-         problem_of_kind(&problem, PROBLEM_NO_MEMORY, "", "There is no memory for the answer."));
-}
-
-static const char *sha256_of(const struct call *call) {
-  const struct served_model *served = registry_find(call->services->registry, call->model);
-  return served ? served->sha256 : "";
-}
-
-static void answer_json(struct call *call) {
-  struct text head = {0};
-  struct json_writer w = json_writer_over(&head);
-  answer_hessian_begin(&w, call->model, sha256_of(call), call->exchange->request_id);
-  text_puts(&call->results, "]}\n");
-  struct pieces *pieces = head.failed || call->results.failed ? NULL : pieces_new(2, 2);
-  if (!pieces) {
-    text_fini(&head);
-    refuse_memory(call);
-    return;
-  }
-  pieces_add(pieces, head.bytes, head.size);
-  pieces_add(pieces, call->results.bytes, call->results.size);
-  pieces_take(pieces, head.bytes);
-  pieces_take(pieces, call->results.bytes);
-  call->results = (struct text){0};
-  struct http_reply reply = {
-      .status = 200, .content_type = "application/json", .pieces = pieces, .size = pieces->size};
-  call->exchange->gone = NULL;
-  http_reply(call->exchange, &reply);
-  free_call(call);
-}
-
-/* All structures, on a worker. */
-static void write_arrays(struct work *work, void *arena, size_t bytes) {
-  struct call *call = call_of(work);
-  const struct answer_hessian answer = {.model = call->model,
-                                        .sha256 = call->sha256,
-                                        .request_id = call->request_id,
-                                        .request = &call->request,
-                                        .numbers = call->numbers};
-  (void)arena, (void)bytes;
-  if (call->answer_format == FORMAT_KSERVE)
-    call->json_part = answer_hessian_kserve(&call->results, &answer, &call->wish);
-  else
-    answer_hessian_arrays(&call->results, &answer);
-}
-
-static void answer_arrays(struct work *work) {
-  struct call *call = call_of(work);
-  if (!is_wanted(call))
-    return;
-  struct http_reply reply = {.status = 200, .inference_header_size = call->json_part};
-  reply.content_type = call->answer_format != FORMAT_KSERVE ? SAFETENSORS_TYPE
-                       : call->json_part > 0                ? BYTES_TYPE
-                                                            : "application/json";
-  reply.body = text_take(&call->results, &reply.size);
-  if (!reply.body) {
-    refuse_memory(call);
-    return;
-  }
-  call->exchange->gone = NULL;
-  http_reply(call->exchange, &reply);
-  free_call(call);
-}
-
-static void answer(struct call *call) {
-  if (call->answer_format == FORMAT_JSON) {
-    answer_json(call);
-    return;
-  }
-  snprintf(call->sha256, sizeof call->sha256, "%s", sha256_of(call));
-  to_worker(call, write_arrays, answer_arrays);
-}
-
 /* Structures */
 
 /* A writer of the next element of results. */
-static struct json_writer writer_of(struct call *call) {
+static struct json_writer writer_of(struct hessian_call *call) {
   struct text *results = &call->results;
   return results->size > 0 ? json_writer_behind(results) : json_writer_over(results);
 }
 
 /* The structure that is under way has a problem, which of a call of one is the call's: then the
  * call is over, and false. */
-static bool fail_structure(struct call *call, const struct problem *problem) {
+static bool fail_structure(struct hessian_call *call, const struct problem *problem) {
   const struct problem found = *problem;
-  end_structure(call);
+  hessian_call_end_structure(call);
   if (call->request.n_items == 1) {
-    refuse(call, &found);
+    hessian_call_refuse(call, &found);
     return false;
   }
   struct request_item *item = &call->request.items[call->index];
@@ -210,8 +52,8 @@ static bool fail_structure(struct call *call, const struct problem *problem) {
   return true;
 }
 
-static const struct problem *problem_of(const struct call *call, const struct irrep_error *error,
-                                        struct problem *problem) {
+static const struct problem *problem_of(const struct hessian_call *call,
+                                        const struct irrep_error *error, struct problem *problem) {
   char pointer[64];
   snprintf(pointer, sizeof pointer, "#/structures/%zu", call->index);
   return problem_of_error(problem, error, pointer);
@@ -219,20 +61,15 @@ static const struct problem *problem_of(const struct call *call, const struct ir
 
 static void on_rests(void *context, enum driver_next next, const struct problem *problem);
 
-static uint64_t deadline_ns(const struct call *call) {
+static uint64_t deadline_ns(const struct hessian_call *call) {
   return call->request.has_deadline
              ? call->begun_ns + (uint64_t)(call->request.deadline_ms * 1e6) + 1
              : 0;
 }
 
-/* Begins the structure at the index. false, with the error: it cannot. */
-static bool begin_structure(struct call *call, struct irrep_error *error) {
+/* Lets the driver ask for what it wants. false, with the error: it cannot. */
+static bool begin_drive(struct hessian_call *call, struct irrep_error *error) {
   const struct services *services = call->services;
-  const size_t quarter = services->config->max_queue / 4;
-  const size_t most = quarter < 1 ? 1 : quarter < AT_ONCE ? quarter : AT_ONCE;
-  call->driver = hessian_driver_new(&call->request, call->index, call->model, most, error);
-  if (!call->driver)
-    return false;
   const struct drive_options options = {.loop = services->runs->loop,
                                         .predictor = services->predictor,
                                         .driver = &call->driver->driver,
@@ -247,8 +84,23 @@ static bool begin_structure(struct call *call, struct irrep_error *error) {
   return true;
 }
 
+/* Whether tangents may be asked: terms beside the model, and members of a committee, have none. */
+static bool may_be_analytic(const struct request *request) {
+  return request->method != METHOD_DIFFERENCES && !request->dispersion.is_wanted &&
+         request->committee.n == 0;
+}
+
+/* Begins the structure at the index. false, with the error: it cannot. */
+static bool begin_structure(struct hessian_call *call, struct irrep_error *error) {
+  const size_t quarter = call->services->config->max_queue / 4;
+  const size_t most = quarter < 1 ? 1 : quarter < AT_ONCE ? quarter : AT_ONCE;
+  call->driver = hessian_driver_new(&call->request, call->index, call->model, most,
+                                    may_be_analytic(&call->request), error);
+  return call->driver && begin_drive(call, error);
+}
+
 /* Begins the next structure that has no problem, or answers. */
-static void go_on(struct call *call) {
+static void go_on(struct hessian_call *call) {
   struct irrep_error error;
   struct problem problem;
   while (call->index < call->request.n_items) {
@@ -258,11 +110,11 @@ static void go_on(struct call *call) {
     if (!fail_structure(call, found ? found : problem_of(call, &error, &problem)))
       return;
   }
-  answer(call);
+  hessian_call_answer(call);
 }
 
 static void find_modes(struct work *work, void *arena, size_t bytes) {
-  struct call *call = call_of(work);
+  struct hessian_call *call = hessian_call_of(work);
   const struct request_item *item = &call->request.items[call->index];
   struct hessian_numbers *numbers = &call->numbers[call->index];
   (void)arena, (void)bytes;
@@ -280,8 +132,8 @@ static void find_modes(struct work *work, void *arena, size_t bytes) {
 }
 
 static void end_modes(struct work *work) {
-  struct call *call = call_of(work);
-  if (!is_wanted(call))
+  struct hessian_call *call = hessian_call_of(work);
+  if (!hessian_call_is_wanted(call))
     return;
   if (call->error.status != IRREP_OK) {
     struct problem problem;
@@ -289,7 +141,7 @@ static void end_modes(struct work *work) {
       go_on(call);
     return;
   }
-  end_structure(call);
+  hessian_call_end_structure(call);
   call->index++;
   go_on(call);
 }
@@ -311,24 +163,129 @@ static bool is_of_all(const struct problem *problem) {
   return problem->status == 503 || problem->status == 504 || problem->status == 429;
 }
 
+/* The structure has a fault, which may be the end of all. */
+static void fail(struct hessian_call *call, struct problem *problem) {
+  of_structure(problem, call->index);
+  if (is_of_all(problem))
+    hessian_call_refuse(call, problem);
+  else if (fail_structure(call, problem))
+    go_on(call);
+}
+
+/* Tangents there are none, for the reason given: differences come in their place, unless the
+ * request says otherwise. */
+static void take_differences(struct hessian_call *call, struct problem *reason) {
+  struct irrep_error error;
+  struct problem problem;
+  hessian_call_end_rows(call);
+  if (call->request.method == METHOD_ANALYTIC)
+    fail(call, reason);
+  else if (!begin_drive(call, &error) && fail_structure(call, problem_of(call, &error, &problem)))
+    go_on(call);
+}
+
+static void on_rows(void *context, enum hessian_rows_end end, const struct irrep_error *error) {
+  struct hessian_call *call = context;
+  struct problem problem;
+  if (!call->exchange) {
+    hessian_call_free(call);
+    return;
+  }
+  if (end == HESSIAN_ROWS_DONE) {
+    hessian_call_end_rows(call);
+    hessian_call_to_worker(call, find_modes, end_modes);
+  } else if (end == HESSIAN_ROWS_LATE) {
+    metrics_request_cancelled(call->services->metrics, "deadline");
+    hessian_call_refuse(
+        call, problem_of_kind(&problem, PROBLEM_DEADLINE_PASSED, "#/deadline_ms",
+                              "the deadline of %.15g ms passed before all rows were computed",
+                              call->request.deadline_ms));
+  } else {
+    problem_of(call, error, &problem);
+    if (error->status == IRREP_TOO_LARGE || error->status == IRREP_NO_MEMORY)
+      take_differences(call, &problem);
+    else
+      fail(call, &problem);
+  }
+}
+
+/* Takes the memory that the rows need, or says why not. */
+static bool take_rows_bytes(struct hessian_call *call, const struct evaluator *evaluator,
+                            struct problem *problem) {
+  const struct irrep_structure *structure = &call->request.items[call->index].structure;
+  struct ledger *ledger = predictor_ledger(call->services->predictor);
+  struct irrep_plan plan = IRREP_PLAN_INIT;
+  plan.n_structures = 1;
+  plan.n_atoms = structure->n_atoms;
+  plan.n_edges = call->driver->n_edges;
+  const size_t most = ledger_most(ledger, LEDGER_REQUESTS);
+  const size_t bytes = evaluator->tangents_bytes && !call->loaded->plain_kernels
+                           ? evaluator->tangents_bytes(call->loaded->model, &plan)
+                           : SIZE_MAX;
+  if (bytes == SIZE_MAX)
+    problem_of_kind(problem, PROBLEM_WRONG_VALUE, "#/method",
+                    "the model has an operation without tangents: \"differences\" is due");
+  else if (bytes > most)
+    problem_of_kind(problem, PROBLEM_TOO_LARGE, "#/structures/0",
+                    "tangents of the structure need %zu bytes; they may hold %zu", bytes, most);
+  else if (!ledger_take(ledger, LEDGER_REQUESTS, bytes))
+    problem_of_kind(problem, PROBLEM_QUEUE_FULL, "",
+                    "no memory is left for the %zu bytes of tangents; try again later", bytes);
+  else {
+    call->rows_bytes = bytes;
+    return true;
+  }
+  return false;
+}
+
+/* The structure has been evaluated as it is: the head is one of the model's. */
+static void begin_rows(struct hessian_call *call) {
+  const struct services *services = call->services;
+  struct served_model *served = registry_find(services->registry, call->model);
+  struct problem problem;
+  size_t head = 0;
+  problem_of_kind(&problem, PROBLEM_MODEL_NOT_READY, "", "The model is not in memory any more.");
+  call->loaded = served ? registry_hold(served) : NULL;
+  if (!call->loaded || !take_rows_bytes(call, registry_evaluator(services->registry), &problem) ||
+      !codec_head_choose(&call->request.head, registry_card(served), served->name, &head,
+                         &problem)) {
+    take_differences(call, &problem);
+    return;
+  }
+  const struct hessian_rows_options options = {.loop = services->runs->loop,
+                                               .predictor = services->predictor,
+                                               .model = call->loaded->model,
+                                               .structure =
+                                                   &call->request.items[call->index].structure,
+                                               .head = head,
+                                               .max_bytes = call->rows_bytes,
+                                               .hessian = call->driver->hessian,
+                                               .deadline_ns = deadline_ns(call),
+                                               .ended = on_rows,
+                                               .context = call};
+  call->rows = hessian_rows_begin(&options);
+  problem_of_kind(&problem, PROBLEM_NO_MEMORY, "", "There is no memory for tangents.");
+  if (!call->rows)
+    take_differences(call, &problem);
+}
+
 static void on_rests(void *context, enum driver_next next, const struct problem *problem) {
-  struct call *call = context;
+  struct hessian_call *call = context;
   struct problem found;
   if (next == DRIVER_ENDS) {
     drive_free(call->drive);
     call->drive = NULL;
-    to_worker(call, find_modes, end_modes);
+    if (irrep_hessian_wanted(call->driver->hessian) > 0)
+      begin_rows(call);
+    else
+      hessian_call_to_worker(call, find_modes, end_modes);
     return;
   }
   if (!problem)
     problem_of_kind(&found, PROBLEM_NOT_FINITE, "#/structures/0", "%s", call->driver->driver.fault);
   else
     found = *problem;
-  of_structure(&found, call->index);
-  if (is_of_all(&found))
-    refuse(call, &found);
-  else if (fail_structure(call, &found))
-    go_on(call);
+  fail(call, &found);
 }
 
 /* The body */
@@ -341,6 +298,10 @@ static bool check_envelope(const struct request *request, struct problem *proble
   else if (request->properties != properties_default())
     problem_of_kind(problem, PROBLEM_WRONG_VALUE, "#/properties",
                     "results have hessian, frequencies, modes and zero_point_energy");
+  else if (request->method == METHOD_ANALYTIC && !may_be_analytic(request))
+    problem_of_kind(problem, PROBLEM_WRONG_VALUE, "#/method",
+                    "%s has no tangents: \"differences\" is due",
+                    request->committee.n > 0 ? "a committee" : "dispersion");
   else
     return true;
   return false;
@@ -361,10 +322,12 @@ static bool check_motion(const struct request *request, struct problem *problem)
   return true;
 }
 
-static bool decode(struct call *call) {
+static bool decode(struct hessian_call *call) {
   const struct config *config = call->services->config;
-  const struct codec_limits limits = {
-      .max_structures = config->max_structures, .max_atoms = config->max_atoms, .motion = true};
+  const struct codec_limits limits = {.max_structures = config->max_structures,
+                                      .max_atoms = config->max_atoms,
+                                      .motion = true,
+                                      .of_hessian = true};
   const char *body = call->body ? call->body : "";
   if (call->body_format == FORMAT_KSERVE)
     return codec_kserve_read(body, call->json_size, call->size, &limits, &call->request,
@@ -374,7 +337,7 @@ static bool decode(struct call *call) {
 }
 
 static void read_body(struct work *work, void *arena, size_t bytes) {
-  struct call *call = call_of(work);
+  struct hessian_call *call = hessian_call_of(work);
   struct request *request = &call->request;
   (void)arena, (void)bytes;
   if (decode(call) && check_envelope(request, &call->problem) &&
@@ -384,7 +347,7 @@ static void read_body(struct work *work, void *arena, size_t bytes) {
 
 /* What a structure comes to hold until the answer: its numbers, unless they are written at once,
  * and what they become there. */
-static size_t kept_bytes(const struct call *call, size_t n_atoms) {
+static size_t kept_bytes(const struct hessian_call *call, size_t n_atoms) {
   const size_t arrays = answer_hessian_array_bytes(n_atoms);
   const size_t text = answer_hessian_text_bytes(n_atoms);
   if (call->answer_format == FORMAT_JSON)
@@ -393,7 +356,7 @@ static size_t kept_bytes(const struct call *call, size_t n_atoms) {
 }
 
 /* The most that the call comes to hold: what is kept of all, and one structure's matrices. */
-static size_t bytes_of(const struct call *call) {
+static size_t bytes_of(const struct hessian_call *call) {
   const struct request *request = &call->request;
   size_t texts = 0, most = 0;
   for (size_t i = 0; i < request->n_items; i++) {
@@ -406,7 +369,7 @@ static size_t bytes_of(const struct call *call) {
 }
 
 /* Takes the memory of the call, or says why not. */
-static bool let_in(struct call *call, struct problem *problem) {
+static bool let_in(struct hessian_call *call, struct problem *problem) {
   struct ledger *ledger = predictor_ledger(call->services->predictor);
   const size_t bytes = bytes_of(call), part = ledger_most(ledger, LEDGER_REQUESTS);
   const size_t most = part < BYTES_MAX ? part : BYTES_MAX;
@@ -426,33 +389,35 @@ static bool let_in(struct call *call, struct problem *problem) {
 }
 
 static void end_reading(struct work *work) {
-  struct call *call = call_of(work);
+  struct hessian_call *call = hessian_call_of(work);
   struct problem problem;
-  if (!is_wanted(call))
+  if (!hessian_call_is_wanted(call))
     return;
   free(call->body);
   call->body = NULL;
   if (call->problem.status != 0)
-    refuse(call, &call->problem);
+    hessian_call_refuse(call, &call->problem);
   else if (!let_in(call, &problem))
-    refuse(call, &problem);
+    hessian_call_refuse(call, &problem);
   else if (!(call->numbers = calloc(call->request.n_items, sizeof *call->numbers)))
-    refuse_memory(call);
+    hessian_call_refuse_memory(call);
   else
     go_on(call);
 }
 
 static void on_gone(void *context) {
-  struct call *call = context;
+  struct hessian_call *call = context;
   metrics_request_cancelled(call->services->metrics, "disconnect");
   call->exchange = NULL;
-  if (!call->is_at_worker)
-    free_call(call);
+  if (hessian_rows_is_at_worker(call->rows))
+    hessian_rows_stop(call->rows);
+  else if (!call->is_at_worker)
+    hessian_call_free(call);
 }
 
-static struct call *new_call(struct services *services, struct http_exchange *exchange,
-                             const struct call *formats, const char *model) {
-  struct call *call = calloc(1, sizeof *call);
+static struct hessian_call *new_call(struct services *services, struct http_exchange *exchange,
+                                     const struct hessian_call *formats, const char *model) {
+  struct hessian_call *call = calloc(1, sizeof *call);
   if (!call)
     return NULL;
   *call = *formats;
@@ -463,7 +428,7 @@ static struct call *new_call(struct services *services, struct http_exchange *ex
   call->client = exchange->client ? strdup(exchange->client) : NULL;
   call->request_id = strdup(exchange->request_id);
   if (!call->model || !call->request_id || (exchange->client && !call->client)) {
-    free_call(call);
+    hessian_call_free(call);
     return NULL;
   }
   call->body = http_take_body(exchange);
@@ -474,7 +439,7 @@ static struct call *new_call(struct services *services, struct http_exchange *ex
 }
 
 static void begin(struct services *services, struct http_exchange *exchange,
-                  const struct call *formats, const char *model) {
+                  const struct hessian_call *formats, const char *model) {
   struct problem problem;
   if (!registry_find(services->registry, model)) {
     reply_unknown_model(services, exchange, model);
@@ -485,13 +450,13 @@ static void begin(struct services *services, struct http_exchange *exchange,
     http_reply_problem(exchange, &problem, NULL);
     return;
   }
-  struct call *call = new_call(services, exchange, formats, model);
+  struct hessian_call *call = new_call(services, exchange, formats, model);
   if (!call) {
     reply_no_memory(exchange);
     return;
   }
   if (call->size > READ_ON_LOOP_BYTES) {
-    to_worker(call, read_body, end_reading);
+    hessian_call_to_worker(call, read_body, end_reading);
     return;
   }
   read_body(&call->work, NULL, 0);
@@ -499,7 +464,7 @@ static void begin(struct services *services, struct http_exchange *exchange,
 }
 
 void route_hessian(struct services *services, struct http_exchange *exchange, const char *model) {
-  const struct call formats = {
+  const struct hessian_call formats = {
       .body_format = routes_body_is_binary(exchange) ? FORMAT_SAFETENSORS : FORMAT_JSON,
       .answer_format = routes_answer_is_binary(exchange) ? FORMAT_SAFETENSORS : FORMAT_JSON};
   begin(services, exchange, &formats, model);
@@ -507,7 +472,7 @@ void route_hessian(struct services *services, struct http_exchange *exchange, co
 
 void routes_infer_hessian(struct services *services, struct http_exchange *exchange,
                           const char *model, size_t json_size) {
-  const struct call formats = {
+  const struct hessian_call formats = {
       .body_format = FORMAT_KSERVE, .answer_format = FORMAT_KSERVE, .json_size = json_size};
   begin(services, exchange, &formats, model);
 }

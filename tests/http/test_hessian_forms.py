@@ -13,7 +13,7 @@ import ase.io
 import numpy as np
 import pytest
 import tritonclient.http as triton
-from conftest import MODEL, ROOT, Answer, Daemon, kind, pointer
+from conftest import MODEL, PREDICT, ROOT, Answer, Daemon, kind, pointer
 from test_binary import SILICON, WATER
 from test_kserve import arrays, inputs
 from tritonclient.utils import InferenceServerException
@@ -28,7 +28,16 @@ TYPE = {"Content-Type": binary.MEDIA_TYPE}
 PATH = f"/v1/models/{MODEL}/hessian"
 UNKNOWN = {"numbers": [118, 1], "positions": [[0.0, 0.0, 0.0], [0.0, 0.0, 1.5]]}
 MASSES = [15.999, 2.014, 1.008]
-NAMES = ("hessian", "frequencies", "modes", "zero_point_energy", "step", "asymmetry", "n_rigid")
+NAMES = (
+    "hessian",
+    "frequencies",
+    "modes",
+    "zero_point_energy",
+    "step",
+    "asymmetry",
+    "n_rigid",
+    "analytic",
+)
 
 
 def ask(daemon: Daemon, body: Any, path: str = PATH) -> Answer:
@@ -45,7 +54,7 @@ def check_bits(found: list[Any], expected: list[Any]) -> None:
     assert len(found) == len(expected)
     for one, other in zip(found, expected):
         assert one["status"] == other["status"]
-        for name in NAMES if one["status"] == "ok" else ():
+        for name in (*NAMES[:-1], "method") if one["status"] == "ok" else ():
             assert np.array_equal(one[name], other[name]), name
 
 
@@ -71,6 +80,13 @@ def test_one_fault_alone_in_arrays(daemon: Daemon) -> None:
     answer = daemon.ask("POST", PATH, binary.encode([UNKNOWN], None, None), TYPE)
     assert (answer.status, kind(answer)) == (422, "unknown-element")
     assert pointer(answer) == "#/structures/0/numbers/0"
+    body = binary.encode([WATER], None, None, method="exact")
+    answer = daemon.ask("POST", PATH, body, TYPE)
+    assert (answer.status, pointer(answer)) == (422, "#/__metadata__/method")
+    answer = daemon.ask(
+        "POST", PREDICT, binary.encode([WATER], None, None, method="analytic"), TYPE
+    )
+    assert answer.status == 400
     answer = daemon.ask("POST", PATH, binary.encode([WATER], ["energy"], None), TYPE)
     assert (answer.status, pointer(answer)) == (422, "#/properties")
     assert daemon.ask("POST", PATH, b"{}", TYPE).status == 400
@@ -104,10 +120,14 @@ def test_kserve(daemon: Daemon, client: triton.InferenceServerClient, is_binary:
             count = {"hessian": n * n, "modes": n * n, "frequencies": n}.get(name, 1)
             found = got.as_numpy(name)[begin[name] : begin[name] + count]
             begin[name] += count
-            if result["status"] == "ok":
+            if result["status"] != "ok":
+                assert name in ("n_rigid", "analytic") or np.isnan(found.astype(float)).all()
+            elif name == "analytic":
+                assert result["method"] == "analytic" and found.tolist() == [1]
+            elif name == "step":
+                assert np.isnan(found.astype(float)).all() and result["step"] is None
+            else:
                 assert np.array_equal(found.astype(float), np.ravel(result[name])), name
-            elif name != "n_rigid":
-                assert np.isnan(found.astype(float)).all()
 
 
 def test_kserve_with_masses_and_parameters(
@@ -117,7 +137,7 @@ def test_kserve_with_masses_and_parameters(
     given.append(triton.InferInput("masses", [3], "FP64"))
     given[-1].set_data_from_numpy(np.array(MASSES))
     outputs = [triton.InferRequestedOutput("frequencies")]
-    parameters = {"dispersion": "{}"}
+    parameters = {"dispersion": "{}", "method": "differences"}
     got = client.infer(MODEL, given, outputs=outputs, parameters=parameters)
     (expected,) = of_json(daemon, [{**WATER, "masses": MASSES}], dispersion={})
     assert got.as_numpy("frequencies").tolist() == expected["frequencies"]
@@ -128,6 +148,10 @@ def test_kserve_refuses(daemon: Daemon, client: triton.InferenceServerClient) ->
     with pytest.raises(InferenceServerException, match="another request"):
         client.infer(MODEL, inputs([WATER]), outputs=both)
     wanted = [triton.InferRequestedOutput("hessian")]
+    with pytest.raises(InferenceServerException, match="differences"):
+        client.infer(MODEL, inputs([WATER]), outputs=wanted, parameters={"method": "exact"})
+    with pytest.raises(InferenceServerException, match="method"):
+        client.infer(MODEL, inputs([WATER]), parameters={"method": "analytic"})
     with pytest.raises(InferenceServerException, match="float64"):
         client.infer(MODEL, inputs([WATER]), outputs=wanted, parameters={"precision": "float32"})
     with pytest.raises(InferenceServerException) as caught:
@@ -172,6 +196,9 @@ def test_python_has_the_same_bits_either_way(
     in_arrays = irrepd.hessian(atoms, MODEL, daemon.url)
     check_bits([in_arrays], [as_json])
     assert in_arrays["hessian"].shape == as_json["hessian"].shape == (3, 3, 3, 3)
+    by_differences = irrepd.hessian(atoms, MODEL, daemon.url, method="differences")
+    assert (as_json["method"], by_differences["method"]) == ("analytic", "differences")
+    assert np.abs(as_json["hessian"] - by_differences["hessian"]).max() < 2e-5
     with pytest.raises(ServerError) as caught:
         irrepd.hessian(UNKNOWN, MODEL, daemon.url)
     assert caught.value.status == 422 and caught.value.pointers == ["#/structures/0/numbers/0"]
@@ -219,6 +246,19 @@ def heads(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     assert made.wait() == 0, made.log.read_text()[-4000:]
 
 
+def test_a_model_without_tangents(heads: Daemon, tmp_path: Path) -> None:
+    """Allegro's: differences, or a refusal where the other method is asked for."""
+    daemon = Daemon(tmp_path, models=ROOT / "build" / "models")
+    daemon.wait_ready()
+    path = "/v1/models/allegro-small/hessian"
+    (result,) = of_json(daemon, [WATER], path)
+    assert result["method"] == "differences" and result["step"] > 0
+    answer = ask(daemon, {"structures": [WATER], "method": "analytic"}, path)
+    assert answer.status == 422 and pointer(answer) == "#/method"
+    assert "without tangents" in answer.json()["detail"]
+    daemon.end()
+
+
 def matrix(daemon: Daemon, model: str, structure: Any, **more: Any) -> np.ndarray:
     (result,) = of_json(daemon, [structure], f"/v1/models/{model}/hessian", **more)
     n = 3 * len(structure["numbers"])
@@ -229,7 +269,7 @@ def test_heads(heads: Daemon) -> None:
     found = [matrix(heads, "fidelities", WATER, head=name) for name in ("first", "second")]
     for name, one in zip(("first", "second"), found):
         alone = matrix(heads, name, WATER)
-        assert np.abs(one - alone).max() < 1e-6 * np.abs(alone).max()
+        assert np.array_equal(one, alone)
     assert np.abs(found[0] - found[1]).max() > 1e-3
     answer = ask(heads, {"structures": [WATER]}, "/v1/models/fidelities/hessian")
     assert answer.status == 422 and pointer(answer) == "#/head"

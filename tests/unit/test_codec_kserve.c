@@ -94,7 +94,8 @@ static void test_bytes(void **state) {
 
 static void test_a_hessian(void **state) {
   (void)state;
-  static const struct codec_limits moving = {.max_structures = 3, .max_atoms = 5, .motion = true};
+  static const struct codec_limits moving = {
+      .max_structures = 3, .max_atoms = 5, .motion = true, .of_hessian = true};
   static const char body[] =
       "{\"inputs\":[" ATOMS ",{\"name\":\"masses\",\"shape\":[2],\"datatype\":\"FP64\","
       "\"data\":[16,1.5]}]," HESSIAN "}";

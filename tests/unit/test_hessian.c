@@ -165,6 +165,44 @@ static void test_bytes(void **state) {
   assert_int_equal(irrep_hessian_bytes(SIZE_MAX / 4), SIZE_MAX);
 }
 
+/* Rows come in turn; nothing is wanted behind the last. */
+static void test_rows(void **state) {
+  (void)state;
+  const struct irrep_structure structure = water();
+  struct irrep_hessian *hessian;
+  struct irrep_error error;
+  double h[N][N], forces[N] = {0.0};
+  exact(h);
+  assert_int_equal(irrep_hessian_new(&structure, 0.0, &hessian, NULL), IRREP_OK);
+  assert_int_equal(irrep_hessian_tell_rows(hessian, 1, h[3], &error), IRREP_BAD_ARGUMENT);
+  assert_int_equal(irrep_hessian_tell_rows(hessian, 0, h[0], NULL), IRREP_OK);
+  assert_int_equal(irrep_hessian_tell_rows(hessian, 0, h[0], &error), IRREP_BAD_ARGUMENT);
+  assert_null(irrep_hessian_values(hessian));
+  const double before = h[4][2];
+  h[4][2] = NAN;
+  assert_int_equal(irrep_hessian_tell_rows(hessian, 1, h[3], &error), IRREP_NOT_FINITE);
+  h[4][2] = before + 2e-3;
+  assert_int_equal(irrep_hessian_tell_rows(hessian, 1, h[3], NULL), IRREP_OK);
+  assert_int_equal(irrep_hessian_tell_rows(hessian, 2, h[6], NULL), IRREP_OK);
+  assert_int_equal(irrep_hessian_wanted(hessian), 0);
+  assert_int_equal(irrep_hessian_tell_rows(hessian, 3, h[0], &error), IRREP_BAD_ARGUMENT);
+  assert_int_equal(irrep_hessian_tell(hessian, forces, &error), IRREP_BAD_ARGUMENT);
+  const double *found = irrep_hessian_values(hessian);
+  for (size_t i = 0; i < N; i++)
+    for (size_t j = 0; j < N; j++) {
+      const bool is_off = (i == 4 && j == 2) || (i == 2 && j == 4);
+      assert_true(fabs(found[N * i + j] - h[2][4] * is_off - h[i][j] * !is_off - 1e-3 * is_off) <
+                  1e-12);
+    }
+  assert_true(fabs(irrep_hessian_asymmetry(hessian) - 1e-3) < 1e-12);
+  assert_true(irrep_hessian_step(hessian) == 0.0);
+  irrep_hessian_free(hessian);
+  assert_int_equal(irrep_hessian_new(&structure, 0.01, &hessian, NULL), IRREP_OK);
+  assert_int_equal(irrep_hessian_tell(hessian, forces, NULL), IRREP_OK);
+  assert_int_equal(irrep_hessian_tell_rows(hessian, 0, h[0], &error), IRREP_BAD_ARGUMENT);
+  irrep_hessian_free(hessian);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_chooses_its_step_by_error),
@@ -172,6 +210,7 @@ int main(void) {
       cmocka_unit_test(test_one_atom),
       cmocka_unit_test(test_refusals),
       cmocka_unit_test(test_bytes),
+      cmocka_unit_test(test_rows),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -64,7 +64,7 @@ static void test_asks_for_a_few_at_a_time(void **state) {
     struct irrep_error error = {0};
     struct hessian_numbers numbers = {0};
     fill(&request);
-    struct hessian_driver *h = hessian_driver_new(&request, 1, "x", most, &error);
+    struct hessian_driver *h = hessian_driver_new(&request, 1, "x", most, false, &error);
     assert_non_null(h);
     assert_string_equal(h->driver.model, "x");
     assert_int_equal(play(h, most, 0.0), 12 + 2 * 6);
@@ -88,12 +88,32 @@ static void test_forces_that_are_no_numbers(void **state) {
   struct request request;
   struct irrep_error error;
   fill(&request);
-  struct hessian_driver *h = hessian_driver_new(&request, 0, "x", 64, &error);
+  struct hessian_driver *h = hessian_driver_new(&request, 0, "x", 64, false, &error);
   play(h, 64, __builtin_nan(""));
   assert_true(strlen(h->driver.fault) > 0);
   hessian_driver_free(h);
   request_fini(&request);
   hessian_driver_free(NULL);
+}
+
+static void test_looks_first(void **state) {
+  (void)state;
+  struct request request, asked;
+  struct irrep_error error;
+  struct irrep_result result = IRREP_RESULT_INIT;
+  fill(&request);
+  struct hessian_driver *h = hessian_driver_new(&request, 0, "x", 64, true, &error);
+  assert_true(h->driver.kind->request(&h->driver, &asked));
+  assert_int_equal(asked.n_items, 1);
+  assert_memory_equal(asked.items[0].structure.positions, request.items[0].structure.positions,
+                      6 * sizeof(double));
+  result.n_edges = 7;
+  assert_int_equal(h->driver.kind->answer(&h->driver, &result), DRIVER_ENDS);
+  assert_int_equal(h->n_edges, 7);
+  request_fini(&asked);
+  assert_int_equal(play(h, 64, 0.0), 12 + 2 * 6);
+  hessian_driver_free(h);
+  request_fini(&request);
 }
 
 static void test_too_many_atoms(void **state) {
@@ -102,7 +122,7 @@ static void test_too_many_atoms(void **state) {
   struct irrep_error error;
   fill(&request);
   request.items[0].structure.n_atoms = IRREP_HESSIAN_ATOMS_MAX + 1;
-  assert_null(hessian_driver_new(&request, 0, "x", 64, &error));
+  assert_null(hessian_driver_new(&request, 0, "x", 64, false, &error));
   assert_int_equal(error.status, IRREP_TOO_LARGE);
   request_fini(&request);
 }
@@ -117,6 +137,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_asks_for_a_few_at_a_time),
       cmocka_unit_test(test_forces_that_are_no_numbers),
+      cmocka_unit_test(test_looks_first),
       cmocka_unit_test(test_too_many_atoms),
       cmocka_unit_test(test_bytes),
   };

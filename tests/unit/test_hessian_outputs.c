@@ -41,6 +41,7 @@ static void test_values(void **state) {
   assert_true(*hessian_output_values(HESSIAN_STEP, &numbers, &one) == 0.01);
   assert_true(*hessian_output_values(HESSIAN_ASYMMETRY, &numbers, &one) < 1e-9);
   assert_true(*hessian_output_values(HESSIAN_N_RIGID, &numbers, &one) == 3.0);
+  assert_true(*hessian_output_values(HESSIAN_ANALYTIC, &numbers, &one) == 0.0);
   hessian_numbers_fini(&numbers);
   assert_null(numbers.frequencies);
   hessian_numbers_fini(&numbers);

@@ -50,10 +50,11 @@ def encode(
     head: str | None = None,
     committee: Sequence[str] | None = None,
     of_hessian: bool = False,
+    method: str | None = None,
 ) -> bytes:
     """A request's body; ids stay with the caller. ValueError: JSON is to say what is wrong.
 
-    of_hessian: structures may have masses.
+    of_hessian: structures may have masses, and there may be a method.
     """
     known = {*_FIELDS, "masses"} if of_hessian else _FIELDS
     if any(not entry.keys() <= known for entry in structures):
@@ -83,6 +84,7 @@ def encode(
         raise ValueError("positions and cell must be finite numbers")
     wanted = None if properties is None else ",".join(properties)
     options = {"properties": wanted, "precision": precision, "priority": priority, "head": head}
+    options["method"] = method
     if dispersion is not None:
         options["dispersion"] = json.dumps(dispersion)
     if committee is not None:
@@ -177,6 +179,7 @@ _OF_HESSIAN: dict[str, Callable[[int], tuple[int, ...]]] = {
     "step": lambda n: (),
     "asymmetry": lambda n: (),
     "n_rigid": lambda n: (),
+    "analytic": lambda n: (),
     "status": lambda n: (),
 }
 
@@ -197,9 +200,10 @@ def decode_hessian(body: bytes, structures: Sequence[dict[str, Any]]) -> Results
                 raise FormatError(f"the answer lacks '{name}' of {end} numbers")
             begin[name] = end
             rows[name] = values.reshape(shape)
-        status = int(rows.pop("status"))
+        status, is_analytic = int(rows.pop("status")), bool(rows.pop("analytic"))
         result = _result(status, rows, entry)
         if status == 0:
             result["n_rigid"] = int(rows["n_rigid"])
+            result["method"] = "analytic" if is_analytic else "differences"
         results.append(result)
     return results

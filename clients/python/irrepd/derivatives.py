@@ -32,16 +32,19 @@ def hessian(
     dispersion: Dispersion = None,
     head: str | None = None,
     committee: Sequence[str] | None = None,
+    method: str | None = None,
     strict: bool = False,
 ) -> Result:
     """The Hessian of a structure and its normal modes, by the daemon, in float64.
 
     atoms: what `irrepd.structure` gives, ase.Atoms, whose masses are kept, or a pymatgen structure.
     dispersion, head, committee: as of `Client.predict`; of a committee it is the Hessian of the
-    mean energy. The result's "hessian" is [N][3][N][3] (eV/Angstrom^2, symmetric), "frequencies"
-    [3N] (1/cm, ascending, imaginary ones negative, those of the rigid motions 0), "modes"
-    [3N][N][3] (mass-weighted, normalised), "zero_point_energy" eV. From BINARY_FROM atoms on the
-    bodies are binary; the numbers are the same. StructureError, ServerError: there is none.
+    mean energy. method: "analytic", by tangents, or "differences" of forces; None: analytic where
+    the model allows it, and without dispersion and committee. The result's "method" tells; its
+    "hessian" is [N][3][N][3] (eV/Angstrom^2, symmetric), "frequencies" [3N] (1/cm, ascending,
+    imaginary ones negative, those of the rigid motions 0), "modes" [3N][N][3] (mass-weighted,
+    normalised), "zero_point_energy" eV. From BINARY_FROM atoms on the bodies are binary; the
+    numbers are the same. StructureError, ServerError: there is none.
     """
     own = Client(client) if isinstance(client, str) else None
     asked: Any = own or client
@@ -55,6 +58,7 @@ def hessian(
             "dispersion": wanted_dispersion(dispersion),
             "head": head,
             "committee": wanted_committee(committee),
+            "method": method,
         }
         options = {name: value for name, value in options.items() if value is not None}
         if len(entry.get("numbers", ())) >= BINARY_FROM:

@@ -31,6 +31,7 @@ def main(_: str, arguments: Sequence[str]) -> int:
         "dispersion": parsed_dispersion(options.dispersion),
         "head": options.head,
         "committee": options.committee.split(",") if options.committee else None,
+        "method": options.method,
         "strict": options.strict,
     }
     output = _output_of(options.output)
@@ -82,6 +83,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--head", help="of a model with several; default: the one of the model's card")
     add("--committee", metavar="MODELS", help="more models, separated by commas: of the mean")
+    add(
+        "--method",
+        choices=("analytic", "differences"),
+        help="by tangents or by differences of forces; default: analytic where it can be",
+    )
     add("--index", default=":", help="frames in ASE's notation (%(default)s)")
     add("--format", help="of FILE, if its name does not tell")
     add(
