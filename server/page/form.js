@@ -1,4 +1,5 @@
-// The form: a text becomes a structure in the view, and a prediction, relaxation or dynamics on request.
+// The form: a text becomes a structure in the view, and a prediction, relaxation, dynamics or vibrations on
+// request.
 
 import { Refused, ask } from "./api.js";
 import { byId, el, fixed, plural, setText } from "./dom.js";
@@ -9,6 +10,7 @@ import { parse } from "./formats.js";
 import { length } from "./geometry.js";
 import { checkDistances } from "./overlap.js";
 import { chosenProperties, offerProperties } from "./properties.js";
+import { showModes } from "./modes.js";
 import { showAnswer, showFailure } from "./result.js";
 import { Run } from "./run.js";
 import { curlLines, pathOf, pythonLines, requestOf } from "./snippets.js";
@@ -234,11 +236,10 @@ class Form {
     if (!structure || !model) return;
     this.changed();
     byId("go").disabled = true;
-    setText(byId("hint"), task.kind === "predict" ? "Calculating …" : "Running …");
+    setText(byId("hint"), task.options ? "Running …" : "Calculating …");
     let words;
     try {
-      words = await (task.kind === "predict" ? this.predict(model, structure, task)
-        : this.move(model, structure, task));
+      words = await (task.options ? this.move(model, structure, task) : this.predict(model, structure, task));
     } catch (error) {
       if (error.name === "AbortError") return;
       if (error instanceof Refused && error.status === 401) byId("key-box").open = true;
@@ -253,8 +254,9 @@ class Form {
   async predict(model, structure, task) {
     const abort = (this.abort = new AbortController()), begun = performance.now();
     const body = requestOf(structure, task);
-    const answer = await ask(pathOf(model, "predict"), { body, signal: abort.signal });
-    this.show(answer, performance.now() - begun);
+    const answer = await ask(pathOf(model, task.kind), { body, signal: abort.signal });
+    if (task.kind === "hessian") showModes(byId("answer"), answer, (mode) => this.view.showForces(mode));
+    else this.show(answer, performance.now() - begun);
     return "Done.";
   }
 

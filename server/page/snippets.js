@@ -3,8 +3,8 @@
 import { address, getKey } from "./api.js";
 import { ALWAYS } from "./properties.js";
 
-/* A task is {kind, options, head, precision, properties, dispersion}: kind "predict", "relax" or "md" with
- * its options; head and precision may be ""; properties are those beside the default ones; dispersion is an
+/* A task is {kind, options, head, precision, properties, dispersion}: kind "predict", "relax", "md" or "hessian"
+ * with its options; head and precision may be ""; properties are those beside the default ones; dispersion is an
  * object or null. */
 
 /** What the server is sent. */
@@ -12,10 +12,10 @@ export function requestOf({ numbers, positions, cell, pbc }, task) {
   const { kind, options, head, precision, properties, dispersion } = task;
   const request = { structures: [{ numbers, positions, cell, pbc }] };
   if (kind === "predict" && properties.length) request.properties = [...ALWAYS, ...properties];
-  if (kind !== "predict") request[kind] = kind === "relax" ? { ...options, trajectory: 1 } : options;
+  if (options) request[kind] = kind === "relax" ? { ...options, trajectory: 1 } : options;
   if (dispersion) request.dispersion = dispersion;
   if (head) request.head = head;
-  return JSON.stringify(precision ? { ...request, precision } : request);
+  return JSON.stringify(precision && kind !== "hessian" ? { ...request, precision } : request);
 }
 
 export const pathOf = (model, kind) => `v1/models/${encodeURIComponent(model)}/${kind}`;
@@ -23,7 +23,7 @@ export const pathOf = (model, kind) => `v1/models/${encodeURIComponent(model)}/$
 /** The body comes on stdin: an argument could be too long. */
 export function curlLines(structure, model, task) {
   const key = getKey() ? ` \\\n  -H "Authorization: Bearer $IRREPD_KEY"` : "";
-  const stream = task.kind === "predict" ? "" : " \\\n  -H 'Accept: application/x-ndjson'";
+  const stream = !task.options ? "" : " \\\n  -H 'Accept: application/x-ndjson'";
   return `curl -s${stream ? "N" : ""} '${address(pathOf(model, task.kind))}' \\
   -H 'Content-Type: application/json'${stream}${key} -d @- <<'END'
 ${requestOf(structure, task)}
@@ -34,6 +34,7 @@ END
 export function pythonLines(structure, model, task) {
   const atoms = atomsLines(structure), url = address("").replace(/\/$/, "");
   const given = { head: task.head || null, precision: task.precision || null, dispersion: task.dispersion };
+  if (task.kind === "hessian") return vibratingLines(atoms, model, url, { ...given, precision: null });
   if (task.kind !== "predict") return `${movingLines(atoms, model, url, task, given)}`;
   if (task.properties.length) return `from ase import Atoms
 from irrepd import Client
@@ -52,6 +53,17 @@ ${atoms}
 atoms.calc = IrrepCalculator(url="${url}", model="${model}"${keywords(given)})
 print(atoms.get_potential_energy(), "eV")
 print(atoms.get_forces(), "eV/Angstrom")
+`;
+}
+
+function vibratingLines(atoms, model, url, given) {
+  return `import irrepd
+from ase import Atoms
+
+${atoms}
+found = irrepd.hessian(atoms, "${model}", "${url}"${keywords(given)})
+print(found["frequencies"], "1/cm")
+print(found["zero_point_energy"], "eV")
 `;
 }
 

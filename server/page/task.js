@@ -1,4 +1,4 @@
-// What is to be done with the structure: calculate it, relax it, or run dynamics, and how.
+// What is to be done with the structure: calculate it, relax it, run dynamics, or find its vibrations, and how.
 
 import { byId } from "./dom.js";
 
@@ -10,9 +10,9 @@ const MD = {
   ensemble: "md-ensemble", temperature: "md-temperature", timestep: "md-timestep", steps: "md-steps",
   every: "md-every", thermostat: "md-thermostat", pressure: "md-pressure", seed: "md-seed",
 };
-const VERBS = { predict: "Calculate", relax: "Relax", md: "Run" };
+const VERBS = { predict: "Calculate", relax: "Relax", md: "Run", hessian: "Calculate" };
 
-/** "predict", "relax" or "md". */
+/** "predict", "relax", "md" or "hessian". */
 export const kindOf = () => document.querySelector("#task input:checked").value;
 
 /** Calls onChange() when something of it has changed. */
@@ -32,6 +32,7 @@ export function showTask(structure) {
   byId("relax-options").hidden = kind !== "relax";
   byId("md-options").hidden = kind !== "md";
   byId("more").hidden = kind !== "predict";
+  byId("precision-box").hidden = kind === "hessian"; // always float64
   byId("go").textContent = VERBS[kind];
   const cell = byId("relax-cell").value, ensemble = byId("md-ensemble").value;
   enable("relax-pressure", cell === "volume" || cell === "full");
@@ -53,10 +54,10 @@ function enable(id, isUsed) {
   byId(id).parentElement.hidden = !isUsed;
 }
 
-/** The options as the server takes them; null of a prediction. */
+/** The options as the server takes them; null of what has none. */
 export function taskOptions() {
   const kind = kindOf();
-  if (kind === "predict") return null;
+  if (kind === "predict" || kind === "hessian") return null;
   const options = {};
   for (const [name, id] of Object.entries(kind === "relax" ? RELAX : MD)) {
     const input = byId(id);

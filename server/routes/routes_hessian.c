@@ -172,7 +172,7 @@ static void fail(struct hessian_call *call, struct problem *problem) {
     go_on(call);
 }
 
-/* Tangents there are none, for the reason given: differences come in their place, unless the
+/* The model has no tangents, or they are too large: differences come in their place, unless the
  * request says otherwise. */
 static void take_differences(struct hessian_call *call, struct problem *reason) {
   struct irrep_error error;
@@ -202,54 +202,60 @@ static void on_rows(void *context, enum hessian_rows_end end, const struct irrep
                               call->request.deadline_ms));
   } else {
     problem_of(call, error, &problem);
-    if (error->status == IRREP_TOO_LARGE || error->status == IRREP_NO_MEMORY)
-      take_differences(call, &problem);
-    else
-      fail(call, &problem);
+    fail(call, &problem);
   }
 }
 
-/* Takes the memory that the rows need, or says why not. */
-static bool take_rows_bytes(struct hessian_call *call, const struct evaluator *evaluator,
-                            struct problem *problem) {
-  const struct irrep_structure *structure = &call->request.items[call->index].structure;
-  struct ledger *ledger = predictor_ledger(call->services->predictor);
+/* The bytes that rows need; otherwise the problem says why there are none, whatever else is under
+ * way: which method is taken does not depend on that. */
+static bool rows_bytes(const struct hessian_call *call, size_t *bytes, struct problem *problem) {
+  const struct evaluator *evaluator = registry_evaluator(call->services->registry);
+  const struct ledger *ledger = predictor_ledger(call->services->predictor);
+  const size_t most = ledger_most(ledger, LEDGER_REQUESTS);
   struct irrep_plan plan = IRREP_PLAN_INIT;
   plan.n_structures = 1;
-  plan.n_atoms = structure->n_atoms;
+  plan.n_atoms = call->request.items[call->index].structure.n_atoms;
   plan.n_edges = call->driver->n_edges;
-  const size_t most = ledger_most(ledger, LEDGER_REQUESTS);
-  const size_t bytes = evaluator->tangents_bytes && !call->loaded->plain_kernels
-                           ? evaluator->tangents_bytes(call->loaded->model, &plan)
-                           : SIZE_MAX;
-  if (bytes == SIZE_MAX)
+  *bytes = evaluator->tangents_bytes && !call->loaded->plain_kernels
+               ? evaluator->tangents_bytes(call->loaded->model, &plan)
+               : SIZE_MAX;
+  if (*bytes == SIZE_MAX)
     problem_of_kind(problem, PROBLEM_WRONG_VALUE, "#/method",
                     "the model has an operation without tangents: \"differences\" is due");
-  else if (bytes > most)
+  else if (*bytes > most)
     problem_of_kind(problem, PROBLEM_TOO_LARGE, "#/structures/0",
-                    "tangents of the structure need %zu bytes; they may hold %zu", bytes, most);
-  else if (!ledger_take(ledger, LEDGER_REQUESTS, bytes))
-    problem_of_kind(problem, PROBLEM_QUEUE_FULL, "",
-                    "no memory is left for the %zu bytes of tangents; try again later", bytes);
-  else {
-    call->rows_bytes = bytes;
-    return true;
-  }
-  return false;
+                    "tangents of the structure need %zu bytes; they may hold %zu", *bytes, most);
+  return *bytes <= most;
 }
 
-/* The structure has been evaluated as it is: the head is one of the model's. */
+/* Takes what the rows need for now. false, with the problem: it is not there. */
+static bool take_for_rows(struct hessian_call *call, size_t bytes, size_t *head,
+                          struct problem *problem) {
+  struct ledger *ledger = predictor_ledger(call->services->predictor);
+  if (!ledger_take(ledger, LEDGER_REQUESTS, bytes)) {
+    problem_of_kind(problem, PROBLEM_QUEUE_FULL, "",
+                    "no memory is left for the %zu bytes of tangents; try again later", bytes);
+    return false;
+  }
+  call->rows_bytes = bytes;
+  return codec_head_choose(&call->request.head, registry_card(call->loaded->served), call->model,
+                           head, problem);
+}
+
+/* The structure has been evaluated as it is, without a fault. */
 static void begin_rows(struct hessian_call *call) {
   const struct services *services = call->services;
   struct served_model *served = registry_find(services->registry, call->model);
   struct problem problem;
-  size_t head = 0;
+  size_t head = 0, bytes = 0;
   problem_of_kind(&problem, PROBLEM_MODEL_NOT_READY, "", "The model is not in memory any more.");
   call->loaded = served ? registry_hold(served) : NULL;
-  if (!call->loaded || !take_rows_bytes(call, registry_evaluator(services->registry), &problem) ||
-      !codec_head_choose(&call->request.head, registry_card(served), served->name, &head,
-                         &problem)) {
+  if (call->loaded && !rows_bytes(call, &bytes, &problem)) {
     take_differences(call, &problem);
+    return;
+  }
+  if (!call->loaded || !take_for_rows(call, bytes, &head, &problem)) {
+    fail(call, &problem);
     return;
   }
   const struct hessian_rows_options options = {.loop = services->runs->loop,
@@ -258,7 +264,7 @@ static void begin_rows(struct hessian_call *call) {
                                                .structure =
                                                    &call->request.items[call->index].structure,
                                                .head = head,
-                                               .max_bytes = call->rows_bytes,
+                                               .max_bytes = bytes,
                                                .hessian = call->driver->hessian,
                                                .deadline_ns = deadline_ns(call),
                                                .ended = on_rows,
@@ -266,7 +272,7 @@ static void begin_rows(struct hessian_call *call) {
   call->rows = hessian_rows_begin(&options);
   problem_of_kind(&problem, PROBLEM_NO_MEMORY, "", "There is no memory for tangents.");
   if (!call->rows)
-    take_differences(call, &problem);
+    fail(call, &problem);
 }
 
 static void on_rests(void *context, enum driver_next next, const struct problem *problem) {

@@ -35,6 +35,7 @@
   FILE(live_js, "live.js", JS)                                                                     \
   FILE(main_js, "main.js", JS)                                                                     \
   FILE(models_js, "models.js", JS)                                                                 \
+  FILE(modes_js, "modes.js", JS)                                                                   \
   FILE(orbits_js, "orbits.js", JS)                                                                 \
   FILE(overlap_js, "overlap.js", JS)                                                               \
   FILE(plot_js, "plot.js", JS)                                                                     \

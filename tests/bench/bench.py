@@ -2,7 +2,7 @@
 
     make bench                  everything, each peer in a virtual environment of its own
     make bench FAMILY=mace      one part (sevenn, mace, nequip, schnetpack, neighbours, dispersion,
-                                committees, drivers, lammps, trajectories)
+                                committees, derivatives, drivers, lammps, trajectories)
     make bench QUICK=1          without peers: SevenNet-0 alone, the GEMM kernel, large systems
     make bench AGAINST=../other this tree's core and another checkout's, in turns
 
@@ -31,6 +31,7 @@ import drivers
 import in_lammps
 import moving
 import of_committees
+import of_derivatives
 import of_dispersion
 import ratios
 import serving
@@ -40,7 +41,11 @@ from systems import SYSTEMS, ethanol, silicon
 RESULTS = OUTPUT / "results"
 FAMILIES = ("sevenn", "mace", "nequip", "schnetpack")
 # Each is measured by itself with FAMILY=.
-PARTS = (*FAMILIES, "neighbours", "dispersion", "committees", "drivers", "lammps", "trajectories")
+PARTS = (
+    *FAMILIES,
+    *("neighbours", "dispersion", "committees", "derivatives", "drivers", "lammps"),
+    "trajectories",
+)
 
 
 def save(name: str, rows: Any) -> None:
@@ -93,6 +98,8 @@ def extras(name: str) -> None:
         save(name, of_dispersion.measure())
     elif name == "committees":
         save(name, of_committees.measure())
+    elif name == "derivatives":
+        save(name, of_derivatives.measure())
     elif name == "drivers":
         save(name, drivers.measure())
     elif name == "lammps":
@@ -133,6 +140,8 @@ def report() -> None:
         print(f"\n{of_dispersion.table(load('dispersion')['rows'])}")
     if load("committees")["rows"]:
         print(f"\n{of_committees.table(load('committees')['rows'])}")
+    if load("derivatives")["rows"]:
+        print(f"\n{of_derivatives.table(load('derivatives')['rows'])}")
     if load("drivers")["rows"]:
         print(f"\n{drivers.table(load('drivers')['rows'])}")
     if load("lammps")["rows"]:

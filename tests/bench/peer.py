@@ -6,6 +6,7 @@
     {"call": "run"}  gives "seconds" and "cpu" of energy, forces and stress with the neighbour list,
                      "list_seconds", the part of the list, and "energy" (eV)
     {"call": "batch", "size": 64}    the same of as many copies in one batch, where a peer has that
+    {"call": "hessian"}, or "descriptors"    gives "seconds" and "values", where a peer has that
     {"call": "relax", ...}           relaxations, where a peer has them (peer_trajectories.py)
 
 Between two calls it sleeps. What its packages print goes to stderr.
@@ -71,6 +72,8 @@ def serve(peer: Peer) -> None:
                 answer = _run(peer, partial(peer.batch, atoms, **call))
             elif kind == "relax":
                 answer = peer.relax(**call)
+            elif kind in ("hessian", "descriptors"):
+                answer = _derivative(peer, kind, atoms)
             elif kind == "versions":
                 answer = {"versions": _versions(peer.packages)}
         except Exception as error:
@@ -97,6 +100,13 @@ def _run(peer: Peer, prepare: Callable[[], Any]) -> dict[str, float]:
         "energy": energy,
         "resident_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
+
+
+def _derivative(peer: Any, what: str, atoms: Any) -> dict[str, Any]:
+    start = time.perf_counter()
+    found = peer.derivative(what, atoms)
+    seconds = time.perf_counter() - start
+    return {"seconds": seconds, "values": found.ravel().tolist()}
 
 
 def _versions(packages: tuple[str, ...]) -> str:

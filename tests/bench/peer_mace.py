@@ -12,9 +12,11 @@ HIDDEN = {
     "mace-medium": MEDIUM,
     "mace-medium-float64": MEDIUM,
     "mace-small": "128x0e",
+    "mace-small-float64": "128x0e",
     "mace-32": "32x0e + 32x1o",
+    "mace-32-float64": "32x0e + 32x1o",
 }
-ELEMENTS = {"mace-32": [1, 6, 7, 8]}
+ELEMENTS = {"mace-32": [1, 6, 7, 8], "mace-32-float64": [1, 6, 7, 8]}
 UNIVERSAL = list(range(1, 90))
 
 
@@ -67,6 +69,12 @@ class Mace:
         out["forces"].detach().numpy()
         out["stress"].detach().numpy()
         return out["energy"].sum().item()
+
+    def derivative(self, what: str, atoms: Any) -> Any:
+        """An array: the Hessian, or the invariant descriptors."""
+        if what == "hessian":
+            return self.calculator.get_hessian(atoms)
+        return self.calculator.get_descriptors(atoms, invariants_only=True)
 
     def batch(self, atoms: Any, size: int) -> Any:
         """A batch of copies, as mace's own loader makes it."""

@@ -28,7 +28,7 @@ LONG = 60_000  # milliseconds
 def choose(page: Page, task: str, **values: object) -> None:
     """A task, and its fields by the end of their ids."""
     page.get_by_label(task, exact=True).check()
-    kind = {"Relax": "relax", "Dynamics": "md"}[task]
+    kind = {"Relax": "relax", "Dynamics": "md", "Vibrations": "hessian"}[task]
     for name, value in values.items():
         field = page.locator(f"#{kind}-{name}")
         if field.evaluate("(e) => e.tagName") == "SELECT":
@@ -388,3 +388,28 @@ def test_pictures(visit: Visitor, daemon: Daemon, name: str, options: dict[str, 
         assert box, control.evaluate("e => e.outerHTML")
         if name.startswith("phone") and control.get_attribute("type") not in ("radio", "checkbox"):
             assert min(box["height"], box["width"]) >= 30, control.evaluate("e => e.outerHTML")
+
+
+def test_vibrations(page: Page, tmp_path: Path) -> None:
+    """Frequencies and modes, and the lines of Python give the same."""
+    page.fill("#text", WATER)
+    choose(page, "Vibrations")
+    expect(page.locator("#precision-box")).to_be_hidden()
+    assert set(asked(page)) == {"structures"}
+    code = page.locator("#python").inner_text()
+    before = picture(page)
+    page.click("#go")
+    expect(page.locator("#hint")).to_have_text("Done.", timeout=LONG)
+    assert fact(page, "Vibrations") == "3" and fact(page, "Derivatives") == "analytic"
+    assert number(fact(page, "Zero-point energy")) > 0.3
+    rows = page.locator("#answer tbody tr")
+    expect(rows).to_have_count(3)
+    rows.last.get_by_role("button").click()
+    assert picture(page) != before
+    script = tmp_path / "vibrations.py"
+    script.write_text(code)
+    printed = subprocess.run(
+        [sys.executable, str(script)], check=True, capture_output=True, text=True
+    ).stdout
+    assert rows.last.locator("td").inner_text()[:7].replace(",", "") in printed.replace(",", "")
+    page.screenshot(path=SHOTS / "vibrations.png")
