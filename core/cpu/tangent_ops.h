@@ -22,7 +22,7 @@ struct tangent_op {
 
 extern const struct tangent_op tangent_embedding, tangent_linear, tangent_convolution,
     tangent_density, tangent_gate, tangent_norm, tangent_product, tangent_tensor_square,
-    tangent_add, tangent_readout, tangent_descriptors;
+    tangent_add, tangent_vector_norm, tangent_readout, tangent_descriptors;
 
 extern const struct tangent_op *const tangent_ops[N_OPS];
 

@@ -17,6 +17,7 @@ const struct tangent_op *const tangent_ops[N_OPS] = {
     [OP_DENSITY] = &tangent_density,
     [OP_GATE] = &tangent_gate,
     [OP_NORM] = &tangent_norm,
+    [OP_VECTOR_NORM] = &tangent_vector_norm,
     [OP_PRODUCT] = &tangent_product,
     [OP_TENSOR_SQUARE] = &tangent_tensor_square,
     [OP_ADD] = &tangent_add,

@@ -19,7 +19,9 @@ static void test_linear(void **state) {
   op->linear.has_bias = true;
   op->linear.bias = put_weights(&program, &rng, 16, 1.0);
   op->linear.bias_size = 16;
-  program_op(&program, OP_ADD, wide, middle)->accumulate = true;
+  op = program_op(&program, OP_ADD, wide, middle);
+  op->accumulate = true;
+  op->add = (struct add){.n = 16, .in_offset = 16};
   program_op(&program, OP_GATE, middle, out)->gate = put_gate(&program, false);
   put_readout(&program, &rng, out);
   put_readout(&program, &rng, wide);

@@ -14,8 +14,8 @@ from irrepd import frames
 from irrepd.client import parsed_dispersion
 from irrepd.derivatives import hessian
 from irrepd.errors import ServerError, StructureError
+from irrepd.options import add_connection, add_frames, add_model, client_of, species_of
 from irrepd.results import Result
-from irrepd.trajectory_command import add_connection, client_of
 
 _HEADER = (
     f"{'frame':>6}  {'formula':<20} {'atoms':>6} {'imaginary':>9} {'lowest/cm-1':>12} "
@@ -26,7 +26,8 @@ _HEADER = (
 def main(_: str, arguments: Sequence[str]) -> int:
     """The exit status: 0, or 1 when a structure has failed."""
     options = _parser().parse_args(arguments)
-    species = [symbol for text in options.species for symbol in text.split(",")]
+    if options.precision == "float32":
+        raise ValueError("second derivatives are computed in float64")
     given: dict[str, Any] = {
         "dispersion": parsed_dispersion(options.dispersion),
         "head": options.head,
@@ -38,7 +39,9 @@ def main(_: str, arguments: Sequence[str]) -> int:
     n = n_bad = 0
     print(_HEADER)
     with client_of(options) as client:
-        for atoms, _fraction in frames.read(options.file, options.index, options.format, species):
+        for atoms, _fraction in frames.read(
+            options.file, options.index, options.format, species_of(options)
+        ):
             try:
                 if isinstance(atoms, StructureError):
                     raise atoms
@@ -64,36 +67,21 @@ def _parser() -> argparse.ArgumentParser:
         "modes: a line for each, and the numbers in OUT. Exit status: 0, or 1 when some have "
         "failed, each with its reason, or 2 when something else went wrong.",
     )
+    add_frames(parser)
+    add_model(parser)
+    add_connection(parser)
     add = parser.add_argument
-    add("file", metavar="FILE", help="anything that ASE reads")
     add(
         "--output",
         metavar="OUT",
         help=".npz: arrays K/hessian, K/frequencies, K/modes, K/zero_point_energy of frame K; "
         ".jsonl: the results, a line for each frame",
     )
-    add_connection(parser)
-    add("--model", default="sevennet-0", help="name of the model (%(default)s)")
-    add(
-        "--dispersion",
-        nargs="?",
-        const="{}",
-        metavar="FUNCTIONAL",
-        help="add DFT-D3 with the parameters of a functional (pbe), or as a JSON object says",
-    )
-    add("--head", help="of a model with several; default: the one of the model's card")
-    add("--committee", metavar="MODELS", help="more models, separated by commas: of the mean")
     add(
         "--method",
         choices=("analytic", "differences"),
         help="by tangents or by differences of forces; default: analytic where it can be",
     )
-    add("--index", default=":", help="frames in ASE's notation (%(default)s)")
-    add("--format", help="of FILE, if its name does not tell")
-    add(
-        "--species", nargs="+", metavar="SYMBOL", default=[], help="of LAMMPS' atom types 1, 2, ..."
-    )
-    add("--strict", action="store_true", help="refuse charges and spins, which no model takes")
     return parser
 
 
