@@ -18,9 +18,10 @@ static const struct {
   const char *name;
   bool (*build)(struct build *build);
   bool takes_heads;
-} architectures[] = {{"allegro", allegro_build, false}, {"mace", mace_build, true},
-                     {"nequip", nequip_build, true},    {"painn", painn_build, false},
-                     {"schnet", schnet_build, false},   {"so3net", so3net_build, false}};
+} architectures[] = {{"allegro", allegro_build, false},    {"mace", mace_build, true},
+                     {"nequip", nequip_build, true},       {"painn", painn_build, false},
+                     {"schnet", schnet_build, false},      {"so3net", so3net_build, false},
+                     {"tensornet", tensornet_build, false}};
 
 #define N_ARCHITECTURES (sizeof architectures / sizeof *architectures)
 

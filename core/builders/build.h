@@ -89,6 +89,10 @@ bool build_pair_filter(struct build *build, const char *name, const struct card_
  * and "embedding.head_bias" [n_heads][mul] where it is there. */
 bool build_embedding(struct build *build, size_t *tensor, struct layout *layout);
 
+/* Appends the operation that gives each species its row of doubles [n_species][layout's dim]. */
+bool build_species_rows(struct build *build, const struct layout *layout, const double *rows,
+                        size_t tensor);
+
 /* The embedding as numbers, [n_species][dim of its layout], that live until program_compile. */
 bool build_embedding_table(struct build *build, struct layout *layout, const double **table);
 
@@ -104,9 +108,12 @@ struct convolution_card {
   const struct card_object *layer; /* has the "filter" */
   const struct irreps *irreps_mid;
   bool alternating_parity; /* harmonics have parity (-1)^l; otherwise all are even */
-  bool to_sender; /* harmonics are taken at the direction from the receiver to the sender */
-  bool summed;    /* paths to one irrep add up, filter columns go by harmonic (SO3Net) */
-  bool twin;      /* the output row has room for as much again */
+  bool to_sender;       /* harmonics are taken at the direction from the receiver to the sender */
+  bool summed;          /* paths to one irrep add up, filter columns go by harmonic (SO3Net) */
+  bool twin;            /* the output row has room for as much again */
+  bool radial;          /* by harmonic 0 alone: features are weighed and summed */
+  enum activation last; /* of the filter, after its last layer too; 0: none */
+  const struct filter *given; /* in place of the file's, its columns path by path, each padded */
 };
 
 /* Appends the convolution of a tensor and gives its output's layout. */
@@ -128,6 +135,11 @@ bool gate_input_layout(struct build *build, const struct irreps *irreps_out, str
 bool build_equivariant_gate(struct build *build, const struct card_object *layer,
                             const struct irreps *irreps_out, size_t in, const struct layout *from,
                             struct irrep gate_ir, size_t *out, struct layout *to);
+
+/* Appends the layer normalisation of the scalars of a tensor, which are all of its row, by the
+ * tensor NAME [2][mul]: gains, then offsets; the tensor is replaced. */
+bool build_layer_norm(struct build *build, const char *name, size_t *tensor,
+                      const struct layout *layout);
 
 /* Appends the "norm" of a layer's card, with the tensors NAME.IR.gain; the tensor is replaced. */
 bool build_norm(struct build *build, const char *name, const struct card_object *layer,
@@ -156,6 +168,33 @@ double so3net_sign(int l1, int l2, int l3);
  * (model_format.h, "Tensor square"). */
 bool build_tensor_square(struct build *build, size_t in, const struct layout *from, size_t out,
                          const struct layout *to);
+
+/* Where the components of a layout lie, in the order of harmonics: [n], in reals; NULL without
+ * memory. */
+size_t *build_component_offsets(struct build *build, const struct layout *layout, size_t *n);
+
+/* Appends a tensor square of which all is said but the couplings: [n_components][n_components]
+ * [n_components], of a, of b and of the output. */
+bool build_square(struct build *build, struct tensor_square product, const double *couplings,
+                  size_t in, size_t out);
+
+/* Appends the first features of TensorNet: sums over edges of embeddings of pairs of species times
+ * filters times harmonics, in irreps of equal channels 0e, 1o and 2e ("embedding" of
+ * model_format.h, "tensornet"). */
+bool build_edge_tensors(struct build *build, const struct card_object *embedding,
+                        const struct irreps *irreps, size_t *out, struct layout *layout);
+
+/* Operations of TensorNet on 3x3 matrices, which are told by their components in the
+ * irreps 0e, 1o and 2e (build_matrices.c):
+ *   product  M Y + Y M of two matrices, M in the row and Y `from->dim / 2` reals behind it
+ *   square   D + D D
+ *   norms    the squared norms of a row's irreps: their sum or, `apart`, of each irrep by itself,
+ *            in scalars that are groups of one channel after the other */
+bool build_matrix_product(struct build *build, size_t in, const struct layout *from, size_t out,
+                          const struct layout *to);
+bool build_matrix_square(struct build *build, size_t in, size_t out, const struct layout *layout);
+bool build_squared_norms(struct build *build, size_t in, const struct layout *from, bool apart,
+                         size_t *out, struct layout *to);
 
 /* Reads "aggregation" of the model, if there. */
 bool build_aggregation(struct build *build);

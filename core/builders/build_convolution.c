@@ -20,7 +20,7 @@ static bool list_paths(struct build *build, const struct layout *in,
   const struct irreps *mid = card->irreps_mid;
   size_t target[PATHS_MAX], n = 0;
   for (size_t i = 0; i < in->n; i++)
-    for (int l2 = 0; l2 <= build->program->l_max; l2++)
+    for (int l2 = 0; l2 <= (card->radial ? 0 : build->program->l_max); l2++)
       for (int l3 = 0; l3 <= IRREP_L_MAX; l3++) {
         const struct irrep ir1 = in->entry[i].ir, ir2 = harmonic(l2, card->alternating_parity);
         const struct irrep ir3 = {l3, ir1.parity * ir2.parity};
@@ -207,7 +207,7 @@ bool build_convolution_along(struct build *build, const struct convolution_card 
                              struct path *paths, size_t n_paths, size_t in,
                              const struct layout *from, size_t out, const struct layout *to) {
   struct convolution convolution = {.x_dim = from->dim, .out_dim = to->dim};
-  struct filter filter = {0};
+  struct filter filter = {.last = card->last};
   struct card_object filter_card;
   size_t n_file_columns;
   if (!count_columns(build, card, paths, n_paths, &n_file_columns))
@@ -218,9 +218,11 @@ bool build_convolution_along(struct build *build, const struct convolution_card 
   place_columns(paths, n_paths, card->summed, place, &convolution);
   convolution.scalar = is_scalar(&convolution, build->program->weights);
   convolution.summed = any_summed(paths, n_paths);
-  if (card_object(card->layer, "filter", &filter_card, build->error) != IRREP_OK ||
-      !build_filter(build, card->filter, &filter_card, n_file_columns, place, convolution.n_columns,
-                    &filter))
+  if (card->given)
+    filter = *card->given;
+  else if (card_object(card->layer, "filter", &filter_card, build->error) != IRREP_OK ||
+           !build_filter(build, card->filter, &filter_card, n_file_columns, place,
+                         convolution.n_columns, &filter))
     return build_give_up(build);
   struct op *op = program_op(build->program, OP_CONVOLUTION, in, out);
   if (!op)

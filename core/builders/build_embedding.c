@@ -22,6 +22,11 @@ static bool put_table(struct build *build, const struct layout *layout, const do
   return true;
 }
 
+bool build_species_rows(struct build *build, const struct layout *layout, const double *rows,
+                        size_t tensor) {
+  return put_table(build, layout, rows, 1, tensor);
+}
+
 bool build_embedding_table(struct build *build, struct layout *layout, const double **table) {
   struct irreps irreps;
   if (!build_irreps(build, &build->model, "irreps_embedding", &irreps) ||

@@ -1,4 +1,5 @@
-/* The normalisation of a layer's features by the size of all of them. */
+/* The normalisation of a layer's features by the size of all of them, and of scalars by their
+ * moments. */
 #include "core/builders/build.h"
 #include "irrep/conventions.h"
 #include "irrep/model_format.h"
@@ -49,6 +50,35 @@ bool build_norm(struct build *build, const char *name, const struct card_object 
   if (!op)
     return build_give_up(build);
   op->norm = norm;
+  *tensor = out;
+  return true;
+}
+
+bool build_layer_norm(struct build *build, const char *name, size_t *tensor,
+                      const struct layout *layout) {
+  struct program *program = build->program;
+  const struct layout_entry *scalars = &layout->entry[0];
+  const size_t n = scalars->mul, shape[2] = {2, n};
+  struct layer_norm norm = {.dim = layout->dim, .epsilon = 1e-5};
+  size_t out;
+  const double *file = build_read(build, name, 2, shape);
+  if (!file || !build_tensor(build, layout, &out))
+    return false;
+  norm.gains = program_weights(program, layout->dim);
+  norm.offsets = program_weights(program, layout->dim);
+  norm.shares = program_weights(program, layout->dim);
+  if (build_no_memory(build))
+    return false;
+  for (size_t i = 0; i < n; i++) {
+    const size_t at = scalars->offset + scalars->place[i];
+    program->weights[norm.gains + at] = file[i];
+    program->weights[norm.offsets + at] = file[n + i];
+    program->weights[norm.shares + at] = 1.0 / (double)n;
+  }
+  struct op *op = program_op(program, OP_LAYER_NORM, *tensor, out);
+  if (!op)
+    return build_give_up(build);
+  op->layer_norm = norm;
   *tensor = out;
   return true;
 }

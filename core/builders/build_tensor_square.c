@@ -73,8 +73,18 @@ static bool make_pairs(struct build *build, size_t n, const double *dense,
   return true;
 }
 
-/* Where the components of a layout lie, in the order of harmonics. */
-static size_t *component_offsets(struct build *build, const struct layout *layout, size_t *n) {
+bool build_square(struct build *build, struct tensor_square product, const double *couplings,
+                  size_t in, size_t out) {
+  if (!make_pairs(build, product.n_components, couplings, &product))
+    return false;
+  struct op *op = program_op(build->program, OP_TENSOR_SQUARE, in, out);
+  if (!op)
+    return build_give_up(build);
+  op->tensor_square = product;
+  return true;
+}
+
+size_t *build_component_offsets(struct build *build, const struct layout *layout, size_t *n) {
   size_t *offsets = program_take(build->program, COMPONENTS_MAX, sizeof *offsets);
   *n = 0;
   for (size_t i = 0; offsets && i < layout->n; i++)
@@ -88,17 +98,12 @@ bool build_tensor_square(struct build *build, size_t in, const struct layout *fr
   struct tensor_square product = {.in_dim = from->dim,
                                   .out_dim = to->dim,
                                   .channels = from->entry[0].width,
+                                  .adds_first = true,
                                   .twin = from->dim / 2};
-  product.in_offset = component_offsets(build, from, &product.n_components);
-  product.out_offset = component_offsets(build, to, &product.n_outputs);
+  product.in_offset = build_component_offsets(build, from, &product.n_components);
+  product.out_offset = build_component_offsets(build, to, &product.n_outputs);
   const size_t n = product.n_components;
   double *dense = program_take_scratch(build->program, n * n * n, sizeof *dense);
-  if (build_no_memory(build) || !list_couplings(build, from, to, n, dense) ||
-      !make_pairs(build, n, dense, &product))
-    return false;
-  struct op *op = program_op(build->program, OP_TENSOR_SQUARE, in, out);
-  if (!op)
-    return build_give_up(build);
-  op->tensor_square = product;
-  return true;
+  return !build_no_memory(build) && list_couplings(build, from, to, n, dense) &&
+         build_square(build, product, dense, in, out);
 }

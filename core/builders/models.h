@@ -6,6 +6,7 @@
  *   nequip   irreps with parity and channels of their own number; self-connections by species
  *   mace     several readouts; products of up to four of the summed messages, coupled to irreps, so
  *            that two layers do what took many
+ *   tensornet  matrices as features, that are multiplied; gates by norms
  *   allegro  the same parts on edges instead of atoms, so that no message goes further than r_max
  *
  * Each builder reads the hyperparameters of its "model" object in the card (irrep/model_format.h)
@@ -21,5 +22,6 @@ bool nequip_build(struct build *build);
 bool painn_build(struct build *build);
 bool schnet_build(struct build *build);
 bool so3net_build(struct build *build);
+bool tensornet_build(struct build *build);
 
 #endif

@@ -26,6 +26,8 @@ const struct op_traits op_traits[N_OPS] = {
     [OP_GATE] = {.name = "gate", MAP_OF_KEPT, .by_row = true},
     [OP_NORM] = {.name = "norm", MAP_OF_KEPT, .by_row = true},
     [OP_VECTOR_NORM] = {.name = "vector norm", MAP_OF_KEPT, .by_row = true},
+    [OP_LAYER_NORM] = {.name = "layer norm", MAP_OF_KEPT, .by_row = true},
+    [OP_MATRIX_NORM] = {.name = "matrix norm", MAP_OF_KEPT, .by_row = true},
     [OP_PRODUCT] = {.name = "product", MAP_OF_KEPT, .by_row = true},
     [OP_TENSOR_SQUARE] = {.name = "tensor square", MAP_OF_KEPT, .by_row = true},
     [OP_ADD] = {.name = "add", MAP, .by_row = true},

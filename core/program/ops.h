@@ -18,8 +18,10 @@ enum op_id {
   OP_GATE,           /* out = in, its scalars activated, the rest times activated scalars */
   OP_NORM,           /* out = in over the root of a sum of its squares, times gains */
   OP_VECTOR_NORM,    /* out = the length of the vector that each channel of an irrep of in is */
+  OP_LAYER_NORM,     /* out = in less its mean, over its deviation, times gains, plus offsets */
+  OP_MATRIX_NORM,    /* out = in over 1 + the sum of the squares of its channel's components */
   OP_PRODUCT,        /* out = polynomials in the components of in */
-  OP_TENSOR_SQUARE,  /* out = a + products of a and b, of which in consists */
+  OP_TENSOR_SQUARE,  /* out = products of a and b, of which in consists; also plus a */
   OP_ADD,            /* a part of out += a part of in */
   OP_READOUT,        /* the atom's energy += weights . in */
   OP_TWO_BODY,       /* out = the edge's filter */

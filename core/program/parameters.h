@@ -83,6 +83,20 @@ struct vector_norm {
   double epsilon; /* > 0 */
 };
 
+/* out[i] = gains[i] (in[i] - mean) / sqrt(epsilon + variance) + offsets[i], with the mean and the
+ * variance over the channels whose share is not zero. */
+struct layer_norm {
+  size_t dim;
+  size_t gains, offsets, shares; /* in the weights, [dim]; zero for padding, and each other share is
+                                    one over their number */
+  double epsilon;                /* > 0 */
+};
+
+/* out[m][c] = in[m][c] / (1 + the sum over m of in[m][c]^2), in rows [n_components][channels]. */
+struct matrix_norm {
+  size_t n_components, channels; /* padded */
+};
+
 /* out[i] += in[i] for n of their reals. */
 struct add {
   size_t n, in_offset, out_offset;
@@ -179,14 +193,16 @@ struct square_pair {
   uint16_t a, b;
 };
 
-/* out[m3] = a[m3] + the sum over pairs of C(m1,m2,m3) a[m1] b[m2], for each channel by itself. A
- * row holds the components of a, and those of b `twin` reals further. C is a matrix from pairs to
- * the components of the output, which are the first n_outputs of a. */
+/* out[m3] = the sum over pairs of C(m1,m2,m3) a[m1] b[m2], for each channel by itself, and with
+ * adds_first plus a[m3]. A row holds the components of a, and those of b `twin` reals further: with
+ * a twin of 0, b is a. C is a matrix from pairs to the components of the output, which are, with
+ * adds_first, the first n_outputs of a. */
 struct tensor_square {
   size_t in_dim, out_dim, channels; /* padded */
-  size_t n_components, n_outputs;   /* at most HARMONICS(IRREP_L_MAX) */
-  const size_t *in_offset;          /* [n_components] */
-  const size_t *out_offset;         /* [n_outputs] */
+  bool adds_first;
+  size_t n_components, n_outputs; /* at most HARMONICS(IRREP_L_MAX) */
+  const size_t *in_offset;        /* [n_components] */
+  const size_t *out_offset;       /* [n_outputs] */
   size_t twin;
   const struct square_pair *pairs; /* [couplings.n_rows] */
   struct sparse couplings;

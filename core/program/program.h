@@ -66,6 +66,8 @@ struct op {
     struct gate gate;
     struct norm norm;
     struct vector_norm vector_norm;
+    struct layer_norm layer_norm;
+    struct matrix_norm matrix_norm;
     struct add add;
     struct product product;
     struct tensor_square tensor_square;

@@ -14,8 +14,7 @@
  *
  * THE CARD
  *   "format"          1
- *   "architecture"    "nequip" | "mace" | "allegro" | "schnet" | "so3net" |
- *                    "painn"
+ *   "architecture"    "nequip" | "mace" | "allegro" | "schnet" | "so3net" | "painn" | "tensornet"
  *   "variant"         "sevennet" | "nequix"; optional
  *   "atomic_numbers"  [89, 47, ...]: species s is the atom with atomic_numbers[s]; no repeats
  *   "r_max"           5.0 Angstrom; 0.001 <= r_max <= 100
@@ -304,7 +303,50 @@
  *     with Y the harmonics of degree 1 at the direction FROM the receiver TO the sender, and |V| =
  *     sqrt(epsilon + V . V), channel by channel. In the last layer (d, e) are what linear_update
  *     gives, and q alone is left.
- *   Energy as for "nequip" */
+ *   Energy as for "nequip"
+ *
+ * ARCHITECTURE "tensornet" (Simeon and de Fabritiis 2023), of the group O(3)
+ *   "channels"          C
+ *   "embedding"         {"filter": {"hidden": [], "activation": "identity"},
+ *                        "scalars": {"hidden": [256], "activation": "silu"}}
+ *   "layers"            a list of {"filter": {"hidden": [128, 256], "activation": "silu"}}
+ *   "readout"           {"hidden": [128, 128, 128], "activation": "silu"}
+ *
+ *   Features are 3x3 matrices X[c] = sum over k of x[k][c] B_k, told by their components x in the
+ *   irreps "Cx0e+Cx1o+Cx2e". The B_k are orthonormal, so that |X|^2 is the sum of the x_k^2.
+ *     0e  the identity over sqrt(3)
+ *     1o  for component m of (x, y, z) the cross product with the unit vector of this axis, over
+ *         sqrt(2)
+ *     2e  for component m the symmetric traceless matrix Q of norm 1 with v Q v = sqrt(2/15)
+ *         Y_2m(v) for unit vectors v
+ *
+ *   Tensors; MLPs but the filters are linear maps "NAME.i" of 0e, with the activation between them
+ *     "embedding.receiver", "embedding.sender"  [n_species][C] each
+ *     "embedding.filter"          MLP [num_basis, 3 C], columns degree by degree, as of all filters
+ *     "embedding.norm"            [2][C], a layer normalisation: gains and offsets
+ *     "embedding.linear"          linear map of all irreps
+ *     "embedding.scalars"         MLP [C, hidden.., 3 C] in linear maps, columns degree by degree
+ *     "layers.t.filter"           MLP [num_basis, hidden.., 3 C]; the activation follows the last
+ *                                 layer too
+ *     "layers.t.linear_in", "layers.t.linear_out"  linear maps of all irreps
+ *     "norm"                      [2][3 C], a layer normalisation, degree by degree
+ *     "linear"                    linear map, 3C x 0e to C x 0e
+ *     "readout.value", "readout.gate"  MLPs [C, hidden.., 1] in linear maps
+ *     "scale", "shift"            [n_species] each
+ *   Layer normalisation
+ *     (x - mean) / sqrt(variance + 1e-5) * gains + offsets
+ *   First features, of a receiver of species s and its senders of species s', with r the distance
+ *   and Y at the direction FROM the receiver TO the sender
+ *     a[l, m][c] = sum over the receiver's edges of (receiver[s][c] + sender[s'][c]) filter[l][c] Y
+ *     g          = activation(scalars(norm(|A[c]|^2)))
+ *     x[l, m][c] = g[l][c] embedding.linear(a)[l, m][c]
+ *   Layer, on matrices and channel by channel
+ *     X <- X / (1 + |X|^2);  Y = linear_in(X)
+ *     M[l] = sum over the receiver's edges of filter[l] Y_sender[l]
+ *     P = M Y + Y M;  D = linear_out(P / (1 + |P|^2));  X <- X + D + D D
+ *   Energy
+ *     h   = linear(norm(|X[l]|^2 of each degree))
+ *     E_a = scale[s] * readout.value(h) * sigmoid(readout.gate(h)) + shift[s], in eV */
 #ifndef IRREP_MODEL_FORMAT_H
 #define IRREP_MODEL_FORMAT_H
 

@@ -28,6 +28,7 @@ static inline void tensor_square_init(struct test_tensor_square *p, size_t n_out
              .channels = channels,
              .n_components = SELF_COMPONENTS,
              .n_outputs = n_outputs,
+             .adds_first = true,
              .twin = SELF_COMPONENTS * channels},
   };
   for (size_t i = 0; i < SELF_COMPONENTS; i++)

@@ -75,10 +75,46 @@ static void test_refusals(void **state) {
   }
 }
 
+/* Gains 1.., offsets 101.. of 5 and 15 scalars, which padding keeps apart. */
+static void test_layer_norm(void **state) {
+  (void)state;
+  struct build_trial trial;
+  struct writer writer = {0};
+  struct layout layout = {0};
+  const size_t groups[] = {5, 15};
+  size_t in, out;
+  double sum = 0.0;
+  writer_add(&writer, "n", 2, (const size_t[]){2, 20}, 1.0);
+  for (size_t i = 0; i < 40; i++)
+    writer_find(&writer, "n")->values[i] = i < 20 ? 1.0 + (double)i : 81.0 + (double)i;
+  build_trial_init(&trial, &writer, "{\"model\":{}}");
+  assert_true(layout_append(&trial.build, &layout, (struct irrep){0, 1}, groups, 2));
+  assert_true(build_tensor(&trial.build, &layout, &in));
+  out = in;
+  assert_true(build_layer_norm(&trial.build, "n", &out, &layout));
+  const struct op *op = &trial.program.ops[0];
+  assert_true(op->id == OP_LAYER_NORM && op->in == in && op->out == out && in != out);
+  const struct layer_norm *norm = &op->layer_norm;
+  assert_true(norm->dim == layout.dim && norm->epsilon == 1e-5);
+  const double *weights = trial.program.weights;
+  for (size_t i = 0; i < layout.dim; i++) {
+    sum += weights[norm->shares + i];
+    assert_true((weights[norm->shares + i] != 0.0) == (weights[norm->gains + i] != 0.0));
+  }
+  assert_all_close(&sum, &(double){1.0}, 1, 32 * DBL_EPSILON, 0.0);
+  for (size_t i = 0; i < 20; i++) {
+    const size_t at = layout.entry[0].place[i];
+    assert_true(weights[norm->gains + at] == 1.0 + (double)i);
+    assert_true(weights[norm->offsets + at] == 101.0 + (double)i);
+  }
+  build_trial_fini(&trial);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_gains_and_shares),
       cmocka_unit_test(test_refusals),
+      cmocka_unit_test(test_layer_norm),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,10 +8,20 @@ struct trial {
   size_t rows;
 };
 
+/* Whether it adds a, and whether b is a. */
+struct kind {
+  bool adds_first, alone;
+};
+
 static void trial_init(struct trial *trial, const struct kernels *kernels, size_t n_outputs,
-                       size_t rows) {
+                       size_t rows, struct kind kind) {
   struct rng rng = {rows};
   tensor_square_init(&trial->product, n_outputs, CHANNELS);
+  trial->product.op.adds_first = kind.adds_first;
+  if (kind.alone) {
+    trial->product.op.twin = 0;
+    trial->product.op.in_dim /= 2;
+  }
   const struct tensor_square *op = &trial->product.op;
   trial->weights = reals_of(kernels, trial->product.n_terms, trial->product.values);
   trial->x = reals_random(kernels, &rng, rows * op->in_dim);
@@ -34,7 +44,9 @@ static double row_product(const struct trial *trial, const double *x, const doub
   double f = 0.0;
   for (size_t k = 0; k < op->n_outputs * CHANNELS; k++) {
     if (y)
-      y[k] = x[k];
+      y[k] = op->adds_first ? x[k] : 0.0;
+    if (!op->adds_first)
+      continue;
     if (gx)
       gx[k] += g[k];
     f += g[k] * x[k];
@@ -60,9 +72,10 @@ static double row_product(const struct trial *trial, const double *x, const doub
 /* A component sums up at most 82 products of numbers of size 1. */
 #define EPSILONS 80
 
-static void check_forward(const struct kernels *kernels, size_t n_outputs, size_t rows) {
+static void check_forward(const struct kernels *kernels, size_t n_outputs, size_t rows,
+                          struct kind kind) {
   struct trial trial;
-  trial_init(&trial, kernels, n_outputs, rows);
+  trial_init(&trial, kernels, n_outputs, rows, kind);
   const struct tensor_square *op = &trial.product.op;
   struct reals out = reals_random(kernels, &(struct rng){7}, rows * op->out_dim);
   double *expected = doubles_new(out.n);
@@ -78,9 +91,9 @@ static void check_forward(const struct kernels *kernels, size_t n_outputs, size_
 }
 
 static void check_adjoint(const struct kernels *kernels, size_t n_outputs, size_t rows,
-                          bool accumulate) {
+                          struct kind kind, bool accumulate) {
   struct trial trial;
-  trial_init(&trial, kernels, n_outputs, rows);
+  trial_init(&trial, kernels, n_outputs, rows, kind);
   const struct tensor_square *op = &trial.product.op;
   struct reals grad = reals_of(kernels, trial.before.n, trial.before.exact);
   double *expected = doubles_new(grad.n);
@@ -100,13 +113,16 @@ static void check_adjoint(const struct kernels *kernels, size_t n_outputs, size_
 
 static const size_t outputs[] = {1, 4, SELF_COMPONENTS};
 
+static const struct kind kinds[] = {{true, false}, {false, false}, {true, true}, {false, true}};
+
 static void check_cases(const struct kernels *kernels) {
   for (size_t i = 0; i < 3; i++)
-    for (size_t rows = 1; rows < 4; rows++) {
-      check_forward(kernels, outputs[i], rows);
-      check_adjoint(kernels, outputs[i], rows, false);
-      check_adjoint(kernels, outputs[i], rows, true);
-    }
+    for (size_t rows = 1; rows < 4; rows++)
+      for (size_t k = 0; k < 4; k++) {
+        check_forward(kernels, outputs[i], rows, kinds[k]);
+        check_adjoint(kernels, outputs[i], rows, kinds[k], false);
+        check_adjoint(kernels, outputs[i], rows, kinds[k], true);
+      }
 }
 
 static void test_both_directions_equal_loops(void **state) {
@@ -122,9 +138,9 @@ static double value_at(const double *x, void *context) {
 /* The loops that the kernels are compared with are themselves a function and its gradient. */
 static void test_loops_are_a_gradient(void **state) {
   (void)state;
-  for (size_t i = 0; i < 3; i++) {
+  for (size_t i = 0; i < 12; i++) {
     struct trial trial;
-    trial_init(&trial, kernels_for(IRREP_FLOAT64, NULL), outputs[i], 1);
+    trial_init(&trial, kernels_for(IRREP_FLOAT64, NULL), outputs[i % 3], 1, kinds[i / 3]);
     double *gradient = doubles_new(trial.x.n);
     row_product(&trial, trial.x.exact, trial.grad_out.exact, NULL, gradient);
     assert_gradient(value_at, &trial, trial.x.n, trial.x.exact, gradient, 1e-3, 1e-11);
@@ -135,7 +151,7 @@ static void test_loops_are_a_gradient(void **state) {
 
 static void check_rows(const struct kernels *kernels) {
   struct trial trial;
-  trial_init(&trial, kernels, 4, 5);
+  trial_init(&trial, kernels, 4, 5, kinds[0]);
   const struct tensor_square *op = &trial.product.op;
   struct reals y = reals_zero(kernels, 5 * op->out_dim), alone = reals_zero(kernels, op->out_dim);
   struct reals g = reals_zero(kernels, 5 * op->in_dim), g_alone = reals_zero(kernels, op->in_dim);

@@ -257,6 +257,18 @@ struct kernels {
   void (*vector_norm_adjoint)(const struct vector_norm *op, size_t n_rows, const void *in,
                               const void *grad_out, void *grad_in, bool accumulate);
 
+  /* Layer normalisation of rows [dim]: Ba et al. 2016, arXiv:1607.06450, eq. 4. */
+  void (*layer_norm)(const struct layer_norm *op, size_t n_rows, const void *weights,
+                     const void *in, void *out);
+  void (*layer_norm_adjoint)(const struct layer_norm *op, size_t n_rows, const void *weights,
+                             const void *in, const void *grad_out, void *grad_in, bool accumulate);
+
+  /* Each channel by itself, over one and the square of its norm: Simeon and de Fabritiis 2023,
+   * arXiv:2306.06482, section 3.2. */
+  void (*matrix_norm)(const struct matrix_norm *op, size_t n_rows, const void *in, void *out);
+  void (*matrix_norm_adjoint)(const struct matrix_norm *op, size_t n_rows, const void *in,
+                              const void *grad_out, void *grad_in, bool accumulate);
+
   /* Product basis: Batatia et al. 2022, eq. 10 and 11, with the generalised Clebsch-Gordan
    * coefficients and the weights of a species multiplied out; evaluated as nested sums. */
   void (*product)(const struct product *op, size_t n_rows, const uint32_t *species,
@@ -279,7 +291,8 @@ struct kernels {
                          const void *grad_out, void *grad_in, bool accumulate,
                          double *grad_divisors);
 
-  /* Tensor square: SO3Net of Schuett et al., J. Chem. Phys. 158, 144801 (2023). */
+  /* Tensor square: SO3Net of Schuett et al., J. Chem. Phys. 158, 144801 (2023); the products of
+   * matrices of TensorNet (Simeon and de Fabritiis 2023, arXiv:2306.06482) and their norms. */
   void (*tensor_square)(const struct tensor_square *op, size_t n_rows, const void *weights,
                         const void *in, void *out);
   void (*tensor_square_adjoint)(const struct tensor_square *op, size_t n_rows, const void *weights,

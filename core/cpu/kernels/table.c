@@ -8,7 +8,9 @@
 #include "core/cpu/kernels/filter.h"
 #include "core/cpu/kernels/filter_table.h"
 #include "core/cpu/kernels/gate.h"
+#include "core/cpu/kernels/layer_norm.h"
 #include "core/cpu/kernels/linear.h"
+#include "core/cpu/kernels/matrix_norm.h"
 #include "core/cpu/kernels/norm.h"
 #include "core/cpu/kernels/product.h"
 #include "core/cpu/kernels/scalar_convolution.h"
@@ -106,6 +108,10 @@ const struct kernels KERNEL(kernels) = {
     .norm_adjoint = KERNEL(norm_adjoint),
     .vector_norm = KERNEL(vector_norm),
     .vector_norm_adjoint = KERNEL(vector_norm_adjoint),
+    .layer_norm = KERNEL(layer_norm),
+    .layer_norm_adjoint = KERNEL(layer_norm_adjoint),
+    .matrix_norm = KERNEL(matrix_norm),
+    .matrix_norm_adjoint = KERNEL(matrix_norm_adjoint),
     .product = KERNEL(product),
     .product_adjoint = KERNEL(product_adjoint),
     .tensor_square = KERNEL(tensor_square),

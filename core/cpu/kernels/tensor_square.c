@@ -1,9 +1,10 @@
-/* The tensor square of SO3Net (Schuett et al. 2023, J. Chem. Phys. 158, 144801): for each channel
+/* Tensor squares (Schuett et al. 2023, J. Chem. Phys. 158, 144801): for each channel
  *
- *   out[m3] = a[m3] + sum over m1, m2 of C[m1][m2][m3] a[m1] b[m2]
+ *   out[m3] = sum over m1, m2 of C[m1][m2][m3] a[m1] b[m2], and with adds_first plus a[m3],
  *
- * with a and b the two halves of a row of in [n_rows][in_dim]; out [n_rows][out_dim]. Adjoint: grad
- * a[m1] = grad out[m1] + C b grad out, grad b[m2] = C a grad out. */
+ * with a and b parts of a row of in [n_rows][in_dim], which may be the same; out [n_rows][out_dim].
+ * Adjoint: grad a[m1] = C b grad out, with adds_first plus grad out[m1]; grad b[m2] = C a grad out;
+ * their sum where b is a. */
 #include "core/cpu/kernels/tensor_square.h"
 
 #include "core/e3/spherical_harmonics.h"
@@ -33,7 +34,7 @@ void KERNEL(tensor_square)(const struct tensor_square *op, size_t n_rows, const 
       vec y[COMPONENTS_MAX];
       load(op, (const real *)in + r * op->in_dim + channel, &x);
       for (size_t k = 0; k < op->n_outputs; k++)
-        y[k] = x.a[k];
+        y[k] = op->adds_first ? x.a[k] : (vec){0};
       for (size_t p = 0; p < op->couplings.n_rows; p++) {
         const vec product = x.a[op->pairs[p].a] * x.b[op->pairs[p].b];
         for (size_t i = first[p]; i < first[p + 1]; i++)
@@ -49,11 +50,15 @@ static inline void store(const struct tensor_square *op, const struct pair_of_fe
   for (size_t i = 0; i < op->n_components; i++) {
     real *a = row + op->in_offset[i], *b = a + op->twin;
     vec sum_a = g->a[i], sum_b = g->b[i];
-    if (accumulate) {
+    if (op->twin == 0)
+      sum_a += sum_b;
+    if (accumulate)
       sum_a += vec_load(a);
-      sum_b += vec_load(b);
-    }
     vec_store(a, sum_a);
+    if (op->twin == 0)
+      continue;
+    if (accumulate)
+      sum_b += vec_load(b);
     vec_store(b, sum_b);
   }
 }
@@ -70,9 +75,11 @@ void KERNEL(tensor_square_adjoint)(const struct tensor_square *op, size_t n_rows
       load(op, (const real *)in + r * op->in_dim + channel, &x);
       for (size_t i = 0; i < op->n_components; i++)
         g.a[i] = g.b[i] = (vec){0};
-      for (size_t k = 0; k < op->n_outputs; k++)
-        gy[k] = g.a[k] =
-            vec_load((const real *)grad_out + r * op->out_dim + op->out_offset[k] + channel);
+      for (size_t k = 0; k < op->n_outputs; k++) {
+        gy[k] = vec_load((const real *)grad_out + r * op->out_dim + op->out_offset[k] + channel);
+        if (op->adds_first)
+          g.a[k] = gy[k];
+      }
       for (size_t p = 0; p < op->couplings.n_rows; p++) {
         const size_t a = op->pairs[p].a, b = op->pairs[p].b;
         vec product = {0};
