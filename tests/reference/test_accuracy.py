@@ -32,7 +32,7 @@ from libirrep import Model
 from models import model_path
 from structures import SUBSET, load
 
-ARCHITECTURES = ("sevennet", "schnet", "painn", "so3net", "nequip", "allegro", "mace")
+ARCHITECTURES = ("sevennet", "schnet", "painn", "so3net", "nequip", "allegro", "mace", "tensornet")
 ALL_ELEMENTS = {*range(1, 84), *range(89, 95)}
 
 

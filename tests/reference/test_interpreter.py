@@ -13,17 +13,19 @@ from models import model_path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "clients" / "python"))
 from interpreter import Interpreter, harmonics, neighbours
 from interpreter_allegro import AllegroInterpreter
+from interpreter_tensornet import TensorNetInterpreter
 
 EDGES_MAX = 250  # of the structures compared; the interpreter is slow
 
 
-INTERPRETED = [*SEVENNET, *(m for m in MODELS if m.startswith(("nequip/", "allegro/")))]
+KINDS = {"allegro": AllegroInterpreter, "tensornet": TensorNetInterpreter}
+FAMILIES = ("nequip/", "allegro/", "tensornet/")
+INTERPRETED = [*SEVENNET, *(m for m in MODELS if m.startswith(FAMILIES))]
 
 
 @pytest.mark.parametrize("model", INTERPRETED)
 def test_energies_are_those_of_upstream(model: str) -> None:
-    kind = AllegroInterpreter if model.startswith("allegro/") else Interpreter
-    interpreter = kind(model_path(model))
+    interpreter = KINDS.get(model.partition("/")[0], Interpreter)(model_path(model))
     cases = [case for case in references(model).values() if case.n_edges <= EDGES_MAX]
     assert len(cases) >= 5
     for case in cases:

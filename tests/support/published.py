@@ -14,16 +14,17 @@ ROOT = Path(__file__).resolve().parents[2]
 WEIGHTS = Path(os.environ.get("IRREPD_TEST_WEIGHTS", ROOT.parent / "shared" / "models"))
 ANSWERS = ROOT / "tests" / "reference" / "fixtures" / "published"
 CONVERTED = ROOT / "build" / "published"
-PUBLISHED = {  # name -> file
+PUBLISHED = {  # name -> file, or folder of matgl's
     "nequix-oam-1": "nequix-oam-1.nqx",
     "nequix-mp-1-pft": "nequix-mp-1-pft.nqx",
+    "tensornet-matpes-pbe": "TensorNet-MatPES-PBE-v2025.1-PES",
 }
 
 
 def weights_of(name: str) -> Path | None:
     """The checkpoint, where it is there."""
     path = WEIGHTS / PUBLISHED[name]
-    return path if path.is_file() else None
+    return path if path.exists() else None
 
 
 def published_names() -> list[str]:

@@ -40,14 +40,17 @@ def convert(
     elements, energy_unit: of a SchNetPack potential, which does not tell (adapt.py).
     about: entries of the card that the checkpoint cannot tell (CARD_FIELDS, training).
     """
-    from irrepd.convert import nequix
+    from irrepd.convert import matgl, nequix
     from irrepd.convert.adapt import adapt
     from irrepd.convert.detect import converter_for
     from irrepd.convert.heads import set_default
 
-    if os.path.exists(target) and os.path.samefile(source, target):
+    weights = matgl.weights_of(source) if matgl.is_matgl(source) else source
+    if os.path.exists(target) and os.path.exists(weights) and os.path.samefile(weights, target):
         raise FormatError("the model file would take the place of the checkpoint")
-    if nequix.is_nequix(source):
+    if matgl.is_matgl(source):
+        tensors, card = matgl.convert(source, modality)
+    elif nequix.is_nequix(source):
         tensors, card = nequix.convert(source, modality)
     else:
         with Archive(source) as archive:
@@ -61,7 +64,7 @@ def convert(
     for name, tensor in tensors.items():
         if not np.isfinite(tensor).all():
             raise FormatError(f"tensor '{name}' overflows")
-    card["sha256_source"] = _sha256(source)
+    card["sha256_source"] = _sha256(weights)
     for key, value in (about or {}).items():
         if key == "training":
             card[key] = {**card.get(key, {}), **value}

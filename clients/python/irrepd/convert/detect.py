@@ -19,7 +19,7 @@ CONVERTERS: tuple[tuple[str, Callable[[Any], bool], Converter], ...] = (
     ("NequIP", nequip.is_nequip, nequip.convert),
     ("Allegro", allegro.is_allegro, allegro.convert),
 )
-KNOWN = ", ".join([*(name for name, _, _ in CONVERTERS), "Nequix"])
+KNOWN = ", ".join([*(name for name, _, _ in CONVERTERS), "Nequix", "matgl (TensorNet)"])
 
 
 def converter_for(checkpoint: Any) -> Converter:
@@ -51,6 +51,8 @@ def _kind_of_dictionary(checkpoint: dict[Any, Any]) -> str:
             "a Lightning checkpoint that is not of nequip-train. Of SchNetPack's training, convert "
             "the potential that it saves (best_model)"
         )
+    if isinstance(checkpoint.get("model"), dict) and "@class" in checkpoint["model"]:
+        return "matgl's model.pt, which holds no weights: convert the folder that it lies in"
     config = checkpoint.get("config")
     if "model_state_dict" in checkpoint and isinstance(config, dict) and "type_map" in config:
         return "a checkpoint of sevenn before 0.9, which is not supported"
