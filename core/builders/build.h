@@ -10,6 +10,7 @@
 #include "core/program/model_file.h"
 #include "core/program/program.h"
 #include "irrep/conventions.h"
+#include "irrep/model_format.h"
 
 /* A model being built. Calls that return false have filled the error; a builder then gives up. */
 struct build {
@@ -210,6 +211,29 @@ bool build_energy(struct build *build, const char *mlp, const struct card_object
 /* Appends the MLP "readout" of the scalars (0e) of a tensor, with the tensors "scale" and "shift".
  */
 bool build_readout(struct build *build, size_t in, const struct layout *layout);
+
+/* An MLP's card: "hidden" and "activation" of the object at a key. */
+struct mlp_card {
+  size_t hidden[IRREP_MODEL_LAYERS_MAX], n_hidden;
+  enum activation activation;
+};
+
+bool build_mlp_card(struct build *build, const struct card_object *object, const char *key,
+                    struct mlp_card *mlp);
+
+/* Appends the hidden layers of an MLP of scalars, each the linear map "NAME.i" and an activation;
+ * tensor and layout are replaced. */
+bool build_hidden_maps(struct build *build, const char *name, const struct mlp_card *mlp,
+                       size_t *tensor, struct layout *layout);
+
+/* The last operation, a linear map, leaves room in its output's rows, which is zero. */
+void build_leave_room(struct build *build);
+
+/* Appends the energy scale[species] * value * sigmoid(gate) of two MLPs in linear maps,
+ * "readout.value" and "readout.gate", with the card at a key of the model, of all scalars of a
+ * tensor; reads "scale" and "shift". */
+bool build_gated_readout(struct build *build, const char *key, size_t in,
+                         const struct layout *layout);
 
 /* Appends the rows of a tensor, of atoms or of edges, to what is given as descriptors: a layer's
  * features, as readouts are about to read them. Those of edges are summed over an atom's edges. */

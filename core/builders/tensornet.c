@@ -28,47 +28,6 @@ static bool build_matrix_norm(struct build *build, size_t *tensor, const struct 
   return true;
 }
 
-/* The last operation leaves room in its output's rows, which is zero. */
-static void leave_room(struct build *build) {
-  build->program->ops[build->program->n_ops - 1].linear.covers_out = false;
-}
-
-/* An MLP's card: "hidden" and "activation". */
-struct mlp_card {
-  size_t hidden[IRREP_MODEL_LAYERS_MAX], n_hidden;
-  enum activation activation;
-};
-
-static bool read_mlp(struct build *build, const struct card_object *object, const char *key,
-                     struct mlp_card *mlp) {
-  static const char *const keys[] = {"hidden", "activation", NULL};
-  struct card_object card;
-  return card_object(object, key, &card, build->error) == IRREP_OK &&
-         card_only(&card, keys, build->error) == IRREP_OK &&
-         card_sizes(&card, "hidden", 1, 4096, IRREP_MODEL_LAYERS_MAX, mlp->hidden, &mlp->n_hidden,
-                    build->error) == IRREP_OK &&
-         build_activation(build, &card, &mlp->activation);
-}
-
-/* Appends the hidden layers "NAME.i" of an MLP of scalars; tensor and layout are replaced. */
-static bool build_hidden(struct build *build, const char *name, const struct mlp_card *mlp,
-                         size_t *tensor, struct layout *layout) {
-  for (size_t i = 0; i < mlp->n_hidden; i++) {
-    char part[64];
-    struct layout to = {0};
-    size_t out, activated;
-    snprintf(part, sizeof part, "%s.%zu", name, i);
-    if (!layout_append(build, &to, scalar, &mlp->hidden[i], 1) || !build_tensor(build, &to, &out) ||
-        !build_tensor(build, &to, &activated) ||
-        !build_linear(build, part, *tensor, layout, out, &to, false, false) ||
-        !build_activated(build, mlp->activation, out, activated))
-      return false;
-    *tensor = activated;
-    *layout = to;
-  }
-  return true;
-}
-
 /* The gate of the first features: those of degree l times activated scalars of group l. */
 static bool build_gates(struct build *build, enum activation activation, size_t in, size_t in_dim,
                         const struct layout_entry *gates, const struct layout *layout,
@@ -108,11 +67,11 @@ static bool build_first(struct build *build, const struct irreps *irreps, size_t
   size_t sums, norms, gated;
   if (card_object(&build->model, "embedding", &card, build->error) != IRREP_OK ||
       card_only(&card, keys, build->error) != IRREP_OK ||
-      !read_mlp(build, &card, "scalars", &mlp) ||
+      !build_mlp_card(build, &card, "scalars", &mlp) ||
       !build_edge_tensors(build, &card, irreps, &sums, layout) ||
       !build_squared_norms(build, sums, layout, false, &norms, &scalars) ||
       !build_layer_norm(build, "embedding.norm", &norms, &scalars) ||
-      !build_hidden(build, "embedding.scalars", &mlp, &norms, &scalars))
+      !build_hidden_maps(build, "embedding.scalars", &mlp, &norms, &scalars))
     return false;
   struct layout first = *layout;
   gates.dim = first.dim;
@@ -123,7 +82,7 @@ static bool build_first(struct build *build, const struct irreps *irreps, size_t
   if (!build_tensor(build, &gates, &gated) ||
       !build_linear(build, "embedding.linear", sums, layout, gated, &first, false, false))
     return false;
-  leave_room(build);
+  build_leave_room(build);
   return build_linear(build, name, norms, &scalars, gated, &gates, false, true) &&
          build_gates(build, mlp.activation, gated, gates.dim, &gates.entry[0], layout, tensor);
 }
@@ -174,55 +133,6 @@ static bool build_layer(struct build *build, const struct card_object *card, siz
   return true;
 }
 
-/* The energy: the product of an MLP of the scalars and the sigmoid of another. Both are in one row,
- * in channel 0 of the vectors of lanes that they have for themselves. */
-static bool build_gated_readout(struct build *build, size_t in, const struct layout *layout) {
-  static const char *const parts[] = {"readout.value", "readout.gate"};
-  const size_t one[] = {1, 1};
-  struct mlp_card mlp;
-  struct layout to = {0}, energy = {0};
-  const double *scale;
-  double *shift;
-  size_t both, out;
-  if (!read_mlp(build, &build->model, "readout", &mlp) ||
-      !build_scale_and_shift(build, &scale, &shift) || !layout_append(build, &to, scalar, one, 2) ||
-      !layout_append(build, &energy, scalar, one, 1) || !build_tensor(build, &to, &both) ||
-      !build_tensor(build, &energy, &out))
-    return false;
-  for (size_t i = 0; i < 2; i++) {
-    char name[64];
-    struct layout hidden = *layout, part = energy;
-    size_t tensor = in;
-    part.entry[0].offset = to.entry[0].place[i];
-    part.dim = to.dim;
-    snprintf(name, sizeof name, "%s.%zu", parts[i], mlp.n_hidden);
-    if (!build_hidden(build, parts[i], &mlp, &tensor, &hidden) ||
-        !build_linear(build, name, tensor, &hidden, both, &part, false, i > 0))
-      return false;
-    if (i == 0)
-      leave_room(build);
-  }
-  struct gate_entry *entry = program_take(build->program, 1, sizeof *entry);
-  struct op *gate = program_op(build->program, OP_GATE, both, out);
-  if (!entry || !gate)
-    return build_give_up(build);
-  *entry = (struct gate_entry){.gated = true,
-                               .n_m = 1,
-                               .channels = energy.dim,
-                               .gate_offset = to.entry[0].place[1],
-                               .activation = ACTIVATION_SIGMOID,
-                               .scale = 1.0};
-  gate->gate = (struct gate){to.dim, energy.dim, 1, entry};
-  const size_t weights = program_weights(build->program, energy.dim);
-  struct op *op = program_op(build->program, OP_READOUT, out, PROGRAM_NONE);
-  if (build_no_memory(build))
-    return false;
-  build->program->weights[weights] = 1.0;
-  op->readout.weights = weights;
-  op->readout.scale = scale;
-  return true;
-}
-
 /* The norms of the last features to the scalars that are read. */
 static bool build_last(struct build *build, size_t channels, size_t tensor,
                        const struct layout *layout) {
@@ -233,7 +143,8 @@ static bool build_last(struct build *build, size_t channels, size_t tensor,
          layout_append(build, &scalars, scalar, &channels, 1) &&
          build_tensor(build, &scalars, &out) &&
          build_linear(build, "linear", sums, &norms, out, &scalars, false, false) &&
-         build_descriptors(build, out, &scalars) && build_gated_readout(build, out, &scalars);
+         build_descriptors(build, out, &scalars) &&
+         build_gated_readout(build, "readout", out, &scalars);
 }
 
 bool tensornet_build(struct build *build) {

@@ -84,7 +84,7 @@ class Case:
 
 SMOOTH = {"rbf_type": "SphericalBessel", "use_smooth": True}
 CASES: dict[str, Case] = {
-    "tensornet/bessel": Case({"units": 8, "cutoff": 4.6, "max_n": 3, **SMOOTH}, gain=7.0),
+    "tensornet/bessel": Case({"units": 8, "cutoff": 4.6, "max_n": 3, **SMOOTH}, gain=5.0),
     "tensornet/gaussian": Case({"units": 17, "nblocks": 1, "num_rbf": 10, "cutoff": 5.0}),
     "tensornet/tanh": Case(
         {"units": 6, "nblocks": 3, "activation_type": "tanh", "max_n": 5, **SMOOTH}, refs=False
@@ -100,7 +100,7 @@ CASES: dict[str, Case] = {
         {"units": 9, "nblocks": 0, "max_n": 3, "cutoff": 5.2, **SMOOTH}
     ),
     "tensornet/version-1": Case(
-        {"units": 8, "cutoff": 4.6, "max_n": 3, **SMOOTH}, version=1, gain=7.0
+        {"units": 8, "cutoff": 4.6, "max_n": 3, **SMOOTH}, version=1, gain=5.0
     ),
     "tensornet": Case(
         {"units": 3, "nblocks": 1, "max_n": 2, "cutoff": 3.5, **SMOOTH},
