@@ -18,7 +18,8 @@ struct kept_reader {
   /* Lines that have been read */
   char *lines;
   size_t size, at;
-  /* The read that is under way */
+  /* The read that is under way; its thread does not look at the run, which goes on */
+  int frames;
   char *block;
   size_t room, n, wanted;
 };
@@ -46,7 +47,7 @@ static void read_now(uv_work_t *work) {
   r->n = 0;
   while (r->n < r->wanted) {
     const ssize_t n =
-        pread(r->run->frames, r->block + r->n, r->wanted - r->n, (off_t)(r->offset + r->n));
+        pread(r->frames, r->block + r->n, r->wanted - r->n, (off_t)(r->offset + r->n));
     if (n <= 0)
       break;
     r->n += (size_t)n;
@@ -127,6 +128,7 @@ size_t kept_reader_read(struct kept_reader *r, char *bytes, size_t size) {
   if (!make_room(r))
     return SIZE_MAX;
   r->wanted = there < r->room ? (size_t)there : r->room;
+  r->frames = run->frames;
   r->is_reading = true;
   r->work.data = r;
   uv_queue_work(run->runs->options.pool->loop, &r->work, read_now, end_read);
