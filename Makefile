@@ -129,7 +129,7 @@ lammps: $(B)/irrepplugin.so ## build build/irrepplugin.so, the pair style for LA
 test-lammps: $(if $(SANITIZER),,all) models $(B)/irrepplugin.so | $(VENV_TESTS) ## run every architecture in LAMMPS on 1 to 4 ranks (SANITIZER=address,undefined: 10,000 steps of such a plugin)
 	$(if $(SANITIZER),$(MAKE) SANITIZER= all) # the tests load the library
 	$(if $(SANITIZER),IRREPD_TEST_PLUGIN='$(CURDIR)/$(B)/irrepplugin.so',IRREPD_TEST_LONG=1) $(PYTHON_TESTS) -m pytest -q \
-	  -p no:cacheprovider --durations=5 tests/lammps$(if $(SANITIZER),/test_sanitized.py)
+	  -p no:cacheprovider --durations=5 tests/lammps$(if $(SANITIZER),/test_sanitized.py -s)
 
 install: all ## install the daemon, the library with headers, pkg-config and CMake files, manual pages and a systemd unit (PREFIX=, DESTDIR=)
 	tools/install.sh '$(B)' '$(DESTDIR)' '$(PREFIX)' '$(LIBDIR)'
