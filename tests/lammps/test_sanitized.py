@@ -14,7 +14,7 @@ from setups import case_of
 from systems import system
 
 pytestmark = pytest.mark.skipif(
-    "IRREPD_TEST_PLUGIN" not in os.environ, reason="for a plugin with a sanitizer"
+    "IRREPD_TEST_SANITIZED" not in os.environ, reason="for a plugin with a sanitizer"
 )
 
 STEPS = int(os.environ.get("IRREPD_TEST_STEPS", "10000"))
