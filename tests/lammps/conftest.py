@@ -82,7 +82,10 @@ def lammps(plugin: Path, tmp_path: Path) -> Run:
         address_space: int = 0,
         library: Path = plugin,
     ) -> str:
-        (tmp_path / "in").write_text(f"plugin load {library}\n{text}")
+        load = f"plugin load {library}\n"
+        if OTHER:  # versions of LAMMPS before July 2025 forget plugins by this
+            text = text.replace("clear\n", f"clear\n{load}")
+        (tmp_path / "in").write_text(load + text)
         limit = ["prlimit", f"--as={address_space}"] if address_space else []
         done = subprocess.run(
             [
