@@ -29,9 +29,9 @@ export class Unreachable extends Error {}
 
 export const address = (path) => new URL(path, document.baseURI).href;
 
-/** GET, or POST where there is a body; JSON or text by the answer's media type. */
-export async function ask(path, { body, signal } = {}) {
-  const response = await send(path, body, signal, "*/*");
+/** GET, or POST where there is a body, unless a method is named; JSON or text by the answer's media type. */
+export async function ask(path, { body, method, signal } = {}) {
+  const response = await send(path, body, signal, "*/*", method);
   const { text, isJson } = await read(response);
   return isJson ? JSON.parse(text) : text;
 }
@@ -57,11 +57,10 @@ export async function* follow(path, { body, signal }) {
 }
 
 /** An answer that is none of an error. */
-async function send(path, body, signal, accept) {
+async function send(path, body, signal, accept, method = body === undefined ? "GET" : "POST") {
   const headers = { Accept: accept };
   if (key) headers.Authorization = `Bearer ${key}`;
   if (body !== undefined) headers["Content-Type"] = "application/json";
-  const method = body === undefined ? "GET" : "POST";
   let response;
   try {
     response = await fetch(address(path), { method, headers, body, signal, cache: "no-store" });

@@ -14,7 +14,7 @@ import { showModes } from "./modes.js";
 import { showAnswer, showFailure } from "./result.js";
 import { Run } from "./run.js";
 import { curlLines, pathOf, pythonLines, requestOf } from "./snippets.js";
-import { chosenDispersion, kindOf, showTask, startTask, taskOptions } from "./task.js";
+import { chosenDispersion, fixedAtoms, kindOf, showTask, startTask, taskOptions } from "./task.js";
 import { ATOMS_MAX, View } from "./view.js";
 
 const TYPING_MS = 250; // without a key, before a text is read
@@ -59,7 +59,7 @@ class Form {
       target.value = Math.min(last, Math.max(1, Math.round(Number(target.value)) || last));
       this.useFrame(this.frames[target.value - 1]);
     });
-    for (const id of ["model", "head", "precision", "properties", "dispersion", "functional"])
+    for (const id of ["model", "head", "precision", "properties", "dispersion", "functional", "fixed"])
       byId(id).addEventListener("change", () => this.changed());
     byId("more").addEventListener("toggle", () => this.offer());
     byId("zoom-in").addEventListener("click", () => this.view.zoomBy(1.25));
@@ -202,7 +202,10 @@ class Form {
     const model = byId("model").value;
     byId("code").hidden = !this.structure || !model;
     if (byId("code").hidden) return;
-    const given = [this.structure, model, this.task()];
+    const task = this.task();
+    byId("code").hidden = !task;
+    if (!task) return;
+    const given = [this.structure, model, task];
     this.code = { curl: curlLines(...given), python: pythonLines(...given) };
     for (const [id, text] of Object.entries(this.code)) {
       const rest = text.length > CODE_MAX ? "\n… (Copy takes all of it)" : "";
@@ -224,16 +227,23 @@ class Form {
     setTimeout(() => setText(button, "Copy"), 3000);
   }
 
-  /** As snippets.js has it. */
+  /** As snippets.js has it; null where a field is wrong, which the hint says. */
   task() {
-    return { kind: kindOf(), options: taskOptions(), head: byId("head").value, precision: byId("precision").value,
-      properties: chosenProperties(), dispersion: chosenDispersion() };
+    let fixed;
+    try {
+      fixed = fixedAtoms(this.structure.numbers.length);
+    } catch (error) {
+      setText(byId("hint"), error.message);
+      return null;
+    }
+    return { kind: kindOf(), options: taskOptions(), fixed, head: byId("head").value,
+      precision: byId("precision").value, properties: chosenProperties(), dispersion: chosenDispersion() };
   }
 
   async go() {
     if (this.typing) this.read();
-    const model = byId("model").value, { structure } = this, task = this.task();
-    if (!structure || !model) return;
+    const model = byId("model").value, { structure } = this, task = structure && this.task();
+    if (!task || !model) return;
     this.changed();
     byId("go").disabled = true;
     setText(byId("hint"), task.options ? "Running …" : "Calculating …");

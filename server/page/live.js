@@ -3,12 +3,14 @@
 import { Refused, ask } from "./api.js";
 import { addChart } from "./chart.js";
 import { byId, bytes, duration, plural, setText, short } from "./dom.js";
+import { showJobs } from "./jobs.js";
 import { showModels } from "./models.js";
 import { Metrics, bucketOf, increase, meanBetween } from "./prometheus.js";
 
 const PERIOD_MS = 2000, PATIENCE_MS = 8000;
 const KEPT = 60; // samples, two minutes of them
 const RATE_OVER = 5; // samples, for the rate of a model
+const JOBS_MAX = 200; // with more, their list is asked for no longer
 const PREDICT = { route: "/v1/models/{m}/predict" };
 const STATES = { ready: "Ready", loading: "Loading", draining: "Draining", failed: "No model" };
 
@@ -52,13 +54,27 @@ class Live {
       const [status, text] = await Promise.all([ask("v1/status", options), ask("metrics", options)]);
       const version = JSON.stringify(status.models.map(({ name, state, bytes }) => [name, state, bytes]));
       const cards = version === this.version ? this.cards : (await ask("v1/models", options)).models;
-      return [status, new Metrics(text), cards, version];
+      const metrics = new Metrics(text);
+      return [status, metrics, cards, version, await this.jobs(metrics, options)];
     } finally {
       clearTimeout(patience);
     }
   }
 
-  showAll(status, metrics, cards, version) {
+  /** Those of whoever looks, where there are any; with a key that may not ask, null. */
+  async jobs(metrics, options) {
+    const n = metrics.sum("jobs");
+    if (n === 0 || n > JOBS_MAX) return null;
+    try {
+      return (await ask("v1/jobs", options)).jobs;
+    } catch (error) {
+      if (error instanceof Refused) return null;
+      throw error;
+    }
+  }
+
+  showAll(status, metrics, cards, version, jobs) {
+    showJobs(jobs, () => this.refresh());
     this.samples.push({ time: performance.now() / 1000, status, metrics });
     if (this.samples.length > KEPT + 1) this.samples.shift();
     this.showState(STATES[status.state] ?? status.state, status.state);

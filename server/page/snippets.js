@@ -3,14 +3,15 @@
 import { address, getKey } from "./api.js";
 import { ALWAYS } from "./properties.js";
 
-/* A task is {kind, options, head, precision, properties, dispersion}: kind "predict", "relax", "md" or "hessian"
- * with its options; head and precision may be ""; properties are those beside the default ones; dispersion is an
- * object or null. */
+/* A task is {kind, options, fixed, head, precision, properties, dispersion}: kind "predict", "relax", "md" or
+ * "hessian" with its options; fixed are the indices of atoms that stay; head and precision may be ""; properties
+ * are those beside the default ones; dispersion is an object or null. */
 
 /** What the server is sent. */
 export function requestOf({ numbers, positions, cell, pbc }, task) {
-  const { kind, options, head, precision, properties, dispersion } = task;
-  const request = { structures: [{ numbers, positions, cell, pbc }] };
+  const { kind, options, fixed, head, precision, properties, dispersion } = task;
+  const structure = { numbers, positions, cell, pbc };
+  const request = { structures: [fixed.length ? { ...structure, fixed } : structure] };
   if (kind === "predict" && properties.length) request.properties = [...ALWAYS, ...properties];
   if (options) request[kind] = kind === "relax" ? { ...options, trajectory: 1 } : options;
   if (dispersion) request.dispersion = dispersion;
@@ -67,13 +68,14 @@ print(found["zero_point_energy"], "eV")
 `;
 }
 
-function movingLines(atoms, model, url, { kind, options }, given) {
+function movingLines(atoms, model, url, { kind, options, fixed }, given) {
   const { properties, ...others } = options;
   const call = `${kind === "relax" ? "[atoms]" : "atoms"}, "${model}", "${url}"${keywords({ ...others, ...given })}`;
+  const constraint = fixed.length ? `\natoms.set_constraint(FixAtoms(${python(fixed)}))` : "";
   return `import irrepd
-from ase import Atoms
+from ase import Atoms${constraint && "\nfrom ase.constraints import FixAtoms"}
 
-${atoms}
+${atoms}${constraint}
 ${kind === "relax" ? `(result,) = irrepd.relax(${call})
 print(result["n_steps"], result["converged"], result["energy"], "eV")
 result.atoms.write("relaxed.extxyz")` : `for frame in irrepd.md(${call}):

@@ -31,6 +31,7 @@
   FILE(geometry_js, "geometry.js", JS)                                                             \
   FILE(gestures_js, "gestures.js", JS)                                                             \
   FILE(hall_js, "hall.js", JS)                                                                     \
+  FILE(jobs_js, "jobs.js", JS)                                                                     \
   FILE(json_js, "json.js", JS)                                                                     \
   FILE(live_js, "live.js", JS)                                                                     \
   FILE(main_js, "main.js", JS)                                                                     \
