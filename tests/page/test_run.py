@@ -160,6 +160,86 @@ def test_volume_of_npt(page: Page) -> None:
     assert asked(page)["md"]["pressure"] == 2
 
 
+def test_strains_that_may_change(page: Page) -> None:
+    page.get_by_role("button", name="Silicon").click()
+    choose(page, "Relax", cell="volume")
+    expect(page.locator("#relax-mask")).to_be_hidden()
+    choose(page, "Relax", cell="full", mask="xx yy", fmax=0.05, pressure=3, steps=8)
+    mask = [[True, False, False], [False, True, False], [False, False, False]]
+    assert asked(page)["relax"]["mask"] == mask
+    assert "mask=[[True,False,False],[False,True,False],[False,False,False]]" in page.locator(
+        "#python"
+    ).inner_text().replace(" ", "")
+    page.click("#go")
+    expect(page.locator("#run-facts")).to_contain_text("onverged", timeout=LONG)
+    first, *_, last = downloaded(page)
+    strain = np.linalg.solve(first.cell.array, last.cell.array) - np.eye(3)
+    assert abs(strain[2]).max() < 1e-9 < abs(strain[0, 0])
+
+
+def test_barostats(page: Page) -> None:
+    page.get_by_role("button", name="Silicon").click()
+    choose(page, "Dynamics", ensemble="nvt")
+    expect(page.locator("#md-barostat")).to_be_hidden()
+    assert "barostat" not in asked(page)["md"]
+    choose(
+        page, "Dynamics", ensemble="npt", barostat="mtk", coupling="triclinic", steps=10, every=5
+    )
+    md = asked(page)["md"]
+    assert md["barostat"] == "mtk" and md["coupling"] == "triclinic"
+    run(page, "Done")
+
+
+def test_atoms_that_stay(page: Page) -> None:
+    page.fill("#text", WATER)
+    page.select_option("#model", "mace-small")
+    expect(page.locator("#fixed")).to_be_hidden()
+    choose(page, "Relax", fmax=0.05)
+    fixed = page.locator("#fixed")
+    for text, words in (
+        ("0-3", "there is no atom 3"),
+        ("a", "is no index"),
+        ("2-1", "is no index"),
+    ):
+        fixed.fill(text)
+        fixed.blur()
+        expect(page.locator("#hint")).to_contain_text(words)
+        expect(page.locator("#code")).to_be_hidden()
+    fixed.fill("2, 0-1, 1")
+    fixed.blur()
+    assert asked(page)["structures"][0]["fixed"] == [0, 1, 2]
+    fixed.fill("0")
+    fixed.blur()
+    assert "FixAtoms([0])" in page.locator("#python").inner_text()
+    run(page, "onverged")
+    first, *_, last = downloaded(page)
+    assert (first.positions[0] == last.positions[0]).all()
+    assert (first.positions[1] != last.positions[1]).any()
+    page.get_by_label("Energy and forces", exact=True).check()
+    assert "fixed" not in asked(page)["structures"][0]
+
+
+def test_jobs(page: Page, daemon: Daemon) -> None:
+    """They are listed as long as there are any, and may be paused, ended and forgotten."""
+    expect(page.locator("#jobs-part")).to_be_hidden()
+    md = {"ensemble": "nve", "temperature": 300, "timestep": 0.5, "steps": 10_000_000}
+    structure = {"numbers": [8, 1, 1], "positions": [[0, 0, 0], [0.96, 0, 0], [-0.24, 0.93, 0]]}
+    body = json.dumps({"structures": [structure], "md": md}).encode()
+    headers = {"Content-Type": "application/json", "Prefer": "respond-async"}
+    id = daemon.ask("POST", "/v1/models/mace-small/md", body, headers).json()["id"]
+    row = page.locator("#jobs tbody tr")
+    expect(row).to_have_count(1, timeout=LONG)
+    expect(row).to_contain_text(id[:8])
+    expect(row).to_contain_text("Dynamics")
+    for button, state in (("Pause", "paused"), ("Resume", "running"), ("Cancel", "cancelled")):
+        row.get_by_role("button", name=button).click()
+        expect(row.locator(".pill")).to_have_text(state, timeout=LONG)
+        assert daemon.ask("GET", f"/v1/jobs/{id}").json()["state"] == state
+    row.get_by_role("button", name="Forget").click()
+    expect(page.locator("#jobs-part")).to_be_hidden(timeout=LONG)
+    assert daemon.ask("GET", f"/v1/jobs/{id}").status == 404
+
+
 def test_stopping(page: Page, daemon: Daemon) -> None:
     page.fill("#text", WATER)
     page.select_option("#model", "mace-small")
