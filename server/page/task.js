@@ -45,6 +45,7 @@ export function showTask(structure) {
   enable("relax-mask", cell === "full");
   enable("md-thermostat", ensemble !== "nve");
   for (const id of ["md-pressure", "md-barostat", "md-coupling"]) enable(id, ensemble === "npt");
+  showThermostats(ensemble === "npt" && byId("md-barostat").value === "mtk");
 }
 
 /** What changes the cell needs three periodic axes. */
@@ -54,6 +55,12 @@ function showCells(isPeriodic) {
       if (!["fixed", "nve", "nvt"].includes(option.value)) option.disabled = !isPeriodic;
     if (byId(id).selectedOptions[0].disabled) byId(id).value = plain;
   }
+}
+
+/** MTK goes with chains of Nosé and Hoover alone. */
+function showThermostats(isMtk) {
+  for (const option of byId("md-thermostat").options) option.disabled = isMtk && option.value !== "nose-hoover";
+  if (isMtk) byId("md-thermostat").value = "nose-hoover";
 }
 
 function enable(id, isUsed) {

@@ -186,7 +186,7 @@ def test_barostats(page: Page) -> None:
         page, "Dynamics", ensemble="npt", barostat="mtk", coupling="triclinic", steps=10, every=5
     )
     md = asked(page)["md"]
-    assert md["barostat"] == "mtk" and md["coupling"] == "triclinic"
+    assert (md["barostat"], md["coupling"], md["thermostat"]) == ("mtk", "triclinic", "nose-hoover")
     run(page, "Done")
 
 
