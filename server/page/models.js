@@ -13,7 +13,7 @@ export function showModels(models, cards, rateOf) {
     return el("tr", {},
       el("th", { scope: "row" }, model.name, model.pinned ? el("span", { class: "tag" }, "pinned") : null,
         card.description ? el("p", { class: "note" }, card.description) : null,
-        card.license ? el("p", { class: "note" }, `Licence: ${card.license}`) : null,
+        card.license ? el("p", { class: "note" }, `Licence: ${licenceOf(card)}`) : null,
         card.citation ? el("p", { class: "note" }, `Cite ${card.citation}`) : null),
       el("td", {}, state,
         model.error ? el("span", { class: "note" }, ` ${model.error}`) : null),
@@ -29,5 +29,8 @@ export function showModels(models, cards, rateOf) {
     "There is no model: put *.safetensors files into the folder of --models."));
   byId("models").tBodies[0].replaceChildren(...(rows.length ? rows : [empty]));
 }
+
+/** A text, or an object with an SPDX identifier and who says so. */
+const licenceOf = ({ license }) => (typeof license === "string" ? license : license.spdx ?? JSON.stringify(license));
 
 const number = (value) => el("td", { class: "number" }, short(value ?? null));

@@ -60,7 +60,9 @@ def test_what_models_say_of_themselves(page: Page, daemon: Daemon) -> None:
         row = page.locator("#models tbody tr", has=page.get_by_role("rowheader", name=name))
         expect(row).to_contain_text(text)
         (card,) = (card for card in cards if card["name"] == name)
-        expect(row).to_contain_text(f"Licence: {card['license']}")
+        licence = card["license"]
+        spdx = licence if isinstance(licence, str) else licence["spdx"]
+        expect(row).to_contain_text(f"Licence: {spdx}")
         expect(row).to_contain_text(f"Cite {card['citation']}")
         page.select_option("#model", name)
         expect(page.locator("#model-about")).to_have_text(text)
