@@ -30,7 +30,7 @@ class Form {
   constructor() {
     this.view = new View(byId("view"), (index) => this.pick(index));
     this.run = new Run((frame) => this.showFrame(frame), (text) => this.setText(text));
-    this.cards = [];
+    [this.cards, this.words, this.isBusy] = [[], "", false];
     startTask(() => this.showCode());
     this.addInputs();
     this.addDrop();
@@ -148,6 +148,7 @@ class Form {
 
   /** What was answered is not about this structure, model or precision any more. */
   changed() {
+    [this.words, this.isBusy] = ["", false];
     this.abort?.abort();
     this.run.clear();
     byId("answer").hidden = true;
@@ -193,9 +194,9 @@ class Form {
     const chosen = this.cards.find(({ name }) => name === byId("model").value);
     setText(byId("model-about"), chosen?.description ?? "");
     showHeads(chosen);
-    byId("go").disabled = !this.structure || !byId("model").value;
+    byId("go").disabled = this.isBusy || !this.structure || !byId("model").value;
     setText(byId("hint"), !this.structure ? "A structure is needed first."
-      : byId("model").value ? "" : "No model can be asked now.");
+      : byId("model").value ? this.words : "No model can be asked now.");
   }
 
   showCode() {
@@ -245,8 +246,7 @@ class Form {
     const model = byId("model").value, { structure } = this, task = structure && this.task();
     if (!task || !model) return;
     this.changed();
-    byId("go").disabled = true;
-    setText(byId("hint"), task.options ? "Running …" : "Calculating …");
+    this.sayOfRun(task.options ? "Running …" : "Calculating …", true);
     let words;
     try {
       words = await (task.options ? this.move(model, structure, task) : this.predict(model, structure, task));
@@ -256,9 +256,13 @@ class Form {
       showFailure(byId("answer"), error);
       words = "Not calculated: see below.";
     }
-    if (!words) return;
+    if (words) this.sayOfRun(words, false);
+  }
+
+  /** What becomes of what was asked for; it stays when the models change. */
+  sayOfRun(words, isBusy) {
+    [this.words, this.isBusy] = [words, isBusy];
     this.showModels();
-    setText(byId("hint"), words);
   }
 
   async predict(model, structure, task) {

@@ -488,8 +488,13 @@ def test_vibrations(page: Page, tmp_path: Path) -> None:
     assert picture(page) != before
     script = tmp_path / "vibrations.py"
     script.write_text(code)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "clients" / "python")}
     printed = subprocess.run(
-        [sys.executable, str(script)], check=True, capture_output=True, text=True
+        [sys.executable, str(script)],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=environment,
     ).stdout
     assert rows.last.locator("td").inner_text()[:7].replace(",", "") in printed.replace(",", "")
     page.screenshot(path=SHOTS / "vibrations.png")
