@@ -475,6 +475,7 @@ def test_vibrations(page: Page, tmp_path: Path) -> None:
     page.fill("#text", WATER)
     choose(page, "Vibrations")
     expect(page.locator("#precision-box")).to_be_hidden()
+    expect(page.locator("#code")).to_be_visible()  # the text has been read
     assert set(asked(page)) == {"structures"}
     code = page.locator("#python").inner_text()
     before = picture(page)
