@@ -68,8 +68,8 @@ models: | $(VENV) ## write the default models to build/models/
 models-all: models ## write also the models that only tests use, to build/models-all/
 	$(PYTHON) tools/make_models.py --all
 
-bench: all models $(B)/bench/libteam.so $(BENCH_PROGRAMS) $(if $(QUICK)$(AGAINST),,$(VENV_PEERS) $(B)/irrepplugin.so) | $(VENV_TESTS) ## print tables of ratios against the peers (QUICK=1: ours alone; FAMILY=mace: one part; AGAINST=../other: another checkout)
-	$(PYTHON_TESTS) tests/bench/bench.py $(if $(QUICK),--quick) $(if $(FAMILY),--family $(FAMILY)) $(if $(AGAINST),--against $(AGAINST))
+bench: all models $(B)/bench/libteam.so $(BENCH_PROGRAMS) $(if $(QUICK)$(AGAINST),,$(VENV_PEERS) $(B)/irrepplugin.so) $(BENCH_LIBRARY) $(BENCH_OPERATIONS) | $(VENV_TESTS) ## print tables of ratios against the peers (QUICK=1: ours alone; FAMILY=mace: one part; ISA=v3: with AVX2; AGAINST=../other: another checkout)
+	$(if $(ISA),BENCH_ISA=$(ISA) IRREPD_TEST_LIBRARY='$(CURDIR)/$(BENCH_LIBRARY)') $(PYTHON_TESTS) tests/bench/bench.py $(if $(QUICK),--quick) $(if $(FAMILY),--family $(FAMILY)) $(if $(AGAINST),--against $(AGAINST))
 
 soak: all models $(B)/faults/failing_malloc.so $(B)/bench/load $(SETUP)/soak | $(VENV_TESTS) ## mixed load for MINUTES=10, then figures of load beyond the capacity
 	$(PYTHON_TESTS) -u tests/soak/soak.py --minutes $(MINUTES)

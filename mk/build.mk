@@ -239,6 +239,20 @@ $(B)/bench/libteam.so: tests/bench/team.c server/compute/team.c server/compute/t
 	$(call say,ld)
 	$(Q)$(CC) $(CFLAGS_PLAIN) -shared -o $@ $(filter %.c,$^) $(LDFLAGS_COMMON)
 
+# The core as it is on a processor without AVX-512, for `make bench ISA=v3`.
+BENCH_LIBRARY := $(ISA:%=$(B)/bench/%/libirrep.so)
+BENCH_OPERATIONS := $(ISA:%=$(B)/bench/%/operations)
+$(OBJ)/bench/dispatch.o: core/cpu/dispatch.c $(FLAGS_FILE) | $(SETUP)/build
+	@mkdir -p $(@D)
+	$(call say,cc)
+	$(Q)$(CC) $(CFLAGS_PLAIN) -DIRREP_WITHOUT_V4 -MMD -MP -c -o $@ $<
+
+$(B)/bench/v3/libirrep.so: $(CORE_OBJECTS) $(OBJ)/bench/dispatch.o $(OBJ)/libirrep.map
+	@mkdir -p $(@D)
+	$(call say,ld)
+	$(Q)$(CC) -shared -o $@ $(filter-out $(OBJ)/core/cpu/dispatch.o,$(CORE_OBJECTS)) $(OBJ)/bench/dispatch.o \
+	  $(LDFLAGS_COMMON) -Wl,-soname,$(SONAME) -Wl,--version-script=$(OBJ)/libirrep.map $(CORE_LIBS)
+
 # For tests/faults/, which preloads it into the daemon.
 $(B)/faults/failing_malloc.so: tests/faults/failing_malloc.c $(FLAGS_FILE) | $(SETUP)/build
 	@mkdir -p $(@D)
@@ -257,7 +271,12 @@ $(B)/dynamics/argon: tests/dynamics/argon.c tests/dynamics/argon.h $(B)/libcore.
 	$(call say,ld)
 	$(Q)$(CC) $(CFLAGS_PLAIN) -o $@ $< $(LDFLAGS_COMMON) $(B)/libcore.a $(CORE_LIBS)
 
-BENCH_PROGRAMS := $(patsubst %,$(B)/bench/%,bench_gemm bench_neighbours load)
+$(B)/bench/v3/operations: tests/bench/operations.c $(OBJ)/bench/dispatch.o $(B)/libcore.a
+	@mkdir -p $(@D)
+	$(call say,ld)
+	$(Q)$(CC) $(CFLAGS_PLAIN) -o $@ $< $(OBJ)/bench/dispatch.o $(LDFLAGS_COMMON) $(B)/libcore.a $(CORE_LIBS)
+
+BENCH_PROGRAMS := $(patsubst %,$(B)/bench/%,bench_gemm bench_neighbours load operations)
 $(B)/bench/bench_gemm: MORE_CFLAGS = $(BLAS_CFLAGS)
 $(BENCH_PROGRAMS): $(B)/bench/%: tests/bench/%.c $(B)/libcore.a
 	@mkdir -p $(@D)

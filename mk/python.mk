@@ -45,8 +45,8 @@ VENV_REFERENCES := $(REFERENCES:%=build/venv-reference-%/.ready)
 $(VENV_REFERENCES): build/venv-reference-%/.ready: tests/reference/requirements-%.txt
 
 # The peers of `make bench`, each in an environment of its own: mace-torch and sevenn want different e3nn.
-OF_LAMMPS := mace $(patsubst tests/bench/requirements-%.txt,%,$(wildcard tests/bench/requirements-symmetrix.txt))
-PEERS := $(if $(FAMILY),$(patsubst derivatives,mace,$(patsubst lammps,$(OF_LAMMPS),$(filter-out drivers committees,$(FAMILY)))),sevenn mace nequip schnetpack neighbours dispersion trajectories)
+OF_LAMMPS := mace symmetrix
+PEERS := $(if $(FAMILY),$(patsubst derivatives,mace,$(patsubst lammps,$(OF_LAMMPS),$(filter-out drivers committees operations,$(FAMILY)))),sevenn mace symmetrix nequip schnetpack neighbours dispersion trajectories)
 VENV_PEERS := $(PEERS:%=build/venv-peer-%/.ready)
 $(VENV_PEERS): build/venv-peer-%/.ready: tests/bench/requirements-%.txt
 

@@ -23,9 +23,13 @@ static bool has_v3(void) {
 }
 
 static bool has_v4(void) {
+#if defined(IRREP_WITHOUT_V4) /* make bench ISA=v3 */
+  return false;
+#else
   return has_v3() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
          __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
          __builtin_cpu_supports("avx512vl");
+#endif
 }
 #endif
 

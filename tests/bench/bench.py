@@ -1,8 +1,10 @@
 """Speed of irrepd, side by side with the codes that it is compared with.
 
     make bench                  everything, each peer in a virtual environment of its own
-    make bench FAMILY=mace      one part (sevenn, mace, nequip, schnetpack, neighbours, dispersion,
-                                committees, derivatives, drivers, lammps, trajectories)
+    make bench FAMILY=mace      one part (sevenn, mace, symmetrix, nequip, schnetpack, operations,
+                                neighbours, dispersion, committees, derivatives, drivers,
+                                lammps, trajectories)
+    make bench ISA=v3           the same with AVX2, where the processor has more
     make bench QUICK=1          without peers: SevenNet-0 alone, the GEMM kernel, large systems
     make bench AGAINST=../other this tree's core and another checkout's, in turns
 
@@ -27,23 +29,26 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "support"
 import against
 import alone
 import chart
+import compiling
 import drivers
 import in_lammps
 import moving
 import of_committees
 import of_derivatives
 import of_dispersion
+import of_operations
 import ratios
 import serving
-from sides import MODELS, OUTPUT, NotAvailable, processor
-from systems import SYSTEMS, ethanol, silicon
+from sides import ISA, MODELS, OUTPUT, NotAvailable, processor
+from systems import LARGE, SYSTEMS, ethanol
 
 RESULTS = OUTPUT / "results"
-FAMILIES = ("sevenn", "mace", "nequip", "schnetpack")
+HELD = f"-{ISA}" if ISA else ""  # of the names of results
+FAMILIES = ("sevenn", "mace", "symmetrix", "nequip", "schnetpack")
 # Each is measured by itself with FAMILY=.
 PARTS = (
     *FAMILIES,
-    *("neighbours", "dispersion", "committees", "derivatives", "drivers", "lammps"),
+    *("operations", "neighbours", "dispersion", "committees", "derivatives", "drivers", "lammps"),
     "trajectories",
 )
 
@@ -57,11 +62,11 @@ def save(name: str, rows: Any) -> None:
         "python": platform.python_version(),
     }
     text = json.dumps({**about, "rows": rows}, indent=1)
-    (RESULTS / f"{name}.json").write_text(text + "\n")
+    (RESULTS / f"{name}{HELD}.json").write_text(text + "\n")
 
 
-def load(name: str) -> dict[str, Any]:
-    path = RESULTS / f"{name}.json"
+def load(name: str, held: str = HELD) -> dict[str, Any]:
+    path = RESULTS / f"{name}{held}.json"
     return json.loads(path.read_text()) if path.exists() else {"rows": []}
 
 
@@ -92,6 +97,10 @@ def extras(name: str) -> None:
                 save(what, measure())
             except (NotAvailable, OSError, subprocess.CalledProcessError) as error:
                 print(f"bench: {what}: {error}", file=sys.stderr)
+    elif name == "symmetrix":
+        save("compiling", compiling.measure())
+    elif name == "operations":
+        save(name, of_operations.measure())
     elif name == "neighbours":
         save(name, alone.neighbours())
     elif name == "dispersion":
@@ -120,10 +129,7 @@ def report() -> None:
             if about["rows"]:
                 print(f"- {name}: {described(about)}; {'; '.join(sorted(versions))}")
         print(f"\n{ratios.table(rows)}\n")
-        one = [row for row in rows if row["threads"] == 1 and "ratio" in row]
-        newest = max(found.values(), key=lambda about: about.get("date", ""))
-        caption = f"{newest['processor']}, {newest['date']}, one thread"
-        (OUTPUT / "bench.svg").write_text(chart.draw(one, caption))
+        (OUTPUT / "bench.svg").write_text(chart.draw(panels()))
     rates = load("gemm")["rows"]
     if rates:
         print(alone.gemm(rates))
@@ -134,6 +140,10 @@ def report() -> None:
         print(f"\n{alone.scaling_table('MACE-MP-0 small', load('scaling')['rows'])}")
     if load("served")["rows"]:
         print(f"\n{serving.table(load('served')['rows'])}")
+    if load("compiling")["rows"]:
+        print(f"\n{compiling.table(load('compiling')['rows'])}")
+    if load("operations")["rows"]:
+        print(f"\n{load('operations')['rows']}")
     if load("neighbours")["rows"]:
         print(f"\n{load('neighbours')['rows']}")
     if load("dispersion")["rows"]:
@@ -148,6 +158,17 @@ def report() -> None:
         print(f"\n{in_lammps.table(load('lammps')['rows'])}")
     if load("trajectories")["rows"]:
         print(f"\n{moving.table(load('trajectories')['rows'])}")
+
+
+def panels() -> list[tuple[str, list[dict[str, Any]]]]:
+    """What was measured with the best instructions that there are, and held to AVX2."""
+    found = []
+    for held in ("", "-v3"):
+        about = [load(name, held) for name in FAMILIES]
+        newest = max(about, key=lambda one: one.get("date", ""))
+        if rows := [row for one in about for row in one["rows"]]:
+            found.append((f"{newest['processor']}, {newest['date']}", rows))
+    return found
 
 
 def described(about: dict[str, Any]) -> str:
@@ -170,7 +191,7 @@ def main() -> None:
         alone.scaling_child(Path(given.scaling[0]), "float32", list(map(int, given.scaling[1:])))
         return
     if given.against:
-        systems = {**SYSTEMS, "512 Si": lambda: silicon(4, 4, 4), "ethanol": ethanol}
+        systems = {**SYSTEMS, "512 Si": LARGE["512 Si"], "ethanol": ethanol}
         compared, left_out = against.measure(given.against, systems)
         print(f"{processor()}, load {os.getloadavg()[0]:.1f}\n\n{against.table(compared)}")
         for line in left_out:

@@ -60,7 +60,9 @@ def serve(peer: Peer) -> None:
             if kind == "make":
                 peer.make(**call)
             elif kind == "load":
-                _set_threads(call.pop("threads"))
+                threads = call.pop("threads")
+                if "torch" in peer.packages:  # others read OMP_NUM_THREADS when they start
+                    _set_threads(threads)
                 peer.load(**call)
             elif kind == "structure":
                 from ase import Atoms

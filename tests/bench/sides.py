@@ -21,6 +21,19 @@ OUTPUT = ROOT / "build" / "bench"
 MODELS = OUTPUT / "models"
 HERE = Path(__file__).resolve().parent
 WANTED = ("energies", "forces", "stress")  # of ours, as peers give
+# The instruction set that both sides are held to: "v3" is AVX2, "" the best that there is. For ours
+# make bench names a library without the kernels for more.
+ISA = os.environ.get("BENCH_ISA", "")
+ENVIRONMENTS = {
+    "": {},
+    "v3": {
+        "ATEN_CPU_CAPABILITY": "avx2",
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
+        "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+        "OPENBLAS_CORETYPE": "Haswell",
+        "SYMMETRIX_JIT_HOST_TARGET": "portable",
+    },
+}
 MIN_SECONDS = 0.05  # of ours in a round; shorter evaluations are repeated
 
 
@@ -38,9 +51,12 @@ class Timing(NamedTuple):
 
 
 class PeerProcess:
-    """A peer's process. It sleeps between calls."""
+    """A peer's process. It sleeps between calls.
 
-    def __init__(self, family: str) -> None:
+    threads: of peers that want to know when they start; `load` tells torch's.
+    """
+
+    def __init__(self, family: str, threads: int = 1) -> None:
         python = Path(os.environ.get("BENCH_PEERS", ROOT / "build")) / f"venv-peer-{family}"
         if not (python / "bin" / "python").exists():
             raise NotAvailable(f"no {python.name}: make bench FAMILY={family}")
@@ -53,6 +69,7 @@ class PeerProcess:
             stdout=subprocess.PIPE,
             stderr=self._log,
             text=True,
+            env={**os.environ, "OMP_NUM_THREADS": str(threads), **ENVIRONMENTS[ISA]},
         )
         try:
             self.versions = self.call("versions")["versions"]
@@ -161,4 +178,11 @@ def processor() -> str:
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else 'unknown processor'}, {os.cpu_count()} logical processors"
+    family = {
+        line.split(":")[0].strip(): line.split(":")[1].strip() for line in lines if ":" in line
+    }
+    name = names[0] if names else "unknown processor"
+    if "cpu family" in family:  # some machines hide the model's name
+        name += f" (family {family['cpu family']}, model {family['model']})"
+    best = "AVX-512" if "avx512f" in family.get("flags", "").split() else "AVX2"
+    return f"{name}, {'AVX2' if ISA else best}, {os.cpu_count()} logical processors"

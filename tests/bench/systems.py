@@ -52,3 +52,4 @@ SYSTEMS = {
     "benzene crystal": benzene,
     "Ge2Sb2Te5": telluride,
 }
+LARGE = {"512 Si": lambda: silicon(4, 4, 4), "4,096 Si": lambda: silicon(8, 8, 8)}
