@@ -109,6 +109,13 @@ static bool is_long(struct exchange *x, size_t size) {
   return x->coded_size > http_body_most(&x->connection->server->budget);
 }
 
+/* It is not the client who is slow, as long as there is something to be decoded. */
+static void wait_for_turn(struct exchange *x) {
+  struct connection *connection = x->connection;
+  peer_deadline(connection->peer, connection->server->options.request_timeout_ms);
+  http_turn_wait(connection);
+}
+
 enum http_taken http_decode(struct exchange *x, const char *bytes, size_t size, size_t *left) {
   struct step step = {.bytes = bytes, .size = size, .goes_on = true};
   enum http_taken found = HTTP_TAKEN;
@@ -126,7 +133,7 @@ enum http_taken http_decode(struct exchange *x, const char *bytes, size_t size, 
     } else if (found == HTTP_TAKEN_LATER && has_turn) {
       http_line_wait(x);
     } else if (found == HTTP_TAKEN_LATER) {
-      http_turn_wait(x->connection);
+      wait_for_turn(x);
     }
   }
   *left = step.size;

@@ -200,6 +200,18 @@ def test_answers(daemon: Daemon, coding: str) -> None:
     assert "content-encoding" not in small.headers and "vary" not in small.headers
 
 
+def test_http_1_0(daemon: Daemon) -> None:
+    """It knows no chunks: the answer ends with the connection."""
+    fields = ["Accept-Encoding: gzip", f"Content-Length: {len(MANY)}"]
+    request = head("identity", *fields).replace(b"HTTP/1.1", b"HTTP/1.0") + MANY
+    with daemon.connect() as peer:
+        peer.sendall(request)
+        data = b"".join(iter(lambda: peer.recv(65536), b""))
+    top, body = data.split(b"\r\n\r\n", 1)
+    assert b"Content-Encoding: gzip" in top and b"chunked" not in top
+    assert len(json.loads(gzip.decompress(body))["results"]) == 60
+
+
 @EACH
 def test_files_of_the_page(start: Factory, coding: str) -> None:
     _, decode = CODINGS[coding]
