@@ -25,19 +25,15 @@ from __future__ import annotations
 import argparse
 import tempfile
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import torch
-from accuracy import BOUNDS, PROPERTIES
-from fixture_files import Evaluation
 from libirrep import Model
 from mace_upstream import build, convert_file, evaluate, modules, o3, save_pickle
-from structures import Structure, displaced, load
+from published_sizes import HEAD, compare
 
 ELEMENTS = (*range(1, 84), *range(89, 95))
 ORGANIC = (1, 6, 7, 8, 9, 15, 16, 17, 35, 53)
-COPIES = 3
 STRUCTURES = {
     ELEMENTS: ("dimer-n2", "s22-water-dimer", "slab-pt-co", "si-sheared", "batio3", "actinides"),
     ORGANIC: ("dimer-n2", "s22-water-dimer", "g2-ethanol", "g2-thiophene", "crystal-co2"),
@@ -83,59 +79,20 @@ MODELS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-class Errors(NamedTuple):
-    energy: float  # eV/atom
-    forces: float  # eV/Angstrom
-    stress: float  # eV/Angstrom^3; of a structure without a volume 0
-
-
-def difference(found: Evaluation, exact: Evaluation, structure: Structure) -> Errors:
-    volume = abs(np.linalg.det(structure.cell)) if structure.pbc.all() else np.inf
-    strains = np.abs(found.strain_derivative - exact.strain_derivative).max()
-    return Errors(
-        abs(found.energies.sum() - exact.energies.sum()) / len(structure.numbers),
-        np.abs(found.forces - exact.forces).max(),
-        strains / volume,
-    )
-
-
-def ours(model: Model, structure: Structure, precision: str) -> Evaluation:
-    result = model.evaluate_one(structure, precision)
-    assert np.isfinite(result.forces).all()
-    return Evaluation(result.energies, result.forces, -result.virial)
-
-
-def sizes(exact: Evaluation, structure: Structure) -> Errors:
-    """What the float64 bounds of a structure are multiplied by."""
-    zero = Evaluation(*map(np.zeros_like, exact))
-    return Errors(*(1 + value for value in difference(zero, exact, structure)))
-
-
-def compare(name: str, options: dict[str, Any], folder: Path) -> None:
+def measure(name: str, options: dict[str, Any], folder: Path) -> None:
     """Prints the rows of one network."""
     exact = build(**options)
     source = save_pickle(exact, folder)
     single = build(**options).float()
-    parameters = sum(p.numel() for p in exact.parameters())
-    model = Model(convert_file(source, folder, exact.heads))
-    largest_force = 0.0
-    rows: dict[str, list[Errors]] = {"float64": [], "float32": [], "float32 of mace-torch": []}
-    for key in STRUCTURES[options["numbers"]]:
-        for copy, structure in enumerate(displaced(load()[key], COPIES)):
-            right = evaluate(exact, structure)
-            largest_force = max(largest_force, np.abs(right.forces).max())
-            rows["float64"].append(difference(ours(model, structure, "float64"), right, structure))
-            for prop, error, size in zip(PROPERTIES, rows["float64"][-1], sizes(right, structure)):
-                assert error <= BOUNDS[prop] * size, (name, key, copy, prop, error)
-            rows["float32"].append(difference(ours(model, structure, "float32"), right, structure))
-            theirs = evaluate(single, structure)
-            rows["float32 of mace-torch"].append(difference(theirs, right, structure))
-    worst = {precision: np.max(errors, axis=0) for precision, errors in rows.items()}
-    start = f"| {name} | {parameters:,} | {largest_force:.1e}"
-    for precision, errors in worst.items():
-        cells = " | ".join(f"{error:.1e}" for error in errors)
-        print(f"{start} | {precision} | {cells} |", flush=True)
-    assert np.all(worst["float32"] <= worst["float32 of mace-torch"]), name
+    compare(
+        name,
+        sum(p.numel() for p in exact.parameters()),
+        "mace-torch",
+        Model(convert_file(source, folder, exact.heads)),
+        lambda structure: evaluate(exact, structure),
+        lambda structure: evaluate(single, structure),
+        STRUCTURES[options["numbers"]],
+    )
 
 
 def main() -> None:
@@ -143,12 +100,11 @@ def main() -> None:
     parser.add_argument("--only", choices=MODELS, help="one network")
     only = parser.parse_args().only
     torch.set_num_threads(1)
-    print("| network | parameters | largest force | precision | energy (eV/atom) | forces (eV/A) "
-          "| stress (eV/A^3) |\n|---|---|---|---|---|---|---|")  # fmt: skip
+    print(HEAD)
     for name, options in MODELS.items():
         if only in (None, name):
             with tempfile.TemporaryDirectory() as folder:
-                compare(name, options, Path(folder))
+                measure(name, options, Path(folder))
 
 
 if __name__ == "__main__":
