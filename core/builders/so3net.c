@@ -1,4 +1,4 @@
-/* SO3Net: Schuett et al., J. Chem. Phys. 158, 144801 (2023), as SchNetPack 2 has it.
+/* SO3Net: Schuett et al., J. Chem. Phys. 158, 144801 (2023), as SchNetPack 2 and matgl have it.
  * Hyperparameters and tensors: irrep/model_format.h.
  *
  * Each layer: features -> convolution with the neighbours = a; a -> linear_product = b; self tensor
@@ -104,8 +104,8 @@ static bool build_layer(struct build *build, const struct card_object *card, con
 }
 
 bool so3net_build(struct build *build) {
-  static const char *const keys[] = {"l_max",   "irreps_embedding", "layers",
-                                     "readout", "aggregation",      NULL};
+  static const char *const keys[] = {"l_max",         "irreps_embedding", "layers", "readout",
+                                     "gated_readout", "aggregation",      NULL};
   struct card_object layers[IRREP_MODEL_LAYERS_MAX];
   struct layout layout;
   size_t n_layers, l_max, tensor;
@@ -127,5 +127,13 @@ bool so3net_build(struct build *build) {
     if (!build_layer(build, &layers[t], prefix, t + 1 < n_layers ? l_max : 0, &tensor, &layout))
       return false;
   }
-  return build_descriptors(build, tensor, &layout) && build_readout(build, tensor, &layout);
+  if (!build_descriptors(build, tensor, &layout))
+    return false;
+  if (!card_has(&build->model, "gated_readout"))
+    return build_readout(build, tensor, &layout);
+  if (!card_has(&build->model, "readout"))
+    return build_gated_readout(build, "gated_readout", tensor, &layout);
+  irrep_fail(build->error, IRREP_BAD_MODEL_FILE, "model/gated_readout",
+             "a model with two readouts");
+  return false;
 }

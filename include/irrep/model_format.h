@@ -253,7 +253,8 @@
  *   "l_max"             harmonics and features have degrees 0..l_max; degree l has parity (-1)^l
  *   "irreps_embedding"  "64x0e": each degree has as many channels
  *   "layers"            a list of {"filter": {"hidden": [], "activation": "identity"}}
- *   "readout", "aggregation" as for "schnet"
+ *   "readout", "aggregation" as for "schnet"; or, in the place of "readout",
+ *   "gated_readout"     {"hidden": [64, 64], "activation": "silu"}, as matgl has it
  *
  *   Tensors; "all" is "64x0e+64x1o+64x2e+..", "out" is the same or, in the last layer, "64x0e"
  *     "embedding.weight", "readout", "scale", "shift" as for "nequip"
@@ -261,6 +262,8 @@
  *     "layers.t.linear_product"   linear map of all
  *     "layers.t.linear_gate"      linear map, out to the gate's input
  *     "layers.t.linear_out"       linear map of out
+ *     "readout.value", "readout.gate"  MLPs [mul, hidden.., 1] of a "gated_readout", whose layers
+ *                                 are linear maps "NAME.i" of 0e
  *   Layer; irreps that x does not have are zero, and those beyond out are dropped
  *     a = convolution(x);  x + linear_out(gate(linear_gate(a + a * linear_product(a))))
  *   Convolution
@@ -272,7 +275,7 @@
  *   Gate
  *     Its input has the entries of out; the scalars are followed by one gate for each channel of
  *     each entry, 0e included. An entry is multiplied by the sigmoid of its gate.
- *   Energy as for "nequip"
+ *   Energy as for "nequip", a gated readout being readout.value(x) * sigmoid(readout.gate(x))
  *
  * ARCHITECTURE "painn" (Schuett, Unke and Gastegger 2021)
  *   "irreps_embedding"  "64x0e": the scalars q; an atom also has as many vectors mu, "64x1o", which

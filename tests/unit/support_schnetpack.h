@@ -32,6 +32,23 @@ static inline struct tiny schnetpack_begin(const char *architecture, const char 
   return tiny;
 }
 
+/* The end of a model with matgl's readout. */
+static inline void schnetpack_end_gated(struct tiny *tiny) {
+  struct irreps scalars[3] = {{0}, {0}, {0}};
+  const size_t sizes[] = {5, 3, 1};
+  for (size_t i = 0; i < 3; i++)
+    irreps_append(&scalars[i], (struct irrep){0, 1}, sizes[i]);
+  for (size_t part = 0; part < 2; part++)
+    for (size_t i = 0; i < 2; i++)
+      tiny_linear(tiny, part ? "readout.gate." : "readout.value.", i ? "1" : "0", &scalars[i],
+                  &scalars[i + 1], 0, true);
+  writer_add(&tiny->writer, "scale", 1, (const size_t[]){2}, 1.0);
+  writer_add(&tiny->writer, "shift", 1, (const size_t[]){2}, 2.0);
+  grow_string(&tiny->card, "],\"aggregation\":\"sum\",\"gated_readout\":"
+                           "{\"hidden\":[3],\"activation\":\"silu\"}}}");
+  grow(&tiny->card, "", 1);
+}
+
 static inline void schnetpack_end(struct tiny *tiny) {
   tiny_mlp(tiny, "", "readout", 5, 3, 1, true);
   writer_add(&tiny->writer, "scale", 1, (const size_t[]){2}, 1.0);
@@ -88,7 +105,7 @@ static inline struct tiny painn_new(size_t n_layers) {
   return tiny;
 }
 
-static inline struct tiny so3net_new(int l_max, size_t n_layers) {
+static inline struct tiny so3net_with(int l_max, size_t n_layers, bool gated) {
   char model[32];
   (void)snprintf(model, sizeof model, "\"l_max\":%d,", l_max);
   struct tiny tiny = schnetpack_begin("so3net", model);
@@ -116,8 +133,15 @@ static inline struct tiny so3net_new(int l_max, size_t n_layers) {
     grow_string(&tiny.card, t ? "," : "");
     grow_string(&tiny.card, "{\"filter\":{\"hidden\":[],\"activation\":\"identity\"}}");
   }
-  schnetpack_end(&tiny);
+  if (gated)
+    schnetpack_end_gated(&tiny);
+  else
+    schnetpack_end(&tiny);
   return tiny;
+}
+
+static inline struct tiny so3net_new(int l_max, size_t n_layers) {
+  return so3net_with(l_max, n_layers, false);
 }
 
 /* Loads and frees the file. */

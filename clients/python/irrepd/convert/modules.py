@@ -25,13 +25,6 @@ class Tensors(StateDict):
         """The file that they are read from."""
         return next(iter(self._tensors.values())).archive
 
-    def take_any(self, name: str) -> np.ndarray:
-        """A tensor of whatever dtype."""
-        if name not in self._tensors:
-            raise FormatError(f"tensor '{name}' is missing")
-        self._left.discard(name)
-        return self._tensors[name].array()
-
 
 class Module:
     """One module: its class, attributes, tensors and children."""

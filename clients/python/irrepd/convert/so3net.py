@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from irrepd.convert.modules import Module
-from irrepd.convert.schnetpack_modules import plain_of
+from irrepd.convert.schnetpack_modules import Layer, plain_of
 from irrepd.convert.state import described
 from irrepd.convert.wigner import wigner_3j
 from irrepd.errors import FormatError
@@ -74,25 +74,42 @@ def _layer(
     convolution.only({"lmax", "n_atom_basis", "n_radial", "filternet"})
     _check_couplings(convolution, l_max)
     convolution.get("Widx")
-    weight, bias = plain_of(convolution.child("filternet"), n_basis, columns, bias=True)
-    assert bias is not None
-    tensors[f"{name}.filter.0.weight"] = weight * HARMONIC_NORM
-    tensors[f"{name}.filter.0.bias"] = bias * HARMONIC_NORM
-    first, second, third = (
-        plain_of(mixing, channels, channels)[0] for mixing in (mixing1, mixing2, mixing3)
-    )
+    filters = plain_of(convolution.child("filternet"), n_basis, columns, bias=True)
+    mixings = [plain_of(mixing, channels, channels)[0] for mixing in (mixing1, mixing2, mixing3)]
     gating.expect("SO3ParametricGatedNonlinearity")
     gating.only({"lmax", "n_in", "lidx", "scaling"})
-    scaling, offset = plain_of(gating.child("scaling"), channels, columns, bias=True)
-    assert offset is not None
-    gates = slice(0, channels * (l_out + 1))
+    gates = plain_of(gating.child("scaling"), channels, columns, bias=True)
+    put_layer(name, filters, mixings, gates, (l_max, l_out), tensors)
+
+
+def put_layer(
+    name: str,
+    filters: Layer,
+    mixings: list[np.ndarray],
+    gates: Layer,
+    degrees: tuple[int, int],
+    tensors: dict[str, np.ndarray],
+) -> None:
+    """The tensors of a layer.
+
+    filters: weights [num_basis][columns] and biases; mixings: three [channels][channels]; gates:
+    weights [channels][columns] and biases of the parametric gate; degrees: l_max, and that of what
+    leaves the layer.
+    """
+    (weight, bias), (scaling, offset), (l_max, l_out) = filters, gates, degrees
+    assert bias is not None and offset is not None
+    first, second, third = mixings
+    channels = len(first)
+    tensors[f"{name}.filter.0.weight"] = weight * HARMONIC_NORM
+    tensors[f"{name}.filter.0.bias"] = bias * HARMONIC_NORM
+    gated = slice(0, channels * (l_out + 1))
     for degree in range(l_max + 1):
         tensors[f"{name}.linear_product.{_irrep(degree)}.weight"] = first
     for degree in range(l_out + 1):
-        mixed = second if degree else np.hstack([second, second @ scaling[:, gates]])
+        mixed = second if degree else np.hstack([second, second @ scaling[:, gated]])
         tensors[f"{name}.linear_gate.{_irrep(degree)}.weight"] = mixed
         tensors[f"{name}.linear_out.{_irrep(degree)}.weight"] = third
-    tensors[f"{name}.linear_gate.bias"] = np.concatenate([np.zeros(channels), offset[gates]])
+    tensors[f"{name}.linear_gate.bias"] = np.concatenate([np.zeros(channels), offset[gated]])
 
 
 def _irrep(degree: int) -> str:
@@ -124,3 +141,9 @@ def couplings(l_max: int) -> np.ndarray:
             block = tuple(slice(x * x, (x + 1) ** 2) for x in (l1, l2, l3))
             table[block] = sign * sqrt(2 * l3 + 1) * wigner_3j(l1, l2, l3)
     return table
+
+
+def filter_degrees(l_max: int) -> np.ndarray:
+    """The degree of the harmonic in each coupling that is not zero, in upstream's order."""
+    first, _, _ = np.nonzero(np.abs(couplings(l_max)) > 1e-6)
+    return np.floor(np.sqrt(first)).astype(np.int64)

@@ -56,6 +56,13 @@ class StateDict:
             raise FormatError(f"tensor '{name}' has shape {array.shape}, not {shape}")
         return array
 
+    def take_any(self, name: str) -> np.ndarray:
+        """A tensor of whatever dtype."""
+        if name not in self._tensors:
+            raise FormatError(f"tensor '{name}' is missing")
+        self._left.discard(name)
+        return self._tensors[name].array()
+
     def take_empty(self, name: str) -> None:
         """Passes over a placeholder that must be there without elements, or not at all."""
         if name in self._tensors:
