@@ -28,7 +28,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from libirrep import Model
 from mace_upstream import build, convert_file, evaluate, modules, o3, save_pickle
 from published_sizes import HEAD, compare
 
@@ -88,7 +87,7 @@ def measure(name: str, options: dict[str, Any], folder: Path) -> None:
         name,
         sum(p.numel() for p in exact.parameters()),
         "mace-torch",
-        Model(convert_file(source, folder, exact.heads)),
+        convert_file(source, folder, exact.heads),
         lambda structure: evaluate(exact, structure),
         lambda structure: evaluate(single, structure),
         STRUCTURES[options["numbers"]],

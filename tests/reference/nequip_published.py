@@ -23,7 +23,6 @@ from typing import Any
 import torch
 from allegro.model import allegro_models
 from allegro_models import BESSEL
-from libirrep import Model
 from nequip.model import nequip_models
 from nequip.utils.global_state import set_global_state
 from nequip_models import ZBL
@@ -74,7 +73,7 @@ def measure(name: str, options: dict[str, Any], folder: Path) -> None:
         name,
         sum(p.numel() for p in model.parameters()),
         "nequip",
-        Model(convert(package, folder / "converted", name)),
+        convert(package, folder / "converted", name),
         exact,
         single,
         STRUCTURES,

@@ -4,6 +4,7 @@ share. Prints the rows of README.md, and fails where a bound of accuracy.py does
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -51,13 +52,13 @@ def compare(
     name: str,
     parameters: int,
     code: str,
-    model: Model,
+    converted: Path,
     exact: Callable[[Structure], Evaluation],
     single: Callable[[Structure], Evaluation],
     keys: Iterable[str],
 ) -> None:
     """The rows of one network; exact and single are the upstream code in float64 and float32."""
-    upstream = f"float32 of {code}"
+    model, upstream = Model(converted), f"float32 of {code}"
     largest_force = 0.0
     rows: dict[str, list[Errors]] = {"float64": [], "float32": [], upstream: []}
     for key in keys:

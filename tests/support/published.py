@@ -18,6 +18,7 @@ PUBLISHED = {  # name -> file, or folder of matgl's
     "nequix-oam-1": "nequix-oam-1.nqx",
     "nequix-mp-1-pft": "nequix-mp-1-pft.nqx",
     "tensornet-matpes-pbe": "TensorNet-MatPES-PBE-v2025.1-PES",
+    "so3net-ani-1x": "SO3Net-ANI-1x-Subset-PES",
 }
 
 

@@ -2,7 +2,7 @@
 
 Follows matgl 2.0 to 4.1.2, PyTorch Geometric's backend. What can be refused by what the folder says
 of itself, its classes and their versions, is refused here; the model's own options by its converter
-(tensornet.py).
+(tensornet.py, so3net_matgl.py).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 
 from irrepd import pickles
 from irrepd.archives import Archive
-from irrepd.convert import tensornet
+from irrepd.convert import so3net_matgl, tensornet
 from irrepd.convert.state import Config, StateDict, described
 from irrepd.errors import FormatError
 
@@ -25,7 +25,7 @@ Converted = tuple["dict[str, np.ndarray]", "dict[str, Any]"]
 FILES = ("model.json", "model.pt", "state.pt")
 JSON_MAX = 1 << 20  # bytes
 VERSION = 3  # of matgl's Potential
-CONVERTERS = {"TensorNet": tensornet.convert}
+CONVERTERS = {"TensorNet": tensornet.convert, "SO3Net": so3net_matgl.convert}
 # What a Potential computes beside the energy, and how, does not change that.
 _POTENTIAL_OPTIONS = set(
     "model data_mean data_std element_refs calc_forces calc_stresses calc_hessian calc_magmom "

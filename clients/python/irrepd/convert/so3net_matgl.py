@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from irrepd.convert.matgl_parts import check_extensive, numbers_of
 from irrepd.convert.so3net import L_MAX, LAYERS_MAX, filter_degrees, put_layer
 from irrepd.convert.state import Config, StateDict, described
-from irrepd.convert.tensornet import numbers_of
 from irrepd.errors import FormatError
 
 Converted = tuple["dict[str, np.ndarray]", "dict[str, Any]"]
@@ -50,12 +50,7 @@ class _Converter:
         if unknown:
             raise FormatError(f"options of a SO3Net that are not known: {', '.join(unknown)}")
         config.choice("target_property", ["atomwise"], "atomwise")
-        config.choice("task_type", ["regression"], "regression")
-        config.integer("ntargets", 1, 1, 1)
-        if config.flag("include_state", False):
-            raise FormatError("option 'include_state': states of a structure are not supported")
-        if config.flag("is_intensive", True):
-            raise FormatError("option 'is_intensive': the energy must be a sum over the atoms")
+        check_extensive(config)
         self.channels = config.integer("dim_node_embedding", 1, 4096, 64)
         self.r_max = config.number("cutoff", 5.0)
         if not 1e-3 <= self.r_max <= 100:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from irrepd.convert.nequip_model import SYMBOLS
+from irrepd.convert.matgl_parts import check_extensive, numbers_of
 from irrepd.convert.state import Config, StateDict, described
 from irrepd.errors import FormatError
 from irrepd.records import Global
@@ -75,12 +75,7 @@ class _Converter:
     def check_kind(self) -> None:
         config = self.config
         config.choice("equivariance_invariance_group", ["O(3)"], "O(3)")
-        config.choice("task_type", ["regression"], "regression")
-        config.integer("ntargets", 1, 1, 1)
-        if config.flag("include_state", False):
-            raise FormatError("option 'include_state': states of a structure are not supported")
-        if config.flag("is_intensive", True):
-            raise FormatError("option 'is_intensive': the energy must be a sum over the atoms")
+        check_extensive(config)
 
     def run(self) -> Converted:
         n_layers = self.config.integer("nblocks", 0, LAYERS_MAX, 2)
@@ -94,7 +89,7 @@ class _Converter:
         return self.tensors, {
             "format": 1,
             "architecture": "tensornet",
-            "atomic_numbers": self.numbers(),
+            "atomic_numbers": numbers_of(self.config),
             "r_max": self.r_max,
             "precision": self.precision(),
             "units": {"length": "Angstrom", "energy": "eV"},
@@ -109,18 +104,6 @@ class _Converter:
                 "readout": {"hidden": [self.units] * _READOUT_DEPTH, "activation": "silu"},
             },
         }
-
-    def numbers(self) -> list[int]:
-        """In the order of the embedding."""
-        symbols = self.config.get("element_types")
-        numbers = []
-        for symbol in symbols:
-            if not isinstance(symbol, str) or symbol not in SYMBOLS:
-                raise FormatError(f"option 'element_types' has {described(symbol)}, no element")
-            numbers.append(SYMBOLS.index(symbol) + 1)
-        if len(set(numbers)) != len(numbers):
-            raise FormatError("option 'element_types' has an element twice")
-        return numbers
 
     def precision(self) -> str:
         dtype = self.config.get("dtype", Global("torch", "float32"))
@@ -157,7 +140,7 @@ class _Converter:
 
     def embedding(self, basis: np.ndarray) -> None:
         module, n, count = "tensor_embedding", self.units, basis.shape[1]
-        rows = self.take(f"{module}.emb.weight", (len(self.numbers()), n))
+        rows = self.take(f"{module}.emb.weight", (len(numbers_of(self.config)), n))
         pair = self.take(f"{module}.emb2.weight", (n, 2 * n))
         first, second = rows @ pair[:, :n].T, rows @ pair[:, n:].T
         receiver, sender = (first, second) if self.version == 2 else (second, first)
