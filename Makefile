@@ -116,6 +116,7 @@ reference: all | $(VENV_REFERENCE) $(VENV_REFERENCES) ## write the fixtures of t
 	build/venv-reference-nequip/bin/python tests/reference/allegro_fixtures.py
 	build/venv-reference-nequix/bin/python tests/reference/nequix_fixtures.py
 	build/venv-reference-matgl/bin/python tests/reference/matgl_fixtures.py
+	build/venv-reference-matgl/bin/python tests/reference/matgl_so3net_fixtures.py
 	build/venv-reference-matgl2/bin/python tests/reference/matgl_fixtures.py
 	build/venv-reference-schnetpack/bin/python tests/reference/schnetpack_fixtures.py
 	build/venv-reference-dispersion/bin/python tests/reference/dispersion_fixtures.py

@@ -47,6 +47,27 @@ static void test_lone_atoms_keep_their_embedding(void **state) {
   irrep_model_free(model);
 }
 
+static void test_gated_readouts(void **state) {
+  (void)state;
+  static const struct refusal refusals[] = {
+      {"\"hidden\":[3]", "\"hidden\":[4]", IRREP_BAD_MODEL_FILE, "readout.value.0.0e.weight"},
+      {"\"activation\":\"silu\"}}", "\"activation\":\"silu\",\"bias\":1}}", IRREP_UNSUPPORTED_MODEL,
+       "model/gated_readout/bias"},
+      {"\"aggregation\":\"sum\"", "\"readout\":{\"hidden\":[],\"activation\":\"silu\"}",
+       IRREP_BAD_MODEL_FILE, "model/gated_readout"},
+  };
+  struct tiny tiny = so3net_with(2, 2, true);
+  struct irrep_model *model = tiny_loaded(&tiny);
+  assert_forces_are_slopes(model, true);
+  assert_turns_with_the_structure(model);
+  irrep_model_free(model);
+  for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+    tiny = so3net_with(1, 1, true);
+    tiny_replace(&tiny, refusals[i].from, refusals[i].to);
+    assert_tiny_refused(&tiny, refusals[i].status, refusals[i].field);
+  }
+}
+
 static void test_bad_cards_are_refused(void **state) {
   (void)state;
   static const struct refusal refusals[] = {
@@ -83,6 +104,7 @@ int main(void) {
       cmocka_unit_test(test_turned_structures),
       cmocka_unit_test(test_forces_are_the_slopes_of_the_energy),
       cmocka_unit_test(test_lone_atoms_keep_their_embedding),
+      cmocka_unit_test(test_gated_readouts),
       cmocka_unit_test(test_bad_cards_are_refused),
       cmocka_unit_test(test_each_tensor_is_needed),
   };
