@@ -1,7 +1,8 @@
 """SO3Net (Schuett et al. 2023, 10.1063/5.0138367) as matgl saves it, to a model file.
 
 Its layers are SchNetPack's (so3net.py), with Bessel functions, a polynomial cutoff and matgl's
-gated readout. matgl 4.1.2, whose class has version 1, loads what version 0 saved, and computes the same.
+gated readout. matgl 4.1.2, whose class has version 1, loads what version 0 saved, and computes
+the same.
 """
 
 from __future__ import annotations
