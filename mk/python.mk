@@ -46,7 +46,7 @@ $(VENV_REFERENCES): build/venv-reference-%/.ready: tests/reference/requirements-
 
 # The peers of `make bench`, each in an environment of its own: mace-torch and sevenn want different e3nn.
 OF_LAMMPS := mace symmetrix
-PEERS := $(if $(FAMILY),$(patsubst derivatives,mace,$(patsubst lammps,$(OF_LAMMPS),$(filter-out drivers committees operations,$(FAMILY)))),sevenn mace symmetrix nequip schnetpack neighbours dispersion trajectories)
+PEERS := $(if $(FAMILY),$(patsubst derivatives,mace,$(patsubst lammps,$(OF_LAMMPS),$(filter-out drivers committees operations,$(FAMILY)))),sevenn mace symmetrix nequip schnetpack matgl neighbours dispersion trajectories)
 VENV_PEERS := $(PEERS:%=build/venv-peer-%/.ready)
 $(VENV_PEERS): build/venv-peer-%/.ready: tests/bench/requirements-%.txt
 

@@ -1,8 +1,8 @@
 """Speed of irrepd, side by side with the codes that it is compared with.
 
     make bench                  everything, each peer in a virtual environment of its own
-    make bench FAMILY=mace      one part (sevenn, mace, symmetrix, nequip, schnetpack, operations,
-                                neighbours, dispersion, committees, derivatives, drivers,
+    make bench FAMILY=mace      one part (sevenn, mace, symmetrix, nequip, schnetpack, matgl,
+                                operations, neighbours, dispersion, committees, derivatives, drivers,
                                 lammps, trajectories)
     make bench ISA=v3           the same with AVX2, where the processor has more
     make bench QUICK=1          without peers: SevenNet-0 alone, the GEMM kernel, large systems
@@ -44,7 +44,7 @@ from systems import LARGE, SYSTEMS, ethanol
 
 RESULTS = OUTPUT / "results"
 HELD = f"-{ISA}" if ISA else ""  # of the names of results
-FAMILIES = ("sevenn", "mace", "symmetrix", "nequip", "schnetpack")
+FAMILIES = ("sevenn", "mace", "symmetrix", "nequip", "schnetpack", "matgl")
 # Each is measured by itself with FAMILY=.
 PARTS = (
     *FAMILIES,

@@ -13,6 +13,7 @@ Also writes the answers of the published weights that are there and of this vers
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import json
 import os
 import shutil
@@ -155,6 +156,7 @@ class Upstream:
         self.model.final_layer.register_forward_hook(self._keep)
 
     def _keep(self, module: Any, given: Any, energies: torch.Tensor) -> None:
+        (self.scalars,) = given
         self.energies = energies
 
     def __call__(self, structure: Any) -> Evaluation:
@@ -213,6 +215,19 @@ def make(name: str, case: Case, seed: int, scratch: Path) -> None:
     print(f"{name}: forces up to {forces:.2f} eV/A in batio3", flush=True)
     save_model(name, convert(folder, scratch / "converted"))
     save_answers(name, answers(exact, rough, exact.r_max, chosen, PACKAGES))
+    if name == "tensornet/gaussian":
+        save_descriptors(name, exact, chosen)
+
+
+def save_descriptors(name: str, exact: Upstream, chosen: dict[str, Any]) -> None:
+    """What the readout is given."""
+    arrays = {}
+    for key in ("s22-water-dimer", "quartz", "atom-isolated"):
+        exact(chosen[key])
+        arrays[f"{name} {key}"] = exact.scalars.detach().numpy()
+        arrays[f"{name} {key} numbers"] = chosen[key].numbers
+    made_with = [f"{package} {importlib.metadata.version(package)}" for package in PACKAGES]
+    save_answers("descriptors-tensornet", {**arrays, "made_with": np.array(made_with)})
 
 
 def commit(folder: Path, name: str, exact: Upstream) -> None:

@@ -1,4 +1,4 @@
-"""Descriptors against mace-torch's and sevenn's, in float64 (fixtures/descriptors-*.npz)."""
+"""Descriptors against mace-torch's, sevenn's, matgl's, in float64 (fixtures/descriptors-*.npz)."""
 
 from __future__ import annotations
 
@@ -44,6 +44,19 @@ def test_sevennet(case: str) -> None:
     name, key = case.split()
     result = Model(model_path(name)).evaluate_one(load()[key], exact_filters=True)
     expected = stored("sevennet")[case]
+    assert np.abs(expected).max() > 1e-3
+    for found in (result.descriptors, result.descriptors_l):
+        assert found.shape == expected.shape
+        assert np.abs(found - expected).max() <= 1e-9 * (1 + np.abs(expected).max())
+
+
+@pytest.mark.parametrize("case", [key for key in stored("tensornet") if "numbers" not in key])
+def test_tensornet(case: str) -> None:
+    """What matgl's final_layer is given."""
+    name, key = case.split()
+    structure = load()[key]._replace(numbers=stored("tensornet")[f"{case} numbers"])
+    result = Model(model_path(name)).evaluate_one(structure, exact_filters=True)
+    expected = stored("tensornet")[case]
     assert np.abs(expected).max() > 1e-3
     for found in (result.descriptors, result.descriptors_l):
         assert found.shape == expected.shape

@@ -46,7 +46,20 @@ _KOVACS = "D. P. Kovacs et al., arXiv:2312.15211 (2023)"
 _PARK = "Y. Park et al., J. Chem. Theory Comput. 20, 4857 (2024), 10.1021/acs.jctc.4c00190"
 _KIM = "J. Kim et al., J. Am. Chem. Soc. 147, 1042 (2024), 10.1021/jacs.4c14455"
 _OMNI = "J. Kim et al., Nat. Commun. 17, 3432 (2026), 10.1038/s41467-026-70195-8"
+_MATGL = (
+    f"{_GITHUB}/materialyzeai/matgl/raw/e9cde2291acd0b4c4a342428e7dd5e4d596b7bf9/pretrained_models"
+)
+_KAPLAN = "A. D. Kaplan et al., arXiv:2503.04070 (2025)"
 _KAVANAGH = "S. R. Kavanagh et al., arXiv:2607.28461 (2026)"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One file of a checkpoint that is a folder."""
+
+    name: str
+    size: int
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -64,6 +77,7 @@ class Published:
     md5: str | None = None
     elements: int | None = None  # how many, where the authors say so
     default_head: str | None = None  # of a model with several, where the authors recommend one
+    parts: tuple[Part, ...] = ()  # of a folder, which the address is then; the largest comes last
 
     @property
     def is_free(self) -> bool:
@@ -133,6 +147,15 @@ def _oam(name: str, size: int | None = None, md5: str | None = None) -> Publishe
     )  # fmt: skip
 
 
+def _tensornet(functional: str, model_json: Part, model_pt: str, state_pt: str) -> Published:
+    stem = f"TensorNet-MatPES-{functional}-v2025.1-PES"
+    return Published(
+        f"tensornet-matpes-{functional.lower()}", f"{_MATGL}/{stem}", "BSD-3-Clause", _KAPLAN,
+        functional, (stem,), elements=89,
+        parts=(model_json, Part("model.pt", 4038, model_pt), Part("state.pt", 3403519, state_pt)),
+    )  # fmt: skip
+
+
 _MP, _OMAT = "7c2854de8e754b1a60274c7d9d2e014989ed632e", "9c852a9c4cce69ae5e75bc5a2cf670be21ff8c28"
 CATALOGUE: tuple[Published, ...] = (
     _nequix("nequix-mp-1", _MP, 2842366,
@@ -199,6 +222,14 @@ CATALOGUE: tuple[Published, ...] = (
     _oam("NequIP-OAM-L", 78464590, "67144367c710a70a53a8e21acf331980"),
     _oam("NequIP-OAM-XL", 259627903, "3d2369c7238eb83a23141abdcb055a8f"),
     _oam("Allegro-OAM-L", 80738705, "0db7f9b3c3a62e74d78b3fcf2973c462"),
+    _tensornet("PBE", Part("model.json", 5609,
+               "cf7d1db6c89da617245021a8fde16fb79db5bc06f7b6e11ee837f06eb32137d8"),
+               "1cba95766c872082eec349a7e417a28461aea450b655a0301eec060a985fdd71",
+               "d2dfa51a65d23a47fd935eb0628177d2a1088584562091ef3350ce3a002fce6a"),
+    _tensornet("r2SCAN", Part("model.json", 5305,
+               "408b29cb197ae7ebfb72cff6685745bb112018be983ab23040669a4c7c4b87df"),
+               "0444e7e9396e1b34be25e33821373c93eedacd214b23d686323e19740495c23d",
+               "b1f87297bac09ada6f0e2f41d362d784f894ff0f1f031478187c55ec661b71ba"),
 )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -64,8 +65,8 @@ def _parser() -> argparse.ArgumentParser:
         "--from",
         dest="source",
         metavar="FILE|URL",
-        help="the checkpoint's file, or a mirror's address, below which it has its own file name "
-        "(IRREPD_MIRROR)",
+        help="the checkpoint's file (of matgl's the folder), or a mirror's address, below which it "
+        "has its own name (IRREPD_MIRROR)",
     )
     add(
         "--accept-license",
@@ -116,27 +117,44 @@ def pull(
     checkpoint = folder / f".{entry.name}.checkpoint"
     bar = _Bar(entry.name)
     try:
-        fetch(
-            url,
-            checkpoint,
-            size=entry.size,
-            sha256=entry.sha256,
-            md5=entry.md5,
-            stall=stall,
-            progress=bar,
-        )
+        _fetch(entry, url, checkpoint, stall, bar)
     finally:
         bar.close()
     try:
         _convert(entry, checkpoint, target)
     finally:
-        checkpoint.unlink(missing_ok=True)
+        _remove(checkpoint)
     return target
 
 
+def _fetch(entry: Published, url: str, checkpoint: Path, stall: float, bar: _Bar) -> None:
+    """The checkpoint's file, or the files of its folder; of which a cut one alone is kept."""
+    if not entry.parts:
+        digests = {"sha256": entry.sha256, "md5": entry.md5}
+        fetch(url, checkpoint, size=entry.size, stall=stall, progress=bar, **digests)
+        return
+    checkpoint.mkdir(exist_ok=True)
+    try:
+        for part in entry.parts:
+            where, digest = f"{url}/{part.name}", part.sha256
+            target = checkpoint / part.name
+            fetch(where, target, size=part.size, sha256=digest, stall=stall, progress=bar)
+    except BaseException:
+        if not list(checkpoint.glob("*.part")):
+            _remove(checkpoint)
+        raise
+
+
+def _remove(checkpoint: Path) -> None:
+    if checkpoint.is_dir():
+        shutil.rmtree(checkpoint)
+    else:
+        checkpoint.unlink(missing_ok=True)
+
+
 def _convert(entry: Published, checkpoint: Path, target: Path) -> None:
-    if not checkpoint.is_file():
-        raise FetchError(f"there is no file {checkpoint}")
+    if not checkpoint.is_file() and not (entry.parts and checkpoint.is_dir()):
+        raise FetchError(f"there is no {'folder' if entry.parts else 'file'} {checkpoint}")
     with tempfile.TemporaryDirectory(prefix=".pull-", dir=target.parent) as scratch:
         made = Path(scratch) / target.name
         source = f"{entry.url} ({entry.functional})"

@@ -15,7 +15,7 @@ import pytest
 
 from irrepd import pull, safetensors
 from irrepd.__main__ import main
-from irrepd.catalogue import CATALOGUE, Published, canonical, find
+from irrepd.catalogue import CATALOGUE, Part, Published, canonical, find
 from irrepd.fetching import FetchError, _Redirects, fetch
 from irrepd.private import local_url
 
@@ -28,6 +28,7 @@ class Mirror(http.server.ThreadingHTTPServer):
     def __init__(self, data: bytes):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.data, self.how, self.seen, self.etag = data, "", [], '"one"'
+        self.files: dict[str, bytes] = {}  # by path, in place of data
         self.release = threading.Event()
 
     @property
@@ -40,6 +41,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         mirror, data = self.server, self.server.data
+        data = mirror.files.get(self.path, data)
         wanted = self.headers.get("Range")
         mirror.seen.append(wanted)
         if mirror.how in ("loop", "to a file", "away") or self.path.endswith("/moved"):
@@ -225,6 +227,57 @@ def test_a_page_in_place_of_the_file(data: bytes, mirror: Mirror, tmp_path: Path
     assert list(tmp_path.iterdir()) == []
 
 
+FOLDER = find("tensornet-matpes-pbe")
+
+
+def folder_of(mirror: Mirror, fixtures: Path) -> Published:
+    """The mirror has a small folder of three files under the name of the published one."""
+    stem, parts = FOLDER.file_name, []
+    for part in FOLDER.parts:
+        data = (fixtures / "matgl-tensornet" / part.name).read_bytes()
+        mirror.files[f"/{stem}/{part.name}"] = data
+        parts.append(Part(part.name, len(data), hashlib.sha256(data).hexdigest()))
+    return dataclasses.replace(FOLDER, parts=tuple(parts))
+
+
+def test_a_folder(mirror: Mirror, fixtures: Path, tmp_path: Path) -> None:
+    entry = folder_of(mirror, fixtures)
+    path = pull.pull(entry, tmp_path, source=mirror.url)
+    assert [p.name for p in tmp_path.iterdir()] == ["tensornet-matpes-pbe.safetensors"]
+    card = json.loads(safetensors.read(path)[1]["irrepd"])
+    assert (card["license"], card["architecture"]) == ("BSD-3-Clause", "tensornet")
+    assert card["dispersion"] == {"method": "d3bj", "functional": "pbe"}
+    assert card["sha256_source"] == entry.parts[-1].sha256
+    path.unlink()
+    pull.pull(entry, tmp_path, source=str(fixtures / "matgl-tensornet"))
+    assert path.is_file()
+    with pytest.raises(FetchError, match="there is no folder"):
+        pull.pull(entry, tmp_path, source=str(fixtures / "absent"))
+
+
+def test_a_folder_of_other_files_leaves_nothing(
+    mirror: Mirror, fixtures: Path, tmp_path: Path
+) -> None:
+    entry = folder_of(mirror, fixtures)
+    mirror.files[f"/{entry.file_name}/state.pt"] = bytes(entry.parts[-1].size)
+    with pytest.raises(FetchError, match="its sha256 is"):
+        pull.pull(entry, tmp_path, source=mirror.url)
+    with pytest.raises(FetchError, match="bytes, not"):
+        pull.pull(FOLDER, tmp_path, source=mirror.url)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_was_cut_off(mirror: Mirror, fixtures: Path, tmp_path: Path) -> None:
+    entry = folder_of(mirror, fixtures)
+    mirror.how = "truncate"
+    with pytest.raises(FetchError, match="what arrived is kept"):
+        pull.pull(entry, tmp_path, source=mirror.url, stall=0.05)
+    mirror.how = ""
+    pull.pull(entry, tmp_path, source=mirror.url)
+    assert any(wanted for wanted in mirror.seen)  # went on where it had ended
+    assert [p.name for p in tmp_path.iterdir()] == ["tensornet-matpes-pbe.safetensors"]
+
+
 def test_conversions_are_bounded(
     fixtures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -248,6 +301,7 @@ def test_the_catalogue_is_consistent() -> None:
         assert find(entry.name) is entry and all(find(alias) is entry for alias in entry.aliases)
         assert entry.sha256 is None or (len(entry.sha256) == 64 and entry.size is not None)
         assert entry.md5 is None or (len(entry.md5) == 32 and entry.size is not None)
+        assert all(len(part.sha256) == 64 and part.size > 0 for part in entry.parts)
     assert canonical("medium-mpa-0") == "mace-mpa-0-medium" and canonical("7net-0") == "sevennet-0"
 
 
