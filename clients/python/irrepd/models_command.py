@@ -91,7 +91,8 @@ def newer(card: Mapping[str, Any]) -> str | None:
 
 def _has_changed(entry: Published, card: Mapping[str, Any]) -> bool:
     made_of = card.get("sha256_source")
-    return entry.sha256 is not None and made_of is not None and made_of != entry.sha256
+    published = entry.parts[-1].sha256 if entry.parts else entry.sha256
+    return published is not None and made_of is not None and made_of != published
 
 
 def table(cards: Sequence[Mapping[str, Any]]) -> str:
