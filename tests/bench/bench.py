@@ -2,8 +2,8 @@
 
     make bench                  everything, each peer in a virtual environment of its own
     make bench FAMILY=mace      one part (sevenn, mace, symmetrix, nequip, schnetpack, matgl,
-                                operations, neighbours, dispersion, committees, derivatives, drivers,
-                                lammps, trajectories)
+                                operations, neighbours, dispersion, committees, derivatives,
+                                drivers, lammps, trajectories)
     make bench ISA=v3           the same with AVX2, where the processor has more
     make bench QUICK=1          without peers: SevenNet-0 alone, the GEMM kernel, large systems
     make bench AGAINST=../other this tree's core and another checkout's, in turns
