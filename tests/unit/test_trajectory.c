@@ -65,6 +65,49 @@ static void test_asks_as_the_request(void **state) {
   play_end(&play);
 }
 
+/* The step that a worker has it take is the one that its owner would: the same frames and result,
+ * and what it asks for next; the owner is told not to take it again. */
+static void test_steps_on_a_worker(void **state) {
+  (void)state;
+  static const char md[] = "{\"ensemble\":\"nvt\",\"temperature\":300,\"timestep\":1,"
+                           "\"steps\":9,\"seed\":3,\"every\":4}";
+  struct play whole, part;
+  play_begin(&whole, TRAJECTORY_MD, PAIR, md, TRAJECTORY_EVENTS);
+  play_begin(&part, TRAJECTORY_MD, PAIR, md, TRAJECTORY_EVENTS);
+  trajectory_begin(whole.t, NULL, 0);
+  trajectory_begin(part.t, NULL, 0);
+  struct stepper *stepper = part.t->driver.stepper;
+  assert_non_null(stepper);
+  for (size_t i = 0; whole.t->end == TRAJECTORY_RUNS; i++) {
+    struct irrep_structure next;
+    struct irrep_result result = IRREP_RESULT_INIT;
+    struct irrep_model model = {0};
+    double forces[6];
+    result.forces = forces;
+    fake_evaluate_one(&model, &part.t->asked, &result);
+    play_step(&whole);
+    const bool goes_on = stepper->step(stepper, &result, NULL, &next);
+    assert_int_equal(goes_on, whole.t->end == TRAJECTORY_RUNS && !whole.t->has_frame);
+    assert_true(part.t->is_ahead);
+    const uint64_t n_steps = part.t->n_steps;
+    assert_int_equal(part.t->driver.kind->answer(&part.t->driver, &result), DRIVER_WAITS);
+    assert_int_equal(part.t->n_steps, n_steps);
+    part.t->is_ahead = false;
+    assert_int_equal(n_steps, whole.t->n_steps);
+    assert_int_equal(part.t->has_frame, whole.t->has_frame);
+    assert_int_equal(part.t->frame.size, whole.t->frame.size);
+    if (part.t->has_frame)
+      assert_memory_equal(part.t->frame.bytes, whole.t->frame.bytes, whole.t->frame.size);
+    if (whole.t->end == TRAJECTORY_RUNS)
+      assert_memory_equal(next.positions, whole.t->asked.positions, 6 * sizeof(double));
+  }
+  assert_int_equal(part.t->end, whole.t->end);
+  assert_int_equal(part.t->result.size, whole.t->result.size);
+  assert_memory_equal(part.t->result.bytes, whole.t->result.bytes, whole.t->result.size);
+  play_end(&whole);
+  play_end(&part);
+}
+
 /* Steps run out, which is no error. */
 static void test_ends_after_its_steps(void **state) {
   (void)state;
@@ -189,6 +232,7 @@ int main(void) {
       cmocka_unit_test(test_relaxes),
       cmocka_unit_test(test_tells_dispersion),
       cmocka_unit_test(test_asks_as_the_request),
+      cmocka_unit_test(test_steps_on_a_worker),
       cmocka_unit_test(test_ends_after_its_steps),
       cmocka_unit_test(test_goes_on_where_it_was_saved),
       cmocka_unit_test(test_faults),
