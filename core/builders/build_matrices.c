@@ -77,6 +77,7 @@ bool build_matrix_product(struct build *build, size_t in, const struct layout *f
   struct tensor_square product = square_of(build, from, to);
   const double *couplings = list_couplings(build, false);
   product.twin = from->dim / 2;
+  product.matrices = true;
   return couplings && !build_no_memory(build) && build_square(build, product, couplings, in, out);
 }
 
@@ -84,6 +85,7 @@ bool build_matrix_square(struct build *build, size_t in, size_t out, const struc
   struct tensor_square product = square_of(build, layout, layout);
   const double *couplings = list_couplings(build, true);
   product.adds_first = true;
+  product.matrices = true;
   return couplings && !build_no_memory(build) && build_square(build, product, couplings, in, out);
 }
 

@@ -200,6 +200,8 @@ struct square_pair {
 struct tensor_square {
   size_t in_dim, out_dim, channels; /* padded */
   bool adds_first;
+  bool matrices; /* the couplings are those of 3x3 matrices (build_matrices.c): a b + b a or, with a
+                    twin of 0 and adds_first, a + a a */
   size_t n_components, n_outputs; /* at most HARMONICS(IRREP_L_MAX) */
   const size_t *in_offset;        /* [n_components] */
   const size_t *out_offset;       /* [n_outputs] */

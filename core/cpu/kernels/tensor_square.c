@@ -7,6 +7,7 @@
  * their sum where b is a. */
 #include "core/cpu/kernels/tensor_square.h"
 
+#include "core/cpu/kernels/matrix_product.h"
 #include "core/e3/spherical_harmonics.h"
 
 #define COMPONENTS_MAX HARMONICS(IRREP_L_MAX)
@@ -26,6 +27,10 @@ static inline void load(const struct tensor_square *op, const real *row,
 
 void KERNEL(tensor_square)(const struct tensor_square *op, size_t n_rows, const void *weights,
                            const void *in, void *out) {
+  if (op->matrices) {
+    KERNEL(matrix_product)(op, n_rows, in, out);
+    return;
+  }
   const real *c = (const real *)weights + op->couplings.values;
   const uint32_t *first = op->couplings.first, *column = op->couplings.column;
   for (size_t r = 0; r < n_rows; r++)
@@ -66,6 +71,10 @@ static inline void store(const struct tensor_square *op, const struct pair_of_fe
 void KERNEL(tensor_square_adjoint)(const struct tensor_square *op, size_t n_rows,
                                    const void *weights, const void *in, const void *grad_out,
                                    void *grad_in, bool accumulate) {
+  if (op->matrices) {
+    KERNEL(matrix_product_adjoint)(op, n_rows, in, grad_out, grad_in, accumulate);
+    return;
+  }
   const real *c = (const real *)weights + op->couplings.values;
   const uint32_t *first = op->couplings.first, *column = op->couplings.column;
   for (size_t r = 0; r < n_rows; r++)
