@@ -1,5 +1,5 @@
-/* Runs each kernel once on a fixed shape, and the neighbour search; budget.py compares the
- * instructions with budgets.json.
+/* Runs each kernel once on a fixed shape, whole models on a molecule, and the neighbour search;
+ * budget.py compares the instructions with budgets.json.
  *
  *   valgrind --tool=callgrind build/bench/budget float32 v3
  *
@@ -8,11 +8,13 @@
  *   build/bench/budget float32 v4 steps
  *
  * counts by itself, as valgrind knows no AVX-512: one trap for each instruction, so shapes are a
- * quarter as long, and there is no search.
+ * quarter as long, the molecule is small, and there is no search.
  *
- * Without arguments it prints its compiler. */
+ * The models are those of build/models/ in the working directory. Without arguments it prints its
+ * compiler. */
 #include "core/graph/neighbours.h"
 #include "irrep/graph.h"
+#include "irrep/model.h"
 #include "tests/unit/support_convolution.h"
 #include "tests/unit/support_tensor_product.h"
 #include "tests/unit/support_tensor_square.h"
@@ -266,6 +268,21 @@ static void run_product(struct bench *b) {
   reals_free(&weights), reals_free(&x), reals_free(&y), reals_free(&grad);
 }
 
+/* Nequix's normalisation of SevenNet's features. */
+static void run_norm(struct bench *b) {
+  const struct kernels *k = b->kernels;
+  const struct norm op = {.dim = 480, .gains = 0, .shares = 480, .epsilon = 1e-6};
+  struct reals weights = random_reals(b, 2 * 480), x = random_reals(b, b->rows * 480);
+  struct reals y = reals_zero(k, b->rows * 480), grad = reals_zero(k, b->rows * 480);
+  begin();
+  k->norm(&op, b->rows, weights.data, x.data, y.data);
+  end("norm");
+  begin();
+  k->norm_adjoint(&op, b->rows, weights.data, x.data, y.data, grad.data, false);
+  end("norm_adjoint");
+  reals_free(&weights), reals_free(&x), reals_free(&y), reals_free(&grad);
+}
+
 /* Couplings at random, of degrees up to 2. */
 static void run_tensor_square(struct bench *b) {
   static struct test_tensor_square p;
@@ -410,6 +427,83 @@ static void run_neighbours(struct bench *b) {
   free(scratch);
 }
 
+#define MOLECULE 9
+
+/* Ethanol or, where counting takes long, water; Angstrom. */
+static struct irrep_structure molecule(void) {
+  static const int32_t numbers[MOLECULE] = {6, 6, 8, 1, 1, 1, 1, 1, 1}, water[] = {8, 1, 1};
+  static const double positions[MOLECULE][3] = {
+      {1.168, -0.382, 0.0}, {0.0, 0.560, 0.0},       {-1.190, -0.214, 0.0},
+      {-1.946, 0.381, 0.0}, {0.042, 1.205, 0.886},   {0.042, 1.205, -0.886},
+      {2.116, 0.144, 0.0},  {1.128, -1.020, -0.886}, {1.128, -1.020, 0.886}};
+  static const double of_water[3][3] = {{0, 0, 0.119}, {0, 0.763, -0.477}, {0, -0.763, -0.477}};
+  struct irrep_structure s = IRREP_STRUCTURE_INIT;
+  s.n_atoms = stepping ? 3 : MOLECULE;
+  s.numbers = stepping ? water : numbers;
+  s.positions = stepping ? of_water[0] : positions[0];
+  return s;
+}
+
+static struct irrep_model *load(const char *name) {
+  char path[128];
+  snprintf(path, sizeof path, "build/models/%s.safetensors", name);
+  FILE *file = fopen(path, "rb");
+  if (!file || fseek(file, 0, SEEK_END) != 0) {
+    fprintf(stderr, "budget: %s cannot be read: make models\n", path);
+    exit(3);
+  }
+  const size_t size = (size_t)ftell(file);
+  void *data = aligned_new(size);
+  rewind(file);
+  struct irrep_model *model;
+  const bool loaded =
+      fread(data, 1, size, file) == size && irrep_model_load(data, size, &model, NULL) == IRREP_OK;
+  fclose(file);
+  free(data);
+  return loaded ? model : NULL;
+}
+
+/* Energy and forces, of edges that are known; the first evaluation makes what its species need. */
+static void run_model(struct bench *b, const char *name) {
+  struct irrep_model *model = load(name);
+  const enum irrep_precision precision = b->kernels->precision;
+  const struct irrep_structure structure = molecule();
+  struct irrep_plan plan = IRREP_PLAN_INIT;
+  struct irrep_graph *graph;
+  double forces[3 * MOLECULE];
+  struct irrep_result result = {.struct_size = sizeof result, .forces = forces};
+  const struct irrep_evaluate_options options = {.struct_size = sizeof options,
+                                                 .precision = precision};
+  if (!model || irrep_model_prepare(model, precision, NULL) != IRREP_OK ||
+      irrep_model_graph(model, &structure, SIZE_MAX, SIZE_MAX, &plan, &graph, NULL) != IRREP_OK)
+    abort();
+  const struct irrep_graph *const graphs[1] = {graph};
+  const size_t bytes = irrep_model_bytes(model, precision, &plan);
+  void *arena = aligned_new(bytes);
+  char title[64];
+  snprintf(title, sizeof title, "model %s", name);
+  for (int warm = 0; warm < 2; warm++) {
+    if (warm)
+      begin();
+    const enum irrep_status status =
+        irrep_model_evaluate_graphs(model, &options, graphs, 1, arena, bytes, &result, NULL);
+    if (warm)
+      end(title);
+    if (status != IRREP_OK || result.status != IRREP_OK)
+      abort();
+  }
+  free(arena);
+  irrep_graph_free(graph);
+  irrep_model_free(model);
+}
+
+static void run_models(struct bench *b) {
+  static const char *const names[] = {"allegro-small", "mace-small", "nequip-small", "schnet-small",
+                                      "so3net-small"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    run_model(b, names[i]);
+}
+
 int main(int argc, char **argv) {
   const bool counts = argc == 4 && strcmp(argv[3], "steps") == 0;
   if (argc != 3 && !counts) {
@@ -433,10 +527,12 @@ int main(int argc, char **argv) {
   run_scalar_convolution(&b);
   run_filter_table(&b);
   run_product(&b);
+  run_norm(&b);
   run_tensor_square(&b);
   run_tensor_product(&b);
   run_weighted_harmonics(&b);
   run_density(&b);
+  run_models(&b);
   if (!counts)
     run_neighbours(&b);
   return 0;

@@ -1,5 +1,5 @@
-"""Instructions of each kernel, counted by callgrind, or step by step with AVX-512 (v4), which
-valgrind does not know, against budgets.json.
+"""Instructions of each kernel and of whole models, counted by callgrind, or step by step with
+AVX-512 (v4), which valgrind does not know, against budgets.json.
 
     python tests/bench/budget.py [--write]
 
@@ -47,7 +47,7 @@ def count(which: str) -> Counts:
     with tempfile.TemporaryDirectory() as folder:
         command = ["valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={folder}/out"]
         done = subprocess.run(
-            [*command, str(PROGRAM), *which.split()], capture_output=True, text=True
+            [*command, str(PROGRAM), *which.split()], capture_output=True, text=True, cwd=ROOT
         )
         if done.returncode == 3:
             raise CannotCount(done.stderr.strip())
@@ -66,7 +66,7 @@ def count(which: str) -> Counts:
 def count_steps(which: str) -> Counts:
     """The same of shapes that are a quarter as long, by the processor's trap flag."""
     command = [str(PROGRAM), *which.split(), "steps"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     if done.returncode == 3:
         raise CannotCount(done.stderr.strip())
     if done.returncode:
