@@ -114,6 +114,7 @@ reference: all | $(VENV_REFERENCE) $(VENV_REFERENCES) ## write the fixtures of t
 	build/venv-reference-mace/bin/python tests/reference/mace_published.py
 	build/venv-reference-nequip/bin/python tests/reference/nequip_fixtures.py
 	build/venv-reference-nequip/bin/python tests/reference/allegro_fixtures.py
+	build/venv-reference-nequip/bin/python tests/reference/nequip_published.py
 	build/venv-reference-nequix/bin/python tests/reference/nequix_fixtures.py
 	build/venv-reference-matgl/bin/python tests/reference/matgl_fixtures.py
 	build/venv-reference-matgl/bin/python tests/reference/matgl_so3net_fixtures.py

@@ -1,4 +1,4 @@
-"""schnetpack: SchNet and SO3net with random weights."""
+"""schnetpack: SchNet, PaiNN and SO3net with random weights."""
 
 from __future__ import annotations
 
@@ -37,6 +37,8 @@ class SchNetPack:
         }
         if model == "schnet-128":
             representation = spk.representation.SchNet(128, 3, **radial)
+        elif model == "painn-128":
+            representation = spk.representation.PaiNN(128, 3, **radial)
         else:
             representation = spk.representation.SO3net(64, 3, lmax=2, **radial)
         potential = spk.model.NeuralNetworkPotential(

@@ -45,6 +45,7 @@ ROWS = (
     Row("schnetpack", "SO3net 64, l_max 2", "so3net-64", "64 Si", 100),
     Row("schnetpack", "SchNet 128", "schnet-128", "64 Si", 15),
     Row("matgl", "TensorNet 128", "tensornet-128", "64 Si", 20),
+    Row("schnetpack", "PaiNN 128", "painn-128", "64 Si", None),
 )
 
 
