@@ -283,3 +283,12 @@ def test_the_file_is_no_model(daemon: Daemon) -> None:
     assert tensors["c6"].shape == (95, 95, 5, 5)
     cards = daemon.ask("GET", "/v1/models").json()["models"]
     assert not [card["name"] for card in cards if "dftd3" in card["name"]]
+
+
+def test_it_leaves_descriptors_alone(daemon: Daemon) -> None:
+    body = {"structures": STRUCTURES, "properties": ["energy", "descriptors", "descriptors_l"]}
+    without = ask(daemon, body).json()["results"]
+    for bare, result in zip(without, ask(daemon, {**body, "dispersion": {}}).json()["results"]):
+        assert result["energy"] != bare["energy"]
+        assert result["descriptors"] == bare["descriptors"]
+        assert result["descriptors_l"] == bare["descriptors_l"]

@@ -227,3 +227,23 @@ def test_sockets(daemon: Daemon) -> None:
         assert answer.status == status
         if status == 201:
             assert answer.json()["head"] == "first"
+
+
+def test_descriptors_are_the_heads(daemon: Daemon) -> None:
+    """Of a head by name in JSON, in arrays and in Python: those of the model that has it alone."""
+    names = ["descriptors", "descriptors_l"]
+    body = {"structures": [WATER], "properties": names}
+    (alone,) = post(daemon, "/v1/models/plain/predict", body).json()["results"]
+    (found,) = post(daemon, PREDICT, {**body, "head": "second"}).json()["results"]
+    (other,) = post(daemon, PREDICT, {**body, "head": "first"}).json()["results"]
+    with Client(daemon.url) as client:
+        (ours,) = client.predict("fidelities", [WATER], names, "float64", head="second")
+    data = binary.encode([WATER], names, "float64", head="second")
+    answer = daemon.ask("POST", PREDICT, data, {"Content-Type": binary.MEDIA_TYPE})
+    (arrays,) = binary.decode(answer.body, [WATER], names)
+    for name in names:
+        assert np.array_equal(found[name], alone[name])
+        assert np.array_equal(found[name], ours[name])
+        assert np.array_equal(found[name], arrays[name])
+        assert np.abs(np.subtract(found[name], other[name])).max() > 1e-6
+    assert post(daemon, PREDICT, body).status == 422
