@@ -6,10 +6,10 @@ needs the packages of requirements-nequip.txt and build/libirrep.so. nequip buil
 converter reads its checkpoint in a process without torch. published_sizes.py says what is compared.
 
 Hyperparameters: the presets of nequip 0.19.1, which has them from its foundation potentials, and
-matbench-discovery's models/nequip/nequip-OAM-L-0.1.yml: 6 Angstrom, ZBL, a type embedding of 48 in
-L, which has 9.6 million parameters there and here. Numbers that change no shape (scales, reference
-energies, mean numbers of neighbours) are not the published ones. NequIP-OAM-XL, of 32 million
-parameters, and Allegro-OAM-L are left out for the time that they take.
+matbench-discovery's models/nequip/nequip-OAM-L-0.1.yml and -XL-0.1.yml: 6 Angstrom, ZBL, a type
+embedding of 48 in L; L has 9.6 and XL 32.1 million parameters there and here. Numbers that change
+no shape (scales, reference energies, mean numbers of neighbours) are not the published ones.
+Allegro-OAM-L is left out for the time that it takes.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "NequIP-OAM-S": _oam("S"),
     "NequIP-OAM-M": _oam("M"),
     "NequIP-OAM-L": _oam("L", type_embed_num_features=48),
+    "NequIP-OAM-XL": _oam("XL"),
 }  # fmt: skip
 
 
