@@ -9,6 +9,7 @@
 #include "memory.h"
 #include "neigh_list.h"
 #include "neighbor.h"
+#include "platform.h"
 #include "update.h"
 #include "utils.h"
 
@@ -258,6 +259,7 @@ double PairIrrep::init_one(int, int) {
 /* A step */
 
 void PairIrrep::compute(int eflag, int vflag) {
+  const double begin = platform::walltime();
   ev_init(eflag, vflag);
   try {
     number_atoms();
@@ -271,18 +273,26 @@ void PairIrrep::compute(int eflag, int vflag) {
   add_forces();
   add_tallies();
   n_steps_++;
+  seconds_ += platform::walltime() - begin;
 }
 
-// After a run: what an atom takes, by which one can plan larger runs.
+// After a run: what an atom takes, and what ranks wait, by which one can plan larger runs.
 void PairIrrep::finish() {
-  double mine[3] = {memory_usage(), sent_, static_cast<double>(n_local_)}, all[3];
-  MPI_Allreduce(mine, all, 3, MPI_DOUBLE, MPI_SUM, world);
-  if (comm->me == 0 && n_steps_ > 0 && all[2] > 0)
+  const double n_local = static_cast<double>(n_local_);
+  double mine[5] = {memory_usage(), sent_, n_local, seconds_, waited_}, all[5];
+  MPI_Allreduce(mine, all, 5, MPI_DOUBLE, MPI_SUM, world);
+  if (comm->me == 0 && n_steps_ > 0 && all[2] > 0) {
+    const double n_steps = static_cast<double>(n_steps_), n_ranks = comm->nprocs;
     utils::logmesg(lmp,
                    "pair_style irrep: {:.2f} kB of memory an atom, {:.2f} kB an atom and step sent "
                    "to ghosts\n",
-                   all[0] / all[2] / 1e3, all[1] / static_cast<double>(n_steps_) / all[2] / 1e3);
-  sent_ = 0.0;
+                   all[0] / all[2] / 1e3, all[1] / n_steps / all[2] / 1e3);
+    utils::logmesg(lmp,
+                   "pair_style irrep: {:.3f} ms a step, of it {:.3f} ms in communication and "
+                   "waiting for other ranks (means of ranks)\n",
+                   1e3 * all[3] / n_steps / n_ranks, 1e3 * all[4] / n_steps / n_ranks);
+  }
+  sent_ = seconds_ = waited_ = 0.0;
   n_steps_ = 0;
 }
 
@@ -498,6 +508,7 @@ int PairIrrep::exchange(void *context, void *rows, size_t width, size_t real_siz
 
 // LAMMPS sends doubles: they carry the bytes of the reals, a pass of columns at a time.
 bool PairIrrep::communicate(void *rows, size_t width, size_t real_size, bool forward) {
+  const double begin = platform::walltime();
   const size_t most = PASS * sizeof(double) / real_size;
   for (size_t first = 0; first < width; first += most) {
     rows_ = {static_cast<char *>(rows), width, real_size, first, std::min(most, width - first)};
@@ -506,6 +517,7 @@ bool PairIrrep::communicate(void *rows, size_t width, size_t real_size, bool for
     else
       comm->reverse_comm(this, static_cast<int>(packed()));
   }
+  waited_ += platform::walltime() - begin;
   return true;
 }
 

@@ -103,6 +103,7 @@ private:
 
   // Since the last finish().
   double sent_ = 0.0; // bytes that this rank has packed for others' ghosts and its own
+  double seconds_ = 0.0, waited_ = 0.0; // in compute(), and of that in communication
   bigint n_steps_ = 0;
 };
 

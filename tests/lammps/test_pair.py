@@ -292,17 +292,22 @@ run {steps}
 
 @pytest.mark.parametrize("name", MODELS if LONG else ("nequip-small",))
 def test_trajectories_do_not_depend_on_ranks(name, lammps, tmp_path):
-    """Atoms cross from rank to rank."""
-    path, _, case = small(tmp_path, name)
+    """Atoms cross from rank to rank. The crystal heats up to 50,000 K by the example of SchNet,
+    where rounding grows by five orders of magnitude within the run, and its heavier atoms by
+    SevenNet move little: these two move water."""
+    path, model, case = small(tmp_path, name)
+    before = ""
+    if name in ("schnet-small", "sevennet-0"):
+        case = case_of(model, "water", water(), tmp_path)
+        before = "neighbor 0.5 bin\n"
     ends = []
     for ranks in (1, 2, 3, 4) if LONG else (1, 2, 4):
-        text = case.text("irrep precision double", path) + DYNAMICS.format(
-            name="crystal", steps=100
-        )
+        text = case.text("irrep precision double", path) + before
+        text += DYNAMICS.format(name=case.name, steps=100)
         said = lammps(text, ranks)
         assert int(said.partition("Neighbor list builds =")[2].split()[0]) > 2
         ends.append(
-            np.loadtxt(tmp_path / "crystal.dump", skiprows=9 + 9 + len(case.structure.numbers))
+            np.loadtxt(tmp_path / f"{case.name}.dump", skiprows=9 + 9 + len(case.structure.numbers))
         )
     for end in ends[1:]:
         assert np.abs(end - ends[0]).max() <= 1e-8
