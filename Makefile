@@ -109,6 +109,7 @@ reference: all | $(VENV_REFERENCE) $(VENV_REFERENCES) ## write the fixtures of t
 	build/venv-reference-mace/bin/python tests/reference/mace_fixtures.py
 	build/venv-reference-mace/bin/python tests/reference/mace_stresses.py
 	build/venv-reference-mace/bin/python tests/reference/mace_descriptors.py
+	build/venv-reference-mace/bin/python tests/reference/mace_dipoles.py
 	$(VENV_REFERENCE_PYTHON) tests/reference/sevennet_descriptors.py
 	build/venv-reference-mace/bin/python tests/reference/mace_hessian.py
 	build/venv-reference-mace/bin/python tests/reference/mace_published.py

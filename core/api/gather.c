@@ -78,6 +78,13 @@ static void add_stresses(const struct gather_part *part, double *stresses) {
   }
 }
 
+static void add_dipoles(const struct gather_part *part, struct irrep_result *result) {
+  const double *dipoles = part->dipoles + 3 * part->span->first_atom;
+  result->has_dipole = true;
+  for (size_t i = 0; i < 3 * part->span->n_local; i++)
+    result->dipole[i % 3] += dipoles[i];
+}
+
 bool gather_wants_gradients(const struct irrep_result *result) {
   return result->forces || result->stresses;
 }
@@ -89,6 +96,9 @@ void gather_begin(struct gathering *g, size_t n_atoms, size_t n_local, bool grad
                           .n_local = n_local,
                           .gradients = gradients && gather_wants_gradients(result)};
   result->energy = 0.0;
+  result->has_dipole = false;
+  for (size_t a = 0; a < 3; a++)
+    result->dipole[a] = 0.0;
   if (result->energies)
     memset(result->energies, 0, n_local * sizeof(double));
   if (g->gradients && result->forces)
@@ -102,6 +112,8 @@ double gather_add(struct gathering *g, const struct gather_part *part) {
     add_forces(part, g->result->forces, g->strain);
   if (g->gradients && g->result->stresses)
     add_stresses(part, g->result->stresses);
+  if (part->dipoles)
+    add_dipoles(part, g->result);
   return add_energies(part->energies + part->span->first_atom, part->span->n_local, part->share,
                       g->result);
 }
@@ -159,7 +171,8 @@ void gather_end(struct gathering *g, const double cell[3][3], const bool pbc[3])
              all_finite(result->stresses, 9 * g->n_atoms);
   }
   finite = finite && all_finite(result->descriptors, g->n_local * result->n_descriptors) &&
-           all_finite(result->descriptors_l, g->n_local * result->n_descriptors_l);
+           all_finite(result->descriptors_l, g->n_local * result->n_descriptors_l) &&
+           all_finite(result->dipole, 3);
   if (!finite)
     result->status = IRREP_RESULT_NOT_FINITE;
 }

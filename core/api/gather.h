@@ -18,6 +18,7 @@ struct gather_part {
   const struct batch *batch;
   const struct batch_span *span; /* of the structure */
   const double *energies;        /* [n_atoms] of the batch, eV */
+  const double *dipoles;         /* [n_atoms][3] of the batch, e Angstrom; NULL: none */
   const double *gradient; /* [n_edges][3] of the energy by the edge vectors; NULL: along these,
                              as slopes have it */
   const double *slopes;   /* [n_edges] of the energy by the edges' lengths */

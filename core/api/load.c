@@ -205,6 +205,7 @@ static void fill_card(struct irrep_model *model, struct model_file *file) {
   model->card.blas = model->blas;
   model->card.n_descriptors = model->program.n_descriptors;
   model->card.n_descriptors_l = model->program.n_descriptors_l;
+  model->card.has_dipole = model->program.has_dipole;
   model->card.descriptor_irreps =
       model->program.descriptor_irreps ? model->program.descriptor_irreps : "";
   model->card.metadata = model->metadata;

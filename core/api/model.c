@@ -286,6 +286,7 @@ static void gather_one(const struct irrep_model *model, const struct workspace *
   const struct gather_part part = {.batch = &workspace->batch,
                                    .span = span,
                                    .energies = workspace->energies,
+                                   .dipoles = workspace->dipoles,
                                    .gradient = workspace->gradient,
                                    .share = share_of(model, inputs, index, span)};
   struct gathering gathering;

@@ -239,6 +239,11 @@ bool build_gated_readout(struct build *build, const char *key, size_t in,
  * features, as readouts are about to read them. Those of edges are summed over an atom's edges. */
 bool build_descriptors(struct build *build, size_t tensor, const struct layout *layout);
 
+/* Appends a dipole NAME of the vectors (1o) and scalars (0e) of a tensor of atoms, with this card.
+ * A model may have any number of them, which add up. */
+bool build_dipole(struct build *build, const char *name, const struct card_object *card, size_t in,
+                  const struct layout *layout);
+
 /* Channels of scalars somewhere in the rows of a tensor. */
 struct scalars {
   size_t tensor, dim, offset, mul;

@@ -4,7 +4,8 @@
  * Each layer: features -> linear_up -> convolution with the neighbours -> linear_down -> over the
  * density of neighbours -> gate -> selector -> product basis -> linear_out, plus the
  * self-connection of the features -> features. The density and the gate, with a residual from
- * linear_up, are there in some layers only. Layers have readouts, whose energies add up. */
+ * linear_up, are there in some layers only. Layers have readouts, whose energies add up, and so do
+ * their dipoles. */
 #include "core/builders/models.h"
 #include "irrep/model_format.h"
 
@@ -34,7 +35,7 @@ static bool read_layer(struct build *build, struct layer *layer) {
   static const char *const keys[] = {
       "irreps_up", "irreps_mid", "irreps_message",  "irreps_out", "filter",  "density",
       "residual",  "gate",       "self_connection", "selector",   "product", "readout",
-      NULL};
+      "dipole",    NULL};
   static const char *const kinds[] = {"none", "linear", "species", NULL};
   static const char *const residuals[] = {"none", "linear", NULL};
   const struct card_object *card = &layer->card;
@@ -193,6 +194,11 @@ bool mace_build(struct build *build) {
     if (card_has(&layer.card, "readout") &&
         (card_object(&layer.card, "readout", &readout, build->error) != IRREP_OK ||
          !build_energy(build, name, &readout, features.tensor, &features.layout, scale, shift)))
+      return false;
+    name_of(&layer, "dipole", name, sizeof name);
+    if (card_has(&layer.card, "dipole") &&
+        (card_object(&layer.card, "dipole", &readout, build->error) != IRREP_OK ||
+         !build_dipole(build, name, &readout, features.tensor, &features.layout)))
       return false;
   }
   return build_pair_repulsion(build);

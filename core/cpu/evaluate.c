@@ -23,6 +23,8 @@ void workspace_take(struct workspace *w, const struct executable *executable, st
   w->batch.heads =
       program->n_heads > 1 ? arena_take(arena, size->n_atoms, sizeof *w->batch.heads) : NULL;
   w->energies = arena_take(arena, size->n_atoms, sizeof(double));
+  w->dipoles =
+      program->has_dipole ? arena_take(arena, size_mul(3, size->n_atoms), sizeof(double)) : NULL;
   const size_t gradient = 3 * sizeof(double), of_harmonics = harmonics * real;
   const bool by_sender = gradients_by_sender(program, size);
   const size_t in_place = by_sender || of_harmonics > gradient ? of_harmonics : gradient;
@@ -231,6 +233,8 @@ void program_begin(struct evaluation *evaluation, const struct executable *execu
   evaluation->gradients = gradients;
   take_scratches(evaluation);
   memset(workspace->energies, 0, batch->n_local * sizeof(double));
+  if (workspace->dipoles)
+    memset(workspace->dipoles, 0, batch->n_local * 3 * sizeof(double));
   if (workspace->grad_harmonics)
     memset(workspace->grad_harmonics, 0, batch->n_edges * harmonics * sizeof(double));
   else

@@ -39,6 +39,7 @@ struct scratch {
 struct workspace {
   struct batch batch;
   double *energies;             /* [n_atoms] eV */
+  double *dipoles;              /* [n_atoms][3] e Angstrom; NULL: the program gives none */
   double *gradient;             /* [n_edges][3] of the energy by the edge vectors, eV/Angstrom: in
                                    place of harmonics, but of a view's edges */
   void *harmonics;              /* reals [n_edges][HARMONICS(l_max)] */

@@ -20,4 +20,5 @@ const struct cpu_op *const cpu_ops[N_OPS] = {
     [OP_TENSOR_PRODUCT] = &cpu_tensor_product,
     [OP_EDGE_READOUT] = &cpu_edge_readout,
     [OP_DESCRIPTORS] = &cpu_descriptors,
+    [OP_DIPOLE] = &cpu_dipole,
 };

@@ -16,7 +16,7 @@ struct cpu_op {
 extern const struct cpu_op cpu_embedding, cpu_linear, cpu_convolution, cpu_density, cpu_gate,
     cpu_norm, cpu_layer_norm, cpu_matrix_norm, cpu_vector_norm, cpu_product, cpu_tensor_square,
     cpu_add, cpu_readout, cpu_two_body, cpu_harmonics, cpu_environment, cpu_tensor_product,
-    cpu_edge_readout, cpu_descriptors;
+    cpu_edge_readout, cpu_descriptors, cpu_dipole;
 
 extern const struct cpu_op *const cpu_ops[N_OPS];
 

@@ -12,6 +12,9 @@ struct row {
 
   /* Of the model's own number of columns in struct irrep_result and struct irrep_card. */
   size_t columns_in_result, columns_in_card;
+
+  /* Of a flag in either, that says whether there is one; 0: there always is. */
+  size_t flag_in_result, flag_in_card;
 };
 
 #define BIT(index) ((uint32_t)1 << (index))
@@ -34,6 +37,13 @@ struct row {
               .columns_in_result = offsetof(struct irrep_result, n_##field),                       \
               .columns_in_card = offsetof(struct irrep_card, n_##field)}
 
+/* Of the structure, where a field has_NAME says that there is one. */
+#define OF_SOME(index_, field, ...)                                                                \
+  [index_] = {.output = {.name = #field, .bit = BIT(index_), __VA_ARGS__},                         \
+              .offset = offsetof(struct irrep_result, field),                                      \
+              .flag_in_result = offsetof(struct irrep_result, has_##field),                        \
+              .flag_in_card = offsetof(struct irrep_card, has_##field)}
+
 static const struct row rows[] = {
     ROW(IRREP_OUTPUT_ENERGY, energy, .unit = "eV", SCALAR, .is_default = true),
     ROW(IRREP_OUTPUT_FORCES, forces, .unit = "eV/Angstrom", .by_atom = true, VECTOR,
@@ -46,6 +56,7 @@ static const struct row rows[] = {
         .by_atom = true, SYMMETRIC, .of_gradient = true),
     OF_MODEL(IRREP_OUTPUT_DESCRIPTORS, descriptors, .irreps = "0e"),
     OF_MODEL(IRREP_OUTPUT_DESCRIPTORS_L, descriptors_l, .irreps = ""),
+    OF_SOME(IRREP_OUTPUT_DIPOLE, dipole, .unit = "e*Angstrom", VECTOR),
 };
 
 enum { N_ROWS = sizeof rows / sizeof *rows };
@@ -74,10 +85,21 @@ static bool has_field(const struct irrep_result *result, const struct row *row) 
   return result->struct_size >= row->offset + size;
 }
 
+static bool flag_at(const void *fields, size_t offset) {
+  bool flag;
+  memcpy(&flag, (const char *)fields + offset, sizeof flag);
+  return flag;
+}
+
 static size_t number_at(const void *fields, size_t offset) {
   size_t number;
   memcpy(&number, (const char *)fields + offset, sizeof number);
   return number;
+}
+
+bool irrep_output_is_of(const struct irrep_output *output, const struct irrep_card *card) {
+  const struct row *row = row_of(output);
+  return row->flag_in_card == 0 || flag_at(card, row->flag_in_card);
 }
 
 size_t irrep_output_columns(const struct irrep_output *output, const struct irrep_card *card) {
@@ -103,6 +125,8 @@ const double *irrep_output_values(const struct irrep_output *output,
     return NULL;
   if (output->by_atom)
     memcpy(&values, field, sizeof values);
+  if (row->flag_in_result > 0 && !flag_at(result, row->flag_in_result))
+    return NULL;
   return output->needs_volume && !result->has_stress ? NULL : values;
 }
 

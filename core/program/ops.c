@@ -44,4 +44,5 @@ const struct op_traits op_traits[N_OPS] = {
                            .n_pairs = pairs_of_tensor_product},
     [OP_EDGE_READOUT] = {.name = "edge readout", .has_in = true, .has_adjoint = true},
     [OP_DESCRIPTORS] = {.name = "descriptors", .has_in = true},
+    [OP_DIPOLE] = {.name = "dipole", .has_in = true},
 };

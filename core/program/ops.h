@@ -30,6 +30,7 @@ enum op_id {
   OP_TENSOR_PRODUCT, /* out = products of in with the receiver's sums */
   OP_EDGE_READOUT,   /* the receiver's energy += weights . in */
   OP_DESCRIPTORS,    /* in goes into the results that want descriptors; no energy depends on it */
+  OP_DIPOLE,         /* the atom's dipole += a vector of in; no energy depends on it */
   N_OPS
 };
 

@@ -246,6 +246,23 @@ struct described_irrep {
   size_t column, invariant_column;
 };
 
+/* A vector for each atom, of its channels of 1o, v, and of 0e, s:
+ *   without hidden channels  sum over c of vectors[c] v[c]
+ *   with some                sum over h of weights[h] scale activation(sum of gates[c][h] s[c])
+ *                            (sum of vectors[c][h] v[c])
+ * Component m of a channel of 1o lies at vector_offset + m * vector_stride + vector_place[c] of a
+ * row, a channel of 0e at scalar_offset + scalar_place[c]. Computed in double. */
+struct dipole_readout {
+  size_t n_vectors, n_scalars, n_hidden;
+  size_t vector_offset, vector_stride, scalar_offset;
+  const size_t *vector_place, *scalar_place; /* [n_vectors], [n_scalars] */
+  const double *vectors;                     /* [n_vectors] or [n_vectors][n_hidden], e Angstrom */
+  const double *gates;                       /* [n_scalars][n_hidden] */
+  const double *weights;                     /* [n_hidden] */
+  enum activation activation;
+  double scale;
+};
+
 struct descriptors {
   size_t n;
   const struct described_irrep *irreps; /* [n] */

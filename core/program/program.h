@@ -86,6 +86,7 @@ struct op {
       const double *scale; /* [n_heads][n_species] eV: energy += scale * weights . in */
     } readout;
     struct descriptors descriptors;
+    struct dipole_readout dipole;
   };
 };
 
@@ -118,10 +119,11 @@ struct program {
   int l_max;            /* edges have harmonics of degrees 0 .. l_max */
   bool solid_harmonics; /* those of degree l are multiplied by the edge's length to the l */
   size_t n_species;
-  size_t n_heads; /* 0: the model has no heads, and what is by head has one row */
-  double *shift;  /* [n_heads][n_species] eV, energies of isolated atoms: a term beside the program
-                     (core/terms/model_terms.h), which no operation adds */
-  bool mean;      /* a structure's energy is the mean over its atoms, not the sum */
+  size_t n_heads;  /* 0: the model has no heads, and what is by head has one row */
+  double *shift;   /* [n_heads][n_species] eV, energies of isolated atoms: a term beside the program
+                      (core/terms/model_terms.h), which no operation adds */
+  bool has_dipole; /* it has operations OP_DIPOLE, of tensors of atoms */
+  bool mean;       /* a structure's energy is the mean over its atoms, not the sum */
 
   /* The features that its readouts read, as they are given to who wants them (OP_DESCRIPTORS). */
   size_t n_descriptors, n_descriptors_l; /* columns: of the invariant ones, of all */

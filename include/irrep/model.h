@@ -59,6 +59,7 @@ struct irrep_card {
   size_t n_descriptors, n_descriptors_l; /* columns of the outputs of these names: the invariant
                                             features, and all, that readouts read */
   const char *descriptor_irreps;         /* of descriptors_l: "8x0e+8x1o 8x0e", layer by layer */
+  bool has_dipole;                       /* results have dipoles */
 };
 
 /* No head. */

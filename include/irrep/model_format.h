@@ -198,8 +198,9 @@
  *      "selector": "none" | "linear" | "species",
  *      "product": {"weights": "shared" | "species",
  *                  "irreps": [{"n_paths": [1, 4, 23], "n_terms": [1, 10, 204]}, ...]},
- *      "readout": {"hidden": [16], "activation": "silu"}}
- *     of which density, residual, gate and readout are optional
+ *      "readout": {"hidden": [16], "activation": "silu"},
+ *      "dipole": {} | {"hidden": 16, "activation": "silu", "scale": c}}
+ *     of which density, residual, gate, readout and dipole are optional
  *
  *   Tensors
  *     "embedding.weight", "layers.t.linear_up", "layers.t.filter", "scale", "shift" as for "nequip"
@@ -211,6 +212,8 @@
  *     "layers.t.linear_out"       linear map of irreps_out
  *     "layers.t.self_connection"  linear map, plain or by species, features to irreps_out
  *     "layers.t.readout"          MLP [mul of 0e in irreps_out, hidden.., 1]
+ *     "layers.t.dipole.weight"    [mul of 1o in irreps_out], or [hidden]
+ *     "layers.t.dipole.vectors.weight", ".gates.weight"  [mul of 1o, or of 0e][hidden]
  *   Layer
  *     linear_out(product(selector(gate(linear_down(convolution(u)) / (a + b rho) + residual(u)))))
  *     + self_connection(x), with u = linear_up(x), and rho the sum over the receiver's edges of
@@ -227,6 +230,10 @@
  *     An order without terms has no tensors.
  *   Energy
  *     E_a = scale[s] * (sum of the readouts, each of its layer's 0e) + shift[s], in eV
+ *   Dipole, in e Angstrom
+ *     the sum over atoms and layers, with s the 0e and v the 1o of the layer, of sum_c weight[c]
+ * v[c] or, with hidden, sum_h weight[h] scale activation(sum_c gates[c][h] s[c]) sum_c
+ * vectors[c][h] v[c]
  *
  * ARCHITECTURE "schnet" (Schuett et al. 2018)
  *   "irreps_embedding"  "128x0e"

@@ -26,6 +26,7 @@ enum irrep_output_index {
   IRREP_OUTPUT_STRESSES,
   IRREP_OUTPUT_DESCRIPTORS,
   IRREP_OUTPUT_DESCRIPTORS_L,
+  IRREP_OUTPUT_DIPOLE,
 };
 
 #define IRREP_OUTPUT_DIMS_MAX 2
@@ -51,6 +52,9 @@ const struct irrep_output *irrep_output_at(size_t index);
 
 /* The row of a name [size], which need not end in NUL; NULL where there is none. */
 const struct irrep_output *irrep_output_find(const char *name, size_t size);
+
+/* Whether models of this card give an output: dipoles are of some models only. */
+bool irrep_output_is_of(const struct irrep_output *output, const struct irrep_card *card);
 
 /* The doubles of a row: of a model of this card, and in a result. They are 0 where the model has
  * none, or the card is NULL and the number is the model's own. */

@@ -37,6 +37,9 @@ struct irrep_result {
   double *descriptors;   /* [n_atoms][n_descriptors] the invariant features (0e) that the model's
                             readouts read, layer by layer */
   double *descriptors_l; /* [n_atoms][n_descriptors_l] all of these features */
+
+  bool has_dipole;  /* the model gives one (struct irrep_card) */
+  double dipole[3]; /* e Angstrom; written where has_dipole */
 };
 
 /* The energy alone is wanted. */
@@ -44,7 +47,8 @@ struct irrep_result {
   {                                                                                                \
     sizeof(struct irrep_result), IRREP_OK, false, 0.0, NULL, NULL, NULL,                           \
         {{0.0, 0.0, 0.0}, {0.0, 0.0, 0.0}, {0.0, 0.0, 0.0}},                                       \
-        {{0.0, 0.0, 0.0}, {0.0, 0.0, 0.0}, {0.0, 0.0, 0.0}}, 0, 0, 0, NULL, NULL,                  \
+        {{0.0, 0.0, 0.0}, {0.0, 0.0, 0.0}, {0.0, 0.0, 0.0}}, 0, 0, 0, NULL, NULL, false,           \
+        {0.0, 0.0, 0.0},                                                                           \
   }
 
 #ifdef __cplusplus

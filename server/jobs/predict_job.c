@@ -1,6 +1,7 @@
 #include "server/jobs/predict_job.h"
 
 #include "core/base/arena.h"
+#include "irrep/outputs.h"
 #include "server/base/pieces.h"
 #include "server/codec/body_size.h"
 #include "server/models/moving_graph.h"
@@ -359,6 +360,28 @@ static bool choose_members(struct predict_job *job) {
   return true;
 }
 
+/* Whether the model, and the members of its committee, give all that is wanted. */
+static bool gives_all(struct predict_job *job, const struct loaded_model *loaded) {
+  const struct irrep_card *card = job->compute->evaluator->card(loaded->model);
+  const struct irrep_output *output;
+  for (size_t i = 0; (output = irrep_output_at(i)); i++) {
+    if (!(job->request.properties & output->bit) || irrep_output_is_of(output, card))
+      continue;
+    problem_of_kind(&job->problem, PROBLEM_WRONG_VALUE, "#/properties",
+                    "the model %.64s gives no %s; its card says what it gives",
+                    loaded->served->name, output->name);
+    return false;
+  }
+  return true;
+}
+
+static bool choose_properties(struct predict_job *job) {
+  bool are_given = gives_all(job, job->loaded);
+  for (size_t i = 0; are_given && i < job->committee.n; i++)
+    are_given = gives_all(job, job->committee.members[i].loaded);
+  return are_given;
+}
+
 static bool choose_head(struct predict_job *job) {
   return codec_head_choose(&job->request.head, job->compute->evaluator->card(job->loaded->model),
                            job->served->name, &job->head, &job->problem);
@@ -367,7 +390,7 @@ static bool choose_head(struct predict_job *job) {
 bool predict_job_plan(struct predict_job *job, size_t max_edges, bool whole) {
   uint64_t begun_ns = uv_hrtime();
   choose_precision(job);
-  if (!choose_head(job) || !choose_members(job) || !make_term(job))
+  if (!choose_properties(job) || !choose_head(job) || !choose_members(job) || !make_term(job))
     return true;
   struct request_member members[COMMITTEE_MAX];
   for (size_t i = 0; i < job->committee.n; i++)

@@ -57,6 +57,8 @@ static void put_card(struct json_writer *w, const struct served_model *served) {
     json_put_string(w, "irreps", card->descriptor_irreps);
     json_close_object(w);
   }
+  if (card->has_dipole)
+    json_put_bool(w, "dipole", true);
   put_provenance(w, card);
 }
 

@@ -105,11 +105,14 @@ static void put_inputs(struct json_writer *w, enum manner manner) {
   json_close_array(w);
 }
 
-static void put_outputs(struct json_writer *w, enum manner manner) {
+/* card: NULL where the model is not loaded, and what only some models give is not known of it. */
+static void put_outputs(struct json_writer *w, enum manner manner, const struct irrep_card *card) {
   const struct irrep_output *output;
   json_open_array(w, manner == METADATA ? "outputs" : "output");
   for (size_t i = 0; (output = irrep_output_at(i)); i++) {
     struct tensor row = {output->name, "FP64", {-1}};
+    if (card ? !irrep_output_is_of(output, card) : output->bit == 1u << IRREP_OUTPUT_DIPOLE)
+      continue;
     for (size_t k = 0; k < output->n_dims; k++)
       row.shape[1 + k] = output->columns > 0 ? (int)output->dims[k] : -1;
     put_tensor(w, &row, manner);
@@ -133,7 +136,7 @@ void route_v2_model(struct services *services, struct http_exchange *exchange, c
   json_close_array(&w);
   json_put_string(&w, "platform", "irrepd");
   put_inputs(&w, METADATA);
-  put_outputs(&w, METADATA);
+  put_outputs(&w, METADATA, registry_card(served));
   json_close_object(&w);
   reply_json(exchange, 200, &text);
 }
@@ -155,7 +158,7 @@ void route_v2_model_config(struct services *services, struct http_exchange *exch
   json_put_string(&w, "backend", "irrepd");
   json_put_integer(&w, "max_batch_size", 0);
   put_inputs(&w, CONFIGURATION);
-  put_outputs(&w, CONFIGURATION);
+  put_outputs(&w, CONFIGURATION, registry_card(served));
   json_close_object(&w);
   reply_json(exchange, 200, &text);
 }

@@ -197,7 +197,7 @@ def test_bad_bodies(daemon: Daemon, body: bytes, status: int) -> None:
         {"precision": "float16"},
         {"precision": 32},
         {"properties": "energy"},
-        {"properties": ["dipole"]},
+        {"properties": ["colour"]},
         {"properties": [1]},
         {"deadline_ms": -1},
         {"deadline_ms": "soon"},

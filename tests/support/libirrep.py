@@ -71,6 +71,7 @@ class _Card(ctypes.Structure):
         ("n_descriptors", c_size_t),
         ("n_descriptors_l", c_size_t),
         ("descriptor_irreps", c_char_p),
+        ("has_dipole", c_bool),
     ]
 
 
@@ -133,6 +134,8 @@ class _Result(_Sized):
         ("n_descriptors_l", c_size_t),
         ("descriptors", POINTER(c_double)),
         ("descriptors_l", POINTER(c_double)),
+        ("has_dipole", c_bool),
+        ("dipole", c_double * 3),
     ]
 
 

@@ -115,6 +115,21 @@ static void test_place_of_the_models_width(void **state) {
   assert_true(irrep_outputs_place(both, &card, SIZE_MAX / 4, NULL, NULL) == SIZE_MAX);
 }
 
+/* What only some models give: a card says whether, and a result whether it is there. */
+static void test_of_some_models(void **state) {
+  (void)state;
+  const struct irrep_output *dipole = irrep_output_at(IRREP_OUTPUT_DIPOLE);
+  const struct irrep_card with = {.has_dipole = true}, without = {.has_dipole = false};
+  struct irrep_result result = IRREP_RESULT_INIT;
+  assert_true(irrep_output_is_of(dipole, &with) && !irrep_output_is_of(dipole, &without));
+  assert_true(irrep_output_is_of(irrep_output_at(IRREP_OUTPUT_FORCES), &without));
+  assert_null(values(IRREP_OUTPUT_DIPOLE, &result));
+  result.has_dipole = true;
+  assert_ptr_equal(values(IRREP_OUTPUT_DIPOLE, &result), result.dipole);
+  result.struct_size = offsetof(struct irrep_result, has_dipole);
+  assert_null(values(IRREP_OUTPUT_DIPOLE, &result));
+}
+
 /* A result of an older version is read and written up to its end only. */
 static void test_shorter_results(void **state) {
   (void)state;
@@ -137,6 +152,7 @@ int main(void) {
       cmocka_unit_test(test_find_takes_whole_names),
       cmocka_unit_test(test_values_are_the_fields),
       cmocka_unit_test(test_place),
+      cmocka_unit_test(test_of_some_models),
       cmocka_unit_test(test_shorter_results),
       cmocka_unit_test(test_place_of_the_models_width),
   };

@@ -64,7 +64,8 @@ class IrrepCalculator(Calculator):
     Units and shapes are ASE's: energy eV, energies [N] eV, forces [N][3] eV/Angstrom, stress [6]
     (xx, yy, zz, yz, xz, xy; tension positive) eV/Angstrom^3, and stresses [N][6], which sum to it
     and are asked for only when they are wanted; both are there only with three periodic axes, or as
-    slab_stress says. "descriptors" and "descriptors_l" [N][D] are `get_descriptors`, likewise. A
+    slab_stress says. "descriptors" and "descriptors_l" [N][D] are `get_descriptors`, likewise,
+    and "dipole" [3], e Angstrom, is `get_dipole_moment` of models that give one. A
     changed charge or spin in atoms.info is a changed configuration. May be pickled, copied, carried
     across a fork, and shared by the images of a band and by threads: each thread has results of its
     own. ASE knows the class by the name "irrepd". Raises irrepd.ServerError where the daemon
@@ -73,7 +74,7 @@ class IrrepCalculator(Calculator):
 
     name = "irrepd"
     implemented_properties = [  # noqa: RUF012
-        *("energy", "free_energy", "forces", "stress", "energies", "stresses"),
+        *("energy", "free_energy", "forces", "stress", "energies", "stresses", "dipole"),
         *DESCRIPTORS,
     ]
     ignored_changes = {"initial_magmoms", "initial_charges"}  # noqa: RUF012
@@ -219,7 +220,7 @@ class IrrepCalculator(Calculator):
                 )
         wanted = [name for name in PROPERTIES if name != "stress" or has_stress]
         wanted += ["virial"] if volume is not None else []
-        wanted += [name for name in ("stresses", *DESCRIPTORS) if name in properties]
+        wanted += [name for name in ("stresses", "dipole", *DESCRIPTORS) if name in properties]
         (result,) = self.client.predict(
             self.parameters["model"],
             [structure_of(self.atoms)],
@@ -266,7 +267,7 @@ def results_of(result: dict[str, Any], volume: float | None = None) -> dict[str,
     results["forces"] = np.array(result["forces"], dtype=float).reshape(-1, 3)
     if result.get("dispersion_energy") is not None:
         results["dispersion_energy"] = result["dispersion_energy"]
-    for name in ("energies", *DESCRIPTORS):
+    for name in ("energies", "dipole", *DESCRIPTORS):
         if result.get(name) is not None:
             results[name] = np.array(result[name], dtype=float)
     for name in ("energy_std", "forces_std"):

@@ -159,15 +159,15 @@ class Client:
 
         structures: of one request, what `irrepd.structure` gives, ase.Atoms or pymatgen structures.
         properties: of "energy", "forces", "stress" (these by default), "energies", "virial",
-        "stresses", "descriptors" (features of atoms, [N][D]) and "descriptors_l".
-        precision: "float32", "float64" or None for the model's own. priority: "interactive" (the
-        default) or "bulk", which lets the interactive go first. dispersion: True for DFT-D3 with
-        PBE's parameters, or a mapping as the HTTP interface has it, such as {"functional": "scan"}:
-        it is part of energy, forces and stress, and "dispersion_energy" says how much it is.
-        head: which of a model's "heads", where its card has several; None: the card's
-        "default_head", and without one a ServerError lists them. committee: names of more models,
-        or "MODEL:HEAD", that structures are evaluated with: results are the means, and have
-        "energy_std", "forces_std" [N] and "stress_std".
+        "stresses", "descriptors" (features of atoms, [N][D]), "descriptors_l", "dipole" ([3], e
+        Angstrom, where the card has it). precision: "float32", "float64" or None for the model's
+        own. priority: "interactive" (the default) or "bulk", which lets the interactive go first.
+        dispersion: True for DFT-D3 with PBE's parameters, or a mapping as the HTTP interface has
+        it, such as {"functional": "scan"}: it is part of energy, forces and stress, and
+        "dispersion_energy" says how much it is. head: which of a model's "heads", where its card
+        has several; None: the card's "default_head", and without one a ServerError lists them.
+        committee: names of more models, or "MODEL:HEAD", that structures are evaluated with:
+        results are the means, and have "energy_std", "forces_std" [N] and "stress_std".
 
         In a request of one a fault is a ServerError. What no daemon takes (an atom that is no
         element, is at no finite place, or closer than 0.1 Angstrom to another one) is not sent: it

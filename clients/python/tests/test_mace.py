@@ -178,7 +178,7 @@ def add_tensor(model: Record) -> None:
 
 
 REFUSED = {
-    "EnergyDipolesMACE; supported: MACE, ScaleShiftMACE": set_kind("", "EnergyDipolesMACE"),
+    "AtomicDipolesMACE; supported: MACE, ScaleShiftMACE": set_kind("", "AtomicDipolesMACE"),
     "the model is a .*AtomicDipolesMACE": set_kind("", "AtomicDipolesMACE"),
     "AtomicDielectricMACE": set_kind("", "AtomicDielectricMACE"),
     "PolarMACE": set_kind("", "PolarMACE"),

@@ -38,7 +38,7 @@ from irrepd.records import Record
 
 Converted = tuple[dict[str, np.ndarray], dict[str, Any]]
 
-MODELS = ("MACE", "ScaleShiftMACE")
+MODELS = ("MACE", "ScaleShiftMACE", "EnergyDipolesMACE")
 _PLAIN = ("RealAgnosticInteractionBlock", "RealAgnosticDensityInteractionBlock")
 _RESIDUAL = (
     "RealAgnosticResidualInteractionBlock",
@@ -47,6 +47,9 @@ _RESIDUAL = (
 _NONLINEAR = "RealAgnosticResidualNonLinearInteractionBlock"
 _READOUTS = ("LinearReadoutBlock", "NonLinearReadoutBlock", "NonLinearBiasReadoutBlock")
 _LAYERS_MAX = 16
+
+VECTOR = Irrep(1, -1)
+DEBYE = 1e-11 / 299792458.0 / 1.602176634e-19  # e Angstrom, as mace-torch has it
 
 _MODEL_PARTS = {
     "atomic_numbers", "r_max", "num_interactions", "heads", "lammps_mliap", "apply_cutoff",
@@ -186,7 +189,11 @@ class _Converter:
         cards = []
         for t, (interaction, product) in enumerate(zip(interactions, products)):
             card = self.layer(t, interaction, product)
-            if len(readouts) == count:
+            if self.model.kind == "EnergyDipolesMACE":
+                if len(readouts) != count:
+                    raise FormatError("a model of dipoles without a readout for each interaction")
+                card.update(self.dipole_readout(t, readouts[t]))
+            elif len(readouts) == count:
                 card["readout"] = self.readout(t, readouts[t])
             elif t == count - 1:
                 card["readout"] = self.readout(t, readouts[0])
@@ -355,6 +362,50 @@ class _Converter:
         if sizes[-1] != 1:
             raise FormatError(f"'{module.path}' gives not one energy for each head")
         return {"hidden": sizes[:-1], "activation": activation}
+
+    def dipole_readout(self, t: int, module: Module) -> dict[str, Any]:
+        """What an EnergyDipolesMACE reads: an energy, and a dipole in debye as it is trained."""
+        name = f"layers.{t}.dipole"
+        kind = module.expect("LinearDipoleReadoutBlock", "NonLinearDipoleReadoutBlock")
+        module.only({"irreps_out", "linear", "hidden_irreps", "equivariant_nonlin",
+                     "irreps_nonlin", "linear_1", "linear_2"})  # fmt: skip
+        if kind == "LinearDipoleReadoutBlock":
+            last = linear_of(module.child("linear"))
+            self.expect_energy_and_dipole(module, last)
+            self.put_energy(t, [last.weights[EVEN_SCALAR]])
+            self.tensors[f"{name}.weight"] = DEBYE * last.weights[VECTOR][:, 0]
+            return {"readout": {"hidden": [], "activation": "silu"}, "dipole": {}}
+        hidden = irreps_of(module.get("hidden_irreps"))
+        if [entry.ir for entry in hidden] != [EVEN_SCALAR, VECTOR]:
+            raise FormatError(f"'{module.path}' has hidden channels other than of 0e and 1o")
+        n_scalars, n_vectors = (entry.mul for entry in hidden)
+        gates = gate_of(module.child("equivariant_nonlin"), hidden)
+        first, last = (linear_of(module.child(f"linear_{i}")) for i in (1, 2))
+        self.expect_energy_and_dipole(module, last)
+        opened = first.weights[EVEN_SCALAR]
+        is_whole = set(first.weights) == {EVEN_SCALAR, VECTOR} and first.bias is None
+        if not is_whole or opened.shape[1] != n_scalars + n_vectors:
+            raise FormatError(f"'{module.path}.linear_1' does not lead to scalars, gates, vectors")
+        scalar, gate = (gates[key][str(EVEN_SCALAR)] for key in ("scalars", "gates"))
+        energy = scalar["scale"] * last.weights[EVEN_SCALAR]
+        self.put_energy(t, [opened[:, :n_scalars], energy])
+        self.tensors[f"{name}.gates.weight"] = opened[:, n_scalars:]
+        self.tensors[f"{name}.vectors.weight"] = first.weights[VECTOR]
+        self.tensors[f"{name}.weight"] = DEBYE * last.weights[VECTOR][:, 0]
+        return {
+            "readout": {"hidden": [n_scalars], "activation": scalar["activation"]},
+            "dipole": {"hidden": n_vectors, **gate},
+        }
+
+    @staticmethod
+    def expect_energy_and_dipole(module: Module, last: Linear) -> None:
+        found = {ir: weights.shape[1] for ir, weights in last.weights.items()}
+        if found != {EVEN_SCALAR: 1, VECTOR: 1} or last.bias is not None:
+            raise FormatError(f"'{module.path}' does not give an energy and a dipole")
+
+    def put_energy(self, t: int, weights: list[np.ndarray]) -> None:
+        for i, weight in enumerate(weights):
+            self.tensors[f"layers.{t}.readout.{i}.weight"] = self.of_heads([weight])
 
     def parts(self, size: int) -> list[slice]:
         """The channels of each head: it has its own, one after the other."""
