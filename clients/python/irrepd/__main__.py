@@ -37,7 +37,7 @@ COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
-    is_command = bool(words) and words[0] in COMMANDS and not os.path.exists(words[0])
+    is_command = bool(words) and words[0] in COMMANDS and not os.path.isfile(words[0])
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning  # type: ignore[assignment]

@@ -5,7 +5,8 @@ Addresses, licences and levels of theory are those of the authors' own packages 
 and its README; mace-torch 0.3.16 (foundations_models.py), the READMEs of ACEsuit/mace-foundations
 and ACEsuit/mace-off; sevenn 0.13.0 (_const.py) and its guide; nequip's guide, and Zenodo's record
 10.5281/zenodo.18775904. A sha256 is that of the file in the authors' repository at the commit of
-the address, or in their wheel; Zenodo tells md5 and size. Where there is neither, none is known.
+the address, or in their wheel. md5 and size of files at Zenodo are as other projects' repositories
+cite them. Where there is neither, none is known.
 
 Left out: MACE-OMOL-0 and MACE-POLAR-1, whose charges and spins are not supported, and what has no
 address of its own there.
