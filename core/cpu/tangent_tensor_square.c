@@ -1,11 +1,11 @@
-/* The tangent of the tensor square (kernels/tensor_square.c), out[m3] = a[m3] + sum of C a[m1]
- * b[m2], and of its adjoint, of which a and b are the two halves of a row. */
+/* The tangent of the tensor square (kernels/tensor_square.c), out[m3] = sum of C a[m1] b[m2],
+ * plus a[m3] where the operation says so, and of its adjoint; a and b are parts of a row. */
 #include "core/cpu/tangent_ops.h"
 
 static void forward_channel(const struct tensor_square *op, const double *c, const double *x,
                             const double *dx, double *dy) {
   for (size_t k = 0; k < op->n_outputs; k++)
-    dy[op->out_offset[k]] = dx[op->in_offset[k]];
+    dy[op->out_offset[k]] = op->adds_first ? dx[op->in_offset[k]] : 0.0;
   for (size_t p = 0; p < op->couplings.n_rows; p++) {
     const size_t a = op->in_offset[op->pairs[p].a], b = op->in_offset[op->pairs[p].b] + op->twin;
     const double slope = dx[a] * x[b] + x[a] * dx[b];
@@ -16,7 +16,7 @@ static void forward_channel(const struct tensor_square *op, const double *c, con
 
 static void adjoint_channel(const struct tensor_square *op, const double *c, const double *x,
                             const double *dx, const double *gy, const double *dgy, double *dgx) {
-  for (size_t k = 0; k < op->n_outputs; k++)
+  for (size_t k = 0; k < op->n_outputs && op->adds_first; k++)
     dgx[op->in_offset[k]] += dgy[op->out_offset[k]];
   for (size_t p = 0; p < op->couplings.n_rows; p++) {
     const size_t a = op->in_offset[op->pairs[p].a], b = op->in_offset[op->pairs[p].b] + op->twin;

@@ -12,8 +12,8 @@ STEP = 4e-5  # Angstrom, of differences of fourth order
 STENCIL = ((-2, 1 / 12), (-1, -8 / 12), (1, 8 / 12), (2, -1 / 12))
 TOLERANCE = 1e-7  # what truncation and rounding leave of them
 
-# Filters that depend on the direction of an edge.
-WITHOUT = {"mace/nonlinear", "nequip/nequip-edges"}
+# Filters that depend on the direction of an edge, and dipoles.
+WITHOUT = {"mace/nonlinear", "nequip/nequip-edges", "mace/dipoles", "mace/dipoles-l2"}
 
 
 def differences(model: Model, start: System) -> np.ndarray:
