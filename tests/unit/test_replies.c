@@ -31,11 +31,27 @@ static void test_replies(void **state) {
   assert_string_equal(fake_text(&fake, "type"), "urn:irrepd:no-memory");
   assert_null(text.bytes);
   fake_exchange_fini(&fake);
-  fake = fake_exchange("GET", "/");
-  reply_unknown_model(&fake.public, "\xff\"x");
-  assert_int_equal(fake.reply.status, 404);
-  assert_non_null(fake.json);
-  fake_exchange_fini(&fake);
+}
+
+/* What is near is told; what is no text does no harm. */
+static void test_unknown_model(void **state) {
+  (void)state;
+  static const struct {
+    const char *asked, *meant;
+  } rows[] = {{"silikon", "silicon"}, {"\xff\"x", NULL}};
+  struct fake_daemon daemon;
+  assert_true(fake_daemon_init(&daemon, "no model"));
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    struct fake_exchange fake = fake_exchange("GET", "/");
+    reply_unknown_model(&daemon.services, &fake.public, rows[i].asked);
+    assert_int_equal(fake.reply.status, 404);
+    assert_string_equal(fake_text(&fake, "type"), "urn:irrepd:unknown-model");
+    const bool tells = strstr(fake_text(&fake, "detail"), "silicon") != NULL;
+    assert_int_equal(tells, rows[i].meant != NULL);
+    fake_exchange_fini(&fake);
+  }
+  fake_daemon_settle(&daemon);
+  assert_true(fake_daemon_fini(&daemon));
 }
 
 static void test_not_found(void **state) {
@@ -71,6 +87,7 @@ static void test_binary(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_replies),
+      cmocka_unit_test(test_unknown_model),
       cmocka_unit_test(test_not_found),
       cmocka_unit_test(test_binary),
   };

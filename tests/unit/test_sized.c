@@ -124,7 +124,7 @@ static void test_arrays(void **state) {
 static void test_no_padding_at_the_end(void **state) {
   (void)state;
   assert_int_equal(SIZED_TO(irrep_structure, cell), sizeof(struct irrep_structure));
-  assert_int_equal(SIZED_TO(irrep_result, descriptors_l), sizeof(struct irrep_result));
+  assert_int_equal(SIZED_TO(irrep_result, dipole), sizeof(struct irrep_result));
   assert_int_equal(SIZED_TO(irrep_plan, n_view_edges), sizeof(struct irrep_plan));
   assert_int_equal(SIZED_TO(irrep_model_source, own_products), sizeof(struct irrep_model_source));
   assert_int_equal(SIZED_TO(irrep_team, run), sizeof(struct irrep_team));
