@@ -141,7 +141,11 @@ static bool step_on_worker(struct stepper *stepper, const struct irrep_result *r
   trajectory_step(t);
   t->is_ahead = true;
   *next = t->asked;
-  return t->end == TRAJECTORY_RUNS && !t->has_frame;
+  return t->end == TRAJECTORY_RUNS && !t->has_frame && !atomic_load(&t->is_held);
+}
+
+void trajectory_hold(struct trajectory *t, bool is_held) {
+  atomic_store(&t->is_held, is_held);
 }
 
 static void trajectory_refuse(struct driver *driver, const struct problem *problem) {

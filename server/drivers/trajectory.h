@@ -7,7 +7,8 @@
  * answer() only keeps the results: the step after them is the owner's to call, on the loop or,
  * where it is long, on a worker. One whose steps are short has a stepper, which takes them on the
  * worker that has the results: then is_ahead says that there is nothing left to step. What a
- * trajectory tells depends on its spec and its structure alone. Used by one thread at a time. */
+ * trajectory tells depends on its spec and its structure alone. Used by one thread at a time, but
+ * for trajectory_hold. */
 #ifndef SERVER_DRIVERS_TRAJECTORY_H
 #define SERVER_DRIVERS_TRAJECTORY_H
 
@@ -16,6 +17,7 @@
 #include "server/compute/stepper.h"
 #include "server/jobs/driver.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -59,6 +61,7 @@ struct trajectory {
   uint64_t told_step;
   /* Private */
   struct stepper stepper;
+  atomic_bool is_held;
   struct irrep_relax *relax;
   struct irrep_md *md;
   struct irrep_structure asked;
@@ -86,6 +89,10 @@ void trajectory_step(struct trajectory *trajectory);
 /* Whether trajectory_begin, and trajectory_step, are short enough for the loop. */
 bool trajectory_begins_quickly(const struct trajectory *trajectory);
 bool trajectory_steps_quickly(const struct trajectory *trajectory);
+
+/* Whether a worker is to leave the loop the word after the evaluation that is under way, be it that
+ * of the last step or not, instead of going on. Thread-safe. */
+void trajectory_hold(struct trajectory *t, bool is_held);
 
 /* Ends it with a problem that came from outside. */
 void trajectory_fail(struct trajectory *trajectory, const struct problem *problem);

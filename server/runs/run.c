@@ -96,8 +96,16 @@ static void end_reading(struct work *work) {
 
 /* Holding */
 
+/* Workers take no more steps of what is held than those that they are computing. */
+static void hold_trajectories(struct run *run) {
+  for (size_t i = 0; i < RUN_IN_FLIGHT; i++)
+    if (run->slots[i].stage != SLOT_FREE)
+      trajectory_hold(run->slots[i].trajectory, run->n_holds > 0);
+}
+
 void run_hold(struct run *run, bool tells_quiet) {
   run->n_holds++;
+  hold_trajectories(run);
   run->tells_quiet = run->tells_quiet || tells_quiet;
   if (run->tells_quiet)
     run_tell_soon(run);
@@ -106,6 +114,7 @@ void run_hold(struct run *run, bool tells_quiet) {
 void run_go(struct run *run) {
   if (--run->n_holds > 0)
     return;
+  hold_trajectories(run);
   predict_hold(run->pool->predictor);
   for (size_t i = 0; i < RUN_IN_FLIGHT && run->n_holds == 0; i++) {
     struct slot *slot = &run->slots[i];

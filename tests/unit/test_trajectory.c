@@ -86,8 +86,10 @@ static void test_steps_on_a_worker(void **state) {
     result.forces = forces;
     fake_evaluate_one(&model, &part.t->asked, &result);
     play_step(&whole);
+    const bool is_held = i == 1;
+    trajectory_hold(part.t, is_held);
     const bool goes_on = stepper->step(stepper, &result, NULL, &next);
-    assert_int_equal(goes_on, whole.t->end == TRAJECTORY_RUNS && !whole.t->has_frame);
+    assert_int_equal(goes_on, whole.t->end == TRAJECTORY_RUNS && !whole.t->has_frame && !is_held);
     assert_true(part.t->is_ahead);
     const uint64_t n_steps = part.t->n_steps;
     assert_int_equal(part.t->driver.kind->answer(&part.t->driver, &result), DRIVER_WAITS);

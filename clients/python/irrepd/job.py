@@ -237,7 +237,8 @@ class Job:
     def cancel(self) -> None:
         """Ends it; what it has told stays until it is forgotten. Of one that has ended: nothing.
 
-        It is paused first, for the call that cancels would forget one that ends meanwhile.
+        It is paused first, for the call that cancels would forget one that ends meanwhile; what is
+        being computed then may still be its end.
         """
         try:
             self.pause()
@@ -245,12 +246,17 @@ class Job:
             if error.status != 409:
                 raise
         else:
-            self.last_card = self.client.call("DELETE", self._path)
+            if self.card()["state"] not in ENDED:
+                self.last_card = self.client.call("DELETE", self._path)
 
     def forget(self) -> None:
         """Ends it, and has the daemon forget it with its frames."""
         self.cancel()
-        self.client.call("DELETE", self._path)
+        try:
+            self.client.call("DELETE", self._path)
+        except ServerError as error:
+            if error.status != 404:  # what was under way has been its end, and it is gone already
+                raise
 
 
 def _client_of(client: Client | str) -> Client:
