@@ -388,6 +388,23 @@ static struct block block_of(const struct tile *tile, const struct path *path, s
   return block;
 }
 
+/* Where several paths add to an output, its sums go edge by edge, and path by path within. */
+static void forward_summed(const struct tile *tile, const struct message_filters *filters,
+                           real *out) {
+  const struct convolution *op = tile->op;
+  struct block block = {.n = 1};
+  for (size_t e = 0; e < tile->n_edges; e++)
+    for (size_t p = 0; p < op->n_paths; p++) {
+      const struct path *path = &op->paths[p];
+      const size_t first = e / BLOCK * BLOCK;
+      const struct strip strip = strip_of(op, p, tile->n_edges, filters, NULL, false);
+      place_edge(tile, path, e, &strip, out, e - first, &block);
+      if (e == first)
+        couple(op, path, tile->weights, tile->y + e, tile->t + path->first_pair * BLOCK);
+      block_forward(tile, path, &block, e - first, e - first + 1);
+    }
+}
+
 void KERNEL(convolution)(const struct convolution *op, size_t n_edges, const void *weights,
                          const uint32_t *senders, const uint32_t *receivers, size_t first_row,
                          const void *harmonics, const struct message_filters *filters,
@@ -396,6 +413,10 @@ void KERNEL(convolution)(const struct convolution *op, size_t n_edges, const voi
   uint8_t order[MESSAGE_TILE];
   transpose(op->l_max, n_edges, harmonics, 1, tile.y);
   order_of(op, n_edges, filters, order);
+  if (op->summed) {
+    forward_summed(&tile, filters, out);
+    return;
+  }
   for (size_t p = 0; p < op->n_paths;) {
     const struct strip strip = strip_of(op, p, n_edges, filters, order, false);
     for (; p < strip.end; p++)

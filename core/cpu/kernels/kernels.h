@@ -44,7 +44,8 @@ struct filter_reads {
 
 /* The filters of a tile's edges: arrays, or what they read of a table, path by path. */
 struct message_filters {
-  const void *values;      /* reals [n_edges][n_columns], or NULL: they are read */
+  const void *values;      /* reals [n_edges][n_columns], or NULL: they are read, but for a summed
+                              convolution */
   const void *derivatives; /* likewise, by distance; only the adjoint looks at them */
   struct filter_reads reads;
   void *strip; /* room for those of some paths: reals [2][n_edges][STRIP_COLUMNS or, if there are
@@ -202,8 +203,7 @@ struct kernels {
                        void *derivative);
 
   /* Adds the messages of n_edges consecutive edges, at most MESSAGE_TILE, sorted by receiver, to
-   * their receivers' rows. Where paths are summed, a receiver's bits depend on which of its edges
-   * are given together.
+   * their receivers' rows.
    *   senders, receivers  [n_edges] rows of x and, less first_row, of out
    *   harmonics           [n_edges][HARMONICS(l_max)]
    *   x                   [n_atoms][x_dim]    out  [rows][out_dim]
