@@ -25,6 +25,7 @@ from accuracy import (
     evaluate,
     float32_errors,
     log_ratios,
+    published_names,
     references,
 )
 from edges import find_edges
@@ -87,7 +88,9 @@ def test_float32_of_a_model(name, exact_filters):
 @pytest.mark.parametrize("exact_filters", (False, True), ids=("tables", "exact"))
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_float32_is_no_worse_than_upstream(architecture, exact_filters):
-    models = [name for name in MODELS if name.partition("/")[0].startswith(architecture)]
+    # Not the published ones, whose weights are not there everywhere.
+    committed = [name for name in MODELS if name not in published_names()]
+    models = [name for name in committed if name.partition("/")[0].startswith(architecture)]
     assert len(models) >= 5
     for prop in PROPERTIES:
         means = [np.mean(ratios(name, exact_filters)[prop]) for name in models]
